@@ -1,0 +1,44 @@
+"""What a training sample of the CornerNet family is, as a pure function of (dataset, config, seed, epoch, index).
+
+Data flows one way, and each module is one step of it:
+
+    config → keys, order, stream → dataset → draw, recipe → images → crop, resize → colour → targets → sample
+           → layouts → wire
+
+Importing this package loads NumPy and nothing else from outside; datasets (`sampler.dataset`) and images
+(`sampler.images`) need the `server` extra, the wire (`sampler.wire`, `sampler.wire_reader`) msgpack and xxhash.
+"""
+
+from sampler.arrays import LAYOUTS, ArraySpec, Layout, array_table
+from sampler.config import PRESETS, AttentionMap, SamplerConfig, preset
+from sampler.cornernet_lite import load_config
+from sampler.errors import SamplerError
+from sampler.keys import SampleKey
+from sampler.recipe import Recipe
+from sampler.sample import Sample, make_sample, recipe_of
+from sampler.stream import Shard, step_keys
+from sampler.version import SAMPLER_VERSION, VERSION
+
+__version__ = VERSION
+
+__all__ = [
+    "LAYOUTS",
+    "PRESETS",
+    "SAMPLER_VERSION",
+    "VERSION",
+    "ArraySpec",
+    "AttentionMap",
+    "Layout",
+    "Recipe",
+    "Sample",
+    "SampleKey",
+    "SamplerConfig",
+    "SamplerError",
+    "Shard",
+    "array_table",
+    "load_config",
+    "make_sample",
+    "preset",
+    "recipe_of",
+    "step_keys",
+]

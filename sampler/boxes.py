@@ -1,0 +1,68 @@
+"""Pure arithmetic on boxes. Boxes are (N, 5) float32: x0, y0, x1, y1 in pixels, category 1…C."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Boxes = NDArray[np.float32]
+
+
+def clip(boxes: Boxes, left: float, top: float, right: float, bottom: float) -> tuple[Boxes, NDArray[np.intp]]:
+    """Clip boxes to x ∈ [left, right], y ∈ [top, bottom] and drop those left with no width or no height.
+
+    Returns the (K, 5) boxes that remain and their (K,) rows in `boxes`.
+    """
+    clipped = boxes.copy()
+    clipped[:, 0:4:2] = np.clip(boxes[:, 0:4:2], np.float32(left), np.float32(right))
+    clipped[:, 1:4:2] = np.clip(boxes[:, 1:4:2], np.float32(top), np.float32(bottom))
+    kept = np.flatnonzero((clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1]))
+    return clipped[kept], kept
+
+
+@np.errstate(over="ignore")
+def scale(boxes: Boxes, y: np.floating | float, x: np.floating | float) -> Boxes:
+    """Multiply rows by `y` and columns by `x`, computed in the factors' own precision, kept in float32.
+
+    A float32 factor multiplies in float32 and a float64 one in float64, rounding once: the published sampler does
+    either, depending on where its scale came from, and the last bit follows from it. What leaves the range of
+    float32 becomes infinite.
+    """
+    scaled = boxes.copy()
+    scaled[:, 0:4:2] = boxes[:, 0:4:2] * x
+    scaled[:, 1:4:2] = boxes[:, 1:4:2] * y
+    return scaled
+
+
+def shift(boxes: Boxes, y: int, x: int) -> Boxes:
+    """Move boxes by whole pixels."""
+    moved = boxes.copy()
+    moved[:, 0:4:2] += np.float32(x)
+    moved[:, 1:4:2] += np.float32(y)
+    return moved
+
+
+def flip(boxes: Boxes, width: int) -> Boxes:
+    """Mirror boxes in an image `width` pixels wide: x0, x1 become width − x1 − 1, width − x0 − 1."""
+    mirrored = boxes.copy()
+    mirrored[:, 0] = width - boxes[:, 2] - 1
+    mirrored[:, 2] = width - boxes[:, 0] - 1
+    return mirrored
+
+
+@np.errstate(over="ignore")
+def areas(boxes: Boxes) -> NDArray[np.float32]:
+    """Return (N,) float32 areas in square pixels, infinite where float32 cannot hold them."""
+    products: NDArray[np.float32] = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return products
+
+
+def longest_sides(boxes: Boxes) -> NDArray[np.float32]:
+    """Return (N,) float32 longer sides in pixels."""
+    longest: NDArray[np.float32] = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    return longest
+
+
+def whole_pixel_sides(boxes: Boxes) -> NDArray[np.int64]:
+    """Return (N,) int64 longer sides counted as ⌊end⌋ − ⌊start⌋."""
+    cells = np.floor(boxes[:, :4]).astype(np.int64)
+    longest: NDArray[np.int64] = np.maximum(cells[:, 2] - cells[:, 0], cells[:, 3] - cells[:, 1])
+    return longest

@@ -1,0 +1,139 @@
+"""From a decoded image, its boxes and a recipe to the crop and the boxes in it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sampler import boxes as box
+from sampler.boxes import Boxes
+from sampler.config import MAX_CANVAS, SamplerConfig
+from sampler.errors import RecipeError
+from sampler.recipe import Recipe
+from sampler.resize import Image, resize_window
+
+VISIBLE_SHARE = np.float32(0.5)
+"""A box counts as an object when more than this share of its area lies in the crop (published constant)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of a plane lands where on a square canvas.
+
+    Along each axis the plane's [start, stop) is copied to the canvas at `offset`; the rest of the canvas is black.
+    """
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    offset: tuple[int, int]
+
+    @property
+    def bottom_right(self) -> tuple[int, int]:
+        """End of the filled region on the canvas, (y, x), exclusive."""
+        y, x = self.offset
+        return y + self.rows[1] - self.rows[0], x + self.columns[1] - self.columns[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """Pixels and boxes after scale, crop and flip.
+
+    pixels: (S, S, 3) uint8 BGR. boxes: (N, 5) float32 in crop pixels. objects: (N,) bool, False where a box is
+    ignored. rows: (N,) which of the image's boxes each one was.
+    """
+
+    pixels: Image
+    boxes: Boxes
+    objects: NDArray[np.bool_]
+    rows: NDArray[np.intp]
+
+
+def scale_factor(recipe: Recipe) -> np.float32 | np.float64:
+    """Return the recipe's scale in the precision the published sampler has it: float32 when a box set it."""
+    return np.float64(recipe.scale) if recipe.reference is None else np.float32(recipe.scale)
+
+
+def scaled_size(height: int, width: int, factor: np.float32 | np.float64) -> tuple[int, int]:
+    """Return (⌊H·s⌋, ⌊W·s⌋) in pixels, at least 1 each."""
+    return max(1, int(height * factor)), max(1, int(width * factor))
+
+
+def clip_to_image(boxes: Boxes, height: int, width: int) -> tuple[Boxes, NDArray[np.intp]]:
+    """Clip boxes to x ∈ [0, W−1], y ∈ [0, H−1]; return those that remain, and which they were."""
+    return box.clip(boxes, 0, 0, width - 1, height - 1)
+
+
+def window_at(center: tuple[int, int], canvas: tuple[int, int], extent: tuple[int, int]) -> Window:
+    """Return the window of a `canvas` (height, width) centred at `center` (y, x) of a plane of `extent`.
+
+    An axis takes [max(0, c − half), min(c + half, E)) with half = ⌊canvas / 2⌋, so an odd canvas keeps its last
+    row and column black. Raises `RecipeError` when the window misses the plane.
+    """
+    starts = [max(0, c - side // 2) for c, side in zip(center, canvas, strict=True)]
+    stops = [min(c + side // 2, e) for c, side, e in zip(center, canvas, extent, strict=True)]
+    if any(start > stop for start, stop in zip(starts, stops, strict=True)):
+        raise RecipeError(f"center = {list(center)}: expected a crop that meets the plane of {extent} pixels")
+    offsets = [side // 2 - (c - start) for c, side, start in zip(center, canvas, starts, strict=True)]
+    return Window((starts[0], stops[0]), (starts[1], stops[1]), (offsets[0], offsets[1]))
+
+
+def make_crop(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> Crop:
+    """Return the crop that `recipe` describes.
+
+    image: (H, W, 3) uint8 BGR. boxes: (N, 5) float32 in image pixels, before any clipping. Raises `RecipeError`
+    when the recipe does not fit them.
+    """
+    crop = (
+        _saccade(image, boxes, recipe, config) if config.kind == "saccade" else _cornernet(image, boxes, recipe, config)
+    )
+    if not recipe.flip:
+        return crop
+    mirrored = np.ascontiguousarray(crop.pixels[:, ::-1])
+    return Crop(mirrored, box.flip(crop.boxes, config.input_side), crop.objects, crop.rows)
+
+
+def _saccade(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> Crop:
+    height, width = image.shape[:2]
+    clipped, rows = clip_to_image(boxes, height, width)
+    if recipe.reference is not None and recipe.reference >= len(clipped):
+        raise RecipeError(f"reference = {recipe.reference}: expected a row below {len(clipped)}, the boxes there are")
+    factor = scale_factor(recipe)
+    extent = scaled_size(height, width, factor)
+    window = window_at(recipe.center, config.input_size, extent)
+    pixels = np.zeros((*config.input_size, 3), np.uint8)
+    (top, left), (bottom, right) = window.offset, window.bottom_right
+    pixels[top:bottom, left:right] = resize_window(image, extent, window.rows, window.columns)
+
+    half_y, half_x = (side // 2 for side in config.input_size)
+    moved = box.shift(box.scale(clipped, factor, factor), half_y - recipe.center[0], half_x - recipe.center[1])
+    inside, kept = box.clip(moved, left, top, right - 1, bottom - 1)
+    rows = rows[kept]
+    seen = box.flip(inside, config.input_side) if recipe.flip else inside
+    share = _visible_share(seen, box.scale(boxes[rows], factor, factor))
+    objects = (share > VISIBLE_SHARE) & (box.whole_pixel_sides(seen) >= config.min_scale)
+    return Crop(pixels, inside, objects, rows)
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def _visible_share(seen: Boxes, whole: Boxes) -> NDArray[np.float32]:
+    """Return (N,) float32 areas of `seen` over `whole`; NaN, which exceeds nothing, where both are too small to tell."""
+    share: NDArray[np.float32] = box.areas(seen) / box.areas(whole)
+    return share
+
+
+def _cornernet(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> Crop:
+    factor = np.float64(recipe.scale)
+    canvas = scaled_size(*config.input_size, factor)
+    if max(canvas) > MAX_CANVAS:
+        raise RecipeError(f"scale = {recipe.scale}: expected a canvas of at most {MAX_CANVAS} pixels, not {canvas}")
+    window = window_at(recipe.center, canvas, (image.shape[0], image.shape[1]))
+    plane = np.zeros((*canvas, 3), np.uint8)
+    (top, left), (bottom, right) = window.offset, window.bottom_right
+    plane[top:bottom, left:right] = image[slice(*window.rows), slice(*window.columns)]
+    side_y, side_x = config.input_size
+    pixels = resize_window(plane, config.input_size, (0, side_y), (0, side_x))
+
+    moved = box.shift(box.shift(boxes, -window.rows[0], -window.columns[0]), top, left)
+    resized = box.scale(moved, side_y / canvas[0], side_x / canvas[1])
+    inside, rows = box.clip(resized, 0, 0, side_x - 1, side_y - 1)
+    return Crop(pixels, inside, np.ones(len(inside), np.bool_), rows)

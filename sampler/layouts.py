@@ -1,0 +1,99 @@
+"""The three layouts of a sample, and the ways between them.
+
+    Sample ──→ compact ──→ dense ←──→ sparse
+
+Every way leads to the very same dense arrays, to the last bit: there is one renderer, and it runs on whichever
+side of the wire the layout asks for.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sampler.arrays import Arrays, Layout, allocate, array_table, dense_table, heat_names
+from sampler.colour import apply_colour
+from sampler.config import SamplerConfig
+from sampler.sample import Sample
+from sampler.targets import draw_targets
+
+
+def compact(sample: Sample) -> Arrays:
+    """Return the compact arrays of a sample, as `sampler.arrays.compact_table` lists them."""
+    return {
+        "crop": sample.crop,
+        "colour": sample.colour,
+        "boxes": sample.boxes,
+        "objects": sample.objects.astype(np.uint8),
+    }
+
+
+def render(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, out: Mapping[str, NDArray[Any]]) -> None:
+    """Render compact arrays into `out`: one sample's dense arrays at their backgrounds."""
+    apply_colour(arrays["crop"], arrays["colour"], out["images"])
+    draw_targets(arrays["boxes"], arrays["objects"].astype(np.bool_), config, out)
+
+
+def compact_to_dense(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, categories: int) -> Arrays:
+    """Return the dense arrays that compact ones stand for."""
+    dense = allocate(config, categories)
+    render(arrays, config, dense)
+    return dense
+
+
+def dense_to_sparse(dense: Mapping[str, NDArray[Any]], config: SamplerConfig, categories: int) -> Arrays:
+    """Return dense arrays with each heatmap and valid mask as ascending coordinates and values."""
+    sparse: Arrays = {}
+    for spec in dense_table(config, categories):
+        array = dense[spec.name]
+        if spec.name not in heat_names(config):
+            sparse[spec.name] = array
+            continue
+        flat = np.flatnonzero(array.ravel() != np.float32(spec.background))
+        places = np.stack(np.unravel_index(flat, array.shape), axis=1).astype(np.int32)
+        sparse[f"{spec.name}_idx"], sparse[f"{spec.name}_val"] = places, array.ravel()[flat]
+    return sparse
+
+
+def scatter(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, out: Mapping[str, NDArray[Any]]) -> None:
+    """Write sparse arrays into `out`: one sample's dense arrays at their backgrounds.
+
+    Coordinates must lie inside the planes; `sampler.wire` checks those that come from outside.
+    """
+    for name, array in out.items():
+        if name in heat_names(config):
+            category, y, x = arrays[f"{name}_idx"].T
+            array[category, y, x] = arrays[f"{name}_val"]
+        else:
+            array[...] = arrays[name]
+
+
+def sparse_to_dense(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, categories: int) -> Arrays:
+    """Return the dense arrays that sparse ones stand for."""
+    dense = allocate(config, categories)
+    scatter(arrays, config, dense)
+    return dense
+
+
+def lay_out(sample: Sample, layout: Layout, config: SamplerConfig, categories: int) -> Arrays:
+    """Return a sample's arrays in a layout, in the order of its array table."""
+    arrays = compact(sample)
+    if layout != "compact":
+        arrays = compact_to_dense(arrays, config, categories)
+    if layout == "sparse":
+        arrays = dense_to_sparse(arrays, config, categories)
+    return {spec.name: arrays[spec.name] for spec in array_table(layout, config, categories)}
+
+
+def unpack_into(
+    arrays: Mapping[str, NDArray[Any]], layout: Layout, config: SamplerConfig, out: Mapping[str, NDArray[Any]]
+) -> None:
+    """Write one sample, in any layout, into its dense arrays `out`, which hold their backgrounds."""
+    if layout == "compact":
+        render(arrays, config, out)
+    elif layout == "sparse":
+        scatter(arrays, config, out)
+    else:
+        for name, array in out.items():
+            array[...] = arrays[name]

@@ -1,0 +1,105 @@
+"""Every random decision of one sample, as a value that is drawn, recorded, sent and replayed."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from sampler.errors import RecipeError
+
+JITTER_STEPS = ("brightness", "contrast", "saturation")
+
+MAX_SCALE = 4096.0
+"""Largest scale: boxes thinner than 1/256 pixel are not enlarged further than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one sample is made from its image.
+
+    scale: above 0, up to 4096; the image is resized by it (saccade) or the canvas is that many input sides long (cornernet).
+    reference: row of the box that the scale was chosen for, among the boxes left after clipping to the image;
+    None without. center: (y, x) of the crop in pixels, in the scaled image (saccade) or the image as it is
+    (cornernet). flip: left and right swapped. jitter: (step, gain) in the order applied. lighting: the three
+    normals that weigh the colour eigenvectors.
+    """
+
+    scale: float
+    reference: int | None
+    center: tuple[int, int]
+    flip: bool
+    jitter: tuple[tuple[str, float], ...] = ()
+    lighting: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        """Raise `RecipeError` naming the field and what would be right."""
+        if not 0 < self.scale <= MAX_SCALE:  # NaN compares false
+            raise RecipeError(f"scale = {self.scale!r}: expected a number above 0, up to {MAX_SCALE:g}")
+        if self.reference is not None and self.reference < 0:
+            raise RecipeError(f"reference = {self.reference!r}: expected null or a row number from 0")
+        names = [name for name, _ in self.jitter]
+        if len(set(names)) != len(names) or not set(names) <= set(JITTER_STEPS):
+            raise RecipeError(f"jitter = {names}: expected each of {', '.join(JITTER_STEPS)} at most once")
+        if not all(math.isfinite(value) for value in (*(gain for _, gain in self.jitter), *self.lighting)):
+            raise RecipeError("jitter and lighting: expected finite numbers")
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain lists and numbers; `Recipe.parse` of it is the same recipe."""
+        return {
+            "scale": self.scale,
+            "reference": self.reference,
+            "center": list(self.center),
+            "flip": self.flip,
+            "jitter": [[name, gain] for name, gain in self.jitter],
+            "lighting": list(self.lighting),
+        }
+
+    @classmethod
+    def parse(cls, document: object) -> "Recipe":
+        """Return the recipe that `as_dict` or a recording gives. Raises `RecipeError` naming what is wrong."""
+        fields = ("scale", "reference", "center", "flip", "jitter", "lighting")
+        if not isinstance(document, dict) or set(document) != set(fields):
+            raise RecipeError(f"recipe: expected an object with exactly {', '.join(fields)}")
+        scale, reference, flip = document["scale"], document["reference"], document["flip"]
+        if reference is not None:
+            reference = _integer("reference", reference)
+        if not isinstance(flip, bool):
+            raise RecipeError(f"flip = {flip!r}: expected true or false")
+        y, x = _row("center", document["center"], 2)
+        jitter = [_row("jitter", row, 2) for row in _list("jitter", document["jitter"])]
+        lighting = [_number("lighting", value) for value in _row("lighting", document["lighting"], 3)]
+        return cls(
+            scale=_number("scale", scale),
+            reference=reference,
+            center=(_integer("center", y), _integer("center", x)),
+            flip=flip,
+            jitter=tuple((str(name), _number("jitter", gain)) for name, gain in jitter),
+            lighting=(lighting[0], lighting[1], lighting[2]),
+        )
+
+
+def _list(field: str, value: object) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise RecipeError(f"{field} = {value!r}: expected a list")
+    return list(value)
+
+
+def _row(field: str, value: object, length: int) -> list[Any]:
+    row = _list(field, value)
+    if len(row) != length:
+        raise RecipeError(f"{field} = {value!r}: expected {length} entries")
+    return row
+
+
+def _number(field: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RecipeError(f"{field} = {value!r}: expected a number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise RecipeError(f"{field}: expected a number that a 64-bit float holds") from None
+
+
+def _integer(field: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise RecipeError(f"{field} = {value!r}: expected an integer")
+    return value

@@ -1,0 +1,77 @@
+"""A sample as a value, and the function that makes it: sample = f(dataset, config, seed, epoch, index)."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sampler.boxes import Boxes
+from sampler.colour import ColourMatrix, colour_matrix, mean_grey
+from sampler.config import SamplerConfig
+from sampler.crop import make_crop
+from sampler.draw import draw_recipe, fixed_recipe
+from sampler.keys import SampleKey
+from sampler.recipe import Recipe
+from sampler.resize import Image
+
+
+class ImageSource(Protocol):
+    """What a sample needs of a dataset; `sampler.dataset.Dataset` is one."""
+
+    def read(self, index: int) -> Image:
+        """Return the decoded image: (H, W, 3) uint8 BGR."""
+        ...
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Return (height, width) in pixels."""
+        ...
+
+    def boxes(self, index: int, keep_crowd: bool = True) -> Boxes:
+        """Return the (N, 5) float32 boxes of the image, in the sampler's order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One training sample before rendering: all that the dense arrays are a function of.
+
+    crop: (S, S, 3) uint8 BGR. colour: (3, 4) float32. boxes: (N, 5) float32 in crop pixels.
+    objects: (N,) bool, False for ignored boxes.
+    """
+
+    recipe: Recipe
+    crop: Image
+    colour: ColourMatrix
+    boxes: Boxes
+    objects: NDArray[np.bool_]
+
+
+def make_sample(dataset: ImageSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Sample:
+    """Return the sample of a key. The same arguments give the same bytes in any process on any machine.
+
+    Raises `InvalidRequestError` for an index the dataset does not have, `ImageError` for an image that cannot be
+    read as annotated.
+    """
+    boxes = dataset.boxes(key.index, keep_crowd=config.keep_crowd)
+    recipe = recipe_of(dataset, config, key, augment=augment)
+    return cook(dataset.read(key.index), boxes, recipe, config)
+
+
+def recipe_of(dataset: ImageSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Recipe:
+    """Return the recipe of a key; needs the annotated size and boxes of the image, not its pixels."""
+    height, width = dataset.size(key.index)
+    boxes = dataset.boxes(key.index, keep_crowd=config.keep_crowd)
+    if augment:
+        return draw_recipe(key, config, height, width, boxes)
+    return fixed_recipe(config, height, width, boxes)
+
+
+def cook(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> Sample:
+    """Return the sample that a recipe makes of an image and its boxes. Raises `RecipeError` where it does not fit.
+
+    image: (H, W, 3) uint8 BGR. boxes: (N, 5) float32 x0, y0, x1, y1 in image pixels, category 1…C.
+    """
+    crop = make_crop(image, boxes, recipe, config)
+    matrix = colour_matrix(recipe, config, mean_grey(crop.pixels))
+    return Sample(recipe, crop.pixels, matrix, crop.boxes, crop.objects)

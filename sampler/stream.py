@@ -1,0 +1,66 @@
+"""The endless stream of one seed: which keys a step has, and which of them a rank takes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sampler.errors import InvalidRequestError
+from sampler.keys import SEED_LIMIT, SampleKey, require_integer
+from sampler.order import epoch_order
+
+STEP_LIMIT = 1 << 62
+"""Stream positions stay below 2⁶³ when step · batch size does; larger steps are refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The part of every global batch that one training process takes.
+
+    batch_size: B ≥ 1, of all ranks together. rank: 0 … world_size−1. world_size: 1 … B, divisor of B or not.
+    """
+
+    batch_size: int
+    rank: int = 0
+    world_size: int = 1
+
+    def __post_init__(self) -> None:
+        """Raise `InvalidRequestError` that names the field, its value and its range."""
+        batch_size = require_integer("batch_size", self.batch_size, 1, STEP_LIMIT)
+        world_size = require_integer("world_size", self.world_size, 1, batch_size)
+        rank = require_integer("rank", self.rank, 0, world_size - 1)
+        for field, value in (("batch_size", batch_size), ("world_size", world_size), ("rank", rank)):
+            object.__setattr__(self, field, value)  # NumPy's integers become plain ones, which do not overflow
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """First place and end of this rank's part within a step, 0 … B."""
+        start = self.rank * self.batch_size // self.world_size
+        return start, (self.rank + 1) * self.batch_size // self.world_size
+
+    @property
+    def count(self) -> int:
+        """How many samples this rank takes of each step: ⌊B/W⌋ or ⌈B/W⌉."""
+        start, end = self.bounds
+        return end - start
+
+
+def step_keys(size: int, seed: int, step: int, shard: Shard) -> list[SampleKey]:
+    """Return the keys that a rank takes of a step, in stream order.
+
+    size: N, the number of images. step ≥ 0. Positions [step·B + ⌊r·B/W⌋, step·B + ⌊(r+1)·B/W⌋) of the stream;
+    position p is place p % N of epoch p // N. Raises `InvalidRequestError` for values out of range.
+    """
+    size = require_integer("size", size, 1, STEP_LIMIT)
+    seed = require_integer("seed", seed, 0, SEED_LIMIT - 1)
+    step = require_integer("step", step, 0, STEP_LIMIT)
+    first, end = (step * shard.batch_size + bound for bound in shard.bounds)
+    if end > 1 << 63:
+        raise InvalidRequestError("step", step, f"at most {(1 << 63) // shard.batch_size - 1} at this batch size")
+    keys: list[SampleKey] = []
+    while first < end:
+        epoch, place = divmod(first, size)
+        count = min(end - first, size - place)
+        order = epoch_order(size, seed, epoch, np.arange(place, place + count))
+        keys += [SampleKey(seed, epoch, index) for index in order.tolist()]
+        first += count
+    return keys
