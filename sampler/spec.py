@@ -1,0 +1,88 @@
+"""What a server says of itself at `/v1/spec`, as a value that server and client share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sampler.arrays import LAYOUTS, array_table
+from sampler.config import AttentionMap, SamplerConfig
+from sampler.errors import ConfigError, ProtocolError
+from sampler.version import SAMPLER_VERSION, VERSION
+from sampler.wire import PROTOCOL
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """Dataset, config, digests and limits of a server.
+
+    size: N, the number of images. category_names: C names; category c has name c−1. digest: the identity of what
+    its samples depend on. max_batch: the most samples of one request.
+    """
+
+    digest: str
+    dataset_digest: str
+    size: int
+    category_names: tuple[str, ...]
+    config: SamplerConfig
+    max_batch: int
+    max_body_bytes: int
+
+    @property
+    def categories(self) -> int:
+        """C, the number of categories."""
+        return len(self.category_names)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The document as it is served, with the array table of each layout."""
+        return {
+            "version": VERSION,
+            "protocol": PROTOCOL,
+            "sampler_version": SAMPLER_VERSION,
+            "digest": self.digest,
+            "dataset": {
+                "digest": self.dataset_digest,
+                "size": self.size,
+                "categories": list(self.category_names),
+            },
+            "config": self.config.as_dict(),
+            "arrays": {
+                layout: [spec.as_dict() for spec in array_table(layout, self.config, self.categories)]
+                for layout in LAYOUTS
+            },
+            "limits": {"max_batch": self.max_batch, "max_body_bytes": self.max_body_bytes},
+        }
+
+    @classmethod
+    def parse(cls, document: object) -> "ServiceSpec":
+        """Return the spec that a served document gives. Raises `ProtocolError` for anything else."""
+        try:
+            if document["protocol"] != PROTOCOL:  # type: ignore[index] # the except clause answers for other types
+                raise ProtocolError(f"protocol {document['protocol']!r}: expected {PROTOCOL}")  # type: ignore[index] # as above
+            return cls._of(document)  # type: ignore[arg-type] # as above
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError, ConfigError) as error:
+            raise ProtocolError(f"not a spec document: {type(error).__name__}: {error}") from error
+
+    @classmethod
+    def _of(cls, document: dict[str, Any]) -> "ServiceSpec":
+        dataset, limits = document["dataset"], document["limits"]
+        return cls(
+            digest=str(document["digest"]),
+            dataset_digest=str(dataset["digest"]),
+            size=int(dataset["size"]),
+            category_names=tuple(str(name) for name in dataset["categories"]),
+            config=config_from_dict(document["config"]),
+            max_batch=int(limits["max_batch"]),
+            max_body_bytes=int(limits["max_body_bytes"]),
+        )
+
+
+def config_from_dict(fields: dict[str, Any]) -> SamplerConfig:
+    """Return the config whose `as_dict` this is. Raises `ConfigError`, `TypeError` or `KeyError` for anything else."""
+    values = {name: _tuples(value) for name, value in fields.items()}
+    values["attention"] = tuple(
+        AttentionMap(tuple(row["size"]), row["ratio"], tuple(row["longest"])) for row in fields["attention"]
+    )
+    return SamplerConfig(**values)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
