@@ -1,0 +1,97 @@
+"""What an image file says of itself before any pixel is decoded: its size, and whether it is all there."""
+
+import io
+import zlib
+from dataclasses import dataclass
+
+from PIL import Image
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+_END_OF_IMAGE = b"\xff\xd9"
+_START_OF_SCAN = 0xDA
+_FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_WITHOUT_LENGTH = frozenset([0x01, *range(0xD0, 0xD9)])
+
+_PILLOW_FORMATS = ("BMP", "DIB", "PPM", "TIFF", "WEBP", "GIF", "JPEG2000", "AVIF", "SUN")
+"""What OpenCV decodes beside JPEG and PNG, and Pillow can tell the size of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Width and height in pixels as stored, before any orientation is applied."""
+
+    width: int
+    height: int
+
+
+class BadHeaderError(Exception):
+    """A file whose header already tells that it cannot be decoded. `kind` is one of ImageError's."""
+
+    def __init__(self, kind: str, cause: str) -> None:
+        super().__init__(cause)
+        self.kind = kind
+
+
+def read_header(data: bytes) -> Header | None:
+    """The header of an encoded image, or None where only the decoder can tell.
+
+    JPEG and PNG that are cut short raise BadHeaderError: decoders fill what is missing with grey, and only warn.
+    """
+    if data.startswith(_JPEG):
+        return _jpeg(data)
+    if data.startswith(_PNG):
+        return _png(data)
+    return _other(data)
+
+
+def _jpeg(data: bytes) -> Header:
+    """Walk the segments up to the first scan; a scan's own bytes cannot look like an end, which must follow."""
+    header, at = None, 2
+    while at + 4 <= len(data):
+        marker = data[at + 1]
+        if data[at] != 0xFF or marker in (0xFF, 0x00):
+            at += 1  # fill bytes, which decoders skip
+            continue
+        if marker in _WITHOUT_LENGTH:
+            at += 2
+            continue
+        if marker == _START_OF_SCAN:
+            if header is None:
+                raise BadHeaderError("unreadable", "JPEG without a frame header")
+            if data.rfind(_END_OF_IMAGE, at) < 0:
+                raise BadHeaderError("unreadable", "JPEG is cut short: it has no end marker")
+            return header
+        if marker in _FRAME_HEADERS and at + 9 <= len(data):
+            height, width = int.from_bytes(data[at + 5 : at + 7]), int.from_bytes(data[at + 7 : at + 9])
+            header = Header(width, height)
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    raise BadHeaderError("unreadable", "JPEG is cut short: it has no pixels")
+
+
+def _png(data: bytes) -> Header:
+    """Walk the chunks to the last, and check the sums of those that pixels are made of."""
+    if data[12:16] != b"IHDR" or len(data) < 33:
+        raise BadHeaderError("unreadable", "PNG without a header")
+    at, view = 8, memoryview(data)
+    while at + 12 <= len(data):
+        end = at + 8 + int.from_bytes(data[at : at + 4])
+        if end + 4 > len(data):
+            break
+        critical = not data[at + 4] & 0x20
+        if critical and zlib.crc32(view[at + 4 : end]) != int.from_bytes(data[end : end + 4]):
+            raise BadHeaderError("unreadable", f"PNG is damaged at byte {at}")
+        if data[at + 4 : at + 8] == b"IEND":
+            return Header(int.from_bytes(data[16:20]), int.from_bytes(data[20:24]))
+        at = end + 4
+    raise BadHeaderError("unreadable", "PNG is cut short: it has no end")
+
+
+def _other(data: bytes) -> Header | None:
+    try:
+        with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as image:
+            return Header(*image.size)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadHeaderError("too-large", str(error)) from error
+    except Exception:  # noqa: BLE001 - Pillow's parsers raise anything on damaged files; the decoder then says what it is
+        return None

@@ -1,0 +1,1 @@
+"""Statements about the product, each checked on the real thing."""

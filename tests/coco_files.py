@@ -1,0 +1,98 @@
+"""Small COCO files and real pictures for tests."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Entry = dict[str, Any]
+
+
+def image_entry(image_id: int, width: int = 64, height: int = 48, file_name: str | None = None, **more: Any) -> Entry:
+    name = f"{image_id:012d}.jpg" if file_name is None else file_name
+    return {"id": image_id, "file_name": name, "width": width, "height": height, **more}
+
+
+def box_entry(
+    annotation_id: int, image_id: int, category_id: int, bbox: Sequence[float | None] | None, **more: Any
+) -> Entry:
+    entry = {"id": annotation_id, "image_id": image_id, "category_id": category_id, "iscrowd": 0, **more}
+    return entry if bbox is None else {**entry, "bbox": list(bbox)}
+
+
+def category_entry(category_id: int, name: str | None = None) -> Entry:
+    return {"id": category_id, "name": name or f"kind {category_id}", "supercategory": "thing"}
+
+
+def coco(images: Sequence[Entry], annotations: Sequence[Entry], categories: Sequence[Entry]) -> Entry:
+    return {"info": {}, "images": [*images], "annotations": [*annotations], "categories": [*categories]}
+
+
+def small_coco() -> Entry:
+    """Three images (the last without boxes), four categories with gaps in their ids, five boxes, one of them crowd."""
+    return coco(
+        [image_entry(30), image_entry(10, 80, 40), image_entry(20)],
+        [
+            box_entry(5, 30, 90, [1, 2, 30, 20]),
+            box_entry(4, 10, 7, [0.1, 0.2, 10.7, 11.9]),
+            box_entry(3, 30, 7, [5, 5, 10.5, 10.25]),
+            box_entry(2, 30, 90, [10, 10, 20, 20], iscrowd=1),
+            box_entry(1, 10, 1, [20, 5, 40, 30]),
+        ],
+        [category_entry(90, "zebra"), category_entry(1, "ant"), category_entry(7, "fox"), category_entry(13, "owl")],
+    )
+
+
+def write_json(file: Path, content: object) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content))
+    return file
+
+
+def photo(width: int, height: int, seed: int = 0) -> npt.NDArray[np.uint8]:
+    """(height, width, 3) uint8 BGR: smooth patches of random colours, different under every rotation and flip."""
+    random = np.random.Generator(np.random.Philox(key=seed))
+    coarse = random.integers(0, 256, (max(height // 8, 2), max(width // 8, 2), 3), dtype=np.uint8)
+    return np.asarray(cv2.resize(coarse, (width, height)), np.uint8)
+
+
+def write_jpeg(file: Path, width: int, height: int, seed: int = 0, orientation: int | None = None) -> Path:
+    """A JPEG whose stored pixels are width × height, with an EXIF orientation if asked for."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    exif = Image.Exif()
+    if orientation is not None:
+        exif[0x0112] = orientation
+    Image.fromarray(photo(width, height, seed)[..., ::-1]).save(file, "JPEG", quality=90, exif=exif)
+    return file
+
+
+def write_image(file: Path, pixels: npt.NDArray[Any]) -> Path:
+    """Any format that OpenCV writes, chosen by the file's suffix."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(file), pixels)
+    return file
+
+
+def opencv_pixels(file: Path) -> npt.NDArray[np.uint8]:
+    """What `cv2.imread` makes of a file."""
+    pixels = cv2.imread(str(file))
+    assert pixels is not None
+    return np.asarray(pixels, np.uint8)
+
+
+def write_images(folder: Path, content: Entry) -> Path:
+    """A JPEG for every image of a COCO file."""
+    for image in content["images"]:
+        write_jpeg(folder / image["file_name"], image["width"], image["height"], seed=image["id"])
+    return folder
+
+
+def write_dataset(folder: Path, content: Entry | None = None) -> tuple[Path, Path]:
+    """The annotation file and the image folder of a dataset (`small_coco` if none is given)."""
+    content = small_coco() if content is None else content
+    return write_json(folder / "annotations.json", content), write_images(folder / "images", content)
