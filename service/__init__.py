@@ -1,0 +1,1 @@
+"""The server that makes samples and streams them."""

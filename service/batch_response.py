@@ -1,0 +1,125 @@
+"""The HTTP response that carries batches: admitted or refused, sent as made, given up when the client leaves."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from sampler.wire import MEDIA_TYPE
+from service.batch_body import SampleFailedError
+from service.budget import Gate
+from service.error_responses import respond
+from service.metrics import Metrics
+from service.problems import problem
+from service.shutdown import Shutdown
+
+log = logging.getLogger("saccade_sampler.batches")
+
+
+class Admission:
+    """Who gets in: a bounded number of responses at once, none when the server is to end."""
+
+    def __init__(self, gate: Gate, shutdown: Shutdown, retry_after: int) -> None:
+        """retry_after: seconds that a refused client is asked to wait."""
+        self._gate = gate
+        self._shutdown = shutdown
+        self._retry_after = {"retry-after": str(retry_after)}
+
+    def refusal(self) -> Response | None:
+        """Take a place and return None, or return the 503 that says why there is none."""
+        if self._shutdown.begun:
+            return respond(
+                problem("shutting-down", "the server is about to end; ask another or later"), self._retry_after
+            )
+        if not self._gate.enter():
+            detail = f"{self._gate.places} requests are being served, which is the limit; ask again later"
+            return respond(problem("overloaded", detail), self._retry_after)
+        return None
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self._gate.leave()
+
+
+class BatchResponse(Response):
+    """Streams messages.
+
+    When a sample fails, the connection is broken off after the message that says so: the response stays incomplete,
+    so that no cache on the way keeps it.
+    """
+
+    media_type = MEDIA_TYPE
+
+    def __init__(
+        self,
+        messages: Callable[[], AsyncGenerator[bytes, None]],
+        admission: Admission,
+        shutdown: Shutdown,
+        metrics: Metrics,
+        headers: Mapping[str, str],
+    ) -> None:
+        """`messages` is called once the response is admitted."""
+        self.status_code = 200
+        self.background = None
+        self.body = b""
+        self._messages = messages
+        self._admission = admission
+        self._shutdown = shutdown
+        self._metrics = metrics
+        self.init_headers(headers)
+        del self.headers["content-length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response, or the refusal."""
+        refusal = self._admission.refusal()
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        try:
+            outcome = await self._serve(receive, send)
+        finally:
+            self._admission.leave()
+        scope.setdefault("state", {})["outcome"] = outcome
+        self._metrics.outcomes.labels(outcome).inc()
+
+    async def _serve(self, receive: Receive, send: Send) -> str:
+        body = asyncio.create_task(self._send_all(send))
+        self._shutdown.watch(body)
+        departure = asyncio.create_task(_departure(receive))
+        try:
+            await asyncio.wait([body, departure], return_when=asyncio.FIRST_COMPLETED)
+            return await _outcome(body)
+        finally:
+            for task in (body, departure):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    async def _send_all(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async with aclosing(self._messages()) as messages:
+            async for message in messages:
+                await send({"type": "http.response.body", "body": message, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _outcome(body: "asyncio.Task[None]") -> str:
+    if not body.done():
+        return "abandoned"
+    try:
+        await body
+    except SampleFailedError as error:
+        log.warning("a sample could not be made: %s", error)
+        return "failed"
+    except asyncio.CancelledError:
+        return "cut"
+    return "complete"
+
+
+async def _departure(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

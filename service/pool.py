@@ -1,0 +1,229 @@
+"""The worker pool: a queue of jobs, and processes that make them.
+
+A worker that dies is replaced and its jobs are put back in front of the queue; the answers are the same bytes, since
+a sample does not depend on who makes it. A job that ends its worker again and again is given up.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+
+import msgpack
+
+from service.jobs import Job, Outcome
+from service.problems import ServiceError
+from service.worker_process import WorkerProcess, WorkerSetup
+
+log = logging.getLogger("saccade_sampler.pool")
+
+AHEAD_OF_WORKER = 2
+"""Jobs that a worker has been given: one under way and one waiting, so that it never waits for the server."""
+
+ATTEMPTS = 3
+"""How often a job is begun before it is taken to be what ends the workers."""
+
+LONGEST_PAUSE = 5.0
+"""Seconds between attempts to start a worker that keeps dying, at most."""
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A job on its way through the pool."""
+
+    number: int
+    job: Job
+    answer: "asyncio.Future[bytes]"
+    attempts: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """A place for a worker: the process that holds it now, if any, and the jobs it was given, oldest first."""
+
+    process: WorkerProcess | None = None
+    given: deque[Ticket] = field(default_factory=deque)
+    since: float = 0.0
+
+    @property
+    def room(self) -> bool:
+        """Whether this seat can be given another job."""
+        return self.process is not None and len(self.given) < AHEAD_OF_WORKER
+
+
+class WorkerPool:
+    """Runs jobs on `size` worker processes. All methods belong to one event loop."""
+
+    def __init__(self, setup: WorkerSetup, size: int, job_seconds: float) -> None:
+        """job_seconds: time for one job, after which its worker is replaced."""
+        self._setup = setup
+        self._job_seconds = job_seconds
+        self._seats = [Seat() for _ in range(size)]
+        self._queue: deque[Ticket] = deque()
+        self._numbers = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing = False
+        self.restarts = 0
+
+    @property
+    def alive(self) -> int:
+        """How many workers are ready for jobs."""
+        return sum(seat.process is not None for seat in self._seats)
+
+    @property
+    def size(self) -> int:
+        """How many workers there should be."""
+        return len(self._seats)
+
+    @property
+    def queued(self) -> int:
+        """How many jobs wait for a worker."""
+        return sum(not ticket.answer.done() for ticket in self._queue)
+
+    @property
+    def process_ids(self) -> list[int]:
+        """The ids of the worker processes that are ready."""
+        return [seat.process.pid for seat in self._seats if seat.process]
+
+    async def start(self) -> None:
+        """Start all workers and wait until each is ready. Raises `ServiceError` when one cannot start."""
+        processes = await asyncio.gather(
+            *(WorkerProcess.start(self._setup) for _ in self._seats), return_exceptions=True
+        )
+        failures = [outcome for outcome in processes if isinstance(outcome, BaseException)]
+        for seat, process in zip(self._seats, processes, strict=True):
+            if isinstance(process, WorkerProcess):
+                seat.process = process
+        if failures:
+            await self.stop()
+            raise failures[0]
+        self._tasks = [asyncio.create_task(self._keep(seat)) for seat in self._seats]
+        self._tasks.append(asyncio.create_task(self._watch()))
+
+    async def stop(self) -> None:
+        """End all workers; jobs that are not done are cancelled. Leaves no process behind."""
+        self._closing = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for ticket in [*self._queue, *(ticket for seat in self._seats for ticket in seat.given)]:
+            ticket.answer.cancel()
+        self._queue.clear()
+        processes = [seat.process for seat in self._seats if seat.process]
+        for seat in self._seats:
+            seat.process = None
+        await asyncio.gather(*(process.end() for process in processes))
+
+    def submit(self, job: Job) -> "asyncio.Future[bytes]":
+        """Queue a job; the future gives its bytes, or raises `ServiceError` with the problem a worker found.
+
+        Cancel the future when the answer is not wanted any more: a job that has not begun is then never made.
+        """
+        self._numbers += 1
+        ticket = Ticket(self._numbers, job, asyncio.get_running_loop().create_future())
+        self._queue.append(ticket)
+        self._hand_out()
+        return ticket.answer
+
+    def _hand_out(self) -> None:
+        while self._queue and (seat := min(self._open_seats(), key=lambda seat: len(seat.given), default=None)):
+            ticket = self._queue.popleft()
+            if ticket.answer.done():
+                continue
+            if not seat.given:
+                self._begin(seat, ticket)
+            seat.given.append(ticket)
+            if seat.process:
+                seat.process.ask(ticket.job.encode(ticket.number))
+
+    def _open_seats(self) -> list[Seat]:
+        return [seat for seat in self._seats if seat.room]
+
+    def _begin(self, seat: Seat, ticket: Ticket) -> None:
+        ticket.attempts += 1
+        seat.since = asyncio.get_running_loop().time()
+
+    async def _keep(self, seat: Seat) -> None:
+        """Read a worker's answers; when it dies, put its jobs back and start another, for ever."""
+        pause = 0.0
+        while True:
+            if seat.process is None:
+                pause = await self._restart(seat, pause)
+                continue
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                await self._read_answers(seat, seat.process)
+            process, seat.process = seat.process, None
+            code = await process.end()
+            log.warning("worker %d ended (%s) and is replaced", process.pid, _how(code))
+            self.restarts += 1
+            self._put_back(seat)
+
+    async def _restart(self, seat: Seat, pause: float) -> float:
+        await asyncio.sleep(pause)
+        try:
+            seat.process = await WorkerProcess.start(self._setup)
+        except ServiceError as error:
+            log.error("a worker cannot start: %s", error)
+            return min(LONGEST_PAUSE, max(0.1, 2 * pause))
+        self._hand_out()
+        return 0.0
+
+    async def _read_answers(self, seat: Seat, process: WorkerProcess) -> None:
+        while True:
+            number, outcome, payload = await process.answer()
+            ticket = seat.given.popleft()
+            if ticket.number != number:
+                raise ConnectionError(f"worker {process.pid} answered job {number}, not {ticket.number}")
+            if seat.given:
+                self._begin(seat, seat.given[0])
+            _settle(ticket, outcome, payload)
+            self._hand_out()
+
+    def _put_back(self, seat: Seat) -> None:
+        for ticket in reversed(seat.given):
+            if ticket.attempts >= ATTEMPTS:
+                _fail(ticket, f"sample {ticket.job.key.as_dict()} ended its worker {ATTEMPTS} times and is given up")
+            else:
+                self._queue.appendleft(ticket)
+        seat.given.clear()
+        self._hand_out()
+
+    async def _watch(self) -> None:
+        """Replace workers that sit on one job for too long."""
+        while True:
+            await asyncio.sleep(min(1.0, self._job_seconds / 4))
+            now = asyncio.get_running_loop().time()
+            for seat in self._seats:
+                if seat.process and seat.given and now - seat.since > self._job_seconds:
+                    log.error("worker %d made no progress for %g s and is ended", seat.process.pid, now - seat.since)
+                    seat.process.kill()
+                    seat.since = now
+
+
+def _settle(ticket: Ticket, outcome: Outcome, payload: bytes) -> None:
+    if ticket.answer.done():
+        return
+    if outcome is Outcome.DONE:
+        ticket.answer.set_result(payload)
+    else:
+        ticket.answer.set_exception(JobError(msgpack.unpackb(payload)))
+
+
+def _fail(ticket: Ticket, detail: str) -> None:
+    if not ticket.answer.done():
+        ticket.answer.set_exception(ServiceError("worker", detail, ticket.job.key.as_dict()))
+
+
+def _how(code: int | None) -> str:
+    return f"signal {-code}" if code is not None and code < 0 else f"status {code}"
+
+
+class JobError(ServiceError):
+    """What a worker says went wrong with a job."""
+
+    def __init__(self, document: dict[str, object]) -> None:
+        """Take a problem document as the worker made it."""
+        members = {name: value for name, value in document.items() if name not in ("type", "title", "status", "detail")}
+        kind = str(document["type"]).rpartition(":")[2]
+        super().__init__(kind, str(document["detail"]), members)

@@ -1,0 +1,130 @@
+"""All that a running server holds, made once at start-up and handed to the routes."""
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from sampler.arrays import LAYOUTS, largest_sample
+from sampler.config import SamplerConfig
+from sampler.cornernet_lite import load_config
+from sampler.dataset import Dataset, open_dataset
+from sampler.digest import sample_digest
+from sampler.spec import ServiceSpec
+from service.batch_body import BatchMaker
+from service.batch_response import Admission
+from service.budget import Budget, Gate
+from service.demo import ensure_demo
+from service.metrics import Metrics
+from service.pool import WorkerPool
+from service.problems import ServiceError
+from service.settings import MEGABYTE, Settings
+from service.shutdown import Shutdown
+from service.worker_process import WorkerSetup
+
+log = logging.getLogger("saccade_sampler")
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The parts of a running server."""
+
+    settings: Settings
+    dataset: Dataset
+    dataset_name: str
+    spec: ServiceSpec
+    pool: WorkerPool
+    maker: BatchMaker
+    admission: Admission
+    shutdown: Shutdown
+    metrics: Metrics
+
+
+@asynccontextmanager
+async def serving(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving]:
+    """Open the dataset, start the workers, give the parts; end the workers afterwards.
+
+    Raises a `SamplerError`, one line, when the dataset or the config is not usable or no worker starts.
+    """
+    config = sampler_config(settings)
+    annotations, images = await asyncio.to_thread(_source, settings)
+    dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, progress=True)
+    spec = _spec(settings, dataset, config)
+    shutdown = Shutdown(settings.grace_seconds)
+    setup = WorkerSetup(dataset.index_dir, images, config, settings.max_image_pixels)
+    pool = WorkerPool(setup, settings.workers, settings.job_seconds)
+    gate, budget = Gate(settings.max_requests), Budget(settings.buffer_mb * MEGABYTE)
+    sizes = {layout: largest_sample(layout, config, spec.categories) for layout in LAYOUTS}
+    _watch(metrics, pool, gate, budget)
+    await pool.start()
+    shutdown.listen()
+    log.info(
+        "serving %s: %d images, %d categories, config %s, digest %s, %d workers",
+        annotations.name, spec.size, spec.categories, config.name, spec.digest, pool.size,
+    )  # fmt: skip
+    try:
+        yield Serving(
+            settings=settings,
+            dataset=dataset,
+            dataset_name=annotations.stem,
+            spec=spec,
+            pool=pool,
+            maker=BatchMaker(pool, budget, metrics, shutdown, sizes),
+            admission=Admission(gate, shutdown, settings.retry_after),
+            shutdown=shutdown,
+            metrics=metrics,
+        )
+    finally:
+        shutdown.forget()
+        await pool.stop()
+
+
+def sampler_config(settings: Settings) -> SamplerConfig:
+    """Return the sampler config that the settings name. Raises `ConfigError`."""
+    return dataclasses.replace(load_config(settings.config), keep_crowd=settings.keep_crowd)
+
+
+def _source(settings: Settings) -> tuple[Path, Path]:
+    if settings.annotations and settings.images:
+        return settings.annotations, settings.images
+    log.info("no dataset is set: serving the demo dataset")
+    demo = ensure_demo(settings.cache_dir)
+    return demo.annotations, demo.images
+
+
+def _spec(settings: Settings, dataset: Dataset, config: SamplerConfig) -> ServiceSpec:
+    return ServiceSpec(
+        digest=sample_digest(dataset.digest, config),
+        dataset_digest=dataset.digest,
+        size=len(dataset),
+        category_names=dataset.category_names,
+        config=config,
+        max_batch=settings.max_batch,
+        max_body_bytes=settings.max_body_kb * 1024,
+    )
+
+
+def _watch(metrics: Metrics, pool: WorkerPool, gate: Gate, budget: Budget) -> None:
+    metrics.watch("sampler_workers_alive", "Workers ready for jobs", lambda: pool.alive)
+    metrics.watch("sampler_workers", "Workers there should be", lambda: pool.size)
+    metrics.watch_count("sampler_worker_restarts", "Workers that died and were replaced", lambda: pool.restarts)
+    metrics.watch("sampler_queue_depth", "Samples that wait for a worker", lambda: pool.queued)
+    metrics.watch("sampler_requests_in_flight", "Batch responses being sent", lambda: gate.taken)
+    metrics.watch("sampler_ahead_bytes", "Memory lent to samples made ahead", lambda: budget.total - budget.free)
+
+
+def current(request: Request) -> Serving:
+    """Return the parts of the server that a request came to. Raises `ServiceError` (503) before it has started."""
+    found = getattr(request.app.state, "serving", None)
+    if found is None:
+        raise ServiceError("not-ready", "the server has not started yet")
+    return cast(Serving, found)
+
+
+Current = Annotated[Serving, Depends(current)]

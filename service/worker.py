@@ -1,0 +1,136 @@
+"""A worker process: `python -m service.worker FD`.
+
+It reads jobs from a socket and answers each in turn. It holds the dataset memory-mapped and nothing else that
+outlives a job. When the server goes away, however it does, the socket ends and so does the worker.
+"""
+
+import json
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgpack
+
+from sampler.config import SamplerConfig
+from sampler.dataset import Dataset
+from sampler.layouts import lay_out
+from sampler.sample import make_sample
+from sampler.spec import config_from_dict
+from sampler.targets import untagged
+from sampler.wire import WireSample, encode_sample
+from service.debug import sample_document
+from service.jobs import ANSWER_HEADER, REQUEST_HEADER, Job, Outcome
+from service.picture import sample_picture
+from service.problems import problem_of
+
+STARTING = 0
+"""Job number of the message that says a worker has started, or why it cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes what jobs ask for."""
+
+    dataset: Dataset
+    config: SamplerConfig
+
+    def make(self, job: Job) -> bytes:
+        """Return the bytes a job asks for."""
+        makers: dict[str, Callable[[Job], bytes]] = {
+            "sample": self._sample,
+            "document": self._document,
+            "picture": self._picture,
+        }
+        return makers[job.kind](job)
+
+    def _document(self, job: Job) -> bytes:
+        document = sample_document(self.dataset, self.config, job.key, augment=job.augment)
+        return json.dumps(document, allow_nan=False).encode()
+
+    def _picture(self, job: Job) -> bytes:
+        return sample_picture(self.dataset, self.config, job.key, augment=job.augment)
+
+    def _sample(self, job: Job) -> bytes:
+        sample = make_sample(self.dataset, self.config, job.key, augment=job.augment)
+        return encode_sample(
+            WireSample(
+                position=job.position,
+                key=job.key,
+                recipe=sample.recipe,
+                untagged=untagged(sample.objects, self.config),
+                arrays=lay_out(sample, job.layout, self.config, self.dataset.category_count),
+            )
+        )
+
+
+def serve(channel: socket.socket) -> None:
+    """Answer jobs until the other end is gone."""
+    with channel.makefile("rb") as requests:
+        setup = _receive(requests.read)
+        if setup is None:
+            return
+        try:
+            maker = _maker(setup)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the server is told, and says it in its own log
+            _send(channel, STARTING, Outcome.FAILED, msgpack.packb(_problem(error)))
+            return
+        _send(channel, STARTING, Outcome.READY, b"")
+        while (message := _receive(requests.read)) is not None:
+            number, job = Job.decode(message)
+            try:
+                outcome, payload = Outcome.DONE, maker.make(job)
+            except Exception as error:  # noqa: BLE001 - one bad sample must not end the worker; the request is told
+                outcome, payload = Outcome.FAILED, msgpack.packb(_problem(error))
+            _send(channel, number, outcome, payload)
+
+
+def _maker(setup: dict[str, Any]) -> Maker:
+    cv2.setNumThreads(1)  # one worker a processor: threads of OpenCV's own would only compete
+    dataset = Dataset.open(Path(setup["index_dir"]), Path(setup["images"]), setup["max_image_pixels"])
+    return Maker(dataset, config_from_dict(setup["config"]))
+
+
+def _problem(error: Exception) -> dict[str, Any]:
+    problem = problem_of(error)
+    if problem["status"] == 500:
+        print(f"worker: {''.join(traceback.format_exception(error))}", file=sys.stderr, flush=True)
+    return problem
+
+
+def _receive(read: Callable[[int], bytes]) -> dict[str, Any] | None:
+    header = read(REQUEST_HEADER.size)
+    if len(header) < REQUEST_HEADER.size:
+        return None
+    (length,) = REQUEST_HEADER.unpack(header)
+    body = read(length)
+    if len(body) < length:
+        return None
+    message: dict[str, Any] = msgpack.unpackb(body)
+    return message
+
+
+def _send(channel: socket.socket, number: int, outcome: Outcome, payload: bytes) -> None:
+    channel.sendall(ANSWER_HEADER.pack(number, outcome, len(payload)))
+    channel.sendall(payload)
+
+
+def main(descriptor: int) -> None:
+    """Serve the socket that the server passed on as a file descriptor."""
+    # Ctrl-C and a service manager's stop reach the whole process group; the server decides when workers end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with socket.socket(fileno=descriptor) as channel:
+        try:
+            serve(channel)
+        except ConnectionError:  # the server went away while an answer was on its way to it
+            return
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,122 @@
+"""The server's end of one worker process."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgpack
+
+from sampler.config import SamplerConfig
+from service.jobs import ANSWER_HEADER, Outcome, pack_request
+from service.problems import ServiceError
+
+START_SECONDS = 60.0
+"""Time for a worker to import its libraries and open the dataset."""
+
+END_SECONDS = 2.0
+"""Time for a worker to end by itself once its socket is closed, before it is killed."""
+
+READ_BUFFER = 1 << 22
+"""Bytes of an answer that are buffered before the worker is made to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSetup:
+    """What a worker needs to start."""
+
+    index_dir: Path
+    images: Path
+    config: SamplerConfig
+    max_image_pixels: int
+
+    def encode(self) -> bytes:
+        """Return the bytes that a worker reads first."""
+        return pack_request(
+            {
+                "index_dir": str(self.index_dir),
+                "images": str(self.images),
+                "config": self.config.as_dict(),
+                "max_image_pixels": self.max_image_pixels,
+            }
+        )
+
+
+class WorkerProcess:
+    """A running worker and the socket to it."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Take over a process whose socket is open; `start` makes one."""
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @classmethod
+    async def start(cls, setup: WorkerSetup) -> "WorkerProcess":
+        """Start a worker and wait until it is ready. Raises `ServiceError` with the reason when it cannot start."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # The search path of this process is handed on, so that the worker finds the same code however the server
+            # was started. All other descriptors stay closed there: nothing keeps a socket open when the server dies.
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
+            process = subprocess.Popen(
+                [sys.executable, "-m", "service.worker", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=environment,
+            )
+        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=READ_BUFFER)
+        worker = cls(process, reader, writer)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                worker.ask(setup.encode())
+                _, outcome, payload = await worker.answer()
+        except BaseException as error:
+            worker.kill()
+            code = await worker.end()
+            if isinstance(error, asyncio.IncompleteReadError | ConnectionError | TimeoutError):
+                raise ServiceError("worker", f"a worker did not start: it ended with status {code}") from error
+            raise
+        if outcome is not Outcome.READY:
+            await worker.end()
+            raise ServiceError("worker", str(msgpack.unpackb(payload)["detail"]))
+        return worker
+
+    def ask(self, request: bytes) -> None:
+        """Send a request; requests are small and the socket takes them at once."""
+        self._writer.write(request)
+
+    async def answer(self) -> tuple[int, Outcome, bytes]:
+        """Return the next answer: job number, outcome, payload. Raises `IncompleteReadError` when there is none."""
+        header = await self._reader.readexactly(ANSWER_HEADER.size)
+        number, outcome, length = ANSWER_HEADER.unpack(header)
+        return number, Outcome(outcome), await self._reader.readexactly(length)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+
+    async def end(self) -> int | None:
+        """Close the socket, wait for the process, kill it if it stays; return its exit status (−signal if killed)."""
+        self._writer.close()
+        code = await asyncio.to_thread(self._wait, END_SECONDS)
+        if code is None:
+            self._process.kill()
+            code = await asyncio.to_thread(self._wait, END_SECONDS)
+        return code
+
+    def _wait(self, seconds: float) -> int | None:
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
