@@ -18,6 +18,7 @@ from sampler.dataset import Dataset, check_images, open_dataset
 from sampler.errors import SamplerError
 from sampler.index_folder import ensure_index, load_index
 from sampler.progress import bar, steps
+from sampler.recipe_commands import recipe, replay
 from sampler.verify import KINDS, Report, verify_dataset
 
 CANNOT_RUN = 2
@@ -67,6 +68,10 @@ def index(
     with steps(show=True) as report:
         folder = ensure_index(annotations, cache_dir, report)
     _print_index(folder, time.perf_counter() - started)
+
+
+app.command()(recipe)
+app.command()(replay)
 
 
 @app.command()

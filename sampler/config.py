@@ -5,7 +5,6 @@ The numbers are those of the published CornerNet-Lite configs and of the code th
 """
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 

@@ -116,7 +116,7 @@ def _saccade(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig) 
 
 @np.errstate(divide="ignore", invalid="ignore")
 def _visible_share(seen: Boxes, whole: Boxes) -> NDArray[np.float32]:
-    """Return (N,) float32 areas of `seen` over `whole`; NaN, which exceeds nothing, where both are too small to tell."""
+    """Return (N,) float32 areas of `seen` over `whole`; NaN, which exceeds nothing, where both round to 0."""
     share: NDArray[np.float32] = box.areas(seen) / box.areas(whole)
     return share
 

@@ -16,7 +16,8 @@ MAX_SCALE = 4096.0
 class Recipe:
     """How one sample is made from its image.
 
-    scale: above 0, up to 4096; the image is resized by it (saccade) or the canvas is that many input sides long (cornernet).
+    scale: above 0, up to 4096; the image is resized by it (saccade) or the canvas is that many input sides long
+    (cornernet).
     reference: row of the box that the scale was chosen for, among the boxes left after clipping to the image;
     None without. center: (y, x) of the crop in pixels, in the scaled image (saccade) or the image as it is
     (cornernet). flip: left and right swapped. jitter: (step, gain) in the order applied. lighting: the three

@@ -207,12 +207,11 @@ def sample_document(
 
 
 def _statistics(array: NDArray[Any]) -> dict[str, Any]:
-    empty = array.size == 0  # a dataset of no categories has heatmaps of no planes
     return {
         "dtype": array.dtype.str,
         "shape": list(array.shape),
-        "min": None if empty else float(array.min()),
-        "max": None if empty else float(array.max()),
-        "mean": None if empty else float(array.mean(dtype=np.float64)),
+        "min": float(array.min()),
+        "max": float(array.max()),
+        "mean": float(array.mean(dtype=np.float64)),
         "nonzero": int(np.count_nonzero(array)),
     }

@@ -94,8 +94,8 @@ def _crop_card(seen: Inspection) -> Card:
 
 
 def _labelled(panel: Panel, boxes: int) -> str:
-    count = "no boxes" if not boxes else "1 box" if boxes == 1 else f"{boxes} boxes"
-    return count if panel.labels == boxes else f"{count}, {panel.labels} of them named"
+    count = _plural(boxes, "box", "boxes") if boxes else "no boxes"
+    return count if panel.labels in (0, boxes) else f"{count}, {panel.labels} named"
 
 
 def _network_card(seen: Inspection) -> Card:

@@ -20,8 +20,8 @@ DASHES: dict[State, int] = {"object": 0, "ignored": 6, "outside": 3}
 MAX_LABELS = 12
 """Only that many of the largest boxes of a panel are named: more would hide the picture."""
 
-SMALL_BOX = 18
-"""Boxes whose longer side is shorter than this on the panel get a thinner line."""
+SMALL_BOX = 22
+"""Boxes whose longer side is shorter than this on the panel get a thinner line, and no label on top."""
 
 CROWDED = 60
 """With more boxes than this on a panel, all get thin lines."""
@@ -59,7 +59,7 @@ def draw_boxes(
 ) -> int:
     """Draw boxes given with their corners in the plane that `view` shows; return how many have labels.
 
-    Labels keep clear of each other and of the areas to `avoid`. What matters most is drawn last: boxes
+    Labels keep clear of each other, of small boxes and of the areas to `avoid`. What matters most is drawn last: boxes
     outside the crop, ignored ones, objects, the reference.
     """
     draw = ImageDraw.Draw(panel)
@@ -77,7 +77,7 @@ def outline(draw: ImageDraw.ImageDraw, box: Pixels, state: State, *, thin: bool 
     """Draw one box in the line of its state, two pixels wide inside its edge with a dark casing, or thin without."""
     colour, dash = STATE_COLOURS[state], DASHES[state]
     x0, y0, x1, y1 = box
-    small = max(x1 - x0, y1 - y0) < SMALL_BOX
+    small = _is_small(box)
     width = 1 if thin or small or min(x1 - x0, y1 - y0) <= 4 else 2
     if not (thin or small):
         draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline=style.CASING, width=width + 1)
@@ -110,6 +110,10 @@ def ring(draw: ImageDraw.ImageDraw, box: Pixels, size: tuple[int, int]) -> None:
     draw.rectangle((x0, y0, x1, y1), outline=style.REFERENCE, width=2)
 
 
+def _is_small(box: Pixels) -> bool:
+    return max(box[2] - box[0], box[3] - box[1]) < SMALL_BOX
+
+
 def _area(box: Pixels) -> int:
     return (box[2] - box[0]) * (box[3] - box[1])
 
@@ -120,7 +124,8 @@ def _draw_labels(
     size: tuple[int, int],
     avoid: Sequence[Pixels],
 ) -> int:
-    taken = list(avoid)
+    taken = [*avoid, *(pixels for _, pixels in placed if len(placed) <= CROWDED and _is_small(pixels))]
+    obstacles = len(taken)
     first = sorted(placed, key=lambda pair: (not pair[0].is_reference, -_area(pair[1])))
     for box, pixels in first[:MAX_LABELS]:
         text = style.fitted(label_text(box), style.LABEL_SIZE, min(LABEL_WIDTH, size[0] - 8))
@@ -132,7 +137,7 @@ def _draw_labels(
         colour = style.REFERENCE if box.is_reference else STATE_COLOURS[box.state]
         draw.rectangle(spot, fill=colour)
         style.write(draw, (spot[0] + 4, spot[1] + 4), text, style.LABEL_SIZE)
-    return len(taken) - len(avoid)
+    return len(taken) - obstacles
 
 
 def label_text(box: BoxFate) -> str:

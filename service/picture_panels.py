@@ -108,11 +108,11 @@ def heat_panel(seen: Inspection, corner: str, side: int) -> Panel:
     Where the valid mask of any category is 0, the panel is hatched.
     """
     colour = style.TOP_LEFT if corner == "tl" else style.BOTTOM_RIGHT
-    heat = seen.dense[f"{corner}_heats"].max(axis=0, initial=0)
+    heat = seen.dense[f"{corner}_heats"].max(axis=0)
     pixels = _backdrop(seen, side, _cropped(seen))
     valids = seen.dense.get(f"{corner}_valids")
     if valids is not None:
-        pixels = _hatch(pixels, _spread(1 - valids.min(axis=0, initial=1), heat.shape, side) > 0)
+        pixels = _hatch(pixels, _spread(1 - valids.min(axis=0), heat.shape, side) > 0)
     pixels = _blend(pixels, _spread(heat, heat.shape, side) ** TINT_POWER, colour)
     return Panel(Image.fromarray(pixels))
 

@@ -103,9 +103,3 @@ def write(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: in
     """Draw one line of drawable text whose capitals' top left is at `place` (x, y)."""
     top = font(size).getbbox("H")[1]
     draw.text((place[0], place[1] - top), text, font=font(size), fill=colour)
-
-
-def cap_height(size: int) -> int:
-    """Return how many pixels high a capital letter is drawn."""
-    _, top, _, bottom = font(size).getbbox("H")
-    return round(bottom - top)

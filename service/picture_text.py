@@ -134,13 +134,17 @@ def boxes_body(seen: Inspection, width: int) -> Image.Image:
         _box(box.state)(draw, 0, top + 2)
         name = style.fitted(label_text(box), style.TEXT_SIZE, SIZE_COLUMN - NAME_COLUMN - 16)
         x0, y0, x1, y1 = box.cropped or (0.0,) * 4
-        words = (name, f"{x1 - x0:.0f} x {y1 - y0:.0f} px", _fate(box, seen))
+        words = (name, f"{_whole(x1 - x0)} x {_whole(y1 - y0)} px", _fate(box, seen))
         for x, text in zip((NAME_COLUMN, SIZE_COLUMN, FATE_COLUMN), words, strict=True):
             style.write(draw, (x, top + 5), text, style.TEXT_SIZE)
     rest = len(inside) - len(shown)
     last = "none" if not inside else f"and {rest} smaller" if rest else ""
     style.write(draw, (NAME_COLUMN if inside else 0, len(shown) * LINE + 5), last, style.TEXT_SIZE, style.SOFT_INK)
     return body
+
+
+def _whole(length: float) -> str:
+    return f"{length:.0f}" if length >= 1 else "<1"
 
 
 def _longest(box: BoxFate) -> float:

@@ -122,7 +122,7 @@ def _refuse_unknown_variables() -> None:
     known = [PREFIX + name.upper() for name in Settings.model_fields] + [FILE_VARIABLE]
     for name in sorted(os.environ):
         if name.startswith(PREFIX) and name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
             hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
             raise SettingsError(f"{name}: no such setting; {hint}")
 

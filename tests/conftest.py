@@ -1,8 +1,12 @@
 """Fixtures that many tests ask for."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.live_server import LiveServer, live_server
+from tests.scenes import write_scenes
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -13,3 +17,27 @@ def shared() -> Path:
     if not (SHARED / "coco-tiny").is_dir():
         pytest.skip("the folder ../shared with real COCO images is absent")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder for indexes, shared by the servers of a test session."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Annotation file and image folder of a small dataset with boxes of all sizes; see `tests.scenes`."""
+    return write_scenes(tmp_path_factory.mktemp("scenes"))
+
+
+@pytest.fixture(scope="session")
+def server(
+    scenes: tuple[Path, Path], cache_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    """A server of the small dataset that tests share; those that harm a server start one of their own."""
+    annotations, images = scenes
+    with live_server(
+        tmp_path_factory.mktemp("server"), annotations=annotations, images=images, cache_dir=cache_dir, workers=2
+    ) as running:
+        yield running

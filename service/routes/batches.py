@@ -32,7 +32,7 @@ async def spec(serving: Current) -> dict[str, Any]:
     return serving.spec.as_dict()
 
 
-@router.get("/batches", response_class=BatchResponse, responses=STREAMED, summary="One batch, by index or by seed")
+@router.get("/batches", response_class=Response, responses=STREAMED, summary="One batch, by index or by seed")
 async def get_batch(request: Request, asked: Annotated[BatchParameters, Query()], serving: Current) -> Response:
     """By index: `indices`, `seed`, `epoch`. By seed: `seed`, `step`, `batch_size`, `rank`, `world_size`."""
     batch = select_batch(asked, serving.spec)
@@ -44,7 +44,7 @@ async def get_batch(request: Request, asked: Annotated[BatchParameters, Query()]
 
 @router.post(
     "/batches",
-    response_class=BatchResponse,
+    response_class=Response,
     responses=STREAMED,
     summary="The same as JSON, for long index lists",
     openapi_extra={"requestBody": {"content": {"application/json": {"schema": BatchParameters.model_json_schema()}}}},
@@ -59,7 +59,7 @@ async def post_batch(request: Request, serving: Current) -> Response:
     return _respond(serving, select_batch(asked, serving.spec), {"cache-control": "no-store"})
 
 
-@router.get("/stream", response_class=BatchResponse, responses=STREAMED, summary="Batches of one seed, step after step")
+@router.get("/stream", response_class=Response, responses=STREAMED, summary="Batches of one seed, step after step")
 async def stream(asked: Annotated[StreamParameters, Query()], serving: Current) -> Response:
     """Batches from step `start` until `stop`, or without end; each has its own header and trailer."""
     batches = select_stream(asked, serving.spec)
