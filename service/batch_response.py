@@ -1,10 +1,10 @@
 """The HTTP response that carries batches: admitted or refused, sent as made, given up when the client leaves."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -45,6 +45,18 @@ class Admission:
         self._gate.leave()
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What all responses share while they are sent.
+
+    stall_seconds: time in which a client must take the next piece.
+    """
+
+    shutdown: Shutdown
+    metrics: Metrics
+    stall_seconds: float
+
+
 class BatchResponse(Response):
     """Streams messages.
 
@@ -58,8 +70,7 @@ class BatchResponse(Response):
         self,
         messages: Callable[[], AsyncGenerator[bytes, None]],
         admission: Admission,
-        shutdown: Shutdown,
-        metrics: Metrics,
+        delivery: Delivery,
         headers: Mapping[str, str],
     ) -> None:
         """`messages` is called once the response is admitted."""
@@ -68,8 +79,7 @@ class BatchResponse(Response):
         self.body = b""
         self._messages = messages
         self._admission = admission
-        self._shutdown = shutdown
-        self._metrics = metrics
+        self._delivery = delivery
         self.init_headers(headers)
         del self.headers["content-length"]
 
@@ -84,26 +94,26 @@ class BatchResponse(Response):
         finally:
             self._admission.leave()
         scope.setdefault("state", {})["outcome"] = outcome
-        self._metrics.outcomes.labels(outcome).inc()
+        self._delivery.metrics.outcomes.labels(outcome).inc()
 
     async def _serve(self, receive: Receive, send: Send) -> str:
         body = asyncio.create_task(self._send_all(send))
-        self._shutdown.watch(body)
+        self._delivery.shutdown.watch(body)
         departure = asyncio.create_task(_departure(receive))
         try:
             await asyncio.wait([body, departure], return_when=asyncio.FIRST_COMPLETED)
             return await _outcome(body)
         finally:
-            for task in (body, departure):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            body.cancel()
+            departure.cancel()
+            await asyncio.gather(body, departure, return_exceptions=True)
 
     async def _send_all(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async with aclosing(self._messages()) as messages:
             async for message in messages:
-                await send({"type": "http.response.body", "body": message, "more_body": True})
+                async with asyncio.timeout(self._delivery.stall_seconds):
+                    await send({"type": "http.response.body", "body": message, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -117,6 +127,8 @@ async def _outcome(body: "asyncio.Task[None]") -> str:
         return "failed"
     except asyncio.CancelledError:
         return "cut"
+    except TimeoutError:
+        return "stalled"
     return "complete"
 
 

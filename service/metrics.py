@@ -20,7 +20,7 @@ class Metrics:
         )
         self.outcomes = Counter(
             "sampler_responses",
-            "Batch responses by outcome: complete, failed, abandoned by the client, cut at shutdown",
+            "Batch responses by outcome: complete, failed, abandoned by the client, stalled, cut at shutdown",
             ["outcome"],
             registry=self.registry,
         )

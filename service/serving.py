@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import logging
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ from fastapi import Depends, Request
 
 from sampler.arrays import LAYOUTS, largest_sample
 from sampler.config import SamplerConfig
-from sampler.cornernet_lite import load_config
+from sampler.cornernet_lite import IgnoredKeysWarning, load_config
 from sampler.dataset import Dataset, open_dataset
 from sampler.digest import sample_digest
 from sampler.spec import ServiceSpec
 from service.batch_body import BatchMaker
-from service.batch_response import Admission
+from service.batch_response import Admission, Delivery
 from service.budget import Budget, Gate
 from service.demo import ensure_demo
 from service.metrics import Metrics
@@ -42,6 +43,7 @@ class Serving:
     pool: WorkerPool
     maker: BatchMaker
     admission: Admission
+    delivery: Delivery
     shutdown: Shutdown
     metrics: Metrics
 
@@ -77,6 +79,7 @@ async def serving(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
             pool=pool,
             maker=BatchMaker(pool, budget, metrics, shutdown, sizes),
             admission=Admission(gate, shutdown, settings.retry_after),
+            delivery=Delivery(shutdown, metrics, settings.stall_seconds),
             shutdown=shutdown,
             metrics=metrics,
         )
@@ -87,7 +90,12 @@ async def serving(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
 
 def sampler_config(settings: Settings) -> SamplerConfig:
     """Return the sampler config that the settings name. Raises `ConfigError`."""
-    return dataclasses.replace(load_config(settings.config), keep_crowd=settings.keep_crowd)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", IgnoredKeysWarning)
+        config = load_config(settings.config)
+    for warning in caught:
+        log.warning("%s: %s", settings.config, warning.message)
+    return dataclasses.replace(config, keep_crowd=settings.keep_crowd)
 
 
 def _source(settings: Settings) -> tuple[Path, Path]:

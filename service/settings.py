@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     job_seconds: float = Field(
         default=60.0, ge=1, le=3600, description="time for one sample, after which its worker is replaced"
     )
+    stall_seconds: float = Field(
+        default=600.0, ge=1, le=86400, description="time in which a client must take something, or its response is cut"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least level that is logged"
     )

@@ -66,6 +66,8 @@ def test_a_bad_image_is_an_error_in_the_stream_that_names_index_and_file(damaged
 def test_a_bad_image_leaves_the_response_incomplete_so_that_no_cache_keeps_it(damaged: LiveServer) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
         httpx.get(f"{damaged.url}/v1/batches?indices=0")
+    assert "Traceback" not in damaged.log
+    assert "without completing" not in damaged.log
 
 
 def test_a_bad_image_costs_no_worker_and_no_memory(damaged: LiveServer) -> None:

@@ -89,3 +89,15 @@ def test_requests_share_the_workers(small_server: LiveServer) -> None:
     with slow_client(small_server, "/v1/stream?batch_size=1024&layout=dense"):
         until(lambda: small_server.metric("sampler_requests_in_flight") == 1)
         assert one_batch(small_server.url, "seed=1&step=0&batch_size=24").header.count == 24
+
+
+def test_a_client_that_takes_nothing_for_too_long_loses_its_place(
+    scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
+) -> None:
+    annotations, images = scenes
+    settings = {"annotations": annotations, "images": images, "cache_dir": cache_dir, "workers": 1}
+    with live_server(tmp_path, **settings, stall_seconds=1, grace_seconds=1) as server:
+        with slow_client(server, "/v1/stream?batch_size=48&layout=dense"):
+            until(lambda: server.metric("sampler_requests_in_flight") == 1)
+            until(lambda: server.metric("sampler_requests_in_flight") == 0)
+        assert "stalled" in server.log

@@ -66,16 +66,13 @@ async def stream(asked: Annotated[StreamParameters, Query()], serving: Current) 
     return BatchResponse(
         lambda: serving.maker.stream(batches),
         serving.admission,
-        serving.shutdown,
-        serving.metrics,
+        serving.delivery,
         {"cache-control": "no-store"},
     )
 
 
 def _respond(serving: Serving, batch: Batch, headers: dict[str, str]) -> Response:
-    return BatchResponse(
-        lambda: serving.maker.stream([batch]), serving.admission, serving.shutdown, serving.metrics, headers
-    )
+    return BatchResponse(lambda: serving.maker.stream([batch]), serving.admission, serving.delivery, headers)
 
 
 def _holds(request: Request, etag: str) -> bool:
