@@ -1,0 +1,51 @@
+"""The client that a training node installs: batches of a sampling server as NumPy arrays or tensors.
+
+`SamplerClient` is what a training loop needs, `AsyncSamplerClient` its twin for asyncio; `ClientError` is the base of
+all that they raise. Importing this package loads NumPy, msgpack, xxhash, httpx and stamina; PyTorch is loaded only by
+`Batch.torch`.
+"""
+
+from client.async_client import AsyncSamplerClient
+from client.batch import Batch, PackedBatch, TorchBatch, TrainingArrays
+from client.errors import (
+    ClientError,
+    DigestMismatchError,
+    MissingExtraError,
+    ProtocolError,
+    RequestRefusedError,
+    SampleError,
+    ServerError,
+    ServerUnavailableError,
+    TransferError,
+)
+from client.requests import IndexRequest, StepRequest, StreamRequest
+from client.sync_client import SamplerClient
+from sampler.keys import SampleKey
+from sampler.recipe import Recipe
+from sampler.spec import ServiceSpec
+from sampler.stream import Shard
+
+__all__ = [
+    "AsyncSamplerClient",
+    "Batch",
+    "ClientError",
+    "DigestMismatchError",
+    "IndexRequest",
+    "MissingExtraError",
+    "PackedBatch",
+    "ProtocolError",
+    "Recipe",
+    "RequestRefusedError",
+    "SampleError",
+    "SampleKey",
+    "SamplerClient",
+    "ServerError",
+    "ServerUnavailableError",
+    "ServiceSpec",
+    "Shard",
+    "StepRequest",
+    "StreamRequest",
+    "TorchBatch",
+    "TrainingArrays",
+    "TransferError",
+]

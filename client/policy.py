@@ -1,0 +1,83 @@
+"""How often a client tries, how long it waits, and for what."""
+
+import math
+from typing import TypeVar
+
+import httpx
+import stamina
+
+from client.errors import ClientError, ServerUnavailableError, TransferError
+from sampler.errors import InvalidRequestError
+from sampler.keys import require_integer
+
+CallerT = TypeVar("CallerT", stamina.RetryingCaller, stamina.AsyncRetryingCaller)
+
+ATTEMPTS = 10
+"""With `MAX_WAIT`, some 45 seconds in all: a server may be restarted without a training run noticing."""
+MAX_WAIT = 10.0
+FIRST_WAIT = 0.2
+JITTER = 0.5
+"""Seconds at random on top of each wait, so that many clients do not come back at once."""
+
+TIMEOUT = httpx.Timeout(connect=5.0, read=60.0, write=30.0, pool=60.0)
+"""Seconds to connect, between two pieces of an answer, and for sending: `read` covers a server making a batch."""
+
+
+class RetrySettings:
+    """The checked settings of a client's retries: `attempts` ≥ 1, and `max_wait` ≥ 0, the longest wait in seconds."""
+
+    def __init__(self, attempts: int, max_wait: float) -> None:
+        """Raise `InvalidRequestError` that names field, value and range."""
+        self.attempts = require_integer("attempts", attempts, 1, 1 << 31)
+        self.max_wait = _seconds("max_wait", max_wait, 0.0)
+
+    def caller(self, kind: type[CallerT]) -> CallerT:
+        """Return stamina's caller of the given kind. The number of attempts is the one bound there is."""
+        return kind(
+            attempts=self.attempts,
+            timeout=None,
+            wait_initial=min(FIRST_WAIT, self.max_wait),
+            wait_max=self.max_wait,
+            wait_jitter=min(JITTER, self.max_wait),
+        )
+
+    def hook(self) -> "RetryHook":
+        """Return the decision on each error of one operation."""
+        return RetryHook(self.max_wait)
+
+
+class RetryHook:
+    """Says of each error whether another attempt may help, and after what wait; counts the attempts.
+
+    Helped by trying again: a server that cannot be reached or asks to come back, and an answer that was cut. All
+    else would come out the same.
+    """
+
+    def __init__(self, max_wait: float) -> None:
+        """max_wait: bound in seconds on what a server may ask for."""
+        self._max_wait = max_wait
+        self._attempts = 0
+
+    def __call__(self, error: Exception) -> bool | float:
+        """Return False, True (wait as the backoff has it), or seconds to wait."""
+        self._attempts += 1
+        if isinstance(error, ClientError):
+            error.attempts = self._attempts
+        if isinstance(error, ServerUnavailableError) and error.retry_after is not None:
+            return min(error.retry_after, self._max_wait)
+        return isinstance(error, ServerUnavailableError | TransferError)
+
+
+def timeouts(timeout: float | httpx.Timeout) -> httpx.Timeout:
+    """Return the timeouts: a number of seconds stands for connect, read and write each.
+
+    Raises `InvalidRequestError` for a number that is not above 0.
+    """
+    return timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(_seconds("timeout", timeout, 1e-3))
+
+
+def _seconds(field: str, value: object, low: float) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < low:  # type: ignore[arg-type,operator] # a number by now
+        raise InvalidRequestError(field, value, f"seconds, at least {low:g}")
+    return float(value)  # type: ignore[arg-type] # a number by now
