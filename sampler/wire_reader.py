@@ -66,7 +66,7 @@ class BatchReader:
             max_buffer_size=self._limit,
             max_bin_len=self._limit,
             max_str_len=1 << 20,
-            max_array_len=1 << 16,
+            max_array_len=1 << 10,
             max_map_len=1 << 10,
             max_ext_len=0,
         )
