@@ -28,7 +28,8 @@ def epoch_order(size: int, seed: int, epoch: int, positions: ArrayLike) -> NDArr
     require_integer("size", size, 1, 1 << 62)
     places = np.asarray(positions)
     if places.size and (places.dtype.kind not in "iu" or places.min() < 0 or places.max() >= size):
-        raise InvalidRequestError("positions", places.tolist(), f"integers from 0 to {size - 1}")
+        found = f"{places.dtype} {places.ravel()[:8].tolist()}…"
+        raise InvalidRequestError("positions", found, f"integers from 0 to {size - 1}")
     rows = math.isqrt(size - 1) + 1
     columns = -(-size // rows)
     words = order_words(seed, epoch, ROUNDS)

@@ -5,7 +5,8 @@ from typing import Any
 
 from sampler.arrays import LAYOUTS, array_table
 from sampler.config import AttentionMap, SamplerConfig
-from sampler.errors import ConfigError, ProtocolError
+from sampler.errors import ProtocolError, SamplerError
+from sampler.keys import INDEX_LIMIT, require_integer
 from sampler.version import SAMPLER_VERSION, VERSION
 from sampler.wire import PROTOCOL
 
@@ -54,25 +55,38 @@ class ServiceSpec:
     @classmethod
     def parse(cls, document: object) -> "ServiceSpec":
         """Return the spec that a served document gives. Raises `ProtocolError` for anything else."""
+        if not isinstance(document, dict) or document.get("protocol") != PROTOCOL:
+            found = f"protocol {document.get('protocol')!r}" if isinstance(document, dict) else type(document).__name__
+            raise ProtocolError(f"not a spec document: {found}: expected {PROTOCOL}")
         try:
-            if document["protocol"] != PROTOCOL:  # type: ignore[index] # the except clause answers for other types
-                raise ProtocolError(f"protocol {document['protocol']!r}: expected {PROTOCOL}")  # type: ignore[index] # as above
-            return cls._of(document)  # type: ignore[arg-type] # as above
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError, ConfigError) as error:
+            return cls._of(document)
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError, SamplerError) as error:
             raise ProtocolError(f"not a spec document: {type(error).__name__}: {error}") from error
 
     @classmethod
     def _of(cls, document: dict[str, Any]) -> "ServiceSpec":
         dataset, limits = document["dataset"], document["limits"]
         return cls(
-            digest=str(document["digest"]),
-            dataset_digest=str(dataset["digest"]),
-            size=int(dataset["size"]),
-            category_names=tuple(str(name) for name in dataset["categories"]),
+            digest=_text("digest", document["digest"]),
+            dataset_digest=_text("dataset.digest", dataset["digest"]),
+            size=require_integer("dataset.size", dataset["size"], 1, INDEX_LIMIT),
+            category_names=_names(dataset["categories"]),
             config=config_from_dict(document["config"]),
-            max_batch=int(limits["max_batch"]),
-            max_body_bytes=int(limits["max_body_bytes"]),
+            max_batch=require_integer("limits.max_batch", limits["max_batch"], 1, INDEX_LIMIT),
+            max_body_bytes=require_integer("limits.max_body_bytes", limits["max_body_bytes"], 1, INDEX_LIMIT),
         )
+
+
+def _text(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{field} = {value!r}: expected text")
+    return value
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise TypeError(f"dataset.categories = {value!r}: expected a list of names")
+    return tuple(_text("dataset.categories", name) for name in value)
 
 
 def config_from_dict(fields: dict[str, Any]) -> SamplerConfig:

@@ -82,7 +82,7 @@ class BatchReader:
         return self._header is not None or bool(self._unread)
 
     def feed(self, chunk: bytes) -> Iterator[WireBatch]:
-        """Take the next bytes; yield each batch that they complete."""
+        """Take the next bytes; yield each batch that they complete. To be read to its end before the next call."""
         for start in range(0, len(chunk), FEED_BYTES):
             piece = chunk[start : start + FEED_BYTES]
             self._unread += piece
