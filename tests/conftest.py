@@ -1,11 +1,13 @@
 """Fixtures that many tests ask for."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from service.demo import DemoDataset, ensure_demo
 from tests.live_server import LiveServer, live_server
 from tests.scenes import write_scenes
 
@@ -26,8 +28,17 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder for indexes, shared by the servers of a test session."""
-    return tmp_path_factory.mktemp("cache")
+    """A cache folder for indexes and the demo, shared by all servers of a test run."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo(cache_dir: Path) -> DemoDataset:
+    """The demo dataset, whole; made once, whichever of the test processes comes first."""
+    return ensure_demo(cache_dir, progress=False)
 
 
 @pytest.fixture(scope="session")

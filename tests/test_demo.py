@@ -22,6 +22,7 @@ from sampler.errors import SamplerError
 from service.demo import DemoDataset, DemoError, ensure_demo
 from service.demo_classes import CLASSES
 from service.demo_layout import coco_json, plan_pictures
+from tests.processes import unmeasured_environment
 
 SMALL = 12
 BUILD = "import sys; from pathlib import Path; from service.demo import ensure_demo; "
@@ -29,9 +30,9 @@ BUILD += "print(ensure_demo(Path(sys.argv[1]), count=int(sys.argv[2])).annotatio
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> DemoDataset:
+def whole(demo: DemoDataset) -> DemoDataset:
     """The demo as a server with no settings gets it."""
-    return ensure_demo(tmp_path_factory.mktemp("demo"), progress=False)
+    return demo
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +57,8 @@ def start(cache: Path, count: int, *before: str) -> subprocess.Popen[str]:
     code = "\n".join([*before, BUILD])
     command = [sys.executable, "-c", code, str(cache), str(count)]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=Path(__file__).parents[1])
+    where, environment = Path(__file__).parents[1], unmeasured_environment()
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=where, env=environment)
 
 
 def test_the_demo_has_256_pictures_of_which_every_one_decodes_to_its_annotated_size(
@@ -193,18 +195,18 @@ def test_a_second_start_builds_nothing(whole: DemoDataset) -> None:
 
 
 def test_processes_that_start_at_once_share_one_build(tmp_path: Path) -> None:
-    starters = [start(tmp_path, 40) for _ in range(3)]
+    starters = [start(tmp_path, SMALL) for _ in range(3)]
     outcomes = [starter.communicate(timeout=100) for starter in starters]
     assert [starter.returncode for starter in starters] == [0, 0, 0], outcomes
     assert len({out for out, _ in outcomes}) == 1
-    demo = ensure_demo(tmp_path, count=40)
-    assert len(list(demo.images.iterdir())) == 40
-    assert {path.name for path in tmp_path.iterdir()} == {"demo-v1-40", "demo-v1-40.lock"}
+    demo = ensure_demo(tmp_path, count=SMALL)
+    assert len(list(demo.images.iterdir())) == SMALL
+    assert {path.name for path in tmp_path.iterdir()} == {f"demo-v1-{SMALL}", f"demo-v1-{SMALL}.lock"}
 
 
 def test_a_killed_build_leaves_nothing_that_passes_for_a_demo_and_the_next_start_cleans_up(tmp_path: Path) -> None:
-    victim = start(tmp_path, 200)
-    images = tmp_path / "demo-v1-200.partial" / "images"
+    victim = start(tmp_path, 60)
+    images = tmp_path / "demo-v1-60.partial" / "images"
     try:
         until = time.monotonic() + 60
         while not (images.is_dir() and any(images.iterdir())):
@@ -214,11 +216,11 @@ def test_a_killed_build_leaves_nothing_that_passes_for_a_demo_and_the_next_start
     finally:
         victim.send_signal(signal.SIGKILL)
         victim.communicate(timeout=30)
-    assert not (tmp_path / "demo-v1-200").exists()
+    assert not (tmp_path / "demo-v1-60").exists()
     assert images.is_dir()
-    demo = ensure_demo(tmp_path, count=200)
-    assert len(list(demo.images.iterdir())) == 200
-    assert {path.name for path in tmp_path.iterdir()} == {"demo-v1-200", "demo-v1-200.lock"}
+    demo = ensure_demo(tmp_path, count=60)
+    assert len(list(demo.images.iterdir())) == 60
+    assert {path.name for path in tmp_path.iterdir()} == {"demo-v1-60", "demo-v1-60.lock"}
 
 
 @pytest.mark.parametrize("damage", ["picture gone", "picture cut short", "annotations gone", "manifest broken"])

@@ -21,6 +21,7 @@ from sampler.errors import AnnotationError
 from sampler.index import ARRAYS, Index, build_index
 from sampler.index_folder import default_cache_dir, ensure_index, is_sound, load_index
 from tests.coco_files import Entry, box_entry, category_entry, coco, image_entry, small_coco, write_json
+from tests.processes import unmeasured_environment
 
 SMALL_DIGEST = "4238418b57fae114e478fe66e29aabf1"
 
@@ -32,7 +33,8 @@ def index_of(content: Entry, **how: Any) -> Index:
 def run(code: str, *arguments: object) -> "subprocess.Popen[str]":
     """A Python process of its own."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=unmeasured_environment())
 
 
 def left_over(cache_dir: Path) -> list[Path]:
