@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from sampler.wire import MEDIA_TYPE
 from service.batch_body import SampleFailedError
 from service.budget import Gate
+from service.departure import ClientLeftError, departure
 from service.error_responses import respond
 from service.metrics import Metrics
 from service.problems import problem
@@ -99,14 +100,14 @@ class BatchResponse(Response):
     async def _serve(self, receive: Receive, send: Send) -> str:
         body = asyncio.create_task(self._send_all(send))
         self._delivery.shutdown.watch(body)
-        departure = asyncio.create_task(_departure(receive))
+        leaving = asyncio.create_task(departure(receive))
         try:
-            await asyncio.wait([body, departure], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([body, leaving], return_when=asyncio.FIRST_COMPLETED)
             return await _outcome(body)
         finally:
             body.cancel()
-            departure.cancel()
-            await asyncio.gather(body, departure, return_exceptions=True)
+            leaving.cancel()
+            await asyncio.gather(body, leaving, return_exceptions=True)
 
     async def _send_all(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -129,9 +130,6 @@ async def _outcome(body: "asyncio.Task[None]") -> str:
         return "cut"
     except TimeoutError:
         return "stalled"
+    except ClientLeftError:
+        return "abandoned"
     return "complete"
-
-
-async def _departure(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

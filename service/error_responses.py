@@ -1,11 +1,13 @@
 """Every error of the app as a response that carries a problem document."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from sampler.errors import SamplerError
@@ -15,6 +17,9 @@ MEDIA_TYPE = "application/problem+json"
 
 LONGEST_VALUE = 200
 """Characters of a refused value that are quoted."""
+
+LISTED_ERRORS = 20
+"""Bad values of one request that are listed; of further ones only the number is told."""
 
 
 def install(app: FastAPI) -> None:
@@ -35,11 +40,19 @@ def _sampler_error(_: Request, error: Exception) -> Response:
 
 
 def _validation_error(_: Request, error: Exception) -> Response:
-    rows = error.errors() if isinstance(error, RequestValidationError) else []
-    return respond(invalid([validation_row(row) for row in rows]))
+    return refuse_values(error) if isinstance(error, RequestValidationError) else respond(problem_of(error))
 
 
-def validation_row(row: Mapping[str, Any]) -> dict[str, object]:
+def refuse_values(error: RequestValidationError | ValidationError) -> Response:
+    """Return the 422 that lists the bad values that pydantic found."""
+    rows = list(error.errors())
+    document = invalid([_row(row) for row in rows[:LISTED_ERRORS]])
+    if len(rows) > LISTED_ERRORS:
+        document["detail"] += f"; and {len(rows) - LISTED_ERRORS} more"
+    return respond(document)
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, object]:
     """Return field, value and what was expected for one of pydantic's errors."""
     place = [str(part) for part in row["loc"] if part not in ("query", "path", "body")]
     field = ".".join(place) or "body"
@@ -53,6 +66,8 @@ def validation_row(row: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)  # JSON has no number for it
     if isinstance(value, str | int | float | bool | None):
         return value if not isinstance(value, str) or len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…"
     return repr(value)[:LONGEST_VALUE]

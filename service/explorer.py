@@ -32,13 +32,16 @@ def explorer_page(
     config: str,
     dataset_name: str,
     category_names: Sequence[str],
+    root: str = "",
 ) -> str:
     """Return a self-contained HTML page that shows one sample's picture, with links to others.
 
     index: 0 … total−1. Leafing past either end starts over at the other. Names may hold anything; they are escaped.
+    root: the path under which a proxy shows the server, such as "/sampler"; every link begins with it.
     """
     same = _query(seed, epoch, augment)
     return _template().render(
+        root=root,
         index=index,
         seed=seed,
         epoch=epoch,
@@ -50,13 +53,13 @@ def explorer_page(
         picture_width=WIDTH,
         last_seed=SEED_LIMIT - 1,
         last_epoch=EPOCH_LIMIT - 1,
-        picture=f"/debug/samples/{index}.png?{same}",
-        document=f"/debug/samples/{index}?{same}",
-        previous=f"/explore/{(index - 1) % total}?{same}",
-        following=f"/explore/{(index + 1) % total}?{same}",
-        elsewhere=f"/explore/{(index + leap(total)) % total}?{same}",
-        redrawn=f"/explore/{index}?{_query(seed, (epoch + 1) % EPOCH_LIMIT, augment)}",
-        otherwise=f"/explore/{index}?{_query(seed, epoch, not augment)}",
+        picture=f"{root}/debug/samples/{index}.png?{same}",
+        document=f"{root}/debug/samples/{index}?{same}",
+        previous=f"{root}/explore/{(index - 1) % total}?{same}",
+        following=f"{root}/explore/{(index + 1) % total}?{same}",
+        elsewhere=f"{root}/explore/{(index + leap(total)) % total}?{same}",
+        redrawn=f"{root}/explore/{index}?{_query(seed, (epoch + 1) % EPOCH_LIMIT, augment)}",
+        otherwise=f"{root}/explore/{index}?{_query(seed, epoch, not augment)}",
     )
 
 

@@ -5,7 +5,6 @@ a sample does not depend on who makes it. A job that ends its worker again and a
 """
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from dataclasses import dataclass, field
@@ -151,8 +150,12 @@ class WorkerPool:
             if seat.process is None:
                 pause = await self._restart(seat, pause)
                 continue
-            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            try:
                 await self._read_answers(seat, seat.process)
+            except (asyncio.IncompleteReadError, BrokenPipeError, ConnectionResetError):
+                pass  # it ended; its exit status, logged below, says how
+            except ConnectionError as error:
+                log.error("worker %d: %s", seat.process.pid, error)
             process, seat.process = seat.process, None
             code = await process.end()
             log.warning("worker %d ended (%s) and is replaced", process.pid, _how(code))
@@ -172,9 +175,9 @@ class WorkerPool:
     async def _read_answers(self, seat: Seat, process: WorkerProcess) -> None:
         while True:
             number, outcome, payload = await process.answer()
+            if not seat.given or seat.given[0].number != number:
+                raise ConnectionError(f"an answer to job {number}, which it was not asked for")
             ticket = seat.given.popleft()
-            if ticket.number != number:
-                raise ConnectionError(f"worker {process.pid} answered job {number}, not {ticket.number}")
             if seat.given:
                 self._begin(seat, seat.given[0])
             _settle(ticket, outcome, payload)

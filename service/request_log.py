@@ -6,8 +6,10 @@ import re
 import time
 import uuid
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.departure import CLIENT_LEFT, ClientLeftError, send_on
 from service.metrics import Metrics
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
@@ -42,6 +44,8 @@ class RequestLog:
         entry = _Entry(identity)
         try:
             await self._app(scope, receive, entry.sender(send))
+        except (ClientLeftError, ClientDisconnect) as error:
+            log.debug("the client left: %s", error)
         finally:
             self._write(scope, entry)
             request_id.reset(token)
@@ -68,7 +72,7 @@ class _Entry:
     def __init__(self, identity: str) -> None:
         self.begun = time.perf_counter()
         self.identity = identity
-        self.status = 499  # what a proxy logs for a client that left before an answer
+        self.status = CLIENT_LEFT
         self.sent = 0
         self.complete = False
 
@@ -77,7 +81,7 @@ class _Entry:
             if message["type"] == "http.response.start":
                 self.status = message["status"]
                 message["headers"] = [*message.get("headers", []), (HEADER, self.identity.encode())]
-            await send(message)
+            await send_on(send, message)
             if message["type"] == "http.response.body":
                 self.sent += len(message.get("body", b""))
                 self.complete = not message.get("more_body", False)

@@ -1,10 +1,12 @@
 """Which samples a request asks for: parameters in, keys out. Everything that can be refused is refused here."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sampler.arrays import Layout
@@ -37,7 +39,10 @@ Augment = Annotated[bool, Field(description="false: largest box as reference, ce
 LayoutName = Annotated[Layout, Field(description="how samples travel")]
 Digest = Annotated[str | None, Field(description="refuse with 412 unless the server's digest is this one")]
 Indices = Annotated[
-    list[int] | None, BeforeValidator(_split_commas), Field(description="dataset indices, separated by commas")
+    list[int] | None,
+    Field(fail_fast=True),  # one bad index is told, not a million
+    BeforeValidator(_split_commas),
+    Field(description="dataset indices, separated by commas"),
 ]
 
 
@@ -100,6 +105,13 @@ class Batch:
         return f'"{hashlib.blake2b(repr(name).encode(), digest_size=16).hexdigest()}"'
 
 
+def refuse_repeated(request: Request) -> None:
+    """Raise `InvalidRequestError` for a parameter given twice, of which one would be ignored."""
+    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if times > 1 and name != "indices":
+            raise InvalidRequestError(name, request.query_params.getlist(name), "one value")
+
+
 def select_batch(asked: BatchParameters, spec: ServiceSpec) -> Batch:
     """Return the batch that is asked for. Raises `InvalidRequestError`, or `ServiceError` for another digest."""
     check_digest(asked.digest, spec)
@@ -118,18 +130,19 @@ def select_stream(asked: StreamParameters, spec: ServiceSpec) -> Iterator[Batch]
     check_digest(asked.digest, spec)
     shard = Shard(asked.batch_size, asked.rank, asked.world_size)
     _check_count("batch_size", shard.count, spec)
-    if asked.stop is not None and asked.stop <= asked.start:
-        raise InvalidRequestError("stop", asked.stop, f"a step after start = {asked.start}")
-    step_keys(spec.size, asked.seed, asked.start, shard)
-    return _batches(asked, shard, spec)
+    end = min(STEP_LIMIT, (1 << 63) // asked.batch_size - 1) + 1  # no step from here on has positions below 2⁶³
+    if asked.start >= end:
+        raise InvalidRequestError("start", asked.start, f"a step below {end} at this batch size")
+    stop = end if asked.stop is None else asked.stop
+    if not asked.start < stop <= end:
+        raise InvalidRequestError("stop", stop, f"a step after start = {asked.start}, at most {end}")
+    return _batches(asked, range(asked.start, stop), shard, spec)
 
 
-def _batches(asked: StreamParameters, shard: Shard, spec: ServiceSpec) -> Iterator[Batch]:
-    step = asked.start
-    while asked.stop is None or step < asked.stop:
+def _batches(asked: StreamParameters, steps: range, shard: Shard, spec: ServiceSpec) -> Iterator[Batch]:
+    for step in steps:
         keys = tuple(step_keys(spec.size, asked.seed, step, shard))
         yield Batch(Header(spec.digest, asked.layout, asked.augment, len(keys), step), keys)
-        step += 1
 
 
 def select_sample(index: int, asked: SampleParameters, spec: ServiceSpec) -> SampleKey:

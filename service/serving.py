@@ -54,18 +54,28 @@ async def serving(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving
 
     Raises a `SamplerError`, one line, when the dataset or the config is not usable or no worker starts.
     """
+    shutdown = Shutdown(settings.grace_seconds)
+    shutdown.listen()
+    try:
+        async with _started(settings, metrics, shutdown) as parts:
+            shutdown.serving()
+            yield parts
+    finally:
+        shutdown.forget()  # also where the start failed
+
+
+@asynccontextmanager
+async def _started(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> AsyncIterator[Serving]:
     config = sampler_config(settings)
     annotations, images = await asyncio.to_thread(_source, settings)
     dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, progress=True)
     spec = _spec(settings, dataset, config)
-    shutdown = Shutdown(settings.grace_seconds)
     setup = WorkerSetup(dataset.index_dir, images, config, settings.max_image_pixels)
     pool = WorkerPool(setup, settings.workers, settings.job_seconds)
     gate, budget = Gate(settings.max_requests), Budget(settings.buffer_mb * MEGABYTE)
     sizes = {layout: largest_sample(layout, config, spec.categories) for layout in LAYOUTS}
     _watch(metrics, pool, gate, budget)
     await pool.start()
-    shutdown.listen()
     log.info(
         "serving %s: %d images, %d categories, config %s, digest %s, %d workers",
         annotations.name, spec.size, spec.categories, config.name, spec.digest, pool.size,

@@ -89,7 +89,10 @@ class Settings(BaseSettings):
     @field_validator("annotations", "images", "cache_dir")
     @classmethod
     def _expand_home(cls, path: Path | None) -> Path | None:
-        return path.expanduser() if path else None
+        try:
+            return path.expanduser() if path else None
+        except RuntimeError as error:
+            raise ValueError("the home folder in front of it is not known; expected a path without ~") from error
 
     @classmethod
     def settings_customise_sources(

@@ -2,6 +2,9 @@
 
 The server runs under uvicorn, which on SIGTERM or Ctrl-C stops accepting and then waits for responses to end. An
 endless stream never would, so it has to learn of the signal: the handlers here are put in front of uvicorn's.
+
+While the server starts, nothing is in flight: a signal ends the process at once. What is half made on disk then is
+removed by the next start, and workers end by themselves when their sockets do.
 """
 
 import asyncio
@@ -19,6 +22,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LAST_SECONDS = 1.0
 """Time after the grace for cut responses to leave, before the process ends itself."""
 
+STDERR = 2
+SHOW_CURSOR = b"\x1b[?25h"
+
 Handler = Callable[[int, FrameType | None], object]
 
 
@@ -32,6 +38,7 @@ class Shutdown:
         self._bodies: set[asyncio.Task[None]] = set()
         self._before: dict[int, Handler] = {}
         self._timers: list[asyncio.TimerHandle] = []
+        self._serving = False
         self.begun = False
 
     def listen(self) -> None:
@@ -43,6 +50,10 @@ class Shutdown:
             if callable(before):
                 self._before[number] = before
                 signal.signal(number, self._on_signal)
+
+    def serving(self) -> None:
+        """From now on requests may be in flight: a signal no longer ends the process at once, but a second Ctrl-C."""
+        self._serving = True
 
     def forget(self) -> None:
         """Put the handlers back that were there before."""
@@ -66,10 +77,12 @@ class Shutdown:
             log.info("shutting down: %d responses in flight have %g s", len(self._bodies), self._grace)
         self._timers = [
             self._loop.call_later(self._grace, self._cut),
-            self._loop.call_later(self._grace + LAST_SECONDS, _end_process),
+            self._loop.call_later(self._grace + LAST_SECONDS, _end_without_clients),
         ]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if not self._serving or (self.begun and number == signal.SIGINT):
+            _end_process(number)
         self._loop.call_soon_threadsafe(self.begin)
         self._before[number](number, frame)
 
@@ -80,11 +93,16 @@ class Shutdown:
             body.cancel()
 
 
-def _end_process() -> None:
-    """End at once: a client neither reads nor hangs up, so its connection cannot be closed in good order.
-
-    Workers end by themselves when their sockets do.
-    """
+def _end_without_clients() -> None:
+    """A client neither reads nor hangs up, so its connection cannot be closed in good order."""
     log.warning("clients hold their connections open: ending without them")
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGTERM)
+    _end_process(signal.SIGTERM)
+
+
+def _end_process(number: int) -> None:
+    """End at once, by the signal. Workers end by themselves when their sockets do."""
+    if os.isatty(STDERR):
+        os.write(STDERR, SHOW_CURSOR)  # a progress bar may have hidden it
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)  # the first process of a container is not ended by a signal of its own

@@ -23,6 +23,8 @@ END_SECONDS = 2.0
 READ_BUFFER = 1 << 22
 """Bytes of an answer that are buffered before the worker is made to wait."""
 
+OUTCOMES = frozenset(outcome.value for outcome in Outcome)
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerSetup:
@@ -64,17 +66,10 @@ class WorkerProcess:
     @classmethod
     async def start(cls, setup: WorkerSetup) -> "WorkerProcess":
         """Start a worker and wait until it is ready. Raises `ServiceError` with the reason when it cannot start."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            # The search path of this process is handed on, so that the worker finds the same code however the server
-            # was started. All other descriptors stay closed there: nothing keeps a socket open when the server dies.
-            environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
-            process = subprocess.Popen(
-                [sys.executable, "-m", "service.worker", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                env=environment,
-            )
+        try:
+            process, ours = _spawn()
+        except OSError as error:  # no descriptor, memory or process is left for it
+            raise ServiceError("worker", f"a worker did not start: {error.strerror or error}") from error
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=READ_BUFFER)
         worker = cls(process, reader, writer)
         try:
@@ -93,13 +88,22 @@ class WorkerProcess:
         return worker
 
     def ask(self, request: bytes) -> None:
-        """Send a request; requests are small and the socket takes them at once."""
-        self._writer.write(request)
+        """Send a request; requests are small and the socket takes them at once.
+
+        Does nothing for a worker that is gone: whoever waits for its answers learns of that.
+        """
+        if not self._writer.is_closing():  # uvloop raises for a socket that it has just found broken
+            self._writer.write(request)
 
     async def answer(self) -> tuple[int, Outcome, bytes]:
-        """Return the next answer: job number, outcome, payload. Raises `IncompleteReadError` when there is none."""
+        """Return the next answer: job number, outcome, payload.
+
+        Raises `IncompleteReadError` when there is none, and `ConnectionError` for bytes that are no answer.
+        """
         header = await self._reader.readexactly(ANSWER_HEADER.size)
         number, outcome, length = ANSWER_HEADER.unpack(header)
+        if outcome not in OUTCOMES:
+            raise ConnectionError(f"outcome {outcome}: expected one of {sorted(OUTCOMES)}")
         return number, Outcome(outcome), await self._reader.readexactly(length)
 
     def kill(self) -> None:
@@ -120,3 +124,19 @@ class WorkerProcess:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
+
+
+def _spawn() -> "tuple[subprocess.Popen[bytes], socket.socket]":
+    """Start a process; return it and our end of the socket to it. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        # The search path of this process is handed on, so that the worker finds the same code however the server
+        # was started. All other descriptors stay closed there: nothing keeps a socket open when the server dies.
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
+        command = [sys.executable, "-m", "service.worker", str(theirs.fileno())]
+        try:
+            process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment)
+        except OSError:
+            ours.close()
+            raise
+        return process, ours

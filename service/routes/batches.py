@@ -2,18 +2,26 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
+from sampler.errors import InvalidRequestError
 from sampler.wire import MEDIA_TYPE
 from service.batch_response import BatchResponse
-from service.error_responses import respond, validation_row
-from service.problems import ServiceError, invalid
-from service.selection import Batch, BatchParameters, StreamParameters, select_batch, select_stream
+from service.error_responses import refuse_values
+from service.problems import ServiceError
+from service.selection import (
+    Batch,
+    BatchParameters,
+    StreamParameters,
+    refuse_repeated,
+    select_batch,
+    select_stream,
+)
 from service.serving import Current, Serving
 
-router = APIRouter(prefix="/v1", tags=["batches"])
+router = APIRouter(prefix="/v1", tags=["batches"], dependencies=[Depends(refuse_repeated)])
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 """For a URL that names the digest: what it gives can never change."""
@@ -51,11 +59,13 @@ async def get_batch(request: Request, asked: Annotated[BatchParameters, Query()]
 )
 async def post_batch(request: Request, serving: Current) -> Response:
     """The parameters of the GET form as one JSON object; `indices` is a list."""
-    body = await _body(request, serving.spec.max_body_bytes)
+    for name, value in request.query_params.items():
+        raise InvalidRequestError(name, value, "nothing in the URL: the parameters of a POST are in its body")
     try:
-        asked = BatchParameters.model_validate_json(body)
+        body = await _body(request, serving.spec.max_body_bytes)
+        asked = BatchParameters.model_validate_json(body, strict=True)
     except ValidationError as error:
-        return respond(invalid([validation_row(dict(row)) for row in error.errors()]))
+        return refuse_values(error)
     return _respond(serving, select_batch(asked, serving.spec), {"cache-control": "no-store"})
 
 
