@@ -2,11 +2,11 @@
 #
 #   PYTHON=…   the Python that .venv is made with (otherwise the first of python3, python3.13, … that is new enough)
 #   TORCH=1    install PyTorch too, so that the tests about tensors run
-#   JOBS=2     processes that run tests
+#   JOBS=3     processes that run tests: one more than two processors, for many tests wait for a server to start
 
 PYTHON ?=
 TORCH ?=
-JOBS ?= 2
+JOBS ?= 3
 # Not taken from the environment, where these two often mean something else.
 HOST = 127.0.0.1
 PORT = 8000
@@ -40,7 +40,7 @@ serve: $(READY) ## Serve batches on http://127.0.0.1:8000 until Ctrl-C; SAMPLER_
 
 test: lint ## All checks: lint, types, tests, coverage (TORCH=1 for the tests about tensors)
 	@echo "tests, with branch coverage"
-	@$(BIN)/python -m pytest -q -n $(JOBS) --cov --cov-branch --cov-report=term
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --cov --cov-branch --cov-report=term
 
 lint: $(SETUP) ## Style and types only
 	@echo "ruff check"

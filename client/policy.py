@@ -1,5 +1,6 @@
 """How often a client tries, how long it waits, and for what."""
 
+import logging
 import math
 from typing import TypeVar
 
@@ -11,6 +12,8 @@ from sampler.errors import InvalidRequestError
 from sampler.keys import require_integer
 
 CallerT = TypeVar("CallerT", stamina.RetryingCaller, stamina.AsyncRetryingCaller)
+
+log = logging.getLogger("saccade_client")
 
 ATTEMPTS = 10
 """With `MAX_WAIT`, some 45 seconds in all: a server may be restarted without a training run noticing."""
@@ -43,7 +46,7 @@ class RetrySettings:
 
     def hook(self) -> "RetryHook":
         """Return the decision on each error of one operation."""
-        return RetryHook(self.max_wait)
+        return RetryHook(self.attempts, self.max_wait)
 
 
 class RetryHook:
@@ -53,8 +56,9 @@ class RetryHook:
     else would come out the same.
     """
 
-    def __init__(self, max_wait: float) -> None:
-        """max_wait: bound in seconds on what a server may ask for."""
+    def __init__(self, most: int, max_wait: float) -> None:
+        """most: how often the operation is tried. max_wait: bound in seconds on what a server may ask for."""
+        self._most = most
         self._max_wait = max_wait
         self._attempts = 0
 
@@ -63,9 +67,11 @@ class RetryHook:
         self._attempts += 1
         if isinstance(error, ClientError):
             error.attempts = self._attempts
-        if isinstance(error, ServerUnavailableError) and error.retry_after is not None:
-            return min(error.retry_after, self._max_wait)
-        return isinstance(error, ServerUnavailableError | TransferError)
+        if not isinstance(error, ServerUnavailableError | TransferError):
+            return False
+        log.info("attempt %d of %d: %s", self._attempts, self._most, error)
+        wait = error.retry_after if isinstance(error, ServerUnavailableError) else None
+        return True if wait is None else min(wait, self._max_wait)
 
 
 def timeouts(timeout: float | httpx.Timeout) -> httpx.Timeout:

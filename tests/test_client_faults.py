@@ -244,7 +244,7 @@ def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | N
 
 
 def test_a_server_cannot_ask_for_more_than_the_longest_wait() -> None:
-    hook = RetryHook(5.0)
+    hook = RetryHook(3, 5.0)
     assert hook(ServerUnavailableError("later", retry_after=3600)) == 5.0
     assert hook(ServerUnavailableError("later")) is True
     assert hook(TransferError("cut")) is True
