@@ -22,6 +22,9 @@ SETUP := $(if $(TORCH),$(READY_TORCH),$(READY))
 # The release that has a wheel for the CPU where the tests run; the others come with gigabytes for GPUs.
 TORCH_RELEASE := 2.13.0
 
+# So that no worker has to compile its loops over pixels.
+COMPILE := $(BIN)/python -c "from sampler.compiled_kernels import warm_up; warm_up()"
+
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
@@ -71,11 +74,13 @@ setup: $(SETUP) ## Make .venv and install everything into it; the others do it b
 $(READY): pyproject.toml requirements.lock | $(BIN)/pip
 	@echo "installing saccade-sampler and what it needs into $(VENV) (once; about a minute)"
 	@$(PIP) install --constraint requirements.lock --editable '.[dev]'
+	@$(COMPILE)
 	@touch $@
 
 $(READY_TORCH): pyproject.toml requirements.lock | $(BIN)/pip
 	@echo "installing saccade-sampler, what it needs and PyTorch into $(VENV) (once; some minutes)"
 	@$(PIP) install --constraint requirements.lock --editable '.[dev,torch]'
+	@$(COMPILE)
 	@touch $(READY) $@
 
 $(BIN)/pip:

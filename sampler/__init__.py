@@ -5,6 +5,7 @@ Data flows one way, and each module is one step of it:
     config → keys, order, stream → dataset → draw, recipe → images → crop, resize → colour → targets → sample
            → layouts → wire
 
+The loops over pixels are in `sampler.resize` and `sampler.colour`, and compiled in `sampler.compiled_kernels`.
 Importing this package loads NumPy and nothing else from outside; datasets (`sampler.dataset`) and images
 (`sampler.images`) need the `server` extra, the wire (`sampler.wire`, `sampler.wire_reader`) msgpack and xxhash.
 """

@@ -5,6 +5,8 @@ is. The matrix is composed in float64 and rounded to float32 once; images are ma
 products and sums in one fixed order, so that any machine with IEEE arithmetic makes the same bits.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,12 +20,23 @@ ColourMatrix = NDArray[np.float32]
 Rows = list[list[float]]
 
 
-def mean_grey(pixels: NDArray[np.uint8]) -> float:
-    """Return the mean grey of a whole canvas on the 0–1 scale. pixels: (S, S, 3) uint8 BGR.
+def channel_sums(pixels: NDArray[np.uint8]) -> tuple[int, int, int]:
+    """Return the sums of blue, green and red over all pixels. pixels: (S, S, 3) uint8 BGR.
 
-    The sums are of integers, so the result does not depend on the order of summation.
+    Integers, so the result does not depend on the order of summation.
     """
     blue, green, red = pixels.sum(axis=(0, 1), dtype=np.int64).tolist()
+    return blue, green, red
+
+
+def mean_grey(
+    pixels: NDArray[np.uint8], sums: Callable[[NDArray[np.uint8]], tuple[int, int, int]] = channel_sums
+) -> float:
+    """Return the mean grey of a whole canvas on the 0–1 scale. pixels: (S, S, 3) uint8 BGR.
+
+    sums: what adds up the channels.
+    """
+    blue, green, red = sums(pixels)
     count: int = pixels.shape[0] * pixels.shape[1]
     total: float = GREY[0] * blue + GREY[1] * green + GREY[2] * red
     return total / (255.0 * count)

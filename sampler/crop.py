@@ -9,8 +9,9 @@ from sampler import boxes as box
 from sampler.boxes import Boxes
 from sampler.config import MAX_CANVAS, SamplerConfig
 from sampler.errors import RecipeError
+from sampler.kernels import PLAIN, Kernels
 from sampler.recipe import Recipe
-from sampler.resize import Image, resize_window
+from sampler.resize import Image
 
 VISIBLE_SHARE = np.float32(0.5)
 """A box counts as an object when more than this share of its area lies in the crop (published constant)."""
@@ -77,22 +78,17 @@ def window_at(center: tuple[int, int], canvas: tuple[int, int], extent: tuple[in
     return Window((starts[0], stops[0]), (starts[1], stops[1]), (offsets[0], offsets[1]))
 
 
-def make_crop(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> Crop:
+def make_crop(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels = PLAIN) -> Crop:
     """Return the crop that `recipe` describes.
 
     image: (H, W, 3) uint8 BGR. boxes: (N, 5) float32 in image pixels, before any clipping. Raises `RecipeError`
-    when the recipe does not fit them.
+    when the recipe does not fit them. kernels: what runs the loop over pixels.
     """
-    crop = (
-        _saccade(image, boxes, recipe, config) if config.kind == "saccade" else _cornernet(image, boxes, recipe, config)
-    )
-    if not recipe.flip:
-        return crop
-    mirrored = np.ascontiguousarray(crop.pixels[:, ::-1])
-    return Crop(mirrored, box.flip(crop.boxes, config.input_side), crop.objects, crop.rows)
+    make = _saccade if config.kind == "saccade" else _cornernet
+    return make(image, boxes, recipe, config, kernels)
 
 
-def _saccade(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> Crop:
+def _saccade(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels) -> Crop:
     height, width = image.shape[:2]
     clipped, rows = clip_to_image(boxes, height, width)
     if recipe.reference is not None and recipe.reference >= len(clipped):
@@ -102,7 +98,8 @@ def _saccade(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig) 
     window = window_at(recipe.center, config.input_size, extent)
     pixels = np.zeros((*config.input_size, 3), np.uint8)
     (top, left), (bottom, right) = window.offset, window.bottom_right
-    pixels[top:bottom, left:right] = resize_window(image, extent, window.rows, window.columns)
+    filled = slice(config.input_side - right, config.input_side - left) if recipe.flip else slice(left, right)
+    kernels.paste_resized(image, extent, window.rows, window.columns, recipe.flip, pixels[top:bottom, filled])
 
     half_y, half_x = (side // 2 for side in config.input_size)
     moved = box.shift(box.scale(clipped, factor, factor), half_y - recipe.center[0], half_x - recipe.center[1])
@@ -111,7 +108,7 @@ def _saccade(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig) 
     seen = box.flip(inside, config.input_side) if recipe.flip else inside
     share = _visible_share(seen, box.scale(boxes[rows], factor, factor))
     objects = (share > VISIBLE_SHARE) & (box.whole_pixel_sides(seen) >= config.min_scale)
-    return Crop(pixels, inside, objects, rows)
+    return Crop(pixels, seen, objects, rows)
 
 
 @np.errstate(divide="ignore", invalid="ignore")
@@ -121,7 +118,7 @@ def _visible_share(seen: Boxes, whole: Boxes) -> NDArray[np.float32]:
     return share
 
 
-def _cornernet(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> Crop:
+def _cornernet(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels) -> Crop:
     factor = np.float64(recipe.scale)
     canvas = scaled_size(*config.input_size, factor)
     if max(canvas) > MAX_CANVAS:
@@ -131,9 +128,11 @@ def _cornernet(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig
     (top, left), (bottom, right) = window.offset, window.bottom_right
     plane[top:bottom, left:right] = image[slice(*window.rows), slice(*window.columns)]
     side_y, side_x = config.input_size
-    pixels = resize_window(plane, config.input_size, (0, side_y), (0, side_x))
+    pixels = np.empty((side_y, side_x, 3), np.uint8)
+    kernels.paste_resized(plane, config.input_size, (0, side_y), (0, side_x), recipe.flip, pixels)
 
     moved = box.shift(box.shift(boxes, -window.rows[0], -window.columns[0]), top, left)
     resized = box.scale(moved, side_y / canvas[0], side_x / canvas[1])
     inside, rows = box.clip(resized, 0, 0, side_x - 1, side_y - 1)
-    return Crop(pixels, inside, np.ones(len(inside), np.bool_), rows)
+    seen = box.flip(inside, side_x) if recipe.flip else inside
+    return Crop(pixels, seen, np.ones(len(seen), np.bool_), rows)

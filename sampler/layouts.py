@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.arrays import Arrays, Layout, allocate, array_table, dense_table, heat_names
-from sampler.colour import apply_colour
 from sampler.config import SamplerConfig
+from sampler.kernels import PLAIN, Kernels
 from sampler.sample import Sample
 from sampler.targets import draw_targets
 
@@ -29,16 +29,23 @@ def compact(sample: Sample) -> Arrays:
     }
 
 
-def render(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, out: Mapping[str, NDArray[Any]]) -> None:
+def render(
+    arrays: Mapping[str, NDArray[Any]],
+    config: SamplerConfig,
+    out: Mapping[str, NDArray[Any]],
+    kernels: Kernels = PLAIN,
+) -> None:
     """Render compact arrays into `out`: one sample's dense arrays at their backgrounds."""
-    apply_colour(arrays["crop"], arrays["colour"], out["images"])
+    kernels.apply_colour(arrays["crop"], arrays["colour"], out["images"])
     draw_targets(arrays["boxes"], arrays["objects"].astype(np.bool_), config, out)
 
 
-def compact_to_dense(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, categories: int) -> Arrays:
+def compact_to_dense(
+    arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, categories: int, kernels: Kernels = PLAIN
+) -> Arrays:
     """Return the dense arrays that compact ones stand for."""
     dense = allocate(config, categories)
-    render(arrays, config, dense)
+    render(arrays, config, dense, kernels)
     return dense
 
 
@@ -76,11 +83,11 @@ def sparse_to_dense(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, c
     return dense
 
 
-def lay_out(sample: Sample, layout: Layout, config: SamplerConfig, categories: int) -> Arrays:
+def lay_out(sample: Sample, layout: Layout, config: SamplerConfig, categories: int, kernels: Kernels = PLAIN) -> Arrays:
     """Return a sample's arrays in a layout, in the order of its array table."""
     arrays = compact(sample)
     if layout != "compact":
-        arrays = compact_to_dense(arrays, config, categories)
+        arrays = compact_to_dense(arrays, config, categories, kernels)
     if layout == "sparse":
         arrays = dense_to_sparse(arrays, config, categories)
     return {spec.name: arrays[spec.name] for spec in array_table(layout, config, categories)}

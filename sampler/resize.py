@@ -25,8 +25,8 @@ def resize_window(image: Image, size: tuple[int, int], rows: tuple[int, int], co
         return np.zeros((max(0, rows[1] - rows[0]), max(0, columns[1] - columns[0]), 3), np.uint8)
     if size == image.shape[:2]:
         return image[rows[0] : rows[1], columns[0] : columns[1]].copy()
-    above, row_weights = _taps(size[0], image.shape[0], *rows)
-    before, column_weights = _taps(size[1], image.shape[1], *columns, clamp_weights=True)
+    above, row_weights = resize_taps(size[0], image.shape[0], *rows)
+    before, column_weights = resize_taps(size[1], image.shape[1], *columns, clamp_weights=True)
     below = np.minimum(above + 1, image.shape[0] - 1)
     needed, places = np.unique(np.concatenate([np.maximum(above, 0), below]), return_inverse=True)
     blended = _blend_columns(image[needed], before, column_weights)
@@ -34,7 +34,15 @@ def resize_window(image: Image, size: tuple[int, int], rows: tuple[int, int], co
     return _blend_rows(blended, upper, lower, row_weights)
 
 
-def _taps(
+def paste_resized(
+    image: Image, size: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int], flip: bool, out: Image
+) -> None:
+    """Write what `resize_window` returns into `out`, which has its shape; with `flip`, columns reversed."""
+    window = resize_window(image, size, rows, columns)
+    out[...] = window[:, ::-1] if flip else window
+
+
+def resize_taps(
     size: int, source: int, start: int, stop: int, *, clamp_weights: bool = False
 ) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
     """Return the first source position of each output position, and (2, n) weights of it and the next, 0 … 2048.

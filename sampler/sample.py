@@ -11,6 +11,7 @@ from sampler.colour import ColourMatrix, colour_matrix, mean_grey
 from sampler.config import SamplerConfig
 from sampler.crop import make_crop
 from sampler.draw import draw_recipe, fixed_recipe
+from sampler.kernels import PLAIN, Kernels
 from sampler.keys import SampleKey
 from sampler.recipe import Recipe
 from sampler.resize import Image
@@ -47,15 +48,24 @@ class Sample:
     objects: NDArray[np.bool_]
 
 
-def make_sample(dataset: ImageSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Sample:
+def make_sample(
+    dataset: ImageSource,
+    config: SamplerConfig,
+    key: SampleKey,
+    *,
+    augment: bool = True,
+    kernels: Kernels = PLAIN,
+) -> Sample:
     """Return the sample of a key. The same arguments give the same bytes in any process on any machine.
+
+    kernels: what runs the loops over pixels; the bytes do not depend on it.
 
     Raises `InvalidRequestError` for an index the dataset does not have, `ImageError` for an image that cannot be
     read as annotated.
     """
     boxes = dataset.boxes(key.index, keep_crowd=config.keep_crowd)
     recipe = recipe_of(dataset, config, key, augment=augment)
-    return cook(dataset.read(key.index), boxes, recipe, config)
+    return cook(dataset.read(key.index), boxes, recipe, config, kernels)
 
 
 def recipe_of(dataset: ImageSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Recipe:
@@ -67,11 +77,11 @@ def recipe_of(dataset: ImageSource, config: SamplerConfig, key: SampleKey, *, au
     return fixed_recipe(config, height, width, boxes)
 
 
-def cook(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> Sample:
+def cook(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels = PLAIN) -> Sample:
     """Return the sample that a recipe makes of an image and its boxes. Raises `RecipeError` where it does not fit.
 
     image: (H, W, 3) uint8 BGR. boxes: (N, 5) float32 x0, y0, x1, y1 in image pixels, category 1…C.
     """
-    crop = make_crop(image, boxes, recipe, config)
-    matrix = colour_matrix(recipe, config, mean_grey(crop.pixels))
+    crop = make_crop(image, boxes, recipe, config, kernels)
+    matrix = colour_matrix(recipe, config, mean_grey(crop.pixels, kernels.channel_sums))
     return Sample(recipe, crop.pixels, matrix, crop.boxes, crop.objects)

@@ -70,7 +70,7 @@ async def _started(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> 
     annotations, images = await asyncio.to_thread(_source, settings)
     dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, progress=True)
     spec = _spec(settings, dataset, config)
-    setup = WorkerSetup(dataset.index_dir, images, config, settings.max_image_pixels)
+    setup = WorkerSetup(dataset.index_dir, images, config, settings.max_image_pixels, settings.cache_dir / "kernels")
     pool = WorkerPool(setup, settings.workers, settings.job_seconds)
     gate, budget = Gate(settings.max_requests), Budget(settings.buffer_mb * MEGABYTE)
     sizes = {layout: largest_sample(layout, config, spec.categories) for layout in LAYOUTS}

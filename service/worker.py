@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import msgpack
 
+from sampler.compiled_kernels import COMPILED, warm_up
 from sampler.config import SamplerConfig
 from sampler.dataset import Dataset
 from sampler.errors import SamplerError
@@ -58,14 +59,14 @@ class Maker:
         return sample_picture(self.dataset, self.config, job.key, augment=job.augment)
 
     def _sample(self, job: Job) -> bytes:
-        sample = make_sample(self.dataset, self.config, job.key, augment=job.augment)
+        sample = make_sample(self.dataset, self.config, job.key, augment=job.augment, kernels=COMPILED)
         return encode_sample(
             WireSample(
                 position=job.position,
                 key=job.key,
                 recipe=sample.recipe,
                 untagged=untagged(sample.objects, self.config),
-                arrays=lay_out(sample, job.layout, self.config, self.dataset.category_count),
+                arrays=lay_out(sample, job.layout, self.config, self.dataset.category_count, COMPILED),
             )
         )
 
@@ -93,6 +94,7 @@ def serve(channel: socket.socket) -> None:
 
 def _maker(setup: dict[str, Any]) -> Maker:
     cv2.setNumThreads(1)  # one worker a processor: threads of OpenCV's own would only compete
+    warm_up(Path(setup["kernel_cache"]) if setup["kernel_cache"] else None)
     dataset = Dataset.open(Path(setup["index_dir"]), Path(setup["images"]), setup["max_image_pixels"])
     return Maker(dataset, config_from_dict(setup["config"]))
 

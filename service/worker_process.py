@@ -28,12 +28,13 @@ OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 
 @dataclass(frozen=True, slots=True)
 class WorkerSetup:
-    """What a worker needs to start."""
+    """What a worker needs to start. kernel_cache: folder for compiled code where none else can be written."""
 
     index_dir: Path
     images: Path
     config: SamplerConfig
     max_image_pixels: int
+    kernel_cache: Path | None = None
 
     def encode(self) -> bytes:
         """Return the bytes that a worker reads first."""
@@ -43,6 +44,7 @@ class WorkerSetup:
                 "images": str(self.images),
                 "config": self.config.as_dict(),
                 "max_image_pixels": self.max_image_pixels,
+                "kernel_cache": None if self.kernel_cache is None else str(self.kernel_cache),
             }
         )
 

@@ -1,0 +1,30 @@
+"""The loops over pixels as a set that can be exchanged: NumPy's are always there, compiled ones where Numba is.
+
+All sets give the same bytes; a test holds them to that. So which one runs is no part of a sample's identity.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sampler.colour import ColourMatrix, apply_colour, channel_sums
+from sampler.resize import Image, paste_resized
+
+PasteResized = Callable[[Image, tuple[int, int], tuple[int, int], tuple[int, int], bool, Image], None]
+ApplyColour = Callable[[Image, ColourMatrix, NDArray[np.float32] | None], NDArray[np.float32]]
+ChannelSums = Callable[[Image], tuple[int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """One implementation of each loop; the NumPy functions of the same names say what it does."""
+
+    paste_resized: PasteResized
+    apply_colour: ApplyColour
+    channel_sums: ChannelSums
+
+
+PLAIN = Kernels(paste_resized, apply_colour, channel_sums)
+"""NumPy's."""
