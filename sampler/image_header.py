@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from PIL import Image
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
+JPEG = b"\xff\xd8\xff"
+"""How every JPEG begins."""
 _END_OF_IMAGE = b"\xff\xd9"
 _START_OF_SCAN = 0xDA
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -38,7 +39,7 @@ def read_header(data: bytes) -> Header | None:
 
     JPEG and PNG that are cut short raise BadHeaderError: decoders fill what is missing with grey, and only warn.
     """
-    if data.startswith(_JPEG):
+    if data.startswith(JPEG):
         return _jpeg(data)
     if data.startswith(_PNG):
         return _png(data)

@@ -11,9 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+import simplejpeg
 
 from sampler.errors import ImageError
-from sampler.image_header import BadHeaderError, read_header
+from sampler.image_header import JPEG, BadHeaderError, read_header
 
 MAX_PIXELS = 178_956_970
 """Largest image that is decoded: half a gigabyte of BGR, and where Pillow refuses an image as a decompression bomb."""
@@ -91,6 +92,12 @@ def _regular_file(path: Path, most: int) -> bytes:
 
 
 def _decode(path: Path, data: bytes, oriented: bool) -> npt.NDArray[np.uint8]:
+    if not oriented and data.startswith(JPEG):
+        try:
+            # Straight to libjpeg-turbo: OpenCV's pixels, without its copy.
+            return np.asarray(simplejpeg.decode_jpeg(data, colorspace="BGR"), np.uint8)
+        except ValueError:
+            pass  # a JPEG that needs OpenCV's conversion (CMYK) or its leniency: it decides what can be decoded
     _quiet_opencv()
     flags = cv2.IMREAD_COLOR if oriented else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:

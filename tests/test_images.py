@@ -52,6 +52,20 @@ def test_every_real_coco_image_is_read_as_opencv_reads_it(shared: Path) -> None:
         assert np.array_equal(pixels, expected)
 
 
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK", "kept RGB"])
+def test_every_kind_of_jpeg_is_read_as_opencv_reads_it(
+    mode: str, progressive: bool, subsampling: int, tmp_path: Path
+) -> None:
+    for width, height in ((161, 120), (17, 9), (1, 1), (3, 200)):
+        picture = Image.fromarray(photo(width, height)).convert("RGB" if mode == "kept RGB" else mode)
+        kept = {"keep_rgb": True} if mode == "kept RGB" else {"subsampling": subsampling}
+        file = tmp_path / f"{width}.jpg"
+        picture.save(file, "JPEG", progressive=progressive, quality=88, **kept)
+        assert np.array_equal(read_image(file, width, height), opencv_pixels(file))
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "webp", "tiff", "ppm", "jp2", "gif", "ras", "avif", "pam"])
 def test_every_format_opencv_writes_is_read_as_opencv_reads_it(suffix: str, tmp_path: Path) -> None:
     if not cv2.haveImageWriter(f"x.{suffix}"):
