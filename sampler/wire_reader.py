@@ -23,6 +23,9 @@ FEED_BYTES = 1 << 20
 SLACK_BYTES = 16 << 20
 """Room in a message for what the array table does not bound: recipe, names, boxes past `max_objects`."""
 
+LARGEST_BATCH = 65536
+"""The most samples that any server can be set to give in one batch."""
+
 FIELDS = {
     "header": {"type", "protocol", "digest", "layout", "augment", "count", "step"},
     "sample": {"type", "position", "key", "recipe", "untagged", "arrays"},
@@ -52,8 +55,9 @@ class BatchReader:
     `RemoteError` for an error the server reports. After an error the reader is of no more use.
     """
 
-    def __init__(self, config: SamplerConfig, categories: int, layout: Layout) -> None:
-        """Expect batches in `layout`."""
+    def __init__(self, config: SamplerConfig, categories: int, layout: Layout, max_batch: int = LARGEST_BATCH) -> None:
+        """Expect batches in `layout`, of at most `max_batch` samples."""
+        self._max_batch = max_batch
         self._config = config
         self._categories = categories
         self._layout = layout
@@ -131,6 +135,8 @@ class BatchReader:
             raise ProtocolError("a header inside a batch: expected samples and a trailer first")
         if message["protocol"] != PROTOCOL:
             raise ProtocolError(f"protocol {message['protocol']!r}: expected {PROTOCOL}")
+        if _count(message, "count") > self._max_batch:
+            raise ProtocolError(f"a batch of {message['count']} samples: expected at most {self._max_batch}")
         if message["layout"] != self._layout:
             raise ProtocolError(f"layout {message['layout']!r}: expected {self._layout!r}, as asked")
         self._header = Header(
