@@ -29,7 +29,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve test lint format lock clean
+.PHONY: help setup demo serve bench test lint format lock clean
 
 help: ## Show what can be made
 	@echo "make …"
@@ -40,6 +40,9 @@ demo: $(READY) ## Start a server, fetch batches from it, look at them, stop it (
 
 serve: $(READY) ## Serve batches on http://127.0.0.1:8000 until Ctrl-C; SAMPLER_… variables say what (PORT=…, HOST=…)
 	@$(BIN)/python -m uvicorn service.main:app --host $(HOST) --port $(PORT)
+
+bench: $(READY) ## Measure each part beside its own limit, in one table (a minute; status 1 when one misses its bound)
+	@$(BIN)/python -m benchmarks
 
 test: lint ## All checks: lint, types, tests, coverage (TORCH=1 for the tests about tensors)
 	@echo "tests, with branch coverage"
@@ -67,7 +70,7 @@ lock: $(BIN)/pip ## Choose the versions in requirements.lock anew
 clean: ## Remove all that was made here: .venv, demo-output, caches
 	@rm -rf $(VENV) demo-output build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache \
 		.ruff_cache
-	@find sampler service client tests -name __pycache__ -prune -exec rm -rf {} +
+	@find sampler service client tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 setup: $(SETUP) ## Make .venv and install everything into it; the others do it by themselves
 
