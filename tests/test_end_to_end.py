@@ -11,6 +11,7 @@ import msgpack_numpy
 import numpy as np
 import pytest
 
+from client import SamplerClient
 from sampler.arrays import LAYOUTS, array_table
 from sampler.config import preset
 from sampler.dataset import open_dataset
@@ -103,7 +104,7 @@ def test_msgpack_numpy_reads_a_dense_response_without_our_client(server: LiveSer
 
 
 @pytest.mark.parametrize("config", ["cornernet_saccade", "cornernet", "cornernet_squeeze"])
-def test_real_coco_images_are_served_exactly(shared: Path, tmp_path: Path, config: str) -> None:
+def test_real_coco_images_are_served_and_fetched_exactly(shared: Path, tmp_path: Path, config: str) -> None:
     images = shared / "coco-tiny/images/train2017"
     annotations = shared / "coco-tiny/annotations/instances_train2017.json"
     with live_server(
@@ -114,9 +115,11 @@ def test_real_coco_images_are_served_exactly(shared: Path, tmp_path: Path, confi
         document = json.loads(annotations.read_text())
         names = {place: row["file_name"] for place, row in enumerate(sorted(document["images"], key=lambda r: r["id"]))}
         dataset = open_dataset(annotations, images, tmp_path / "cache")
-        for sample in one_batch(server.url, "seed=1&step=0&batch_size=32").samples:
-            pixels = cv2.imread(str(images / names[sample.key.index]))
-            wanted = cook(np.asarray(pixels, np.uint8), dataset.boxes(sample.key.index), sample.recipe, spec.config)
-            assert np.array_equal(sample.arrays["crop"], wanted.crop)
-            assert np.array_equal(sample.arrays["boxes"], wanted.boxes)
-            assert np.array_equal(sample.arrays["colour"], wanted.colour)
+        with SamplerClient(server.url) as client:
+            batch = client.batch(seed=1, step=0, batch_size=32)
+    assert sorted(key.index for key in batch.keys) == list(range(32))
+    for row, (key, recipe) in enumerate(zip(batch.keys, batch.recipes, strict=True)):
+        pixels = np.asarray(cv2.imread(str(images / names[key.index])), np.uint8)
+        wanted = lay_out(cook(pixels, dataset.boxes(key.index), recipe, spec.config), "dense", spec.config, 80)
+        assert batch.arrays.keys() == wanted.keys()
+        assert all(np.array_equal(array[row], wanted[name]) for name, array in batch.arrays.items())
