@@ -179,7 +179,7 @@ class Delivery:
     def _restart(self, request: Request) -> None:
         self.place.forget()
         self.place.step = request.step
-        self._reader = BatchReader(self._spec.config, self._spec.categories, request.layout, self._spec.max_batch)
+        self._reader = BatchReader(self._spec.config, self._spec.categories, request.layout)
         self._whole: Iterator[WireBatch] = iter(())
         self._bytes = 0
 
