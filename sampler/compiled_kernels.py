@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 
 from sampler.colour import ColourMatrix
 from sampler.kernels import Kernels
-from sampler.resize import WEIGHT_ONE, Image, resize_taps
-
-FULL = np.int32(WEIGHT_ONE)
+from sampler.resize import Image, resize_taps
 
 
 @njit(nogil=True)

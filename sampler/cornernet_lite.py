@@ -26,12 +26,18 @@ class IgnoredKeysWarning(UserWarning):
     """A config file holds keys that no sample depends on; the message lists them."""
 
 
-def load_config(name_or_path: str) -> SamplerConfig:
+def load_config(name_or_path: str, *, keep_crowd: bool = True) -> SamplerConfig:
     """Return the preset of that name, or the config of the CornerNet-Lite JSON file at that path.
 
+    keep_crowd: False drops crowd boxes whatever the file says.
     Warns once (`IgnoredKeysWarning`) with the `db` keys that are not used. Raises `ConfigError` that names the
     file, and the field, value and range where those are at fault.
     """
+    config = _named(name_or_path)
+    return config if keep_crowd else dataclasses.replace(config, keep_crowd=False)
+
+
+def _named(name_or_path: str) -> SamplerConfig:
     if name_or_path in PRESETS:
         return preset(name_or_path)
     path = Path(name_or_path)

@@ -81,11 +81,6 @@ class Dataset:
         return self._index.boxes
 
     @property
-    def all_crowd(self) -> npt.NDArray[np.bool_]:
-        """(M,) bool, read-only: which rows of `all_boxes` are crowd boxes."""
-        return self._index.crowd
-
-    @property
     def annotation_ids(self) -> npt.NDArray[np.int64]:
         """(M,) int64, read-only: the COCO annotation ids of the rows of `all_boxes`."""
         return self._index.annotation_ids

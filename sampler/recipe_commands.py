@@ -48,6 +48,9 @@ def recipe(
     batch_size: Annotated[int | None, typer.Option(help="Samples of a step over all ranks, with --step.")] = None,
     rank: Annotated[int, typer.Option(help="Which rank's part of the step.")] = 0,
     world_size: Annotated[int, typer.Option(help="How many ranks share a step; 1 shows the whole step.")] = 1,
+    keep_crowd: Annotated[
+        bool, typer.Option(envvar="SAMPLER_KEEP_CROWD", help="Whether the server kept boxes marked iscrowd.")
+    ] = True,
     augment: Annotated[bool, typer.Option(help="Whether anything is drawn at all.")] = True,
     cache_dir: Annotated[
         Path | None, typer.Option(envvar="SAMPLER_CACHE_DIR", help="Where indexes are kept; the user's cache folder.")
@@ -55,7 +58,7 @@ def recipe(
 ) -> None:
     """Print the recipe of a sample, or of all samples of a step, as JSON that `replay` renders."""
     with _warnings_in_one_line():
-        settings = load_config(config)
+        settings = load_config(config, keep_crowd=keep_crowd)
     with steps(show=True) as report:
         folder = ensure_index(annotations, cache_dir, report)
     dataset = Dataset.open(folder, folder)  # no pixels are read, so no image folder is needed

@@ -64,14 +64,18 @@ def make_sample(
     read as annotated.
     """
     boxes = dataset.boxes(key.index, keep_crowd=config.keep_crowd)
-    recipe = recipe_of(dataset, config, key, augment=augment)
+    recipe = _recipe(config, key, dataset.size(key.index), boxes, augment)
     return cook(dataset.read(key.index), boxes, recipe, config, kernels)
 
 
 def recipe_of(dataset: ImageSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Recipe:
     """Return the recipe of a key; needs the annotated size and boxes of the image, not its pixels."""
-    height, width = dataset.size(key.index)
     boxes = dataset.boxes(key.index, keep_crowd=config.keep_crowd)
+    return _recipe(config, key, dataset.size(key.index), boxes, augment)
+
+
+def _recipe(config: SamplerConfig, key: SampleKey, size: tuple[int, int], boxes: Boxes, augment: bool) -> Recipe:
+    height, width = size
     if augment:
         return draw_recipe(key, config, height, width, boxes)
     return fixed_recipe(config, height, width, boxes)

@@ -15,7 +15,8 @@ all bytes of the batch before the trailer. Where making a sample fails, the last
 
     error    {"type": "error", "problem": {"type": …, "title": …, "status": …, "detail": …, …}}
 
-and no trailer follows. A batch without its trailer is an error, never a short batch.
+and no trailer follows; the connection is broken off, so that no cache keeps the response. A batch without its trailer
+is an error, never a short batch.
 
 An array is the map that the msgpack-numpy package writes, with keys and kind as binary:
 

@@ -21,12 +21,8 @@ from service.problems import ServiceError
 def _split_commas(value: Any) -> Any:
     """Take `3,17,5` as well as a list; a query's value arrives as a list of one string."""
     items = value if isinstance(value, list) else [value]
-    return [part.strip() for item in items for part in item.split(",")] if all_strings(items) else value
-
-
-def all_strings(items: list[Any]) -> bool:
-    """Return whether every item is a string."""
-    return all(isinstance(item, str) for item in items)
+    texts = all(isinstance(item, str) for item in items)
+    return [part.strip() for item in items for part in item.split(",")] if texts else value
 
 
 Seed = Annotated[int, Field(ge=0, lt=SEED_LIMIT, description="seed of the stream, 0 … 2⁶⁴−1")]

@@ -1,7 +1,6 @@
 """All that a running server holds, made once at start-up and handed to the routes."""
 
 import asyncio
-import dataclasses
 import logging
 import warnings
 from collections.abc import AsyncIterator
@@ -102,10 +101,10 @@ def sampler_config(settings: Settings) -> SamplerConfig:
     """Return the sampler config that the settings name. Raises `ConfigError`."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", IgnoredKeysWarning)
-        config = load_config(settings.config)
+        config = load_config(settings.config, keep_crowd=settings.keep_crowd)
     for warning in caught:
         log.warning("%s: %s", settings.config, warning.message)
-    return dataclasses.replace(config, keep_crowd=settings.keep_crowd)
+    return config
 
 
 def _source(settings: Settings) -> tuple[Path, Path]:

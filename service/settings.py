@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-import platformdirs
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -16,6 +15,7 @@ from pydantic_settings import (
 
 from sampler.errors import SamplerError
 from sampler.images import MAX_PIXELS
+from sampler.index_folder import default_cache_dir
 
 PREFIX = "SAMPLER_"
 FILE_VARIABLE = "SAMPLER_SETTINGS"
@@ -51,7 +51,7 @@ class Settings(BaseSettings):
         default_factory=processors, description="processes that make samples (default: one per processor)"
     )
     cache_dir: Path = Field(
-        default_factory=lambda: Path(platformdirs.user_cache_dir("saccade-sampler")),
+        default_factory=default_cache_dir,
         description="folder for the index and the demo dataset",
     )
     max_batch: int = Field(default=1024, ge=1, le=65536, description="most samples of one request")

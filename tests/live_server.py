@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,3 +100,11 @@ def wait_until_ready(server: LiveServer) -> None:
         except httpx.TransportError:
             time.sleep(0.05)
     raise RuntimeError(f"the server is not ready after {START_SECONDS} s:\n{server.log}")
+
+
+def until(reached: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until `reached` says so; fail when it takes too long."""
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline, "not reached in time"
+        time.sleep(0.05)

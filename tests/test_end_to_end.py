@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -19,7 +21,7 @@ from sampler.keys import SampleKey
 from sampler.layouts import compact_to_dense, lay_out, sparse_to_dense
 from sampler.sample import cook, make_sample
 from sampler.wire import WireBatch
-from tests.live_server import LiveServer, live_server
+from tests.live_server import ROOT, LiveServer, environment, live_server
 from tests.wire_client import batches, body, get_spec, one_batch
 
 
@@ -101,6 +103,21 @@ def test_msgpack_numpy_reads_a_dense_response_without_our_client(server: LiveSer
             assert (array.dtype.str, array.shape) == (row.dtype, row.shape)
     wanted = one_batch(server.url, "indices=3,17&seed=7", "dense")
     assert np.array_equal(first["arrays"]["images"], wanted.samples[0].arrays["images"])
+
+
+@pytest.mark.parametrize("kept", ["true", "false"])
+def test_the_recipe_command_tells_what_the_server_served(
+    kept: str, scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
+) -> None:
+    settings = {"annotations": scenes[0], "images": scenes[1], "cache_dir": cache_dir, "keep_crowd": kept}
+    with live_server(tmp_path, **settings, workers=1) as served:
+        digest = get_spec(served.url).digest
+        batch = one_batch(served.url, "seed=3&step=9500&batch_size=24")
+    command = [sys.executable, "-m", "sampler", "recipe", "--seed", "3", "--step", "9500", "--batch-size", "24"]
+    told = subprocess.run(command, cwd=ROOT, env=environment(settings), capture_output=True, check=True)
+    entries = json.loads(told.stdout)
+    assert {entry["digest"] for entry in entries} == {digest}
+    assert [entry["recipe"] for entry in entries] == [sample.recipe.as_dict() for sample in batch.samples]
 
 
 @pytest.mark.parametrize("config", ["cornernet_saccade", "cornernet", "cornernet_squeeze"])

@@ -3,7 +3,7 @@
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,7 +14,7 @@ from sampler.stream import Shard, step_keys
 from sampler.wire import WireBatch
 from sampler.wire_reader import RemoteError
 from tests.coco_files import image_entry, small_coco, write_dataset, write_image, write_jpeg, write_json
-from tests.live_server import LiveServer, live_server
+from tests.live_server import LiveServer, live_server, until
 from tests.wire_client import batches, body, get_spec, one_batch
 
 
@@ -120,7 +120,7 @@ def test_killed_workers_are_replaced_and_the_response_comes_out_right(
     killer.join()
     assert got == wanted
     assert own_server.metric("sampler_worker_restarts_total") >= 1
-    _until(lambda: own_server.metric("sampler_workers_alive") == 2)
+    until(lambda: own_server.metric("sampler_workers_alive") == 2)
 
 
 def _kill_workers(server: LiveServer, times: int) -> None:
@@ -139,7 +139,7 @@ def test_a_server_without_workers_is_not_ready_until_they_are_replaced(own_serve
         statuses.add(httpx.get(f"{own_server.url}/readyz").status_code)
         return own_server.metric("sampler_workers_alive") == 2
 
-    _until(ready)
+    until(ready)
     assert 503 in statuses
     assert httpx.get(f"{own_server.url}/readyz").status_code == 200
     assert one_batch(own_server.url, "indices=1").header.count == 1
@@ -174,7 +174,7 @@ def test_a_sample_that_ends_every_worker_is_given_up_and_named(tmp_path: Path) -
         finally:
             killer.join()
         assert caught.value.problem["index"] == 1
-        _until(lambda: server.metric("sampler_workers_alive") == 1)
+        until(lambda: server.metric("sampler_workers_alive") == 1)
         assert one_batch(server.url, "indices=0&seed=4").header.count == 1
 
 
@@ -188,10 +188,3 @@ def _kill_whoever_works(server: LiveServer, times: int) -> None:
                 time.sleep(0.1)
                 worker.kill()
                 killed.add(worker.pid)
-
-
-def _until(reached: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline, "not reached in time"
-        time.sleep(0.05)

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.live_server import LiveServer, live_server
+from tests.live_server import LiveServer, live_server, until
 from tests.wire_client import one_batch
 
 PLACES = 6
@@ -34,13 +34,6 @@ def slow_client(server: LiveServer, path: str) -> socket.socket:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.sendall(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
     return client
-
-
-def until(reached: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline, "not reached in time"
-        time.sleep(0.05)
 
 
 def test_past_the_limit_a_request_gets_503_with_retry_after(small_server: LiveServer) -> None:

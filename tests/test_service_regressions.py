@@ -26,8 +26,8 @@ from service.jobs import Job
 from service.pool import WorkerPool
 from service.settings import SettingsError, load_settings
 from service.worker_process import WorkerSetup
-from tests.live_server import LiveServer, launch, live_server
-from tests.test_service_load import slow_client, until
+from tests.live_server import LiveServer, launch, live_server, until
+from tests.test_service_load import slow_client
 from tests.wire_client import batches
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from sampler.wire import WireBatch
 from sampler.wire_reader import BatchReader
-from tests.live_server import LiveServer, launch, wait_until_ready
-from tests.test_service_load import slow_client, until
+from tests.live_server import LiveServer, launch, until, wait_until_ready
+from tests.test_service_load import slow_client
 from tests.wire_client import get_spec
 
 GRACE = 2.0
