@@ -3,6 +3,8 @@
 All sets give the same bytes; a test holds them to that. So which one runs is no part of a sample's identity.
 """
 
+import importlib
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,3 +30,12 @@ class Kernels:
 
 PLAIN = Kernels(paste_resized, apply_colour, channel_sums)
 """NumPy's."""
+
+
+def fastest_kernels() -> Kernels:
+    """Return the compiled set where Numba is installed, NumPy's otherwise."""
+    if importlib.util.find_spec("numba") is None:
+        return PLAIN
+    # By name, for Numba is an optional part that takes a second to import: who does not render need not have it.
+    compiled: Kernels = importlib.import_module("sampler.compiled_kernels").COMPILED
+    return compiled

@@ -6,7 +6,7 @@ Every way leads to the very same dense arrays, to the last bit: there is one ren
 side of the wire the layout asks for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,3 +104,21 @@ def unpack_into(
     else:
         for name, array in out.items():
             array[...] = arrays[name]
+
+
+def unpack_batch(
+    samples: Sequence[Mapping[str, NDArray[Any]]],
+    layout: Layout,
+    config: SamplerConfig,
+    out: Mapping[str, NDArray[Any]],
+    kernels: Kernels = PLAIN,
+) -> None:
+    """Write B samples, all in one layout, into the dense arrays `out`, which have B in front and hold anything."""
+    for spec in dense_table(config, out["tl_heats"].shape[1]):
+        out[spec.name].fill(spec.background)
+    for row, arrays in enumerate(samples):
+        one = {name: array[row] for name, array in out.items()}
+        if layout == "compact":
+            render(arrays, config, one, kernels)
+        else:
+            unpack_into(arrays, layout, config, one)

@@ -1,0 +1,38 @@
+"""A sample's message on the wire, written straight into memory that is there already."""
+
+from sampler.arrays import Layout
+from sampler.config import SamplerConfig
+from sampler.errors import InvalidRequestError
+from sampler.kernels import PLAIN, Kernels
+from sampler.keys import SampleKey
+from sampler.layouts import lay_out
+from sampler.sample import ImageSource, make_sample
+from sampler.targets import untagged
+from sampler.wire import WireSample, encode_sample
+
+
+def write_sample(
+    memory: memoryview,
+    position: int,
+    dataset: ImageSource,
+    config: SamplerConfig,
+    categories: int,
+    key: SampleKey,
+    *,
+    augment: bool = True,
+    layout: Layout = "compact",
+    kernels: Kernels = PLAIN,
+) -> int:
+    """Make the sample of a key, write its message to the start of `memory`, return the message's length in bytes.
+
+    The bytes are those of `sampler.wire.encode_sample`. memory: writable bytes, at least `largest_message`. position:
+    of the sample in its batch. categories: C of the dataset. Raises what `make_sample` raises, and
+    `InvalidRequestError` where the message does not fit.
+    """
+    sample = make_sample(dataset, config, key, augment=augment, kernels=kernels)
+    arrays = lay_out(sample, layout, config, categories, kernels)
+    message = encode_sample(WireSample(position, key, sample.recipe, untagged(sample.objects, config), arrays))
+    if len(message) > len(memory):
+        raise InvalidRequestError("memory", len(memory), f"at least {len(message)} bytes")
+    memory[: len(message)] = message
+    return len(message)
