@@ -1,54 +1,84 @@
-"""`python -m benchmarks`: measure, print one table, write it as JSON. Exit status 1 when a ratio misses its bound."""
+"""`python -m benchmarks`: measure, print one table, write it as JSON and as a picture.
+
+Exit status 1 when a ratio misses its bound.
+"""
 
 import json
 import platform
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks import indexing, sampling, serving
+from benchmarks import delivery, indexing, loading, sampling, scale, serving
 from benchmarks.material import material
+from benchmarks.plot import draw
 from benchmarks.row import Row
+from benchmarks.table import markdown, put_into, terminal_table
 from service.settings import processors
 
+HERE = Path(__file__).resolve().parent
+README = HERE.parent / "README.md"
+PUBLISHED = HERE / "published.json"
+"""What the README shows, with its picture beside it."""
 
-def main(out: Path = Path("benchmarks/results.json")) -> None:
+PARTS = ("sampler", "service", "delivery", "loader", "index", "scale")
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="The JSON file to write; the picture goes beside it.")] = HERE
+    / "results.json",
+    only: Annotated[list[str] | None, typer.Option(help=f"Measure only this part ({', '.join(PARTS)}).")] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Put table and picture into the README too.")] = False,
+) -> None:
     """Measure every row beside its limit."""
+    unknown = set(only or ()) - set(PARTS)
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: expected some of {', '.join(PARTS)}")
     console = Console()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        source = material(folder)
-        parts: dict[str, Callable[[], Iterator[Row]]] = {
-            "sampler": lambda: sampling.rows(source),
-            "service": lambda: serving.rows(source, folder),
-            "index": lambda: indexing.rows(folder),
-        }
-        found: list[Row] = []
-        for part, rows in parts.items():
-            with console.status(f"measuring: {part}"):
-                found += rows()
-    console.print(_table(found, source.name))
-    machine = {"processor": _processor(), "processors": processors(), "python": platform.python_version()}
-    out.write_text(
-        json.dumps({"machine": machine, "on": source.name, "rows": [row.as_dict() for row in found]}, indent=1)
-    )
-    console.print(f"on {machine['processor']}, {machine['processors']} processors; written to {out}")
+        found, source = _measure(Path(name), only or list(PARTS), console)
+    machine = f"{_processor()}, {processors()} processors, Python {platform.python_version()}"
+    title = f"on {source}; {machine}"
+    console.print(terminal_table(found, title))
+    files = [out, PUBLISHED] if publish else [out]
+    for file in files:
+        file.write_text(json.dumps(_document(found, source, machine), indent=1) + "\n")
+        draw(found, title, file.with_suffix(".png"))
+    if publish:
+        put_into(README, f"Measured {date.today()} {title}.\n\n{markdown(found)}")
+    console.print(f"written to {', '.join(map(str, files))}, each with its picture", soft_wrap=True)
     if not all(row.met for row in found):
         raise typer.Exit(1)
 
 
-def _table(rows: list[Row], source: str) -> Table:
-    table = Table("row", "measured", "limit in the same run", "ratio", "must be", "", title=f"on {source}")
-    for row in rows:
-        table.add_row(
-            row.name, f"{row.value:,.2f} {row.unit}", f"{row.limit_name}: {row.limit:,.2f}", f"{row.ratio:.2f}",
-            f"{'≤' if row.at_most else '≥'} {row.bound:g}", "met" if row.met else "missed",
-        )  # fmt: skip
-    return table
+def _measure(folder: Path, asked: list[str], console: Console) -> tuple[list[Row], str]:
+    with console.status("making the datasets"):
+        jpeg = material(folder / "plain")
+        decoded = jpeg.decoded(folder / "decoded")
+        small = jpeg.with_small_boxes(folder / "small.json").decoded(folder / "small")
+    parts: dict[str, Callable[[], Iterator[Row]]] = {
+        "sampler": lambda: sampling.rows(jpeg, decoded, small),
+        "service": lambda: serving.rows(jpeg, decoded, folder),
+        "delivery": lambda: delivery.rows(decoded, folder),
+        "loader": lambda: loading.rows(decoded, folder),
+        "index": lambda: indexing.rows(folder),
+        "scale": lambda: scale.rows(folder),
+    }
+    found: list[Row] = []
+    for part in PARTS:
+        if part in asked:
+            with console.status(f"measuring: {part}"):
+                found += parts[part]()
+    return found, jpeg.name
+
+
+def _document(rows: list[Row], source: str, machine: str) -> dict[str, Any]:
+    return {"machine": machine, "on": source, "rows": [row.as_dict() for row in rows]}
 
 
 def _processor() -> str:

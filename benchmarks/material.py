@@ -1,17 +1,27 @@
 """The dataset that is measured on: real COCO images where they are at hand, the demo dataset otherwise."""
 
-from dataclasses import dataclass
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from sampler.dataset import Dataset, open_dataset
 from service.demo import ensure_demo
 
 COCO = Path(__file__).resolve().parents[2] / "shared" / "coco-tiny"
 
+SMALL_BOXES = 12
+"""Boxes of 1–8 pixels in each image of the dataset that the slowest samples are looked for in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """A dataset and where it came from."""
+    """A dataset, where it came from, and the cache folder with its index, and with its decoded store if it has one."""
 
     name: str
     annotations: Path
@@ -21,6 +31,40 @@ class Material:
     def open(self) -> Dataset:
         """Return the dataset, its index built."""
         return open_dataset(self.annotations, self.images, self.cache_dir)
+
+    def environment(self) -> dict[str, str]:
+        """The variables that tell a server or a command of this dataset, and of no other."""
+        own = {"ANNOTATIONS": self.annotations, "IMAGES": self.images, "CACHE_DIR": self.cache_dir}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("SAMPLER_")}
+        return kept | {f"SAMPLER_{name}": str(value) for name, value in own.items()}
+
+    def decoded(self, cache_dir: Path) -> "Material":
+        """Return the same dataset with a decoded store, in a cache folder of its own."""
+        other = replace(self, cache_dir=cache_dir)
+        command = [sys.executable, "-m", "sampler", "decode"]
+        subprocess.run(command, check=True, env=other.environment(), capture_output=True)
+        return other
+
+    def with_small_boxes(self, file: Path) -> "Material":
+        """Return the same images with boxes of 1–8 pixels only; `file` is where their annotations are written."""
+        content: dict[str, Any] = json.loads(self.annotations.read_text())
+        random = np.random.Generator(np.random.Philox(key=8))
+        content["annotations"] = [
+            _small_box(random, image, content["categories"]) for image in content["images"] for _ in range(SMALL_BOXES)
+        ]
+        for number, annotation in enumerate(content["annotations"], 1):
+            annotation["id"] = number
+        file.write_text(json.dumps(content))
+        return replace(self, annotations=file)
+
+
+def _small_box(
+    random: np.random.Generator, image: dict[str, Any], categories: list[dict[str, Any]]
+) -> dict[str, object]:
+    width, height = random.uniform(1, 8, 2).tolist()
+    x, y = random.uniform(0, image["width"] - 9), random.uniform(0, image["height"] - 9)
+    category = categories[int(random.integers(len(categories)))]["id"]
+    return {"image_id": image["id"], "category_id": category, "bbox": [x, y, width, height], "iscrowd": 0}
 
 
 def material(cache_dir: Path) -> Material:

@@ -1,62 +1,75 @@
 """The whole service on this machine: server, workers and client."""
 
-import os
+import statistics
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 
-import psutil
-
 from benchmarks.material import Material
-from benchmarks.row import Row, milliseconds
-from client import SamplerClient, Shard, StreamRequest
-from client.tour_server import own_server
-from sampler.compiled_kernels import COMPILED, warm_up
-from sampler.config import preset
-from sampler.keys import SampleKey
-from sampler.sample import make_sample
+from benchmarks.row import Row, each_run, paired
+from benchmarks.sampling import sampling
+from benchmarks.server import MeasuredServer, server
+from client import SamplerClient, Shard, StepRequest, StreamRequest
+from sampler.compiled_kernels import warm_up
 
 BATCH = 48
-STEPS = 12
+STEPS = 24
+RUNS = 5
+STARTS = 3
+"""Servers that are started to see how long the first batch of each takes."""
+LATER_BATCHES = 9
 
 
-def rows(source: Material, folder: Path) -> Iterator[Row]:
-    """Measure the first batch beside later ones, and processor time beside that of the sampler alone."""
-    alone = _alone(source)
-    with _server(source, folder) as (url, server), SamplerClient(url) as client:
-        client.spec()
-        batches = client.packed_stream(StreamRequest(seed=1, start=0, stop=STEPS + 1, shard=Shard(BATCH)))
-        waits = []
-        before = _processor_seconds(server)
-        for _ in range(STEPS):
-            began = time.perf_counter()
-            next(batches)
-            waits.append((time.perf_counter() - began) * 1000)
-        spent = (_processor_seconds(server) - before) * 1000 / (STEPS * BATCH)
-        batches.close()
-    later = sorted(waits[1:])[len(waits) // 2]
-    yield Row("processor time of a sample, whole service, from JPEG", "ms", spent, "sampler alone", alone, 1.15)
-    yield Row("first batch after the server is ready", "ms", waits[0], "later batches", later, 2.0)
-
-
-def _alone(source: Material) -> float:
+def rows(jpeg: Material, decoded: Material, folder: Path) -> Iterator[Row]:
+    """Measure processor time beside that of the sampler alone, and the first batch beside later ones."""
     warm_up()
-    dataset, config = source.open(), preset("cornernet_saccade")
-    keys = [SampleKey(1, index // len(dataset), index % len(dataset)) for index in range(96)]
-    (taken,) = milliseconds([lambda index: make_sample(dataset, config, keys[index], kernels=COMPILED)], len(keys))
-    return taken
+    for source, name, bound in ((decoded, "the decoded store", 1.5), (jpeg, "JPEG", 1.15)):
+        with server(source, folder / "server.log") as running:
+            served, alone = _processor_times(source, running)
+        yield paired(
+            f"processor time of a sample, whole service, from {name}", "ms", served, "sampler alone", alone, bound
+        )
+    yield first_batch(jpeg, folder)
 
 
-@contextmanager
-def _server(source: Material, folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    settings = {"ANNOTATIONS": source.annotations, "IMAGES": source.images, "CACHE_DIR": source.cache_dir}
-    os.environ.update({f"SAMPLER_{name}": str(value) for name, value in settings.items()})
-    with own_server(folder / "server.log", lambda _: None) as url:
-        (server,) = (child for child in psutil.Process().children() if "uvicorn" in " ".join(child.cmdline()))
-        yield url, server
+def _processor_times(source: Material, running: MeasuredServer) -> tuple[list[float], list[float]]:
+    """Return the processor's ms a sample in each run: of server, workers and client, and of the sampler alone."""
+    make = sampling(source.open())
+    served, alone = [], []
+    with SamplerClient(running.url) as client:
+        for seed in range(RUNS + 1):
+            spent = _stream(client, running, seed)
+            (taken,) = each_run([make], BATCH * STEPS, runs=1, clock=time.process_time)
+            if seed:  # the first run warms both up
+                served.append(spent)
+                alone += taken
+    return served, alone
 
 
-def _processor_seconds(server: psutil.Process) -> float:
-    """Return what server, workers and this client have used so far."""
-    return sum(sum(one.cpu_times()[:2]) for one in (psutil.Process(), server, *server.children()))
+def _stream(client: SamplerClient, running: MeasuredServer, seed: int) -> float:
+    # Another seed each time: no batch was made before.
+    request = StreamRequest(seed=seed, start=0, stop=STEPS, shard=Shard(BATCH))
+    before = running.processor_seconds() + time.process_time()
+    with closing(client.packed_stream(request)) as batches:
+        for _ in batches:
+            pass
+    return (running.processor_seconds() + time.process_time() - before) * 1000 / (STEPS * BATCH)
+
+
+def first_batch(source: Material, folder: Path) -> Row:
+    """Measure the first batch of a server that has just become ready, beside later ones."""
+    first, later = [], []
+    for _ in range(STARTS):
+        with server(source, folder / "server.log") as running, SamplerClient(running.url) as client:
+            client.spec()
+            waits = [_wait(client, step) for step in range(1 + LATER_BATCHES)]
+        first.append(waits[0])
+        later.append(statistics.median(waits[1:]))
+    return paired("first batch after the server is ready", "ms", first, "later batches", later, 2.0)
+
+
+def _wait(client: SamplerClient, step: int) -> float:
+    began = time.perf_counter()
+    client.packed_batch(StepRequest(seed=1, step=step, shard=Shard(BATCH)))
+    return (time.perf_counter() - began) * 1000

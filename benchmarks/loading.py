@@ -1,0 +1,60 @@
+"""The loader beside a main thread that never lets go of the interpreter by itself."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import client
+from benchmarks.material import Material
+from benchmarks.row import Row, paired
+from benchmarks.server import server
+
+BATCH = 48
+STEPS = 12
+RUNS = 5
+
+
+def rows(source: Material, folder: Path) -> Iterator[Row]:
+    """Measure dense output of the loader with and without a busy interpreter, on steps that were made before."""
+    with server(source, folder / "server.log", batch_cache_mb=512) as running:
+        for _ in range(2):
+            _megabytes_per_second(running.url)  # makes the steps, so that only their way is measured
+        alone, beside = [], []
+        for _ in range(RUNS):
+            alone.append(_megabytes_per_second(running.url))
+            with _busy_interpreter():
+                beside.append(_megabytes_per_second(running.url))
+    name = "loader beside a thread that holds the GIL, dense output"
+    yield paired(name, "MB/s", beside, "the same without it", alone, 0.5, at_most=False)
+
+
+def _megabytes_per_second(url: str) -> float:
+    size = 0
+    with client.loader(url, seed=1, batch_size=BATCH, start=0, stop=STEPS + 1) as batches:
+        next(batches)  # until here a process had to start
+        began = time.perf_counter()
+        for batch in batches:
+            size += sum(array.nbytes for array in batch.arrays.values())
+        return size / 1e6 / (time.perf_counter() - began)
+
+
+@contextmanager
+def _busy_interpreter() -> Iterator[None]:
+    """A thread that computes in pure Python all the time: others get the interpreter only when it is taken away."""
+    stop = threading.Event()
+
+    def spin() -> None:
+        value = 0
+        while not stop.is_set():
+            for number in range(10_000):
+                value += number
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

@@ -1,0 +1,44 @@
+"""The table as a picture: how much of its bound each row takes up."""
+
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from benchmarks.row import Row
+
+MET, MISSED, BOUND = "#2f7d6d", "#c4513a", "#444444"
+WIDTH, ROW_HEIGHT, MARGIN = 11.0, 0.42, 1.3
+"""Inches."""
+WIDEST = 2.0
+"""Bars end here; their number tells the rest."""
+ROOM_FOR_TEXT = 0.4
+"""Bars at least this long hold their number."""
+
+
+def draw(rows: list[Row], title: str, file: Path) -> None:
+    """Write a PNG with a bar for each row: up to 1 it is within its bound, whichever way that points."""
+    figure = Figure(figsize=(WIDTH, MARGIN + ROW_HEIGHT * len(rows)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    names = [row.name for row in rows]
+    uses = [min(row.use, WIDEST) for row in rows]
+    axes.barh(names, uses, color=[MET if row.met else MISSED for row in rows], height=0.62)
+    for place, row in enumerate(rows):
+        text = f"{ratio_text(row)}  ({'≤' if row.at_most else '≥'} {row.bound:,g})"
+        inside = row.use >= ROOM_FOR_TEXT
+        axes.text(
+            0.02 if inside else row.use + 0.02, place, text, va="center", size=9, color=("black", "white")[inside]
+        )
+    axes.axvline(1.0, color=BOUND, linewidth=1.2, linestyle="--")
+    axes.set_xlim(0, WIDEST + 0.02)
+    axes.invert_yaxis()
+    axes.set_xlabel("share of the bound that is used; left of the dashed line a row is met")
+    axes.set_title(title, size=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(file, dpi=110, metadata={"Software": None})
+
+
+def ratio_text(row: Row) -> str:
+    """Return the ratio as people read it: two places, or whole where it is large."""
+    return f"{row.ratio:,.2f}" if row.ratio < 100 else f"{row.ratio:,.0f}"

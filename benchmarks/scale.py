@@ -1,0 +1,41 @@
+"""Whether a sample costs more in a dataset of ten million images: everything but its pixels."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.row import Row, each_run, paired
+from benchmarks.sampling import CONFIG
+from benchmarks.synthetic_index import write_index
+from sampler.dataset import Dataset
+from sampler.sample import recipe_of
+from sampler.stream import Shard, step_keys
+
+SIZES = (1_000, 10_000_000)
+STEPS = 40
+BATCH = Shard(48)
+
+
+def rows(folder: Path) -> Iterator[Row]:
+    """Measure keys, size, file name, boxes and recipe of a sample in a small and in a huge synthetic index."""
+    small, large = (_drawing(folder / f"synthetic-{size}", size) for size in SIZES)
+    few, many = each_run([small, large], STEPS, runs=7)
+    unit = 1 / BATCH.count
+    yield paired(
+        "cost of a sample at 10,000,000 images, without pixels", "ms", [time * unit for time in many],
+        "at 1,000 images", [time * unit for time in few], 1.2,
+    )  # fmt: skip
+
+
+def _drawing(folder: Path, size: int) -> Callable[[int], None]:
+    dataset = Dataset(write_index(folder, size), folder)
+    # Every page of the index is in memory, as it is once a server has run for a while.
+    np.add.reduce(dataset.all_boxes, axis=0)
+
+    def draw(step: int) -> None:
+        for key in step_keys(size, 1, step, BATCH):
+            recipe_of(dataset, CONFIG, key)
+            dataset.path(key.index)
+
+    return draw

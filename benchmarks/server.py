@@ -1,0 +1,34 @@
+"""A server to measure, in a process of its own, and what it costs the processors."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+import psutil
+
+from benchmarks.material import Material
+from client.tour_server import own_server
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredServer:
+    """A running server: its address and its process."""
+
+    url: str
+    process: psutil.Process
+
+    def processor_seconds(self) -> float:
+        """Return what server and workers have used so far; a worker that ended is not counted."""
+        return sum(sum(one.cpu_times()[:2]) for one in (self.process, *self.process.children()))
+
+
+@contextmanager
+def server(source: Material, log_file: Path, **settings: object) -> Iterator[MeasuredServer]:
+    """A server of a dataset that is ready, ended with the block. settings: SAMPLER_ variables in lower case."""
+    own = source.environment() | {f"SAMPLER_{name.upper()}": str(value) for name, value in settings.items()}
+    with patch.dict(os.environ, own, clear=True), own_server(log_file, lambda _: None) as url:
+        (process,) = (child for child in psutil.Process().children() if "uvicorn" in " ".join(child.cmdline()))
+        yield MeasuredServer(url, process)
