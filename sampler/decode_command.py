@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from sampler.dataset import Dataset, open_dataset
 from sampler.decoded_store import StoreError
@@ -62,9 +62,9 @@ def _check_room(writer: StoreWriter, console: Console) -> None:
     if writer.needed > writer.free:
         cause = f"{needed} are needed and {free} are free; make room, or set another cache folder (SAMPLER_CACHE_DIR)"
         raise StoreError(writer.folder, cause)
-    changed = f", {len(writer.changed):,} of them because their files have changed" if len(writer.changed) else ""
-    console.print(f"images to decode: {len(writer.todo):,}{changed}; they take {needed}, and {free} are free in")
-    console.print(escape(str(writer.folder)), soft_wrap=True)
+    changed = f" ({len(writer.changed):,} whose files have changed)" if len(writer.changed) else ""
+    line = f"images to decode: {len(writer.todo):,}{changed}: {needed}; {free} are free in {writer.folder}"
+    console.print(escape(line), soft_wrap=True)
 
 
 def _run(writer: StoreWriter, jobs: int) -> list[ImageError]:
@@ -81,7 +81,7 @@ def _run(writer: StoreWriter, jobs: int) -> list[ImageError]:
 def _print_store(
     console: Console, dataset: Dataset, writer: StoreWriter, errors: list[ImageError], seconds: float
 ) -> None:
-    table = Table("decoded store", "", show_header=False)
+    table = Table("decoded store", Column(overflow="fold"), show_header=False)
     table.add_row("images", f"{writer.images:,}")
     table.add_row("decoded just now", f"{len(writer.todo) - len(errors):,}")
     table.add_row("cannot be decoded", f"{len(errors):,}")

@@ -76,12 +76,13 @@ class DecodedStore:
             if not (folder / RECORDS).exists():
                 cause = "is still being written, or its decoding was broken off; python -m sampler decode completes it"
                 raise StoreError(folder, cause)
-            self._records = map_records(folder / RECORDS, images)
+            # Pixels first: records that are found after them are not of a later store in the same place.
             self._descriptor = os.open(folder / PIXELS, os.O_RDONLY | os.O_CLOEXEC)
             weakref.finalize(self, os.close, self._descriptor)  # the mapping itself lives as long as views of it do
+            self._records = map_records(folder / RECORDS, images)
             self._pixels = self._map()
         except (OSError, EOFError, ValueError) as error:
-            raise StoreError(folder, f"is damaged: {error}; python -m sampler decode --force makes it anew") from error
+            raise StoreError(folder, f"is damaged: {error}; python -m sampler decode makes it anew") from error
         self._probe = [bytearray(1)] if hasattr(os, "RWF_NOWAIT") else None
 
     def __reduce__(self) -> tuple[type["DecodedStore"], tuple[Path, str, int]]:
@@ -141,8 +142,9 @@ def find_store(cache_dir: Path, digest: str, images: int) -> DecodedStore | None
     folder = store_folder(cache_dir, digest)
     if (folder / META).exists() or (folder / RECORDS).exists():
         return DecodedStore(folder, digest, images)
-    for other in sorted(folder.parent.glob(f"{digest}-v*[0-9]")):
-        raise StoreError(other, f"is of another version, expected v{FORMAT}; python -m sampler decode makes that one")
+    others = sorted(set(folder.parent.glob(f"{digest}-v*[0-9]")) - {folder})
+    if others:
+        raise StoreError(others[0], f"is of another version, expected v{FORMAT}; python -m sampler decode makes one")
     return None
 
 

@@ -11,6 +11,7 @@ oldest. Nobody ever waits, and a process may be killed at any instruction: what 
 agree with the pixels, so an image that is half-written, overwritten or misplaced is an image that is not there.
 """
 
+import contextlib
 import fcntl
 import mmap
 import os
@@ -30,6 +31,9 @@ _ROWS, _COLUMNS = 64, 8
 _NEXT, _SLOTS = 0, 1
 _HITS, _MISSES = 0, 1
 _FRONT = _ROWS * _COLUMNS * 8
+
+_ATTEMPTS = 64
+"""How often the lock is tried, some 0.1 ms in all; a process holds it for a few microseconds."""
 
 _BYTES_OF_A_SLOT = 1 << 14
 """There is a slot for so many bytes of the ring: some 60 for an image of COCO, so that few images share one."""
@@ -116,13 +120,8 @@ class PixelCache:
         self._release()
 
     def _reserve(self, size: int) -> int | None:
-        """A place of `size` bytes that does not wrap around; None when another process is reserving just now.
-
-        The lock goes with the process that holds it, and is not waited for, lest one that was stopped stop them all.
-        """
-        try:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        """A place of `size` bytes that does not wrap around; None when another process does not let go of the lock."""
+        if not self._locked():
             return None
         try:
             place = int(self._front[0, _NEXT])
@@ -132,6 +131,14 @@ class PixelCache:
         finally:
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
         return place
+
+    def _locked(self) -> bool:
+        """Take the lock, which goes with its process. It is not waited for, lest one that was stopped stop them all."""
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(OSError):  # held by another process
+                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+        return False
 
 
 def _release(descriptor: int, made: str | None) -> None:

@@ -43,6 +43,6 @@ def pixel_bar(what: str, total: int, done: int, show: bool) -> Iterator[Callable
             nonlocal written
             written += nbytes
             rate = written / 1e6 / max(time.monotonic() - began, 1e-3)
-            progress.update(task, advance=1, speed=f"{rate:,.0f} MB/s")
+            progress.update(task, advance=1, speed=f"{rate:,.0f} MB/s" if written else "")
 
         yield advance

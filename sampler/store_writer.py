@@ -279,7 +279,10 @@ def _file_state(path: Path) -> tuple[int, int]:
 
 def _replace(file: Path, content: bytes) -> None:
     part = file.with_name(f"{file.name}.new")
-    part.write_bytes(content)
+    with part.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
     part.rename(file)
 
 
