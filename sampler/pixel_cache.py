@@ -7,8 +7,11 @@ It is one file in memory, of fixed size:
     the ring          images, each behind its header of 4 uint64: index, place, length in bytes, XXH3-64 of its pixels
 
 Places only grow; a place lies in the ring at its remainder by the ring's length, so that new images overwrite the
-oldest. Nobody ever waits, and a process may be killed at any instruction: what is found counts only if header and sum
-agree with the pixels, so an image that is half-written, overwritten or misplaced is an image that is not there.
+oldest. Once the ring is full, only one image of many is put in: an epoch comes back to each image after all the others,
+so whatever put all of them in would have overwritten nearly every image before it is needed again.
+
+Nobody ever waits, and a process may be killed at any instruction: what is found counts only if header and sum agree
+with the pixels, so an image that is half-written, overwritten or misplaced is an image that is not there.
 """
 
 import contextlib
@@ -23,6 +26,8 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from sampler.scratch import Scratch
+
 MEGABYTE = 1_000_000
 
 _ALIGNMENT = 64
@@ -31,6 +36,9 @@ _ROWS, _COLUMNS = 64, 8
 _NEXT, _SLOTS = 0, 1
 _HITS, _MISSES = 0, 1
 _FRONT = _ROWS * _COLUMNS * 8
+
+_RENEWAL = 17
+"""Of so many images that are not there, one is put in once the ring is full. A prime, to go through any cycle."""
 
 _ATTEMPTS = 64
 """How often the lock is tried, some 0.1 ms in all; a process holds it for a few microseconds."""
@@ -58,6 +66,7 @@ class PixelCache:
         memory = np.frombuffer(mmap.mmap(self._descriptor, self._begin), np.int64)
         self._front = memory[: _ROWS * _COLUMNS].reshape(_ROWS, _COLUMNS)
         self._slots = memory[_ROWS * _COLUMNS :][:slots]
+        self._turn = 0
         self._counts = self._front[1 + os.getpid() % (_ROWS - 1)]
 
     @classmethod
@@ -90,11 +99,11 @@ class PixelCache:
         """How often any process has not found an image. Approximate where many processes count at once."""
         return int(self._front[1:, _MISSES].sum())
 
-    def find(self, index: int, height: int, width: int) -> npt.NDArray[np.uint8] | None:
-        """(height, width, 3) uint8 BGR, the caller's own; None when image `index` is not there."""
+    def find(self, index: int, height: int, width: int, scratch: Scratch | None = None) -> npt.NDArray[np.uint8] | None:
+        """(height, width, 3) uint8 BGR, the caller's own or in `scratch`; None when image `index` is not there."""
         place = int(self._slots[index % len(self._slots)])
         if place:
-            header, pixels = np.zeros(4, np.uint64), np.empty((height, width, 3), np.uint8)
+            header, pixels = np.zeros(4, np.uint64), (scratch or Scratch()).room(height, width)
             os.preadv(self._descriptor, [header.data, pixels.data], self._begin + place % self._length)
             if header[:3].tolist() == [index, place, pixels.nbytes] and int(header[3]) == _sum(pixels):
                 self._counts[_HITS] += 1
@@ -103,9 +112,9 @@ class PixelCache:
         return None
 
     def keep(self, index: int, pixels: npt.NDArray[np.uint8]) -> None:
-        """Put an image in, over the oldest ones. Left out: what is larger than the cache, or comes at a bad moment."""
+        """Put an image in, if it is its turn, over the oldest ones; not if it is larger than the cache."""
         size = -(-(_HEADER_BYTES + pixels.nbytes) // _ALIGNMENT) * _ALIGNMENT
-        place = self._reserve(size) if size <= self._length else None
+        place = self._reserve(size) if size <= self._length and self._due() else None
         if place is None:
             return
         header = np.array([index, place, pixels.nbytes, _sum(pixels)], np.uint64)
@@ -118,6 +127,13 @@ class PixelCache:
     def close(self) -> None:
         """End this process's use; the maker's end is the end of the address. Others keep what they have open."""
         self._release()
+
+    def _due(self) -> bool:
+        """Whether it is the next image's turn: always while there is room, then once in a while."""
+        if self._front[0, _NEXT] < self._length:
+            return True
+        self._turn = (self._turn + 1) % _RENEWAL
+        return self._turn == 0
 
     def _reserve(self, size: int) -> int | None:
         """A place of `size` bytes that does not wrap around; None when another process does not let go of the lock."""

@@ -32,9 +32,11 @@ def picture(index: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray
 
 CHURN = """
 import sys
+from sampler import pixel_cache
 from sampler.pixel_cache import PixelCache
 from tests.test_pixel_cache import HEIGHT, WIDTH, picture
 import numpy as np
+pixel_cache._RENEWAL = 1  # every image is put in, so that there is always one being written
 cache, first = PixelCache(sys.argv[1]), int(sys.argv[2])
 pictures = [picture(index) for index in range(60)]
 print("ready", flush=True)
@@ -102,14 +104,37 @@ def test_the_memory_is_bounded_however_much_is_put_in() -> None:
     assert 7 * cache.nbytes < 400 * SIZE
 
 
-def test_the_newest_images_are_kept_and_the_oldest_go() -> None:
+def test_all_images_are_put_in_while_there_is_room() -> None:
     cache = PixelCache.create(2, 10_000)
-    pictures = [picture(index) for index in range(100)]
-    for index in range(100):
-        cache.keep(index, pictures[index])
-        there = [n for n in range(index + 1) if cache.find(n, HEIGHT, WIDTH) is not None]
-        assert there == list(range(index + 1))[-len(there) :], "those that are there are the newest"
-        assert len(there) >= min(index + 1, cache.nbytes // (SIZE + 100) - 1)
+    most = cache.nbytes // (SIZE + 64)
+    for index in range(most):
+        cache.keep(index, picture(index))
+    assert [n for n in range(most) if cache.find(n, HEIGHT, WIDTH) is None] == []
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_a_cache_of_a_part_of_the_dataset_serves_nearly_that_part_of_each_epoch(share: float) -> None:
+    cache = PixelCache.create(10, 100)
+    size = round(cache.nbytes / (100 * share)) // WIDTH // 3
+    pictures = [picture(index, size, WIDTH) for index in range(100)]
+    random = np.random.Generator(np.random.Philox(key=5))
+    for _ in range(12):
+        for index in random.permutation(100).tolist():
+            if cache.find(index, size, WIDTH) is None:
+                cache.keep(index, pictures[index])
+    assert cache.hits / 1200 > 0.75 * share
+
+
+def test_images_that_are_asked_for_again_and_again_get_in_though_the_cache_is_full_of_others() -> None:
+    cache = PixelCache.create(1, 1000)
+    for index in range(100, 150):
+        cache.keep(index, picture(index))
+    wanted = [picture(index) for index in range(10)]
+    for _ in range(80):
+        for index in range(10):
+            if cache.find(index, HEIGHT, WIDTH) is None:
+                cache.keep(index, wanted[index])
+    assert all(cache.find(index, HEIGHT, WIDTH) is not None for index in range(10))
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 300), st.integers(1, 300)), max_size=60))
@@ -119,8 +144,6 @@ def test_images_of_any_sizes_come_out_as_they_went_in_or_not_at_all(turns: list[
     for turn, (index, height, width) in enumerate(turns):
         last[index] = picture(turn, height, width)
         cache.keep(index, last[index])
-        found = cache.find(index, height, width)
-        assert found is not None
         for other, pixels in last.items():
             found = cache.find(other, *pixels.shape[:2])
             assert found is None or np.array_equal(found, pixels)
@@ -185,9 +208,10 @@ def test_processes_that_are_killed_at_any_moment_harm_no_image() -> None:
         printed, errors = survivor.communicate(timeout=60)
         assert survivor.returncode == 0, errors
         assert int(printed.split()[1]) > 0
-    cache.keep(3, picture(3))
+    for _ in range(100):
+        cache.keep(3, picture(3))
     found = cache.find(3, HEIGHT, WIDTH)
-    assert found is not None
+    assert found is not None, "new images still get in"
     assert np.array_equal(found, picture(3))
 
 
