@@ -32,7 +32,7 @@ def decode(
         Path | None,
         typer.Option(envvar="SAMPLER_CACHE_DIR", help="Where indexes and decoded images go; the user's cache folder."),
     ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Images at once.  [default: one per processor]")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Images at once; one per processor unless it is set.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Decode everything anew, whatever is there.")] = False,
     examples: Annotated[int, typer.Option(min=0, help="How many images of each kind of fault to show.")] = 5,
 ) -> None:

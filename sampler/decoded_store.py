@@ -118,7 +118,8 @@ class DecodedStore:
         try:
             os.preadv(self._descriptor, probe, start + length // 2, os.RWF_NOWAIT)
         except BlockingIOError:
-            self._pixels.madvise(mmap.MADV_WILLNEED, start, length)
+            begin = start - start % mmap.PAGESIZE  # pages of memory may be larger than PAGE
+            self._pixels.madvise(mmap.MADV_WILLNEED, begin, start + length - begin)
         except OSError:  # a file system that cannot tell
             self._probe = None
 

@@ -227,8 +227,8 @@ def open_writer(
 ) -> Iterator[StoreWriter]:
     """The writer of a dataset's store, which is locked meanwhile.
 
-    dataset: one without a store. force: forget what is there, and decode everything. progress: show on stderr what is
-    being done until the writer is there. Raises StoreError when another process is writing it, or it cannot be written.
+    force: forget what is there, and decode everything. progress: show on stderr what is being done until the writer is
+    there. Raises StoreError when another process is writing it, or it cannot be written.
     """
     folder = store_folder(cache_dir, dataset.digest)
     try:
@@ -239,7 +239,7 @@ def open_writer(
                     (folder / name).unlink(missing_ok=True)
             with steps(progress) as report:
                 report("looking at the image files")
-                writer = StoreWriter(folder, dataset)
+                writer = StoreWriter(folder, dataset.with_pixels())  # from the files, whatever else it reads from
             yield writer
     except Timeout as error:
         raise StoreError(folder, "another process is decoding this dataset; wait until it has ended") from error

@@ -34,16 +34,19 @@ CHURN = """
 import sys
 from sampler import pixel_cache
 from sampler.pixel_cache import PixelCache
-from tests.test_pixel_cache import HEIGHT, WIDTH, picture
 import numpy as np
+
+def picture(index):
+    return np.random.Generator(np.random.Philox(key=index)).integers(0, 256, (100, 120, 3), np.uint8)
+
 pixel_cache._RENEWAL = 1  # every image is put in, so that there is always one being written
 cache, first = PixelCache(sys.argv[1]), int(sys.argv[2])
 pictures = [picture(index) for index in range(60)]
 print("ready", flush=True)
 found = 0
-for turn in range(first, first + int(sys.argv[3])):
-    index = turn * 17 % 60
-    pixels = cache.find(index, HEIGHT, WIDTH)
+turns = np.random.Generator(np.random.Philox(key=first)).integers(0, 60, int(sys.argv[3]))
+for index in turns.tolist():
+    pixels = cache.find(index, 100, 120)
     if pixels is None:
         cache.keep(index, pictures[index])
     else:
@@ -196,8 +199,8 @@ def test_a_process_that_was_stopped_while_it_held_the_lock_stops_nobody() -> Non
 
 def test_processes_that_are_killed_at_any_moment_harm_no_image() -> None:
     cache = PixelCache.create(1, 60)  # room for half of the images, so that all of them write all the time
-    survivors = [start_churn(cache, first, 4000) for first in (0, 29)]
-    for number in range(12):
+    survivors = [start_churn(cache, first, 2500) for first in (0, 29)]
+    for number in range(8):
         victim = start_churn(cache, number * 5, 1_000_000)
         assert victim.stdout is not None
         assert victim.stdout.readline() == "ready\n"
