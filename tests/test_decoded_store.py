@@ -1,6 +1,7 @@
 """A decoded store gives the pixels that the files give, or says that it cannot."""
 
 import json
+import logging
 import os
 import pickle
 import shutil
@@ -17,7 +18,10 @@ from sampler.decoded_store import PAGE, DecodedStore, StoreError, find_store
 from sampler.errors import ImageError
 from sampler.keys import SampleKey
 from sampler.layouts import lay_out
+from sampler.pixel_cache import PixelCache
 from sampler.sample import make_sample
+from service.decoded import find_decoded
+from service.settings import Settings
 from service.worker_dataset import worker_dataset
 from tests.coco_files import write_dataset, write_jpeg
 from tests.laws import assert_same_arrays
@@ -132,6 +136,22 @@ def test_an_image_annotated_beyond_the_limit_takes_no_room(tmp_path: Path) -> No
     store = open_store(dataset, tmp_path)
     assert store is not None
     assert store.nbytes < 100_000
+
+
+@pytest.mark.parametrize("answer", [BlockingIOError(), OSError(95, "Operation not supported")])
+def test_pixels_that_have_to_come_from_disk_are_the_same(
+    answer: OSError, small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in memory, or on a file system that cannot tell."""
+    write_store(small, tmp_path)
+    dataset = stored(small, tmp_path)
+
+    def told(*_: object) -> int:
+        raise answer
+
+    monkeypatch.setattr(os, "preadv", told)
+    for index in (0, 1, 2, 0):
+        assert np.array_equal(dataset.read(index), small.read(index))
 
 
 def test_where_there_is_no_store_none_is_found(small: Dataset, tmp_path: Path) -> None:
@@ -258,6 +278,19 @@ def test_a_server_does_without_a_store_that_is_not_whole_and_says_so(
     assert "WARNING" in line
     assert "not used" in line
     assert "cut short" in line
+
+
+def test_a_server_does_without_a_cache_that_the_system_does_not_give(
+    small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(*_: object) -> PixelCache:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(PixelCache, "create", refused)
+    monkeypatch.setattr(logging.getLogger("saccade_sampler"), "propagate", True)  # a server started here turns it off
+    decoded = find_decoded(Settings(cache_dir=tmp_path, decoded_cache_mb=1), small)
+    assert (decoded.store, decoded.address) == (None, None)
+    assert "decoded cache: not used: [Errno 12] Cannot allocate memory" in caplog.text
 
 
 def test_a_worker_does_without_a_store_or_a_cache_that_is_gone(
