@@ -14,7 +14,6 @@ from sampler.images import MAX_PIXELS, read_image
 from sampler.index_folder import ensure_index, load_index
 from sampler.pixel_cache import PixelCache
 from sampler.progress import steps
-from sampler.scratch import Scratch
 
 
 class Dataset:
@@ -30,13 +29,11 @@ class Dataset:
         max_pixels: int = MAX_PIXELS,
         store: DecodedStore | None = None,
         cache: PixelCache | None = None,
-        scratch: Scratch | None = None,
     ) -> None:
         """Open the index in `index_dir`; images of at most `max_pixels` are read below `images_dir`.
 
         store: where pixels are taken from, for images that it has. cache: where pixels of other images are looked for
-        before their files are decoded, and kept afterwards. The pixels are the same. scratch: memory that images are
-        decoded into, for a caller who is done with an image when it reads the next. Raises AnnotationError.
+        before their files are decoded, and kept afterwards. The pixels are the same. Raises AnnotationError.
         """
         check_images(images_dir)
         self.max_pixels = max_pixels
@@ -44,7 +41,6 @@ class Dataset:
         self.images_dir = images_dir
         self.store = store
         self.cache = cache
-        self.scratch = scratch
         self._index = load_index(index_dir)
 
     @classmethod
@@ -52,17 +48,14 @@ class Dataset:
         """The dataset of an index that `open_dataset` has built. Raises AnnotationError."""
         return cls(index_dir, images, max_pixels)
 
-    def with_pixels(
-        self, store: DecodedStore | None = None, cache: PixelCache | None = None, scratch: Scratch | None = None
-    ) -> "Dataset":
-        """The same dataset, whose pixels are looked for in a store or a cache before an image file is decoded.
-
-        With `scratch`, an image that was read is valid until the next one is read.
-        """
-        return Dataset(self.index_dir, self.images_dir, self.max_pixels, store, cache, scratch)
+    def with_pixels(self, store: DecodedStore | None = None, cache: PixelCache | None = None) -> "Dataset":
+        """The same dataset, whose pixels are looked for in a store or a cache before an image file is decoded."""
+        other = object.__new__(Dataset)
+        vars(other).update(vars(self), store=store, cache=cache)  # the index is open already
+        return other
 
     def __reduce__(self) -> tuple[type["Dataset"], tuple[object, ...]]:
-        return Dataset, (self.index_dir, self.images_dir, self.max_pixels, self.store, self.cache, self.scratch)
+        return Dataset, (self.index_dir, self.images_dir, self.max_pixels, self.store, self.cache)
 
     def __len__(self) -> int:
         return len(self._index.image_ids)
@@ -173,7 +166,7 @@ class Dataset:
                 return stored
         if self.cache is None or height * width > self.max_pixels:
             return self._decode(place, height, width)
-        kept = self.cache.find(place, height, width, self.scratch)
+        kept = self.cache.find(place, height, width)
         if kept is not None:
             return kept
         pixels = self._decode(place, height, width)
@@ -182,7 +175,7 @@ class Dataset:
 
     def _decode(self, place: int, height: int, width: int) -> npt.NDArray[np.uint8]:
         try:
-            return read_image(self.path(place), width, height, self.max_pixels, self.scratch)
+            return read_image(self.path(place), width, height, self.max_pixels)
         except ImageError as error:
             raise error.at(place) from error
 

@@ -15,7 +15,6 @@ import simplejpeg
 
 from sampler.errors import ImageError
 from sampler.image_header import JPEG, BadHeaderError, read_header
-from sampler.scratch import Scratch
 
 MAX_PIXELS = 178_956_970
 """Largest image that is decoded: half a gigabyte of BGR, and where Pillow refuses an image as a decompression bomb."""
@@ -24,14 +23,11 @@ _ENCODED_SLACK = 64 * 2**20
 """Bytes a file may hold beyond 8 a pixel: metadata, or the video that telephones append to a photo."""
 
 
-def read_image(
-    path: Path, width: int, height: int, max_pixels: int = MAX_PIXELS, scratch: Scratch | None = None
-) -> npt.NDArray[np.uint8]:
+def read_image(path: Path, width: int, height: int, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8]:
     """(height, width, 3) uint8 BGR, contiguous: what `cv2.imread` makes of a file of that size.
 
     Grey becomes colour, alpha is dropped. The orientation of EXIF is applied only where that is what gives the
-    annotated size. scratch: memory that is decoded into where that is possible; the pixels are then valid until it is
-    used again. Raises ImageError of kind "missing", "unreadable", "mis-sized" or "too-large".
+    annotated size. Raises ImageError of kind "missing", "unreadable", "mis-sized" or "too-large".
     """
     data = _regular_file(path, _ENCODED_SLACK + 8 * width * height)
     try:
@@ -44,8 +40,7 @@ def read_image(
         cause = f"{header.width}×{header.height} pixels are more than the limit of {max_pixels}"
         raise ImageError(path, "too-large", cause)
     if (header.width, header.height) == (width, height):
-        room = None if scratch is None else scratch.room(height, width)
-        return _of_size(path, _decode(path, data, oriented=False, room=room), width, height)
+        return _of_size(path, _decode(path, data, oriented=False), width, height)
     if (header.height, header.width) == (width, height):
         return _of_size(path, _decode(path, data, oriented=True), width, height)
     raise _mis_sized(path, header.width, header.height, width, height)
@@ -105,13 +100,11 @@ def _content(descriptor: int, length: int) -> bytes:
     return data
 
 
-def _decode(
-    path: Path, data: bytes, oriented: bool, room: npt.NDArray[np.uint8] | None = None
-) -> npt.NDArray[np.uint8]:
+def _decode(path: Path, data: bytes, oriented: bool) -> npt.NDArray[np.uint8]:
     if not oriented and data.startswith(JPEG):
         try:
             # Straight to libjpeg-turbo: OpenCV's pixels, without its copy.
-            return np.asarray(simplejpeg.decode_jpeg(data, colorspace="BGR", buffer=room), np.uint8)
+            return np.asarray(simplejpeg.decode_jpeg(data, colorspace="BGR"), np.uint8)
         except ValueError:
             pass  # a JPEG that needs OpenCV's conversion (CMYK) or its leniency: it decides what can be decoded
     _quiet_opencv()

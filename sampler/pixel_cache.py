@@ -26,8 +26,6 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from sampler.scratch import Scratch
-
 MEGABYTE = 1_000_000
 
 _ALIGNMENT = 64
@@ -99,11 +97,11 @@ class PixelCache:
         """How often any process has not found an image. Approximate where many processes count at once."""
         return int(self._front[1:, _MISSES].sum())
 
-    def find(self, index: int, height: int, width: int, scratch: Scratch | None = None) -> npt.NDArray[np.uint8] | None:
-        """(height, width, 3) uint8 BGR, the caller's own or in `scratch`; None when image `index` is not there."""
+    def find(self, index: int, height: int, width: int) -> npt.NDArray[np.uint8] | None:
+        """(height, width, 3) uint8 BGR, the caller's own; None when image `index` is not there."""
         place = int(self._slots[index % len(self._slots)])
         if place:
-            header, pixels = np.zeros(4, np.uint64), (scratch or Scratch()).room(height, width)
+            header, pixels = np.zeros(4, np.uint64), np.empty((height, width, 3), np.uint8)
             os.preadv(self._descriptor, [header.data, pixels.data], self._begin + place % self._length)
             if header[:3].tolist() == [index, place, pixels.nbytes] and int(header[3]) == _sum(pixels):
                 self._counts[_HITS] += 1

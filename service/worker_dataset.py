@@ -7,14 +7,13 @@ from typing import Any
 from sampler.dataset import Dataset
 from sampler.decoded_store import DecodedStore, StoreError
 from sampler.pixel_cache import PixelCache
-from sampler.scratch import Scratch
 
 
 def worker_dataset(setup: dict[str, Any]) -> Dataset:
     """Return the dataset of a worker's setup, a message that `WorkerSetup.encode` made. Raises AnnotationError.
 
     A store or a cache that is there no more is done without: the samples are the same, and stderr says so, which is
-    the server's. An image is valid until the next is read, for a worker makes one sample at a time.
+    the server's.
     """
     dataset = Dataset.open(Path(setup["index_dir"]), Path(setup["images"]), setup["max_image_pixels"])
     store, cache = setup["decoded_store"], setup["pixel_cache"]
@@ -22,8 +21,7 @@ def worker_dataset(setup: dict[str, Any]) -> Dataset:
         return dataset.with_pixels(
             None if store is None else DecodedStore(Path(store), dataset.digest, len(dataset)),
             None if cache is None else PixelCache(cache),
-            Scratch(),
         )
     except (StoreError, OSError) as error:
         print(f"worker: decoded images are not used: {error}", file=sys.stderr, flush=True)
-        return dataset.with_pixels(scratch=Scratch())
+        return dataset
