@@ -15,6 +15,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from sampler.dataset import Dataset, check_images, open_dataset
+from sampler.decode_command import decode
 from sampler.errors import SamplerError
 from sampler.index_folder import ensure_index, load_index
 from sampler.progress import bar, steps
@@ -70,6 +71,7 @@ def index(
     _print_index(folder, time.perf_counter() - started)
 
 
+app.command()(decode)
 app.command()(recipe)
 app.command()(replay)
 

@@ -8,27 +8,39 @@ import numpy.typing as npt
 
 from sampler.annotations import RejectedBox
 from sampler.coco_json import LoadedCoco
+from sampler.decoded_store import DecodedStore
 from sampler.errors import AnnotationError, ImageError, InvalidRequestError
 from sampler.images import MAX_PIXELS, read_image
 from sampler.index_folder import ensure_index, load_index
+from sampler.pixel_cache import PixelCache
 from sampler.progress import steps
 
 
 class Dataset:
     """The images and boxes of a dataset. Opening is cheap; all workers of a host share the memory of the index.
 
-    Pickles as its two paths and the limit, so that it may be handed to other processes.
+    Pickles as its paths and limits, so that it may be handed to other processes.
     """
 
-    def __init__(self, index_dir: Path, images_dir: Path, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self,
+        index_dir: Path,
+        images_dir: Path,
+        max_pixels: int = MAX_PIXELS,
+        store: DecodedStore | None = None,
+        cache: PixelCache | None = None,
+    ) -> None:
         """Open the index in `index_dir`; images of at most `max_pixels` are read below `images_dir`.
 
-        Raises AnnotationError.
+        store: where pixels are taken from, for images that it has. cache: where pixels of other images are looked for
+        before their files are decoded, and kept afterwards. The pixels are the same. Raises AnnotationError.
         """
         check_images(images_dir)
         self.max_pixels = max_pixels
         self.index_dir = index_dir
         self.images_dir = images_dir
+        self.store = store
+        self.cache = cache
         self._index = load_index(index_dir)
 
     @classmethod
@@ -36,8 +48,14 @@ class Dataset:
         """The dataset of an index that `open_dataset` has built. Raises AnnotationError."""
         return cls(index_dir, images, max_pixels)
 
-    def __reduce__(self) -> tuple[type["Dataset"], tuple[Path, Path, int]]:
-        return Dataset, (self.index_dir, self.images_dir, self.max_pixels)
+    def with_pixels(self, store: DecodedStore | None = None, cache: PixelCache | None = None) -> "Dataset":
+        """The same dataset, whose pixels are looked for in a store or a cache before an image file is decoded."""
+        other = object.__new__(Dataset)
+        vars(other).update(vars(self), store=store, cache=cache)  # the index is open already
+        return other
+
+    def __reduce__(self) -> tuple[type["Dataset"], tuple[object, ...]]:
+        return Dataset, (self.index_dir, self.images_dir, self.max_pixels, self.store, self.cache)
 
     def __len__(self) -> int:
         return len(self._index.image_ids)
@@ -136,12 +154,30 @@ class Dataset:
         return self._index.crowd[self._rows(index)].copy()
 
     def read(self, index: int) -> npt.NDArray[np.uint8]:
-        """(height, width, 3) uint8 BGR: the pixels of an image. Raises ImageError, which names the index."""
-        height, width = self.size(index)
+        """(height, width, 3) uint8 BGR: the pixels of an image, read-only where they are in a store.
+
+        Raises ImageError, which names the index.
+        """
+        place = self._checked(index)
+        height, width = self._index.sizes[place].tolist()
+        if self.store is not None and height * width <= self.max_pixels:
+            stored = self.store.pixels(place, height, width)
+            if stored is not None:
+                return stored
+        if self.cache is None or height * width > self.max_pixels:
+            return self._decode(place, height, width)
+        kept = self.cache.find(place, height, width)
+        if kept is not None:
+            return kept
+        pixels = self._decode(place, height, width)
+        self.cache.keep(place, pixels)
+        return pixels
+
+    def _decode(self, place: int, height: int, width: int) -> npt.NDArray[np.uint8]:
         try:
-            return read_image(self.path(index), width, height, self.max_pixels)
+            return read_image(self.path(place), width, height, self.max_pixels)
         except ImageError as error:
-            raise error.at(operator.index(index)) from error
+            raise error.at(place) from error
 
     def _rows(self, index: int) -> slice:
         place = self._checked(index)

@@ -76,18 +76,27 @@ def _regular_file(path: Path, most: int) -> bytes:
     except (OSError, ValueError) as error:
         raise ImageError(path, "unreadable", f"the file cannot be opened: {error}") from error
     try:
-        with os.fdopen(descriptor, "rb", buffering=0) as stream:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise ImageError(path, "unreadable", "not a regular file")
-            if status.st_size > most:
-                cause = f"{status.st_size} bytes are more than an image of the annotated size can need"
-                raise ImageError(path, "too-large", cause)
-            data = stream.readall()
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(path, "unreadable", "not a regular file")
+        if status.st_size > most:
+            cause = f"{status.st_size} bytes are more than an image of the annotated size can need"
+            raise ImageError(path, "too-large", cause)
+        data = _content(descriptor, status.st_size)
     except OSError as error:
         raise ImageError(path, "unreadable", f"the file cannot be read: {error.strerror or error}") from error
+    finally:
+        os.close(descriptor)
     if not data:
         raise ImageError(path, "unreadable", "the file is empty")
+    return data
+
+
+def _content(descriptor: int, length: int) -> bytes:
+    """The first `length` bytes of a file, which one call gives on any local disk; fewer where it has shrunk since."""
+    data = os.read(descriptor, length)
+    while len(data) < length and (more := os.read(descriptor, length - len(data))):
+        data += more
     return data
 
 

@@ -1,5 +1,6 @@
 """What a person sees on stderr while something takes long."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -27,3 +28,21 @@ def bar(what: str, total: int, show: bool) -> Iterator[Callable[[], None]]:
     with Progress(*columns, console=Console(stderr=True), disable=not show) as progress:
         task = progress.add_task(what, total=total)
         yield lambda: progress.advance(task)
+
+
+@contextmanager
+def pixel_bar(what: str, total: int, done: int, show: bool) -> Iterator[Callable[[int], None]]:
+    """A function that is called with the bytes of each of `total` images, `done` of which are behind; moves a bar."""
+    speed = TextColumn("{task.fields[speed]}")
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), speed, TimeElapsedColumn()
+    began, written = time.monotonic(), 0
+    with Progress(*columns, TimeLeftColumn(), console=Console(stderr=True), disable=not show) as progress:
+        task = progress.add_task(what, total=total, completed=done, speed="")
+
+        def advance(nbytes: int) -> None:
+            nonlocal written
+            written += nbytes
+            rate = written / 1e6 / max(time.monotonic() - began, 1e-3)
+            progress.update(task, advance=1, speed=f"{rate:,.0f} MB/s" if written else "")
+
+        yield advance

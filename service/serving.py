@@ -20,6 +20,7 @@ from sampler.spec import ServiceSpec
 from service.batch_body import BatchMaker
 from service.batch_response import Admission, Delivery
 from service.budget import Budget, Gate
+from service.decoded import find_decoded
 from service.demo import ensure_demo
 from service.metrics import Metrics
 from service.pool import WorkerPool
@@ -69,11 +70,14 @@ async def _started(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> 
     annotations, images = await asyncio.to_thread(_source, settings)
     dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, progress=True)
     spec = _spec(settings, dataset, config)
-    setup = WorkerSetup(dataset.index_dir, images, config, settings.max_image_pixels, settings.cache_dir / "kernels")
+    decoded = await asyncio.to_thread(find_decoded, settings, dataset)
+    setup = WorkerSetup(dataset.index_dir, images, config, settings.max_image_pixels, settings.cache_dir / "kernels",
+                        decoded.store, decoded.address)  # fmt: skip
     pool = WorkerPool(setup, settings.workers, settings.job_seconds)
     gate, budget = Gate(settings.max_requests), Budget(settings.buffer_mb * MEGABYTE)
     sizes = {layout: largest_sample(layout, config, spec.categories) for layout in LAYOUTS}
     _watch(metrics, pool, gate, budget)
+    decoded.watch(metrics)
     await pool.start()
     log.info(
         "serving %s: %d images, %d categories, config %s, digest %s, %d workers",

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     )
     cache_dir: Path = Field(
         default_factory=default_cache_dir,
-        description="folder for the index and the demo dataset",
+        description="folder for the index, the decoded store and the demo dataset",
     )
     max_batch: int = Field(default=1024, ge=1, le=65536, description="most samples of one request")
     max_requests: int = Field(
@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     buffer_mb: int = Field(
         default=1024, ge=1, le=1 << 20, description="memory (MB) for samples made ahead of what clients have taken"
     )
+    decoded_cache_mb: int = Field(
+        default=0, ge=0, le=1 << 24,
+        description="memory (MB) for decoded images that all workers share, where there is no decoded store; 0: none",
+    )  # fmt: skip
     max_body_kb: int = Field(default=1024, ge=1, le=1 << 20, description="largest request body (kB); past it: 413")
     max_image_pixels: int = Field(
         default=MAX_PIXELS, ge=1, le=1 << 30, description="images of more pixels are refused before they are decoded"

@@ -30,6 +30,7 @@ from service.debug import sample_document
 from service.jobs import ANSWER_HEADER, REQUEST_HEADER, Job, Outcome
 from service.picture import sample_picture
 from service.problems import problem_of
+from service.worker_dataset import worker_dataset
 
 STARTING = 0
 """Job number of the message that says a worker has started, or why it cannot."""
@@ -95,8 +96,7 @@ def serve(channel: socket.socket) -> None:
 def _maker(setup: dict[str, Any]) -> Maker:
     cv2.setNumThreads(1)  # one worker a processor: threads of OpenCV's own would only compete
     warm_up(Path(setup["kernel_cache"]) if setup["kernel_cache"] else None)
-    dataset = Dataset.open(Path(setup["index_dir"]), Path(setup["images"]), setup["max_image_pixels"])
-    return Maker(dataset, config_from_dict(setup["config"]))
+    return Maker(worker_dataset(setup), config_from_dict(setup["config"]))
 
 
 def _problem(error: Exception) -> dict[str, Any]:

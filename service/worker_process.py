@@ -28,13 +28,18 @@ OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 
 @dataclass(frozen=True, slots=True)
 class WorkerSetup:
-    """What a worker needs to start. kernel_cache: folder for compiled code where none else can be written."""
+    """What a worker needs to start. kernel_cache: folder for compiled code where none else can be written.
+
+    decoded_store: folder of the decoded store, if there is one. pixel_cache: address of the cache of decoded images.
+    """
 
     index_dir: Path
     images: Path
     config: SamplerConfig
     max_image_pixels: int
     kernel_cache: Path | None = None
+    decoded_store: Path | None = None
+    pixel_cache: str | None = None
 
     def encode(self) -> bytes:
         """Return the bytes that a worker reads first."""
@@ -45,6 +50,8 @@ class WorkerSetup:
                 "config": self.config.as_dict(),
                 "max_image_pixels": self.max_image_pixels,
                 "kernel_cache": None if self.kernel_cache is None else str(self.kernel_cache),
+                "decoded_store": None if self.decoded_store is None else str(self.decoded_store),
+                "pixel_cache": self.pixel_cache,
             }
         )
 

@@ -1,0 +1,64 @@
+"""Decoded stores for tests, and processes that make them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from sampler.dataset import Dataset
+from sampler.decoded_store import DecodedStore, find_store
+from sampler.errors import ImageError
+from sampler.store_writer import open_writer
+
+START = """
+import os, sys, time
+from pathlib import Path
+from sampler import dataset, store_writer
+from sampler.cli import app
+store_writer.CHECKPOINT_BYTES = 0
+{before}
+app(sys.argv[1:])
+"""
+"""A `decode` that marks each image as decoded at once, and does something else first."""
+
+
+def write_store(dataset: Dataset, cache_dir: Path, force: bool = False) -> list[ImageError]:
+    """Decode what has to be decoded; the errors of the images that cannot be."""
+    with open_writer(dataset, cache_dir, force) as writer:
+        return writer.run(2, lambda _: None)
+
+
+def stored(dataset: Dataset, cache_dir: Path) -> Dataset:
+    """The dataset with its store, which must be there."""
+    store = open_store(dataset, cache_dir)
+    assert store is not None
+    return dataset.with_pixels(store)
+
+
+def open_store(dataset: Dataset, cache_dir: Path) -> DecodedStore | None:
+    return find_store(cache_dir, dataset.digest, len(dataset))
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """The files of a store."""
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def start_decode(
+    source: tuple[Path, Path], cache_dir: Path, *options: object, before: str = ""
+) -> "subprocess.Popen[str]":
+    """Start `python -m sampler decode`, or with `before` a process that runs that first."""
+    names = ("ANNOTATIONS", "IMAGES", "CACHE_DIR")
+    settings = {f"SAMPLER_{name}": str(path) for name, path in zip(names, (*source, cache_dir), strict=True)}
+    program = ["-c", START.format(before=before)] if before else ["-m", "sampler"]
+    return subprocess.Popen(
+        [sys.executable, *program, "decode", *map(str, options)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | settings | {"COLUMNS": "150"},
+    )  # fmt: skip
+
+
+def decode(source: tuple[Path, Path], cache_dir: Path, *options: object, before: str = "") -> tuple[int, str, str]:
+    """Run it; exit status, stdout, stderr."""
+    process = start_decode(source, cache_dir, *options, before=before)
+    printed, errors = process.communicate(timeout=60)
+    return process.returncode, printed, errors
