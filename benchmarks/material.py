@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sampler.dataset import Dataset, open_dataset
+from sampler.decoded_store import find_store
 from service.demo import ensure_demo
 
 COCO = Path(__file__).resolve().parents[2] / "shared" / "coco-tiny"
@@ -29,8 +30,9 @@ class Material:
     cache_dir: Path
 
     def open(self) -> Dataset:
-        """Return the dataset, its index built."""
-        return open_dataset(self.annotations, self.images, self.cache_dir)
+        """Return the dataset, its index built, with its decoded store where there is one."""
+        dataset = open_dataset(self.annotations, self.images, self.cache_dir)
+        return dataset.with_pixels(find_store(self.cache_dir, dataset.digest, len(dataset)))
 
     def environment(self) -> dict[str, str]:
         """The variables that tell a server or a command of this dataset, and of no other."""
