@@ -101,14 +101,14 @@ class AnnotationColumns:
     def __init__(self) -> None:
         self.unboxed: dict[int, AnnotationEntry | LoadedAnnotationEntry] = {}
         self._count = 0
-        self._integers: list[npt.NDArray[np.int64]] = []
+        self._integers: tuple[list[npt.NDArray[np.int64]], ...] = ([], [], [])
         self._crowd: list[npt.NDArray[np.bool_]] = []
         self._boxes: list[npt.NDArray[np.float64]] = []
 
     @property
     def integers(self) -> npt.NDArray[np.int64]:
         """(3, A) int64: annotation ids, image ids, category ids."""
-        return np.concatenate([np.empty((3, 0), np.int64), *self._integers], axis=1)
+        return np.stack([_joined(parts, np.int64) for parts in self._integers])
 
     @property
     def crowd(self) -> npt.NDArray[np.bool_]:
@@ -123,10 +123,10 @@ class AnnotationColumns:
     def add(self, entries: Sequence[AnnotationEntry | LoadedAnnotationEntry]) -> None:
         """Take over more annotations."""
         count = len(entries)
-        columns = [np.fromiter([entry.id for entry in entries], np.int64, count)]
-        columns.append(np.fromiter([entry.image_id for entry in entries], np.int64, count))
-        columns.append(np.fromiter([entry.category_id for entry in entries], np.int64, count))
-        self._integers.append(np.stack(columns))
+        ids, image_ids, category_ids = self._integers
+        ids.append(np.fromiter([entry.id for entry in entries], np.int64, count))
+        image_ids.append(np.fromiter([entry.image_id for entry in entries], np.int64, count))
+        category_ids.append(np.fromiter([entry.category_id for entry in entries], np.int64, count))
         self._crowd.append(np.array([bool(entry.iscrowd) for entry in entries], np.bool_))
         boxes = _plain_boxes([entry.bbox for entry in entries])
         self._boxes.append(self._odd_boxes(entries) if boxes is None else boxes)

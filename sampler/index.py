@@ -73,8 +73,8 @@ def build_index(annotations: Annotations) -> Index:
     category_ids = annotations.category_ids[category_order]
     box_image = np.searchsorted(image_ids, annotations.box_image_ids)
     category = np.searchsorted(category_ids, annotations.box_category_ids) + 1
-    # lexsort is stable, so that the order of the file stays within a category.
-    order = np.lexsort((category, box_image))
+    # A stable sort by image, then category: the order of the file stays within a category.
+    order = np.argsort(box_image * (len(category_ids) + 1) + category, kind="stable")
     encoded = [annotations.file_names[place].encode() for place in image_order]
     arrays: dict[str, npt.NDArray[np.generic]] = {
         "image_ids": image_ids,
