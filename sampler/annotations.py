@@ -4,18 +4,20 @@ A file that cannot be trusted as a whole is refused with one line that names fil
 no box is dropped and listed, and the rest of the file is used.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
-from urllib.parse import unquote, urlsplit
+from typing import BinaryIO, NoReturn, TypeVar
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from sampler.coco_json import (
     LOADED,
     AnnotationEntry,
+    CategoryEntry,
     CocoFile,
     ImageEntry,
     LoadedAnnotationEntry,
@@ -23,9 +25,12 @@ from sampler.coco_json import (
     LoadedCocoFile,
     convert,
     decode,
-    read_bytes,
+    unreadable,
 )
+from sampler.coco_pieces import BLOCK, IrregularError, Take, take_arrays
+from sampler.entry_columns import AnnotationColumns, CategoryColumns, ImageColumns, Odd
 from sampler.errors import AnnotationError
+from sampler.hashed_file import HashedFile
 from sampler.segmentation import outline_box
 
 NOT_FOUR_NUMBERS = "not four numbers"
@@ -34,9 +39,8 @@ NO_AREA = "no width or no height"
 NO_BOX = "neither box nor segmentation"
 BAD_SEGMENTATION = "segmentation is not usable"
 
-_LARGEST_SIDE = 2**31 - 1
-
 Refuse = Callable[[str, str], NoReturn]
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,55 +78,115 @@ class Annotations:
     rejected: tuple[RejectedBox, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """What is gathered of a file's three lists."""
+
+    images: ImageColumns = field(default_factory=ImageColumns)
+    categories: CategoryColumns = field(default_factory=CategoryColumns)
+    annotations: AnnotationColumns = field(default_factory=AnnotationColumns)
+
+
 def read_annotations(file: Path) -> Annotations:
     """The columns of an annotation file. Raises AnnotationError when the file as a whole cannot be used."""
-    return parse_annotations(read_bytes(file), file)
+    try:
+        with file.open("rb") as stream:
+            return scan_annotations(stream, file)[0]
+    except OSError as error:
+        raise unreadable(file, error) from error
+
+
+def scan_annotations(stream: BinaryIO, file: Path | str, block: int = BLOCK) -> tuple[Annotations, str]:
+    """The columns of an annotation file, and the BLAKE2b-128 of its bytes in 32 hexadecimal digits, in one pass.
+
+    stream: the open file, which `file` is the name of. block: bytes read at a time; about as many are in memory at
+    once, as text and as entries, beside the columns. A file that does not fall into pieces is read whole: what
+    cannot be used is refused there, with its place. Raises AnnotationError, and OSError from the stream.
+    """
+    columns = _Columns()
+    try:
+        with HashedFile(stream) as source:
+            take_arrays(source.read, _takers(columns), block)
+            digest = source.digest()
+    except IrregularError:
+        stream.seek(0)
+        data = stream.read()
+        return parse_annotations(data, file), hashlib.blake2b(data, digest_size=16).hexdigest()
+    return _checked(columns, file), digest
 
 
 def parse_annotations(data: bytes, file: Path | str) -> Annotations:
     """The columns of an annotation file's bytes; `file` is what errors name. Raises AnnotationError."""
-    return _columns(decode(data, file), file)
+    return _checked(_whole(decode(data, file)), file)
 
 
 def loaded_annotations(loaded: LoadedCoco) -> Annotations:
     """The columns of an already loaded `pycocotools.coco.COCO`. Raises AnnotationError."""
-    return _columns(convert(loaded), LOADED)
+    return _checked(_whole(convert(loaded)), LOADED)
 
 
-def _columns(coco: CocoFile | LoadedCocoFile, file: Path | str) -> Annotations:
+def _takers(columns: _Columns) -> dict[str, Take]:
+    """What takes the pieces of each list."""
+
+    def taker(entry: type[Entry], add: Callable[[list[Entry]], None]) -> Take:
+        decoder = msgspec.json.Decoder(list[entry])  # type: ignore[valid-type] # the type is a value here, as msgspec wants it
+
+        def take(text: bytes) -> int:
+            entries = decoder.decode(text)
+            add(entries)
+            return len(entries)
+
+        return take
+
+    return {
+        "images": taker(ImageEntry, columns.images.add),
+        "annotations": taker(AnnotationEntry, columns.annotations.add),
+        "categories": taker(CategoryEntry, columns.categories.add),
+    }
+
+
+def _whole(coco: CocoFile | LoadedCocoFile) -> _Columns:
+    columns = _Columns()
+    columns.images.add(coco.images)
+    columns.categories.add(coco.categories)
+    columns.annotations.add(coco.annotations)
+    return columns
+
+
+def _checked(columns: _Columns, file: Path | str) -> Annotations:
+    """The columns, when they fit one another."""
+
     def refuse(place: str, cause: str) -> NoReturn:
         raise AnnotationError(file, place, cause)
 
-    image_ids = _unique_ids("images", [image.id for image in coco.images], refuse)
-    category_ids = _unique_ids("categories", [category.id for category in coco.categories], refuse)
-    entries: Sequence[AnnotationEntry | LoadedAnnotationEntry] = coco.annotations
-    count = len(entries)
-    box_image_ids = np.fromiter((entry.image_id for entry in entries), np.int64, count)
-    box_category_ids = np.fromiter((entry.category_id for entry in entries), np.int64, count)
-    rows = _known("image_id", "images", entries, box_image_ids, image_ids, refuse)
-    _known("category_id", "categories", entries, box_category_ids, category_ids, refuse)
-    sizes = _sizes(coco.images, refuse)
-    boxes, usable, rejected = _boxes(entries, sizes, rows)
+    image_ids = _unique_ids("images", columns.images.ids, refuse)
+    category_ids = _unique_ids("categories", columns.categories.ids, refuse)
+    annotation_ids, box_image_ids, box_category_ids = integers = columns.annotations.integers
+    rows = _known("image_id", "images", annotation_ids, box_image_ids, image_ids, refuse)
+    _known("category_id", "categories", annotation_ids, box_category_ids, category_ids, refuse)
+    for fault in filter(None, (columns.images.bad_size, columns.images.bad_name)):
+        refuse(*fault)
+    sizes = columns.images.sizes
+    boxes, usable, rejected = _boxes(columns.annotations, integers, sizes, rows)
     return Annotations(
         image_ids=image_ids,
         sizes=sizes,
-        file_names=tuple(_file_name(place, image, refuse) for place, image in enumerate(coco.images)),
+        file_names=tuple(columns.images.names),
         category_ids=category_ids,
-        category_names=tuple(category.name for category in coco.categories),
+        category_names=tuple(columns.categories.names),
         boxes=boxes[usable],
         box_image_ids=box_image_ids[usable],
         box_category_ids=box_category_ids[usable],
-        annotation_ids=np.fromiter((entry.id for entry in entries), np.int64, count)[usable],
-        crowd=np.fromiter((bool(entry.iscrowd) for entry in entries), np.bool_, count)[usable],
+        annotation_ids=annotation_ids[usable],
+        crowd=columns.annotations.crowd[usable],
         rejected=rejected,
     )
 
 
-def _unique_ids(what: str, values: list[int], refuse: Refuse) -> npt.NDArray[np.int64]:
-    """The ids as an array, all different, at least one."""
-    if not values:
+def _unique_ids(what: str, ids: npt.NDArray[np.int64], refuse: Refuse) -> npt.NDArray[np.int64]:
+    """The ids, all different, at least one."""
+    if not len(ids):
         refuse(f"$.{what}", "is empty: expected at least one entry")
-    ids = np.array(values, np.int64)
     order = np.argsort(ids, kind="stable")
     repeats = np.flatnonzero(np.diff(ids[order]) == 0)
     if len(repeats):
@@ -134,103 +198,67 @@ def _unique_ids(what: str, values: list[int], refuse: Refuse) -> npt.NDArray[np.
 def _known(
     field: str,
     what: str,
-    entries: Sequence[AnnotationEntry | LoadedAnnotationEntry],
+    annotation_ids: npt.NDArray[np.int64],
     values: npt.NDArray[np.int64],
     ids: npt.NDArray[np.int64],
     refuse: Refuse,
 ) -> npt.NDArray[np.intp]:
     """For each annotation's value, its position among `ids`."""
     order = np.argsort(ids)
-    found = np.minimum(np.searchsorted(ids, values, sorter=order), len(ids) - 1)
+    found = np.minimum(np.searchsorted(ids[order], values), len(ids) - 1)
     positions = order[found]
     unknown = np.flatnonzero(ids[positions] != values)
     if len(unknown):
         place = int(unknown[0])
-        cause = f"annotation {entries[place].id} has {field} {values[place]}, which is not among the {what}"
+        cause = f"annotation {annotation_ids[place]} has {field} {values[place]}, which is not among the {what}"
         refuse(f"$.annotations[{place}].{field}", cause)
     return positions
 
 
-def _sizes(images: Sequence[ImageEntry], refuse: Refuse) -> npt.NDArray[np.int32]:
-    """(N, 2) int32 heights and widths."""
-    sizes = np.array([(image.height, image.width) for image in images], np.float64)
-    # `not (… >= 1)` and not `… < 1`: a side that is absent is NaN here.
-    bad = np.flatnonzero(~((sizes >= 1) & (sizes <= _LARGEST_SIDE) & (sizes == np.floor(sizes))).all(axis=1))
-    if len(bad):
-        image = images[bad[0]]
-        cause = f"image {image.id} has width {image.width} and height {image.height}: expected whole numbers ≥ 1"
-        refuse(f"$.images[{bad[0]}]", cause)
-    return sizes.astype(np.int32)
-
-
-def _file_name(place: int, image: ImageEntry, refuse: Refuse) -> str:
-    """The image's path below the image folder, which it may not leave."""
-    name, field = image.file_name, "file_name"
-    if name is None and image.coco_url:
-        name, field = "/".join(unquote(urlsplit(image.coco_url).path).split("/")[-2:]), "coco_url"
-    fault = "has no file_name" if name is None else _name_fault(name)
-    if name is None or fault:
-        refuse(f"$.images[{place}].{field}", f"image {image.id}: {fault}")
-    return name
-
-
-def _name_fault(name: str) -> str:
-    """What is wrong with a file name, or nothing."""
-    if not name.strip("/. "):
-        return f"{name!r} names no file"
-    if "\\" in name or "\0" in name:
-        return f"{name!r} holds a backslash or NUL: expected a path with forward slashes"
-    if name.startswith("/") or (".." in name and ".." in name.split("/")):
-        return f"{name!r} leaves the image folder: expected a relative path without '..'"
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return f"{name!r} is not valid text"
-    return ""
-
-
 def _boxes(
-    entries: Sequence[AnnotationEntry | LoadedAnnotationEntry],
+    columns: AnnotationColumns,
+    integers: npt.NDArray[np.int64],
     sizes: npt.NDArray[np.int32],
     rows: npt.NDArray[np.intp],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], tuple[RejectedBox, ...]]:
     """(A, 4) float64 boxes of all annotations, (A,) bool which are usable, and the list of those that are not."""
-    reasons: dict[int, tuple[str, str]] = {}
-    lists = [entry.bbox for entry in entries]
-    for place, box in enumerate(lists):
-        if box is None or len(box) != 4:
-            lists[place], fault = _unboxed(entries[place], sizes[rows[place]])
-            if fault is not None:
-                reasons[place] = fault
-    boxes = np.array(lists, np.float64).reshape(-1, 4)
+    boxes, reasons = columns.boxes, dict[int, Odd]()
+    for place, entry in columns.unboxed.items():
+        boxes[place], fault = _unboxed(entry, sizes[rows[place]])
+        if fault is not None:
+            reasons[place] = fault
     with np.errstate(over="ignore", invalid="ignore"):
         corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1).astype(np.float32)
         finite = np.all(np.isfinite(boxes) & np.isfinite(corners), axis=1)
         area = np.all((boxes[:, 2:] > 0) & (corners[:, 2:] > corners[:, :2]), axis=1)
     for place in np.flatnonzero(~(finite & area)).tolist():
         reasons.setdefault(place, (NO_AREA if finite[place] else NOT_FINITE, ""))
-    usable = np.ones(len(entries), np.bool_)
+    usable = np.ones(len(boxes), np.bool_)
     usable[list(reasons)] = False
-    rejected = tuple(_rejected(entries[place], *reasons[place]) for place in sorted(reasons))
-    return boxes, usable, rejected
+    rejected = []
+    for place in sorted(reasons):
+        annotation_id, image_id, _ = integers[:, place].tolist()
+        unboxed = columns.unboxed.get(place)
+        box = _finite(boxes[place].tolist() if unboxed is None else unboxed.bbox or ())
+        rejected.append(RejectedBox(annotation_id, image_id, reasons[place][0], box, reasons[place][1]))
+    return boxes, usable, tuple(rejected)
 
 
 def _unboxed(
     entry: AnnotationEntry | LoadedAnnotationEntry, size: npt.NDArray[np.int32]
-) -> tuple[list[float | None], tuple[str, str] | None]:
+) -> tuple[list[float], Odd | None]:
     """A box for an annotation whose `bbox` is absent or not four long, and what is wrong with it if none can be."""
-    nothing: list[float | None] = [0.0] * 4
+    nothing = [0.0] * 4
     if entry.bbox:
         return nothing, (NOT_FOUR_NUMBERS, f"it has {len(entry.bbox)}")
     outline = entry.outline()
     if not outline:
         return nothing, (NO_BOX, "")
     try:
-        return [*outline_box(outline, int(size[0]), int(size[1]))], None
+        return outline_box(outline, int(size[0]), int(size[1])), None
     except ValueError as error:
         return nothing, (BAD_SEGMENTATION, str(error))
 
 
-def _rejected(entry: AnnotationEntry | LoadedAnnotationEntry, reason: str, detail: str) -> RejectedBox:
-    box = tuple(side if side is not None and np.isfinite(side) else None for side in entry.bbox or ())
-    return RejectedBox(entry.id, entry.image_id, reason, box, detail)
+def _finite(box: Sequence[float | None]) -> tuple[float | None, ...]:
+    return tuple(side if side is not None and np.isfinite(side) else None for side in box)

@@ -91,14 +91,6 @@ LOADED = "loaded COCO object"
 """Stands where a file's path stands when errors speak of an already loaded object."""
 
 
-def read_bytes(file: Path) -> bytes:
-    """The whole file. Raises AnnotationError when it cannot be read."""
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise unreadable(file, error) from error
-
-
 def unreadable(file: Path, error: OSError) -> AnnotationError:
     """The error for a file that the operating system will not read."""
     if isinstance(error, FileNotFoundError):

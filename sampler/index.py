@@ -5,6 +5,7 @@ the file. Everything here is a pure function on arrays; `sampler.index_folder` p
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -25,6 +26,7 @@ class Index:
     crowd: (M,) bool. annotation_ids: (M,) int64.
     category_ids: (C,) int64, ascending; category k of the boxes is category_ids[k-1]. category_names: C texts.
     digest: 32 hexadecimal digits, the identity of all that samples depend on.
+    read_rejected: gives the dropped boxes; of an index on disk they are read when they are asked for.
     """
 
     image_ids: npt.NDArray[np.int64]
@@ -37,8 +39,13 @@ class Index:
     annotation_ids: npt.NDArray[np.int64]
     category_ids: npt.NDArray[np.int64]
     category_names: tuple[str, ...]
-    rejected: tuple[RejectedBox, ...]
     digest: str
+    read_rejected: Callable[[], tuple[RejectedBox, ...]]
+
+    @property
+    def rejected(self) -> tuple[RejectedBox, ...]:
+        """The dropped boxes. Raises AnnotationError where their file is damaged."""
+        return self.read_rejected()
 
 
 ARRAYS: dict[str, tuple[str, int]] = {
@@ -66,8 +73,8 @@ def build_index(annotations: Annotations) -> Index:
     category_ids = annotations.category_ids[category_order]
     box_image = np.searchsorted(image_ids, annotations.box_image_ids)
     category = np.searchsorted(category_ids, annotations.box_category_ids) + 1
-    # lexsort is stable, so that the order of the file stays within a category.
-    order = np.lexsort((category, box_image))
+    # A stable sort by image, then category: the order of the file stays within a category.
+    order = np.argsort(box_image * (len(category_ids) + 1) + category, kind="stable")
     encoded = [annotations.file_names[place].encode() for place in image_order]
     arrays: dict[str, npt.NDArray[np.generic]] = {
         "image_ids": image_ids,
@@ -81,11 +88,12 @@ def build_index(annotations: Annotations) -> Index:
         "category_ids": category_ids,
     }
     names = tuple(annotations.category_names[place] for place in category_order)
+    rejected = annotations.rejected  # and not `annotations`, which would live as long as the index
     return Index(
         **arrays,  # type: ignore[arg-type] # the table above holds each array under its own field's name
         category_names=names,
-        rejected=annotations.rejected,
         digest=digest(arrays, names),
+        read_rejected=lambda: rejected,
     )
 
 
@@ -95,9 +103,14 @@ def digest(arrays: dict[str, npt.NDArray[np.generic]], category_names: tuple[str
     for name in _IDENTITY:
         array = np.asarray(arrays[name], ARRAYS[name][0])
         hasher.update(f"{name} {ARRAYS[name][0]} {array.shape}\n".encode())
-        hasher.update(array.tobytes())
+        hasher.update(content(array))
     hasher.update(msgspec.json.encode(category_names))
     return hasher.hexdigest()
+
+
+def content(array: npt.NDArray[np.generic]) -> memoryview:
+    """The bytes of an array in C order, without a copy where they lie so."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _starts(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

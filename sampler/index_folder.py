@@ -1,17 +1,19 @@
-"""The index on disk: one folder of `.npy` files and a `meta.json`, mapped into memory by every worker.
+"""The index of an annotation file: found in the cache folder, or built there.
 
-    <cache folder>/indexes/.lock
-    <cache folder>/indexes/<BLAKE2b-128 of the annotation file>-v<format>/boxes.npy, …, rejected.json, meta.json
-
-The content of the annotation file names the folder, so a changed file has another index and an unchanged one is never
-parsed again. A folder appears whole or not at all: it is built under another name, under a lock, and renamed.
+The content of the annotation file names the folder of its index, so a changed file has another index and an unchanged
+one is never parsed again (`sampler.known_sources` tells an unchanged one without reading it). A folder appears whole or
+not at all: it is built under another name, under a lock, and renamed.
 """
 
 import hashlib
+import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -19,26 +21,19 @@ import numpy.typing as npt
 import platformdirs
 from filelock import FileLock
 
-from sampler.annotations import Annotations, RejectedBox, loaded_annotations, parse_annotations
-from sampler.coco_json import LOADED, LoadedCoco, read_bytes, unreadable
+from sampler.annotations import loaded_annotations, scan_annotations
+from sampler.coco_json import LOADED, LoadedCoco, unreadable
 from sampler.errors import AnnotationError
-from sampler.index import ARRAYS, Index, build_index, digest
+from sampler.hashed_file import stream_digest
+from sampler.index import ARRAYS, Index, build_index, content
+from sampler.index_files import FORMAT, META, REJECTED, Meta, is_sound, load_index, write_checked
+from sampler.known_sources import Source
 
-FORMAT = 1
-"""Raised whenever the files in an index folder change their meaning."""
+__all__ = ["FORMAT", "default_cache_dir", "ensure_index", "is_sound", "load_index"]
 
+Content = TypeVar("Content")
 Report = Callable[[str], None]
 """Is told what is being done, step by step."""
-
-
-class Meta(msgspec.Struct, frozen=True):
-    """`meta.json`. `files` has the length in bytes of every other file of the folder."""
-
-    format: int
-    source: str
-    digest: str
-    category_names: tuple[str, ...]
-    files: dict[str, int]
 
 
 def default_cache_dir() -> Path:
@@ -55,102 +50,120 @@ def ensure_index(source: Path | LoadedCoco, cache_dir: Path | None = None, repor
     say = report or _silent
     indexes = (cache_dir or default_cache_dir()) / "indexes"
     if isinstance(source, Path):
-        say("reading the annotation file")
-        key = _file_digest(source)
-        folder = indexes / f"{key}-v{FORMAT}"
-        if is_sound(folder):
-            return folder
-        return _build_locked(folder, source, lambda: _parse(source, key, say), say)
+        return _index_of_file(source, indexes, say)
     say("taking over the annotations")
-    annotations = loaded_annotations(source)
-    folder = indexes / f"{_columns_digest(annotations)}-v{FORMAT}"
-    if is_sound(folder):
+    index = build_index(loaded_annotations(source))
+    folder = _folder(indexes, _loaded_digest(index))
+    if not is_sound(folder):
+        with _building(indexes, LOADED):
+            if not is_sound(folder):
+                say("writing the index")
+                _replace(folder, index, LOADED)
+    return folder
+
+
+def _index_of_file(file: Path, indexes: Path, say: Report) -> Path:
+    say("reading the annotation file")
+    with _open(file) as stream:
+        source = Source(file, os.fstat(stream.fileno()), indexes)
+        folder = _found(file, stream, source, indexes)
+        if folder is None:
+            with _building(indexes, file):
+                # Another process may have built it meanwhile.
+                folder = _found(file, stream, source, indexes) or _built(file, stream, source, indexes, say)
         return folder
-    return _build_locked(folder, LOADED, lambda: annotations, say)
 
 
-def is_sound(folder: Path) -> bool:
-    """Whether an index folder is there, whole, and holds what its digest says."""
-    try:
-        index = load_index(folder)
-    except AnnotationError:
-        return False
-    return digest({name: getattr(index, name) for name in ARRAYS}, index.category_names) == index.digest
+def _found(file: Path, stream: BufferedReader, source: Source, indexes: Path) -> Path | None:
+    """The folder of a sound index of the file. The file is read only if there is an index that may be its own."""
+    digest = source.noted()
+    if digest is None:
+        if not any(indexes.glob(f"*-v{FORMAT}")):
+            return None
+        digest = _read(file, lambda: stream_digest(stream))
+        _unchanged(file, stream, source)
+    folder = _folder(indexes, digest)
+    if not is_sound(folder):
+        return None
+    _note(source, digest)
+    return folder
 
 
-def load_index(folder: Path) -> Index:
-    """The index in a folder, its arrays read-only and memory-mapped.
-
-    Raises AnnotationError when a file is missing, has another length than it was written with, or is not readable.
-    """
-    try:
-        meta = msgspec.json.decode((folder / "meta.json").read_bytes(), type=Meta)
-        if meta.format != FORMAT:
-            raise ValueError(f"format {meta.format}, expected {FORMAT}")
-        for name, length in meta.files.items():
-            if (folder / name).stat().st_size != length:
-                raise ValueError(f"{name} has not the {length} bytes it was written with")
-        arrays = {name: _map(folder / f"{name}.npy", name) for name in ARRAYS}
-        rejected = msgspec.json.decode((folder / "rejected.json").read_bytes(), type=tuple[RejectedBox, ...])
-    except (OSError, EOFError, ValueError, msgspec.MsgspecError) as error:
-        raise AnnotationError(folder, "", f"index is damaged: {error}; delete the folder to rebuild it") from error
-    return Index(
-        **arrays,  # type: ignore[arg-type] # ARRAYS names the fields and their dtypes
-        category_names=meta.category_names,
-        rejected=rejected,
-        digest=meta.digest,
-    )
+def _built(file: Path, stream: BufferedReader, source: Source, indexes: Path, say: Report) -> Path:
+    """The folder of the index, parsed and written."""
+    say("parsing the annotation file")
+    annotations, digest = _read(file, lambda: scan_annotations(stream, file))
+    _unchanged(file, stream, source)
+    index = build_index(annotations)
+    del annotations
+    say("writing the index")
+    folder = _folder(indexes, digest)
+    _replace(folder, index, str(file))
+    _note(source, digest)
+    return folder
 
 
 def _silent(_: str) -> None:
     return
 
 
-def _file_digest(file: Path) -> str:
+def _folder(indexes: Path, digest: str) -> Path:
+    return indexes / f"{digest}-v{FORMAT}"
+
+
+@contextmanager
+def _open(file: Path) -> Iterator[BufferedReader]:
     try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        stream = file.open("rb")
+    except OSError as error:
+        raise unreadable(file, error) from error
+    with stream:
+        yield stream
+
+
+def _read(file: Path, reading: Callable[[], Content]) -> Content:
+    """What reading the file gives; when it cannot be read, the error says so."""
+    try:
+        return reading()
     except OSError as error:
         raise unreadable(file, error) from error
 
 
-def _columns_digest(annotations: Annotations) -> str:
+def _unchanged(file: Path, stream: BufferedReader, source: Source) -> None:
+    if not source.unchanged(os.fstat(stream.fileno())):
+        raise AnnotationError(file, "", "annotation file changed while it was read; start again")
+
+
+def _note(source: Source, digest: str) -> None:
+    # A note that cannot be written (a cache that is full or read-only) costs another reading next time, and no more.
+    with suppress(OSError):
+        source.note(digest)
+
+
+def _loaded_digest(index: Index) -> str:
     """Names the index of a loaded object, which has no file to be named by."""
     hasher = hashlib.blake2b(digest_size=16)
-    index = build_index(annotations)
     hasher.update(index.digest.encode())
-    hasher.update(index.annotation_ids.tobytes())
+    hasher.update(content(index.annotation_ids))
     hasher.update(msgspec.json.encode(index.rejected))
     return hasher.hexdigest()
 
 
-def _parse(file: Path, key: str, say: Report) -> Annotations:
-    say("parsing the annotation file")
-    data = read_bytes(file)
-    if hashlib.blake2b(data, digest_size=16).hexdigest() != key:
-        raise AnnotationError(file, "", "annotation file changed while it was read; start again")
-    return parse_annotations(data, file)
-
-
-def _build_locked(folder: Path, source: Path | str, parse: Callable[[], Annotations], say: Report) -> Path:
-    """Build the index under the lock of all indexes, unless another process did so meanwhile."""
-    indexes = folder.parent
+@contextmanager
+def _building(indexes: Path, source: Path | str) -> Iterator[None]:
+    """Hold the lock of all indexes. What cannot be written becomes an AnnotationError."""
     try:
         indexes.mkdir(parents=True, exist_ok=True)
         with FileLock(indexes / ".lock"):
             for leftover in indexes.glob("*.part"):
                 # Whoever holds the lock is the only builder: what another one left, it left by dying.
                 shutil.rmtree(leftover)
-            if not is_sound(folder):
-                index = build_index(parse())
-                say("writing the index")
-                _replace(folder, index, str(source))
+            yield
     except OSError as error:
         cause = (
             f"index cannot be written to {indexes}: {error.strerror or error}; make room or set another cache folder"
         )
         raise AnnotationError(source, "", cause) from error
-    return folder
 
 
 def _replace(folder: Path, index: Index, source: str) -> None:
@@ -170,23 +183,15 @@ def _write(folder: Path, index: Index, source: str) -> None:
     folder.chmod(0o755)
     for name, (dtype, _) in ARRAYS.items():
         _save(folder / f"{name}.npy", np.ascontiguousarray(getattr(index, name), dtype))
-    (folder / "rejected.json").write_bytes(msgspec.json.encode(index.rejected))
+    (folder / REJECTED).write_bytes(msgspec.json.encode(index.rejected))
     files = {file.name: file.stat().st_size for file in folder.iterdir()}
     meta = Meta(FORMAT, source, index.digest, index.category_names, files)
-    (folder / "meta.json").write_bytes(msgspec.json.encode(meta))
+    (folder / META).write_bytes(msgspec.json.encode(meta))
+    write_checked(folder)
 
 
 def _save(file: Path, array: npt.NDArray[np.generic]) -> None:
     """What `np.save` writes; but a full disk is an OSError with its cause."""
     with file.open("wb") as stream:
         np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
-        stream.write(array.tobytes())
-
-
-def _map(file: Path, name: str) -> npt.NDArray[np.generic]:
-    """A read-only array whose bytes stay on disk until they are asked for."""
-    dtype, dimensions = ARRAYS[name]
-    array: npt.NDArray[np.generic] = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
-    if array.dtype != np.dtype(dtype) or array.ndim != dimensions:
-        raise ValueError(f"{file.name} is {array.dtype} with {array.ndim} dimensions, expected {dtype}, {dimensions}")
-    return array
+        stream.write(content(array))

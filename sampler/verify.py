@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from sampler.dataset import Dataset
 from sampler.errors import ImageError
+from sampler.index_files import check_index
 
 KINDS = {
     "missing": "image files that do not exist",
@@ -80,7 +81,10 @@ def verify_dataset(
     examples: how many findings of each kind are kept, ≥ 0; all are counted. threads: how many images are decoded at
     once (memory: as many images). advance: called after each image. A box is out of range when it reaches more than
     TOLERANCE beyond the image; otherwise it is degenerate when nothing is left of it in x 0…W-1, y 0…H-1.
+
+    Raises AnnotationError when the index itself is damaged: all of it is read here, which opening does not do.
     """
+    check_index(dataset.index_dir)
     tally = _Tally(examples)
     for error in _image_errors(dataset, threads or os.cpu_count() or 1):
         if error is not None:
