@@ -7,12 +7,14 @@ import numpy as np
 
 from benchmarks.row import Row, each_run, paired
 from benchmarks.sampling import CONFIG
-from benchmarks.synthetic_index import write_index
+from benchmarks.synthetic_index import write_synthetic_index
 from sampler.dataset import Dataset
 from sampler.sample import recipe_of
 from sampler.stream import Shard, step_keys
 
 SIZES = (1_000, 10_000_000)
+BOXES = 2
+"""Of each image, so that ten million images take one gigabyte."""
 STEPS = 40
 BATCH = Shard(48)
 
@@ -29,7 +31,7 @@ def rows(folder: Path) -> Iterator[Row]:
 
 
 def _drawing(folder: Path, size: int) -> Callable[[int], None]:
-    dataset = Dataset(write_index(folder, size), folder)
+    dataset = Dataset(write_synthetic_index(folder, size, boxes=BOXES), folder.parent)
     # Every page of the index is in memory, as it is once a server has run for a while.
     np.add.reduce(dataset.all_boxes, axis=0)
 
