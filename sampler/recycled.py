@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sampler.arrays import Arrays, ArraySpec
 from sampler.leases import lease
 
-IDLE_BUFFERS = 4
+IDLE_BUFFERS = 8
 """The most buffers that are held while nobody uses them; there are never more of them than were once in use."""
 
 ALIGNMENT = 64
