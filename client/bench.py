@@ -11,7 +11,7 @@ import numpy as np
 from client.errors import ClientError
 from client.requests import StreamRequest
 from client.sync_client import SamplerClient
-from sampler.arrays import Layout, allocate
+from sampler.arrays import Arrays, Layout, allocate
 from sampler.config import preset
 from sampler.kernels import fastest_kernels
 from sampler.layouts import unpack_batch
@@ -133,8 +133,8 @@ class Bench:
                     there = time.perf_counter()
                     if self.render:
                         packed.render()
-                    done = time.perf_counter()
-                    self.readings.append(Reading(len(packed), packed.wire_bytes, there - began, done - there))
+                    rendering = time.perf_counter() - there if self.render else 0.0
+                    self.readings.append(Reading(len(packed), packed.wire_bytes, there - began, rendering))
         except ClientError as error:
             self.errors.append(error)
             self._stop.set()
@@ -143,7 +143,7 @@ class Bench:
 def _render_once() -> None:
     """Render something, as a batch from the wire is rendered, so that compiling the kernels is not measured."""
     config = preset("cornernet_saccade")
-    arrays = {
+    arrays: Arrays = {
         "crop": np.zeros((*config.input_size, 3), np.uint8),
         "colour": np.zeros((3, 4), np.float32),
         "boxes": np.array([[1, 1, 60, 60, 1], [1, 1, 9, 9, 1]], np.float32),
