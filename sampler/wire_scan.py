@@ -84,6 +84,11 @@ def binary_header(size: int) -> bytes:
     return b"\xc5" + size.to_bytes(2, "big") if size < 1 << 16 else b"\xc6" + size.to_bytes(4, "big")
 
 
+def map_header(count: int) -> bytes:
+    """Return what msgpack writes before a map of `count` entries, below 2¹⁶."""
+    return bytes((0x80 | count,)) if count < 16 else b"\xde" + count.to_bytes(2, "big")
+
+
 def read_head(data: bytearray, start: int, end: int, arrays: int) -> Head | None:
     """Return what the message that begins at `start` says before its arrays, or None: more bytes are needed.
 
@@ -105,7 +110,7 @@ def read_head(data: bytearray, start: int, end: int, arrays: int) -> Head | None
     position, key_name, key, recipe_name, recipe, untagged_name, untagged, arrays_name = values
     if (key_name, recipe_name, untagged_name, arrays_name) != BETWEEN:
         raise OtherEncodingError
-    begin = _past(bytes((0x80 | arrays,)), data, fields + unpacker.tell(), end)
+    begin = _past(map_header(arrays), data, fields + unpacker.tell(), end)
     return None if begin is None else Head(position, key, recipe, untagged, begin)
 
 
