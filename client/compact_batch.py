@@ -43,21 +43,23 @@ def compact_batch(
     boxes = [sample["boxes"] for sample in samples]
     starts = np.zeros(len(samples) + 1, np.int64)
     np.cumsum([len(rows) for rows in boxes], out=starts[1:])
-    crops = stacks.get("crop")
-    colours = stacks.get("colour")
+    crops, colours = stacks.get("crop"), stacks.get("colour")
     if crops is None or colours is None:
         crops = _stacked([sample["crop"] for sample in samples], (*config.input_size, 3), np.uint8)
         colours = _stacked([sample["colour"] for sample in samples], (3, 4), np.float32)
-    batch = CompactBatch(
-        crops=crops,
-        colours=colours,
-        boxes=np.concatenate([np.zeros((0, 5), np.float32), *boxes]),
-        objects=np.concatenate([np.zeros(0, np.uint8), *(sample["objects"] for sample in samples)]),
-        starts=starts,
+    return CompactBatch(
+        crops=_read_only(crops),
+        colours=_read_only(colours),
+        boxes=_read_only(np.concatenate([np.zeros((0, 5), np.float32), *boxes])),
+        objects=_read_only(np.concatenate([np.zeros(0, np.uint8), *(sample["objects"] for sample in samples)])),
+        starts=_read_only(starts),
     )
-    for array in (batch.crops, batch.colours, batch.boxes, batch.objects, batch.starts):
-        array.flags.writeable = False
-    return batch
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _stacked(arrays: list[NDArray[Any]], shape: tuple[int, ...], dtype: type) -> NDArray[Any]:
