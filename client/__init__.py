@@ -7,6 +7,7 @@ all that they raise. Importing this package loads NumPy, msgpack, xxhash, httpx 
 
 from client.async_client import AsyncSamplerClient
 from client.batch import Batch, PackedBatch, TorchBatch, TrainingArrays
+from client.compact_batch import CompactBatch
 from client.errors import (
     ClientError,
     DigestMismatchError,
@@ -29,6 +30,7 @@ __all__ = [
     "AsyncSamplerClient",
     "Batch",
     "ClientError",
+    "CompactBatch",
     "DigestMismatchError",
     "IndexRequest",
     "MissingExtraError",

@@ -160,7 +160,7 @@ class AsyncSamplerClient:
                 yield await asyncio.to_thread(packed.render)
 
     async def _deliver(self, request: Request) -> AsyncGenerator[PackedBatch]:
-        link = _Link(self._http, Delivery(request, await self.spec(), self._contact.base_url))
+        link = _Link(self._http, Delivery(request, await self.spec(), self._contact.base_url, self._contact.memory))
         try:
             while (packed := await self._retry(link.next)) is not None:
                 yield packed

@@ -2,19 +2,25 @@
 
 import json
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from client.answers import checked
+from client.compact_batch import CompactBatch, compact_batch, require_room
 from client.errors import MissingExtraError
 from client.requests import require_layout
-from sampler.arrays import Arrays, allocate
+from sampler.arrays import Arrays, Layout, dense_table
+from sampler.errors import InvalidRequestError
+from sampler.kernels import Kernels, fastest_kernels
 from sampler.keys import SampleKey
-from sampler.layouts import unpack_into
+from sampler.layouts import unpack_batch
 from sampler.recipe import Recipe
+from sampler.recycled import RecycledMemory, room_for, stacks_in
 from sampler.spec import ServiceSpec
 from sampler.wire import WireBatch
 
@@ -159,16 +165,31 @@ class TorchBatch(TrainingArrays[Any]):
 class PackedBatch:
     """A whole and checked batch in the layout it came in, not yet rendered.
 
-    Receiving and rendering may so be done in different threads. wire_bytes: bytes that arrived for it.
+    Receiving and rendering may so be done in different threads. wire_bytes: bytes that arrived for it. memory: where
+    `render` takes room from.
+
+    Its arrays lie in memory that is used again for a later batch once the last view of them is gone: this object,
+    its arrays, slices and tensors of them all count. A loop that lets its batches go so runs in warm memory, and one
+    that keeps them gets fresh memory each time; neither has to say anything.
     """
 
     wire: WireBatch
     spec: ServiceSpec
     wire_bytes: int
+    memory: RecycledMemory = field(default_factory=RecycledMemory, repr=False)
 
     def __len__(self) -> int:
         """B, the number of samples."""
         return len(self.wire.samples)
+
+    def __reduce__(self) -> tuple[type["PackedBatch"], tuple[WireBatch, ServiceSpec, int]]:
+        """Leave the memory behind: another process has its own."""
+        return PackedBatch, (self.wire, self.spec, self.wire_bytes)
+
+    @property
+    def layout(self) -> Layout:
+        """How the batch came: "compact", "sparse" or "dense"."""
+        return self.wire.header.layout
 
     @property
     def step(self) -> int | None:
@@ -180,21 +201,51 @@ class PackedBatch:
         """The key of each sample, in order."""
         return tuple(sample.key for sample in self.wire.samples)
 
-    def render(self) -> Batch:
-        """Return the batch as arrays: the same to the last bit, whatever the layout."""
-        config, samples = self.spec.config, self.wire.samples
-        arrays = allocate(config, self.spec.categories, batch=len(samples))
-        layout = require_layout(self.wire.header.layout)
-        for row, sample in enumerate(samples):
-            unpack_into(sample.arrays, layout, config, {name: array[row] for name, array in arrays.items()})
+    def compact(self) -> CompactBatch:
+        """Return crops, colour matrices and boxes of all samples, for rendering elsewhere, such as on a GPU.
+
+        Crops and colour matrices are not copied where they arrived beneath one another, as they do from our server.
+        Raises `RequestRefusedError` for a batch that came in another layout than "compact".
+        """
+        with checked():
+            if self.layout != "compact":
+                raise InvalidRequestError("layout", self.layout, "compact, for what is to be rendered elsewhere")
+            return compact_batch([sample.arrays for sample in self.wire.samples], self.wire.stacks, self.spec.config)
+
+    def render(self, out: Mapping[str, NDArray[Any]] | None = None, kernels: Kernels | None = None) -> Batch:
+        """Return the batch as arrays: the same to the last bit, whatever the layout.
+
+        out: arrays to fill, by name; exactly those of the dense array table, of its dtypes and of shape (B, …), which
+        the batch then has. Without it, memory of an earlier batch that is gone is used, or fresh memory. kernels: what
+        runs the loops over pixels; by default compiled ones where Numba is installed.
+
+        A batch that came in the layout "dense" is there already: without `out` nothing is copied, and all batches
+        rendered from it share its memory.
+
+        Raises `RequestRefusedError` where `out` does not fit.
+        """
         return Batch(
-            **_fields(arrays),
+            **_fields(self._dense(out, kernels)),
             keys=self.keys,
-            recipes=tuple(sample.recipe for sample in samples),
-            untagged=np.array([sample.untagged for sample in samples], np.int64),
+            recipes=tuple(sample.recipe for sample in self.wire.samples),
+            untagged=np.array([sample.untagged for sample in self.wire.samples], np.int64),
             step=self.step,
             digest=self.wire.header.digest,
         )
+
+    def _dense(self, out: Mapping[str, NDArray[Any]] | None, kernels: Kernels | None) -> Arrays:
+        config, count = self.spec.config, len(self)
+        table = dense_table(config, self.spec.categories)
+        if out is None and self.layout == "dense" and self.wire.stacks:
+            return {spec.name: self.wire.stacks[spec.name] for spec in table}
+        if out is None:
+            arrays = stacks_in(self.memory.take(room_for(table, count)), table, count)
+        else:
+            with checked():
+                arrays = require_room(out, table, count)
+        samples = [sample.arrays for sample in self.wire.samples]
+        unpack_batch(samples, require_layout(self.layout), config, arrays, kernels or fastest_kernels())
+        return arrays
 
 
 def _fields(arrays: dict[str, Any]) -> dict[str, Any]:

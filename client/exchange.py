@@ -16,6 +16,7 @@ from client.requests import Outgoing, Request, StreamRequest, require_layout
 from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
 from sampler.errors import ProtocolError as WireProtocolError
+from sampler.recycled import RecycledMemory
 from sampler.spec import ServiceSpec
 from sampler.version import VERSION
 from sampler.wire import MEDIA_TYPE, WireBatch
@@ -45,13 +46,14 @@ def normal_url(base_url: str) -> str:
 class Contact:
     """What a client knows of its server: where it is, and the spec it gave at first contact.
 
-    layout: how batches travel where a request does not say.
+    layout: how batches travel where a request does not say. memory: where batches lie, used again when they are gone.
     """
 
     def __init__(self, base_url: str, layout: Layout) -> None:
         """Raise `InvalidRequestError` for a URL or a layout that is none."""
         self.base_url = normal_url(base_url)
         self.layout = require_layout(layout)
+        self.memory = RecycledMemory()
         self._lock = threading.Lock()
         self._spec: ServiceSpec | None = None
 
@@ -159,15 +161,19 @@ class Delivery:
 
         delivery.outgoing()      the HTTP request for the batches not handed over yet
         delivery.begin(headers)  an answer with status 200 has begun
-        delivery.feed(chunk)     its next bytes
+        delivery.buffer()        where its next bytes belong
+        delivery.advance(count)  that many have been put there; or `delivery.feed(chunk)` in place of both
         delivery.take()          the next whole and checked batch among them, or None: more bytes are needed
         delivery.end()           the answer ended
 
     `outgoing` begins again after an answer that broke.
     """
 
-    def __init__(self, request: Request, spec: ServiceSpec, base_url: str) -> None:
-        """spec: of first contact; every batch must be of its digest."""
+    def __init__(
+        self, request: Request, spec: ServiceSpec, base_url: str, memory: RecycledMemory | None = None
+    ) -> None:
+        """spec: of first contact; every batch must be of its digest. memory: where batches are to lie."""
+        self._memory = memory or RecycledMemory()
         self._base_url = base_url
         self._spec = spec
         self._due: Request | None = request
@@ -179,7 +185,8 @@ class Delivery:
     def _restart(self, request: Request) -> None:
         self.place.forget()
         self.place.step = request.step
-        self._reader = BatchReader(self._spec.config, self._spec.categories, request.layout)
+        spec = self._spec
+        self._reader = BatchReader(spec.config, spec.categories, request.layout, memory=self._memory)
         self._whole: Iterator[WireBatch] = iter(())
         self._bytes = 0
 
@@ -198,6 +205,15 @@ class Delivery:
         """Take the headers. Raises `ProtocolError` for anything but msgpack."""
         require_type(headers, MEDIA_TYPE, self.place)
         self.place.in_body = True
+
+    def buffer(self) -> memoryview:
+        """Return where the next bytes of the answer belong; to be called when `take` has nothing more."""
+        return self._reader.buffer()
+
+    def advance(self, count: int) -> None:
+        """Say that `count` bytes were put into `buffer`."""
+        self._bytes += count
+        self._whole = self._reader.advance(count)
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the answer; to be called when `take` has nothing more."""
@@ -218,7 +234,7 @@ class Delivery:
         self._check(wire, self._due)
         self._due = self._due.after_next()
         self.place.step = self._due.step if self._due else None
-        packed = PackedBatch(wire, self._spec, self._bytes)
+        packed = PackedBatch(wire, self._spec, self._bytes, self._memory)
         self._bytes = 0
         return packed
 

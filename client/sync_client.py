@@ -1,6 +1,6 @@
 """The client for training loops."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from types import TracebackType
 from typing import Self, TypeVar, overload
@@ -10,6 +10,7 @@ import stamina
 
 from client.answers import checked, translated
 from client.batch import Batch, PackedBatch
+from client.direct_transport import receiver, transport_for
 from client.errors import ClientError, ServerUnavailableError
 from client.exchange import HEADERS, Body, Contact, Conversation, Delivery, Probe, SpecDocument
 from client.policy import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
@@ -31,7 +32,8 @@ class SamplerClient:
     base_url: of the server, with a path where a proxy puts it under one. layout: how batches travel, "compact",
     "sparse" or "dense"; the arrays are the same to the last bit. timeout: seconds to connect, between two pieces of
     an answer, and for sending, or `httpx.Timeout` for each alone. attempts: how often an operation is tried in all.
-    max_wait: the longest wait in seconds between two attempts. transport: in place of httpx's own.
+    max_wait: the longest wait in seconds between two attempts. transport: in place of the client's own, which
+    receives arrays where they are to stay (httpx's own where a proxy applies to the URL).
 
     The first contact pins the server's digest: whatever comes later is of the same dataset, config and sampler
     version, or raises `DigestMismatchError`. Every error is a `ClientError`. One client may be used by several
@@ -52,7 +54,8 @@ class SamplerClient:
         with checked():
             self._contact = Contact(base_url, layout)
             self._retries = RetrySettings(attempts, max_wait)
-            self._http = httpx.Client(timeout=timeouts(timeout), headers=HEADERS, transport=transport)
+            chosen = transport_for(self._contact.base_url) if transport is None else transport
+            self._http = httpx.Client(timeout=timeouts(timeout), headers=HEADERS, transport=chosen)
         self._caller = self._retries.caller(stamina.RetryingCaller)
 
     def __enter__(self) -> Self:
@@ -171,7 +174,7 @@ class SamplerClient:
                 yield packed.render()
 
     def _deliver(self, request: Request) -> Generator[PackedBatch]:
-        link = _Link(self._http, Delivery(request, self.spec(), self._contact.base_url))
+        link = _Link(self._http, Delivery(request, self.spec(), self._contact.base_url, self._contact.memory))
         try:
             while (packed := self._retry(link.next)) is not None:
                 yield packed
@@ -194,7 +197,7 @@ class _Link:
         self._http = http
         self._delivery = delivery
         self._response: httpx.Response | None = None
-        self._chunks: Iterator[bytes] = iter(())
+        self._receive: Callable[[memoryview], int] | None = None
 
     def next(self) -> PackedBatch | None:
         """Make one attempt at the next batch. None: all were handed over."""
@@ -212,17 +215,17 @@ class _Link:
 
     def _advance(self) -> PackedBatch | None:
         while (packed := self._delivery.take()) is None:
-            if self._response is None:
+            if self._response is None or self._receive is None:
                 if self._delivery.done:
                     return None
                 self._response = _open(self._http, self._delivery)
-                self._chunks = self._response.iter_bytes()
-            chunk = next(self._chunks, None)
-            if chunk is None:
+                self._receive = receiver(self._response)
+            count = self._receive(self._delivery.buffer())
+            if count:
+                self._delivery.advance(count)
+            else:
                 self.close()
                 self._delivery.end()
-            else:
-                self._delivery.feed(chunk)
         return packed
 
     def close(self) -> None:

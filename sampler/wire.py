@@ -26,7 +26,7 @@ in C order, little-endian. Which arrays there are is in `sampler.arrays`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
@@ -66,10 +66,16 @@ class WireSample:
 
 @dataclass(frozen=True, slots=True)
 class WireBatch:
-    """A whole batch whose trailer has been checked."""
+    """A whole batch whose trailer has been checked.
+
+    stacks: arrays of fixed shape that lie beneath one another already, as (count, …) arrays by name, of which the
+    samples' arrays are read-only rows; none where the batch did not come that way. They may be written by who owns
+    the batch.
+    """
 
     header: Header
     samples: tuple[WireSample, ...]
+    stacks: Arrays = field(default_factory=dict, compare=False, repr=False)
 
 
 def encode_header(header: Header) -> bytes:
