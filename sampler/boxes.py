@@ -13,10 +13,12 @@ def clip(boxes: Boxes, left: float, top: float, right: float, bottom: float) -> 
     """
     clipped = boxes.copy()
     corners = clipped[:, :4]
-    np.maximum(corners, np.array([left, top, left, top], np.float32), out=corners)
-    np.minimum(corners, np.array([right, bottom, right, bottom], np.float32), out=corners)
-    kept = np.flatnonzero((clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1]))
-    return clipped[kept], kept
+    np.maximum(corners, np.array((left, top, left, top), np.float32), out=corners)
+    np.minimum(corners, np.array((right, bottom, right, bottom), np.float32), out=corners)
+    remain = clipped[:, 2] > clipped[:, 0]
+    remain &= clipped[:, 3] > clipped[:, 1]
+    (kept,) = remain.nonzero()
+    return (clipped if len(kept) == len(boxes) else clipped.take(kept, axis=0)), kept
 
 
 @np.errstate(over="ignore")

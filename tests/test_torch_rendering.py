@@ -64,9 +64,10 @@ def test_more_objects_than_rows_draw_bumps_and_take_the_rows_there_are() -> None
 def test_colours_may_be_a_tensor_and_nothing_given_is_changed() -> None:
     config = CONFIGS["squeeze"]
     batch = random_batch(config, [3, 2], 5)
-    crops, before = torch.from_numpy(batch.crops), [batch.crops.copy(), batch.colours.copy(), batch.boxes.copy()]
+    crops = torch.from_numpy(batch.crops)
+    before: list[NDArray[Any]] = [batch.crops.copy(), batch.colours.copy(), batch.boxes.copy()]
     colours = torch.from_numpy(batch.colours)
     tensors = render_tensors(crops, colours, batch.boxes, batch.objects, batch.starts, config, CATEGORIES)
-    for old, new in zip(before, (batch.crops, batch.colours, batch.boxes), strict=True):
-        assert old.tobytes() == new.tobytes()
+    after: list[NDArray[Any]] = [batch.crops, batch.colours, batch.boxes]
+    assert [array.tobytes() for array in before] == [array.tobytes() for array in after]
     assert {str(tensor.device) for tensor in tensors.values()} == {"cpu"}
