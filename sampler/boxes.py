@@ -12,10 +12,13 @@ def clip(boxes: Boxes, left: float, top: float, right: float, bottom: float) -> 
     Returns the (K, 5) boxes that remain and their (K,) rows in `boxes`.
     """
     clipped = boxes.copy()
-    clipped[:, 0:4:2] = np.clip(boxes[:, 0:4:2], np.float32(left), np.float32(right))
-    clipped[:, 1:4:2] = np.clip(boxes[:, 1:4:2], np.float32(top), np.float32(bottom))
-    kept = np.flatnonzero((clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1]))
-    return clipped[kept], kept
+    corners = clipped[:, :4]
+    np.maximum(corners, np.array((left, top, left, top), np.float32), out=corners)
+    np.minimum(corners, np.array((right, bottom, right, bottom), np.float32), out=corners)
+    remain = clipped[:, 2] > clipped[:, 0]
+    remain &= clipped[:, 3] > clipped[:, 1]
+    (kept,) = remain.nonzero()
+    return (clipped if len(kept) == len(boxes) else clipped.take(kept, axis=0)), kept
 
 
 @np.errstate(over="ignore")

@@ -29,6 +29,13 @@ def channel_sums(pixels: NDArray[np.uint8]) -> tuple[int, int, int]:
     return blue, green, red
 
 
+def grey_of(sums: tuple[int, int, int], count: int) -> float:
+    """Return the mean grey on the 0–1 scale of `count` pixels whose channels add up to `sums`."""
+    blue, green, red = sums
+    total: float = GREY[0] * blue + GREY[1] * green + GREY[2] * red
+    return total / (255.0 * count)
+
+
 def mean_grey(
     pixels: NDArray[np.uint8], sums: Callable[[NDArray[np.uint8]], tuple[int, int, int]] = channel_sums
 ) -> float:
@@ -36,10 +43,7 @@ def mean_grey(
 
     sums: what adds up the channels.
     """
-    blue, green, red = sums(pixels)
-    count: int = pixels.shape[0] * pixels.shape[1]
-    total: float = GREY[0] * blue + GREY[1] * green + GREY[2] * red
-    return total / (255.0 * count)
+    return grey_of(sums(pixels), pixels.shape[0] * pixels.shape[1])
 
 
 def colour_matrix(recipe: Recipe, config: SamplerConfig, grey: float) -> ColourMatrix:

@@ -1,8 +1,12 @@
 """The loops over pixels, compiled by Numba.
 
-They do the very operations of the NumPy versions in `sampler.resize` and `sampler.colour`, in the same order and
-precision: no fast-math, no fused multiply-add, so that every processor makes the same bytes. What they save is passes
-over memory. They compile when first called, which takes seconds, unless `warm_up` finds them compiled before.
+They do the very operations of the NumPy versions in `sampler.resize`, `sampler.colour` and `sampler.targets`, in the
+same order and precision: no fast-math, no fused multiply-add, so that every processor makes the same bytes. What they
+save is passes over memory. They compile when first called, which takes seconds, unless `warm_up` finds them compiled
+before. Here is the crop; the loops that render are in `sampler.compiled_rendering`.
+
+A crop's columns are blended once for each source row that is needed, into 16 bits: (255 · 2049) >> 4 fits. Rows are
+then blended many values at a time. A flip costs nothing: it mirrors where the columns' taps point.
 """
 
 from pathlib import Path
@@ -13,89 +17,172 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sampler.colour import ColourMatrix
+from sampler.compiled_pixels import blend_pixel
+from sampler.compiled_rendering import RENDERING, apply_colour, stamp_bumps, warm_up_rendering
 from sampler.kernels import Kernels
-from sampler.resize import Image, resize_taps
+from sampler.resize import Image
+
+WEIGHT_ONE = np.float32(2048)
 
 
 @njit(nogil=True)
-def _blend_row(
-    row: NDArray[np.uint8],
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    weights: NDArray[np.int32],
-    out: NDArray[np.int32],
+def _tap(position: int, step: float) -> tuple[np.int64, np.float32]:
+    exact = np.float32((position + 0.5) * step - 0.5)
+    first = np.floor(exact)
+    return np.int64(first), np.float32(exact - first)
+
+
+@njit(nogil=True)
+def _column_taps(
+    size: int, source: int, start: int, flip: bool, taps: NDArray[np.int64], weights: NDArray[np.int32]
 ) -> None:
-    """Blend neighbouring pixels of one source row, (3·W,) uint8, into (3·n,) int32; positions count elements."""
-    for k in range(first.shape[0]):
-        a, b, p, q = first[k], second[k], weights[0, k], weights[1, k]
+    """Fill (n, 2) taps, in elements of a row of (B, G, R), and their (n, 2) weights, 0 … 2048."""
+    step, count = 1.0 / (size / source), taps.shape[0]
+    for k in range(count):
+        first, fraction = _tap(start + k, step)
+        if first < 0 or first >= source - 1:
+            fraction = np.float32(0)
+            first = min(max(first, 0), source - 1)
+        place = count - 1 - k if flip else k
+        taps[place, 0], taps[place, 1] = 3 * first, 3 * min(first + 1, source - 1)
+        weights[place, 0] = np.int32(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
+        weights[place, 1] = np.int32(np.rint(fraction * WEIGHT_ONE))
+
+
+@njit(nogil=True)
+def _blend_columns(
+    row: NDArray[np.uint8], last: bool, taps: NDArray[np.int64], weights: NDArray[np.int32], out: NDArray[np.int16]
+) -> None:
+    """Blend neighbouring pixels of a source row, (3·W,) uint8, into (3·n + 1,) int16.
+
+    A pixel is loaded with the byte after it, which the last row of an image does not have.
+    """
+    if not last:
+        for k in range(taps.shape[0]):
+            blend_pixel(row, taps[k, 0], taps[k, 1], weights[k, 0], weights[k, 1], out, 3 * k)
+        return
+    for k in range(taps.shape[0]):
+        a, b, p, q = taps[k, 0], taps[k, 1], weights[k, 0], weights[k, 1]
         for channel in range(3):
             out[3 * k + channel] = (np.int32(row[a + channel]) * p + np.int32(row[b + channel]) * q) >> 4
 
 
 @njit(nogil=True)
-def _resize_rows(
+def _blend_rows(
+    top: NDArray[np.int16], bottom: NDArray[np.int16], p: np.int32, q: np.int32, out: NDArray[np.uint8]
+) -> None:
+    """Blend two rows of blended columns into (3·n,) uint8, each product cut to 16 bits."""
+    for k in range(out.shape[0]):
+        out[k] = np.uint8((((np.int32(top[k]) * p) >> 16) + ((np.int32(bottom[k]) * q) >> 16) + 2) >> 2)
+
+
+@njit(nogil=True)
+def _copy_row(row: NDArray[np.uint8], first: int, flip: bool, out: NDArray[np.uint8]) -> None:
+    """Copy pixels of a source row from its element `first` on into (3·n,) uint8."""
+    source = row[first : first + out.shape[0]]
+    if not flip:
+        for k in range(out.shape[0]):
+            out[k] = source[k]
+        return
+    count = out.shape[0] // 3
+    for k in range(count):
+        for channel in range(3):
+            out[3 * (count - 1 - k) + channel] = source[3 * k + channel]
+
+
+@njit(nogil=True)
+def _copy_rows(
     rows: NDArray[np.uint8],
-    above: NDArray[np.int64],
-    row_weights: NDArray[np.int32],
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    column_weights: NDArray[np.int32],
+    start: tuple[int, int],
+    shape: tuple[int, int],
     flip: bool,
     out: NDArray[np.uint8],
+    place: tuple[int, int],
+    sums: NDArray[np.uint32],
 ) -> None:
-    """Fill `out` (n, m, 3) uint8. Each source row is blended once and held as long as output rows need it."""
-    count = first.shape[0]
+    """Do what `_resize_rows` does where the size is the source's own."""
+    for y in range(shape[0]):
+        line = out[place[0] + y * place[1] : place[0] + y * place[1] + 3 * shape[1]]
+        _copy_row(rows[start[0] + y], 3 * start[1], flip, line)
+        _add_row(line, sums)
+
+
+@njit(nogil=True)
+def _add_row(row: NDArray[np.uint8], sums: NDArray[np.uint32]) -> None:
+    for k in range(row.shape[0]):
+        sums[k] += np.uint32(row[k])
+
+
+@njit(nogil=True)
+def _resize_rows(
+    rows: NDArray[np.uint8],
+    size: tuple[int, int],
+    start: tuple[int, int],
+    shape: tuple[int, int],
+    flip: bool,
+    out: NDArray[np.uint8],
+    place: tuple[int, int],
+    sums: NDArray[np.uint32],
+) -> None:
+    """Write a window of the resized source into `out`, flat uint8, and add its rows to `sums`, (3·shape[1],).
+
+    rows: (H, 3·W) uint8, the source. size: of the whole resized image. start, shape: the window's first row and
+    column in it, and its height and width. place: in `out`, of the window's first byte, and from row to row. Each
+    source row is blended once and held as long as output rows need it.
+    """
+    height, width, count = rows.shape[0], rows.shape[1] // 3, shape[1]
+    if size[0] == height and size[1] == width:
+        _copy_rows(rows, start, shape, flip, out, place, sums)
+        return
+    taps, weights = np.empty((count, 2), np.int64), np.empty((count, 2), np.int32)
+    _column_taps(size[1], width, start[1], flip, taps, weights)
     held = np.full(2, -1, np.int64)
-    blended = np.empty((2, 3 * count), np.int32)
-    line = np.empty(3 * count, np.uint8)
-    for y in range(above.shape[0]):
-        upper, lower = max(above[y], 0), min(above[y] + 1, rows.shape[0] - 1)
+    blended = np.empty((2, 3 * count + 1), np.int16)
+    step = 1.0 / (size[0] / height)
+    for y in range(shape[0]):
+        above, fraction = _tap(start[0] + y, step)
+        above = min(above, height - 1)
+        p = np.int32(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
+        q = np.int32(np.rint(fraction * WEIGHT_ONE))
+        upper, lower = max(above, 0), min(above + 1, height - 1)
         for source in (upper, lower):
             if held[source & 1] != source:
-                _blend_row(rows[source], first, second, column_weights, blended[source & 1])
+                _blend_columns(rows[source], source == height - 1, taps, weights, blended[source & 1])
                 held[source & 1] = source
-        top, bottom, p, q = blended[upper & 1], blended[lower & 1], row_weights[0, y], row_weights[1, y]
-        for k in range(3 * count):
-            line[k] = np.uint8((((top[k] * p) >> 16) + ((bottom[k] * q) >> 16) + 2) >> 2)
-        for k in range(count):
-            place = count - 1 - k if flip else k
-            for channel in range(3):
-                out[y, place, channel] = line[3 * k + channel]
+        line = out[place[0] + y * place[1] : place[0] + y * place[1] + 3 * count]
+        _blend_rows(blended[upper & 1], blended[lower & 1], p, q, line)
+        _add_row(line, sums)
 
 
 @njit(nogil=True)
-def _copy_flipped(window: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-    width = window.shape[1]
-    for y in range(window.shape[0]):
-        for x in range(width):
-            for channel in range(3):
-                out[y, width - 1 - x, channel] = window[y, x, channel]
-
-
-@njit(nogil=True)
-def _colour(pixels: NDArray[np.uint8], matrix: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    for channel in range(3):
-        blue, green, red, offset = matrix[channel]
-        for y in range(pixels.shape[0]):
-            row, line = pixels[y], out[channel, y]
-            for x in range(pixels.shape[1]):
-                value = blue * np.float32(row[x, 0])
-                value = value + green * np.float32(row[x, 1])
-                value = value + red * np.float32(row[x, 2])
-                line[x] = value + offset
+def _blacken(out: NDArray[np.uint8], stride: int, top: int, bottom: int, left: int, right: int) -> None:
+    """Set `out`, rows of `stride` bytes, to 0 but for rows [top, bottom) and bytes [left, right) of each of them."""
+    out[: top * stride] = 0
+    out[bottom * stride :] = 0
+    for y in range(top, bottom):
+        out[y * stride : y * stride + left] = 0
+        out[y * stride + right : (y + 1) * stride] = 0
 
 
 @njit(nogil=True)
 def _channel_sums(pixels: NDArray[np.uint8]) -> tuple[int, int, int]:
-    blue, green, red = 0, 0, 0
+    """Return the sums of blue, green and red of (h, 3·w) uint8."""
+    sums, part = np.zeros(pixels.shape[1], np.int64), np.zeros(pixels.shape[1], np.uint32)
     for y in range(pixels.shape[0]):
-        row = pixels[y]
-        for x in range(pixels.shape[1]):
-            blue += row[x, 0]
-            green += row[x, 1]
-            red += row[x, 2]
-    return blue, green, red
+        _add_row(pixels[y], part)
+        if y & 0xFFFF == 0xFFFF:  # 65536 rows of 255 are far from the end of 32 bits
+            sums += part
+            part[:] = 0
+    sums += part
+    return sums[0::3].sum(), sums[1::3].sum(), sums[2::3].sum()
+
+
+def _lines(image: Image) -> NDArray[np.uint8]:
+    """Return (H, W, 3) pixels as a read-only (H, 3·W) view, of a copy where they are not contiguous."""
+    height, width = image.shape[:2]
+    lines = np.ascontiguousarray(image).reshape(height, width * 3)
+    lines.flags.writeable = False  # of this view alone: one compiled version then serves both kinds of source
+    return lines
 
 
 def paste_resized(
@@ -104,31 +191,37 @@ def paste_resized(
     """Do what `sampler.resize.paste_resized` does."""
     if out.size == 0:
         return
-    height, width = image.shape[:2]
-    if size == (height, width):
-        window = image[rows[0] : rows[1], columns[0] : columns[1]]
-        if flip:
-            _copy_flipped(window, out)
-        else:
-            out[...] = window
-        return
-    above, row_weights = resize_taps(size[0], height, *rows)
-    before, column_weights = resize_taps(size[1], width, *columns, clamp_weights=True)
-    first, second = before * 3, np.minimum(before + 1, width - 1) * 3
-    flat = np.ascontiguousarray(image).reshape(height, width * 3)
-    _resize_rows(flat, above, row_weights, first, second, column_weights, flip, out)
+    height, width = out.shape[:2]
+    flat = out.reshape(-1) if out.flags.c_contiguous else np.empty(out.size, np.uint8)
+    start, place, sums = (rows[0], columns[0]), (0, 3 * width), np.zeros(3 * width, np.uint32)
+    _resize_rows(_lines(image), size, start, (height, width), flip, flat, place, sums)
+    if not out.flags.c_contiguous:
+        out[...] = flat.reshape(out.shape)
 
 
-def apply_colour(pixels: Image, matrix: ColourMatrix, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """Do what `sampler.colour.apply_colour` does."""
-    image = np.empty((3, *pixels.shape[:2]), np.float32) if out is None else out
-    _colour(pixels, matrix, image)
-    return image
+def fill_canvas(
+    image: Image,
+    size: tuple[int, int],
+    start: tuple[int, int],
+    shape: tuple[int, int],
+    offset: tuple[int, int],
+    flip: bool,
+    out: Image,
+) -> tuple[int, int, int]:
+    """Do what `sampler.resize.fill_canvas` does."""
+    flat, stride = out.reshape(-1), 3 * out.shape[1]
+    left = 3 * (out.shape[1] - offset[1] - shape[1] if flip else offset[1])
+    _blacken(flat, stride, offset[0], offset[0] + shape[0], left, left + 3 * shape[1])
+    sums = np.zeros(3 * shape[1], np.uint32)
+    if sums.size:
+        _resize_rows(_lines(image), size, start, shape, flip, flat, (offset[0] * stride + left, stride), sums)
+    blue, green, red = sums.reshape(-1, 3).sum(axis=0, dtype=np.int64).tolist()
+    return blue, green, red
 
 
 def channel_sums(pixels: Image) -> tuple[int, int, int]:
     """Do what `sampler.colour.channel_sums` does."""
-    blue, green, red = _channel_sums(pixels)
+    blue, green, red = _channel_sums(_lines(pixels))
     return int(blue), int(green), int(red)
 
 
@@ -151,7 +244,7 @@ def keep_compiled(kernel: Cacheable, fallback: Path | None) -> None:
         kernel.enable_caching()
 
 
-COMPILED = Kernels(paste_resized, apply_colour, channel_sums)
+COMPILED = Kernels(paste_resized, apply_colour, channel_sums, fill_canvas, stamp_bumps)
 
 
 def warm_up(fallback: Path | None = None) -> None:
@@ -160,12 +253,9 @@ def warm_up(fallback: Path | None = None) -> None:
     Compiled code is kept beside this file or in the user's cache (or where NUMBA_CACHE_DIR says), for all processes
     to come. fallback: folder for it where none of these can be written, as in a read-only container.
     """
-    for kernel in (_blend_row, _resize_rows, _copy_flipped, _colour, _channel_sums):
+    for kernel in (_resize_rows, _blacken, _channel_sums, *RENDERING):
         keep_compiled(kernel, fallback)
-    image = np.zeros((4, 4, 3), np.uint8)
-    crop = np.zeros((8, 8, 3), np.uint8)
-    for flip in (False, True):
-        for size in ((4, 4), (9, 9)):
-            paste_resized(image, size, (0, 4), (0, 4), flip, crop[2:6, 2:6])
-    apply_colour(crop, np.zeros((3, 4), np.float32))
+    image, crop = np.zeros((4, 4, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
+    fill_canvas(image, (9, 9), (0, 0), (4, 4), (2, 2), True, crop)
     channel_sums(crop)
+    warm_up_rendering()

@@ -29,6 +29,11 @@ class Window:
     offset: tuple[int, int]
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of what is copied."""
+        return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
+
+    @property
     def bottom_right(self) -> tuple[int, int]:
         """End of the filled region on the canvas, (y, x), exclusive."""
         y, x = self.offset
@@ -78,29 +83,62 @@ def window_at(center: tuple[int, int], canvas: tuple[int, int], extent: tuple[in
     return Window((starts[0], stops[0]), (starts[1], stops[1]), (offsets[0], offsets[1]))
 
 
+@dataclass(frozen=True, slots=True)
+class CropPlan:
+    """All of a crop but its pixels: those take no more than the plan and the image.
+
+    boxes, objects, rows: as in `Crop`. size: (height, width) of the plane the window is cut from. canvas: of a
+    cornernet sample, whose window is pasted first and resized afterwards; None where it is the other way round.
+    """
+
+    boxes: Boxes
+    objects: NDArray[np.bool_]
+    rows: NDArray[np.intp]
+    size: tuple[int, int]
+    window: Window
+    canvas: tuple[int, int] | None
+    flip: bool
+
+
 def make_crop(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels = PLAIN) -> Crop:
     """Return the crop that `recipe` describes.
 
     image: (H, W, 3) uint8 BGR. boxes: (N, 5) float32 in image pixels, before any clipping. Raises `RecipeError`
     when the recipe does not fit them. kernels: what runs the loop over pixels.
     """
-    make = _saccade if config.kind == "saccade" else _cornernet
-    return make(image, boxes, recipe, config, kernels)
-
-
-def _saccade(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels) -> Crop:
     height, width = image.shape[:2]
+    plan = plan_crop(height, width, boxes, recipe, config)
+    pixels = np.empty((*config.input_size, 3), np.uint8)
+    fill_crop(image, plan, pixels, kernels)
+    return Crop(pixels, plan.boxes, plan.objects, plan.rows)
+
+
+def plan_crop(height: int, width: int, boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> CropPlan:
+    """Return what `recipe` makes of an image of height × width pixels and its boxes, as `make_crop` does."""
+    plan = _saccade if config.kind == "saccade" else _cornernet
+    return plan(height, width, boxes, recipe, config)
+
+
+def fill_crop(image: Image, plan: CropPlan, out: Image, kernels: Kernels = PLAIN) -> tuple[int, int, int]:
+    """Write the crop's pixels into `out`, (S, S, 3) uint8 in C order; return the sums of blue, green and red."""
+    window, offset = plan.window, plan.window.offset
+    start, shape = (window.rows[0], window.columns[0]), window.shape
+    if plan.canvas is None:
+        return kernels.fill_canvas(image, plan.size, start, shape, offset, plan.flip, out)
+    plane = np.empty((*plan.canvas, 3), np.uint8)
+    kernels.fill_canvas(image, plan.size, start, shape, offset, False, plane)
+    height, width = out.shape[:2]
+    return kernels.fill_canvas(plane, (height, width), (0, 0), (height, width), (0, 0), plan.flip, out)
+
+
+def _saccade(height: int, width: int, boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> CropPlan:
     clipped, rows = clip_to_image(boxes, height, width)
     if recipe.reference is not None and recipe.reference >= len(clipped):
         raise RecipeError(f"reference = {recipe.reference}: expected a row below {len(clipped)}, the boxes there are")
     factor = scale_factor(recipe)
     extent = scaled_size(height, width, factor)
     window = window_at(recipe.center, config.input_size, extent)
-    pixels = np.zeros((*config.input_size, 3), np.uint8)
     (top, left), (bottom, right) = window.offset, window.bottom_right
-    filled = slice(config.input_side - right, config.input_side - left) if recipe.flip else slice(left, right)
-    kernels.paste_resized(image, extent, window.rows, window.columns, recipe.flip, pixels[top:bottom, filled])
-
     half_y, half_x = (side // 2 for side in config.input_size)
     moved = box.shift(box.scale(clipped, factor, factor), half_y - recipe.center[0], half_x - recipe.center[1])
     inside, kept = box.clip(moved, left, top, right - 1, bottom - 1)
@@ -108,7 +146,7 @@ def _saccade(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, 
     seen = box.flip(inside, config.input_side) if recipe.flip else inside
     share = _visible_share(seen, box.scale(boxes[rows], factor, factor))
     objects = (share > VISIBLE_SHARE) & (box.whole_pixel_sides(seen) >= config.min_scale)
-    return Crop(pixels, seen, objects, rows)
+    return CropPlan(seen, objects, rows, extent, window, None, recipe.flip)
 
 
 @np.errstate(divide="ignore", invalid="ignore")
@@ -118,21 +156,15 @@ def _visible_share(seen: Boxes, whole: Boxes) -> NDArray[np.float32]:
     return share
 
 
-def _cornernet(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels) -> Crop:
+def _cornernet(height: int, width: int, boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> CropPlan:
     factor = np.float64(recipe.scale)
     canvas = scaled_size(*config.input_size, factor)
     if max(canvas) > MAX_CANVAS:
         raise RecipeError(f"scale = {recipe.scale}: expected a canvas of at most {MAX_CANVAS} pixels, not {canvas}")
-    window = window_at(recipe.center, canvas, (image.shape[0], image.shape[1]))
-    plane = np.zeros((*canvas, 3), np.uint8)
-    (top, left), (bottom, right) = window.offset, window.bottom_right
-    plane[top:bottom, left:right] = image[slice(*window.rows), slice(*window.columns)]
-    side_y, side_x = config.input_size
-    pixels = np.empty((side_y, side_x, 3), np.uint8)
-    kernels.paste_resized(plane, config.input_size, (0, side_y), (0, side_x), recipe.flip, pixels)
-
+    window = window_at(recipe.center, canvas, (height, width))
+    (top, left), (side_y, side_x) = window.offset, config.input_size
     moved = box.shift(box.shift(boxes, -window.rows[0], -window.columns[0]), top, left)
     resized = box.scale(moved, side_y / canvas[0], side_x / canvas[1])
     inside, rows = box.clip(resized, 0, 0, side_x - 1, side_y - 1)
     seen = box.flip(inside, side_x) if recipe.flip else inside
-    return Crop(pixels, seen, np.ones(len(seen), np.bool_), rows)
+    return CropPlan(seen, np.ones(len(seen), np.bool_), rows, (height, width), window, canvas, recipe.flip)

@@ -1,7 +1,7 @@
 """The bumps that mark corners in a heatmap."""
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sampler import exactmath
 
 
+@lru_cache(maxsize=1 << 16)
 def bump_radius(height: int, width: int, min_iou: float) -> int:
     """Return how far, in cells, a corner may move so that its box still overlaps the true one by `min_iou`.
 
@@ -58,6 +59,24 @@ def draw_bump(plane: NDArray[np.float32], y: int, x: int, radius: int) -> None:
 def clear_bump(plane: NDArray[np.float32], y: int, x: int, radius: int) -> None:
     """Set `plane` to 0 wherever the bump of `radius` at cell (y, x) would not be 0, which is its whole square."""
     plane[_span(y, radius, plane.shape[0]), _span(x, radius, plane.shape[1])] = 0
+
+
+def stamp_bumps(planes: NDArray[np.float32], places: NDArray[np.int64], radii: NDArray[np.int64], clear: bool) -> None:
+    """Draw bumps into `planes` (B, C, h, w) float32, or with `clear` set their squares to 0.
+
+    places: (n, 4) int64: sample, category from 0, y, x of each. radii: (n,) int64 in cells.
+    """
+    stamp = clear_bump if clear else draw_bump
+    for (sample, category, y, x), radius in zip(places.tolist(), radii.tolist(), strict=True):
+        stamp(planes[sample, category], y, x, radius)
+
+
+def bump_table(radii: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the bumps of `radii` (n,) one behind the other, each once, and (n,) where each one's starts."""
+    distinct, which = np.unique(radii, return_inverse=True)
+    starts = np.zeros(len(distinct), np.int64)
+    np.cumsum((2 * distinct[:-1] + 1) ** 2, out=starts[1:])
+    return np.concatenate([bump(radius).ravel() for radius in distinct.tolist()]), starts[which]
 
 
 def _span(center: int, radius: int, size: int) -> slice:

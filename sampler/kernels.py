@@ -12,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.colour import ColourMatrix, apply_colour, channel_sums
-from sampler.resize import Image, paste_resized
+from sampler.gaussian import stamp_bumps
+from sampler.resize import Image, fill_canvas, paste_resized
 
-PasteResized = Callable[[Image, tuple[int, int], tuple[int, int], tuple[int, int], bool, Image], None]
+Pair = tuple[int, int]
+PasteResized = Callable[[Image, Pair, Pair, Pair, bool, Image], None]
 ApplyColour = Callable[[Image, ColourMatrix, NDArray[np.float32] | None], NDArray[np.float32]]
 ChannelSums = Callable[[Image], tuple[int, int, int]]
+FillCanvas = Callable[[Image, Pair, Pair, Pair, Pair, bool, Image], tuple[int, int, int]]
+StampBumps = Callable[[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], bool], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +30,11 @@ class Kernels:
     paste_resized: PasteResized
     apply_colour: ApplyColour
     channel_sums: ChannelSums
+    fill_canvas: FillCanvas
+    stamp_bumps: StampBumps
 
 
-PLAIN = Kernels(paste_resized, apply_colour, channel_sums)
+PLAIN = Kernels(paste_resized, apply_colour, channel_sums, fill_canvas, stamp_bumps)
 """NumPy's."""
 
 

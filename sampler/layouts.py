@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.arrays import Arrays, Layout, allocate, array_table, dense_table, heat_names
+from sampler.batch_rendering import fill_backgrounds, render_batch
 from sampler.config import SamplerConfig
 from sampler.kernels import PLAIN, Kernels
 from sampler.sample import Sample
@@ -37,7 +38,7 @@ def render(
 ) -> None:
     """Render compact arrays into `out`: one sample's dense arrays at their backgrounds."""
     kernels.apply_colour(arrays["crop"], arrays["colour"], out["images"])
-    draw_targets(arrays["boxes"], arrays["objects"].astype(np.bool_), config, out)
+    draw_targets(arrays["boxes"], arrays["objects"].astype(np.bool_), config, out, kernels)
 
 
 def compact_to_dense(
@@ -114,11 +115,14 @@ def unpack_batch(
     kernels: Kernels = PLAIN,
 ) -> None:
     """Write B samples, all in one layout, into the dense arrays `out`, which have B in front and hold anything."""
-    for spec in dense_table(config, out["tl_heats"].shape[1]):
-        out[spec.name].fill(spec.background)
+    if layout == "compact":
+        crops, colours = [one["crop"] for one in samples], [one["colour"] for one in samples]
+        starts = np.cumsum([0, *(len(one["boxes"]) for one in samples)])
+        boxes = np.concatenate([np.empty((0, 5), np.float32), *(one["boxes"] for one in samples)])
+        objects = np.concatenate([np.empty(0, np.uint8), *(one["objects"] for one in samples)])
+        render_batch(crops, colours, boxes, objects, starts, config, out, kernels)
+        return
+    if layout == "sparse":
+        fill_backgrounds(config, out)
     for row, arrays in enumerate(samples):
-        one = {name: array[row] for name, array in out.items()}
-        if layout == "compact":
-            render(arrays, config, one, kernels)
-        else:
-            unpack_into(arrays, layout, config, one)
+        unpack_into(arrays, layout, config, {name: array[row] for name, array in out.items()})

@@ -9,6 +9,8 @@ alone.
 import numpy as np
 from numpy.typing import NDArray
 
+from sampler.colour import channel_sums
+
 WEIGHT_ONE = 2048
 """A weight of 1 in fixed point: 11 bits, OpenCV's INTER_RESIZE_COEF_SCALE."""
 
@@ -40,6 +42,29 @@ def paste_resized(
     """Write what `resize_window` returns into `out`, which has its shape; with `flip`, columns reversed."""
     window = resize_window(image, size, rows, columns)
     out[...] = window[:, ::-1] if flip else window
+
+
+def fill_canvas(
+    image: Image,
+    size: tuple[int, int],
+    start: tuple[int, int],
+    shape: tuple[int, int],
+    offset: tuple[int, int],
+    flip: bool,
+    out: Image,
+) -> tuple[int, int, int]:
+    """Write a window of `image` resized to `size` onto a canvas, black elsewhere; return the sums of its channels.
+
+    start: (row, column) of the window in the resized image. shape: its (height, width). offset: (y, x) of its place
+    on the canvas, before a `flip` of the whole canvas. out: (S, S, 3) uint8, C order, the canvas, which holds
+    anything before.
+    """
+    out.fill(0)
+    left = out.shape[1] - offset[1] - shape[1] if flip else offset[1]
+    region = out[offset[0] : offset[0] + shape[0], left : left + shape[1]]
+    rows, columns = (start[0], start[0] + shape[0]), (start[1], start[1] + shape[1])
+    paste_resized(image, size, rows, columns, flip, region)
+    return channel_sums(region)
 
 
 def resize_taps(

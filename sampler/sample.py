@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.boxes import Boxes
-from sampler.colour import ColourMatrix, colour_matrix, mean_grey
+from sampler.colour import ColourMatrix, colour_matrix, grey_of
 from sampler.config import SamplerConfig
-from sampler.crop import make_crop
+from sampler.crop import fill_crop, plan_crop
 from sampler.draw import draw_recipe, fixed_recipe
 from sampler.kernels import PLAIN, Kernels
 from sampler.keys import SampleKey
@@ -63,9 +63,17 @@ def make_sample(
     Raises `InvalidRequestError` for an index the dataset does not have, `ImageError` for an image that cannot be
     read as annotated.
     """
+    image, boxes, recipe = ingredients(dataset, config, key, augment)
+    return cook(image, boxes, recipe, config, kernels)
+
+
+def ingredients(
+    dataset: ImageSource, config: SamplerConfig, key: SampleKey, augment: bool = True
+) -> tuple[Image, Boxes, Recipe]:
+    """Return what the sample of a key is made of, for `cook`. Raises what `make_sample` raises."""
     boxes = dataset.boxes(key.index, keep_crowd=config.keep_crowd)
     recipe = _recipe(config, key, dataset.size(key.index), boxes, augment)
-    return cook(dataset.read(key.index), boxes, recipe, config, kernels)
+    return dataset.read(key.index), boxes, recipe
 
 
 def recipe_of(dataset: ImageSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Recipe:
@@ -86,6 +94,7 @@ def cook(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kern
 
     image: (H, W, 3) uint8 BGR. boxes: (N, 5) float32 x0, y0, x1, y1 in image pixels, category 1…C.
     """
-    crop = make_crop(image, boxes, recipe, config, kernels)
-    matrix = colour_matrix(recipe, config, mean_grey(crop.pixels, kernels.channel_sums))
-    return Sample(recipe, crop.pixels, matrix, crop.boxes, crop.objects)
+    pixels = np.empty((*config.input_size, 3), np.uint8)
+    plan = plan_crop(image.shape[0], image.shape[1], boxes, recipe, config)
+    grey = grey_of(fill_crop(image, plan, pixels, kernels), config.input_side**2)
+    return Sample(recipe, pixels, colour_matrix(recipe, config, grey), plan.boxes, plan.objects)
