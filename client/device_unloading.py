@@ -1,0 +1,61 @@
+"""Batches that are rendered on a device: crops go there, and become tensors there. Needs torch.
+
+Where the device is a GPU, the copies run beside the trainer: the GPU reads pinned memory itself, and a slot is kept
+until the GPU says that it has done so.
+"""
+
+import importlib
+from collections import deque
+from typing import Any
+
+import numpy as np
+import torch
+
+from client.batch import TorchBatch
+from client.loaded_batch import training_fields
+from client.loader_messages import PackedBoxes, read_origin
+from client.loader_source import HELD, Delivered
+from client.pinned_slots import PinnedSlots
+from client.shared_slots import SharedSlots, SlotForm
+from sampler.arrays import Arrays
+from sampler.spec import ServiceSpec
+
+
+class DeviceUnloading:
+    """Batches as tensors on a device, rendered there."""
+
+    render = False
+
+    def __init__(self, spec: ServiceSpec, batch: int, device: Any) -> None:
+        """batch: B, the samples of each. Raises what torch raises for a device that is none."""
+        self.form = SlotForm.compact(spec.config, spec.categories, batch)
+        self._spec = spec
+        self._device = torch.device(device)
+        self._pinned: PinnedSlots | None = None
+        self._copying: deque[tuple[Any, object]] = deque()
+
+    def attach(self, slots: SharedSlots) -> None:
+        """Pin the memory where the device is a GPU."""
+        if self._device.type == "cuda":
+            self._pinned = PinnedSlots(slots)
+
+    def make_room(self) -> None:
+        """Let go of the slots that the GPU has read, and wait for the oldest where it has as many as it may."""
+        while self._copying and (len(self._copying) >= HELD or self._copying[0][0].query()):
+            event, _ = self._copying.popleft()
+            event.synchronize()
+
+    def unload(self, delivered: Delivered) -> TorchBatch:
+        """Return the batch of a slot."""
+        token = delivered.token
+        assert token.boxes is not None, "a batch that is not rendered comes with its boxes"
+        arrays = self._arrived(delivered) | _unpacked(token.boxes)
+        keys, recipes = read_origin(token.origin)
+        return TorchBatch(
+            **training_fields(_rendered(arrays, self._spec)),
+            keys=keys,
+            recipes=recipes,
+            untagged=torch.tensor(token.untagged, dtype=torch.int64).to(self._device),
+            step=token.step,
+            digest=token.digest,
+        )
