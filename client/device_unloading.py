@@ -59,3 +59,48 @@ class DeviceUnloading:
             step=token.step,
             digest=token.digest,
         )
+
+    def close(self) -> None:
+        """Wait for the copies under way, and unpin the memory. May be called again."""
+        while self._copying:
+            event, _ = self._copying.popleft()
+            event.synchronize()
+        pinned, self._pinned = self._pinned, None
+        if pinned is not None:
+            pinned.close()
+
+    def _arrived(self, delivered: Delivered) -> dict[str, Any]:
+        """Return crops and colour matrices as tensors on the device, or on their way there."""
+        arrays = self.form.arrays(delivered.slot)
+        if self._pinned is None:
+            return {name: _own(array, self._device) for name, array in arrays.items()}
+        tensors = {name: self._pinned.tensor(array) for name, array in arrays.items()}
+        moved = {name: tensor.to(self._device, non_blocking=True) for name, tensor in tensors.items()}
+        event = torch.cuda.Event()
+        event.record(torch.cuda.current_stream(self._device))
+        self._copying.append((event, delivered.slot))
+        return moved
+
+
+def _own(array: Any, device: Any) -> Any:
+    """Return an array as a tensor on a device; on the CPU it lies in the slot, which lives as long as the tensor."""
+    return torch.from_numpy(array).to(device)
+
+
+def _unpacked(packed: PackedBoxes) -> Arrays:
+    return {
+        "boxes": np.frombuffer(bytearray(packed.boxes), np.float32).reshape(-1, 5),
+        "objects": np.frombuffer(bytearray(packed.objects), np.uint8),
+        "starts": np.frombuffer(bytearray(packed.starts), np.int64),
+    }
+
+
+def _rendered(arrays: dict[str, Any], spec: ServiceSpec) -> dict[str, Any]:
+    """Return the dense tensors, on the device of the crops."""
+    crops = arrays["crop"]
+    boxes, objects, starts = (
+        torch.from_numpy(arrays[name]).to(crops.device) for name in ("boxes", "objects", "starts")
+    )
+    render = importlib.import_module("client.torch_rendering").render_tensors
+    tensors: dict[str, Any] = render(crops, arrays["colour"], boxes, objects, starts, spec.config, spec.categories)
+    return tensors

@@ -4,10 +4,11 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 
 from client.errors import ClientError
 from client.loader_job import LoaderJob
-from client.loader_messages import LENGTH, SLOT, Token, read_token, receive
+from client.loader_messages import SLOT, Inbox, Token, read_token
 
 END_SECONDS = 1.0
 """Time for the process to end by itself once its socket is closed, before it is killed."""
@@ -23,6 +24,7 @@ class LoaderChild:
             self._process, self._channel = _spawn(job.descriptor)
         except OSError as error:
             raise ClientError(f"the loader's process did not start: {error.strerror or error}") from error
+        self._inbox = Inbox(self._channel)
         self._channel.sendall(job.encode())
 
     @property
@@ -43,8 +45,7 @@ class LoaderChild:
         Raises the `ClientError` that the process met. After any error, an interrupt included, `end` is all that is
         left to call.
         """
-        header = receive(self._channel, LENGTH.size)
-        body = receive(self._channel, LENGTH.unpack(header)[0]) if header else None
+        body = self._inbox.frame()
         return None if body is None else read_token(body)
 
     def end(self) -> int | None:
@@ -55,11 +56,8 @@ class LoaderChild:
         if os.getpid() != self._owner:
             self._channel.close()
             return None
-        with self._channel:
-            try:
-                self._channel.shutdown(socket.SHUT_RDWR)  # `close` alone would leave it to forks that hold it too
-            except OSError:
-                pass  # it is broken already: the process is gone
+        with self._channel, suppress(OSError):  # where it is broken already, the process is gone
+            self._channel.shutdown(socket.SHUT_RDWR)  # `close` alone would leave it to forks that hold it too
         try:
             return self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:

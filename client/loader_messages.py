@@ -6,6 +6,7 @@ process → loader    a frame for each batch that lies in a slot, in step order;
 A frame is a 4-byte length and a msgpack map; all numbers are little-endian.
 """
 
+import select
 import socket
 import struct
 from collections.abc import Sequence
@@ -32,6 +33,9 @@ from sampler.wire import WireSample
 
 LENGTH = struct.Struct("<I")
 SLOT = struct.Struct("<I")
+
+PIECE = 1 << 16
+"""Bytes asked of a socket at once, at least."""
 
 ERRORS: dict[str, type[ClientError]] = {
     kind.__name__: kind
@@ -79,18 +83,40 @@ class PackedBoxes:
     starts: bytes
 
 
-def receive(channel: socket.socket, size: int) -> bytes | None:
-    """Wait for the next `size` bytes, and return them; None where the other end is gone."""
-    parts = bytearray()
-    while len(parts) < size:
-        try:
-            part = channel.recv(size - len(parts))
-        except ConnectionError:
-            return None
-        if not part:
-            return None
-        parts += part
-    return bytes(parts)
+class Inbox:
+    """What comes in at a socket, in pieces of a wanted size.
+
+    It asks the socket for more than is wanted, so that a frame mostly costs one call: beside a busy trainer, it is
+    each call that costs, for coming back from it means waiting for the interpreter's lock.
+    """
+
+    def __init__(self, channel: socket.socket) -> None:
+        """Read from `channel`, which nobody else reads from."""
+        self._channel = channel
+        self._unread = bytearray()
+
+    def frame(self) -> bytes | None:
+        """Wait for the next frame, and return its body; None where the other end is gone."""
+        length = self.take(LENGTH.size)
+        return None if length is None else self.take(LENGTH.unpack(length)[0])
+
+    def ready(self, seconds: float) -> bool:
+        """Wait at most so long for anything to come, and return whether it did; the end counts as something."""
+        return bool(self._unread or select.select([self._channel], [], [], seconds)[0])
+
+    def take(self, size: int) -> bytes | None:
+        """Wait for the next `size` bytes, and return them; None where the other end is gone."""
+        while len(self._unread) < size:
+            try:
+                part = self._channel.recv(max(PIECE, size - len(self._unread)))
+            except ConnectionError:
+                return None
+            if not part:
+                return None
+            self._unread += part
+        taken = bytes(memoryview(self._unread)[:size])
+        del self._unread[:size]
+        return taken
 
 
 def frame(message: dict[str, Any]) -> bytes:

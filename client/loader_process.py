@@ -7,7 +7,6 @@ process gets another parent: then it ends too.
 
 import os
 import queue
-import select
 import signal
 import socket
 import sys
@@ -23,19 +22,18 @@ from client.batch import PackedBatch
 from client.errors import ClientError
 from client.loader_job import LoaderJob
 from client.loader_messages import (
-    LENGTH,
     SLOT,
+    Inbox,
     PackedBoxes,
     Token,
     batch_frame,
     error_frame,
     pack_origin,
-    receive,
 )
 from client.loader_settings import require_digest
 from client.shared_slots import SharedSlots, SlotForm
 from sampler.arrays import Arrays
-from sampler.kernels import Kernels, fastest_kernels
+from sampler.kernels import PLAIN, Kernels, fastest_kernels
 from sampler.layouts import unpack_batch
 
 PARENT_SECONDS = 2.0
@@ -66,7 +64,7 @@ def fill_compact(packed: PackedBatch, out: Arrays) -> PackedBoxes:
 
 def serve(job: LoaderJob, channel: socket.socket, grants: "queue.SimpleQueue[int | None]") -> None:
     """Send a token for each batch of the job, in step order, each in a slot that was granted; None ends it."""
-    kernels = fastest_kernels()
+    kernels = fastest_kernels() if job.render else PLAIN  # what compiles takes a second to import
     with job.settings.client() as client:
         spec = client.spec()
         require_digest(job.digest, spec, job.settings.url)
@@ -97,11 +95,11 @@ def _token(packed: PackedBatch, slot: int, boxes: PackedBoxes | None) -> Token:
 class Listener(threading.Thread):
     """Takes the slots that are granted, and ends the process once the trainer is gone."""
 
-    def __init__(self, channel: socket.socket, parent: int) -> None:
+    def __init__(self, inbox: Inbox, parent: int) -> None:
         """parent: process id of the trainer."""
         super().__init__(daemon=True)
         self.grants: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._channel = channel
+        self._inbox = inbox
         self._parent = parent
 
     def run(self) -> None:
@@ -113,17 +111,11 @@ class Listener(threading.Thread):
         os._exit(0)  # in the middle of receiving or rendering, which nobody waits for any more
 
     def _next(self) -> int | None:
-        while not select.select([self._channel], [], [], PARENT_SECONDS)[0]:
+        while not self._inbox.ready(PARENT_SECONDS):
             if os.getppid() != self._parent:
                 return None
-        word = receive(self._channel, SLOT.size)
+        word = self._inbox.take(SLOT.size)
         return None if word is None else int(SLOT.unpack(word)[0])
-
-
-def _job(channel: socket.socket) -> LoaderJob | None:
-    header = receive(channel, LENGTH.size)
-    body = receive(channel, LENGTH.unpack(header)[0]) if header else None
-    return None if body is None else LoaderJob.decode(body)
 
 
 def _failure(error: Exception) -> ClientError:
@@ -141,14 +133,18 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with socket.socket(fileno=descriptor) as channel:
-        job = _job(channel)
-        if job is None:
+        inbox = Inbox(channel)
+        body = inbox.frame()
+        if body is None:
             return
-        listener = Listener(channel, job.parent)
+        job = LoaderJob.decode(body)
+        listener = Listener(inbox, job.parent)
         listener.start()
         try:
             try:
                 serve(job, channel, listener.grants)
+            except ConnectionError:  # of this socket; the client's own come as ClientError
+                raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it is raised in the trainer
                 channel.sendall(error_frame(_failure(error)))
         except ConnectionError:  # the trainer went away while a message was on its way to it

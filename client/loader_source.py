@@ -65,7 +65,7 @@ class SlotSource:
     @property
     def child_pid(self) -> int | None:
         """The id of the process, if one runs."""
-        return self._child and self._child.pid
+        return None if self._child is None else self._child.pid
 
     def start(self) -> None:
         """Start the process, if there is anything left to receive and none runs. Raises `ClientError`."""

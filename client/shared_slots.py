@@ -6,7 +6,6 @@ side ends, and the last mapping that goes away frees it.
 
 import mmap
 import os
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -132,8 +131,8 @@ class SharedSlots:
 
 
 def _anonymous_file() -> int:
-    # By `sys.platform` for the type checker, which knows the call on Linux only.
-    if sys.platform == "linux":
-        return os.memfd_create("saccade-sampler")
+    memory_file = getattr(os, "memfd_create", None)  # of Linux; its memory has no name from the start
+    if memory_file is not None:
+        return int(memory_file("saccade-sampler"))
     with tempfile.TemporaryFile() as file:  # unlinked before anyone could open it
         return os.dup(file.fileno())
