@@ -6,6 +6,7 @@ until the GPU says that it has done so.
 
 import importlib
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,13 @@ def _rendered(arrays: dict[str, Any], spec: ServiceSpec) -> dict[str, Any]:
     boxes, objects, starts = (
         torch.from_numpy(arrays[name]).to(crops.device) for name in ("boxes", "objects", "starts")
     )
-    render = importlib.import_module("client.torch_rendering").render_tensors
-    tensors: dict[str, Any] = render(crops, arrays["colour"], boxes, objects, starts, spec.config, spec.categories)
+    tensors: dict[str, Any] = _render_tensors()(
+        crops, arrays["colour"], boxes, objects, starts, spec.config, spec.categories
+    )
     return tensors
+
+
+def _render_tensors() -> Callable[..., dict[str, Any]]:
+    # By name, so that the renderer is loaded where it is used and nowhere else.
+    renderer: Callable[..., dict[str, Any]] = importlib.import_module("client.torch_rendering").render_tensors
+    return renderer
