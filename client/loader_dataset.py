@@ -82,8 +82,9 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
         self._loaded = True
 
     def _from_loader(self, begin: int) -> Iterator[TorchBatch]:
-        with Loader[Any](self._settings) as batches:
-            batches.load_state_dict(state_of(self._settings.request, begin, self._digest))
+        batches = Loader[Any](self._settings)
+        batches.load_state_dict(state_of(self._settings.request, begin, self._digest))
+        with batches:
             for batch in batches:
                 self._next_step, self._digest = batch.step + 1, batch.digest
                 yield batch.torch()

@@ -159,7 +159,8 @@ def test_a_dataset_knows_its_length(small: ScriptedServer) -> None:
 
 
 def test_without_torch_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch", None)
+    for module in ("torch", "torch.utils.data"):
+        monkeypatch.setitem(sys.modules, module, None)
     for module in ("client.loader_dataset", "client.device_unloading", "client.pinned_slots"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(MissingExtraError, match=r"saccade-sampler\[torch\]"):
