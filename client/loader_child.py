@@ -70,9 +70,10 @@ def _spawn(memory: int) -> "tuple[subprocess.Popen[bytes], socket.socket]":
     ours, theirs = socket.socketpair()
     with theirs:
         # The search path of this process is handed on, so that the other finds the same code however the trainer was
-        # started. All other descriptors stay closed there: nothing keeps a socket open when the trainer dies.
+        # started; -P keeps the current folder out of it, which may hold another `client`. All other descriptors stay
+        # closed there: nothing keeps a socket open when the trainer dies.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
-        command = [sys.executable, "-m", "client.loader_process", str(theirs.fileno())]
+        command = [sys.executable, "-P", "-m", "client.loader_process", str(theirs.fileno())]
         passed = [theirs.fileno(), memory]
         try:
             return subprocess.Popen(command, pass_fds=passed, stdin=subprocess.DEVNULL, env=environment), ours

@@ -111,6 +111,17 @@ def test_a_process_that_dies_each_time_is_told(small: ScriptedServer, monkeypatc
         assert next(loaded).step == begun
 
 
+def test_another_client_in_the_current_folder_is_none_of_the_loaders(small: ScriptedServer, tmp_path: Path) -> None:
+    (tmp_path / "client.py").write_text("raise SystemExit(9)")
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "train.py"
+    script.write_text(TRAINER.format(then="print(batch.step, loaded.statistics.restarts)"))
+    command = [sys.executable, str(script), small.url]
+    environment = unmeasured_environment() | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout.splitlines()[1:], done.stderr) == (["0 0"], "")
+
+
 def test_a_process_that_cannot_be_started_is_told(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("client.loader_child.sys.executable", "/nowhere/python")
     with load_open(small.url) as loaded, pytest.raises(ClientError, match="did not start: No such file"):
