@@ -38,7 +38,7 @@ class DeviceUnloading:
     def attach(self, slots: SharedSlots) -> None:
         """Pin the memory where the device is a GPU."""
         if self._device.type == "cuda":
-            self._pinned = PinnedSlots(slots)
+            self._pinned = PinnedSlots(slots, self._device)
 
     def make_room(self) -> None:
         """Let go of the slots that the GPU has read, and wait for the oldest where it has as many as it may."""

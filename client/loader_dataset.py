@@ -52,7 +52,8 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
     def __iter__(self) -> Iterator[TorchBatch]:
         """Yield the batches from `start`, or from the step of a state that was loaded before; in a worker, its part.
 
-        Raises what `Loader` raises; in a worker, DataLoader raises it in the trainer, with the same type and message.
+        Raises what `Loader` raises. DataLoader raises a worker's error in the trainer, of the same type and with the
+        message, but without further attributes.
         """
         if not self._loaded:
             self._next_step, self._part = self._settings.request.start, None

@@ -6,6 +6,7 @@ process → loader    a frame for each batch that lies in a slot, in step order;
 A frame is a 4-byte length and a msgpack map; all numbers are little-endian.
 """
 
+import json
 import select
 import socket
 import struct
@@ -135,8 +136,8 @@ def batch_frame(token: Token) -> bytes:
 
 
 def error_frame(error: ClientError) -> bytes:
-    """Return the frame of an error: its kind, message and attributes."""
-    return frame({"error": type(error).__name__, "message": str(error.args[0]), "attributes": vars(error)})
+    """Return the frame of an error: its kind, message and attributes, which may hold whatever JSON a server sent."""
+    return frame({"error": type(error).__name__, "message": str(error.args[0]), "attributes": json.dumps(vars(error))})
 
 
 def read_token(body: bytes) -> Token:
@@ -144,7 +145,7 @@ def read_token(body: bytes) -> Token:
     message = msgpack.unpackb(body)
     if "error" in message:
         error = ERRORS[message["error"]](message["message"])
-        vars(error).update(message["attributes"])
+        vars(error).update(json.loads(message["attributes"]))
         raise error
     boxes = message.pop("boxes")
     return Token(**message, boxes=None if boxes is None else PackedBoxes(*boxes))

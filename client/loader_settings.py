@@ -36,6 +36,8 @@ class LoaderSettings:
     def __post_init__(self) -> None:
         """Raise `InvalidRequestError` that names the field, its value and its range."""
         require_integer("ahead", self.ahead, 1, MOST_AHEAD)
+        if self.timeout is not None and not isinstance(self.timeout, int | float):
+            raise InvalidRequestError("timeout", self.timeout, "seconds, as a number that can be sent to a process")
         if self.log_every is not None and not self.log_every > 0:
             raise InvalidRequestError("log_every", self.log_every, "seconds, above 0, or None")
 

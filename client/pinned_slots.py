@@ -11,6 +11,9 @@ from client.shared_slots import SharedSlots
 
 log = logging.getLogger("saccade_client")
 
+PORTABLE = 1
+"""CUDA's flag for memory that is pinned for every GPU of the process."""
+
 
 class PinnedSlots:
     """Slots that are page-locked where they lie; where that cannot be, what is to be copied is copied to pinned memory.
@@ -18,14 +21,16 @@ class PinnedSlots:
     registered: whether they are.
     """
 
-    def __init__(self, slots: SharedSlots) -> None:
-        """Page-lock the slots."""
+    def __init__(self, slots: SharedSlots, device: Any) -> None:
+        """Page-lock the slots. device: the GPU that reads them."""
         memory = np.frombuffer(slots.memory, np.uint8)
         self._address = memory.ctypes.data
-        result = int(torch.cuda.cudart().cudaHostRegister(self._address, memory.nbytes, 0))
+        self._device = device
+        with torch.cuda.device(device):  # the call sets up whichever GPU is the current one
+            result = int(torch.cuda.cudart().cudaHostRegister(self._address, memory.nbytes, PORTABLE))
         self.registered = result == 0
         if not self.registered:
-            _forget_error()
+            _forget_error(device)
             log.warning(
                 "the loader's memory of %d bytes cannot be pinned (CUDA error %d): batches are copied to pinned memory",
                 memory.nbytes, result,
@@ -44,12 +49,13 @@ class PinnedSlots:
         """Unlock the pages; no copy may be under way. May be called again."""
         if self.registered:
             self.registered = False
-            torch.cuda.cudart().cudaHostUnregister(self._address)
+            with torch.cuda.device(self._device):
+                torch.cuda.cudart().cudaHostUnregister(self._address)
 
 
-def _forget_error() -> None:
+def _forget_error(device: Any) -> None:
     # CUDA reports a failed call once more at the next kernel, whosever it is. This one takes the blame.
     try:
-        torch.zeros(1, device="cuda")
+        torch.zeros(1, device=device)
     except RuntimeError as error:
         log.debug("told once more: %s", error)

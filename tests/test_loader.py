@@ -3,11 +3,14 @@
 import gc
 import logging
 import pickle
+import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+import httpx
 import numpy as np
+import psutil
 import pytest
 
 import client
@@ -100,7 +103,8 @@ def test_a_second_loop_goes_on_where_the_first_was_left(small: ScriptedServer) -
     ("named", "field"),
     [({"ahead": 0}, "ahead"), ({"log_every": 0.0}, "log_every"), ({"batch_size": 0}, "batch_size"),
      ({"rank": 6, "world_size": 6}, "rank"), ({"start": 3, "stop": 2}, "stop"), ({"attempts": 0}, "attempts"),
-     ({"timeout": 0.0}, "timeout"), ({"layout": "dense", "device": "cpu"}, "layout")],
+     ({"timeout": 0.0}, "timeout"), ({"timeout": httpx.Timeout(3)}, "timeout"),
+     ({"layout": "dense", "device": "cpu"}, "layout")],
 )  # fmt: skip
 def test_values_out_of_range_are_refused_by_name(named: dict[str, Any], field: str) -> None:
     with pytest.raises(RequestRefusedError) as caught:
@@ -267,8 +271,23 @@ def test_a_loader_says_at_its_end_how_it_was(small: ScriptedServer, caplog: pyte
     assert lines[0].endswith("for 3 batches)")
 
 
-def test_a_loader_receives_ahead_of_the_trainer(small: ScriptedServer) -> None:
-    with load(small.url, ahead=3) as loaded:
-        next(loaded)
-        until(lambda: len(small.asked_at("/v1/stream")) == 1)
-        assert loaded.process_id is not None
+# --- ahead ---
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_batches_received_ahead_are_there_when_nobody_is_left_to_send_them(small: ScriptedServer, ahead: int) -> None:
+    with load(small.url, ahead=ahead) as loaded:
+        assert next(loaded).step == 0
+        process = psutil.Process(loaded.process_id)
+        until(lambda: idle(process))
+        process.kill()
+        assert steps(islice(loaded, ahead)) == list(range(1, 1 + ahead))
+        assert loaded.statistics.restarts == 0
+        assert next(loaded).step == 1 + ahead
+        assert loaded.statistics.restarts == 1
+
+
+def idle(process: psutil.Process) -> bool:
+    before = process.cpu_times()
+    time.sleep(0.3)
+    return process.cpu_times() == before
