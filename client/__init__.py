@@ -8,7 +8,7 @@ loader with a device, and for PyTorch's datasets.
 
 from client.async_client import AsyncSamplerClient
 from client.batch import Batch, PackedBatch, TorchBatch, TrainingArrays
-from client.batch_loader import Loader, loader
+from client.batch_loader import Loader
 from client.errors import (
     ClientError,
     DigestMismatchError,
@@ -20,6 +20,7 @@ from client.errors import (
     ServerUnavailableError,
     TransferError,
 )
+from client.loading import loader
 from client.requests import IndexRequest, StepRequest, StreamRequest
 from client.starvation import LoaderStatistics
 from client.sync_client import SamplerClient

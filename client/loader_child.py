@@ -25,7 +25,7 @@ class LoaderChild:
         except OSError as error:
             raise ClientError(f"the loader's process did not start: {error.strerror or error}") from error
         self._inbox = Inbox(self._channel)
-        self._channel.sendall(job.encode())
+        self._send(job.encode())
 
     @property
     def pid(self) -> int:
@@ -33,11 +33,8 @@ class LoaderChild:
         return self._process.pid
 
     def grant(self, slot: int) -> None:
-        """Let the process fill a slot. Does nothing for one that is gone: `receive` tells."""
-        try:
-            self._channel.sendall(SLOT.pack(slot))
-        except ConnectionError:
-            return
+        """Let the process fill a slot."""
+        self._send(SLOT.pack(slot))
 
     def receive(self) -> Token | None:
         """Wait for the next batch; None when the process is gone.
@@ -63,6 +60,10 @@ class LoaderChild:
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
+
+    def _send(self, message: bytes) -> None:
+        with suppress(ConnectionError):  # of a process that is gone: `receive` tells
+            self._channel.sendall(message)
 
 
 def _spawn(memory: int) -> "tuple[subprocess.Popen[bytes], socket.socket]":

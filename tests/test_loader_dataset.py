@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import client
 from client import Batch, MissingExtraError, RequestRefusedError, SampleError, SamplerClient, TorchBatch
 from client.loader_settings import asked
 from sampler.stream import step_keys
 from sampler.wire import encode_error
+from tests.loading import STREAM, load
 from tests.scripted_server import SMALL_CORNERNET, SMALL_SACCADE, Answer, ScriptedServer, scripted
-
-STREAM: dict[str, Any] = {"seed": 7, "batch_size": 6}
 
 torch_installed = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(not torch_installed, reason="torch is not installed")
@@ -31,11 +29,6 @@ needs_rendering = pytest.mark.skipif(
 def small() -> Iterator[ScriptedServer]:
     with scripted() as running:
         yield running
-
-
-def load(url: str, **named: Any) -> Any:
-    quick: dict[str, Any] = STREAM | {"attempts": 3, "max_wait": 0.05, "log_every": None} | named
-    return client.loader(url, **quick)
 
 
 def plain_stream(url: str, **named: Any) -> list[Batch]:
