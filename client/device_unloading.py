@@ -90,21 +90,18 @@ def _own(array: Any, device: Any) -> Any:
 
 def _unpacked(packed: PackedBoxes) -> Arrays:
     return {
-        "boxes": np.frombuffer(bytearray(packed.boxes), np.float32).reshape(-1, 5),
-        "objects": np.frombuffer(bytearray(packed.objects), np.uint8),
-        "starts": np.frombuffer(bytearray(packed.starts), np.int64),
+        "boxes": np.frombuffer(packed.boxes, np.float32).reshape(-1, 5),
+        "objects": np.frombuffer(packed.objects, np.uint8),
+        "starts": np.frombuffer(packed.starts, np.int64),
     }
 
 
 def _rendered(arrays: dict[str, Any], spec: ServiceSpec) -> dict[str, Any]:
-    """Return the dense tensors, on the device of the crops."""
-    crops = arrays["crop"]
-    boxes, objects, starts = (
-        torch.from_numpy(arrays[name]).to(crops.device) for name in ("boxes", "objects", "starts")
-    )
+    """Return the dense tensors, on the device of the crops; boxes stay with the CPU, which places what is drawn."""
     tensors: dict[str, Any] = _render_tensors()(
-        crops, arrays["colour"], boxes, objects, starts, spec.config, spec.categories
-    )
+        arrays["crop"], arrays["colour"], arrays["boxes"], arrays["objects"], arrays["starts"],
+        spec.config, spec.categories,
+    )  # fmt: skip
     return tensors
 
 
