@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 from client.answers import checked
 from client.batch import Batch, TorchBatch
 from client.errors import ClientError, MissingExtraError
-from client.loader_settings import LoaderSettings, require_digest, resumed_step, state_of
+from client.loader_settings import LOADED, LoaderSettings, require_digest, resumed_step, state_of
 from client.loader_source import SlotSource
 from client.slot_unloading import Unloading, ViewUnloading
 from client.starvation import LoaderStatistics, WaitingClock
@@ -110,7 +110,7 @@ class Loader(Generic[BatchT]):
         if self._spec is None:
             with self._settings.client() as client:
                 spec = client.spec()
-            require_digest(self._expected_digest, spec, self._settings.url)
+            require_digest(self._expected_digest, spec, self._settings.url, LOADED)
             self._spec = spec
         return self._spec
 
@@ -155,7 +155,7 @@ class Loader(Generic[BatchT]):
             step = resumed_step(state, self._settings.request, strict=strict)
         digest = state["digest"] if strict else None
         if self._spec is not None:
-            require_digest(digest, self._spec, self._settings.url)
+            require_digest(digest, self._spec, self._settings.url, LOADED)
         self._expected_digest = digest
         self._end()
         self._next_step = step

@@ -19,7 +19,7 @@ from client.answers import checked
 from client.batch import PackedBatch, TorchBatch
 from client.batch_loader import Loader
 from client.errors import RequestRefusedError
-from client.loader_settings import LoaderSettings, require_digest, resumed_step, state_of
+from client.loader_settings import LOADED, LoaderSettings, require_digest, resumed_step, state_of
 from client.requests import StreamRequest
 from sampler.stream import Shard
 
@@ -95,7 +95,7 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
         self._part, self._next_step = part, begin
         request = every_nth_step(self._settings.request, begin, workers)
         with self._settings.client() as client:
-            require_digest(self._digest, client.spec(), self._settings.url)
+            require_digest(self._digest, client.spec(), self._settings.url, LOADED)
             with closing(client.packed_stream(request)) as batches:
                 for packed, step in zip(batches, count(begin, workers), strict=False):
                     self._next_step, self._digest = step + workers, packed.spec.digest

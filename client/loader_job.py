@@ -16,7 +16,7 @@ class LoaderJob:
     """What the process is started for.
 
     digest: that the server must have. render: whether slots hold rendered batches, or crops for rendering elsewhere.
-    descriptor, count: of the shared memory. parent: process id of the trainer.
+    descriptor, count: of the shared memory.
     """
 
     settings: LoaderSettings
@@ -24,7 +24,6 @@ class LoaderJob:
     render: bool
     descriptor: int
     count: int
-    parent: int
 
     def encode(self) -> bytes:
         """Return the frame that the process reads first."""
@@ -32,7 +31,7 @@ class LoaderJob:
         shard = request.shard
         return frame({
             "url": self.settings.url, "options": self.settings.options, "digest": self.digest, "render": self.render,
-            "descriptor": self.descriptor, "count": self.count, "parent": self.parent,
+            "descriptor": self.descriptor, "count": self.count,
             "request": {"seed": request.seed, "start": request.start, "stop": request.stop,
                         "augment": request.augment, "layout": request.layout},
             "shard": [shard.batch_size, shard.rank, shard.world_size],

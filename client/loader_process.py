@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ def serve(job: LoaderJob, channel: socket.socket, grants: "queue.SimpleQueue[int
     kernels = fastest_kernels() if job.render else PLAIN  # what compiles takes a second to import
     with job.settings.client() as client:
         spec = client.spec()
-        require_digest(job.digest, spec, job.settings.url)
+        require_digest(job.digest, spec, job.settings.url, "at first contact")
         make = SlotForm.dense if job.render else SlotForm.compact
         form = make(spec.config, spec.categories, job.settings.request.shard.count)
         slots = SharedSlots(job.descriptor, job.count, form.size)
@@ -95,12 +95,12 @@ def _token(packed: PackedBatch, slot: int, boxes: PackedBoxes | None) -> Token:
 class Listener(threading.Thread):
     """Takes the slots that are granted, and ends the process once the trainer is gone."""
 
-    def __init__(self, inbox: Inbox, parent: int) -> None:
-        """parent: process id of the trainer."""
+    def __init__(self, inbox: Inbox) -> None:
+        """Listen at the socket's inbox, which is nobody else's from now on."""
         super().__init__(daemon=True)
         self.grants: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._inbox = inbox
-        self._parent = parent
+        self._parent = os.getppid()
 
     def run(self) -> None:
         """Listen until there is nobody to listen to."""
@@ -138,17 +138,15 @@ def main(descriptor: int) -> None:
         if body is None:
             return
         job = LoaderJob.decode(body)
-        listener = Listener(inbox, job.parent)
+        listener = Listener(inbox)
         listener.start()
-        try:
+        with suppress(ConnectionError):  # the trainer went away while a message was on its way to it
             try:
                 serve(job, channel, listener.grants)
             except ConnectionError:  # of this socket; the client's own come as ClientError
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it is raised in the trainer
                 channel.sendall(error_frame(_failure(error)))
-        except ConnectionError:  # the trainer went away while a message was on its way to it
-            return
 
 
 if __name__ == "__main__":

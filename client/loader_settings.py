@@ -15,6 +15,9 @@ from sampler.stream import STEP_LIMIT, Shard
 
 MOST_AHEAD = 256
 
+LOADED = "in the state that was loaded"
+"""Where a digest that is expected comes from: see `require_digest`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoaderSettings:
@@ -106,8 +109,11 @@ def resumed_step(state: Mapping[str, Any], request: StreamRequest, *, strict: bo
     return step
 
 
-def require_digest(expected: str | None, spec: ServiceSpec, url: str) -> None:
-    """Raise `DigestMismatchError` if a state is of other samples than those the server makes. None: of any."""
+def require_digest(expected: str | None, spec: ServiceSpec, url: str, since: str) -> None:
+    """Raise `DigestMismatchError` where a server makes other samples than expected. None: any.
+
+    since: where the expectation comes from, for the message.
+    """
     if expected is not None and expected != spec.digest:
-        message = f"{url}: digest {spec.digest}: expected {expected}, as in the state that was loaded"
+        message = f"{url}: digest {spec.digest}: expected {expected}, as {since}"
         raise DigestMismatchError(message, expected=expected, actual=spec.digest)

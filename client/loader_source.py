@@ -73,7 +73,7 @@ class SlotSource:
             return
         settings = self._settings.at(self._due.start)
         slots = self.slots
-        job = LoaderJob(settings, self._digest, self._render, slots.descriptor, slots.count, os.getpid())
+        job = LoaderJob(settings, self._digest, self._render, slots.descriptor, slots.count)
         self._child = LoaderChild(job)
         for _ in range(self._settings.ahead):
             self._grant(self._child)

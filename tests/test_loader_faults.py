@@ -119,7 +119,7 @@ def test_a_digest_that_changes_is_told_with_both(small: ScriptedServer) -> None:
         next(loaded)
         process_of(loaded).kill()
         small.spec = replace(small.spec, digest="d2")
-        with pytest.raises(DigestMismatchError) as caught:
+        with pytest.raises(DigestMismatchError, match="as at first contact") as caught:
             list(islice(loaded, 8))
         assert (caught.value.expected, caught.value.actual) == ("d1", "d2")
 
