@@ -1,12 +1,14 @@
 """The client that a training node installs: batches of a sampling server as NumPy arrays or tensors.
 
-`SamplerClient` is what a training loop needs, `AsyncSamplerClient` its twin for asyncio; `ClientError` is the base of
-all that they raise. Importing this package loads NumPy, msgpack, xxhash, httpx and stamina; PyTorch is loaded only by
-`Batch.torch`.
+`loader` is what a training loop needs: batches ahead of it, from a process of their own. `SamplerClient` gives single
+batches and streams, `AsyncSamplerClient` is its twin for asyncio; `ClientError` is the base of all that they raise.
+Importing this package loads NumPy, msgpack, xxhash, httpx and stamina; PyTorch is loaded only by `Batch.torch`, for a
+loader with a device, and for PyTorch's datasets.
 """
 
 from client.async_client import AsyncSamplerClient
 from client.batch import Batch, PackedBatch, TorchBatch, TrainingArrays
+from client.batch_loader import Loader
 from client.compact_batch import CompactBatch
 from client.errors import (
     ClientError,
@@ -19,7 +21,9 @@ from client.errors import (
     ServerUnavailableError,
     TransferError,
 )
+from client.loading import loader
 from client.requests import IndexRequest, StepRequest, StreamRequest
+from client.starvation import LoaderStatistics
 from client.sync_client import SamplerClient
 from sampler.keys import SampleKey
 from sampler.recipe import Recipe
@@ -33,6 +37,8 @@ __all__ = [
     "CompactBatch",
     "DigestMismatchError",
     "IndexRequest",
+    "Loader",
+    "LoaderStatistics",
     "MissingExtraError",
     "PackedBatch",
     "ProtocolError",
@@ -50,4 +56,5 @@ __all__ = [
     "TorchBatch",
     "TrainingArrays",
     "TransferError",
+    "loader",
 ]

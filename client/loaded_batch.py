@@ -1,0 +1,45 @@
+"""Batches whose arrays lie in a loader's slot."""
+
+from typing import Any
+
+import numpy as np
+
+from client.batch import ARRAY_NAMES, Batch
+from client.loader_messages import Token, read_origin
+from sampler.arrays import Arrays
+
+
+class LoadedBatch(Batch):
+    """A batch from a loader: like any other, but its keys and recipes are unpacked when first asked for.
+
+    Most training steps never ask, and the trainer's interpreter has better things to do.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        """Unpack keys and recipes; they are attributes like any other from then on."""
+        if name not in ("keys", "recipes"):
+            raise AttributeError(name)
+        keys, recipes = read_origin(vars(self).pop("_packed_origin"))
+        vars(self).update(keys=keys, recipes=recipes)
+        return vars(self)[name]
+
+
+def loaded_batch(token: Token, arrays: Arrays) -> Batch:
+    """Return the batch that a token and the dense arrays of its slot stand for, without copying."""
+    batch = LoadedBatch.__new__(LoadedBatch)
+    # Past the dataclass's own __init__, which would want keys and recipes at once.
+    vars(batch).update(
+        training_fields(arrays),
+        untagged=np.array(token.untagged, np.int64),
+        step=token.step,
+        digest=token.digest,
+        _packed_origin=token.origin,
+    )
+    return batch
+
+
+def training_fields(arrays: dict[str, Any]) -> dict[str, Any]:
+    """Return arrays or tensors, by their names in the array table, as the fields of `TrainingArrays`."""
+    fields = {name: arrays.get(name) for name in ARRAY_NAMES}
+    count = len(arrays.keys() - set(ARRAY_NAMES))
+    return {**fields, "attentions": tuple(arrays[f"attentions_{number}"] for number in range(count))}
