@@ -4,9 +4,7 @@ Where the device is a GPU, the copies run beside the trainer: the GPU reads pinn
 until the GPU says that it has done so.
 """
 
-import importlib
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from client.loader_messages import PackedBoxes, read_origin
 from client.loader_source import HELD, Delivered
 from client.pinned_slots import PinnedSlots
 from client.shared_slots import SharedSlots, SlotForm
+from client.torch_rendering import render_tensors
 from sampler.arrays import Arrays
 from sampler.spec import ServiceSpec
 
@@ -98,14 +97,8 @@ def _unpacked(packed: PackedBoxes) -> Arrays:
 
 def _rendered(arrays: dict[str, Any], spec: ServiceSpec) -> dict[str, Any]:
     """Return the dense tensors, on the device of the crops; boxes stay with the CPU, which places what is drawn."""
-    tensors: dict[str, Any] = _render_tensors()(
+    tensors: dict[str, Any] = render_tensors(
         arrays["crop"], arrays["colour"], arrays["boxes"], arrays["objects"], arrays["starts"],
         spec.config, spec.categories,
     )  # fmt: skip
     return tensors
-
-
-def _render_tensors() -> Callable[..., dict[str, Any]]:
-    # By name, so that the renderer is loaded where it is used and nowhere else.
-    renderer: Callable[..., dict[str, Any]] = importlib.import_module("client.torch_rendering").render_tensors
-    return renderer

@@ -33,8 +33,7 @@ from client.loader_messages import (
 from client.loader_settings import require_digest
 from client.shared_slots import SharedSlots, SlotForm
 from sampler.arrays import Arrays
-from sampler.kernels import PLAIN, Kernels, fastest_kernels
-from sampler.layouts import unpack_batch
+from sampler.kernels import PLAIN, fastest_kernels
 
 PARENT_SECONDS = 2.0
 """How often to look whether the trainer is still there: a fork of it may hold the socket open."""
@@ -43,23 +42,11 @@ GRACE_SECONDS = 0.5
 """Time to end in good order once the trainer is gone."""
 
 
-def fill_rendered(packed: PackedBatch, out: Arrays, kernels: Kernels) -> None:
-    """Render a batch into the dense arrays `out`, which hold anything."""
-    samples = [sample.arrays for sample in packed.wire.samples]
-    unpack_batch(samples, packed.wire.header.layout, packed.spec.config, out, kernels)
-
-
 def fill_compact(packed: PackedBatch, out: Arrays) -> PackedBoxes:
     """Copy a batch's crops and colour matrices into `out`, and return its boxes."""
-    samples = [sample.arrays for sample in packed.wire.samples]
-    for row, sample in enumerate(samples):
-        out["crop"][row], out["colour"][row] = sample["crop"], sample["colour"]
-    ends = np.cumsum([len(sample["boxes"]) for sample in samples])
-    return PackedBoxes(
-        np.concatenate([sample["boxes"] for sample in samples]).tobytes(),
-        np.concatenate([sample["objects"] for sample in samples]).tobytes(),
-        np.concatenate([[0], ends]).astype(np.int64).tobytes(),
-    )
+    batch = packed.compact()
+    out["crop"][...], out["colour"][...] = batch.crops, batch.colours
+    return PackedBoxes(batch.boxes.tobytes(), batch.objects.tobytes(), batch.starts.tobytes())
 
 
 def serve(job: LoaderJob, channel: socket.socket, grants: "queue.SimpleQueue[int | None]") -> None:
@@ -79,7 +66,7 @@ def serve(job: LoaderJob, channel: socket.socket, grants: "queue.SimpleQueue[int
                 out = form.arrays(np.frombuffer(slots.slot(slot), np.uint8))
                 boxes = None
                 if job.render:
-                    fill_rendered(packed, out, kernels)
+                    packed.render(out, kernels)
                 else:
                     boxes = fill_compact(packed, out)
                 channel.sendall(batch_frame(_token(packed, slot, boxes)))
