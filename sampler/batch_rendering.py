@@ -14,6 +14,9 @@ from sampler.kernels import PLAIN, Kernels
 from sampler.resize import Image
 from sampler.targets import draw_batch_targets
 
+WORD = 4
+"""Bytes of a float32."""
+
 
 def render_batch(
     crops: Sequence[Image] | NDArray[np.uint8],
@@ -46,5 +49,20 @@ def fill_backgrounds(config: SamplerConfig, out: Mapping[str, NDArray[Any]]) -> 
             continue
         if spec.background == 0 and array.flags.c_contiguous:
             array.reshape(-1).view(np.uint8).fill(0)  # as bytes, which takes half the time
-        else:
+        elif array.flags.aligned or not array.flags.c_contiguous or array.itemsize != WORD:
             array.fill(spec.background)
+        else:
+            _fill_unaligned(array.reshape(-1).view(np.uint8), np.array(spec.background, spec.dtype).tobytes())
+
+
+def _fill_unaligned(memory: NDArray[np.uint8], pattern: bytes) -> None:
+    """Repeat the four bytes of `pattern` over (4·n,) bytes that start anywhere, by words that are aligned.
+
+    NumPy fills an array inside a message, where nothing is aligned, at half the speed.
+    """
+    first = -memory.ctypes.data % WORD
+    rotated = np.frombuffer(pattern[first:] + pattern[:first], np.uint32)
+    memory[:first] = np.frombuffer(pattern[:first], np.uint8)
+    whole = (len(memory) - first) // WORD * WORD
+    memory[first : first + whole].view(np.uint32).fill(rotated[0])
+    memory[first + whole :] = np.frombuffer(rotated.tobytes(), np.uint8)[: len(memory) - first - whole]

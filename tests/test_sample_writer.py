@@ -1,6 +1,8 @@
 """A sample's message is written straight into memory, byte for byte as the encoder would have made it."""
 
 import dataclasses
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from sampler.sample_writer import largest_message, write_sample
 from sampler.targets import untagged
 from sampler.wire import WireSample, encode_sample
 from tests.laws import CATEGORIES, Pictures, random_boxes, random_numbers
+from tests.live_server import ROOT
 
 PICTURES = Pictures()
 SACCADE = PRESETS["cornernet_saccade"]
@@ -110,3 +113,35 @@ def test_a_written_message_needs_no_memory_of_its_own_for_the_crop() -> None:
     first = np.frombuffer(memory, np.uint8).__array_interface__["data"][0]
     assert len(pasted) == 1
     assert first < pasted[0] < first + len(memory)
+
+
+WARM = """
+from sampler.compiled_kernels import COMPILED, _blacken, _resize_rows, _channel_sums, warm_up
+from sampler.compiled_rendering import RENDERING
+from sampler.arrays import LAYOUTS, allocate
+from sampler.config import PRESETS
+from sampler.keys import SampleKey
+from sampler.layouts import lay_out, unpack_batch
+from sampler.sample import make_sample
+from sampler.sample_writer import write_sample
+from tests.laws import Pictures
+
+warm_up()
+kernels = (_blacken, _resize_rows, _channel_sums, *RENDERING)
+warm = [len(kernel.signatures) for kernel in kernels]
+pictures, memory = Pictures(), memoryview(bytearray(9_000_000))
+pictures.read(3).flags.writeable = False
+for config in PRESETS.values():
+    for layout in LAYOUTS:
+        for index in range(2, 6):
+            key = SampleKey(1, 0, index)
+            write_sample(memory[index:], 0, pictures, config, 5, key, layout=layout, kernels=COMPILED)
+        arrays = lay_out(make_sample(pictures, config, key, kernels=COMPILED), layout, config, 5, COMPILED)
+        unpack_batch([arrays], layout, config, allocate(config, 5, 1), COMPILED)
+print(warm == [len(kernel.signatures) for kernel in kernels])
+"""
+
+
+def test_after_the_warm_up_no_sample_in_any_layout_compiles_anything() -> None:
+    done = subprocess.run([sys.executable, "-c", WARM], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["True"]
