@@ -1,6 +1,8 @@
 """A sample's message on the wire, written straight into memory that is there already."""
 
-from sampler.arrays import Layout
+import numpy as np
+
+from sampler.arrays import Layout, array_table, heat_names
 from sampler.config import SamplerConfig
 from sampler.errors import InvalidRequestError
 from sampler.kernels import PLAIN, Kernels
@@ -36,3 +38,22 @@ def write_sample(
         raise InvalidRequestError("memory", len(memory), f"at least {len(message)} bytes")
     memory[: len(message)] = message
     return len(message)
+
+
+ENVELOPE = 4096
+"""Bytes of a message beside its arrays' data: names, key, recipe, shapes."""
+
+
+def largest_message(layout: Layout, config: SamplerConfig, categories: int, boxes: int) -> int:
+    """Return how many bytes the message of a sample has at most whose image has `boxes` boxes.
+
+    categories: C of the dataset.
+    """
+    height, width = config.output_size
+    planes = min(boxes, categories)
+    total = ENVELOPE
+    for spec in array_table(layout, config, categories):
+        lengths = {"N": boxes} | {f"K{place}": planes * height * width for place in range(len(heat_names(config)))}
+        sides = [side if isinstance(side, int) else lengths[side] for side in spec.shape]
+        total += int(np.prod(sides)) * np.dtype(spec.dtype).itemsize
+    return total

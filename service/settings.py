@@ -61,6 +61,13 @@ class Settings(BaseSettings):
     buffer_mb: int = Field(
         default=1024, ge=1, le=1 << 20, description="memory (MB) for samples made ahead of what clients have taken"
     )
+    steps_ahead: int = Field(
+        default=2, ge=0, le=1024, description="steps that a stream works ahead of the one being sent"
+    )
+    batch_cache_mb: int = Field(
+        default=256, ge=0, le=1 << 20,
+        description="part of that memory (MB) for batches kept for whoever asks for them again; 0: none",
+    )  # fmt: skip
     max_body_kb: int = Field(default=1024, ge=1, le=1 << 20, description="largest request body (kB); past it: 413")
     max_image_pixels: int = Field(
         default=MAX_PIXELS, ge=1, le=1 << 30, description="images of more pixels are refused before they are decoded"
