@@ -122,8 +122,20 @@ class Arena:
         self._slots = [self.shared + place * slot for place in reversed(range(reserved))]
         self._returned: deque[_Range] = deque()
         self._waiting: list[asyncio.Future[None]] = []
-        self.bytes_in_use = 0
-        self.slabs_in_use = 0
+        self._bytes_in_use = 0
+        self._slabs_in_use = 0
+
+    @property
+    def bytes_in_use(self) -> int:
+        """Bytes of all slabs that are lent."""
+        self.settle()
+        return self._bytes_in_use
+
+    @property
+    def slabs_in_use(self) -> int:
+        """How many slabs are lent."""
+        self.settle()
+        return self._slabs_in_use
 
     def warm(self, size: int) -> None:
         """Have the first `size` bytes in memory before they are needed. Only while no slab is lent."""
@@ -149,7 +161,7 @@ class Arena:
         if rest:
             lent.size -= rest
             self._extents.give(lent.start + lent.size, rest)
-            self.bytes_in_use -= rest
+            self._bytes_in_use -= rest
             self._wake()
         return rest
 
@@ -157,8 +169,8 @@ class Arena:
         """Make free what has come back."""
         while self._returned:
             lent = self._returned.popleft()
-            self.bytes_in_use -= lent.size
-            self.slabs_in_use -= 1
+            self._bytes_in_use -= lent.size
+            self._slabs_in_use -= 1
             if lent.reserved:
                 self._slots.append(lent.start)
             else:
@@ -182,8 +194,8 @@ class Arena:
     def _lend(self, lent: _Range) -> Slab:
         memory = self._memory[lent.start : lent.start + lent.size]
         memory[-PROGRESS_BYTES:] = bytes(PROGRESS_BYTES)
-        self.bytes_in_use += lent.size
-        self.slabs_in_use += 1
+        self._bytes_in_use += lent.size
+        self._slabs_in_use += 1
 
         def give_back() -> None:
             # Whichever thread lets go last is here, perhaps amid a garbage collection: only note it.

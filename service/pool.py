@@ -206,6 +206,7 @@ class WorkerPool:
             if seat.given:
                 self._begin(seat, seat.given[0])
             _settle(ticket, outcome, payload)
+            del ticket  # its slab is not to wait for the next answer
             self._hand_out()
 
     def _put_back(self, seat: Seat) -> None:
