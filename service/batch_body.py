@@ -1,24 +1,22 @@
-"""The body of a batch response: samples in request order, as workers make them."""
+"""The body of a batch response: messages in request order, as workers make them."""
 
-import asyncio
 import time
-from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
 
-from sampler.arrays import Layout
 from sampler.wire import PayloadDigest, encode_error, encode_header, encode_trailer
-from service.budget import Budget
-from service.jobs import Job
+from service.batch_cache import Run, SharedBatch
+from service.lookahead import Lookahead
 from service.metrics import Metrics
-from service.pool import WorkerPool
 from service.problems import ServiceError, problem_of
+from service.run_source import RunSource
 from service.selection import Batch
 from service.shutdown import Shutdown
 
-JOBS_PER_WORKER = 3
-"""How far one response runs ahead, in jobs a worker: enough to keep all busy while a sample is on its way out."""
+PIECE_BYTES = 1_300_000
+"""Bytes that are sent at once: larger pieces were measured to leave more slowly."""
+
+Piece = bytes | memoryview
 
 
 class SampleFailedError(Exception):
@@ -27,82 +25,96 @@ class SampleFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BatchMaker:
-    """Makes the bytes of batches with a pool, within a budget."""
+    """Makes the bodies of responses.
 
-    pool: WorkerPool
-    budget: Budget
+    steps_ahead: how far a stream works ahead of the step that is being sent. stall_seconds: time in which a client
+    must take something.
+    """
+
+    source: RunSource
     metrics: Metrics
     shutdown: Shutdown
-    sample_bytes: Mapping[Layout, int]
+    steps_ahead: int
+    stall_seconds: float
 
-    async def stream(self, batches: Iterable[Batch]) -> AsyncGenerator[bytes, None]:
-        """Yield the messages of batch after batch. Ends before a batch when the server is to end.
+    def open(self, batches: Iterable[Batch]) -> "BatchBody":
+        """Begin a body that gives batch after batch. To be closed."""
+        return BatchBody(self, iter(batches))
+
+
+class BatchBody:
+    """The messages of one response."""
+
+    def __init__(self, maker: BatchMaker, batches: Iterator[Batch]) -> None:
+        """Begin with the first batch."""
+        self._shutdown = maker.shutdown
+        self._metrics = maker.metrics
+        self._ahead = Lookahead(maker.source, batches, maker.steps_ahead, maker.stall_seconds)
+
+    def whole_length(self) -> int | None:
+        """Return the bytes of a body of one batch where all of it is made already; None otherwise.
+
+        What is there stays there until it is sent.
+        """
+        shared = self._ahead.current()
+        if shared is None or not self._ahead.hold_whole() or shared.trailer is None:
+            return None
+        sizes = sum(run.size for run in shared.runs if run is not None)
+        return len(encode_header(shared.batch.header)) + sizes + len(shared.trailer)
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._ahead.close()
+
+    async def pieces(self) -> AsyncGenerator[Piece, None]:
+        """Yield the bytes, batch after batch. Ends before a batch when the server is to end.
 
         Raises `SampleFailedError` after the message that says which sample could not be made, and why.
         """
-        for batch in batches:
-            async with aclosing(self.batch(batch)) as messages:
-                async for message in messages:
-                    yield message
-            if self.shutdown.begun:
+        while (shared := self._ahead.current()) is not None:
+            yield encode_header(shared.batch.header)
+            digest = None if shared.trailer is not None else PayloadDigest()
+            if digest is not None:
+                digest.update(encode_header(shared.batch.header))
+            samples = self._metrics.samples.labels(shared.batch.header.layout)
+            for _ in shared.plan:
+                try:
+                    run = await self._next_run()
+                    piece: Piece
+                    for piece in _cut(run.view()):
+                        if digest is not None:
+                            digest.update(piece)
+                        yield piece
+                    piece = b""  # this memory may be what the next run needs
+                    samples.inc(len(run.lengths or ()))
+                    run.check()
+                except ServiceError as error:
+                    self._ahead.fail()
+                    yield encode_error(problem_of(error))
+                    raise SampleFailedError(str(error)) from error
+                self._ahead.sent()
+                del run
+            yield _trailer(shared, digest)
+            self._ahead.end_batch()
+            if self._shutdown.begun:
                 return
 
-    async def batch(self, batch: Batch) -> AsyncGenerator[bytes, None]:
-        """Yield the messages of one batch: header, samples, trailer."""
-        digest = PayloadDigest()
-        header = encode_header(batch.header)
-        digest.update(header)
-        yield header
-        samples = self._in_order(batch)
-        async with aclosing(samples):
-            try:
-                async for payload in samples:
-                    digest.update(payload)
-                    yield payload
-                    self.metrics.samples.labels(batch.header.layout).inc()
-            except ServiceError as error:
-                yield encode_error(problem_of(error))
-                raise SampleFailedError(str(error)) from error
-        yield encode_trailer(batch.header.count, digest.hex())
-
-    async def _in_order(self, batch: Batch) -> AsyncGenerator[bytes, None]:
-        """Yield the samples' messages. One sample under way is free; each further one holds a share of the budget."""
-        size = self.sample_bytes[batch.header.layout]
-        jobs = (
-            Job("sample", key, batch.header.augment, batch.header.layout, position)
-            for position, key in enumerate(batch.keys)
-        )
-        under_way: deque[asyncio.Future[bytes]] = deque()
-        try:
-            while self._run_ahead(under_way, jobs, size):
-                begun = time.perf_counter()
-                payload = await under_way[0]
-                self.metrics.sample_seconds.observe(time.perf_counter() - begun)
-                yield payload
-                under_way.popleft()
-                if under_way:
-                    self.budget.give(size)
-        finally:
-            self.budget.give(size * max(0, len(under_way) - 1))
-            for answer in under_way:
-                _drop(answer)
-
-    def _run_ahead(self, under_way: "deque[asyncio.Future[bytes]]", jobs: Iterator[Job], size: int) -> bool:
-        """Submit jobs as far ahead as workers and budget allow; say whether anything is under way."""
-        while len(under_way) < JOBS_PER_WORKER * self.pool.size:
-            lent = len(under_way) > 0
-            if lent and not self.budget.take(size):
-                break
-            job = next(jobs, None)
-            if job is None:
-                self.budget.give(size if lent else 0)
-                break
-            under_way.append(self.pool.submit(job))
-        return bool(under_way)
+    async def _next_run(self) -> Run:
+        begun = time.perf_counter()
+        if self._shutdown.begun:
+            self._ahead.begin_no_more()
+        run = await self._ahead.head()
+        self._metrics.sample_seconds.observe(time.perf_counter() - begun)
+        return run
 
 
-def _drop(answer: "asyncio.Future[bytes]") -> None:
-    """Let go of an answer nobody waits for; a job that has not begun is then never made."""
-    if answer.done() and not answer.cancelled():
-        answer.exception()
-    answer.cancel()
+def _trailer(shared: SharedBatch, digest: PayloadDigest | None) -> bytes:
+    """Return a batch's last message, and leave it for whoever shares the batch."""
+    if digest is not None:
+        shared.trailer = encode_trailer(shared.batch.header.count, digest.hex())
+    return shared.trailer or b""
+
+
+def _cut(view: memoryview) -> Iterator[memoryview]:
+    for start in range(0, len(view), PIECE_BYTES):
+        yield view[start : start + PIECE_BYTES]

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sampler.wire import MEDIA_TYPE
-from service.batch_body import SampleFailedError
+from service.batch_body import BatchBody, SampleFailedError
 from service.budget import Gate
 from service.departure import ClientLeftError, departure
 from service.error_responses import respond
@@ -59,7 +59,7 @@ class Delivery:
 
 
 class BatchResponse(Response):
-    """Streams messages.
+    """Streams messages; a batch that is made already goes with its length.
 
     When a sample fails, the connection is broken off after the message that says so: the response stays incomplete,
     so that no cache on the way keeps it.
@@ -69,16 +69,19 @@ class BatchResponse(Response):
 
     def __init__(
         self,
-        messages: Callable[[], AsyncGenerator[bytes, None]],
+        body: Callable[[], BatchBody],
         admission: Admission,
         delivery: Delivery,
         headers: Mapping[str, str],
+        *,
+        endless: bool = False,
     ) -> None:
-        """`messages` is called once the response is admitted."""
+        """`body` is called once the response is admitted. endless: of more than one batch, perhaps."""
         self.status_code = 200
         self.background = None
         self.body = b""
-        self._messages = messages
+        self._open = body
+        self._endless = endless
         self._admission = admission
         self._delivery = delivery
         self.init_headers(headers)
@@ -110,11 +113,19 @@ class BatchResponse(Response):
             await asyncio.gather(body, leaving, return_exceptions=True)
 
     async def _send_all(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async with aclosing(self._messages()) as messages:
-            async for message in messages:
-                async with asyncio.timeout(self._delivery.stall_seconds):
-                    await send({"type": "http.response.body", "body": message, "more_body": True})
+        body = self._open()
+        try:
+            length = None if self._endless else body.whole_length()
+            announced = [] if length is None else [(b"content-length", str(length).encode())]
+            headers = [*self.raw_headers, *announced]
+            await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
+            async with aclosing(body.pieces()) as pieces:
+                async for piece in pieces:
+                    async with asyncio.timeout(self._delivery.stall_seconds):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    del piece  # its memory may be what the next one needs
+        finally:
+            body.close()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -1,6 +1,6 @@
 """What is counted, in a registry of the app's own."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily
@@ -31,7 +31,7 @@ class Metrics:
             buckets=SECONDS, registry=self.registry,
         )  # fmt: skip
         self.sample_seconds = Histogram(
-            "sampler_sample_seconds", "Time that a response waited for its next sample", buckets=SECONDS,
+            "sampler_sample_seconds", "Time that a response waited for its next run of samples", buckets=SECONDS,
             registry=self.registry,
         )  # fmt: skip
 
@@ -41,7 +41,11 @@ class Metrics:
 
     def watch_count(self, name: str, meaning: str, value: Callable[[], float]) -> None:
         """Add a counter whose value is kept elsewhere."""
-        self.registry.register(_Tally(name, meaning, value))
+        self.registry.register(_Tally(name, meaning, lambda: {"": value()}))
+
+    def watch_counts(self, name: str, meaning: str, label: str, values: Callable[[], Mapping[str, float]]) -> None:
+        """Add counters that are kept elsewhere, one for each value of a label."""
+        self.registry.register(_Tally(name, meaning, values, label))
 
     def text(self) -> bytes:
         """Return all of them in the Prometheus text format."""
@@ -49,8 +53,13 @@ class Metrics:
 
 
 class _Tally(Collector):
-    def __init__(self, name: str, meaning: str, value: Callable[[], float]) -> None:
-        self._name, self._meaning, self._value = name, meaning, value
+    """Counts that are kept elsewhere: one without a label, or one for each value of a label."""
+
+    def __init__(self, name: str, meaning: str, values: Callable[[], Mapping[str, float]], label: str = "") -> None:
+        self._name, self._meaning, self._values, self._label = name, meaning, values, label
 
     def collect(self) -> Iterable[Metric]:
-        yield CounterMetricFamily(self._name, self._meaning, value=self._value())
+        family = CounterMetricFamily(self._name, self._meaning, labels=[self._label] if self._label else [])
+        for kind, count in self._values().items():
+            family.add_metric([kind] if self._label else [], count)
+        yield family

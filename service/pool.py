@@ -1,18 +1,22 @@
 """The worker pool: a queue of jobs, and processes that make them.
 
-A worker that dies is replaced and its jobs are put back in front of the queue; the answers are the same bytes, since
-a sample does not depend on who makes it. A job that ends its worker again and again is given up.
+Whoever asks has a lane of its own in the queue, and lanes take turns. A worker that dies is replaced and its jobs are
+put back in front of the queue; the answers are the same bytes, since a sample does not depend on who makes it. A job
+that ends its worker again and again is given up.
 """
 
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import msgpack
 
-from service.jobs import Job, Outcome
-from service.problems import ServiceError
+from service.arena import Arena, Slab
+from service.jobs import Job, Outcome, RunJob
+from service.lanes import Lanes
+from service.problems import JobError, ServiceError
 from service.worker_process import WorkerProcess, WorkerSetup
 
 log = logging.getLogger("saccade_sampler.pool")
@@ -29,12 +33,30 @@ LONGEST_PAUSE = 5.0
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A job on its way through the pool."""
+    """A job on its way through the pool, and the slab it is written to, which it keeps from being lent again.
+
+    attempts: how often its current sample was begun. progress: samples of a run that were seen to be written.
+    """
 
     number: int
-    job: Job
+    job: Job | RunJob
     answer: "asyncio.Future[bytes]"
+    slab: Slab | None = None
     attempts: int = 0
+    progress: int = 0
+
+    def has_progressed(self) -> bool:
+        """Whether more samples of a run are written than when this was last asked."""
+        before, self.progress = self.progress, self.slab.progress if self.slab else 0
+        return self.progress > before
+
+    @property
+    def culprit(self) -> dict[str, int]:
+        """The key of the sample that is being made, or was when the worker ended."""
+        key = (
+            self.job.keys[min(self.progress, len(self.job.keys) - 1)] if isinstance(self.job, RunJob) else self.job.key
+        )
+        return key.as_dict()
 
 
 @dataclass(slots=True, eq=False)
@@ -54,12 +76,13 @@ class Seat:
 class WorkerPool:
     """Runs jobs on `size` worker processes. All methods belong to one event loop."""
 
-    def __init__(self, setup: WorkerSetup, size: int, job_seconds: float) -> None:
-        """job_seconds: time for one job, after which its worker is replaced."""
+    def __init__(self, setup: WorkerSetup, size: int, job_seconds: float, arena: Arena | None = None) -> None:
+        """job_seconds: time for one sample, after which its worker is replaced. arena: where runs are written."""
         self._setup = setup
+        self._descriptor = None if arena is None else arena.descriptor
         self._job_seconds = job_seconds
         self._seats = [Seat() for _ in range(size)]
-        self._queue: deque[Ticket] = deque()
+        self._queue: Lanes[Ticket] = Lanes()
         self._numbers = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
@@ -77,8 +100,9 @@ class WorkerPool:
 
     @property
     def queued(self) -> int:
-        """How many jobs wait for a worker."""
-        return sum(not ticket.answer.done() for ticket in self._queue)
+        """How many samples wait for a worker."""
+        return sum(len(ticket.job.keys) if isinstance(ticket.job, RunJob) else 1
+                   for ticket in self._queue if not ticket.answer.done())  # fmt: skip
 
     @property
     def process_ids(self) -> list[int]:
@@ -88,7 +112,7 @@ class WorkerPool:
     async def start(self) -> None:
         """Start all workers and wait until each is ready. Raises `ServiceError` when one cannot start."""
         processes = await asyncio.gather(
-            *(WorkerProcess.start(self._setup) for _ in self._seats), return_exceptions=True
+            *(WorkerProcess.start(self._setup, self._descriptor) for _ in self._seats), return_exceptions=True
         )
         failures = [outcome for outcome in processes if isinstance(outcome, BaseException)]
         for seat, process in zip(self._seats, processes, strict=True):
@@ -114,20 +138,21 @@ class WorkerPool:
             seat.process = None
         await asyncio.gather(*(process.end() for process in processes))
 
-    def submit(self, job: Job) -> "asyncio.Future[bytes]":
+    def submit(self, job: Job | RunJob, lane: Hashable = None, slab: Slab | None = None) -> "asyncio.Future[bytes]":
         """Queue a job; the future gives its bytes, or raises `ServiceError` with the problem a worker found.
 
+        lane: who asks; lanes are served in turn. slab: where a run goes; it is held until the job is over.
         Cancel the future when the answer is not wanted any more: a job that has not begun is then never made.
         """
         self._numbers += 1
-        ticket = Ticket(self._numbers, job, asyncio.get_running_loop().create_future())
-        self._queue.append(ticket)
+        ticket = Ticket(self._numbers, job, asyncio.get_running_loop().create_future(), slab)
+        self._queue.put(lane, ticket)
         self._hand_out()
         return ticket.answer
 
     def _hand_out(self) -> None:
         while self._queue and (seat := min(self._open_seats(), key=lambda seat: len(seat.given), default=None)):
-            ticket = self._queue.popleft()
+            ticket = self._queue.take()
             if ticket.answer.done():
                 continue
             if not seat.given:
@@ -165,7 +190,7 @@ class WorkerPool:
     async def _restart(self, seat: Seat, pause: float) -> float:
         await asyncio.sleep(pause)
         try:
-            seat.process = await WorkerProcess.start(self._setup)
+            seat.process = await WorkerProcess.start(self._setup, self._descriptor)
         except ServiceError as error:
             log.error("a worker cannot start: %s", error)
             return min(LONGEST_PAUSE, max(0.1, 2 * pause))
@@ -181,14 +206,17 @@ class WorkerPool:
             if seat.given:
                 self._begin(seat, seat.given[0])
             _settle(ticket, outcome, payload)
+            del ticket  # its slab is not to wait for the next answer
             self._hand_out()
 
     def _put_back(self, seat: Seat) -> None:
         for ticket in reversed(seat.given):
+            if ticket.has_progressed():
+                ticket.attempts = 1  # an earlier sample of the run was the one that ended workers before
             if ticket.attempts >= ATTEMPTS:
-                _fail(ticket, f"sample {ticket.job.key.as_dict()} ended its worker {ATTEMPTS} times and is given up")
+                _fail(ticket, f"sample {ticket.culprit} ended its worker {ATTEMPTS} times and is given up")
             else:
-                self._queue.appendleft(ticket)
+                self._queue.put_first(ticket)
         seat.given.clear()
         self._hand_out()
 
@@ -198,7 +226,11 @@ class WorkerPool:
             await asyncio.sleep(min(1.0, self._job_seconds / 4))
             now = asyncio.get_running_loop().time()
             for seat in self._seats:
-                if seat.process and seat.given and now - seat.since > self._job_seconds:
+                if not seat.process or not seat.given:
+                    continue
+                if seat.given[0].has_progressed():
+                    seat.since = now
+                elif now - seat.since > self._job_seconds:
                     log.error("worker %d made no progress for %g s and is ended", seat.process.pid, now - seat.since)
                     seat.process.kill()
                     seat.since = now
@@ -215,18 +247,8 @@ def _settle(ticket: Ticket, outcome: Outcome, payload: bytes) -> None:
 
 def _fail(ticket: Ticket, detail: str) -> None:
     if not ticket.answer.done():
-        ticket.answer.set_exception(ServiceError("worker", detail, ticket.job.key.as_dict()))
+        ticket.answer.set_exception(ServiceError("worker", detail, ticket.culprit))
 
 
 def _how(code: int | None) -> str:
     return f"signal {-code}" if code is not None and code < 0 else f"status {code}"
-
-
-class JobError(ServiceError):
-    """What a worker says went wrong with a job."""
-
-    def __init__(self, document: dict[str, object]) -> None:
-        """Take a problem document as the worker made it."""
-        members = {name: value for name, value in document.items() if name not in ("type", "title", "status", "detail")}
-        kind = str(document["type"]).rpartition(":")[2]
-        super().__init__(kind, str(document["detail"]), members)

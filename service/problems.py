@@ -34,6 +34,16 @@ class ServiceError(SamplerError):
         self.members = dict(members or {})
 
 
+class JobError(ServiceError):
+    """What a worker says went wrong with a job."""
+
+    def __init__(self, document: dict[str, object]) -> None:
+        """Take a problem document as the worker made it."""
+        members = {name: value for name, value in document.items() if name not in ("type", "title", "status", "detail")}
+        kind = str(document["type"]).rpartition(":")[2]
+        super().__init__(kind, str(document["detail"]), members)
+
+
 def problem(kind: str, detail: str, members: Mapping[str, object] | None = None) -> Problem:
     """Return a problem document; `kind` is a key of TITLES."""
     status, title = TITLES[kind]

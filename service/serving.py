@@ -11,13 +11,17 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from sampler.arrays import LAYOUTS, largest_sample
+from sampler.arrays import Layout
 from sampler.config import SamplerConfig
 from sampler.cornernet_lite import IgnoredKeysWarning, load_config
 from sampler.dataset import Dataset, open_dataset
 from sampler.digest import sample_digest
+from sampler.sample_writer import largest_message
 from sampler.spec import ServiceSpec
+from service.arena import Arena
 from service.batch_body import BatchMaker
+from service.batch_cache import BatchCache
+from service.batch_plan import RUN_BYTES, BatchPlanner
 from service.batch_response import Admission, Delivery
 from service.budget import Budget, Gate
 from service.decoded import find_decoded
@@ -25,11 +29,19 @@ from service.demo import ensure_demo
 from service.metrics import Metrics
 from service.pool import WorkerPool
 from service.problems import ServiceError
+from service.run_source import RunSource
 from service.settings import MEGABYTE, Settings
 from service.shutdown import Shutdown
 from service.worker_process import WorkerSetup
 
 log = logging.getLogger("saccade_sampler")
+
+
+EXACT_LAYOUTS: tuple[Layout, ...] = ("compact", "dense")
+"""Layouts whose messages are not much smaller than `largest_message`; sparse ones are nearly always."""
+
+WARM_BYTES = 32 * MEGABYTE
+"""The part of the arena that is brought into memory before the first request: about three batches of 48."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +85,12 @@ async def _started(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> 
     decoded = await asyncio.to_thread(find_decoded, settings, dataset)
     setup = WorkerSetup(dataset.index_dir, images, config, settings.max_image_pixels, settings.cache_dir / "kernels",
                         decoded.store, decoded.address)  # fmt: skip
-    pool = WorkerPool(setup, settings.workers, settings.job_seconds)
-    gate, budget = Gate(settings.max_requests), Budget(settings.buffer_mb * MEGABYTE)
-    sizes = {layout: largest_sample(layout, config, spec.categories) for layout in LAYOUTS}
-    _watch(metrics, pool, gate, budget)
+    arena = _arena(settings, config, spec)
+    pool = WorkerPool(setup, settings.workers, settings.job_seconds, arena)
+    source = _source_of_runs(settings, dataset, config, pool, arena)
+    gate = Gate(settings.max_requests)
+    _watch(metrics, pool, gate, source.budget)
+    _watch_memory(metrics, arena, source.cache)
     decoded.watch(metrics)
     await pool.start()
     log.info(
@@ -90,7 +104,7 @@ async def _started(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> 
             dataset_name=annotations.stem,
             spec=spec,
             pool=pool,
-            maker=BatchMaker(pool, budget, metrics, shutdown, sizes),
+            maker=BatchMaker(source, metrics, shutdown, settings.steps_ahead, settings.stall_seconds),
             admission=Admission(gate, shutdown, settings.retry_after),
             delivery=Delivery(shutdown, metrics, settings.stall_seconds),
             shutdown=shutdown,
@@ -99,6 +113,26 @@ async def _started(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> 
     finally:
         shutdown.forget()
         await pool.stop()
+        arena.close()
+
+
+def _arena(settings: Settings, config: SamplerConfig, spec: ServiceSpec) -> Arena:
+    """Return the memory for samples: what all requests share, and behind it room for a run of each of them."""
+    largest = max(largest_message(layout, config, spec.categories, config.max_objects) for layout in EXACT_LAYOUTS)
+    arena = Arena(settings.buffer_mb * MEGABYTE, settings.max_requests, max(largest, RUN_BYTES))
+    arena.warm(WARM_BYTES)
+    return arena
+
+
+def _source_of_runs(
+    settings: Settings, dataset: Dataset, config: SamplerConfig, pool: WorkerPool, arena: Arena
+) -> RunSource:
+    starts = dataset.box_starts
+    planner = BatchPlanner(
+        config, dataset.category_count, lambda index: int(starts[index + 1] - starts[index]), settings.workers
+    )
+    cache = BatchCache(min(settings.batch_cache_mb, settings.buffer_mb) * MEGABYTE)
+    return RunSource(pool, arena, Budget(arena.shared), cache, planner)
 
 
 def sampler_config(settings: Settings) -> SamplerConfig:
@@ -138,6 +172,19 @@ def _watch(metrics: Metrics, pool: WorkerPool, gate: Gate, budget: Budget) -> No
     metrics.watch("sampler_queue_depth", "Samples that wait for a worker", lambda: pool.queued)
     metrics.watch("sampler_requests_in_flight", "Batch responses being sent", lambda: gate.taken)
     metrics.watch("sampler_ahead_bytes", "Memory lent to samples made ahead", lambda: budget.total - budget.free)
+
+
+def _watch_memory(metrics: Metrics, arena: Arena, cache: BatchCache) -> None:
+    metrics.watch("sampler_slabs", "Pieces of the samples' memory that are in use", lambda: arena.slabs_in_use)
+    metrics.watch("sampler_slab_bytes", "Bytes of the samples' memory that are in use", lambda: arena.bytes_in_use)
+    metrics.watch("sampler_slab_capacity_bytes", "Bytes of the samples' memory", lambda: arena.capacity)
+    metrics.watch("sampler_batch_cache_bytes", "Memory held by batches that are kept", lambda: cache.held)
+    metrics.watch_counts(
+        "sampler_batch_cache",
+        "Batches asked for by how they were found: made already (hit), being made (join), neither (miss)",
+        "found",
+        lambda: {name: float(count) for name, count in cache.found.items()},
+    )
 
 
 def current(request: Request) -> Serving:

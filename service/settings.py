@@ -61,6 +61,13 @@ class Settings(BaseSettings):
     buffer_mb: int = Field(
         default=1024, ge=1, le=1 << 20, description="memory (MB) for samples made ahead of what clients have taken"
     )
+    steps_ahead: int = Field(
+        default=2, ge=0, le=1024, description="steps that a stream works ahead of the one being sent"
+    )
+    batch_cache_mb: int = Field(
+        default=256, ge=0, le=1 << 20,
+        description="part of that memory (MB) for batches kept for whoever asks for them again; 0: none",
+    )  # fmt: skip
     decoded_cache_mb: int = Field(
         default=0, ge=0, le=1 << 24,
         description="memory (MB) for decoded images that all workers share, where there is no decoded store; 0: none",

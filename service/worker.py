@@ -27,9 +27,10 @@ from sampler.spec import config_from_dict
 from sampler.targets import untagged
 from sampler.wire import WireSample, encode_sample
 from service.debug import sample_document
-from service.jobs import ANSWER_HEADER, REQUEST_HEADER, Job, Outcome
+from service.jobs import ANSWER_HEADER, REQUEST_HEADER, Job, Outcome, RunJob, decode_job
 from service.picture import sample_picture
 from service.problems import problem_of
+from service.run_writer import RunWriter, attach, practise
 from service.worker_dataset import worker_dataset
 
 STARTING = 0
@@ -74,23 +75,32 @@ class Maker:
 
 def serve(channel: socket.socket) -> None:
     """Answer jobs until the other end is gone."""
+    header, descriptors, _, _ = socket.recv_fds(channel, REQUEST_HEADER.size, 1)
     with channel.makefile("rb") as requests:
-        setup = _receive(requests.read)
+        setup = _body(header, requests.read)
         if setup is None:
             return
         try:
             maker = _maker(setup)
+            runs = _run_writer(maker, descriptors)
         except Exception as error:  # noqa: BLE001 - whatever it is, the server is told, and says it in its own log
             _send(channel, STARTING, Outcome.FAILED, msgpack.packb(_problem(error)))
             return
         _send(channel, STARTING, Outcome.READY, b"")
-        while (message := _receive(requests.read)) is not None:
-            number, job = Job.decode(message)
+        while (message := _body(requests.read(REQUEST_HEADER.size), requests.read)) is not None:
+            number, job = decode_job(message)
             try:
-                outcome, payload = Outcome.DONE, maker.make(job)
+                outcome, payload = Outcome.DONE, runs.write(job) if isinstance(job, RunJob) else maker.make(job)
             except Exception as error:  # noqa: BLE001 - one bad sample must not end the worker; the request is told
                 outcome, payload = Outcome.FAILED, msgpack.packb(_problem(error))
             _send(channel, number, outcome, payload)
+
+
+def _run_writer(maker: Maker, descriptors: list[int]) -> RunWriter:
+    """Return what writes runs to the arena that came with the setup; to none where none came."""
+    arena = attach(descriptors[0]) if descriptors else memoryview(b"")
+    practise(maker.config, maker.dataset.category_count)
+    return RunWriter(maker.dataset, maker.config, maker.dataset.category_count, arena, _problem)
 
 
 def _maker(setup: dict[str, Any]) -> Maker:
@@ -105,8 +115,8 @@ def _problem(error: Exception) -> dict[str, Any]:
     return problem_of(error)
 
 
-def _receive(read: Callable[[int], bytes]) -> dict[str, Any] | None:
-    header = read(REQUEST_HEADER.size)
+def _body(header: bytes, read: Callable[[int], bytes]) -> dict[str, Any] | None:
+    """Return the message that a header announces, or None when the other end is gone."""
     if len(header) < REQUEST_HEADER.size:
         return None
     (length,) = REQUEST_HEADER.unpack(header)
@@ -118,8 +128,7 @@ def _receive(read: Callable[[int], bytes]) -> dict[str, Any] | None:
 
 
 def _send(channel: socket.socket, number: int, outcome: Outcome, payload: bytes) -> None:
-    channel.sendall(ANSWER_HEADER.pack(number, outcome, len(payload)))
-    channel.sendall(payload)
+    channel.sendall(ANSWER_HEADER.pack(number, outcome, len(payload)) + payload)
 
 
 def main(descriptor: int) -> None:

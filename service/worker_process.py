@@ -1,6 +1,7 @@
 """The server's end of one worker process."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -11,7 +12,8 @@ from pathlib import Path
 import msgpack
 
 from sampler.config import SamplerConfig
-from service.jobs import ANSWER_HEADER, Outcome, pack_request
+from service.answers import Answers
+from service.jobs import Outcome, pack_request
 from service.problems import ServiceError
 
 START_SECONDS = 60.0
@@ -19,11 +21,6 @@ START_SECONDS = 60.0
 
 END_SECONDS = 2.0
 """Time for a worker to end by itself once its socket is closed, before it is killed."""
-
-READ_BUFFER = 1 << 22
-"""Bytes of an answer that are buffered before the worker is made to wait."""
-
-OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +56,11 @@ class WorkerSetup:
 class WorkerProcess:
     """A running worker and the socket to it."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], answers: Answers, transport: asyncio.WriteTransport) -> None:
         """Take over a process whose socket is open; `start` makes one."""
         self._process = process
-        self._reader = reader
-        self._writer = writer
+        self._answers = answers
+        self._transport = transport
 
     @property
     def pid(self) -> int:
@@ -73,17 +68,20 @@ class WorkerProcess:
         return self._process.pid
 
     @classmethod
-    async def start(cls, setup: WorkerSetup) -> "WorkerProcess":
-        """Start a worker and wait until it is ready. Raises `ServiceError` with the reason when it cannot start."""
+    async def start(cls, setup: WorkerSetup, arena: int | None = None) -> "WorkerProcess":
+        """Start a worker and wait until it is ready. Raises `ServiceError` with the reason when it cannot start.
+
+        arena: descriptor of the memory that the worker writes runs to.
+        """
         try:
             process, ours = _spawn()
         except OSError as error:  # no descriptor, memory or process is left for it
             raise ServiceError("worker", f"a worker did not start: {error.strerror or error}") from error
-        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=READ_BUFFER)
-        worker = cls(process, reader, writer)
+        _greet(ours, setup, arena)
+        transport, answers = await asyncio.get_running_loop().create_unix_connection(Answers, sock=ours)
+        worker = cls(process, answers, transport)
         try:
             async with asyncio.timeout(START_SECONDS):
-                worker.ask(setup.encode())
                 _, outcome, payload = await worker.answer()
         except BaseException as error:
             worker.kill()
@@ -101,19 +99,15 @@ class WorkerProcess:
 
         Does nothing for a worker that is gone: whoever waits for its answers learns of that.
         """
-        if not self._writer.is_closing():  # uvloop raises for a socket that it has just found broken
-            self._writer.write(request)
+        if not self._transport.is_closing():  # uvloop raises for a socket that it has just found broken
+            self._transport.write(request)
 
     async def answer(self) -> tuple[int, Outcome, bytes]:
         """Return the next answer: job number, outcome, payload.
 
         Raises `IncompleteReadError` when there is none, and `ConnectionError` for bytes that are no answer.
         """
-        header = await self._reader.readexactly(ANSWER_HEADER.size)
-        number, outcome, length = ANSWER_HEADER.unpack(header)
-        if outcome not in OUTCOMES:
-            raise ConnectionError(f"outcome {outcome}: expected one of {sorted(OUTCOMES)}")
-        return number, Outcome(outcome), await self._reader.readexactly(length)
+        return await self._answers.next()
 
     def kill(self) -> None:
         """End the process at once."""
@@ -121,7 +115,7 @@ class WorkerProcess:
 
     async def end(self) -> int | None:
         """Close the socket, wait for the process, kill it if it stays; return its exit status (−signal if killed)."""
-        self._writer.close()
+        self._transport.close()
         code = await asyncio.to_thread(self._wait, END_SECONDS)
         if code is None:
             self._process.kill()
@@ -133,6 +127,12 @@ class WorkerProcess:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
+
+
+def _greet(ours: socket.socket, setup: WorkerSetup, arena: int | None) -> None:
+    """Send the setup, and with its first bytes the arena. It is small: the socket takes it at once."""
+    with contextlib.suppress(OSError):  # the worker is gone already, which reading its answer tells
+        socket.send_fds(ours, [setup.encode()], [] if arena is None else [arena])
 
 
 def _spawn() -> "tuple[subprocess.Popen[bytes], socket.socket]":

@@ -19,10 +19,6 @@ from tests.scripted_server import SMALL_CORNERNET, SMALL_SACCADE, Answer, Script
 
 torch_installed = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(not torch_installed, reason="torch is not installed")
-needs_rendering = pytest.mark.skipif(
-    not torch_installed or importlib.util.find_spec("client.torch_rendering") is None,
-    reason="there is no renderer for tensors",
-)
 
 
 @pytest.fixture
@@ -165,7 +161,7 @@ def test_without_torch_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPa
 # --- on a device ---
 
 
-@needs_rendering
+@needs_torch
 @pytest.mark.parametrize("config", [SMALL_SACCADE, SMALL_CORNERNET], ids=["saccade", "cornernet"])
 def test_batches_rendered_on_a_device_are_those_of_the_stream(config: Any) -> None:
     with scripted(config) as running:
@@ -190,7 +186,7 @@ def test_crops_and_boxes_reach_the_renderer_as_they_came(
         return {name: torch.zeros(1) for name in names}
 
     module = importlib.import_module("client.device_unloading")
-    monkeypatch.setattr(module, "_render_tensors", lambda: rendering)
+    monkeypatch.setattr(module, "render_tensors", rendering)
     with load(small.url, stop=6, device="cpu") as loaded:
         taken = [(batch.step, batch.keys) for batch in loaded]
     with SamplerClient(small.url) as plain:

@@ -44,8 +44,9 @@ async def spec(serving: Current) -> dict[str, Any]:
 async def get_batch(request: Request, asked: Annotated[BatchParameters, Query()], serving: Current) -> Response:
     """By index: `indices`, `seed`, `epoch`. By seed: `seed`, `step`, `batch_size`, `rank`, `world_size`."""
     batch = select_batch(asked, serving.spec)
-    cache = {"etag": batch.etag, "cache-control": IMMUTABLE if asked.digest else CHECK_FIRST}
-    if _holds(request, batch.etag):
+    etag = batch.etag
+    cache = {"etag": etag, "cache-control": IMMUTABLE if asked.digest else CHECK_FIRST}
+    if _holds(request, etag):
         return Response(status_code=304, headers=cache)
     return _respond(serving, batch, cache)
 
@@ -74,15 +75,16 @@ async def stream(asked: Annotated[StreamParameters, Query()], serving: Current) 
     """Batches from step `start` until `stop`, or without end; each has its own header and trailer."""
     batches = select_stream(asked, serving.spec)
     return BatchResponse(
-        lambda: serving.maker.stream(batches),
+        lambda: serving.maker.open(batches),
         serving.admission,
         serving.delivery,
         {"cache-control": "no-store"},
+        endless=True,
     )
 
 
 def _respond(serving: Serving, batch: Batch, headers: dict[str, str]) -> Response:
-    return BatchResponse(lambda: serving.maker.stream([batch]), serving.admission, serving.delivery, headers)
+    return BatchResponse(lambda: serving.maker.open([batch]), serving.admission, serving.delivery, headers)
 
 
 def _holds(request: Request, etag: str) -> bool:
