@@ -2,10 +2,12 @@
 #
 #   PYTHON=…   the Python that .venv is made with (otherwise the first of python3, python3.13, … that is new enough)
 #   TORCH=1    install PyTorch too, so that the tests about tensors run
+#   PUBLISH=1  put the table and picture of `make bench` into the README
 #   JOBS=3     processes that run tests: one more than two processors, for many tests wait for a server to start
 
 PYTHON ?=
 TORCH ?=
+PUBLISH ?=
 JOBS ?= 3
 # Not taken from the environment, where these two often mean something else.
 HOST = 127.0.0.1
@@ -41,8 +43,8 @@ demo: $(READY) ## Start a server, fetch batches from it, look at them, stop it (
 serve: $(READY) ## Serve batches on http://127.0.0.1:8000 until Ctrl-C; SAMPLER_… variables say what (PORT=…, HOST=…)
 	@$(BIN)/python -m uvicorn service.main:app --host $(HOST) --port $(PORT)
 
-bench: $(READY) ## Measure each part beside its own limit, in one table (a minute; status 1 when one misses its bound)
-	@$(BIN)/python -m benchmarks
+bench: $(READY) ## Measure each part beside its own limit, in one table and picture (minutes; status 1 when one misses its bound)
+	@$(BIN)/python -m benchmarks $(if $(PUBLISH),--publish)
 
 test: lint ## All checks: lint, types, tests, coverage (TORCH=1 for the tests about tensors)
 	@echo "tests, with branch coverage"

@@ -1,6 +1,6 @@
 """The two versions, each in one place."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 """Version of the distribution."""
 
 SAMPLER_VERSION = 1
