@@ -286,7 +286,7 @@ def test_a_server_with_a_cache_serves_the_bytes_of_one_without_and_counts_what_i
     annotations, images = scenes
     settings = {"annotations": annotations, "images": images, "cache_dir": cache_dir, "workers": 2}
     query = "seed=5&step=1&batch_size=24&layout=compact"
-    with live_server(tmp_path, decoded_cache_mb=16, **settings) as cached:
+    with live_server(tmp_path, decoded_cache_mb=16, batch_cache_mb=0, **settings) as cached:
         for _ in range(2):
             assert body(cached.url, query) == body(server.url, query)
         found, missed = (cached.metric(f"sampler_decoded_cache_{what}_total") for what in ("hits", "misses"))
