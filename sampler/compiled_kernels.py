@@ -18,7 +18,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sampler.compiled_pixels import blend_pixel
-from sampler.compiled_rendering import RENDERING, apply_colour, stamp_bumps, warm_up_rendering
+from sampler.compiled_rendering import RENDERING, apply_colour, warm_up_rendering
+from sampler.compiled_targets import draw_targets, stamp_bumps
 from sampler.kernels import Kernels
 from sampler.resize import Image
 
@@ -244,7 +245,7 @@ def keep_compiled(kernel: Cacheable, fallback: Path | None) -> None:
         kernel.enable_caching()
 
 
-COMPILED = Kernels(paste_resized, apply_colour, channel_sums, fill_canvas, stamp_bumps)
+COMPILED = Kernels(paste_resized, apply_colour, channel_sums, fill_canvas, stamp_bumps, draw_targets)
 
 
 def warm_up(fallback: Path | None = None) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sampler.arrays import allocate
 from sampler.colour import ColourMatrix
-from sampler.gaussian import bump_table
+from sampler.compiled_targets import DRAWING, draw_targets, stamp_bumps
+from sampler.config import PRESETS
 from sampler.resize import Image
 
 
@@ -53,49 +55,18 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-@njit(nogil=True)
-def _stamp(
-    planes: NDArray[np.float32],
-    places: NDArray[np.int64],
-    radii: NDArray[np.int64],
-    table: NDArray[np.float32],
-    starts: NDArray[np.int64],
-    clear: bool,
-) -> None:
-    """Draw bumps, or clear their squares. starts: (n,), where in `table` each bump begins."""
-    height, width = planes.shape[2], planes.shape[3]
-    for n in range(radii.shape[0]):
-        radius, y, x = radii[n], places[n, 2], places[n, 3]
-        plane, side = planes[places[n, 0], places[n, 1]], 2 * radius + 1
-        left, right = max(0, x - radius), min(width, x + radius + 1)
-        for row in range(max(0, y - radius), min(height, y + radius + 1)):
-            line = plane[row, left:right]
-            if clear:
-                line[:] = 0
-                continue
-            first = starts[n] + (row - y + radius) * side + left - x + radius
-            values = table[first : first + right - left]
-            for k in range(line.shape[0]):
-                line[k] = max(line[k], values[k])
-
-
-def stamp_bumps(planes: NDArray[np.float32], places: NDArray[np.int64], radii: NDArray[np.int64], clear: bool) -> None:
-    """Do what `sampler.gaussian.stamp_bumps` does."""
-    if ((places < 0) | (places >= planes.shape)).any():  # compiled code does not look where it writes
-        raise IndexError(f"places: expected sample, category, y and x within {planes.shape}")
-    table, starts = (np.empty(0, np.float32), radii) if clear else bump_table(radii)
-    _stamp(planes, places, radii, table, starts, clear)
-
-
-RENDERING = (_colour, _stamp)
-"""The kernels of this file."""
+RENDERING = (_colour, *DRAWING)
+"""The kernels that render."""
 
 
 def warm_up_rendering() -> None:
-    """Compile or load the kernels of this file, for aligned arrays and for those inside a message."""
+    """Compile or load the kernels that render."""
     crop, matrix = np.zeros((8, 8, 3), np.uint8), np.zeros((3, 4), np.float32)
     memory = np.zeros(4 * 3 * 64 + 4, np.uint8)
     for first in (0, 1):
         values = memory[first : first + 4 * 3 * 64].view(np.float32)
         apply_colour(crop, matrix, values.reshape(3, 8, 8))
-        stamp_bumps(values.reshape(1, 3, 8, 8), np.zeros((1, 4), np.int64), np.ones(1, np.int64), False)
+    stamp_bumps(values.reshape(1, 3, 8, 8), np.zeros((1, 4), np.int64), np.ones(1, np.int64), False)
+    saccade = PRESETS["cornernet_saccade"]
+    box = np.array([[3, 3, 40, 40, 1]], np.float32)
+    draw_targets(box, np.ones(1, np.bool_), np.array([0, 1]), saccade, allocate(saccade, 1, 1))
