@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sampler.compiled_pixels import blend_pixel
+from sampler.compiled_pixels import LANES, blend_pixel, blend_values
 from sampler.compiled_rendering import RENDERING, apply_colour, warm_up_rendering
 from sampler.compiled_targets import draw_targets, stamp_bumps
 from sampler.kernels import Kernels
@@ -35,9 +35,12 @@ def _tap(position: int, step: float) -> tuple[np.int64, np.float32]:
 
 @njit(nogil=True)
 def _column_taps(
-    size: int, source: int, start: int, flip: bool, taps: NDArray[np.int64], weights: NDArray[np.int32]
+    size: int, source: int, start: int, flip: bool, taps: NDArray[np.int64], weights: NDArray[np.int16]
 ) -> None:
-    """Fill (n, 2) taps, in elements of a row of (B, G, R), and their (n, 2) weights, 0 … 2048."""
+    """Fill (n,) taps, in elements of a row of (B, G, R), and (n, 2) weights of each and the next, 0 … 2048.
+
+    The last pixel of a row has none next to it, but a weight of 0 there.
+    """
     step, count = 1.0 / (size / source), taps.shape[0]
     for k in range(count):
         first, fraction = _tap(start + k, step)
@@ -45,36 +48,41 @@ def _column_taps(
             fraction = np.float32(0)
             first = min(max(first, 0), source - 1)
         place = count - 1 - k if flip else k
-        taps[place, 0], taps[place, 1] = 3 * first, 3 * min(first + 1, source - 1)
-        weights[place, 0] = np.int32(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
-        weights[place, 1] = np.int32(np.rint(fraction * WEIGHT_ONE))
+        taps[place] = 3 * first
+        weights[place, 0] = np.int16(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
+        weights[place, 1] = np.int16(np.rint(fraction * WEIGHT_ONE))
 
 
 @njit(nogil=True)
 def _blend_columns(
-    row: NDArray[np.uint8], last: bool, taps: NDArray[np.int64], weights: NDArray[np.int32], out: NDArray[np.int16]
+    row: NDArray[np.uint8], last: bool, taps: NDArray[np.int64], weights: NDArray[np.int16], out: NDArray[np.int16]
 ) -> None:
     """Blend neighbouring pixels of a source row, (3·W,) uint8, into (3·n + 1,) int16.
 
-    A pixel is loaded with the byte after it, which the last row of an image does not have.
+    Eight bytes are loaded from a tap on. Not in the last row of an image, where so many need not be left.
     """
     if not last:
         for k in range(taps.shape[0]):
-            blend_pixel(row, taps[k, 0], taps[k, 1], weights[k, 0], weights[k, 1], out, 3 * k)
+            blend_pixel(row, taps[k], weights, k, out)
         return
     for k in range(taps.shape[0]):
-        a, b, p, q = taps[k, 0], taps[k, 1], weights[k, 0], weights[k, 1]
+        first, p, q = taps[k], np.int32(weights[k, 0]), np.int32(weights[k, 1])
+        second = min(first + 3, row.shape[0] - 3)
         for channel in range(3):
-            out[3 * k + channel] = (np.int32(row[a + channel]) * p + np.int32(row[b + channel]) * q) >> 4
+            out[3 * k + channel] = (np.int32(row[first + channel]) * p + np.int32(row[second + channel]) * q) >> 4
 
 
 @njit(nogil=True)
 def _blend_rows(
-    top: NDArray[np.int16], bottom: NDArray[np.int16], p: np.int32, q: np.int32, out: NDArray[np.uint8]
+    top: NDArray[np.int16], bottom: NDArray[np.int16], p: np.int16, q: np.int16, out: NDArray[np.uint8]
 ) -> None:
     """Blend two rows of blended columns into (3·n,) uint8, each product cut to 16 bits."""
-    for k in range(out.shape[0]):
-        out[k] = np.uint8((((np.int32(top[k]) * p) >> 16) + ((np.int32(bottom[k]) * q) >> 16) + 2) >> 2)
+    whole = out.shape[0] // LANES * LANES
+    for k in range(0, whole, LANES):
+        blend_values(top, bottom, p, q, out, k)
+    for k in range(whole, out.shape[0]):
+        high = (np.int32(top[k]) * np.int32(p)) >> 16
+        out[k] = np.uint8((high + ((np.int32(bottom[k]) * np.int32(q)) >> 16) + 2) >> 2)
 
 
 @njit(nogil=True)
@@ -135,7 +143,7 @@ def _resize_rows(
     if size[0] == height and size[1] == width:
         _copy_rows(rows, start, shape, flip, out, place, sums)
         return
-    taps, weights = np.empty((count, 2), np.int64), np.empty((count, 2), np.int32)
+    taps, weights = np.empty(count, np.int64), np.empty((count, 2), np.int16)
     _column_taps(size[1], width, start[1], flip, taps, weights)
     held = np.full(2, -1, np.int64)
     blended = np.empty((2, 3 * count + 1), np.int16)
@@ -143,12 +151,12 @@ def _resize_rows(
     for y in range(shape[0]):
         above, fraction = _tap(start[0] + y, step)
         above = min(above, height - 1)
-        p = np.int32(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
-        q = np.int32(np.rint(fraction * WEIGHT_ONE))
+        p = np.int16(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
+        q = np.int16(np.rint(fraction * WEIGHT_ONE))
         upper, lower = max(above, 0), min(above + 1, height - 1)
         for source in (upper, lower):
             if held[source & 1] != source:
-                _blend_columns(rows[source], source == height - 1, taps, weights, blended[source & 1])
+                _blend_columns(rows[source], source == height - 1 or width == 1, taps, weights, blended[source & 1])
                 held[source & 1] = source
         line = out[place[0] + y * place[1] : place[0] + y * place[1] + 3 * count]
         _blend_rows(blended[upper & 1], blended[lower & 1], p, q, line)

@@ -16,6 +16,9 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+FLOAT, LONG = 4, 8
+"""Bytes of a float32 and of an int64."""
+
 
 @intrinsic
 def store(_typing: Any, address: Any, value: Any) -> tuple[Any, Any]:

@@ -11,14 +11,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sampler.boxes import Boxes
-from sampler.compiled_memory import address_of, addresses_of, load_float32, store
+from sampler.compiled_memory import FLOAT, LONG, address_of, addresses_of, load_float32, store
 from sampler.config import SamplerConfig
 from sampler.gaussian import bump_table
 from sampler.gaussian import stamp_bumps as stamp_bumps_anywhere
 from sampler.targets import draw_batch_targets, grid_ratios
-
-FLOAT, LONG = 4, 8
-"""Bytes of a float32 and of an int64."""
 
 
 @njit(nogil=True)
