@@ -17,13 +17,21 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sampler.compiled_pixels import LANES, blend_pixel, blend_values
+from sampler.compiled_boxes import PLANNING, clip_boxes, frame_boxes, warm_up_planning
+from sampler.compiled_pixels import LANES, blend_pixel, blend_values, prefetch
 from sampler.compiled_rendering import RENDERING, apply_colour, warm_up_rendering
 from sampler.compiled_targets import draw_targets, stamp_bumps
+from sampler.compiled_words import WORDS, random_words
 from sampler.kernels import Kernels
 from sampler.resize import Image
 
 WEIGHT_ONE = np.float32(2048)
+
+AHEAD = 4
+"""How many output rows before they are blended their source rows are asked for."""
+
+CACHE_LINE = 64
+"""Bytes."""
 
 
 @njit(nogil=True)
@@ -74,15 +82,35 @@ def _blend_columns(
 
 @njit(nogil=True)
 def _blend_rows(
-    top: NDArray[np.int16], bottom: NDArray[np.int16], p: np.int16, q: np.int16, out: NDArray[np.uint8]
+    top: NDArray[np.int16],
+    bottom: NDArray[np.int16],
+    p: np.int16,
+    q: np.int16,
+    out: NDArray[np.uint8],
+    sums: NDArray[np.uint16],
 ) -> None:
-    """Blend two rows of blended columns into (3·n,) uint8, each product cut to 16 bits."""
+    """Blend two rows of blended columns into (3·n,) uint8, each product cut to 16 bits; add them to `sums`."""
     whole = out.shape[0] // LANES * LANES
     for k in range(0, whole, LANES):
-        blend_values(top, bottom, p, q, out, k)
+        blend_values(top, bottom, p, q, out, k, sums)
     for k in range(whole, out.shape[0]):
         high = (np.int32(top[k]) * np.int32(p)) >> 16
         out[k] = np.uint8((high + ((np.int32(bottom[k]) * np.int32(q)) >> 16) + 2) >> 2)
+        sums[k] += np.uint16(out[k])
+
+
+@njit(nogil=True)
+def _fetch(rows: NDArray[np.uint8], above: int, asked: int, taps: NDArray[np.int64]) -> int:
+    """Ask for what will be blended of source rows `above` and the next; return the row before which all is asked for.
+
+    Images lie in memory that is far larger than caches, and no processor foresees leaps from row to row.
+    """
+    first, last = min(taps[0], taps[-1]), max(taps[0], taps[-1])
+    stop = min(above + 2, rows.shape[0])
+    for source in range(max(asked, above, 0), stop):
+        for position in range(first, last + CACHE_LINE, CACHE_LINE):
+            prefetch(rows[source], position)
+    return stop if stop > asked else asked
 
 
 @njit(nogil=True)
@@ -123,6 +151,14 @@ def _add_row(row: NDArray[np.uint8], sums: NDArray[np.uint32]) -> None:
 
 
 @njit(nogil=True)
+def _add(part: NDArray[np.uint16], sums: NDArray[np.uint32]) -> None:
+    """Add sums of some rows to those of all, and begin again."""
+    for k in range(part.shape[0]):
+        sums[k] += np.uint32(part[k])
+        part[k] = 0
+
+
+@njit(nogil=True)
 def _resize_rows(
     rows: NDArray[np.uint8],
     size: tuple[int, int],
@@ -146,9 +182,10 @@ def _resize_rows(
     taps, weights = np.empty(count, np.int64), np.empty((count, 2), np.int16)
     _column_taps(size[1], width, start[1], flip, taps, weights)
     held = np.full(2, -1, np.int64)
-    blended = np.empty((2, 3 * count + 1), np.int16)
-    step = 1.0 / (size[0] / height)
+    blended, part = np.empty((2, 3 * count + 1), np.int16), np.zeros(3 * count, np.uint16)
+    step, asked = 1.0 / (size[0] / height), 0
     for y in range(shape[0]):
+        asked = _fetch(rows, _tap(start[0] + y + AHEAD, step)[0], asked, taps)
         above, fraction = _tap(start[0] + y, step)
         above = min(above, height - 1)
         p = np.int16(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
@@ -159,8 +196,9 @@ def _resize_rows(
                 _blend_columns(rows[source], source == height - 1 or width == 1, taps, weights, blended[source & 1])
                 held[source & 1] = source
         line = out[place[0] + y * place[1] : place[0] + y * place[1] + 3 * count]
-        _blend_rows(blended[upper & 1], blended[lower & 1], p, q, line)
-        _add_row(line, sums)
+        _blend_rows(blended[upper & 1], blended[lower & 1], p, q, line, part)
+        if y & 0xFF == 0xFF or y == shape[0] - 1:  # 257 rows of 255 are the most that 16 bits hold
+            _add(part, sums)
 
 
 @njit(nogil=True)
@@ -253,7 +291,17 @@ def keep_compiled(kernel: Cacheable, fallback: Path | None) -> None:
         kernel.enable_caching()
 
 
-COMPILED = Kernels(paste_resized, apply_colour, channel_sums, fill_canvas, stamp_bumps, draw_targets)
+COMPILED = Kernels(
+    paste_resized,
+    apply_colour,
+    channel_sums,
+    fill_canvas,
+    stamp_bumps,
+    draw_targets,
+    clip_boxes,
+    frame_boxes,
+    random_words,
+)
 
 
 def warm_up(fallback: Path | None = None) -> None:
@@ -262,9 +310,11 @@ def warm_up(fallback: Path | None = None) -> None:
     Compiled code is kept beside this file or in the user's cache (or where NUMBA_CACHE_DIR says), for all processes
     to come. fallback: folder for it where none of these can be written, as in a read-only container.
     """
-    for kernel in (_resize_rows, _blacken, _channel_sums, *RENDERING):
+    for kernel in (_resize_rows, _blacken, _channel_sums, *RENDERING, *PLANNING, *WORDS):
         keep_compiled(kernel, fallback)
     image, crop = np.zeros((4, 4, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
     fill_canvas(image, (9, 9), (0, 0), (4, 4), (2, 2), True, crop)
     channel_sums(crop)
     warm_up_rendering()
+    warm_up_planning()
+    random_words(1, 1, 1, 1, 5)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped] # it ships no types
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 LANES = 16
@@ -44,14 +44,16 @@ def blend_pixel(_typing: Any, row: Any, first: Any, weights: Any, number: Any, o
 
 
 @intrinsic
-def blend_values(_typing: Any, top: Any, bottom: Any, weight: Any, other: Any, out: Any, place: Any) -> tuple[Any, Any]:
+def blend_values(
+    _typing: Any, top: Any, bottom: Any, weight: Any, other: Any, out: Any, place: Any, sums: Any
+) -> tuple[Any, Any]:
     """Set `LANES` uint8 of `out` from `place` on to (((top·weight) >> 16) + ((bottom·other) >> 16) + 2) >> 2.
 
-    top, bottom: contiguous int16, not negative. weight, other: int16.
+    top, bottom: contiguous int16, not negative. weight, other: int16. sums: contiguous uint16, to which they are added.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        arrays = _data(context, builder, signature, values, (0, 1, 4))
+        arrays = _data(context, builder, signature, values, (0, 1, 4, 6))
 
         def cut(data: Any, factor: Any) -> Any:
             wide = builder.sext(_load(builder, data, values[5], _SHORT, LANES), _vector(_WORD, LANES))
@@ -62,9 +64,11 @@ def blend_values(_typing: Any, top: Any, bottom: Any, weight: Any, other: Any, o
         total = builder.add(cut(arrays[0], values[2]), cut(arrays[1], values[3]))
         rounded = builder.lshr(builder.add(total, _splat(_SHORT, LANES, 2)), _splat(_SHORT, LANES, 2))
         _store(builder, arrays[2], values[5], builder.trunc(rounded, _vector(_BYTE, LANES)), 1)
+        added = builder.add(_load(builder, arrays[3], values[5], _SHORT, LANES), rounded)
+        _store(builder, arrays[3], values[5], added, 2)
         return context.get_dummy_value()
 
-    return types.void(top, bottom, weight, other, out, place), generate
+    return types.void(top, bottom, weight, other, out, place, sums), generate
 
 
 @intrinsic
@@ -95,6 +99,21 @@ def colour_pixels(_typing: Any, pixels: Any, matrix: Any, first: Any, address: A
         return context.get_dummy_value()
 
     return types.void(pixels, matrix, first, address, plane), generate
+
+
+@intrinsic
+def prefetch(_typing: Any, row: Any, position: Any) -> tuple[Any, Any]:
+    """Ask for the cache line of a position of a contiguous uint8 array, which will be read soon."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        (data,) = _data(context, builder, signature, values, (0,))
+        place = builder.gep(data, [values[1]])
+        kind = ir.FunctionType(ir.VoidType(), [place.type, _WORD, _WORD, _WORD])
+        hint = cgutils.get_or_insert_function(builder.module, kind, f"llvm.prefetch.{place.type.intrinsic_name}")
+        builder.call(hint, [place, ir.Constant(_WORD, 0), ir.Constant(_WORD, 3), ir.Constant(_WORD, 1)])
+        return context.get_dummy_value()
+
+    return types.void(row, position), generate
 
 
 def _vector(kind: Any, lanes: int) -> Any:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.boxes import Boxes
+from sampler.boxes import Boxes, Frame, clip, frame_boxes
 from sampler.colour import ColourMatrix, apply_colour, channel_sums
 from sampler.config import SamplerConfig
 from sampler.gaussian import stamp_bumps
+from sampler.keys import random_words
 from sampler.resize import Image, fill_canvas, paste_resized
 from sampler.targets import draw_batch_targets
 
@@ -25,6 +26,9 @@ ApplyColour = Callable[[Image, ColourMatrix, NDArray[np.float32] | None], NDArra
 ChannelSums = Callable[[Image], tuple[int, int, int]]
 FillCanvas = Callable[[Image, Pair, Pair, Pair, Pair, bool, Image], tuple[int, int, int]]
 DrawTargets = Callable[[Boxes, NDArray[np.bool_], NDArray[np.int64], SamplerConfig, Mapping[str, NDArray[Any]]], None]
+ClipBoxes = Callable[[Boxes, float, float, float, float], tuple[Boxes, NDArray[np.intp]]]
+FrameBoxes = Callable[[Boxes, Frame], tuple[Boxes, NDArray[np.bool_], NDArray[np.intp], int]]
+RandomWords = Callable[[int, int, int, int, int], NDArray[np.uint64]]
 StampBumps = Callable[[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], bool], None]
 
 
@@ -38,9 +42,22 @@ class Kernels:
     fill_canvas: FillCanvas
     stamp_bumps: StampBumps
     draw_targets: DrawTargets
+    clip_boxes: ClipBoxes
+    frame_boxes: FrameBoxes
+    random_words: RandomWords
 
 
-PLAIN = Kernels(paste_resized, apply_colour, channel_sums, fill_canvas, stamp_bumps, draw_batch_targets)
+PLAIN = Kernels(
+    paste_resized,
+    apply_colour,
+    channel_sums,
+    fill_canvas,
+    stamp_bumps,
+    draw_batch_targets,
+    clip,
+    frame_boxes,
+    random_words,
+)
 """NumPy's."""
 
 
