@@ -3,10 +3,8 @@
 They do the very operations of the NumPy versions in `sampler.resize`, `sampler.colour` and `sampler.targets`, in the
 same order and precision: no fast-math, no fused multiply-add, so that every processor makes the same bytes. What they
 save is passes over memory. They compile when first called, which takes seconds, unless `warm_up` finds them compiled
-before. Here is the crop; the loops that render are in `sampler.compiled_rendering`.
-
-A crop's columns are blended once for each source row that is needed, into 16 bits: (255 · 2049) >> 4 fits. Rows are
-then blended many values at a time. A flip costs nothing: it mirrors where the columns' taps point.
+before. Here is the crop, whose loops along a row are in `sampler.compiled_rows`; those that render are in
+`sampler.compiled_rendering`.
 """
 
 from pathlib import Path
@@ -18,113 +16,23 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sampler.compiled_boxes import PLANNING, clip_boxes, frame_boxes, warm_up_planning
-from sampler.compiled_pixels import LANES, blend_pixel, blend_values, prefetch
 from sampler.compiled_rendering import RENDERING, apply_colour, warm_up_rendering
+from sampler.compiled_rows import (
+    AHEAD,
+    WEIGHT_ONE,
+    add,
+    add_row,
+    blend_columns,
+    blend_rows,
+    column_taps,
+    copy_row,
+    fetch,
+    tap,
+)
 from sampler.compiled_targets import draw_targets, stamp_bumps
 from sampler.compiled_words import WORDS, random_words
 from sampler.kernels import Kernels
 from sampler.resize import Image
-
-WEIGHT_ONE = np.float32(2048)
-
-AHEAD = 4
-"""How many output rows before they are blended their source rows are asked for."""
-
-CACHE_LINE = 64
-"""Bytes."""
-
-
-@njit(nogil=True)
-def _tap(position: int, step: float) -> tuple[np.int64, np.float32]:
-    exact = np.float32((position + 0.5) * step - 0.5)
-    first = np.floor(exact)
-    return np.int64(first), np.float32(exact - first)
-
-
-@njit(nogil=True)
-def _column_taps(
-    size: int, source: int, start: int, flip: bool, taps: NDArray[np.int64], weights: NDArray[np.int16]
-) -> None:
-    """Fill (n,) taps, in elements of a row of (B, G, R), and (n, 2) weights of each and the next, 0 … 2048.
-
-    The last pixel of a row has none next to it, but a weight of 0 there.
-    """
-    step, count = 1.0 / (size / source), taps.shape[0]
-    for k in range(count):
-        first, fraction = _tap(start + k, step)
-        if first < 0 or first >= source - 1:
-            fraction = np.float32(0)
-            first = min(max(first, 0), source - 1)
-        place = count - 1 - k if flip else k
-        taps[place] = 3 * first
-        weights[place, 0] = np.int16(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
-        weights[place, 1] = np.int16(np.rint(fraction * WEIGHT_ONE))
-
-
-@njit(nogil=True)
-def _blend_columns(
-    row: NDArray[np.uint8], last: bool, taps: NDArray[np.int64], weights: NDArray[np.int16], out: NDArray[np.int16]
-) -> None:
-    """Blend neighbouring pixels of a source row, (3·W,) uint8, into (3·n + 1,) int16.
-
-    Eight bytes are loaded from a tap on. Not in the last row of an image, where so many need not be left.
-    """
-    if not last:
-        for k in range(taps.shape[0]):
-            blend_pixel(row, taps[k], weights, k, out)
-        return
-    for k in range(taps.shape[0]):
-        first, p, q = taps[k], np.int32(weights[k, 0]), np.int32(weights[k, 1])
-        second = min(first + 3, row.shape[0] - 3)
-        for channel in range(3):
-            out[3 * k + channel] = (np.int32(row[first + channel]) * p + np.int32(row[second + channel]) * q) >> 4
-
-
-@njit(nogil=True)
-def _blend_rows(
-    top: NDArray[np.int16],
-    bottom: NDArray[np.int16],
-    p: np.int16,
-    q: np.int16,
-    out: NDArray[np.uint8],
-    sums: NDArray[np.uint16],
-) -> None:
-    """Blend two rows of blended columns into (3·n,) uint8, each product cut to 16 bits; add them to `sums`."""
-    whole = out.shape[0] // LANES * LANES
-    for k in range(0, whole, LANES):
-        blend_values(top, bottom, p, q, out, k, sums)
-    for k in range(whole, out.shape[0]):
-        high = (np.int32(top[k]) * np.int32(p)) >> 16
-        out[k] = np.uint8((high + ((np.int32(bottom[k]) * np.int32(q)) >> 16) + 2) >> 2)
-        sums[k] += np.uint16(out[k])
-
-
-@njit(nogil=True)
-def _fetch(rows: NDArray[np.uint8], above: int, asked: int, taps: NDArray[np.int64]) -> int:
-    """Ask for what will be blended of source rows `above` and the next; return the row before which all is asked for.
-
-    Images lie in memory that is far larger than caches, and no processor foresees leaps from row to row.
-    """
-    first, last = min(taps[0], taps[-1]), max(taps[0], taps[-1])
-    stop = min(above + 2, rows.shape[0])
-    for source in range(max(asked, above, 0), stop):
-        for position in range(first, last + CACHE_LINE, CACHE_LINE):
-            prefetch(rows[source], position)
-    return stop if stop > asked else asked
-
-
-@njit(nogil=True)
-def _copy_row(row: NDArray[np.uint8], first: int, flip: bool, out: NDArray[np.uint8]) -> None:
-    """Copy pixels of a source row from its element `first` on into (3·n,) uint8."""
-    source = row[first : first + out.shape[0]]
-    if not flip:
-        for k in range(out.shape[0]):
-            out[k] = source[k]
-        return
-    count = out.shape[0] // 3
-    for k in range(count):
-        for channel in range(3):
-            out[3 * (count - 1 - k) + channel] = source[3 * k + channel]
 
 
 @njit(nogil=True)
@@ -140,22 +48,8 @@ def _copy_rows(
     """Do what `_resize_rows` does where the size is the source's own."""
     for y in range(shape[0]):
         line = out[place[0] + y * place[1] : place[0] + y * place[1] + 3 * shape[1]]
-        _copy_row(rows[start[0] + y], 3 * start[1], flip, line)
-        _add_row(line, sums)
-
-
-@njit(nogil=True)
-def _add_row(row: NDArray[np.uint8], sums: NDArray[np.uint32]) -> None:
-    for k in range(row.shape[0]):
-        sums[k] += np.uint32(row[k])
-
-
-@njit(nogil=True)
-def _add(part: NDArray[np.uint16], sums: NDArray[np.uint32]) -> None:
-    """Add sums of some rows to those of all, and begin again."""
-    for k in range(part.shape[0]):
-        sums[k] += np.uint32(part[k])
-        part[k] = 0
+        copy_row(rows[start[0] + y], 3 * start[1], flip, line)
+        add_row(line, sums)
 
 
 @njit(nogil=True)
@@ -180,25 +74,25 @@ def _resize_rows(
         _copy_rows(rows, start, shape, flip, out, place, sums)
         return
     taps, weights = np.empty(count, np.int64), np.empty((count, 2), np.int16)
-    _column_taps(size[1], width, start[1], flip, taps, weights)
+    column_taps(size[1], width, start[1], flip, taps, weights)
     held = np.full(2, -1, np.int64)
     blended, part = np.empty((2, 3 * count + 1), np.int16), np.zeros(3 * count, np.uint16)
     step, asked = 1.0 / (size[0] / height), 0
     for y in range(shape[0]):
-        asked = _fetch(rows, _tap(start[0] + y + AHEAD, step)[0], asked, taps)
-        above, fraction = _tap(start[0] + y, step)
+        asked = fetch(rows, tap(start[0] + y + AHEAD, step)[0], asked, taps)
+        above, fraction = tap(start[0] + y, step)
         above = min(above, height - 1)
         p = np.int16(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
         q = np.int16(np.rint(fraction * WEIGHT_ONE))
         upper, lower = max(above, 0), min(above + 1, height - 1)
         for source in (upper, lower):
             if held[source & 1] != source:
-                _blend_columns(rows[source], source == height - 1 or width == 1, taps, weights, blended[source & 1])
+                blend_columns(rows[source], source == height - 1 or width == 1, taps, weights, blended[source & 1])
                 held[source & 1] = source
         line = out[place[0] + y * place[1] : place[0] + y * place[1] + 3 * count]
-        _blend_rows(blended[upper & 1], blended[lower & 1], p, q, line, part)
+        blend_rows(blended[upper & 1], blended[lower & 1], p, q, line, part)
         if y & 0xFF == 0xFF or y == shape[0] - 1:  # 257 rows of 255 are the most that 16 bits hold
-            _add(part, sums)
+            add(part, sums)
 
 
 @njit(nogil=True)
@@ -216,7 +110,7 @@ def _channel_sums(pixels: NDArray[np.uint8]) -> tuple[int, int, int]:
     """Return the sums of blue, green and red of (h, 3·w) uint8."""
     sums, part = np.zeros(pixels.shape[1], np.int64), np.zeros(pixels.shape[1], np.uint32)
     for y in range(pixels.shape[0]):
-        _add_row(pixels[y], part)
+        add_row(pixels[y], part)
         if y & 0xFFFF == 0xFFFF:  # 65536 rows of 255 are far from the end of 32 bits
             sums += part
             part[:] = 0

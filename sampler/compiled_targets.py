@@ -55,8 +55,38 @@ def _middle(start: np.float32, end: np.float32, ratio: np.float32) -> np.float32
 
 
 @njit(nogil=True)
+def _fits(
+    box: NDArray[np.float32],
+    ratios: NDArray[np.float32],
+    grid: NDArray[np.int64],
+    attention: NDArray[np.float32],
+    sizes: NDArray[np.int64],
+) -> bool:
+    """Whether a box's category, corners and places in attention maps are all there."""
+    fits = box[4] >= 1 and box[4] < grid[1] + 1
+    fits &= _inside(box[1] * ratios[1], box[0] * ratios[0], grid[2], grid[3])
+    fits &= _inside(box[3] * ratios[1], box[2] * ratios[0], grid[2], grid[3])
+    for number in range(attention.shape[0]):
+        ratio = attention[number, 0]
+        y, x = _middle(box[1], box[3], ratio), _middle(box[0], box[2], ratio)
+        if _attended(box, attention[number, 1], attention[number, 2]):
+            fits &= _inside(y, x, sizes[number, 0], sizes[number, 1])
+    return bool(fits)
+
+
+@njit(nogil=True)
+def _divide(starts: NDArray[np.int64], count: int) -> bool:
+    """Whether starts ascend from 0 to `count`."""
+    divide = starts[0] == 0 and starts[-1] == count
+    for sample in range(starts.shape[0] - 1):
+        divide &= starts[sample] <= starts[sample + 1]
+    return bool(divide)
+
+
+@njit(nogil=True)
 def _measure(
     boxes: NDArray[np.float32],
+    starts: NDArray[np.int64],
     ratios: NDArray[np.float32],
     grid: NDArray[np.int64],
     attention: NDArray[np.float32],
@@ -65,21 +95,17 @@ def _measure(
     min_iou: float,
     radii: NDArray[np.int64],
 ) -> int:
-    """Fill in the radius of each box, `fixed` unless that is −1; return the first box that lies outside, or −1."""
-    for n in range(boxes.shape[0]):
+    """Fill in the radius of each box, `fixed` unless that is −1; return the first box that lies outside, or −1.
+
+    The number of boxes where it is the starts that do not fit.
+    """
+    count = int(boxes.shape[0])
+    if not _divide(starts, count):
+        return count
+    for n in range(count):
         box = boxes[n]
-        if not _inside(box[1] * ratios[1], box[0] * ratios[0], grid[2], grid[3]):
+        if not _fits(box, ratios, grid, attention, sizes):
             return n
-        if not _inside(box[3] * ratios[1], box[2] * ratios[0], grid[2], grid[3]):
-            return n
-        if not (box[4] >= 1 and box[4] < grid[1] + 1):
-            return n
-        for number in range(attention.shape[0]):
-            ratio = attention[number, 0]
-            y, x = _middle(box[1], box[3], ratio), _middle(box[0], box[2], ratio)
-            attended = _attended(box, attention[number, 1], attention[number, 2])
-            if attended and not _inside(y, x, sizes[number, 0], sizes[number, 1]):
-                return n
         radii[n] = fixed
         if fixed == -1:
             high = np.int64(np.ceil((box[3] - box[1]) * ratios[1]))
@@ -217,7 +243,9 @@ def draw_targets(
     attention = np.array([(one.ratio, *one.longest) for one in maps], np.float32).reshape(-1, 3)
     sizes = np.array([one.size for one in maps], np.int64).reshape(-1, 2)
     fixed = config.gaussian_radius if config.gaussian_bump else 0
-    outside = _measure(boxes, ratios, shape, attention, sizes, fixed, config.gaussian_iou, radii)
+    outside = _measure(boxes, starts, ratios, shape, attention, sizes, fixed, config.gaussian_iou, radii)
+    if outside == len(boxes) or len(objects) != len(boxes):
+        raise ValueError(f"starts, objects: expected to divide {len(boxes)} boxes, one object each")
     if outside >= 0:
         raise IndexError(f"boxes[{outside}] = {boxes[outside].tolist()}: expected a box within the crop")
     table, begins = bump_table(radii)
