@@ -106,6 +106,15 @@ def _blacken(out: NDArray[np.uint8], stride: int, top: int, bottom: int, left: i
 
 
 @njit(nogil=True)
+def _totals(sums: NDArray[np.uint32]) -> tuple[np.int64, np.int64, np.int64]:
+    """Return the sums of blue, green and red of (3·n,) sums of columns."""
+    blue = green = red = np.int64(0)
+    for k in range(0, sums.shape[0], 3):
+        blue, green, red = blue + np.int64(sums[k]), green + np.int64(sums[k + 1]), red + np.int64(sums[k + 2])
+    return blue, green, red
+
+
+@njit(nogil=True)
 def _channel_sums(pixels: NDArray[np.uint8]) -> tuple[int, int, int]:
     """Return the sums of blue, green and red of (h, 3·w) uint8."""
     sums, part = np.zeros(pixels.shape[1], np.int64), np.zeros(pixels.shape[1], np.uint32)
@@ -156,8 +165,8 @@ def fill_canvas(
     sums = np.zeros(3 * shape[1], np.uint32)
     if sums.size:
         _resize_rows(_lines(image), size, start, shape, flip, flat, (offset[0] * stride + left, stride), sums)
-    blue, green, red = sums.reshape(-1, 3).sum(axis=0, dtype=np.int64).tolist()
-    return blue, green, red
+    blue, green, red = _totals(sums)
+    return int(blue), int(green), int(red)
 
 
 def channel_sums(pixels: Image) -> tuple[int, int, int]:
@@ -204,7 +213,7 @@ def warm_up(fallback: Path | None = None) -> None:
     Compiled code is kept beside this file or in the user's cache (or where NUMBA_CACHE_DIR says), for all processes
     to come. fallback: folder for it where none of these can be written, as in a read-only container.
     """
-    for kernel in (_resize_rows, _blacken, _channel_sums, *RENDERING, *PLANNING, *WORDS):
+    for kernel in (_resize_rows, _blacken, _totals, _channel_sums, *RENDERING, *PLANNING, *WORDS):
         keep_compiled(kernel, fallback)
     image, crop = np.zeros((4, 4, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
     fill_canvas(image, (9, 9), (0, 0), (4, 4), (2, 2), True, crop)
