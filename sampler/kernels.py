@@ -1,4 +1,4 @@
-"""The loops over pixels as a set that can be exchanged: NumPy's are always there, compiled ones where Numba is.
+"""The loops over pixels, cells, boxes and words as a set: NumPy's are always there, compiled ones where Numba is.
 
 All sets give the same bytes; a test holds them to that. So which one runs is no part of a sample's identity.
 """
