@@ -273,7 +273,8 @@ def stamp_bumps(planes: NDArray[np.float32], places: NDArray[np.int64], radii: N
     """Do what `sampler.gaussian.stamp_bumps` does."""
     if ((places < 0) | (places >= planes.shape)).any():  # compiled code does not look where it writes
         raise IndexError(f"places: expected sample, category, y and x within {planes.shape}")
-    if not planes.flags.c_contiguous:
+    flags, fit = planes.flags, planes.dtype == np.float32 and len(places) == len(radii)
+    if not (fit and flags.c_contiguous and flags.writeable):
         stamp_bumps_anywhere(planes, places, radii, clear)
         return
     table, begins = bump_table(radii)

@@ -193,3 +193,12 @@ def test_starts_and_objects_that_do_not_fit_the_boxes_are_refused() -> None:
         with pytest.raises(ValueError, match="starts, objects: expected to divide 2 boxes"):
             COMPILED.draw_targets(boxes, np.ones(objects, np.bool_), np.array(starts), config, out)
         assert_same_arrays(out, soiled(config, len(starts) - 1))
+
+
+def test_planes_that_must_not_be_written_are_not_stamped() -> None:
+    planes = np.zeros((1, 1, 9, 9), np.float32)
+    planes.flags.writeable = False
+    for kernels in (PLAIN, COMPILED):
+        with pytest.raises(ValueError, match="read-only"):
+            kernels.stamp_bumps(planes, np.array([[0, 0, 4, 4]]), np.ones(1, np.int64), False)
+    assert not planes.any()
