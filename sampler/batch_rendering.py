@@ -1,6 +1,7 @@
 """Rendering a whole batch at once, into arrays that are there already."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from sampler.colour import ColourMatrix
 from sampler.config import SamplerConfig
 from sampler.kernels import PLAIN, Kernels
 from sampler.resize import Image
-from sampler.targets import draw_batch_targets
 
 WORD = 4
 """Bytes of a float32."""
@@ -38,21 +38,26 @@ def render_batch(
     fill_backgrounds(config, out)
     for image, crop, colour in zip(out["images"], crops, colours, strict=True):
         kernels.apply_colour(crop, colour, image)
-    draw_batch_targets(boxes, objects.astype(np.bool_), starts, config, out, kernels)
+    kernels.draw_targets(boxes, objects.astype(np.bool_), starts, config, out)
 
 
 def fill_backgrounds(config: SamplerConfig, out: Mapping[str, NDArray[Any]]) -> None:
     """Set every dense array in `out`, of a sample or a batch, to its background, but for the images."""
-    for spec in dense_table(config, 1):
-        array = out[spec.name]
-        if spec.name == "images":
-            continue
-        if spec.background == 0 and array.flags.c_contiguous:
+    for name, dtype, background in _backgrounds(config):
+        array = out[name]
+        flags = array.flags
+        if background == 0 and flags.c_contiguous:
             array.reshape(-1).view(np.uint8).fill(0)  # as bytes, which takes half the time
-        elif array.flags.aligned or not array.flags.c_contiguous or array.itemsize != WORD:
-            array.fill(spec.background)
+        elif flags.aligned or not flags.c_contiguous or array.itemsize != WORD:
+            array.fill(background)
         else:
-            _fill_unaligned(array.reshape(-1).view(np.uint8), np.array(spec.background, spec.dtype).tobytes())
+            _fill_unaligned(array.reshape(-1).view(np.uint8), np.array(background, dtype).tobytes())
+
+
+@lru_cache(maxsize=16)
+def _backgrounds(config: SamplerConfig) -> list[tuple[str, str, float]]:
+    table = dense_table(config, 1)
+    return [(spec.name, spec.dtype, spec.background) for spec in table if spec.name != "images"]
 
 
 def _fill_unaligned(memory: NDArray[np.uint8], pattern: bytes) -> None:

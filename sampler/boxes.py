@@ -1,9 +1,56 @@
 """Pure arithmetic on boxes. Boxes are (N, 5) float32: x0, y0, x1, y1 in pixels, category 1…C."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 Boxes = NDArray[np.float32]
+
+VISIBLE_SHARE = np.float32(0.5)
+"""A box counts as an object when more than this share of its area lies in the crop (published constant)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where a saccade crop has its boxes.
+
+    image: (height, width) that boxes are clipped to at first. factor: what they are scaled by. move: (y, x) in whole
+    pixels, afterwards. filled: left, top, right, bottom of the region they are clipped to then, ends included.
+    flip_in: width of the canvas that is mirrored, None for none. least_side: of an object, in whole pixels.
+    """
+
+    image: tuple[int, int]
+    factor: np.float32 | np.float64
+    move: tuple[int, int]
+    filled: tuple[int, int, int, int]
+    flip_in: int | None
+    least_side: int
+
+
+def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, NDArray[np.bool_], NDArray[np.intp], int]:
+    """Return what a crop shows of an image's boxes.
+
+    That is (N, 5) the boxes seen, in crop pixels, (N,) which of them are objects, (N,) their rows in `boxes`, and how
+    many boxes there are in the image once they are clipped to it.
+    """
+    height, width = frame.image
+    clipped, rows = clip(boxes, 0, 0, width - 1, height - 1)
+    moved = shift(scale(clipped, frame.factor, frame.factor), *frame.move)
+    seen, kept = clip(moved, *frame.filled)
+    rows = rows[kept]
+    if frame.flip_in is not None:
+        seen = flip(seen, frame.flip_in)
+    share = _visible_share(seen, scale(boxes[rows], frame.factor, frame.factor))
+    objects = (share > VISIBLE_SHARE) & (whole_pixel_sides(seen) >= frame.least_side)
+    return seen, objects, rows, len(clipped)
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def _visible_share(seen: Boxes, whole: Boxes) -> NDArray[np.float32]:
+    """Return (N,) float32 areas of `seen` over `whole`; NaN, which exceeds nothing, where both round to 0."""
+    share: NDArray[np.float32] = areas(seen) / areas(whole)
+    return share
 
 
 def clip(boxes: Boxes, left: float, top: float, right: float, bottom: float) -> tuple[Boxes, NDArray[np.intp]]:

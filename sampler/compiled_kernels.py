@@ -3,10 +3,8 @@
 They do the very operations of the NumPy versions in `sampler.resize`, `sampler.colour` and `sampler.targets`, in the
 same order and precision: no fast-math, no fused multiply-add, so that every processor makes the same bytes. What they
 save is passes over memory. They compile when first called, which takes seconds, unless `warm_up` finds them compiled
-before. Here is the crop; the loops that render are in `sampler.compiled_rendering`.
-
-A crop's columns are blended once for each source row that is needed, into 16 bits: (255 · 2049) >> 4 fits. Rows are
-then blended many values at a time. A flip costs nothing: it mirrors where the columns' taps point.
+before. Here is the crop, whose loops along a row are in `sampler.compiled_rows`; those that render are in
+`sampler.compiled_rendering`.
 """
 
 from pathlib import Path
@@ -17,77 +15,24 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sampler.compiled_pixels import blend_pixel
-from sampler.compiled_rendering import RENDERING, apply_colour, stamp_bumps, warm_up_rendering
+from sampler.compiled_boxes import PLANNING, clip_boxes, frame_boxes, warm_up_planning
+from sampler.compiled_rendering import RENDERING, apply_colour, warm_up_rendering
+from sampler.compiled_rows import (
+    AHEAD,
+    WEIGHT_ONE,
+    add,
+    add_row,
+    blend_columns,
+    blend_rows,
+    column_taps,
+    copy_row,
+    fetch,
+    tap,
+)
+from sampler.compiled_targets import draw_targets, stamp_bumps
+from sampler.compiled_words import WORDS, random_words
 from sampler.kernels import Kernels
 from sampler.resize import Image
-
-WEIGHT_ONE = np.float32(2048)
-
-
-@njit(nogil=True)
-def _tap(position: int, step: float) -> tuple[np.int64, np.float32]:
-    exact = np.float32((position + 0.5) * step - 0.5)
-    first = np.floor(exact)
-    return np.int64(first), np.float32(exact - first)
-
-
-@njit(nogil=True)
-def _column_taps(
-    size: int, source: int, start: int, flip: bool, taps: NDArray[np.int64], weights: NDArray[np.int32]
-) -> None:
-    """Fill (n, 2) taps, in elements of a row of (B, G, R), and their (n, 2) weights, 0 … 2048."""
-    step, count = 1.0 / (size / source), taps.shape[0]
-    for k in range(count):
-        first, fraction = _tap(start + k, step)
-        if first < 0 or first >= source - 1:
-            fraction = np.float32(0)
-            first = min(max(first, 0), source - 1)
-        place = count - 1 - k if flip else k
-        taps[place, 0], taps[place, 1] = 3 * first, 3 * min(first + 1, source - 1)
-        weights[place, 0] = np.int32(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
-        weights[place, 1] = np.int32(np.rint(fraction * WEIGHT_ONE))
-
-
-@njit(nogil=True)
-def _blend_columns(
-    row: NDArray[np.uint8], last: bool, taps: NDArray[np.int64], weights: NDArray[np.int32], out: NDArray[np.int16]
-) -> None:
-    """Blend neighbouring pixels of a source row, (3·W,) uint8, into (3·n + 1,) int16.
-
-    A pixel is loaded with the byte after it, which the last row of an image does not have.
-    """
-    if not last:
-        for k in range(taps.shape[0]):
-            blend_pixel(row, taps[k, 0], taps[k, 1], weights[k, 0], weights[k, 1], out, 3 * k)
-        return
-    for k in range(taps.shape[0]):
-        a, b, p, q = taps[k, 0], taps[k, 1], weights[k, 0], weights[k, 1]
-        for channel in range(3):
-            out[3 * k + channel] = (np.int32(row[a + channel]) * p + np.int32(row[b + channel]) * q) >> 4
-
-
-@njit(nogil=True)
-def _blend_rows(
-    top: NDArray[np.int16], bottom: NDArray[np.int16], p: np.int32, q: np.int32, out: NDArray[np.uint8]
-) -> None:
-    """Blend two rows of blended columns into (3·n,) uint8, each product cut to 16 bits."""
-    for k in range(out.shape[0]):
-        out[k] = np.uint8((((np.int32(top[k]) * p) >> 16) + ((np.int32(bottom[k]) * q) >> 16) + 2) >> 2)
-
-
-@njit(nogil=True)
-def _copy_row(row: NDArray[np.uint8], first: int, flip: bool, out: NDArray[np.uint8]) -> None:
-    """Copy pixels of a source row from its element `first` on into (3·n,) uint8."""
-    source = row[first : first + out.shape[0]]
-    if not flip:
-        for k in range(out.shape[0]):
-            out[k] = source[k]
-        return
-    count = out.shape[0] // 3
-    for k in range(count):
-        for channel in range(3):
-            out[3 * (count - 1 - k) + channel] = source[3 * k + channel]
 
 
 @njit(nogil=True)
@@ -103,14 +48,8 @@ def _copy_rows(
     """Do what `_resize_rows` does where the size is the source's own."""
     for y in range(shape[0]):
         line = out[place[0] + y * place[1] : place[0] + y * place[1] + 3 * shape[1]]
-        _copy_row(rows[start[0] + y], 3 * start[1], flip, line)
-        _add_row(line, sums)
-
-
-@njit(nogil=True)
-def _add_row(row: NDArray[np.uint8], sums: NDArray[np.uint32]) -> None:
-    for k in range(row.shape[0]):
-        sums[k] += np.uint32(row[k])
+        copy_row(rows[start[0] + y], 3 * start[1], flip, line)
+        add_row(line, sums)
 
 
 @njit(nogil=True)
@@ -134,24 +73,26 @@ def _resize_rows(
     if size[0] == height and size[1] == width:
         _copy_rows(rows, start, shape, flip, out, place, sums)
         return
-    taps, weights = np.empty((count, 2), np.int64), np.empty((count, 2), np.int32)
-    _column_taps(size[1], width, start[1], flip, taps, weights)
+    taps, weights = np.empty(count, np.int64), np.empty((count, 2), np.int16)
+    column_taps(size[1], width, start[1], flip, taps, weights)
     held = np.full(2, -1, np.int64)
-    blended = np.empty((2, 3 * count + 1), np.int16)
-    step = 1.0 / (size[0] / height)
+    blended, part = np.empty((2, 3 * count + 1), np.int16), np.zeros(3 * count, np.uint16)
+    step, asked = 1.0 / (size[0] / height), 0
     for y in range(shape[0]):
-        above, fraction = _tap(start[0] + y, step)
+        asked = fetch(rows, tap(start[0] + y + AHEAD, step)[0], asked, taps)
+        above, fraction = tap(start[0] + y, step)
         above = min(above, height - 1)
-        p = np.int32(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
-        q = np.int32(np.rint(fraction * WEIGHT_ONE))
+        p = np.int16(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
+        q = np.int16(np.rint(fraction * WEIGHT_ONE))
         upper, lower = max(above, 0), min(above + 1, height - 1)
         for source in (upper, lower):
             if held[source & 1] != source:
-                _blend_columns(rows[source], source == height - 1, taps, weights, blended[source & 1])
+                blend_columns(rows[source], source == height - 1 or width == 1, taps, weights, blended[source & 1])
                 held[source & 1] = source
         line = out[place[0] + y * place[1] : place[0] + y * place[1] + 3 * count]
-        _blend_rows(blended[upper & 1], blended[lower & 1], p, q, line)
-        _add_row(line, sums)
+        blend_rows(blended[upper & 1], blended[lower & 1], p, q, line, part)
+        if y & 0xFF == 0xFF or y == shape[0] - 1:  # 257 rows of 255 are the most that 16 bits hold
+            add(part, sums)
 
 
 @njit(nogil=True)
@@ -165,11 +106,20 @@ def _blacken(out: NDArray[np.uint8], stride: int, top: int, bottom: int, left: i
 
 
 @njit(nogil=True)
+def _totals(sums: NDArray[np.uint32]) -> tuple[np.int64, np.int64, np.int64]:
+    """Return the sums of blue, green and red of (3·n,) sums of columns."""
+    blue = green = red = np.int64(0)
+    for k in range(0, sums.shape[0], 3):
+        blue, green, red = blue + np.int64(sums[k]), green + np.int64(sums[k + 1]), red + np.int64(sums[k + 2])
+    return blue, green, red
+
+
+@njit(nogil=True)
 def _channel_sums(pixels: NDArray[np.uint8]) -> tuple[int, int, int]:
     """Return the sums of blue, green and red of (h, 3·w) uint8."""
     sums, part = np.zeros(pixels.shape[1], np.int64), np.zeros(pixels.shape[1], np.uint32)
     for y in range(pixels.shape[0]):
-        _add_row(pixels[y], part)
+        add_row(pixels[y], part)
         if y & 0xFFFF == 0xFFFF:  # 65536 rows of 255 are far from the end of 32 bits
             sums += part
             part[:] = 0
@@ -215,8 +165,8 @@ def fill_canvas(
     sums = np.zeros(3 * shape[1], np.uint32)
     if sums.size:
         _resize_rows(_lines(image), size, start, shape, flip, flat, (offset[0] * stride + left, stride), sums)
-    blue, green, red = sums.reshape(-1, 3).sum(axis=0, dtype=np.int64).tolist()
-    return blue, green, red
+    blue, green, red = _totals(sums)
+    return int(blue), int(green), int(red)
 
 
 def channel_sums(pixels: Image) -> tuple[int, int, int]:
@@ -244,7 +194,17 @@ def keep_compiled(kernel: Cacheable, fallback: Path | None) -> None:
         kernel.enable_caching()
 
 
-COMPILED = Kernels(paste_resized, apply_colour, channel_sums, fill_canvas, stamp_bumps)
+COMPILED = Kernels(
+    paste_resized,
+    apply_colour,
+    channel_sums,
+    fill_canvas,
+    stamp_bumps,
+    draw_targets,
+    clip_boxes,
+    frame_boxes,
+    random_words,
+)
 
 
 def warm_up(fallback: Path | None = None) -> None:
@@ -253,9 +213,11 @@ def warm_up(fallback: Path | None = None) -> None:
     Compiled code is kept beside this file or in the user's cache (or where NUMBA_CACHE_DIR says), for all processes
     to come. fallback: folder for it where none of these can be written, as in a read-only container.
     """
-    for kernel in (_resize_rows, _blacken, _channel_sums, *RENDERING):
+    for kernel in (_resize_rows, _blacken, _totals, _channel_sums, *RENDERING, *PLANNING, *WORDS):
         keep_compiled(kernel, fallback)
     image, crop = np.zeros((4, 4, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
     fill_canvas(image, (9, 9), (0, 0), (4, 4), (2, 2), True, crop)
     channel_sums(crop)
     warm_up_rendering()
+    warm_up_planning()
+    random_words(1, 1, 1, 1, 5)

@@ -1,42 +1,152 @@
-"""One pixel at a time in a vector register: four neighbouring bytes blended by two multiplications."""
+"""Some pixels at a time in vector registers, where a compiler does not find its way there by itself.
+
+Written for vectors of any machine: LLVM makes the instructions out of them that there are. Positions are not checked.
+"""
 
 # mypy: disallow-untyped-decorators=False
 # Numba's decorators carry no types.
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped] # it ships no types
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+LANES = 16
+"""How many values `blend_values` and `colour_pixels` make at a time."""
+
+_BYTE, _SHORT, _WORD, _FLOAT = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.FloatType()
 
 
 @intrinsic
-def blend_pixel(
-    _typing: Any, row: Any, first: Any, second: Any, weight: Any, other: Any, out: Any, place: Any
-) -> tuple[Any, Any]:
-    """Set out[place … place+3] to (row[first …] · weight + row[second …] · other) >> 4.
+def blend_pixel(_typing: Any, row: Any, first: Any, weights: Any, number: Any, out: Any) -> tuple[Any, Any]:
+    """Set out[3·k … 3·k+3] to (row[first …] · weights[k, 0] + row[first+3 …] · weights[k, 1]) >> 4, k = `number`.
 
-    row: contiguous uint8. first, second, place: int64. weight, other: int32. out: contiguous int16. Neither
-    position is checked: four elements from each of them must be there.
+    row: contiguous uint8, of which eight from `first` on are read. weights: contiguous (n, 2) int16. out: contiguous
+    int16; a fourth value is written behind the three of a pixel.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        source = context.make_array(signature.args[0])(context, builder, values[0]).data
-        target = context.make_array(signature.args[5])(context, builder, values[5]).data
-        words = ir.VectorType(ir.IntType(32), 4)
-
-        def scaled(position: Any, factor: Any) -> Any:
-            bytes_at = builder.bitcast(builder.gep(source, [position]), ir.VectorType(ir.IntType(8), 4).as_pointer())
-            pixel = builder.load(bytes_at, align=1)
-            lane = builder.insert_element(ir.Constant(words, ir.Undefined), factor, ir.Constant(ir.IntType(32), 0))
-            spread = builder.shuffle_vector(lane, ir.Constant(words, ir.Undefined), ir.Constant(words, [0, 0, 0, 0]))
-            return builder.mul(builder.zext(pixel, words), spread)
-
-        total = builder.add(scaled(values[1], values[3]), scaled(values[2], values[4]))
-        shifted = builder.lshr(total, ir.Constant(words, [4, 4, 4, 4]))
-        shorts = ir.VectorType(ir.IntType(16), 4)
-        place_at = builder.bitcast(builder.gep(target, [values[6]]), shorts.as_pointer())
-        builder.store(builder.trunc(shifted, shorts), place_at, align=2)
+        arrays = _data(context, builder, signature, values, (0, 2, 4))
+        pixels = _load(builder, arrays[0], values[1], _BYTE, 8)
+        pairs = builder.sext(builder.zext(_shuffle(builder, pixels, (0, 3, 1, 4, 2, 5, 6, 7)), _vector(_SHORT, 8)),
+                             _vector(_WORD, 8))  # fmt: skip
+        both = _load(builder, arrays[1], builder.shl(values[3], _long(1)), _SHORT, 2)
+        spread = builder.sext(_shuffle(builder, both, (0, 1) * 4), _vector(_WORD, 8))
+        products = builder.mul(pairs, spread)
+        total = builder.add(_shuffle(builder, products, (0, 2, 4, 6)), _shuffle(builder, products, (1, 3, 5, 7)))
+        blended = builder.trunc(builder.lshr(total, _splat(_WORD, 4, 4)), _vector(_SHORT, 4))
+        _store(builder, arrays[2], builder.mul(values[3], _long(3)), blended, 2)
         return context.get_dummy_value()
 
-    return types.void(row, first, second, weight, other, out, place), generate
+    return types.void(row, first, weights, number, out), generate
+
+
+@intrinsic
+def blend_values(
+    _typing: Any, top: Any, bottom: Any, weight: Any, other: Any, out: Any, place: Any, sums: Any
+) -> tuple[Any, Any]:
+    """Set `LANES` uint8 of `out` from `place` on to (((top·weight) >> 16) + ((bottom·other) >> 16) + 2) >> 2.
+
+    top, bottom: contiguous int16, not negative. weight, other: int16. sums: contiguous uint16, to which they are added.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        arrays = _data(context, builder, signature, values, (0, 1, 4, 6))
+
+        def cut(data: Any, factor: Any) -> Any:
+            wide = builder.sext(_load(builder, data, values[5], _SHORT, LANES), _vector(_WORD, LANES))
+            factors = builder.sext(_spread(builder, factor, _SHORT, LANES), _vector(_WORD, LANES))
+            high = builder.ashr(builder.mul(wide, factors), _splat(_WORD, LANES, 16))
+            return builder.trunc(high, _vector(_SHORT, LANES))
+
+        total = builder.add(cut(arrays[0], values[2]), cut(arrays[1], values[3]))
+        rounded = builder.lshr(builder.add(total, _splat(_SHORT, LANES, 2)), _splat(_SHORT, LANES, 2))
+        _store(builder, arrays[2], values[5], builder.trunc(rounded, _vector(_BYTE, LANES)), 1)
+        added = builder.add(_load(builder, arrays[3], values[5], _SHORT, LANES), rounded)
+        _store(builder, arrays[3], values[5], added, 2)
+        return context.get_dummy_value()
+
+    return types.void(top, bottom, weight, other, out, place, sums), generate
+
+
+@intrinsic
+def colour_pixels(_typing: Any, pixels: Any, matrix: Any, first: Any, address: Any, plane: Any) -> tuple[Any, Any]:
+    """Write `LANES` pixels, from pixel `first` on, times a matrix, to three float32 planes.
+
+    pixels: contiguous uint8, B, G, R of one pixel after the other. matrix: twelve float32, row by row; each channel is
+    ((m₀·B + m₁·G) + m₂·R) + m₃. address: int64, of the first plane, wherever it lies. plane: int64, pixels of a plane.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        (data,) = _data(context, builder, signature, values, (0,))
+        start = builder.mul(values[2], _long(3))
+        packed = _load(builder, data, start, _BYTE, 3 * LANES)
+        colours = [
+            builder.uitofp(_shuffle(builder, packed, range(channel, 3 * LANES, 3)), _vector(_FLOAT, LANES))
+            for channel in range(3)
+        ]
+        factors = [_spread(builder, builder.extract_value(values[1], n), _FLOAT, LANES) for n in range(12)]
+        for channel in range(3):
+            row = factors[4 * channel : 4 * channel + 4]
+            total = builder.fmul(row[0], colours[0])
+            for k in (1, 2):
+                total = builder.fadd(total, builder.fmul(row[k], colours[k]))
+            place = builder.add(values[2], builder.mul(values[4], _long(channel)))
+            target = builder.inttoptr(values[3], _FLOAT.as_pointer())
+            _store(builder, target, place, builder.fadd(total, row[3]), 1)
+        return context.get_dummy_value()
+
+    return types.void(pixels, matrix, first, address, plane), generate
+
+
+@intrinsic
+def prefetch(_typing: Any, row: Any, position: Any) -> tuple[Any, Any]:
+    """Ask for the cache line of a position of a contiguous uint8 array, which will be read soon."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        (data,) = _data(context, builder, signature, values, (0,))
+        place = builder.gep(data, [values[1]])
+        kind = ir.FunctionType(ir.VoidType(), [place.type, _WORD, _WORD, _WORD])
+        hint = cgutils.get_or_insert_function(builder.module, kind, f"llvm.prefetch.{place.type.intrinsic_name}")
+        builder.call(hint, [place, ir.Constant(_WORD, 0), ir.Constant(_WORD, 3), ir.Constant(_WORD, 1)])
+        return context.get_dummy_value()
+
+    return types.void(row, position), generate
+
+
+def _vector(kind: Any, lanes: int) -> Any:
+    return ir.VectorType(kind, lanes)
+
+
+def _long(value: int) -> Any:
+    return ir.Constant(ir.IntType(64), value)
+
+
+def _splat(kind: Any, lanes: int, value: int) -> Any:
+    return ir.Constant(_vector(kind, lanes), [value] * lanes)
+
+
+def _data(context: Any, builder: Any, signature: Any, values: Any, which: Sequence[int]) -> list[Any]:
+    """Pointers to the elements of the arguments that are arrays."""
+    return [context.make_array(signature.args[n])(context, builder, values[n]).data for n in which]
+
+
+def _load(builder: Any, data: Any, position: Any, kind: Any, lanes: int) -> Any:
+    place = builder.bitcast(builder.gep(data, [position]), _vector(kind, lanes).as_pointer())
+    return builder.load(place, align=1)
+
+
+def _store(builder: Any, data: Any, position: Any, vector: Any, align: int) -> None:
+    builder.store(vector, builder.bitcast(builder.gep(data, [position]), vector.type.as_pointer()), align=align)
+
+
+def _shuffle(builder: Any, vector: Any, lanes: Sequence[int]) -> Any:
+    chosen = ir.Constant(_vector(_WORD, len(lanes)), list(lanes))
+    return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), chosen)
+
+
+def _spread(builder: Any, value: Any, kind: Any, lanes: int) -> Any:
+    empty = ir.Constant(_vector(kind, lanes), ir.Undefined)
+    return _shuffle(builder, builder.insert_element(empty, value, ir.Constant(_WORD, 0)), [0] * lanes)

@@ -3,99 +3,61 @@
 # mypy: disallow-untyped-decorators=False
 # Numba's decorators carry no types.
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sampler.arrays import allocate
 from sampler.colour import ColourMatrix
-from sampler.gaussian import bump_table
+from sampler.colour import apply_colour as apply_colour_anywhere
+from sampler.compiled_memory import FLOAT, address_of, store
+from sampler.compiled_pixels import LANES, colour_pixels
+from sampler.compiled_targets import DRAWING, draw_targets, stamp_bumps
+from sampler.config import PRESETS
 from sampler.resize import Image
 
 
 @njit(nogil=True)
-def _colour_row(
-    lines: NDArray[np.float32], matrix: NDArray[np.float32], channel: int, out: NDArray[np.float32]
-) -> None:
-    blue, green, red, offset = matrix[channel, 0], matrix[channel, 1], matrix[channel, 2], matrix[channel, 3]
-    first, second, third = lines[0], lines[1], lines[2]
-    for x in range(out.shape[0]):
-        out[x] = ((blue * first[x] + green * second[x]) + red * third[x]) + offset
-
-
-@njit(nogil=True)
-def _colour(pixels: NDArray[np.uint8], matrix: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    """Fill `out`, (3, h, w) float32, from (h, w, 3) uint8."""
-    lines = np.empty((3, pixels.shape[1]), np.float32)
-    first, second, third = lines[0], lines[1], lines[2]
-    for y in range(pixels.shape[0]):
-        row = pixels[y]
-        for x in range(pixels.shape[1]):
-            first[x] = np.float32(row[x, 0])
-            second[x] = np.float32(row[x, 1])
-            third[x] = np.float32(row[x, 2])
+def _colour(pixels: NDArray[np.uint8], matrix: NDArray[np.float32], out: int) -> None:
+    """Fill three float32 planes at an address from (n, 3) uint8."""
+    flat, count = pixels.reshape(-1), pixels.shape[0]
+    first, second, third = matrix[0], matrix[1], matrix[2]
+    factors = (
+        first[0], first[1], first[2], first[3], second[0], second[1], second[2], second[3],
+        third[0], third[1], third[2], third[3],
+    )  # fmt: skip
+    whole = count // LANES * LANES
+    for n in range(0, whole, LANES):
+        colour_pixels(flat, factors, n, out, count)
+    for n in range(whole, count):
+        blue, green, red = np.float32(flat[3 * n]), np.float32(flat[3 * n + 1]), np.float32(flat[3 * n + 2])
         for channel in range(3):
-            _colour_row(lines, matrix, channel, out[channel, y])
+            row = matrix[channel]
+            store(out + FLOAT * (channel * count + n), ((row[0] * blue + row[1] * green) + row[2] * red) + row[3])
 
 
 def apply_colour(pixels: Image, matrix: ColourMatrix, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """Do what `sampler.colour.apply_colour` does."""
-    image = np.empty((3, *pixels.shape[:2]), np.float32) if out is None else out
-    _colour(read_only(pixels), read_only(matrix), image)
+    height, width = pixels.shape[:2]
+    image = np.empty((3, height, width), np.float32) if out is None else out
+    fit = image.shape == (3, height, width) and image.dtype == np.float32
+    if not fit or not image.flags.c_contiguous or not image.flags.writeable:
+        return apply_colour_anywhere(pixels, matrix, out)
+    lines = np.ascontiguousarray(pixels, np.uint8).reshape(-1, 3)
+    lines.flags.writeable = False  # of this view alone: one compiled version then serves both kinds of source
+    _colour(lines, np.array(matrix, np.float32, order="C"), address_of(image))
     return image
 
 
-def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a contiguous, aligned, read-only view, of a copy where need be: one compiled version serves all."""
-    view = np.require(array, requirements=("C", "A")).view()
-    view.flags.writeable = False
-    return view
-
-
-@njit(nogil=True)
-def _stamp(
-    planes: NDArray[np.float32],
-    places: NDArray[np.int64],
-    radii: NDArray[np.int64],
-    table: NDArray[np.float32],
-    starts: NDArray[np.int64],
-    clear: bool,
-) -> None:
-    """Draw bumps, or clear their squares. starts: (n,), where in `table` each bump begins."""
-    height, width = planes.shape[2], planes.shape[3]
-    for n in range(radii.shape[0]):
-        radius, y, x = radii[n], places[n, 2], places[n, 3]
-        plane, side = planes[places[n, 0], places[n, 1]], 2 * radius + 1
-        left, right = max(0, x - radius), min(width, x + radius + 1)
-        for row in range(max(0, y - radius), min(height, y + radius + 1)):
-            line = plane[row, left:right]
-            if clear:
-                line[:] = 0
-                continue
-            first = starts[n] + (row - y + radius) * side + left - x + radius
-            values = table[first : first + right - left]
-            for k in range(line.shape[0]):
-                line[k] = max(line[k], values[k])
-
-
-def stamp_bumps(planes: NDArray[np.float32], places: NDArray[np.int64], radii: NDArray[np.int64], clear: bool) -> None:
-    """Do what `sampler.gaussian.stamp_bumps` does."""
-    if ((places < 0) | (places >= planes.shape)).any():  # compiled code does not look where it writes
-        raise IndexError(f"places: expected sample, category, y and x within {planes.shape}")
-    table, starts = (np.empty(0, np.float32), radii) if clear else bump_table(radii)
-    _stamp(planes, places, radii, table, starts, clear)
-
-
-RENDERING = (_colour, _stamp)
-"""The kernels of this file."""
+RENDERING = (_colour, *DRAWING)
+"""The kernels that render."""
 
 
 def warm_up_rendering() -> None:
-    """Compile or load the kernels of this file, for aligned arrays and for those inside a message."""
+    """Compile or load the kernels that render."""
     crop, matrix = np.zeros((8, 8, 3), np.uint8), np.zeros((3, 4), np.float32)
-    memory = np.zeros(4 * 3 * 64 + 4, np.uint8)
-    for first in (0, 1):
-        values = memory[first : first + 4 * 3 * 64].view(np.float32)
-        apply_colour(crop, matrix, values.reshape(3, 8, 8))
-        stamp_bumps(values.reshape(1, 3, 8, 8), np.zeros((1, 4), np.int64), np.ones(1, np.int64), False)
+    apply_colour(crop, matrix)
+    stamp_bumps(np.zeros((1, 3, 8, 8), np.float32), np.zeros((1, 4), np.int64), np.ones(1, np.int64), False)
+    saccade = PRESETS["cornernet_saccade"]
+    box = np.array([[3, 3, 40, 40, 1]], np.float32)
+    draw_targets(box, np.ones(1, np.bool_), np.array([0, 1]), saccade, allocate(saccade, 1, 1))

@@ -13,9 +13,6 @@ from sampler.kernels import PLAIN, Kernels
 from sampler.recipe import Recipe
 from sampler.resize import Image
 
-VISIBLE_SHARE = np.float32(0.5)
-"""A box counts as an object when more than this share of its area lies in the crop (published constant)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -107,16 +104,19 @@ def make_crop(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig,
     when the recipe does not fit them. kernels: what runs the loop over pixels.
     """
     height, width = image.shape[:2]
-    plan = plan_crop(height, width, boxes, recipe, config)
+    plan = plan_crop(height, width, boxes, recipe, config, kernels)
     pixels = np.empty((*config.input_size, 3), np.uint8)
     fill_crop(image, plan, pixels, kernels)
     return Crop(pixels, plan.boxes, plan.objects, plan.rows)
 
 
-def plan_crop(height: int, width: int, boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> CropPlan:
+def plan_crop(
+    height: int, width: int, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels = PLAIN
+) -> CropPlan:
     """Return what `recipe` makes of an image of height × width pixels and its boxes, as `make_crop` does."""
-    plan = _saccade if config.kind == "saccade" else _cornernet
-    return plan(height, width, boxes, recipe, config)
+    if config.kind == "saccade":
+        return _saccade(height, width, boxes, recipe, config, kernels)
+    return _cornernet(height, width, boxes, recipe, config)
 
 
 def fill_crop(image: Image, plan: CropPlan, out: Image, kernels: Kernels = PLAIN) -> tuple[int, int, int]:
@@ -131,29 +131,26 @@ def fill_crop(image: Image, plan: CropPlan, out: Image, kernels: Kernels = PLAIN
     return kernels.fill_canvas(plane, (height, width), (0, 0), (height, width), (0, 0), plan.flip, out)
 
 
-def _saccade(height: int, width: int, boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> CropPlan:
-    clipped, rows = clip_to_image(boxes, height, width)
-    if recipe.reference is not None and recipe.reference >= len(clipped):
-        raise RecipeError(f"reference = {recipe.reference}: expected a row below {len(clipped)}, the boxes there are")
+def _saccade(
+    height: int, width: int, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels
+) -> CropPlan:
     factor = scale_factor(recipe)
     extent = scaled_size(height, width, factor)
     window = window_at(recipe.center, config.input_size, extent)
     (top, left), (bottom, right) = window.offset, window.bottom_right
-    half_y, half_x = (side // 2 for side in config.input_size)
-    moved = box.shift(box.scale(clipped, factor, factor), half_y - recipe.center[0], half_x - recipe.center[1])
-    inside, kept = box.clip(moved, left, top, right - 1, bottom - 1)
-    rows = rows[kept]
-    seen = box.flip(inside, config.input_side) if recipe.flip else inside
-    share = _visible_share(seen, box.scale(boxes[rows], factor, factor))
-    objects = (share > VISIBLE_SHARE) & (box.whole_pixel_sides(seen) >= config.min_scale)
+    half_y, half_x = config.input_size[0] // 2, config.input_size[1] // 2
+    frame = box.Frame(
+        image=(height, width),
+        factor=factor,
+        move=(half_y - recipe.center[0], half_x - recipe.center[1]),
+        filled=(left, top, right - 1, bottom - 1),
+        flip_in=config.input_side if recipe.flip else None,
+        least_side=config.min_scale,
+    )
+    seen, objects, rows, remaining = kernels.frame_boxes(boxes, frame)
+    if recipe.reference is not None and recipe.reference >= remaining:
+        raise RecipeError(f"reference = {recipe.reference}: expected a row below {remaining}, the boxes there are")
     return CropPlan(seen, objects, rows, extent, window, None, recipe.flip)
-
-
-@np.errstate(divide="ignore", invalid="ignore")
-def _visible_share(seen: Boxes, whole: Boxes) -> NDArray[np.float32]:
-    """Return (N,) float32 areas of `seen` over `whole`; NaN, which exceeds nothing, where both round to 0."""
-    share: NDArray[np.float32] = box.areas(seen) / box.areas(whole)
-    return share
 
 
 def _cornernet(height: int, width: int, boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> CropPlan:

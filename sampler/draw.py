@@ -11,6 +11,7 @@ from sampler import words
 from sampler.boxes import Boxes, longest_sides
 from sampler.config import SamplerConfig
 from sampler.crop import clip_to_image, scaled_size
+from sampler.kernels import PLAIN, Kernels
 from sampler.keys import SampleKey, recipe_words
 from sampler.recipe import JITTER_STEPS, MAX_SCALE, Recipe
 
@@ -57,11 +58,14 @@ class Word(IntEnum):
 Words = list[int]
 
 
-def draw_recipe(key: SampleKey, config: SamplerConfig, height: int, width: int, boxes: Boxes) -> Recipe:
+def draw_recipe(
+    key: SampleKey, config: SamplerConfig, height: int, width: int, boxes: Boxes, kernels: Kernels = PLAIN
+) -> Recipe:
     """Return the recipe of a key for an image of height × width pixels with (N, 5) float32 `boxes`."""
-    drawn: Words = recipe_words(key, len(Word)).tolist()
+    drawn: Words = recipe_words(key, len(Word), kernels.random_words).tolist()
     if config.kind == "saccade":
-        scale, reference, center = _saccade(drawn, config, height, width, boxes)
+        clipped, _ = kernels.clip_boxes(boxes, 0, 0, width - 1, height - 1)
+        scale, reference, center = _saccade(drawn, config, height, width, clipped)
     else:
         scale, reference, center = _cornernet(drawn, config, height, width)
     return Recipe(
@@ -110,16 +114,15 @@ def _fixed_center(config: SamplerConfig, height: int, width: int, reference: Box
 
 
 def _saccade(
-    drawn: Words, config: SamplerConfig, height: int, width: int, boxes: Boxes
+    drawn: Words, config: SamplerConfig, height: int, width: int, clipped: Boxes
 ) -> tuple[float, int | None, tuple[int, int]]:
-    clipped, _ = clip_to_image(boxes, height, width)
     skipped = config.rand_crop and words.uniform(drawn[Word.USE_REFERENCE]) >= REFERENCE_SHARE
     if not len(clipped) or skipped:
         scale = config.rand_scales[words.integer(drawn[Word.SCALE], 0, len(config.rand_scales) - 1)]
         extent = scaled_size(height, width, np.float64(scale))
         return scale, None, _saccade_center(drawn, config, extent, None)
     reference = words.integer(drawn[Word.REFERENCE], 0, len(clipped) - 1)
-    longest = longest_sides(clipped)[reference]
+    (longest,) = longest_sides(clipped[reference : reference + 1])
     length = np.float32(words.integer(drawn[Word.LENGTH], *_target_range(float(longest))))
     factor = min(length / max(longest, length / LARGEST), LARGEST)
     extent = scaled_size(height, width, factor)

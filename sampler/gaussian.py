@@ -26,7 +26,7 @@ def bump_radius(height: int, width: int, min_iou: float) -> int:
     a3 = 4 * min_iou
     b3 = -2 * min_iou * total
     c3 = (min_iou - 1) * width * height
-    r3 = (b3 + math.sqrt(b3**2 - 4 * a3 * c3)) / (2 * a3)
+    r3 = (b3 + math.sqrt(b3 * b3 - 4 * a3 * c3)) / (2 * a3)  # a power of floats would be the C library's
     return max(0, int(min(r1, r2, r3)))
 
 
@@ -73,10 +73,12 @@ def stamp_bumps(planes: NDArray[np.float32], places: NDArray[np.int64], radii: N
 
 def bump_table(radii: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return the bumps of `radii` (n,) one behind the other, each once, and (n,) where each one's starts."""
-    distinct, which = np.unique(radii, return_inverse=True)
-    starts = np.zeros(len(distinct), np.int64)
-    np.cumsum((2 * distinct[:-1] + 1) ** 2, out=starts[1:])
-    return np.concatenate([bump(radius).ravel() for radius in distinct.tolist()]), starts[which]
+    wanted = radii.tolist()
+    starts, end = dict[int, int](), 0
+    for radius in set(wanted):
+        starts[radius] = end
+        end += (2 * radius + 1) ** 2
+    return np.concatenate([bump(radius).ravel() for radius in starts]), np.array([starts[radius] for radius in wanted])
 
 
 def _span(center: int, radius: int, size: int) -> slice:

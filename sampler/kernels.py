@@ -1,25 +1,34 @@
-"""The loops over pixels as a set that can be exchanged: NumPy's are always there, compiled ones where Numba is.
+"""The loops over pixels, cells, boxes and words as a set: NumPy's are always there, compiled ones where Numba is.
 
 All sets give the same bytes; a test holds them to that. So which one runs is no part of a sample's identity.
 """
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sampler.boxes import Boxes, Frame, clip, frame_boxes
 from sampler.colour import ColourMatrix, apply_colour, channel_sums
+from sampler.config import SamplerConfig
 from sampler.gaussian import stamp_bumps
+from sampler.keys import random_words
 from sampler.resize import Image, fill_canvas, paste_resized
+from sampler.targets import draw_batch_targets
 
 Pair = tuple[int, int]
 PasteResized = Callable[[Image, Pair, Pair, Pair, bool, Image], None]
 ApplyColour = Callable[[Image, ColourMatrix, NDArray[np.float32] | None], NDArray[np.float32]]
 ChannelSums = Callable[[Image], tuple[int, int, int]]
 FillCanvas = Callable[[Image, Pair, Pair, Pair, Pair, bool, Image], tuple[int, int, int]]
+DrawTargets = Callable[[Boxes, NDArray[np.bool_], NDArray[np.int64], SamplerConfig, Mapping[str, NDArray[Any]]], None]
+ClipBoxes = Callable[[Boxes, float, float, float, float], tuple[Boxes, NDArray[np.intp]]]
+FrameBoxes = Callable[[Boxes, Frame], tuple[Boxes, NDArray[np.bool_], NDArray[np.intp], int]]
+RandomWords = Callable[[int, int, int, int, int], NDArray[np.uint64]]
 StampBumps = Callable[[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], bool], None]
 
 
@@ -32,9 +41,23 @@ class Kernels:
     channel_sums: ChannelSums
     fill_canvas: FillCanvas
     stamp_bumps: StampBumps
+    draw_targets: DrawTargets
+    clip_boxes: ClipBoxes
+    frame_boxes: FrameBoxes
+    random_words: RandomWords
 
 
-PLAIN = Kernels(paste_resized, apply_colour, channel_sums, fill_canvas, stamp_bumps)
+PLAIN = Kernels(
+    paste_resized,
+    apply_colour,
+    channel_sums,
+    fill_canvas,
+    stamp_bumps,
+    draw_batch_targets,
+    clip,
+    frame_boxes,
+    random_words,
+)
 """NumPy's."""
 
 

@@ -8,6 +8,7 @@ Only raw 64-bit words are taken from NumPy. Its bit streams are promised to stay
 distributions are not, so those are computed in `sampler.words`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,19 +52,25 @@ def require_integer(field: str, value: object, low: int, high: int) -> int:
     return int(value)
 
 
-def recipe_words(key: SampleKey, count: int) -> NDArray[np.uint64]:
-    """Return the first `count` random words of a sample: (count,) uint64, the same for ever."""
-    return _words(key.seed, RECIPE_DOMAIN, key.epoch, key.index, count)
-
-
-def order_words(seed: int, epoch: int, count: int) -> NDArray[np.uint64]:
-    """Return `count` random words for the order of one epoch: (count,) uint64."""
-    return _words(seed, ORDER_DOMAIN, epoch, 0, count)
-
-
-def _words(seed: int, domain: int, epoch: int, index: int, count: int) -> NDArray[np.uint64]:
+def random_words(seed: int, domain: int, epoch: int, index: int, count: int) -> NDArray[np.uint64]:
+    """Return the first `count` words of the stream that these name, each below 2⁶⁴: (count,) uint64."""
     # The lowest counter word numbers the blocks within one stream, so it starts at 0 and is left free.
     key = np.array([seed, domain], dtype=np.uint64)
     counter = np.array([0, index, epoch, 0], dtype=np.uint64)
     words: NDArray[np.uint64] = np.random.Philox(key=key, counter=counter).random_raw(count)
     return words
+
+
+def recipe_words(
+    key: SampleKey, count: int, words: Callable[[int, int, int, int, int], NDArray[np.uint64]] = random_words
+) -> NDArray[np.uint64]:
+    """Return the first `count` random words of a sample: (count,) uint64, the same for ever.
+
+    words: what makes them, the very same as `random_words` does.
+    """
+    return words(key.seed, RECIPE_DOMAIN, key.epoch, key.index, count)
+
+
+def order_words(seed: int, epoch: int, count: int) -> NDArray[np.uint64]:
+    """Return `count` random words for the order of one epoch: (count,) uint64."""
+    return random_words(seed, ORDER_DOMAIN, epoch, 0, count)

@@ -17,7 +17,6 @@ from sampler.batch_rendering import fill_backgrounds, render_batch
 from sampler.config import SamplerConfig
 from sampler.kernels import PLAIN, Kernels
 from sampler.sample import Sample
-from sampler.targets import draw_targets
 
 
 def compact(sample: Sample) -> Arrays:
@@ -38,7 +37,9 @@ def render(
 ) -> None:
     """Render compact arrays into `out`: one sample's dense arrays at their backgrounds."""
     kernels.apply_colour(arrays["crop"], arrays["colour"], out["images"])
-    draw_targets(arrays["boxes"], arrays["objects"].astype(np.bool_), config, out, kernels)
+    boxes, objects = arrays["boxes"], arrays["objects"].astype(np.bool_)
+    batch = {name: array[None] for name, array in out.items()}
+    kernels.draw_targets(boxes, objects, np.array([0, len(boxes)]), config, batch)
 
 
 def compact_to_dense(

@@ -63,29 +63,31 @@ def make_sample(
     Raises `InvalidRequestError` for an index the dataset does not have, `ImageError` for an image that cannot be
     read as annotated.
     """
-    image, boxes, recipe = ingredients(dataset, config, key, augment)
+    image, boxes, recipe = ingredients(dataset, config, key, augment, kernels)
     return cook(image, boxes, recipe, config, kernels)
 
 
 def ingredients(
-    dataset: ImageSource, config: SamplerConfig, key: SampleKey, augment: bool = True
+    dataset: ImageSource, config: SamplerConfig, key: SampleKey, augment: bool = True, kernels: Kernels = PLAIN
 ) -> tuple[Image, Boxes, Recipe]:
     """Return what the sample of a key is made of, for `cook`. Raises what `make_sample` raises."""
     boxes = dataset.boxes(key.index, keep_crowd=config.keep_crowd)
-    recipe = _recipe(config, key, dataset.size(key.index), boxes, augment)
+    recipe = _recipe(config, key, dataset.size(key.index), boxes, augment, kernels)
     return dataset.read(key.index), boxes, recipe
 
 
 def recipe_of(dataset: ImageSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Recipe:
     """Return the recipe of a key; needs the annotated size and boxes of the image, not its pixels."""
     boxes = dataset.boxes(key.index, keep_crowd=config.keep_crowd)
-    return _recipe(config, key, dataset.size(key.index), boxes, augment)
+    return _recipe(config, key, dataset.size(key.index), boxes, augment, PLAIN)
 
 
-def _recipe(config: SamplerConfig, key: SampleKey, size: tuple[int, int], boxes: Boxes, augment: bool) -> Recipe:
+def _recipe(
+    config: SamplerConfig, key: SampleKey, size: tuple[int, int], boxes: Boxes, augment: bool, kernels: Kernels
+) -> Recipe:
     height, width = size
     if augment:
-        return draw_recipe(key, config, height, width, boxes)
+        return draw_recipe(key, config, height, width, boxes, kernels)
     return fixed_recipe(config, height, width, boxes)
 
 
@@ -95,6 +97,6 @@ def cook(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kern
     image: (H, W, 3) uint8 BGR. boxes: (N, 5) float32 x0, y0, x1, y1 in image pixels, category 1…C.
     """
     pixels = np.empty((*config.input_size, 3), np.uint8)
-    plan = plan_crop(image.shape[0], image.shape[1], boxes, recipe, config)
+    plan = plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, kernels)
     grey = grey_of(fill_crop(image, plan, pixels, kernels), config.input_side**2)
     return Sample(recipe, pixels, colour_matrix(recipe, config, grey), plan.boxes, plan.objects)

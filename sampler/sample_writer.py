@@ -52,8 +52,8 @@ def write_sample(
     holds behind the message may change too. position: of the sample in its batch. categories: C of the dataset.
     Raises what `make_sample` raises, and `InvalidRequestError` where the message does not fit.
     """
-    image, boxes, recipe = ingredients(dataset, config, key, augment)
-    plan = plan_crop(image.shape[0], image.shape[1], boxes, recipe, config)
+    image, boxes, recipe = ingredients(dataset, config, key, augment, kernels)
+    plan = plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, kernels)
     head = encode_sample(WireSample(position, key, recipe, untagged(plan.objects, config), {}))
     small: Arrays = {"boxes": plan.boxes, "objects": plan.objects.astype(np.uint8)}
     count = config.input_side**2

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from sampler.boxes import Boxes, longest_sides
 from sampler.config import SamplerConfig
-from sampler.gaussian import bump_radius
-from sampler.kernels import PLAIN, Kernels
+from sampler.gaussian import bump_radius, stamp_bumps
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,6 @@ def draw_targets(
     objects: NDArray[np.bool_],
     config: SamplerConfig,
     out: Mapping[str, NDArray[Any]],
-    kernels: Kernels = PLAIN,
 ) -> None:
     """Draw the targets of one sample into `out`, which holds one sample's dense arrays at their backgrounds.
 
@@ -40,7 +38,7 @@ def draw_targets(
     `sampler.arrays.dense_table` without the image. Objects past `max_objects` draw their bumps but get no row.
     """
     batch = {name: array[None] for name, array in out.items()}
-    draw_batch_targets(boxes, objects, np.array([0, len(boxes)]), config, batch, kernels)
+    draw_batch_targets(boxes, objects, np.array([0, len(boxes)]), config, batch)
 
 
 def draw_batch_targets(
@@ -49,7 +47,6 @@ def draw_batch_targets(
     starts: NDArray[np.int64],
     config: SamplerConfig,
     out: Mapping[str, NDArray[Any]],
-    kernels: Kernels = PLAIN,
 ) -> None:
     """Draw the targets of B samples into `out`, which holds a batch's dense arrays at their backgrounds.
 
@@ -65,7 +62,7 @@ def draw_batch_targets(
         places = np.stack([samples, categories, corners.cells[:, x + 1], corners.cells[:, x]], axis=1)
         for chosen, name, clear in ((objects, f"{corner}_heats", False), (~objects, f"{corner}_valids", True)):
             if chosen.any():
-                kernels.stamp_bumps(out[name], places[chosen], corners.radii[chosen], clear)
+                stamp_bumps(out[name], places[chosen], corners.radii[chosen], clear)
     _draw_tags(corners, objects, samples, config, out)
     _draw_attention(boxes, samples, config, out)
 
@@ -77,11 +74,17 @@ def untagged(objects: NDArray[Any], config: SamplerConfig) -> int:
 
 def locate_corners(boxes: Boxes, config: SamplerConfig) -> Corners:
     """Return where the corners of (N, 5) float32 boxes in crop pixels lie on the output grid."""
-    ratio_y, ratio_x = (o / i for o, i in zip(config.output_size, config.input_size, strict=True))
-    corners = boxes[:, :4] * np.array([ratio_x, ratio_y, ratio_x, ratio_y], np.float32)
+    ratios = grid_ratios(config)
+    corners = boxes[:, :4] * np.tile(ratios, 2)
     cells = corners.astype(np.int64)
-    radii = np.array(_radii(boxes, ratio_y, ratio_x, config), np.int64)
+    radii = np.array(_radii(boxes, ratios, config), np.int64)
     return Corners(cells, corners - cells.astype(np.float32), radii)
+
+
+def grid_ratios(config: SamplerConfig) -> NDArray[np.float32]:
+    """Return (2,) float32: output cells to an input pixel along x and along y."""
+    (height, width), (high, wide) = config.output_size, config.input_size
+    return np.array([width / wide, height / high], np.float32)
 
 
 def rows_of_objects(samples: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -104,13 +107,13 @@ def attention_cells(
     return chosen, (middle_y / ratio).astype(np.int64), (middle_x / ratio).astype(np.int64)
 
 
-def _radii(boxes: Boxes, ratio_y: float, ratio_x: float, config: SamplerConfig) -> list[int]:
+def _radii(boxes: Boxes, ratios: NDArray[np.float32], config: SamplerConfig) -> list[int]:
     if not config.gaussian_bump:
         return [0] * len(boxes)
     if config.gaussian_radius != -1:
         return [config.gaussian_radius] * len(boxes)
-    widths = (boxes[:, 2] - boxes[:, 0]) * np.float32(ratio_x)
-    heights = (boxes[:, 3] - boxes[:, 1]) * np.float32(ratio_y)
+    widths = (boxes[:, 2] - boxes[:, 0]) * ratios[0]
+    heights = (boxes[:, 3] - boxes[:, 1]) * ratios[1]
     sides = zip(heights.tolist(), widths.tolist(), strict=True)
     return [bump_radius(math.ceil(height), math.ceil(width), config.gaussian_iou) for height, width in sides]
 
