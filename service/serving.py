@@ -187,7 +187,7 @@ def _watch_memory(metrics: Metrics, arena: Arena, cache: BatchCache) -> None:
     )
 
 
-def current(request: Request) -> Serving:
+async def current(request: Request) -> Serving:  # async: FastAPI would have a thread run it otherwise
     """Return the parts of the server that a request came to. Raises `ServiceError` (503) before it has started."""
     found = getattr(request.app.state, "serving", None)
     if found is None:
