@@ -11,7 +11,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from sampler.arrays import Layout
+from sampler.arrays import LAYOUTS, Layout
 from sampler.config import SamplerConfig
 from sampler.cornernet_lite import IgnoredKeysWarning, load_config
 from sampler.dataset import Dataset, open_dataset
@@ -30,6 +30,7 @@ from service.metrics import Metrics
 from service.pool import WorkerPool
 from service.problems import ServiceError
 from service.run_source import RunSource
+from service.selection import StreamParameters, select_stream
 from service.settings import MEGABYTE, Settings
 from service.shutdown import Shutdown
 from service.worker_process import WorkerSetup
@@ -39,6 +40,9 @@ log = logging.getLogger("saccade_sampler")
 
 EXACT_LAYOUTS: tuple[Layout, ...] = ("compact", "dense")
 """Layouts whose messages are not much smaller than `largest_message`; sparse ones are nearly always."""
+
+PRACTICE_BATCH = 64
+"""Samples of a batch for practice: as many images show most numbers of boxes that there are."""
 
 WARM_BYTES = 32 * MEGABYTE
 """The part of the arena that is brought into memory before the first request: about three batches of 48."""
@@ -88,6 +92,7 @@ async def _started(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> 
     arena = _arena(settings, config, spec)
     pool = WorkerPool(setup, settings.workers, settings.job_seconds, arena)
     source = _source_of_runs(settings, dataset, config, pool, arena)
+    _practise(source.planner, spec)
     gate = Gate(settings.max_requests)
     _watch(metrics, pool, gate, source.budget)
     _watch_memory(metrics, arena, source.cache)
@@ -133,6 +138,13 @@ def _source_of_runs(
     )
     cache = BatchCache(min(settings.batch_cache_mb, settings.buffer_mb) * MEGABYTE)
     return RunSource(pool, arena, Budget(arena.shared), cache, planner)
+
+
+def _practise(planner: BatchPlanner, spec: ServiceSpec) -> None:
+    """Choose and plan a batch of each layout, so that the first one asked for finds everything loaded."""
+    for layout in LAYOUTS:
+        asked = StreamParameters(batch_size=min(PRACTICE_BATCH, spec.max_batch), layout=layout)
+        planner.plan(next(select_stream(asked, spec)))
 
 
 def sampler_config(settings: Settings) -> SamplerConfig:
