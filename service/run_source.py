@@ -1,6 +1,5 @@
 """Where responses get runs from: those that are there already, or workers, into memory that is shared fairly."""
 
-import asyncio
 from collections.abc import Hashable
 from dataclasses import dataclass
 

@@ -18,7 +18,7 @@ from sampler.dataset import Dataset, open_dataset
 from sampler.digest import sample_digest
 from sampler.sample_writer import largest_message
 from sampler.spec import ServiceSpec
-from service.arena import Arena
+from service.arena import WARM_BYTES, Arena
 from service.batch_body import BatchMaker
 from service.batch_cache import BatchCache
 from service.batch_plan import RUN_BYTES, BatchPlanner
@@ -43,9 +43,6 @@ EXACT_LAYOUTS: tuple[Layout, ...] = ("compact", "dense")
 
 PRACTICE_BATCH = 64
 """Samples of a batch for practice: as many images show most numbers of boxes that there are."""
-
-WARM_BYTES = 32 * MEGABYTE
-"""The part of the arena that is brought into memory before the first request: about three batches of 48."""
 
 
 @dataclass(frozen=True, slots=True)
