@@ -6,6 +6,7 @@ pixels. So the memory of crop and images is known before they are made, and they
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -88,28 +89,43 @@ def _reserve(memory: memoryview, head: bytes, places: Places) -> tuple[Arrays, i
     head: the message without arrays. Numbers of four and eight bytes stand wherever they come to stand, seldom
     aligned; NumPy and the compiled loops know that of each array.
     """
-    between, values, length = _skeleton(places, len(head) - 1)
-    if length > len(memory):
-        raise InvalidRequestError("memory", len(memory), f"at least {length} bytes")
+    skeleton = _skeleton(places, len(head) - 1)
+    if skeleton.length > len(memory):
+        raise InvalidRequestError("memory", len(memory), f"at least {skeleton.length} bytes")
     memory[: len(head) - 1] = head[:-1]  # its last byte is the map of no arrays
-    for start, part in between:
-        memory[start : start + len(part)] = part
-    named = zip(places, values, strict=True)
-    return {name: np.ndarray(shape, dtype, memory, start) for (name, dtype, shape), start in named}, length
+    for start, stop, part in skeleton.between:
+        memory[start:stop] = part
+    return {name: np.ndarray(shape, dtype, memory, start) for name, shape, dtype, start in skeleton.values}, (
+        skeleton.length
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Skeleton:
+    """A message but for its head and its arrays' values.
+
+    between: start, stop and bytes of what stands before each array's values. values: name, shape, dtype and start of
+    each array. length: of the whole message.
+    """
+
+    between: tuple[tuple[int, int, bytes], ...]
+    values: tuple[tuple[str, tuple[int, ...], np.dtype[Any], int], ...]
+    length: int
 
 
 @lru_cache(maxsize=4096)
-def _skeleton(places: Places, start: int) -> tuple[list[tuple[int, bytes]], list[int], int]:
-    """Return what stands before each array's values and where, where those start, and where the message ends."""
-    header = msgpack.Packer().pack_map_header(len(places))
+def _skeleton(places: Places, start: int) -> _Skeleton:
+    """Return the skeleton of a message whose head, but for the map of arrays, takes `start` bytes."""
+    header = msgpack.Packer(buf_size=64).pack_map_header(len(places))
     between, values = [], []
     for name, dtype, shape in places:
         part = header + _array_head(name, dtype, shape)
-        between.append((start, part))
-        values.append(start + len(part))
-        start += len(part) + math.prod(shape) * np.dtype(dtype).itemsize
+        first = start + len(part)
+        between.append((start, first, part))
+        values.append((name, shape, np.dtype(dtype), first))
+        start = first + math.prod(shape) * np.dtype(dtype).itemsize
         header = b""
-    return between, values, start
+    return _Skeleton(tuple(between), tuple(values), start)
 
 
 def _array_head(name: str, dtype: str, shape: tuple[int, ...]) -> bytes:
@@ -145,7 +161,7 @@ def largest_message(layout: Layout, config: SamplerConfig, categories: int, boxe
     planes = categories * math.prod(config.output_size)
     drawn = min(boxes * _largest_bump(config), planes)
     places = _places(layout, config, categories, drawn if layout == "sparse" else boxes)
-    length = _skeleton(places, head)[2]
+    length = _skeleton(places, head).length
     if layout == "sparse" and len(heat_names(config)) == 4:
         # A box draws into a heatmap or a valid mask: both together hold no more bumps than there are boxes.
         length -= 2 * 16 * (2 * drawn - min(boxes * _largest_bump(config), 2 * planes))

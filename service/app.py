@@ -58,6 +58,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             settings = app.state.settings or load_settings()
             request_log.configure(settings.log_level)
             app.state.serving = await stack.enter_async_context(serving(settings, app.state.metrics))
+            app.openapi()  # works out all routes' parameters, which the first batch would otherwise wait for
         except SamplerError as error:
             app.state.start_failure = f"cannot start: {error}"
             raise

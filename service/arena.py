@@ -24,6 +24,9 @@ from sampler.leases import lease
 PAGE = 4096
 """Slabs begin and end at multiples of it."""
 
+WARM_BYTES = 32 << 20
+"""The part that is brought into memory before the first request: about three compact batches of 48."""
+
 PROGRESS_BYTES = 8
 """At the end of a slab as it is lent: how many samples of the run the worker has written so far."""
 

@@ -9,10 +9,10 @@ from sampler.config import SamplerConfig
 from sampler.sample_writer import largest_message
 from service.selection import Batch
 
-RUN_BYTES = 1_300_000
-"""About what a run holds: sent fastest in one piece (measured; larger pieces fall out of the processor's caches)."""
+RUN_BYTES = 2_500_000
+"""About what a run holds: twelve compact samples, or one dense one (measured; larger ones cost hardly less)."""
 
-LONGEST_RUN = 8
+LONGEST_RUN = 12
 """Samples of a run, at most: enough to make the messages about it cheap, few enough for others to get their turn."""
 
 

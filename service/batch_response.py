@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from sampler.wire import MEDIA_TYPE
 from service.batch_body import BatchBody, SampleFailedError
 from service.budget import Gate
-from service.departure import ClientLeftError, departure
+from service.departure import ClientLeftError, Patience, departure
 from service.error_responses import respond
 from service.metrics import Metrics
 from service.problems import problem
@@ -101,18 +101,21 @@ class BatchResponse(Response):
         self._delivery.metrics.outcomes.labels(outcome).inc()
 
     async def _serve(self, receive: Receive, send: Send) -> str:
-        body = asyncio.create_task(self._send_all(send))
+        patience = Patience(self._delivery.stall_seconds)
+        body = asyncio.create_task(self._send_all(send, patience))
+        patience.watch(body)
         self._delivery.shutdown.watch(body)
         leaving = asyncio.create_task(departure(receive))
         try:
             await asyncio.wait([body, leaving], return_when=asyncio.FIRST_COMPLETED)
-            return await _outcome(body)
+            return "stalled" if patience.lost else await _outcome(body)
         finally:
+            patience.close()
             body.cancel()
             leaving.cancel()
             await asyncio.gather(body, leaving, return_exceptions=True)
 
-    async def _send_all(self, send: Send) -> None:
+    async def _send_all(self, send: Send, patience: Patience) -> None:
         body = self._open()
         try:
             length = None if self._endless else body.whole_length()
@@ -121,7 +124,7 @@ class BatchResponse(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
             async with aclosing(body.pieces()) as pieces:
                 async for piece in pieces:
-                    async with asyncio.timeout(self._delivery.stall_seconds):
+                    with patience:
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
                     del piece  # its memory may be what the next one needs
         finally:

@@ -1,4 +1,6 @@
-"""Noticing that a client has left."""
+"""Noticing that a client has left, or takes nothing any more."""
+
+import asyncio
 
 from starlette.types import Message, Receive, Send
 
@@ -26,3 +28,37 @@ async def send_on(send: Send, message: Message) -> None:
         if "closed" not in str(error):
             raise
         raise ClientLeftError(str(error)) from error
+
+
+class Patience:
+    """Ends a response whose client takes nothing for too long. One timer looks after all of its pieces."""
+
+    def __init__(self, seconds: float) -> None:
+        """seconds: how long a block of code with this as its context may take. To be closed."""
+        self.lost = False
+        self._seconds = seconds
+        self._since: float | None = None
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, response: "asyncio.Task[None]") -> None:
+        """Cancel this task when patience is lost."""
+        left = self._seconds if self._since is None else self._since + self._seconds - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self.watch, response)
+            return
+        self.lost = True
+        response.cancel()
+
+    def close(self) -> None:
+        """Watch no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def __enter__(self) -> None:
+        """From now on the time runs."""
+        self._since = self._loop.time()
+
+    def __exit__(self, *_: object) -> None:
+        """The time runs no longer."""
+        self._since = None

@@ -25,6 +25,7 @@ class Lookahead:
         self._next = 0
         self._window: deque[tuple[SharedBatch, int, Run]] = deque()
         self._held = 0
+        self._pending = 0
         self._closed = False
         source.takers += 1
 
@@ -86,10 +87,6 @@ class Lookahead:
         while self._begun:
             self._source.cache.leave(self._begun.popleft())
 
-    @property
-    def _pending(self) -> int:
-        return sum(not run.answer.done() for _, _, run in self._window)
-
     def _fill(self) -> None:
         """Take runs as far ahead as workers, memory and the steps allow."""
         while not self._closed and self._pending < JOBS_PER_WORKER * self._source.pool.size:
@@ -106,9 +103,11 @@ class Lookahead:
         self._next += 1
         self._held += run.plan.room
         if not run.answer.done():
+            self._pending += 1
             run.answer.add_done_callback(self._made)
 
     def _made(self, _: "asyncio.Future[bytes]") -> None:
+        self._pending -= 1
         self._fill()
 
     def _give(self, shared: SharedBatch, place: int, run: Run) -> None:

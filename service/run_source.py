@@ -1,6 +1,5 @@
 """Where responses get runs from: those that are there already, or workers, into memory that is shared fairly."""
 
-import asyncio
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -101,5 +100,7 @@ class RunSource:
     async def made(self, shared: SharedBatch, run: Run) -> None:
         """Wait until a run is made, or has failed. Whoever stops waiting disturbs nobody else who waits for it."""
         if not run.answer.done():
-            await asyncio.wait([run.answer])
+            waiting = run.answer.get_loop().create_future()
+            run.answer.add_done_callback(lambda _: None if waiting.done() else waiting.set_result(None))
+            await waiting
         self._settle(shared, run)

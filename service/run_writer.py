@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +20,44 @@ from sampler.sample_writer import largest_message, write_sample
 from service.arena import PROGRESS_BYTES
 from service.jobs import RunAnswer, RunJob
 
+POPULATE_WRITE = 23
+"""Linux's MADV_POPULATE_WRITE (5.14 and newer), which Python's `mmap` has no name for before 3.14."""
 
-def attach(descriptor: int) -> memoryview:
-    """Return the arena behind a descriptor, which is closed: the memory needs it no more."""
-    try:
-        return memoryview(mmap.mmap(descriptor, os.fstat(descriptor).st_size))
-    finally:
-        os.close(descriptor)
+CHUNK = 1 << 21
+"""Bytes of the arena that a process takes at once."""
+
+
+class AttachedArena:
+    """The arena as one worker has it.
+
+    Each process meets each page of the arena as new once, and a page that is met while it is written costs many times
+    what it costs among others that are asked for together.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        """Attach what is behind a descriptor, which is closed: the memory needs it no more."""
+        try:
+            self._map = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+        finally:
+            os.close(descriptor)
+        self._memory = memoryview(self._map)
+        self._met: set[int] | None = set() if sys.platform == "linux" else None
+
+    def part(self, start: int, size: int) -> memoryview:
+        """Return `size` bytes of it, met already where the system can do that."""
+        self.meet(start, start + size)
+        return self._memory[start : start + size]
+
+    def meet(self, start: int, stop: int) -> None:
+        """Have the bytes start … stop ready to be written, as far as there are as many; they keep their values."""
+        for chunk in range(start // CHUNK, -(-min(stop, len(self._memory)) // CHUNK)):
+            if self._met is None or chunk in self._met:
+                continue
+            self._met.add(chunk)
+            try:
+                self._map.madvise(POPULATE_WRITE, chunk * CHUNK, min(CHUNK, len(self._memory) - chunk * CHUNK))
+            except OSError:  # an older kernel: pages are met as they are written
+                self._met = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +67,15 @@ class RunWriter:
     dataset: ImageSource
     config: SamplerConfig
     categories: int
-    arena: memoryview
+    arena: AttachedArena | None
     problem: Callable[[Exception], dict[str, Any]]
 
     def write(self, job: RunJob) -> bytes:
         """Write a run; return the answer that says how long its messages are, and which sample failed if one did."""
-        memory = self.arena[job.offset : job.offset + job.room]
-        progress = self.arena[job.offset + job.room :][:PROGRESS_BYTES]
+        if self.arena is None:
+            raise RuntimeError("no arena came with the setup: expected none of the jobs that write to it")
+        memory = self.arena.part(job.offset, job.room)
+        progress = self.arena.part(job.offset + job.room, PROGRESS_BYTES)
         lengths: list[int] = []
         used = 0
         for done, key in enumerate(job.keys):

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Annotated, Any
 
 from fastapi import Request
@@ -86,14 +87,18 @@ class SampleParameters(BaseModel):
     digest: Digest = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Batch:
     """One batch to be made: its header and its keys, in order."""
 
     header: Header
     keys: tuple[SampleKey, ...]
 
-    @property
+    def __hash__(self) -> int:
+        """Tell batches apart by a few of their keys: a cache looks them up for every request."""
+        return hash((self.header, self.keys[:1], self.keys[-1:]))
+
+    @cached_property
     def etag(self) -> str:
         """A strong entity tag: equal ones mean equal bytes."""
         header = self.header
@@ -101,7 +106,7 @@ class Batch:
         return f'"{hashlib.blake2b(repr(name).encode(), digest_size=16).hexdigest()}"'
 
 
-def refuse_repeated(request: Request) -> None:
+async def refuse_repeated(request: Request) -> None:  # async: FastAPI would have a thread run it otherwise
     """Raise `InvalidRequestError` for a parameter given twice, of which one would be ignored."""
     for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
         if times > 1 and name != "indices":
@@ -113,12 +118,17 @@ def select_batch(asked: BatchParameters, spec: ServiceSpec) -> Batch:
     check_digest(asked.digest, spec)
     if asked.indices is not None:
         keys = _keys_by_index(asked, asked.indices, spec)
-        step = None
-    else:
-        step, shard = _by_seed(asked)
-        _check_count("batch_size", shard.count, spec)
-        keys = step_keys(spec.size, asked.seed, step, shard)
-    return Batch(Header(spec.digest, asked.layout, asked.augment, len(keys), step), tuple(keys))
+        return Batch(Header(spec.digest, asked.layout, asked.augment, len(keys), None), tuple(keys))
+    step, shard = _by_seed(asked)
+    _check_count("batch_size", shard.count, spec)
+    header = Header(spec.digest, asked.layout, asked.augment, shard.count, step)
+    return _batch_of_step(header, spec.size, asked.seed, step, shard)
+
+
+@lru_cache(maxsize=16)
+def _batch_of_step(header: Header, size: int, seed: int, step: int, shard: Shard) -> Batch:
+    """Return the batch of a step. Those asked for of late are likely to be asked for again: keys and tag are kept."""
+    return Batch(header, tuple(step_keys(size, seed, step, shard)))
 
 
 def select_stream(asked: StreamParameters, spec: ServiceSpec) -> Iterator[Batch]:

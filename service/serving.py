@@ -11,14 +11,14 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from sampler.arrays import Layout
+from sampler.arrays import LAYOUTS, Layout
 from sampler.config import SamplerConfig
 from sampler.cornernet_lite import IgnoredKeysWarning, load_config
 from sampler.dataset import Dataset, open_dataset
 from sampler.digest import sample_digest
 from sampler.sample_writer import largest_message
 from sampler.spec import ServiceSpec
-from service.arena import Arena
+from service.arena import WARM_BYTES, Arena
 from service.batch_body import BatchMaker
 from service.batch_cache import BatchCache
 from service.batch_plan import RUN_BYTES, BatchPlanner
@@ -30,6 +30,7 @@ from service.metrics import Metrics
 from service.pool import WorkerPool
 from service.problems import ServiceError
 from service.run_source import RunSource
+from service.selection import StreamParameters, select_stream
 from service.settings import MEGABYTE, Settings
 from service.shutdown import Shutdown
 from service.worker_process import WorkerSetup
@@ -40,8 +41,8 @@ log = logging.getLogger("saccade_sampler")
 EXACT_LAYOUTS: tuple[Layout, ...] = ("compact", "dense")
 """Layouts whose messages are not much smaller than `largest_message`; sparse ones are nearly always."""
 
-WARM_BYTES = 32 * MEGABYTE
-"""The part of the arena that is brought into memory before the first request: about three batches of 48."""
+PRACTICE_BATCH = 64
+"""Samples of a batch for practice: as many images show most numbers of boxes that there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ async def _started(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> 
     arena = _arena(settings, config, spec)
     pool = WorkerPool(setup, settings.workers, settings.job_seconds, arena)
     source = _source_of_runs(settings, dataset, config, pool, arena)
+    _practise(source.planner, spec)
     gate = Gate(settings.max_requests)
     _watch(metrics, pool, gate, source.budget)
     _watch_memory(metrics, arena, source.cache)
@@ -133,6 +135,13 @@ def _source_of_runs(
     )
     cache = BatchCache(min(settings.batch_cache_mb, settings.buffer_mb) * MEGABYTE)
     return RunSource(pool, arena, Budget(arena.shared), cache, planner)
+
+
+def _practise(planner: BatchPlanner, spec: ServiceSpec) -> None:
+    """Choose and plan a batch of each layout, so that the first one asked for finds everything loaded."""
+    for layout in LAYOUTS:
+        asked = StreamParameters(batch_size=min(PRACTICE_BATCH, spec.max_batch), layout=layout)
+        planner.plan(next(select_stream(asked, spec)))
 
 
 def sampler_config(settings: Settings) -> SamplerConfig:
@@ -187,7 +196,7 @@ def _watch_memory(metrics: Metrics, arena: Arena, cache: BatchCache) -> None:
     )
 
 
-def current(request: Request) -> Serving:
+async def current(request: Request) -> Serving:  # async: FastAPI would have a thread run it otherwise
     """Return the parts of the server that a request came to. Raises `ServiceError` (503) before it has started."""
     found = getattr(request.app.state, "serving", None)
     if found is None:

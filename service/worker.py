@@ -26,11 +26,12 @@ from sampler.sample import make_sample
 from sampler.spec import config_from_dict
 from sampler.targets import untagged
 from sampler.wire import WireSample, encode_sample
+from service.arena import WARM_BYTES
 from service.debug import sample_document
 from service.jobs import ANSWER_HEADER, REQUEST_HEADER, Job, Outcome, RunJob, decode_job
 from service.picture import sample_picture
 from service.problems import problem_of
-from service.run_writer import RunWriter, attach, practise
+from service.run_writer import AttachedArena, RunWriter, practise
 from service.worker_dataset import worker_dataset
 
 STARTING = 0
@@ -98,7 +99,9 @@ def serve(channel: socket.socket) -> None:
 
 def _run_writer(maker: Maker, descriptors: list[int]) -> RunWriter:
     """Return what writes runs to the arena that came with the setup; to none where none came."""
-    arena = attach(descriptors[0]) if descriptors else memoryview(b"")
+    arena = AttachedArena(descriptors[0]) if descriptors else None
+    if arena is not None:
+        arena.meet(0, WARM_BYTES)
     practise(maker.config, maker.dataset.category_count)
     return RunWriter(maker.dataset, maker.config, maker.dataset.category_count, arena, _problem)
 

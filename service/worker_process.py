@@ -140,9 +140,10 @@ def _spawn() -> "tuple[subprocess.Popen[bytes], socket.socket]":
     ours, theirs = socket.socketpair()
     with theirs:
         # The search path of this process is handed on, so that the worker finds the same code however the server
-        # was started. All other descriptors stay closed there: nothing keeps a socket open when the server dies.
+        # was started; -P keeps the current folder from coming before it. All other descriptors stay closed there:
+        # nothing keeps a socket open when the server dies.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
-        command = [sys.executable, "-m", "service.worker", str(theirs.fileno())]
+        command = [sys.executable, "-P", "-m", "service.worker", str(theirs.fileno())]
         try:
             process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment)
         except OSError:
