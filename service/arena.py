@@ -114,13 +114,20 @@ class Arena:
     """Memory shared with the workers. All methods belong to one event loop; slabs may end in any thread."""
 
     def __init__(self, shared: int, reserved: int = 0, reserved_size: int = 0) -> None:
-        """shared: bytes that all requests share. reserved: how many slabs of `reserved_size` bytes lie behind them."""
+        """shared: bytes that all requests share. reserved: how many slabs of `reserved_size` bytes lie behind them.
+
+        Raises OSError where the system does not give as much.
+        """
         self.shared = pages(shared)
         self.reserved_room = pages(reserved_size + PROGRESS_BYTES) - PROGRESS_BYTES
         slot = self.reserved_room + PROGRESS_BYTES
         self.capacity = self.shared + reserved * slot
         self.descriptor = _unlinked_file(self.capacity)
-        self._memory = memoryview(mmap.mmap(self.descriptor, self.capacity))
+        try:
+            self._memory = memoryview(mmap.mmap(self.descriptor, self.capacity))
+        except BaseException:
+            os.close(self.descriptor)
+            raise
         self._extents = Extents(0, self.shared)
         self._slots = [self.shared + place * slot for place in reversed(range(reserved))]
         self._returned: deque[_Range] = deque()

@@ -35,7 +35,8 @@ LONGEST_PAUSE = 5.0
 class Ticket:
     """A job on its way through the pool, and the slab it is written to, which it keeps from being lent again.
 
-    attempts: how often its current sample was begun. progress: samples of a run that were seen to be written.
+    attempts: how often the sample that no worker has got past was begun. furthest: samples of a run that the worker
+    which got furthest wrote. seen: how many were written when it was last looked at.
     """
 
     number: int
@@ -43,19 +44,28 @@ class Ticket:
     answer: "asyncio.Future[bytes]"
     slab: Slab | None = None
     attempts: int = 0
-    progress: int = 0
+    furthest: int = 0
+    seen: int = 0
 
-    def has_progressed(self) -> bool:
-        """Whether more samples of a run are written than when this was last asked."""
-        before, self.progress = self.progress, self.slab.progress if self.slab else 0
-        return self.progress > before
+    @property
+    def written(self) -> int:
+        """How many samples of a run its worker has written, or had when it ended."""
+        return self.slab.progress if self.slab else 0
+
+    def is_moving(self) -> bool:
+        """Whether another number of samples is written than when this was last asked."""
+        before, self.seen = self.seen, self.written
+        return self.seen != before
+
+    def got_further(self) -> bool:
+        """Whether its worker wrote more than any before. Not what was seen meanwhile: a new worker begins at 0."""
+        before, self.furthest = self.furthest, max(self.furthest, self.written)
+        return self.furthest > before
 
     @property
     def culprit(self) -> dict[str, int]:
         """The key of the sample that is being made, or was when the worker ended."""
-        key = (
-            self.job.keys[min(self.progress, len(self.job.keys) - 1)] if isinstance(self.job, RunJob) else self.job.key
-        )
+        key = self.job.keys[min(self.written, len(self.job.keys) - 1)] if isinstance(self.job, RunJob) else self.job.key
         return key.as_dict()
 
 
@@ -85,7 +95,7 @@ class WorkerPool:
         self._queue: Lanes[Ticket] = Lanes()
         self._numbers = 0
         self._tasks: list[asyncio.Task[None]] = []
-        self._closing = False
+        self._ending: set[WorkerProcess] = set()
         self.restarts = 0
 
     @property
@@ -126,14 +136,13 @@ class WorkerPool:
 
     async def stop(self) -> None:
         """End all workers; jobs that are not done are cancelled. Leaves no process behind."""
-        self._closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for ticket in [*self._queue, *(ticket for seat in self._seats for ticket in seat.given)]:
             ticket.answer.cancel()
         self._queue.clear()
-        processes = [seat.process for seat in self._seats if seat.process]
+        processes = [*(seat.process for seat in self._seats if seat.process), *self._ending]
         for seat in self._seats:
             seat.process = None
         await asyncio.gather(*(process.end() for process in processes))
@@ -179,10 +188,12 @@ class WorkerPool:
                 await self._read_answers(seat, seat.process)
             except (asyncio.IncompleteReadError, BrokenPipeError, ConnectionResetError):
                 pass  # it ended; its exit status, logged below, says how
-            except ConnectionError as error:
+            except OSError as error:
                 log.error("worker %d: %s", seat.process.pid, error)
             process, seat.process = seat.process, None
+            self._ending.add(process)  # a stop amid its end waits for it too
             code = await process.end()
+            self._ending.discard(process)
             log.warning("worker %d ended (%s) and is replaced", process.pid, _how(code))
             self.restarts += 1
             self._put_back(seat)
@@ -211,7 +222,7 @@ class WorkerPool:
 
     def _put_back(self, seat: Seat) -> None:
         for ticket in reversed(seat.given):
-            if ticket.has_progressed():
+            if ticket.got_further():
                 ticket.attempts = 1  # an earlier sample of the run was the one that ended workers before
             if ticket.attempts >= ATTEMPTS:
                 _fail(ticket, f"sample {ticket.culprit} ended its worker {ATTEMPTS} times and is given up")
@@ -228,7 +239,7 @@ class WorkerPool:
             for seat in self._seats:
                 if not seat.process or not seat.given:
                     continue
-                if seat.given[0].has_progressed():
+                if seat.given[0].is_moving():
                     seat.since = now
                 elif now - seat.since > self._job_seconds:
                     log.error("worker %d made no progress for %g s and is ended", seat.process.pid, now - seat.since)

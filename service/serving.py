@@ -31,7 +31,7 @@ from service.pool import WorkerPool
 from service.problems import ServiceError
 from service.run_source import RunSource
 from service.selection import StreamParameters, select_stream
-from service.settings import MEGABYTE, Settings
+from service.settings import MEGABYTE, Settings, SettingsError
 from service.shutdown import Shutdown
 from service.worker_process import WorkerSetup
 
@@ -119,9 +119,18 @@ async def _started(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> 
 
 
 def _arena(settings: Settings, config: SamplerConfig, spec: ServiceSpec) -> Arena:
-    """Return the memory for samples: what all requests share, and behind it room for a run of each of them."""
+    """Return the memory for samples: what all requests share, and behind it room for a run of each of them.
+
+    Raises `SettingsError` where the system has not as much.
+    """
     largest = max(largest_message(layout, config, spec.categories, config.max_objects) for layout in EXACT_LAYOUTS)
-    arena = Arena(settings.buffer_mb * MEGABYTE, settings.max_requests, max(largest, RUN_BYTES))
+    try:
+        arena = Arena(settings.buffer_mb * MEGABYTE, settings.max_requests, max(largest, RUN_BYTES))
+    except (OSError, MemoryError) as error:
+        raise SettingsError(
+            f"SAMPLER_BUFFER_MB = {settings.buffer_mb}, SAMPLER_MAX_REQUESTS = {settings.max_requests}: the system "
+            f"does not give the memory for samples ({error}); expected a smaller buffer or fewer requests"
+        ) from error
     arena.warm(WARM_BYTES)
     return arena
 
