@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.arrays import Arrays, Layout, array_table
+from sampler.arrays import Arrays, Layout
 from sampler.config import SamplerConfig
 from sampler.errors import ProtocolError, SamplerError
 from sampler.keys import SampleKey
@@ -15,11 +15,16 @@ from sampler.recipe import Recipe
 from sampler.recycled import RecycledMemory, fixed, room_for, stacks_in
 from sampler.wire import PROTOCOL, Header, WireBatch, WireSample
 from sampler.wire_arrays import check_values, read_array
+from sampler.wire_plan import wire_plan
 
 FIRST_ROOM = 256 << 20
 """Bytes of fresh memory that a header may ask for; more only as samples come to fill it."""
 
-Row = tuple[SampleKey, Recipe, int, Mapping[str, bytes | bytearray]]
+Row = tuple[Any, Any, Any, Mapping[str, bytes | bytearray]]
+"""Key, recipe and untagged as they came, and the arrays of varying length."""
+
+
+Name = tuple[SampleKey, Recipe, int]
 
 
 class BatchAssembly:
@@ -33,7 +38,8 @@ class BatchAssembly:
         self, config: SamplerConfig, categories: int, layout: Layout, max_batch: int, memory: RecycledMemory
     ) -> None:
         """Expect batches in `layout`, of at most `max_batch` samples. memory: where their arrays are to lie."""
-        self.table = array_table(layout, config, categories)
+        plan = wire_plan(config, categories, layout)
+        self.table = plan.table
         self.header: Header | None = None
         self._config = config
         self._categories = categories
@@ -41,12 +47,13 @@ class BatchAssembly:
         self._max_batch = max_batch
         self._memory = memory
         self._names = [spec.name for spec in self.table]
-        self._fixed = [spec for spec in self.table if fixed(spec)]
-        self._one = room_for(self._fixed, 1)
+        self._fixed = plan.fixed
+        self._one = plan.one
         self._rows: list[Row] = []
         self._room = 0
         self._stacks: Arrays = {}
-        self._flat: dict[str, NDArray[np.uint8]] = {}
+        self._flat: dict[str, memoryview] = {}
+        self._row_bytes = plan.row_bytes
 
     @property
     def count(self) -> int:
@@ -77,9 +84,11 @@ class BatchAssembly:
 
     def row(self, name: str) -> memoryview:
         """Return where the data of the next sample's array of this name belongs, if it is of fixed shape."""
-        if self.count == self._room:
+        place = len(self._rows)
+        if place == self._room:
             self._make_room()
-        return memoryview(self._flat[name][self.count])
+        size = self._row_bytes[name]
+        return self._flat[name][place * size : place * size + size]
 
     def add_message(self, message: dict[str, Any]) -> None:
         """Take a sample's message, whatever way it was written."""
@@ -102,18 +111,14 @@ class BatchAssembly:
         self.add(message["key"], message["recipe"], message["untagged"], varying)
 
     def add(self, key: object, recipe: object, untagged: object, varying: Mapping[str, bytes | bytearray]) -> None:
-        """Take what else a sample has once its arrays of fixed shape are in their rows."""
-        fields = {"key": key, "untagged": untagged}
-        try:
-            row = SampleKey(**_typed(fields, "key", dict)), Recipe.parse(recipe)
-        except (SamplerError, TypeError) as error:
-            raise ProtocolError(f"sample {self.count}: {error}") from error
-        self._rows.append((*row, _count(fields, "untagged"), varying))
+        """Take what else a sample has once its arrays of fixed shape are in their rows; `finish` looks into it."""
+        self._rows.append((key, recipe, untagged, varying))
 
     def finish(self, message: dict[str, Any], digest: str) -> WireBatch:
         """Take a trailer and return the batch. digest: of the bytes that came before it."""
         if self.header is None:
             raise ProtocolError("a trailer outside a batch: expected a header first")
+        names = [_named(place, *row[:3]) for place, row in enumerate(self._rows)]
         values = self._varying()
         if self._rows:
             self._check_values(values)
@@ -123,7 +128,7 @@ class BatchAssembly:
             raise ProtocolError(f"a trailer after {self.count} samples: expected {self.header.count}")
         if message["digest"] != digest:
             raise ProtocolError(f"payload digest {message['digest']!r}: expected {digest!r}")
-        batch = WireBatch(self.header, self._samples(values), self._stacks)
+        batch = WireBatch(self.header, self._samples(names, values), self._stacks)
         self.header, self._rows, self._room, self._stacks, self._flat = None, [], 0, {}, {}
         return batch
 
@@ -136,7 +141,7 @@ class BatchAssembly:
         before, self._stacks, self._room = self._stacks, stacks_in(memory, self._fixed, room), room
         for name, stack in before.items():
             self._stacks[name][: len(stack)] = stack
-        self._flat = {name: stack.reshape(room, -1).view(np.uint8) for name, stack in self._stacks.items()}
+        self._flat = {name: stack.reshape(-1).view(np.uint8).data for name, stack in self._stacks.items()}
 
     def _varying(self) -> dict[str, list[NDArray[Any]]]:
         """Return the arrays of varying length, by name: each sample's, cut from one array of all."""
@@ -160,7 +165,7 @@ class BatchAssembly:
                 check_values(one, self._layout, self._config, self._categories)
             raise
 
-    def _samples(self, values: dict[str, list[NDArray[Any]]]) -> tuple[WireSample, ...]:
+    def _samples(self, names: list[Name], values: dict[str, list[NDArray[Any]]]) -> tuple[WireSample, ...]:
         columns: list[list[NDArray[Any]]] = []
         for name in self._names:
             if name in values:
@@ -169,9 +174,21 @@ class BatchAssembly:
                 stack = self._stacks[name].view() if self._rows else np.empty(0)
                 stack.flags.writeable = False
                 columns.append(list(stack))
-        named = (dict(zip(self._names, arrays, strict=True)) for arrays in zip(*columns, strict=True))
-        rows = zip(self._rows, named, strict=True)
-        return tuple(WireSample(place, *row[:3], arrays) for place, (row, arrays) in enumerate(rows))
+        rows = zip(names, zip(*columns, strict=True), strict=True)
+        return tuple(
+            WireSample(place, *name, dict(zip(self._names, arrays, strict=True)))
+            for place, (name, arrays) in enumerate(rows)
+        )
+
+
+def _named(place: int, key: object, recipe: object, untagged: object) -> Name:
+    if not isinstance(key, dict):
+        raise ProtocolError(f"sample {place}: key = {key!r}: expected dict")
+    try:
+        named = SampleKey(**key), Recipe.parse(recipe)
+    except (SamplerError, TypeError) as error:
+        raise ProtocolError(f"sample {place}: {error}") from error
+    return (*named, _count({"untagged": untagged}, "untagged"))
 
 
 def _typed(message: Mapping[str, Any], field: str, kind: type) -> Any:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 import numpy as np
@@ -24,6 +24,9 @@ HEAD_BYTES = 1024
 
 BEFORE_POSITION = b"\x86" + b"".join(map(msgpack.packb, ("type", "sample", "position")))
 BETWEEN = ("key", "recipe", "untagged", "arrays")
+ARRAYS = msgpack.packb("arrays")
+FIVE_FIELDS = b"\x85"
+BEFORE_ARRAYS = ("type", "position", "key", "recipe", "untagged")
 WIDTHS = {0xCC: 1, 0xCD: 2, 0xCE: 4}
 """First byte of an integer past 127: the bytes that follow."""
 
@@ -47,8 +50,7 @@ class Slot:
     after: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What a sample's message says before its arrays, unchecked, and where they begin."""
 
     position: Any
@@ -97,6 +99,24 @@ def read_head(data: bytearray, start: int, end: int, arrays: int) -> Head | None
     fields = _past(BEFORE_POSITION, data, start, end)
     if fields is None:
         return None
+    arrays_begin = data.find(ARRAYS, fields, min(end, fields + HEAD_BYTES))
+    if arrays_begin < 0:
+        return _read_long_head(data, fields, end, arrays)
+    begin = _past(map_header(arrays), data, arrays_begin + len(ARRAYS), end)
+    try:  # five whole entries that end where "arrays" stands are what the message says before it
+        message = msgpack.unpackb(FIVE_FIELDS + data[start + 1 : arrays_begin], raw=False, max_ext_len=0)
+    except (ValueError, msgpack.UnpackException) as error:
+        raise OtherEncodingError from error
+    if tuple(message) != BEFORE_ARRAYS:
+        raise OtherEncodingError
+    if begin is None:
+        return None
+    _, position, key, recipe, untagged = message.values()
+    return Head(position, key, recipe, untagged, begin)
+
+
+def _read_long_head(data: bytearray, fields: int, end: int, arrays: int) -> Head | None:
+    """Do the same, value by value, where the name of the arrays is not among the bytes so far."""
     unpacker = msgpack.Unpacker(raw=False, strict_map_key=True, max_buffer_size=HEAD_BYTES, max_ext_len=0)
     try:
         unpacker.feed(data[fields : min(end, fields + HEAD_BYTES)])
