@@ -161,7 +161,7 @@ class Delivery:
 
         delivery.outgoing()      the HTTP request for the batches not handed over yet
         delivery.begin(headers)  an answer with status 200 has begun
-        delivery.buffer()        where its next bytes belong
+        delivery.buffers()       where its next bytes belong, and those after them
         delivery.advance(count)  that many have been put there; or `delivery.feed(chunk)` in place of both
         delivery.take()          the next whole and checked batch among them, or None: more bytes are needed
         delivery.end()           the answer ended
@@ -180,14 +180,20 @@ class Delivery:
         if isinstance(request, StreamRequest) and request.empty:
             self._due = None
         self.place = Place(request.outgoing(base_url, spec.digest).place, spec.digest)
-        self._restart(request)
+        self.place.step = request.step
+        self._reader = self._fresh_reader(request)
+        self._whole: Iterator[WireBatch] = iter(())
+        self._bytes = 0
+
+    def _fresh_reader(self, request: Request) -> BatchReader:
+        spec = self._spec
+        return BatchReader(spec.config, spec.categories, request.layout, memory=self._memory)
 
     def _restart(self, request: Request) -> None:
         self.place.forget()
         self.place.step = request.step
-        spec = self._spec
-        self._reader = BatchReader(spec.config, spec.categories, request.layout, memory=self._memory)
-        self._whole: Iterator[WireBatch] = iter(())
+        self._reader = self._fresh_reader(request)
+        self._whole = iter(())
         self._bytes = 0
 
     @property
@@ -206,12 +212,15 @@ class Delivery:
         require_type(headers, MEDIA_TYPE, self.place)
         self.place.in_body = True
 
-    def buffer(self) -> memoryview:
-        """Return where the next bytes of the answer belong; to be called when `take` has nothing more."""
-        return self._reader.buffer()
+    def buffers(self) -> tuple[memoryview, ...]:
+        """Return where the next bytes of the answer belong, and those after them, if that is known.
+
+        To be called when `take` has nothing more.
+        """
+        return self._reader.buffers()
 
     def advance(self, count: int) -> None:
-        """Say that `count` bytes were put into `buffer`."""
+        """Say that `count` bytes were put into `buffers`."""
         self._bytes += count
         self._whole = self._reader.advance(count)
 

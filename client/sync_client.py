@@ -197,7 +197,7 @@ class _Link:
         self._http = http
         self._delivery = delivery
         self._response: httpx.Response | None = None
-        self._receive: Callable[[memoryview], int] | None = None
+        self._receive: Callable[..., int] | None = None
 
     def next(self) -> PackedBatch | None:
         """Make one attempt at the next batch. None: all were handed over."""
@@ -220,7 +220,7 @@ class _Link:
                     return None
                 self._response = _open(self._http, self._delivery)
                 self._receive = receiver(self._response)
-            count = self._receive(self._delivery.buffer())
+            count = self._receive(*self._delivery.buffers())
             if count:
                 self._delivery.advance(count)
             else:
