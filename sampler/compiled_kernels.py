@@ -244,6 +244,12 @@ def keep_compiled(kernel: Cacheable, fallback: Path | None) -> None:
         kernel.enable_caching()
 
 
+def keep_all(fallback: Path | None = None) -> None:
+    """Keep on disk what kernels are compiled to, and take from there what was compiled before; compile nothing yet."""
+    for kernel in (_resize_rows, _blacken, _channel_sums, *RENDERING):
+        keep_compiled(kernel, fallback)
+
+
 COMPILED = Kernels(paste_resized, apply_colour, channel_sums, fill_canvas, stamp_bumps)
 
 
@@ -253,8 +259,7 @@ def warm_up(fallback: Path | None = None) -> None:
     Compiled code is kept beside this file or in the user's cache (or where NUMBA_CACHE_DIR says), for all processes
     to come. fallback: folder for it where none of these can be written, as in a read-only container.
     """
-    for kernel in (_resize_rows, _blacken, _channel_sums, *RENDERING):
-        keep_compiled(kernel, fallback)
+    keep_all(fallback)
     image, crop = np.zeros((4, 4, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
     fill_canvas(image, (9, 9), (0, 0), (4, 4), (2, 2), True, crop)
     channel_sums(crop)

@@ -1,0 +1,56 @@
+"""What one process compiles to render, the next finds on disk."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.laws import CATEGORIES
+
+ROOT = Path(__file__).parent.parent
+
+RENDER = f"""
+from sampler.compiled_rendering import RENDERING
+from sampler.config import PRESETS
+from sampler.kernels import fastest_kernels
+from sampler.layouts import unpack_batch
+from sampler.arrays import allocate
+import numpy as np
+
+config = PRESETS["cornernet_saccade"]
+sample = {{
+    "crop": np.zeros((*config.input_size, 3), np.uint8), "colour": np.zeros((3, 4), np.float32),
+    "boxes": np.array([[8, 8, 90, 90, 1]], np.float32), "objects": np.ones(1, np.uint8),
+}}
+kernels = fastest_kernels()
+assert not any(kernel.stats.cache_misses for kernel in RENDERING), "compiled before anything was to be rendered"
+unpack_batch([sample], "compact", config, allocate(config, {CATEGORIES}, 1), kernels)
+print(*(sum(getattr(kernel.stats, name).values()) for kernel in RENDERING for name in ("cache_misses", "cache_hits")))
+"""
+
+
+NOWHERE = """
+from numba.core.caching import CacheImpl, CompileResultCacheImpl
+
+CompileResultCacheImpl._locator_classes = CacheImpl._locator_classes = []
+"""
+"""Numba's own list of places where compiled code may be kept, emptied: what a read-only system comes to."""
+
+
+def render(cache: Path, before: str = "") -> list[int]:
+    """How often each kernel was compiled to be kept, and found, in a process of its own."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache)}
+    command = [sys.executable, "-c", before + RENDER]
+    process = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
+    return [int(word) for word in process.stdout.split()]
+
+
+def test_the_first_render_of_a_process_finds_what_another_compiled(tmp_path: Path) -> None:
+    assert render(tmp_path) == [1, 0, 1, 0]
+    assert any(tmp_path.rglob("*.nbi"))
+    assert render(tmp_path) == [0, 1, 0, 1]
+
+
+def test_where_no_folder_can_be_written_rendering_works_all_the_same(tmp_path: Path) -> None:
+    assert [render(tmp_path, NOWHERE) for _ in range(2)] == [[1, 0, 1, 0]] * 2
+    assert not list(tmp_path.iterdir())
