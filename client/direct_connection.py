@@ -176,7 +176,9 @@ class DirectBody(httpx.SyncByteStream):
         if self._left == 0 and not (self._chunked and self._next_chunk()):
             self._end()
             return 0
-        count = self._inflow.into(rooms if self._left is None else _cut(rooms, self._left))
+        if self._left is not None and sum(map(len, rooms)) > self._left:
+            rooms = _cut(rooms, self._left)
+        count = self._inflow.into(rooms)
         if count and self._left is not None:
             self._left -= count
         elif not count and self._left is None:
@@ -231,8 +233,10 @@ class DirectBody(httpx.SyncByteStream):
 
 
 def _cut(rooms: tuple[memoryview, ...], most: int) -> tuple[memoryview, ...]:
-    """Return the first `most` bytes of rooms."""
-    first = len(rooms[0])
-    if first >= most:
-        return (rooms[0] if first == most else rooms[0][:most],)
-    return (rooms[0], *_cut(rooms[1:], most - first)) if len(rooms) > 1 else rooms
+    """Return the first `most` bytes of rooms, at least 1."""
+    kept: list[memoryview] = []
+    for room in rooms:
+        if most:
+            kept.append(room[:most])
+            most -= len(kept[-1])
+    return tuple(kept)

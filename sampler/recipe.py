@@ -64,21 +64,21 @@ class Recipe:
         """Return the recipe that `as_dict` or a recording gives. Raises `RecipeError` naming what is wrong."""
         if not isinstance(document, dict) or document.keys() != KNOWN_FIELDS:
             raise RecipeError(f"recipe: expected an object with exactly {', '.join(FIELDS)}")
-        reference, flip = document["reference"], document["flip"]
+        scale, reference, center, flip, jitter, lighting = map(document.__getitem__, FIELDS)
         if reference is not None:
             reference = _integer("reference", reference)
         if not isinstance(flip, bool):
             raise RecipeError(f"flip = {flip!r}: expected true or false")
-        y, x = _row("center", document["center"], 2)
-        jitter = [_row("jitter", row, 2) for row in _list("jitter", document["jitter"])]
-        first, second, third = _row("lighting", document["lighting"], 3)
+        y, x = _row("center", center, 2)
+        pairs = [_row("jitter", row, 2) for row in _list("jitter", jitter)]
+        first, second, third = _row("lighting", lighting, 3)
         return cls(
-            scale=_number("scale", document["scale"]),
-            reference=reference,
-            center=(_integer("center", y), _integer("center", x)),
-            flip=flip,
-            jitter=tuple((str(name), _number("jitter", gain)) for name, gain in jitter),
-            lighting=(_number("lighting", first), _number("lighting", second), _number("lighting", third)),
+            _number("scale", scale),
+            reference,
+            (_integer("center", y), _integer("center", x)),
+            flip,
+            tuple([(str(name), _number("jitter", gain)) for name, gain in pairs]),
+            (_number("lighting", first), _number("lighting", second), _number("lighting", third)),
         )
 
 
@@ -89,6 +89,8 @@ def _list(field: str, value: object) -> Sequence[Any]:
 
 
 def _row(field: str, value: object, length: int) -> Sequence[Any]:
+    if type(value) is list and len(value) == length:
+        return value
     row = _list(field, value)
     if len(row) != length:
         raise RecipeError(f"{field} = {value!r}: expected {length} entries")

@@ -216,29 +216,43 @@ class BatchReader:
 
     def _read_arrays(self, sample: _Sample) -> bool:
         """Take the sample's next arrays from the desk; return whether there may be more on it than they."""
-        while sample.next < len(self._slots):
-            slot = self._slots[sample.next]
+        slots = self._slots
+        while sample.next < len(slots):
+            slot = slots[sample.next]
             found = locate(slot, self._desk, self._start, self._end)
             if found is None:
                 return False
             begin, rows, size = found
-            there = self._end - begin
-            if there < size <= SMALL_BYTES:
+            stop = begin + size
+            if slot.letter is not None and (size > self._limit or sample.lengths.setdefault(slot.letter, rows) != rows):
+                raise OtherEncodingError
+            if stop > self._end:
+                if size > SMALL_BYTES:
+                    self._receive_in_place(sample, slot, begin, size)
                 return False
-            place = self._place_of(sample, slot, rows, size)
-            if there < size:
-                place[:there] = self._view[begin : self._end]
-                self._start = self._end
-                self._clear_desk()
-                self._place = place[there:]
-                sample.pieces.append(self._place)
-                return False
-            place[:] = self._view[begin : begin + size]
-            self._start = begin + size
+            if slot.letter is None:
+                self._batch.row(slot.name)[:] = self._view[begin:stop]
+            else:
+                sample.varying[slot.name] = self._desk[begin:stop]
+            self._start = stop
             sample.next += 1
         self._sample = None
         self._batch.add(sample.head.key, sample.head.recipe, sample.head.untagged, sample.varying)
         return True
+
+    def _receive_in_place(self, sample: _Sample, slot: Slot, begin: int, size: int) -> None:
+        """Put what the desk has of an array where that is to stay, and let what is missing follow it there."""
+        if slot.letter is None:
+            place = self._batch.row(slot.name)
+        else:
+            sample.varying[slot.name] = data = bytearray(size)
+            place = memoryview(data)
+        there = self._end - begin
+        place[:there] = self._view[begin : self._end]
+        self._start = self._end
+        self._clear_desk()
+        self._place = place[there:]
+        sample.pieces.append(self._place)
 
     def _sample_goes_on(self) -> None:
         """Go on to the array after the one that was received in place; after the last, the sample is whole."""
@@ -246,15 +260,6 @@ class BatchReader:
         self._sample.next += 1
         if self._sample.next == len(self._slots):
             self._read_arrays(self._sample)
-
-    def _place_of(self, sample: _Sample, slot: Slot, rows: int, size: int) -> memoryview:
-        """Return where the data of an array is to stay."""
-        if slot.letter is None:
-            return self._batch.row(slot.name)
-        if size > self._limit or sample.lengths.setdefault(slot.letter, rows) != rows:
-            raise OtherEncodingError
-        sample.varying[slot.name] = data = bytearray(size)
-        return memoryview(data)
 
     def _read_message(self) -> dict[str, Any] | None:
         """Read the message that msgpack has with all that is on the desk; return None where more is needed."""

@@ -10,7 +10,6 @@ for msgpack to read: it may be right all the same.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -35,8 +34,7 @@ class OtherEncodingError(Exception):
     """The bytes are not those that our encoder would have written here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """How an array is written.
 
     before: bytes up to its data, or up to its length if that varies. row: bytes of data in all, or for one more of the
@@ -146,14 +144,16 @@ def locate(slot: Slot, data: bytearray, start: int, end: int) -> tuple[int, int,
         return at, 1, slot.row
     if at >= end:
         return None
-    first = data[at]
-    width = WIDTHS.get(first, 0)
-    if first > 0x7F and not width:
-        raise OtherEncodingError
-    at += 1 + width
-    if at > end:
-        return None
-    rows = int.from_bytes(data[at - width : at], "big") if width else first
+    rows = data[at]
+    at += 1
+    if rows > 0x7F:
+        width = WIDTHS.get(rows)
+        if width is None:
+            raise OtherEncodingError
+        at += width
+        if at > end:
+            return None
+        rows = int.from_bytes(data[at - width : at], "big")
     size = rows * slot.row
     if size >= 1 << 32:
         raise OtherEncodingError
