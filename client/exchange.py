@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from client.answers import Place, refusal, require_type
 from client.batch import PackedBatch
 from client.errors import ClientError, DigestMismatchError, ProtocolError, ServerUnavailableError, TransferError
+from client.expected_keys import ExpectedKeys
 from client.requests import Outgoing, Request, StreamRequest, require_layout
 from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
@@ -179,7 +180,9 @@ class Delivery:
         self._due: Request | None = request
         if isinstance(request, StreamRequest) and request.empty:
             self._due = None
-        self.place = Place(request.outgoing(base_url, spec.digest).place, spec.digest)
+        self._expected = ExpectedKeys(spec)
+        self._first: Outgoing | None = request.outgoing(base_url, spec.digest)
+        self.place = Place(self._first.place, spec.digest)
         self.place.step = request.step
         self._reader = self._fresh_reader(request)
         self._whole: Iterator[WireBatch] = iter(())
@@ -204,6 +207,9 @@ class Delivery:
     def outgoing(self) -> Outgoing:
         """Begin an attempt: return the HTTP request for what has not been handed over. Not to be called when done."""
         assert self._due is not None, "nothing is left to ask for"
+        first, self._first = self._first, None
+        if first is not None:
+            return first
         self._restart(self._due)
         return self._due.outgoing(self._base_url, self._spec.digest)
 
@@ -268,7 +274,7 @@ class Delivery:
             raise self._violation(f"augment = {header.augment}: expected {due.augment}, as asked")
         if header.step != due.step:
             raise self._violation(f"step {header.step}: expected step {due.step}")
-        expected = due.expected_keys(self._spec)
+        expected = self._expected.of(due)
         if len(wire.samples) != len(expected):
             raise self._violation(f"a batch of {len(wire.samples)} samples: expected {len(expected)}")
         for sample, key in zip(wire.samples, expected, strict=True):
