@@ -14,7 +14,7 @@ DESK_BYTES = 4 << 10
 LONGEST_HEAD = 64 << 10
 """Bytes of a head past which it is refused."""
 
-HEAD_END = re.compile(rb"\n\r?\n")
+HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
 class Inflow:
@@ -63,7 +63,7 @@ class Inflow:
             self.begun = True
             before = len(found)
             found += self._view[self._start : self._end]
-            end = HEAD_END.search(found, max(0, before - 2))
+            end = HEAD_END.search(found, max(0, before - 3))
             if end is not None:
                 self._start += end.end() - before
                 return found[: end.start()]
