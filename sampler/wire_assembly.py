@@ -1,5 +1,6 @@
-"""A batch on its way in: the samples of one header, checked one by one, until their trailer comes."""
+"""A batch on its way in: the samples of one header, until their trailer comes and all of it has been checked."""
 
+import math
 from collections.abc import Mapping
 from itertools import accumulate, pairwise
 from typing import Any
@@ -108,20 +109,26 @@ class BatchAssembly:
                 self.row(spec.name)[:] = arrays[spec.name][b"data"]
             else:
                 varying[spec.name] = arrays[spec.name][b"data"]
-        self.add(message["key"], message["recipe"], message["untagged"], varying)
+        row = (message["key"], message["recipe"], message["untagged"], varying)
+        _named(position, *row)  # now, for a message read this way may have a recipe of any size
+        self.add(*row)
 
     def add(self, key: object, recipe: object, untagged: object, varying: Mapping[str, bytes | bytearray]) -> None:
-        """Take what else a sample has once its arrays of fixed shape are in their rows; `finish` looks into it."""
+        """Take what else a sample has once its arrays of fixed shape are in their rows; `finish` looks into it.
+
+        Together and later is sooner: what a sample's pixels drove from the processor's caches is then fetched once.
+        """
         self._rows.append((key, recipe, untagged, varying))
 
     def finish(self, message: dict[str, Any], digest: str) -> WireBatch:
         """Take a trailer and return the batch. digest: of the bytes that came before it."""
         if self.header is None:
             raise ProtocolError("a trailer outside a batch: expected a header first")
-        names = [_named(place, *row[:3]) for place, row in enumerate(self._rows)]
-        values = self._varying()
+        names = [_named(place, *row) for place, row in enumerate(self._rows)]
+        together = self._varying()
+        values = self._cut(together)
         if self._rows:
-            self._check_values(values)
+            self._check_values(together, values)
         if message["status"] != "ok" or _count(message, "count") != self.header.count:
             raise ProtocolError(f"trailer {message!r}: expected status ok and count {self.header.count}")
         if self.count != self.header.count:
@@ -143,21 +150,26 @@ class BatchAssembly:
             self._stacks[name][: len(stack)] = stack
         self._flat = {name: stack.reshape(-1).view(np.uint8).data for name, stack in self._stacks.items()}
 
-    def _varying(self) -> dict[str, list[NDArray[Any]]]:
-        """Return the arrays of varying length, by name: each sample's, cut from one array of all."""
-        cut: dict[str, list[NDArray[Any]]] = {}
+    def _varying(self) -> Arrays:
+        """Return the arrays of varying length, by name, each of all samples one after the other."""
+        together: Arrays = {}
         for spec in self.table:
             if not fixed(spec):
-                parts = [row[3][spec.name] for row in self._rows]
-                whole = np.frombuffer(b"".join(parts), spec.dtype).reshape(-1, *spec.shape[1:])
-                width = whole.itemsize * int(np.prod(whole.shape[1:]))
-                ends = accumulate((len(part) // width for part in parts), initial=0)
-                cut[spec.name] = [whole[start:end] for start, end in pairwise(ends)]
+                parts = b"".join([row[3][spec.name] for row in self._rows])
+                together[spec.name] = np.frombuffer(parts, spec.dtype).reshape(-1, *spec.shape[1:])
+        return together
+
+    def _cut(self, together: Arrays) -> dict[str, list[NDArray[Any]]]:
+        """Return each sample's part of the arrays of varying length."""
+        cut: dict[str, list[NDArray[Any]]] = {}
+        for name, whole in together.items():
+            width = whole.itemsize * math.prod(whole.shape[1:])
+            ends = accumulate([len(row[3][name]) // width for row in self._rows], initial=0)
+            cut[name] = [whole[start:end] for start, end in pairwise(ends)]
         return cut
 
-    def _check_values(self, values: dict[str, list[NDArray[Any]]]) -> None:
+    def _check_values(self, together: Arrays, values: dict[str, list[NDArray[Any]]]) -> None:
         try:  # all samples at once, for that is what is right as a rule and quickly seen
-            together = {name: np.concatenate(parts) for name, parts in values.items()}
             check_values(together, self._layout, self._config, self._categories)
         except ProtocolError:
             for place in range(self.count):
@@ -174,21 +186,25 @@ class BatchAssembly:
                 stack = self._stacks[name].view() if self._rows else np.empty(0)
                 stack.flags.writeable = False
                 columns.append(list(stack))
-        rows = zip(names, zip(*columns, strict=True), strict=True)
+        arrays = [dict(zip(self._names, row, strict=True)) for row in zip(*columns, strict=True)]
         return tuple(
-            WireSample(place, *name, dict(zip(self._names, arrays, strict=True)))
-            for place, (name, arrays) in enumerate(rows)
+            [
+                WireSample(place, key, recipe, untagged, arrays[place])
+                for place, (key, recipe, untagged) in enumerate(names)
+            ]
         )
 
 
-def _named(place: int, key: object, recipe: object, untagged: object) -> Name:
+def _named(place: int, key: object, recipe: object, untagged: object, _: object) -> Name:
     if not isinstance(key, dict):
         raise ProtocolError(f"sample {place}: key = {key!r}: expected dict")
     try:
-        named = SampleKey(**key), Recipe.parse(recipe)
+        named, parsed = SampleKey(**key), Recipe.parse(recipe)
     except (SamplerError, TypeError) as error:
         raise ProtocolError(f"sample {place}: {error}") from error
-    return (*named, _count({"untagged": untagged}, "untagged"))
+    if type(untagged) is not int or untagged < 0:
+        raise ProtocolError(f"untagged = {untagged!r}: expected a whole number")
+    return named, parsed, untagged
 
 
 def _typed(message: Mapping[str, Any], field: str, kind: type) -> Any:
