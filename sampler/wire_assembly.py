@@ -1,4 +1,4 @@
-"""A batch on its way in: the samples of one header, until their trailer comes and all of it has been checked."""
+"""A batch on its way in: the samples of one header, checked one by one, until their trailer comes."""
 
 import math
 from collections.abc import Mapping
@@ -21,11 +21,8 @@ from sampler.wire_plan import wire_plan
 FIRST_ROOM = 256 << 20
 """Bytes of fresh memory that a header may ask for; more only as samples come to fill it."""
 
-Row = tuple[Any, Any, Any, Mapping[str, bytes | bytearray]]
-"""Key, recipe and untagged as they came, and the arrays of varying length."""
-
-
 Name = tuple[SampleKey, Recipe, int]
+Row = tuple[SampleKey, Recipe, int, Mapping[str, bytes | bytearray]]
 
 
 class BatchAssembly:
@@ -109,22 +106,16 @@ class BatchAssembly:
                 self.row(spec.name)[:] = arrays[spec.name][b"data"]
             else:
                 varying[spec.name] = arrays[spec.name][b"data"]
-        row = (message["key"], message["recipe"], message["untagged"], varying)
-        _named(position, *row)  # now, for a message read this way may have a recipe of any size
-        self.add(*row)
+        self.add(message["key"], message["recipe"], message["untagged"], varying)
 
     def add(self, key: object, recipe: object, untagged: object, varying: Mapping[str, bytes | bytearray]) -> None:
-        """Take what else a sample has once its arrays of fixed shape are in their rows; `finish` looks into it.
-
-        Together and later is sooner: what a sample's pixels drove from the processor's caches is then fetched once.
-        """
-        self._rows.append((key, recipe, untagged, varying))
+        """Take what else a sample has once its arrays of fixed shape are in their rows."""
+        self._rows.append((*_named(self.count, key, recipe, untagged), varying))
 
     def finish(self, message: dict[str, Any], digest: str) -> WireBatch:
         """Take a trailer and return the batch. digest: of the bytes that came before it."""
         if self.header is None:
             raise ProtocolError("a trailer outside a batch: expected a header first")
-        names = [_named(place, *row) for place, row in enumerate(self._rows)]
         together = self._varying()
         values = self._cut(together)
         if self._rows:
@@ -135,7 +126,7 @@ class BatchAssembly:
             raise ProtocolError(f"a trailer after {self.count} samples: expected {self.header.count}")
         if message["digest"] != digest:
             raise ProtocolError(f"payload digest {message['digest']!r}: expected {digest!r}")
-        batch = WireBatch(self.header, self._samples(names, values), self._stacks)
+        batch = WireBatch(self.header, self._samples(values), self._stacks)
         self.header, self._rows, self._room, self._stacks, self._flat = None, [], 0, {}, {}
         return batch
 
@@ -177,7 +168,7 @@ class BatchAssembly:
                 check_values(one, self._layout, self._config, self._categories)
             raise
 
-    def _samples(self, names: list[Name], values: dict[str, list[NDArray[Any]]]) -> tuple[WireSample, ...]:
+    def _samples(self, values: dict[str, list[NDArray[Any]]]) -> tuple[WireSample, ...]:
         columns: list[list[NDArray[Any]]] = []
         for name in self._names:
             if name in values:
@@ -190,12 +181,12 @@ class BatchAssembly:
         return tuple(
             [
                 WireSample(place, key, recipe, untagged, arrays[place])
-                for place, (key, recipe, untagged) in enumerate(names)
+                for place, (key, recipe, untagged, _) in enumerate(self._rows)
             ]
         )
 
 
-def _named(place: int, key: object, recipe: object, untagged: object, _: object) -> Name:
+def _named(place: int, key: object, recipe: object, untagged: object) -> Name:
     if not isinstance(key, dict):
         raise ProtocolError(f"sample {place}: key = {key!r}: expected dict")
     try:
