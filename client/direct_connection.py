@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection, and the body of an answer on it, received into whatever memory the reader gives."""
 
 import http.client
+import re
 import select
 import socket
 import ssl
@@ -11,6 +12,9 @@ from contextlib import suppress
 
 import httpx
 
+from client.answer_head import AnswerHead, parse_head
+from client.inflow import Inflow
+
 PIECE_BYTES = 64 << 10
 """Bytes of a piece where a body is read as pieces."""
 
@@ -18,7 +22,13 @@ LONGEST_LINE = 16 << 10
 """Bytes of a line between chunks past which it is refused."""
 
 MOST_TRAILERS = 100
+MOST_INTERIM = 20
+"""Answers of status 1xx, which say that another is to come, past which that is not believed."""
+
 HEX_DIGITS = frozenset(string.hexdigits.encode())
+UNSENDABLE = re.compile(rb"[\x00\r\n]")
+OURS = (b"transfer-encoding", b"content-length")
+"""Headers of a request that are written here."""
 
 
 class NoAnswerError(Exception):
@@ -35,18 +45,17 @@ class Connection:
         scheme, host, port = origin
         self.origin = origin
         self.idle_since: float | None = None
-        self._http = (
-            http.client.HTTPSConnection(host, port, timeout=seconds, context=context())
-            if scheme == "https"
-            else http.client.HTTPConnection(host, port, timeout=seconds)
-        )
         try:
-            self._http.connect()  # sets TCP_NODELAY; the receive buffer is left to grow by itself, which is faster
+            # The receive buffer is left to grow by itself, which is faster.
+            self._socket = socket.create_connection((host, port), seconds)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if scheme == "https":
+                self._socket = _trusted(self._socket, context(), host)
         except TimeoutError as error:
             raise httpx.ConnectTimeout(str(error) or "timed out") from error
         except (OSError, UnicodeError) as error:
             raise httpx.ConnectError(str(error)) from error
-        self._socket: socket.socket = self._http.sock
+        self.inflow = Inflow(self._socket)
 
     @property
     def alive(self) -> bool:
@@ -58,41 +67,42 @@ class Connection:
         except (OSError, ValueError):
             return False
 
-    def ask(self, request: httpx.Request, body: bytes, timeout: Mapping[str, float | None]) -> http.client.HTTPResponse:
-        """Send a request and return the answer, up to its headers. Raises `NoAnswerError` if it may be sent again."""
+    def ask(self, request: httpx.Request, body: bytes, timeout: Mapping[str, float | None]) -> AnswerHead:
+        """Send a request and return the head of the answer. Raises `NoAnswerError` if it may be sent again."""
         unsent = self._send(request, body, timeout.get("write"))
         try:
-            self._socket.settimeout(timeout.get("read"))
-            return self._http.getresponse()
+            self.inflow.allow(timeout.get("read"))
+            for _ in range(MOST_INTERIM):
+                head = self._head(request.method)
+                if head.status >= 200:
+                    return head
+            raise http.client.HTTPException(f"more than {MOST_INTERIM} answers before the final one")
         except TimeoutError as error:
             raise httpx.ReadTimeout(str(error) or "timed out") from error
         except (http.client.HTTPException, OSError, ValueError) as error:
-            if self.idle_since is not None and isinstance(error, ConnectionError):
+            if self.idle_since is not None and isinstance(error, ConnectionError) and not self.inflow.begun:
                 raise NoAnswerError from error
             if unsent is not None:
                 raise httpx.WriteError(str(unsent)) from unsent
             kind = httpx.RemoteProtocolError if isinstance(error, http.client.HTTPException) else httpx.ReadError
             raise kind(str(error) or type(error).__name__) from error
 
+    def _head(self, method: str) -> AnswerHead:
+        head = self.inflow.head()
+        if head is None:
+            raise http.client.RemoteDisconnected("the connection ended without an answer")
+        return parse_head(head, method)
+
     def _send(self, request: httpx.Request, body: bytes, seconds: float | None) -> OSError | None:
         """Send a request. An error other than a timeout is returned: an answer may have come before it."""
+        message = _request_head(request, body) + body
         try:
             self._socket.settimeout(seconds)
-            self._http.putrequest(
-                request.method, request.url.raw_path.decode("ascii"), skip_host=True, skip_accept_encoding=True
-            )
-            for name, value in request.headers.raw:
-                if name.lower() not in (b"transfer-encoding", b"content-length"):
-                    self._http.putheader(name, value)
-            if body or b"content-length" in {name.lower() for name, _ in request.headers.raw}:
-                self._http.putheader("Content-Length", str(len(body)))
-            self._http.endheaders(body or None)
+            self._socket.sendall(message)
         except TimeoutError as error:
             raise httpx.WriteTimeout(str(error) or "timed out") from error
         except OSError as error:
             return error
-        except (http.client.HTTPException, ValueError) as error:
-            raise httpx.LocalProtocolError(str(error)) from error
         return None
 
     def shut(self) -> None:
@@ -102,8 +112,26 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection."""
-        self._http.close()
         self._socket.close()
+
+
+def _trusted(plain: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
+    try:
+        return context.wrap_socket(plain, server_hostname=host)
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _request_head(request: httpx.Request, body: bytes) -> bytes:
+    headers = [(name, value) for name, value in request.headers.raw if name.lower() not in OURS]
+    if body or "content-length" in request.headers:
+        headers.append((b"Content-Length", b"%d" % len(body)))
+    parts = [request.method.encode(), request.url.raw_path, *(part for header in headers for part in header)]
+    if any(map(UNSENDABLE.search, parts)):
+        raise httpx.LocalProtocolError("a line break in a request's method, path or headers: expected none")
+    lines = [b"%s %s HTTP/1.1" % (parts[0], parts[1]), *(b"%s: %s" % header for header in headers)]
+    return b"\r\n".join([*lines, b"", b""])
 
 
 class DirectBody(httpx.SyncByteStream):
@@ -112,26 +140,24 @@ class DirectBody(httpx.SyncByteStream):
     Raises `httpx.ReadTimeout`, `httpx.ReadError`, or `httpx.RemoteProtocolError` for a body that is cut or malformed.
     """
 
-    def __init__(
-        self, answer: http.client.HTTPResponse, connection: Connection, done: Callable[[Connection, bool], None]
-    ) -> None:
-        """done: called once with the connection, and whether it may be used again."""
-        self._answer = answer
-        self._file = answer.fp
+    def __init__(self, head: AnswerHead, connection: Connection, done: Callable[[Connection, bool], None]) -> None:
+        """head: of the answer. done: called once with the connection, and whether it may be used again."""
+        self._keeps = head.keeps
+        self._inflow = connection.inflow
         self._connection = connection
         self._done = done
         self._closing = threading.Lock()
         self._closed = self._ended = self._between = False
-        self._chunked = bool(answer.chunked)
-        self._left = 0 if self._chunked else answer.length  # of the chunk or of all; None: until the connection ends
+        self._chunked = head.chunked
+        self._left = 0 if self._chunked else head.length  # of the chunk or of all; None: until the connection ends
 
-    def receive_into(self, room: memoryview) -> int:
-        """Put the next bytes of the body at the start of `room`; return how many: as many as are there, 0 at the end.
+    def receive_into(self, *rooms: memoryview) -> int:
+        """Put the next bytes of the body into `rooms`, one after the other; return how many: as many as are there.
 
-        Waits until there is at least one, or the end.
+        rooms: writable, at least one of at least one byte. Waits until there is a byte, or the end, which is 0.
         """
         try:
-            return self._receive(room)
+            return self._receive(rooms)
         except TimeoutError as error:
             self.close()
             raise httpx.ReadTimeout(str(error) or "timed out") from error
@@ -142,7 +168,7 @@ class DirectBody(httpx.SyncByteStream):
             self.close()
             raise httpx.ReadError(str(error)) from error
 
-    def _receive(self, room: memoryview) -> int:
+    def _receive(self, rooms: tuple[memoryview, ...]) -> int:
         if self._ended:
             return 0
         if self._closed:
@@ -150,7 +176,9 @@ class DirectBody(httpx.SyncByteStream):
         if self._left == 0 and not (self._chunked and self._next_chunk()):
             self._end()
             return 0
-        count = self._file.readinto1(room[: self._left])
+        if self._left is not None and sum(map(len, rooms)) > self._left:
+            rooms = _cut(rooms, self._left)
+        count = self._inflow.into(rooms)
         if count and self._left is not None:
             self._left -= count
         elif not count and self._left is None:
@@ -161,7 +189,7 @@ class DirectBody(httpx.SyncByteStream):
 
     def _next_chunk(self) -> bool:
         """Read the line that begins a chunk, and the end of the one before; return whether there is another."""
-        if self._between and self._file.readline(3) != b"\r\n":
+        if self._between and self._inflow.line(3) != b"\r\n":
             raise http.client.HTTPException("a chunk without its end: the body was cut, or its length is wrong")
         self._between = True
         line = self._line()
@@ -177,7 +205,7 @@ class DirectBody(httpx.SyncByteStream):
         raise http.client.HTTPException(f"more than {MOST_TRAILERS} trailers after a body")
 
     def _line(self) -> bytes:
-        line = self._file.readline(LONGEST_LINE)
+        line = self._inflow.line(LONGEST_LINE)
         if not line.endswith(b"\n"):
             raise http.client.HTTPException("a line without its end between chunks: the body was cut, or is malformed")
         return line
@@ -190,7 +218,7 @@ class DirectBody(httpx.SyncByteStream):
 
     def _end(self) -> None:
         self._ended = True
-        self._leave(not self._answer.will_close)
+        self._leave(self._keeps and not self._inflow.waiting)
 
     def close(self) -> None:
         """Let go of the connection: it is closed where the body was not read to its end."""
@@ -201,5 +229,14 @@ class DirectBody(httpx.SyncByteStream):
             if self._closed:
                 return
             self._closed = True
-        self._answer.close()
         self._done(self._connection, reusable)
+
+
+def _cut(rooms: tuple[memoryview, ...], most: int) -> tuple[memoryview, ...]:
+    """Return the first `most` bytes of rooms, at least 1."""
+    kept: list[memoryview] = []
+    for room in rooms:
+        if most:
+            kept.append(room[:most])
+            most -= len(kept[-1])
+    return tuple(kept)

@@ -23,14 +23,15 @@ IDLE_SECONDS = 5.0
 PORTS = {"http": 80, "https": 443}
 
 RECEIVE_INTO = "receive_into"
-"""The extension of a response that holds the function to receive its body with: (memoryview) → bytes received."""
+"""The extension of a response that holds the function to receive its body with: (*memoryviews) → bytes received."""
 
 
 class DirectTransport(httpx.BaseTransport):
     """A transport whose responses can be received into memory of the reader's choice.
 
-        response.extensions["receive_into"](room)    puts the next bytes of the body, as they are on the wire, at the
-                                                     start of a writable memoryview; returns how many, 0 at the end
+        response.extensions["receive_into"](*rooms)    puts the next bytes of the body, as they are on the wire, into
+                                                       writable memoryviews, one after the other; returns how many, 0 at
+                                                       the end
 
     Connections are kept and used again; several threads may use one transport. There is no bound on how many are open
     at once. A request on a connection that turns out to have been closed meanwhile is sent once more on a fresh one, if
@@ -77,18 +78,17 @@ class DirectTransport(httpx.BaseTransport):
 
     def _respond(self, connection: Connection, request: httpx.Request, body: bytes) -> httpx.Response:
         try:
-            answer = connection.ask(request, body, request.extensions.get("timeout", {}))
+            head = connection.ask(request, body, request.extensions.get("timeout", {}))
         except BaseException:
             self._release(connection, False)
             raise
-        stream = DirectBody(answer, connection, self._release)
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+        stream = DirectBody(head, connection, self._release)
         extensions = {
-            "http_version": b"HTTP/1.0" if answer.version == 10 else b"HTTP/1.1",
-            "reason_phrase": answer.reason.encode("latin-1"),
+            "http_version": b"HTTP/1.%d" % head.minor,
+            "reason_phrase": head.reason,
             RECEIVE_INTO: stream.receive_into,
         }
-        return httpx.Response(answer.status, headers=headers, stream=stream, extensions=extensions)
+        return httpx.Response(head.status, headers=head.headers, stream=stream, extensions=extensions)
 
     def _reusable(self, origin: tuple[str, str, int]) -> Connection | None:
         """Return an idle connection that looks usable, the last one used first; close those that do not."""
@@ -145,12 +145,13 @@ def proxy_applies(url: str) -> bool:
     return bool(named) and not urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2])
 
 
-def receiver(response: httpx.Response) -> Callable[[memoryview], int]:
+def receiver(response: httpx.Response) -> Callable[..., int]:
     """Return the function that receives a response's body, whatever the transport.
 
-    It puts the next bytes at the start of a writable memoryview and returns how many: at least one, or 0 at the end.
+    It puts the next bytes into the writable memoryviews that it is given, one after the other, and returns how many:
+    at least one, or 0 at the end.
     """
-    direct: Callable[[memoryview], int] | None = response.extensions.get(RECEIVE_INTO)
+    direct: Callable[..., int] | None = response.extensions.get(RECEIVE_INTO)
     if direct is not None and response.headers.get("content-encoding", "identity") == "identity":
         return direct
     return _Pieces(response.iter_bytes()).receive_into
@@ -163,7 +164,7 @@ class _Pieces:
         self._pieces = iter(pieces)
         self._rest = memoryview(b"")
 
-    def receive_into(self, room: memoryview) -> int:
+    def receive_into(self, room: memoryview, *_: memoryview) -> int:
         while not self._rest:
             piece = next(self._pieces, None)
             if piece is None:

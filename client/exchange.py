@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from client.answers import Place, refusal, require_type
 from client.batch import PackedBatch
 from client.errors import ClientError, DigestMismatchError, ProtocolError, ServerUnavailableError, TransferError
+from client.expected_keys import ExpectedKeys
 from client.requests import Outgoing, Request, StreamRequest, require_layout
 from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
@@ -161,7 +162,7 @@ class Delivery:
 
         delivery.outgoing()      the HTTP request for the batches not handed over yet
         delivery.begin(headers)  an answer with status 200 has begun
-        delivery.buffer()        where its next bytes belong
+        delivery.buffers()       where its next bytes belong, and those after them
         delivery.advance(count)  that many have been put there; or `delivery.feed(chunk)` in place of both
         delivery.take()          the next whole and checked batch among them, or None: more bytes are needed
         delivery.end()           the answer ended
@@ -179,15 +180,23 @@ class Delivery:
         self._due: Request | None = request
         if isinstance(request, StreamRequest) and request.empty:
             self._due = None
-        self.place = Place(request.outgoing(base_url, spec.digest).place, spec.digest)
-        self._restart(request)
+        self._expected = ExpectedKeys(spec)
+        self._first: Outgoing | None = request.outgoing(base_url, spec.digest)
+        self.place = Place(self._first.place, spec.digest)
+        self.place.step = request.step
+        self._reader = self._fresh_reader(request)
+        self._whole: Iterator[WireBatch] = iter(())
+        self._bytes = 0
+
+    def _fresh_reader(self, request: Request) -> BatchReader:
+        spec = self._spec
+        return BatchReader(spec.config, spec.categories, request.layout, memory=self._memory)
 
     def _restart(self, request: Request) -> None:
         self.place.forget()
         self.place.step = request.step
-        spec = self._spec
-        self._reader = BatchReader(spec.config, spec.categories, request.layout, memory=self._memory)
-        self._whole: Iterator[WireBatch] = iter(())
+        self._reader = self._fresh_reader(request)
+        self._whole = iter(())
         self._bytes = 0
 
     @property
@@ -198,6 +207,9 @@ class Delivery:
     def outgoing(self) -> Outgoing:
         """Begin an attempt: return the HTTP request for what has not been handed over. Not to be called when done."""
         assert self._due is not None, "nothing is left to ask for"
+        first, self._first = self._first, None
+        if first is not None:
+            return first
         self._restart(self._due)
         return self._due.outgoing(self._base_url, self._spec.digest)
 
@@ -206,12 +218,15 @@ class Delivery:
         require_type(headers, MEDIA_TYPE, self.place)
         self.place.in_body = True
 
-    def buffer(self) -> memoryview:
-        """Return where the next bytes of the answer belong; to be called when `take` has nothing more."""
-        return self._reader.buffer()
+    def buffers(self) -> tuple[memoryview, ...]:
+        """Return where the next bytes of the answer belong, and those after them, if that is known.
+
+        To be called when `take` has nothing more.
+        """
+        return self._reader.buffers()
 
     def advance(self, count: int) -> None:
-        """Say that `count` bytes were put into `buffer`."""
+        """Say that `count` bytes were put into `buffers`."""
         self._bytes += count
         self._whole = self._reader.advance(count)
 
@@ -259,7 +274,7 @@ class Delivery:
             raise self._violation(f"augment = {header.augment}: expected {due.augment}, as asked")
         if header.step != due.step:
             raise self._violation(f"step {header.step}: expected step {due.step}")
-        expected = due.expected_keys(self._spec)
+        expected = self._expected.of(due)
         if len(wire.samples) != len(expected):
             raise self._violation(f"a batch of {len(wire.samples)} samples: expected {len(expected)}")
         for sample, key in zip(wire.samples, expected, strict=True):

@@ -161,7 +161,13 @@ class SamplerClient:
 
     def packed_batch(self, request: BatchRequest) -> PackedBatch:
         """Return one batch, received and checked but not rendered: for rendering elsewhere."""
-        [packed] = self._deliver(request)
+        link = self._link(request)
+        try:
+            packed = self._retry(link.next)
+            assert packed is not None, "a request for a batch without one"
+            link.finish()
+        finally:
+            link.close()
         return packed
 
     def packed_stream(self, request: StreamRequest) -> Generator[PackedBatch]:
@@ -174,12 +180,15 @@ class SamplerClient:
                 yield packed.render()
 
     def _deliver(self, request: Request) -> Generator[PackedBatch]:
-        link = _Link(self._http, Delivery(request, self.spec(), self._contact.base_url, self._contact.memory))
+        link = self._link(request)
         try:
             while (packed := self._retry(link.next)) is not None:
                 yield packed
         finally:
             link.close()
+
+    def _link(self, request: Request) -> "_Link":
+        return _Link(self._http, Delivery(request, self.spec(), self._contact.base_url, self._contact.memory))
 
     def _fetch_spec(self) -> ServiceSpec:
         document = SpecDocument(self._contact.base_url)
@@ -197,7 +206,7 @@ class _Link:
         self._http = http
         self._delivery = delivery
         self._response: httpx.Response | None = None
-        self._receive: Callable[[memoryview], int] | None = None
+        self._receive: Callable[..., int] | None = None
 
     def next(self) -> PackedBatch | None:
         """Make one attempt at the next batch. None: all were handed over."""
@@ -220,13 +229,18 @@ class _Link:
                     return None
                 self._response = _open(self._http, self._delivery)
                 self._receive = receiver(self._response)
-            count = self._receive(self._delivery.buffer())
+            count = self._receive(*self._delivery.buffers())
             if count:
                 self._delivery.advance(count)
             else:
                 self.close()
                 self._delivery.end()
         return packed
+
+    def finish(self) -> None:
+        """Read what follows the last batch, which should be nothing: the connection can then be used again."""
+        if self._response is not None:
+            self.next()  # not worth another attempt: where an answer breaks after its last batch, nothing is missing
 
     def close(self) -> None:
         """Release the connection."""

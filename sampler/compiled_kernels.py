@@ -31,6 +31,7 @@ from sampler.compiled_rows import (
 )
 from sampler.compiled_targets import draw_targets, stamp_bumps
 from sampler.compiled_words import WORDS, random_words
+from sampler.kept_code import forget_stale
 from sampler.kernels import Kernels
 from sampler.resize import Image
 
@@ -194,6 +195,18 @@ def keep_compiled(kernel: Cacheable, fallback: Path | None) -> None:
         kernel.enable_caching()
 
 
+KERNELS = (_resize_rows, _blacken, _totals, _channel_sums, *RENDERING, *PLANNING, *WORDS)
+"""Every kernel there is."""
+
+
+def keep_all(fallback: Path | None = None) -> None:
+    """Keep on disk what kernels are compiled to, and take from there what was compiled before; compile nothing yet."""
+    for kernel in KERNELS:
+        keep_compiled(kernel, fallback)
+    if _resize_rows.stats.cache_path:
+        forget_stale(Path(_resize_rows.stats.cache_path))
+
+
 COMPILED = Kernels(
     paste_resized,
     apply_colour,
@@ -213,8 +226,7 @@ def warm_up(fallback: Path | None = None) -> None:
     Compiled code is kept beside this file or in the user's cache (or where NUMBA_CACHE_DIR says), for all processes
     to come. fallback: folder for it where none of these can be written, as in a read-only container.
     """
-    for kernel in (_resize_rows, _blacken, _totals, _channel_sums, *RENDERING, *PLANNING, *WORDS):
-        keep_compiled(kernel, fallback)
+    keep_all(fallback)
     image, crop = np.zeros((4, 4, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
     fill_canvas(image, (9, 9), (0, 0), (4, 4), (2, 2), True, crop)
     channel_sums(crop)

@@ -3,6 +3,7 @@
 All sets give the same bytes; a test holds them to that. So which one runs is no part of a sample's identity.
 """
 
+import functools
 import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
@@ -61,10 +62,17 @@ PLAIN = Kernels(
 """NumPy's."""
 
 
+@functools.cache
 def fastest_kernels() -> Kernels:
-    """Return the compiled set where Numba is installed, NumPy's otherwise."""
+    """Return the compiled set where Numba is installed, NumPy's otherwise.
+
+    What is compiled on the first call of each kernel is kept on disk, for the processes to come, where a folder for it
+    can be written: `sampler.compiled_kernels.warm_up` says where.
+    """
     if importlib.util.find_spec("numba") is None:
         return PLAIN
     # By name, for Numba is an optional part that takes a second to import: who does not render need not have it.
-    compiled: Kernels = importlib.import_module("sampler.compiled_kernels").COMPILED
+    module = importlib.import_module("sampler.compiled_kernels")
+    module.keep_all()
+    compiled: Kernels = module.COMPILED
     return compiled

@@ -36,6 +36,11 @@ class SampleKey:
 
     def __post_init__(self) -> None:
         """Raise `InvalidRequestError` for a word that is no integer in its range."""
+        seed, epoch, index = self.seed, self.epoch, self.index
+        if type(seed) is type(epoch) is type(index) is int and (
+            0 <= seed < SEED_LIMIT and 0 <= epoch < EPOCH_LIMIT and 0 <= index < INDEX_LIMIT
+        ):
+            return  # as nearly always; what follows says what is wrong, or takes NumPy's integers
         for field, limit in (("seed", SEED_LIMIT), ("epoch", EPOCH_LIMIT), ("index", INDEX_LIMIT)):
             # NumPy's integers become plain ones: they overflow, and neither JSON nor msgpack writes them.
             object.__setattr__(self, field, require_integer(field, getattr(self, field), 0, limit - 1))

@@ -18,6 +18,14 @@ from sampler.keys import order_words, require_integer
 ROUNDS = 10
 """Each half is replaced five times; four rounds already pass for random to a reader of few positions."""
 
+FIRST_FACTOR = np.array([0x9E3779B97F4A7C15], np.uint64)
+MIXING = tuple(
+    (np.array([shift], np.uint64), np.array([factor], np.uint64))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
+)
+LAST_SHIFT = np.array([31], np.uint64)
+"""Of SplitMix64, as arrays: those need no conversion at each use."""
+
 
 def epoch_order(size: int, seed: int, epoch: int, positions: ArrayLike) -> NDArray[np.int64]:
     """Return the indices at `positions` of the epoch's order.
@@ -42,18 +50,30 @@ def epoch_order(size: int, seed: int, epoch: int, positions: ArrayLike) -> NDArr
 
 
 def _permute_grid(cells: NDArray[np.uint64], rows: int, columns: int, words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    left, right = cells // np.uint64(columns), cells % np.uint64(columns)
-    for number, word in enumerate(words):
-        if number % 2 == 0:
-            left = (left + _mix(right, word) % np.uint64(rows)) % np.uint64(rows)
-        else:
-            right = (right + _mix(left, word) % np.uint64(columns)) % np.uint64(columns)
-    return left * np.uint64(columns) + right
+    # Few cells at a time are the rule, so what counts is how many calls NumPy gets and what it must convert for them.
+    sides = np.array([[rows], [columns]], np.uint64)
+    left, right = np.divmod(cells, sides[1])
+    scratch = np.empty_like(cells)
+    starts = (words + FIRST_FACTOR)[:, np.newaxis]
+    for number in range(0, len(words), 2):
+        left += _mix(right, starts[number], scratch) % sides[0]
+        left %= sides[0]
+        right += _mix(left, starts[number + 1], scratch) % sides[1]
+        right %= sides[1]
+    left *= sides[1]
+    left += right
+    return left
 
 
-def _mix(values: NDArray[np.uint64], word: np.uint64) -> NDArray[np.uint64]:
-    """Hash each value with a key word (the finaliser of SplitMix64, Steele et al. 2014), modulo 2⁶⁴."""
-    x = (values + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + word
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+def _mix(values: NDArray[np.uint64], start: NDArray[np.uint64], scratch: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Hash each value with a key word (the finaliser of SplitMix64, Steele et al. 2014), modulo 2⁶⁴.
+
+    start: the word plus `FIRST_FACTOR`: a value takes part as itself plus 1. scratch: of the shape of `values`.
+    """
+    x = values * FIRST_FACTOR
+    x += start
+    for shift, factor in MIXING:
+        x ^= np.right_shift(x, shift, scratch)
+        x *= factor
+    x ^= np.right_shift(x, LAST_SHIFT, scratch)
+    return x

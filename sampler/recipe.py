@@ -1,12 +1,16 @@
 """Every random decision of one sample, as a value that is drawn, recorded, sent and replayed."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sampler.errors import RecipeError
 
 JITTER_STEPS = ("brightness", "contrast", "saturation")
+KNOWN_STEPS = frozenset(JITTER_STEPS)
+FIELDS = ("scale", "reference", "center", "flip", "jitter", "lighting")
+KNOWN_FIELDS = frozenset(FIELDS)
 
 MAX_SCALE = 4096.0
 """Largest scale: boxes thinner than 1/256 pixel are not enlarged further than this."""
@@ -37,10 +41,11 @@ class Recipe:
             raise RecipeError(f"scale = {self.scale!r}: expected a number above 0, up to {MAX_SCALE:g}")
         if self.reference is not None and self.reference < 0:
             raise RecipeError(f"reference = {self.reference!r}: expected null or a row number from 0")
-        names = [name for name, _ in self.jitter]
-        if len(set(names)) != len(names) or not set(names) <= set(JITTER_STEPS):
+        gains = dict(self.jitter)
+        if len(gains) != len(self.jitter) or not gains.keys() <= KNOWN_STEPS:
+            names = [name for name, _ in self.jitter]
             raise RecipeError(f"jitter = {names}: expected each of {', '.join(JITTER_STEPS)} at most once")
-        if not all(math.isfinite(value) for value in (*(gain for _, gain in self.jitter), *self.lighting)):
+        if not all(map(math.isfinite, (*gains.values(), *self.lighting))):
             raise RecipeError("jitter and lighting: expected finite numbers")
 
     def as_dict(self) -> dict[str, Any]:
@@ -57,34 +62,35 @@ class Recipe:
     @classmethod
     def parse(cls, document: object) -> "Recipe":
         """Return the recipe that `as_dict` or a recording gives. Raises `RecipeError` naming what is wrong."""
-        fields = ("scale", "reference", "center", "flip", "jitter", "lighting")
-        if not isinstance(document, dict) or set(document) != set(fields):
-            raise RecipeError(f"recipe: expected an object with exactly {', '.join(fields)}")
-        scale, reference, flip = document["scale"], document["reference"], document["flip"]
+        if not isinstance(document, dict) or document.keys() != KNOWN_FIELDS:
+            raise RecipeError(f"recipe: expected an object with exactly {', '.join(FIELDS)}")
+        scale, reference, center, flip, jitter, lighting = map(document.__getitem__, FIELDS)
         if reference is not None:
             reference = _integer("reference", reference)
         if not isinstance(flip, bool):
             raise RecipeError(f"flip = {flip!r}: expected true or false")
-        y, x = _row("center", document["center"], 2)
-        jitter = [_row("jitter", row, 2) for row in _list("jitter", document["jitter"])]
-        lighting = [_number("lighting", value) for value in _row("lighting", document["lighting"], 3)]
+        y, x = _row("center", center, 2)
+        pairs = [_row("jitter", row, 2) for row in _list("jitter", jitter)]
+        first, second, third = _row("lighting", lighting, 3)
         return cls(
-            scale=_number("scale", scale),
-            reference=reference,
-            center=(_integer("center", y), _integer("center", x)),
-            flip=flip,
-            jitter=tuple((str(name), _number("jitter", gain)) for name, gain in jitter),
-            lighting=(lighting[0], lighting[1], lighting[2]),
+            _number("scale", scale),
+            reference,
+            (_integer("center", y), _integer("center", x)),
+            flip,
+            tuple([(str(name), _number("jitter", gain)) for name, gain in pairs]),
+            (_number("lighting", first), _number("lighting", second), _number("lighting", third)),
         )
 
 
-def _list(field: str, value: object) -> list[Any]:
-    if not isinstance(value, list | tuple):
+def _list(field: str, value: object) -> Sequence[Any]:
+    if not isinstance(value, (list, tuple)):  # a union would be made anew at each call
         raise RecipeError(f"{field} = {value!r}: expected a list")
-    return list(value)
+    return value
 
 
-def _row(field: str, value: object, length: int) -> list[Any]:
+def _row(field: str, value: object, length: int) -> Sequence[Any]:
+    if type(value) is list and len(value) == length:
+        return value
     row = _list(field, value)
     if len(row) != length:
         raise RecipeError(f"{field} = {value!r}: expected {length} entries")
@@ -92,6 +98,8 @@ def _row(field: str, value: object, length: int) -> list[Any]:
 
 
 def _number(field: str, value: object) -> float:
+    if type(value) is float:
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RecipeError(f"{field} = {value!r}: expected a number")
     try:
@@ -101,6 +109,8 @@ def _number(field: str, value: object) -> float:
 
 
 def _integer(field: str, value: object) -> int:
+    if type(value) is int:
+        return value
     if isinstance(value, bool) or not isinstance(value, int):
         raise RecipeError(f"{field} = {value!r}: expected an integer")
     return value

@@ -1,6 +1,7 @@
 """The endless stream of one seed: which keys a step has, and which of them a rank takes."""
 
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -64,3 +65,26 @@ def step_keys(size: int, seed: int, step: int, shard: Shard) -> list[SampleKey]:
         keys += [SampleKey(seed, epoch, index) for index in order.tolist()]
         first += count
     return keys
+
+
+def last_step(shard: Shard) -> int:
+    """Return the last step whose positions, of all ranks, are in range."""
+    return min(STEP_LIMIT, (1 << 63) // shard.batch_size - 1)
+
+
+def keys_of_steps(size: int, seed: int, first: int, count: int, shard: Shard) -> list[list[SampleKey]]:
+    """Return what `step_keys` gives for each of `count` steps from `first` on, for little more than one.
+
+    Raises `InvalidRequestError` for values out of range.
+    """
+    if count == 1 or first < 0 or first + count - 1 > last_step(shard):
+        return [step_keys(size, seed, step, shard) for step in range(first, first + count)]
+    start, end = shard.bounds
+    steps = first * shard.batch_size + start + np.arange(count)[:, np.newaxis] * shard.batch_size
+    epochs, places = np.divmod((steps + np.arange(end - start)).ravel(), size)
+    indices = np.empty_like(places)
+    for epoch in np.unique(epochs).tolist():
+        among = epochs == epoch
+        indices[among] = epoch_order(size, seed, epoch, places[among])
+    keys = list(map(SampleKey, repeat(seed), epochs.tolist(), indices.tolist()))
+    return [keys[at : at + shard.count] for at in range(0, len(keys), shard.count)]

@@ -1,5 +1,6 @@
 """A batch on its way in: the samples of one header, checked one by one, until their trailer comes."""
 
+import math
 from collections.abc import Mapping
 from itertools import accumulate, pairwise
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.arrays import Arrays, Layout, array_table
+from sampler.arrays import Arrays, Layout
 from sampler.config import SamplerConfig
 from sampler.errors import ProtocolError, SamplerError
 from sampler.keys import SampleKey
@@ -15,10 +16,12 @@ from sampler.recipe import Recipe
 from sampler.recycled import RecycledMemory, fixed, room_for, stacks_in
 from sampler.wire import PROTOCOL, Header, WireBatch, WireSample
 from sampler.wire_arrays import check_values, read_array
+from sampler.wire_plan import wire_plan
 
 FIRST_ROOM = 256 << 20
 """Bytes of fresh memory that a header may ask for; more only as samples come to fill it."""
 
+Name = tuple[SampleKey, Recipe, int]
 Row = tuple[SampleKey, Recipe, int, Mapping[str, bytes | bytearray]]
 
 
@@ -33,7 +36,8 @@ class BatchAssembly:
         self, config: SamplerConfig, categories: int, layout: Layout, max_batch: int, memory: RecycledMemory
     ) -> None:
         """Expect batches in `layout`, of at most `max_batch` samples. memory: where their arrays are to lie."""
-        self.table = array_table(layout, config, categories)
+        plan = wire_plan(config, categories, layout)
+        self.table = plan.table
         self.header: Header | None = None
         self._config = config
         self._categories = categories
@@ -41,12 +45,13 @@ class BatchAssembly:
         self._max_batch = max_batch
         self._memory = memory
         self._names = [spec.name for spec in self.table]
-        self._fixed = [spec for spec in self.table if fixed(spec)]
-        self._one = room_for(self._fixed, 1)
+        self._fixed = plan.fixed
+        self._one = plan.one
         self._rows: list[Row] = []
         self._room = 0
         self._stacks: Arrays = {}
-        self._flat: dict[str, NDArray[np.uint8]] = {}
+        self._flat: dict[str, memoryview] = {}
+        self._row_bytes = plan.row_bytes
 
     @property
     def count(self) -> int:
@@ -77,9 +82,11 @@ class BatchAssembly:
 
     def row(self, name: str) -> memoryview:
         """Return where the data of the next sample's array of this name belongs, if it is of fixed shape."""
-        if self.count == self._room:
+        place = len(self._rows)
+        if place == self._room:
             self._make_room()
-        return memoryview(self._flat[name][self.count])
+        size = self._row_bytes[name]
+        return self._flat[name][place * size : place * size + size]
 
     def add_message(self, message: dict[str, Any]) -> None:
         """Take a sample's message, whatever way it was written."""
@@ -103,20 +110,16 @@ class BatchAssembly:
 
     def add(self, key: object, recipe: object, untagged: object, varying: Mapping[str, bytes | bytearray]) -> None:
         """Take what else a sample has once its arrays of fixed shape are in their rows."""
-        fields = {"key": key, "untagged": untagged}
-        try:
-            row = SampleKey(**_typed(fields, "key", dict)), Recipe.parse(recipe)
-        except (SamplerError, TypeError) as error:
-            raise ProtocolError(f"sample {self.count}: {error}") from error
-        self._rows.append((*row, _count(fields, "untagged"), varying))
+        self._rows.append((*_named(self.count, key, recipe, untagged), varying))
 
     def finish(self, message: dict[str, Any], digest: str) -> WireBatch:
         """Take a trailer and return the batch. digest: of the bytes that came before it."""
         if self.header is None:
             raise ProtocolError("a trailer outside a batch: expected a header first")
-        values = self._varying()
+        together = self._varying()
+        values = self._cut(together)
         if self._rows:
-            self._check_values(values)
+            self._check_values(together, values)
         if message["status"] != "ok" or _count(message, "count") != self.header.count:
             raise ProtocolError(f"trailer {message!r}: expected status ok and count {self.header.count}")
         if self.count != self.header.count:
@@ -136,23 +139,28 @@ class BatchAssembly:
         before, self._stacks, self._room = self._stacks, stacks_in(memory, self._fixed, room), room
         for name, stack in before.items():
             self._stacks[name][: len(stack)] = stack
-        self._flat = {name: stack.reshape(room, -1).view(np.uint8) for name, stack in self._stacks.items()}
+        self._flat = {name: stack.reshape(-1).view(np.uint8).data for name, stack in self._stacks.items()}
 
-    def _varying(self) -> dict[str, list[NDArray[Any]]]:
-        """Return the arrays of varying length, by name: each sample's, cut from one array of all."""
-        cut: dict[str, list[NDArray[Any]]] = {}
+    def _varying(self) -> Arrays:
+        """Return the arrays of varying length, by name, each of all samples one after the other."""
+        together: Arrays = {}
         for spec in self.table:
             if not fixed(spec):
-                parts = [row[3][spec.name] for row in self._rows]
-                whole = np.frombuffer(b"".join(parts), spec.dtype).reshape(-1, *spec.shape[1:])
-                width = whole.itemsize * int(np.prod(whole.shape[1:]))
-                ends = accumulate((len(part) // width for part in parts), initial=0)
-                cut[spec.name] = [whole[start:end] for start, end in pairwise(ends)]
+                parts = b"".join([row[3][spec.name] for row in self._rows])
+                together[spec.name] = np.frombuffer(parts, spec.dtype).reshape(-1, *spec.shape[1:])
+        return together
+
+    def _cut(self, together: Arrays) -> dict[str, list[NDArray[Any]]]:
+        """Return each sample's part of the arrays of varying length."""
+        cut: dict[str, list[NDArray[Any]]] = {}
+        for name, whole in together.items():
+            width = whole.itemsize * math.prod(whole.shape[1:])
+            ends = accumulate([len(row[3][name]) // width for row in self._rows], initial=0)
+            cut[name] = [whole[start:end] for start, end in pairwise(ends)]
         return cut
 
-    def _check_values(self, values: dict[str, list[NDArray[Any]]]) -> None:
+    def _check_values(self, together: Arrays, values: dict[str, list[NDArray[Any]]]) -> None:
         try:  # all samples at once, for that is what is right as a rule and quickly seen
-            together = {name: np.concatenate(parts) for name, parts in values.items()}
             check_values(together, self._layout, self._config, self._categories)
         except ProtocolError:
             for place in range(self.count):
@@ -169,9 +177,25 @@ class BatchAssembly:
                 stack = self._stacks[name].view() if self._rows else np.empty(0)
                 stack.flags.writeable = False
                 columns.append(list(stack))
-        named = (dict(zip(self._names, arrays, strict=True)) for arrays in zip(*columns, strict=True))
-        rows = zip(self._rows, named, strict=True)
-        return tuple(WireSample(place, *row[:3], arrays) for place, (row, arrays) in enumerate(rows))
+        arrays = [dict(zip(self._names, row, strict=True)) for row in zip(*columns, strict=True)]
+        return tuple(
+            [
+                WireSample(place, key, recipe, untagged, arrays[place])
+                for place, (key, recipe, untagged, _) in enumerate(self._rows)
+            ]
+        )
+
+
+def _named(place: int, key: object, recipe: object, untagged: object) -> Name:
+    if not isinstance(key, dict):
+        raise ProtocolError(f"sample {place}: key = {key!r}: expected dict")
+    try:
+        named, parsed = SampleKey(**key), Recipe.parse(recipe)
+    except (SamplerError, TypeError) as error:
+        raise ProtocolError(f"sample {place}: {error}") from error
+    if type(untagged) is not int or untagged < 0:
+        raise ProtocolError(f"untagged = {untagged!r}: expected a whole number")
+    return named, parsed, untagged
 
 
 def _typed(message: Mapping[str, Any], field: str, kind: type) -> Any:

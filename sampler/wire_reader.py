@@ -16,15 +16,15 @@ bytes so far, wherever they lie, go to msgpack, and from there into the rows.
 from collections.abc import Iterator
 from typing import Any
 
-import msgpack
-
-from sampler.arrays import LAYOUTS, Layout, largest_sample
+from sampler.arrays import Layout
 from sampler.config import SamplerConfig
 from sampler.errors import ProtocolError, SamplerError
 from sampler.recycled import RecycledMemory
 from sampler.wire import PayloadDigest, WireBatch
 from sampler.wire_assembly import BatchAssembly
-from sampler.wire_scan import Head, OtherEncodingError, locate, read_head, slots_of
+from sampler.wire_messages import Message
+from sampler.wire_plan import wire_plan
+from sampler.wire_scan import Head, OtherEncodingError, Slot, locate, read_head
 
 DESK_BYTES = 64 << 10
 """Room for bytes that have no place of their own."""
@@ -41,13 +41,6 @@ SLACK_BYTES = 16 << 20
 LARGEST_BATCH = 65536
 """The most samples that any server can be set to give in one batch."""
 
-FIELDS = {
-    "header": {"type", "protocol", "digest", "layout", "augment", "count", "step"},
-    "sample": {"type", "position", "key", "recipe", "untagged", "arrays"},
-    "trailer": {"type", "status", "count", "digest"},
-    "error": {"type", "problem"},
-}
-
 
 class RemoteError(SamplerError):
     """The server could not make a sample; `problem` is the problem document it sent."""
@@ -58,52 +51,28 @@ class RemoteError(SamplerError):
         self.problem = problem
 
 
-class _Message:
-    """A message that msgpack reads. held: its bytes before those on the desk; hashed: how many of them are digested."""
-
-    def __init__(self, limit: int, held: bytearray, hashed: int) -> None:
-        self.held = held
-        self.hashed = hashed
-        self._unpacker = msgpack.Unpacker(
-            raw=False,
-            strict_map_key=True,
-            max_buffer_size=limit,
-            max_bin_len=limit,
-            max_str_len=1 << 20,
-            max_array_len=1 << 10,
-            max_map_len=1 << 10,
-            max_ext_len=0,
-        )
-        self._unpacker.feed(held)
-
-    def read(self, piece: memoryview) -> tuple[object, int] | None:
-        """Take more bytes; return the message and how many of these bytes it took, or None: more are needed."""
-        try:
-            self._unpacker.feed(piece)
-            message = self._unpacker.unpack()
-        except msgpack.OutOfData:
-            return None
-        except (ValueError, msgpack.UnpackException) as error:
-            raise ProtocolError(f"not a msgpack response: {type(error).__name__}: {error}") from error
-        return message, self._unpacker.tell() - len(self.held)
-
-
 class _Sample:
-    """A sample's message whose arrays are received in place, up to its next array."""
+    """A sample's message whose arrays are received in place, up to its next array.
 
-    def __init__(self, head: Head) -> None:
+    pieces: its bytes that the desk no longer has. begin: where on the desk those after them begin.
+    """
+
+    __slots__ = ("begin", "head", "lengths", "next", "pieces", "varying")
+
+    def __init__(self, head: Head, begin: int) -> None:
         self.head = head
+        self.begin = begin
         self.next = 0
         self.lengths: dict[str, int] = {}
         self.varying: dict[str, bytes | bytearray] = {}
-        self.pieces: list[bytes | bytearray | memoryview] = []
+        self.pieces: list[bytes | memoryview] = []
 
 
 class BatchReader:
     """Turns a response, cut anywhere, into whole batches.
 
         reader = BatchReader(config, categories, layout="compact")
-        while (count := receive_into(reader.buffer())):
+        while (count := receive_into(*reader.buffers())):
             for batch in reader.advance(count): ...
         reader.close()
 
@@ -121,15 +90,17 @@ class BatchReader:
         memory: RecycledMemory | None = None,
     ) -> None:
         """Expect batches in `layout`, of at most `max_batch` samples. memory: where their arrays are to lie."""
+        plan = wire_plan(config, categories, layout)
         self._batch = BatchAssembly(config, categories, layout, max_batch, memory or RecycledMemory())
-        self._slots = slots_of(self._batch.table)
-        largest = max(largest_sample(name, config, categories) for name in LAYOUTS)
-        self._limit = largest + SLACK_BYTES
+        self._slots = plan.slots
+        self._limit = plan.largest + SLACK_BYTES
         self._desk = bytearray(DESK_BYTES)
+        self._view = memoryview(self._desk)
         self._start = self._end = 0
+        self._hashed = 0  # the desk's bytes before it are digested, or belong to no batch
         self._place: memoryview | None = None
         self._sample: _Sample | None = None
-        self._message: _Message | None = None
+        self._message: Message | None = None
         self._digest = PayloadDigest()
 
     @property
@@ -144,24 +115,32 @@ class BatchReader:
         """
         if self._place is not None:
             return self._place
-        if self._start == self._end:
-            self._start = self._end = 0
-        elif len(self._desk) - self._end < GLANCE_BYTES:
-            left = self._end - self._start
-            self._desk[:left] = self._desk[self._start : self._end]
-            self._start, self._end = 0, left
+        if self._start == self._end or len(self._desk) - self._end < GLANCE_BYTES:
+            self._clear_desk()
         stop = len(self._desk) if self._message is not None else self._end + GLANCE_BYTES
-        return memoryview(self._desk)[self._end : stop]
+        return self._view[self._end : stop]
+
+    def buffers(self) -> tuple[memoryview, ...]:
+        """Return `buffer`, and where the bytes that follow belong, if that is known, once it is full.
+
+        They may be filled in one call of the system, one after the other; `advance` is told how many bytes in all.
+        """
+        if self._place is None:
+            return (self.buffer(),)
+        return self._place, self._view[:GLANCE_BYTES]  # the desk is empty while an array is received in place
 
     def advance(self, count: int) -> Iterator[WireBatch]:
         """Say that `count` bytes were put into `buffer`; yield each batch they complete. To be read to its end."""
-        if self._place is not None:
-            self._digest.update(self._place[:count])
-            self._place = self._place[count:] if count < len(self._place) else None
-            if self._place is None:
-                self._next_array()
-            return
-        self._end += count
+        if self._place is None:
+            self._end += count
+        else:
+            inside = min(count, len(self._place))
+            self._digest.update(self._place[:inside])
+            if inside < len(self._place):
+                self._place = self._place[inside:]
+                return
+            self._place, self._end = None, count - inside
+            self._sample_goes_on()
         while self._start < self._end:
             if self._message is None and not self._read_in_place():
                 return
@@ -190,22 +169,41 @@ class BatchReader:
             got = f"after {self._batch.count} of {header.count} samples" if header else "inside a message"
             raise ProtocolError(f"the response ended {got}: expected a trailer")
 
+    def _clear_desk(self) -> None:
+        """Move the bytes that are not read yet to the start of the desk."""
+        self._digest_desk()
+        left = self._end - self._start
+        if self._sample is not None:
+            self._sample.pieces.append(bytes(self._view[self._sample.begin : self._start]))
+            self._sample.begin = 0
+        self._desk[:left] = self._desk[self._start : self._end]
+        self._start, self._end, self._hashed = 0, left, 0
+
+    def _digest_desk(self) -> None:
+        """Digest the bytes on the desk that were read."""
+        if self._hashed < self._start:
+            self._digest.update(self._view[self._hashed : self._start])
+            self._hashed = self._start
+
     def _read_in_place(self) -> bool:
         """Go on with the bytes on the desk; return whether more can be read from it.
 
         Where they are not a sample as our encoder writes it, msgpack gets them, and what came before them.
         """
         try:
-            if self._sample is not None:
-                return self._read_array(self._sample)
-            head = self._read_head()
-            if head is None:
-                return False
-            self._sample = _Sample(head)
-            self._shelve(self._sample, head.end)
+            if self._sample is None:
+                head = self._read_head()
+                if head is None:
+                    return False
+                self._sample = _Sample(head, self._start)
+                self._start = head.end
+            return self._read_arrays(self._sample)
         except OtherEncodingError:
-            held = bytearray().join(self._sample.pieces) if self._sample else bytearray()
-            self._sample, self._message = None, _Message(self._limit, held, len(held))
+            self._digest_desk()
+            sample, self._sample = self._sample, None
+            rest = self._view[sample.begin : self._start] if sample else b""
+            held = bytearray().join([*(sample.pieces if sample else ()), rest])
+            self._message = Message(self._limit, held, len(held))
         return True
 
     def _read_head(self) -> Head | None:
@@ -216,69 +214,69 @@ class BatchReader:
             raise OtherEncodingError
         return head
 
-    def _read_array(self, sample: _Sample) -> bool:
-        slot = self._slots[sample.next]
-        found = locate(slot, self._desk, self._start, self._end)
-        if found is None:
-            return False
-        begin, rows, size = found
-        there = min(size, self._end - begin)
-        if there < size <= SMALL_BYTES:
-            return False
-        if slot.letter is not None:
-            if size > self._limit or sample.lengths.setdefault(slot.letter, rows) != rows:
+    def _read_arrays(self, sample: _Sample) -> bool:
+        """Take the sample's next arrays from the desk; return whether there may be more on it than they."""
+        slots = self._slots
+        while sample.next < len(slots):
+            slot = slots[sample.next]
+            found = locate(slot, self._desk, self._start, self._end)
+            if found is None:
+                return False
+            begin, rows, size = found
+            stop = begin + size
+            if slot.letter is not None and (size > self._limit or sample.lengths.setdefault(slot.letter, rows) != rows):
                 raise OtherEncodingError
-            sample.varying[slot.name] = data = bytearray(size)
-            place = memoryview(data)
-        else:
-            place = self._batch.row(slot.name)
-        place[:there] = memoryview(self._desk)[begin : begin + there]
-        self._shelve(sample, begin)
-        self._digest.update(place[:there])
-        self._start += there
-        sample.pieces.append(place)
-        if there < size:
-            self._place = place[there:]
-        else:
-            self._next_array()
+            if stop > self._end:
+                if size > SMALL_BYTES:
+                    self._receive_in_place(sample, slot, begin, size)
+                return False
+            if slot.letter is None:
+                self._batch.row(slot.name)[:] = self._view[begin:stop]
+            else:
+                sample.varying[slot.name] = self._desk[begin:stop]
+            self._start = stop
+            sample.next += 1
+        self._sample = None
+        self._batch.add(sample.head.key, sample.head.recipe, sample.head.untagged, sample.varying)
         return True
 
-    def _shelve(self, sample: _Sample, end: int) -> None:
-        """Note the bytes on the desk up to `end` as part of the sample's message."""
-        piece = bytes(self._desk[self._start : end])
-        self._digest.update(piece)
-        sample.pieces.append(piece)
-        self._start = end
+    def _receive_in_place(self, sample: _Sample, slot: Slot, begin: int, size: int) -> None:
+        """Put what the desk has of an array where that is to stay, and let what is missing follow it there."""
+        if slot.letter is None:
+            place = self._batch.row(slot.name)
+        else:
+            sample.varying[slot.name] = data = bytearray(size)
+            place = memoryview(data)
+        there = self._end - begin
+        place[:there] = self._view[begin : self._end]
+        self._start = self._end
+        self._clear_desk()
+        self._place = place[there:]
+        sample.pieces.append(self._place)
 
-    def _next_array(self) -> None:
-        """Go on to the array after the one that has just been received; after the last, the sample is whole."""
-        sample = self._sample
-        assert sample is not None, "an array outside a sample"
-        sample.next += 1
-        if sample.next == len(self._slots):
-            self._sample = None
-            self._batch.add(sample.head.key, sample.head.recipe, sample.head.untagged, sample.varying)
+    def _sample_goes_on(self) -> None:
+        """Go on to the array after the one that was received in place; after the last, the sample is whole."""
+        assert self._sample is not None, "an array outside a sample"
+        self._sample.next += 1
+        if self._sample.next == len(self._slots):
+            self._read_arrays(self._sample)
 
     def _read_message(self) -> dict[str, Any] | None:
         """Read the message that msgpack has with all that is on the desk; return None where more is needed."""
         assert self._message is not None, "no message to read"
-        current, piece = self._message, memoryview(self._desk)[self._start : self._end]
+        current, piece = self._message, self._view[self._start : self._end]
         found = current.read(piece)
         if found is None:
             current.held += piece
-            self._start = self._end
+            self._start = self._hashed = self._end
             return None
         message, length = found
-        kind = message.get("type") if isinstance(message, dict) else None
-        if not isinstance(message, dict) or not isinstance(kind, str) or kind not in FIELDS:
-            raise ProtocolError(f"message of type {kind!r}: expected one of {', '.join(FIELDS)}")
-        if set(message) != FIELDS[kind]:
-            raise ProtocolError(f"{kind} with fields {sorted(map(str, message))}: expected {sorted(FIELDS[kind])}")
-        if kind in ("header", "sample"):
+        if message["type"] in ("header", "sample"):
             self._digest.update(memoryview(current.held)[current.hashed :])
             self._digest.update(piece[:length])
         self._message = None
         self._start += length
+        self._hashed = self._start
         return message
 
     def _take(self, message: dict[str, Any]) -> WireBatch | None:

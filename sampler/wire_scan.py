@@ -10,9 +10,8 @@ for msgpack to read: it may be right all the same.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 import numpy as np
@@ -24,6 +23,9 @@ HEAD_BYTES = 1024
 
 BEFORE_POSITION = b"\x86" + b"".join(map(msgpack.packb, ("type", "sample", "position")))
 BETWEEN = ("key", "recipe", "untagged", "arrays")
+ARRAYS = msgpack.packb("arrays")
+FIVE_FIELDS = b"\x85"
+BEFORE_ARRAYS = ("type", "position", "key", "recipe", "untagged")
 WIDTHS = {0xCC: 1, 0xCD: 2, 0xCE: 4}
 """First byte of an integer past 127: the bytes that follow."""
 
@@ -32,8 +34,7 @@ class OtherEncodingError(Exception):
     """The bytes are not those that our encoder would have written here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """How an array is written.
 
     before: bytes up to its data, or up to its length if that varies. row: bytes of data in all, or for one more of the
@@ -47,8 +48,7 @@ class Slot:
     after: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What a sample's message says before its arrays, unchecked, and where they begin."""
 
     position: Any
@@ -97,6 +97,24 @@ def read_head(data: bytearray, start: int, end: int, arrays: int) -> Head | None
     fields = _past(BEFORE_POSITION, data, start, end)
     if fields is None:
         return None
+    arrays_begin = data.find(ARRAYS, fields, min(end, fields + HEAD_BYTES))
+    if arrays_begin < 0:
+        return _read_long_head(data, fields, end, arrays)
+    begin = _past(map_header(arrays), data, arrays_begin + len(ARRAYS), end)
+    try:  # five whole entries that end where "arrays" stands are what the message says before it
+        message = msgpack.unpackb(FIVE_FIELDS + data[start + 1 : arrays_begin], raw=False, max_ext_len=0)
+    except (ValueError, msgpack.UnpackException) as error:
+        raise OtherEncodingError from error
+    if tuple(message) != BEFORE_ARRAYS:
+        raise OtherEncodingError
+    if begin is None:
+        return None
+    _, position, key, recipe, untagged = message.values()
+    return Head(position, key, recipe, untagged, begin)
+
+
+def _read_long_head(data: bytearray, fields: int, end: int, arrays: int) -> Head | None:
+    """Do the same, value by value, where the name of the arrays is not among the bytes so far."""
     unpacker = msgpack.Unpacker(raw=False, strict_map_key=True, max_buffer_size=HEAD_BYTES, max_ext_len=0)
     try:
         unpacker.feed(data[fields : min(end, fields + HEAD_BYTES)])
@@ -126,14 +144,16 @@ def locate(slot: Slot, data: bytearray, start: int, end: int) -> tuple[int, int,
         return at, 1, slot.row
     if at >= end:
         return None
-    first = data[at]
-    width = WIDTHS.get(first, 0)
-    if first > 0x7F and not width:
-        raise OtherEncodingError
-    at += 1 + width
-    if at > end:
-        return None
-    rows = int.from_bytes(data[at - width : at], "big") if width else first
+    rows = data[at]
+    at += 1
+    if rows > 0x7F:
+        width = WIDTHS.get(rows)
+        if width is None:
+            raise OtherEncodingError
+        at += width
+        if at > end:
+            return None
+        rows = int.from_bytes(data[at - width : at], "big")
     size = rows * slot.row
     if size >= 1 << 32:
         raise OtherEncodingError
