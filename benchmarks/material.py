@@ -32,7 +32,7 @@ class Material:
     def open(self) -> Dataset:
         """Return the dataset, its index built, with its decoded store where there is one."""
         dataset = open_dataset(self.annotations, self.images, self.cache_dir)
-        return dataset.with_pixels(find_store(self.cache_dir, dataset.digest, len(dataset)))
+        return dataset.with_pixels(find_store(self.cache_dir, dataset.digest, len(dataset), dataset.images_dir))
 
     def environment(self) -> dict[str, str]:
         """The variables that tell a server or a command of this dataset, and of no other."""

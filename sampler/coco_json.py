@@ -111,6 +111,8 @@ def decode(data: bytes, file: Path | str) -> CocoFile:
         return msgspec.json.decode(data, type=CocoFile)
     except msgspec.ValidationError as error:
         raise _not_coco(file, error) from error
+    except RecursionError as error:
+        raise _too_deep(file) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if b"NaN" not in data and b"Infinity" not in data:
             raise _not_json(file, error) from error
@@ -118,6 +120,8 @@ def decode(data: bytes, file: Path | str) -> CocoFile:
         return msgspec.json.decode(_STRING_OR_NOT_A_NUMBER.sub(_null, data), type=CocoFile)
     except msgspec.ValidationError as error:
         raise _not_coco(file, error) from error
+    except RecursionError as error:
+        raise _too_deep(file) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _not_json(file, error) from error
 
@@ -128,11 +132,17 @@ def convert(loaded: LoadedCoco) -> LoadedCocoFile:
         return msgspec.convert(loaded.dataset, LoadedCocoFile)
     except msgspec.ValidationError as error:
         raise _not_coco(LOADED, error) from error
+    except RecursionError as error:
+        raise _too_deep(LOADED) from error
 
 
 def _null(match: re.Match[bytes]) -> bytes:
     token = match.group()
     return token if token.startswith(b'"') else b"null"
+
+
+def _too_deep(file: Path | str) -> AnnotationError:
+    return AnnotationError(file, "", "not COCO format: nested too deeply")
 
 
 def _not_coco(file: Path | str, error: msgspec.ValidationError) -> AnnotationError:

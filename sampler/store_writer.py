@@ -26,8 +26,8 @@ from sampler.decoded_store import (
     DECODED,
     FILE_SIZE,
     FILE_TIME,
-    FORMAT,
     META,
+    NOWHERE,
     PAGE,
     PART,
     PENDING,
@@ -39,7 +39,9 @@ from sampler.decoded_store import (
     Records,
     StoreError,
     check_meta,
+    file_state,
     map_records,
+    meta_of,
     store_folder,
 )
 from sampler.errors import ImageError
@@ -79,12 +81,13 @@ class StoreWriter:
         committed, part = (_known_records(folder, name, dataset) for name in (RECORDS, PART))
         known = part if part is not None else committed
         self._useless = [name for name, found in ((RECORDS, committed), (PART, part), (PIXELS, known)) if found is None]
-        self._records = _fresh_records(self._room) if known is None else known.copy()
+        self._records = _fresh_records(len(dataset)) if known is None else known.copy()
         self.changed = self._changed()
         self._records[self.changed, STATE] = PENDING
         self.todo = np.flatnonzero(self._records[:-1, STATE] != DECODED)
         if committed is not None:
-            self._move(committed)
+            self._leave(committed)
+        self._place()
 
     @property
     def images(self) -> int:
@@ -135,25 +138,30 @@ class StoreWriter:
     def _changed(self) -> npt.NDArray[np.int64]:
         """Decoded images whose file now has another size or time, or is gone."""
         decoded = np.flatnonzero(self._records[:-1, STATE] == DECODED)
-        found = (_file_state(self._dataset.path(index)) for index in decoded.tolist())
+        found = (file_state(self._dataset.path(index)) for index in decoded.tolist())
         now = np.array(list(found), np.int64).reshape(-1, 2)
         differs = (now != self._records[decoded, FILE_SIZE : FILE_TIME + 1]).any(axis=1)
         return np.asarray(decoded[differs], np.int64)
 
-    def _move(self, committed: Records) -> None:
-        """Give images that are decoded anew a place behind all others, if readers may be looking at the old one."""
+    def _leave(self, committed: Records) -> None:
+        """Give up the places of images that are decoded anew, if readers may be looking at them."""
         seen = committed[self.todo, STATE] == DECODED
-        moved = self.todo[seen & (committed[self.todo, START] == self._records[self.todo, START])]
-        ends = self.nbytes + np.cumsum(self._room[moved])
-        self._records[moved, START] = ends - self._room[moved]
-        self._records[-1, START] += int(self._room[moved].sum())
+        left = self.todo[seen & (committed[self.todo, START] == self._records[self.todo, START])]
+        self._records[left, START] = NOWHERE
+
+    def _place(self) -> None:
+        """Give images within the limit that have no place one behind all others, with room for the whole image."""
+        placeless = self._records[self.todo, START] == NOWHERE
+        placed = self.todo[placeless & (self._room[self.todo] > 0)]
+        ends = self.nbytes + np.cumsum(self._room[placed])
+        self._records[placed, START] = ends - self._room[placed]
+        self._records[-1, START] += int(self._room[placed].sum())
 
     def _begin(self) -> None:
         """Write what a later run needs to go on from here; first remove what could be taken for something else."""
         for name in self._useless:
             (self.folder / name).unlink(missing_ok=True)
-        meta = Meta(FORMAT, self._dataset.digest, len(self._dataset))
-        _replace(self.folder / META, msgspec.json.encode(meta))
+        _replace(self.folder / META, msgspec.json.encode(_meta(self._dataset)))
         with (self.folder / PIXELS).open("ab") as stream:
             if stream.tell() < self.nbytes:
                 stream.truncate(self.nbytes)
@@ -196,7 +204,7 @@ class StoreWriter:
 
     def _write(self, pixels: int, index: int) -> Written:
         # The file's state comes first: a file that changes while it is read is then decoded again by the next run.
-        file_size, file_time = _file_state(self._dataset.path(index))
+        file_size, file_time = file_state(self._dataset.path(index))
         try:
             image = self._dataset.read(index)
         except ImageError as error:
@@ -230,7 +238,7 @@ def open_writer(
     force: forget what is there, and decode everything. progress: show on stderr what is being done until the writer is
     there. Raises StoreError when another process is writing it, or it cannot be written.
     """
-    folder = store_folder(cache_dir, dataset.digest)
+    folder = store_folder(cache_dir, dataset.digest, dataset.images_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock", timeout=0):
@@ -248,10 +256,14 @@ def open_writer(
         raise StoreError(folder, f"{cause}, what is decoded so far is kept") from error
 
 
+def _meta(dataset: Dataset) -> Meta:
+    return meta_of(dataset.digest, len(dataset), dataset.images_dir)
+
+
 def _known_records(folder: Path, name: str, dataset: Dataset) -> Records | None:
     """The records of an earlier run, or None where there are none or they are of something else or damaged."""
     try:
-        check_meta(folder, Meta(FORMAT, dataset.digest, len(dataset)))
+        check_meta(folder, _meta(dataset))
         records = map_records(folder / name, len(dataset))
         if (folder / PIXELS).stat().st_size < records[-1, START]:
             return None
@@ -260,21 +272,12 @@ def _known_records(folder: Path, name: str, dataset: Dataset) -> Records | None:
     return records
 
 
-def _fresh_records(room: npt.NDArray[np.int64]) -> Records:
-    """Records of images that are all pending, each with its place."""
-    records = np.zeros((len(room) + 1, 4), "<i8")
-    records[1:, START] = np.cumsum(room)
+def _fresh_records(images: int) -> Records:
+    """Records of images that are all pending, none with a place."""
+    records = np.zeros((images + 1, 4), "<i8")
+    records[:-1, START] = NOWHERE
     records[-1, STATE] = DECODED
     return records.view(np.int64)
-
-
-def _file_state(path: Path) -> tuple[int, int]:
-    """Length in bytes and modification time in ns of a file, −1 where there is none."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return -1, -1
-    return status.st_size, status.st_mtime_ns
 
 
 def _replace(file: Path, content: bytes) -> None:

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sampler.dataset import Dataset
-from sampler.decoded_store import StoreError, find_store
+from sampler.decoded_store import DecodedStore, StoreError, file_state, find_store
 from sampler.pixel_cache import PixelCache
 from service.metrics import Metrics
 from service.settings import Settings
 
 log = logging.getLogger("saccade_sampler")
+
+COMPARED = 64
+"""Image files that a server compares with what the store has recorded of them when it starts: a look, not a proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +41,36 @@ class Decoded:
 
 
 def find_decoded(settings: Settings, dataset: Dataset) -> Decoded:
-    """Return the store of a dataset if it can be used, a cache otherwise if one is wanted, and log which it is."""
+    """Return the store of a dataset if it can be used, a cache otherwise if one is wanted, and log which it is.
+
+    A store is not used when files that it was made from are seen to be others now: wrong pixels are worse than slow
+    ones.
+    """
     try:
-        store = find_store(settings.cache_dir, dataset.digest, len(dataset))
+        store = find_store(settings.cache_dir, dataset.digest, len(dataset), dataset.images_dir)
     except StoreError as error:
         log.warning("decoded store: not used: %s", error)
         return Decoded(cache=_cache(settings, dataset))
     if store is None:
         log.info("decoded store: none; python -m sampler decode makes one, and a sample needs no JPEG any more")
         return Decoded(cache=_cache(settings, dataset))
+    changed = _changed(store, dataset)
+    if changed:
+        log.warning(
+            "decoded store: not used: %d of %d image files compared have changed since they were decoded, such as %s; "
+            "python -m sampler decode brings %s up to date",
+            len(changed), min(COMPARED, len(dataset) - store.absent), dataset.path(changed[0]), store.folder,
+        )  # fmt: skip
+        return Decoded(cache=_cache(settings, dataset))
     absent = f", {store.absent} images absent" if store.absent else ""
     log.info("decoded store: %d images, %.1f MB%s, in %s", len(dataset), store.nbytes / 1e6, absent, store.folder)
     return Decoded(store.folder)
+
+
+def _changed(store: DecodedStore, dataset: Dataset) -> list[int]:
+    """Images among some whose file has another size or time than when it was decoded, or is gone."""
+    recorded = store.recorded(COMPARED)
+    return [index for index, size, time in recorded if file_state(dataset.path(index)) != (size, time)]
 
 
 def _cache(settings: Settings, dataset: Dataset) -> PixelCache | None:

@@ -19,7 +19,7 @@ def worker_dataset(setup: dict[str, Any]) -> Dataset:
     store, cache = setup["decoded_store"], setup["pixel_cache"]
     try:
         return dataset.with_pixels(
-            None if store is None else DecodedStore(Path(store), dataset.digest, len(dataset)),
+            None if store is None else DecodedStore(Path(store), dataset.digest, len(dataset), dataset.images_dir),
             None if cache is None else PixelCache(cache),
         )
     except (StoreError, OSError) as error:

@@ -5,8 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from sampler.dataset import Dataset
-from sampler.decoded_store import DecodedStore, find_store
+from sampler.decoded_store import DecodedStore, find_store, store_folder
 from sampler.errors import ImageError
 from sampler.store_writer import open_writer
 
@@ -36,7 +38,21 @@ def stored(dataset: Dataset, cache_dir: Path) -> Dataset:
 
 
 def open_store(dataset: Dataset, cache_dir: Path) -> DecodedStore | None:
-    return find_store(cache_dir, dataset.digest, len(dataset))
+    return find_store(cache_dir, dataset.digest, len(dataset), dataset.images_dir)
+
+
+def assert_complete(dataset: Dataset, cache_dir: Path) -> None:
+    """Check that a store has every image, with the pixels of its file."""
+    with_store = stored(dataset, cache_dir)
+    assert with_store.store is not None
+    assert with_store.store.absent == 0
+    for index in range(len(dataset)):
+        assert np.array_equal(with_store.read(index), dataset.read(index))
+
+
+def folder_for(dataset: Dataset, cache_dir: Path) -> Path:
+    """Where the store lies, or would."""
+    return store_folder(cache_dir, dataset.digest, dataset.images_dir)
 
 
 def content(folder: Path) -> dict[str, bytes]:
