@@ -25,7 +25,8 @@ sample = {{
 kernels = fastest_kernels()
 assert not any(kernel.stats.cache_misses for kernel in RENDERING), "compiled before anything was to be rendered"
 unpack_batch([sample], "compact", config, allocate(config, {CATEGORIES}, 1), kernels)
-print(*(sum(sum(getattr(kernel.stats, name).values()) for kernel in RENDERING) for name in ("cache_misses", "cache_hits")))
+counts = ([getattr(kernel.stats, name) for kernel in RENDERING] for name in ("cache_misses", "cache_hits"))
+print(*(sum(sum(count.values()) for count in named) for named in counts))
 """
 
 
