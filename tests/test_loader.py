@@ -39,8 +39,9 @@ def test_a_loaders_batches_are_those_of_the_stream_to_the_last_bit(server: LiveS
 
 @pytest.mark.parametrize("config", [SMALL_SACCADE, SMALL_CORNERNET], ids=["saccade", "cornernet"])
 def test_every_kind_of_config_can_be_loaded(config: Any) -> None:
-    with scripted(config) as running, SamplerClient(running.url) as plain, load(running.url, stop=3) as loaded:
-        for one, other in zip(loaded, plain.stream(**STREAM, stop=3), strict=True):
+    asked = STREAM | {"stop": 3, "layout": "compact"}
+    with scripted(config) as running, SamplerClient(running.url) as plain, load(running.url, **asked) as loaded:
+        for one, other in zip(loaded, plain.stream(**asked), strict=True):
             assert same(one, other)
             assert (one.tl_valids is None) == (config is SMALL_CORNERNET)
 
@@ -108,7 +109,7 @@ def test_batches_that_are_kept_stay_as_they_are_and_that_they_are_copied_is_said
 
 
 def test_a_kept_view_of_one_array_keeps_its_batch_from_being_overwritten(small: ScriptedServer) -> None:
-    with load(small.url, ahead=1) as loaded:
+    with load(small.url, ahead=1, layout="compact") as loaded:
         row = next(loaded).images[3, 1]
         before = row.copy()
         for _ in islice(loaded, 10):

@@ -39,7 +39,7 @@ def small() -> Iterator[ScriptedServer]:
 
 
 def test_a_killed_process_is_replaced_and_no_batch_is_lost_or_doubled_or_overwritten(small: ScriptedServer) -> None:
-    with SamplerClient(small.url) as plain, load(small.url, ahead=1, stop=9) as loaded:
+    with SamplerClient(small.url) as plain, load(small.url, ahead=1, stop=9, layout="compact") as loaded:
         expected = plain.stream(**STREAM, stop=9)
         held, before = None, b""
         for place, batch in enumerate(loaded):
