@@ -55,7 +55,11 @@ class Loader(Generic[BatchT]):
 
     def __enter__(self) -> Self:
         """Start receiving, and return the loader, to be closed at the end of the block."""
-        self._started()
+        try:
+            self._started()
+        except BaseException:
+            self._end()  # an interrupt, perhaps: the block's end never comes
+            raise
         return self
 
     def __exit__(
@@ -78,8 +82,9 @@ class Loader(Generic[BatchT]):
     def __next__(self) -> BatchT:
         """Wait for the next batch, and return it.
 
-        Raises StopIteration after the last one, and any `ClientError`: that the client in the process met, and one
-        that tells of a process that dies each time. Then the same step is next again.
+        Raises StopIteration after the last one, and any `ClientError`: that the client in the process met, one that
+        tells of a process that dies each time, and one where there is no memory for the slots. Then the same step is
+        next again.
         """
         self._clock.ask()
         try:

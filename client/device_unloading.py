@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from client.batch import TorchBatch
+from client.errors import ClientError
 from client.loaded_batch import training_fields
 from client.loader_messages import PackedBoxes, read_origin
 from client.loader_source import HELD, Delivered
@@ -48,7 +49,8 @@ class DeviceUnloading:
     def unload(self, delivered: Delivered) -> TorchBatch:
         """Return the batch of a slot."""
         token = delivered.token
-        assert token.boxes is not None, "a batch that is not rendered comes with its boxes"
+        if token.boxes is None:
+            raise ClientError(f"the loader's process sent step {token.step} without boxes: expected some")
         arrays = self._arrived(delivered) | _unpacked(token.boxes)
         keys, recipes = read_origin(token.origin)
         return TorchBatch(

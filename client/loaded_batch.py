@@ -19,7 +19,8 @@ class LoadedBatch(Batch):
         """Unpack keys and recipes; they are attributes like any other from then on."""
         if name not in ("keys", "recipes"):
             raise AttributeError(name)
-        keys, recipes = read_origin(vars(self).pop("_packed_origin"))
+        # What is packed stays, for a second thread may be on its way here; both find the same.
+        keys, recipes = read_origin(vars(self)["_packed_origin"])
         vars(self).update(keys=keys, recipes=recipes)
         return vars(self)[name]
 

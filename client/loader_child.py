@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 
 from client.errors import ClientError
@@ -20,12 +21,17 @@ class LoaderChild:
     def __init__(self, job: LoaderJob) -> None:
         """Start a process for a job. Raises `ClientError` where there is no descriptor, memory or process for it."""
         self._owner = os.getpid()
-        try:
-            self._process, self._channel = _spawn(job.descriptor)
-        except OSError as error:
-            raise ClientError(f"the loader's process did not start: {error.strerror or error}") from error
-        self._inbox = Inbox(self._channel)
-        self._send(job.encode())
+        self._channel, theirs = _pair()
+        starting = _Starting(theirs.fileno(), job.descriptor)
+        with theirs:
+            try:
+                self._process = starting.process()
+                self._inbox = Inbox(self._channel)
+                self._send(job.encode())
+            except BaseException:  # an interrupt, perhaps: nobody else knows of the process yet
+                self._channel.close()
+                starting.undo()
+                raise
 
     @property
     def pid(self) -> int:
@@ -66,18 +72,64 @@ class LoaderChild:
             self._channel.sendall(message)
 
 
-def _spawn(memory: int) -> "tuple[subprocess.Popen[bytes], socket.socket]":
-    """Start a process with the descriptor of the shared memory; return it and our end of the socket to it."""
-    ours, theirs = socket.socketpair()
-    with theirs:
+class _Starting(threading.Thread):
+    """Starts a process with descriptors of its end of the socket and of the shared memory.
+
+    In a thread of its own, for handlers of signals run in the main thread alone: here, no interrupt can come between
+    the process and the note of it.
+    """
+
+    def __init__(self, channel: int, memory: int) -> None:
+        super().__init__(daemon=True)
+        self._passed = [channel, memory]
+        self._lock = threading.Lock()
+        self._wanted = True
+        self._process: subprocess.Popen[bytes] | None = None
+        self._error: OSError | None = None
+
+    def process(self) -> "subprocess.Popen[bytes]":
+        """Start the process and return it. Raises `ClientError`."""
+        try:
+            self.start()
+        except RuntimeError as error:
+            raise _not_started(error) from error
+        self.join()
+        if self._process is None:
+            raise _not_started(self._error) from self._error
+        return self._process
+
+    def undo(self) -> None:
+        """End the process if it was started; if it was not yet, it will not be."""
+        with self._lock:
+            self._wanted = False
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def run(self) -> None:
+        """Start it, in the thread."""
         # The search path of this process is handed on, so that the other finds the same code however the trainer was
         # started; -P keeps the current folder out of it, which may hold another `client`. All other descriptors stay
         # closed there: nothing keeps a socket open when the trainer dies.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
-        command = [sys.executable, "-P", "-m", "client.loader_process", str(theirs.fileno())]
-        passed = [theirs.fileno(), memory]
-        try:
-            return subprocess.Popen(command, pass_fds=passed, stdin=subprocess.DEVNULL, env=environment), ours
-        except BaseException:
-            ours.close()
-            raise
+        command = [sys.executable, "-P", "-m", "client.loader_process", str(self._passed[0])]
+        with self._lock:
+            if not self._wanted:
+                return
+            try:
+                self._process = subprocess.Popen(
+                    command, pass_fds=self._passed, stdin=subprocess.DEVNULL, env=environment
+                )
+            except OSError as error:
+                self._error = error
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    try:
+        return socket.socketpair()
+    except OSError as error:
+        raise _not_started(error) from error
+
+
+def _not_started(error: Exception | None) -> ClientError:
+    return ClientError(f"the loader's process did not start: {getattr(error, 'strerror', None) or error}")

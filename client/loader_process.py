@@ -127,12 +127,12 @@ def main(descriptor: int) -> None:
         job = LoaderJob.decode(body)
         listener = Listener(inbox)
         listener.start()
-        with suppress(ConnectionError):  # the trainer went away while a message was on its way to it
-            try:
-                serve(job, channel, listener.grants)
-            except ConnectionError:  # of this socket; the client's own come as ClientError
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised in the trainer
+        try:
+            serve(job, channel, listener.grants)
+        except ConnectionError:
+            return  # of this socket: the trainer is gone, and nobody to tell; the client's own come as ClientError
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised in the trainer
+            with suppress(ConnectionError):  # of a trainer that is gone by now
                 channel.sendall(error_frame(_failure(error)))
 
 

@@ -5,6 +5,7 @@ as a view of it lives; or free. What the trainer lets go of becomes free by itse
 each batch that is taken, so that `ahead` are always the process's.
 """
 
+import errno
 import logging
 import os
 from collections import deque
@@ -48,12 +49,12 @@ class SlotSource:
     """
 
     def __init__(self, settings: LoaderSettings, digest: str, *, render: bool, slot_bytes: int) -> None:
-        """Start nothing yet. Raises OSError where there is no memory."""
+        """Start nothing yet. Raises `ClientError` where there is no memory."""
         self._settings = settings
         self._digest = digest
         self._render = render
         self._owner = os.getpid()
-        self.slots = SharedSlots.create(settings.ahead + HELD, slot_bytes)
+        self.slots = _slots(settings.ahead, slot_bytes)
         self._free: deque[int] = deque(range(self.slots.count))
         self._granted: set[int] = set()
         self._due: StreamRequest | None = None if settings.request.empty else settings.request
@@ -69,14 +70,8 @@ class SlotSource:
 
     def start(self) -> None:
         """Start the process, if there is anything left to receive and none runs. Raises `ClientError`."""
-        if self._due is None or self._child is not None:
-            return
-        settings = self._settings.at(self._due.start)
-        slots = self.slots
-        job = LoaderJob(settings, self._digest, self._render, slots.descriptor, slots.count)
-        self._child = LoaderChild(job)
-        for _ in range(self._settings.ahead):
-            self._grant(self._child)
+        if self._due is not None:
+            self._child_for(self._due)
 
     def next(self) -> Delivered | None:
         """Wait for the next batch; None after the last one. Raises `ClientError`; then the same step is next again."""
@@ -101,18 +96,26 @@ class SlotSource:
 
     def _token(self, due: StreamRequest) -> Token:
         while True:
-            self.start()
-            assert self._child is not None, "there is a batch to receive"
             try:
-                token = self._child.receive()
+                token = self._child_for(due).receive()
+                if token is not None and token.step != due.start:
+                    raise ClientError(f"the loader's process sent step {token.step}: expected step {due.start}")
             except BaseException:
                 self._end()
                 raise
             if token is not None:
-                assert token.step == due.start, f"step {token.step}: expected {due.start}"
                 self._deaths = 0
                 return token
             self._buried(due)
+
+    def _child_for(self, due: StreamRequest) -> LoaderChild:
+        """Return the process that runs; if none does, start one for what is due."""
+        if self._child is None:
+            settings, slots = self._settings.at(due.start), self.slots
+            self._child = LoaderChild(LoaderJob(settings, self._digest, self._render, slots.descriptor, slots.count))
+            for _ in range(self._settings.ahead):
+                self._grant(self._child)
+        return self._child
 
     def _buried(self, due: StreamRequest) -> None:
         status = self._end()
@@ -150,6 +153,19 @@ class SlotSource:
         self._free.extend(self._granted)
         self._granted.clear()
         return status
+
+
+def _slots(ahead: int, slot_bytes: int) -> SharedSlots:
+    count = ahead + HELD
+    try:
+        return SharedSlots.create(count, slot_bytes)
+    except OSError as error:
+        need = f"{count} slots of {slot_bytes / 1e6:.1f} MB, {count * slot_bytes / 1e6:.1f} MB in all"
+        # One descriptor is all that is asked for beside the memory; where none is left, less memory would not help.
+        out_of_files = error.errno in (errno.EMFILE, errno.ENFILE)
+        wanted = "fewer open files" if out_of_files else f"fewer samples a batch, or a smaller `ahead` than {ahead}"
+        said = error.strerror or error
+        raise ClientError(f"no shared memory for the loader ({need}): {said}: expected {wanted}") from error
 
 
 def _returning(free: "deque[int]", number: int) -> Callable[[], None]:

@@ -83,6 +83,12 @@ def loader(
     max_wait, timeout (seconds): as for `SamplerClient`, whose own values hold where None. log_every: seconds between
     lines of log (logger "saccade_client") that say how long the trainer waited for data; None for no lines.
 
+    The loader takes ahead + 4 slots of shared memory, each for B samples as they travel to the trainer. Without a
+    device these are dense: about 290 MB a slot for B = 48 with 80 categories, so up to 1.7 GB with ahead = 2. With
+    one they are crops: 10 to 40 MB a slot. Pages that were never written cost nothing: a loop that lets go of each
+    batch for the next one touches about ahead + 2 slots, one that keeps batches all of them. All of it counts in the
+    trainer's memory cgroup.
+
     Nothing is started yet, see `Loader`. Raises `RequestRefusedError` for a value out of range, `MissingExtraError`
     for a device where torch is not installed.
     """

@@ -53,9 +53,9 @@ def assert_same(tensors: TorchBatch, arrays: Batch, tolerance: float = 0.0) -> N
 
 @needs_torch
 @pytest.mark.filterwarnings("ignore:This DataLoader will create 3 worker processes")  # on a small machine
-@pytest.mark.parametrize("workers", [0, 2, 3])
+@pytest.mark.parametrize("workers", [0, 3])
 def test_a_data_loader_gives_every_step_once_and_in_order(small: ScriptedServer, workers: int) -> None:
-    dataset = load(small.url, start=2, stop=9, rank=1, world_size=4).dataset()
+    dataset = load(small.url, start=2, stop=9, rank=1, world_size=4, layout="compact").dataset()
     batches = data_loader(dataset, num_workers=workers)
     assert len(batches) == 7
     expected = plain_stream(small.url, start=2, stop=9, rank=1, world_size=4)
