@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 import numpy as np
@@ -20,6 +21,14 @@ from tests.scripted_server import scripted
 Handler = Callable[[socket.socket, bytes], None]
 BODY = np.random.default_rng(1).bytes(300_000)
 NO_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+def read_head(stream: BinaryIO) -> bytes:
+    """The lines before the empty one, or before the end."""
+    lines = []
+    while (line := stream.readline()) not in (b"", b"\r\n"):
+        lines.append(line)
+    return b"".join(lines)
 
 
 class RawServer:
@@ -47,7 +56,7 @@ class RawServer:
         with suppress(OSError, ValueError), plain:  # clients go away, as tests mean them to
             connection = self._trust.wrap_socket(plain, server_side=True) if self._trust else plain
             with connection, connection.makefile("rb") as stream:
-                while head := b"".join(iter(stream.readline, b"\r\n")):
+                while head := read_head(stream):
                     length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
                     request = head + stream.read(int(length or 0))
                     self.requests.append(request)
