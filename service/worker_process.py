@@ -78,7 +78,13 @@ class WorkerProcess:
         except OSError as error:  # no descriptor, memory or process is left for it
             raise ServiceError("worker", f"a worker did not start: {error.strerror or error}") from error
         _greet(ours, setup, arena)
-        transport, answers = await asyncio.get_running_loop().create_unix_connection(Answers, sock=ours)
+        try:
+            transport, answers = await asyncio.get_running_loop().create_unix_connection(Answers, sock=ours)
+        except BaseException:  # a stop may come at any moment, and is to leave no process behind
+            ours.close()
+            process.kill()
+            process.wait()
+            raise
         worker = cls(process, answers, transport)
         try:
             async with asyncio.timeout(START_SECONDS):

@@ -5,23 +5,44 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sampler.kept_code import SOURCES
+from sampler.kept_code import SOURCES, forget_stale
 from tests.live_server import ROOT
 
 
-def test_code_of_other_sources_is_compiled_anew(tmp_path: Path) -> None:
-    def kept() -> dict[str, int]:
-        code = "from sampler.compiled_kernels import warm_up; warm_up()"
-        environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
-        return {file.name: file.stat().st_mtime_ns for file in tmp_path.rglob("*.nbi")}
+def keep(folder: Path) -> list[Path]:
+    files = [folder / "compiled_kernels._resize_rows-1.py311.nbi", folder / "compiled_words._words-1.py311.1.nbc"]
+    for file in files:
+        file.touch()
+    return files
 
-    first = kept()
-    assert len(first) > 5
-    assert kept() == first
+
+def test_code_of_these_sources_stays(tmp_path: Path) -> None:
+    forget_stale(tmp_path)
+    files = keep(tmp_path)
+    forget_stale(tmp_path)
+    assert all(file.exists() for file in files)
+
+
+def test_code_of_other_sources_or_of_unknown_ones_goes(tmp_path: Path) -> None:
+    other = tmp_path / "somebody_elses.nbi"
+    other.touch()
+    for note in ("other sources", None):
+        files = keep(tmp_path)
+        if note is None:
+            (tmp_path / SOURCES).unlink()
+        else:
+            (tmp_path / SOURCES).write_text(note)
+        forget_stale(tmp_path)
+        assert not any(file.exists() for file in files)
+        assert other.exists()
+
+
+def test_whoever_keeps_code_looks_at_its_sources_first(tmp_path: Path) -> None:
+    code = "from sampler.compiled_kernels import keep_all; keep_all()"
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
     (note,) = tmp_path.rglob(SOURCES)
+    files = keep(note.parent)
     note.write_text("other sources")
-    renewed = kept()
-    assert renewed.keys() == first.keys()
-    assert all(renewed[name] > first[name] for name in first)
-    assert kept() == renewed
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
+    assert not any(file.exists() for file in files)
