@@ -124,12 +124,14 @@ class BatchResponse(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
             async with aclosing(body.pieces()) as pieces:
                 async for piece in pieces:
+                    length = None if length is None else length - len(piece)
                     with patience:
-                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+                        await send({"type": "http.response.body", "body": piece, "more_body": length != 0})
                     del piece  # its memory may be what the next one needs
         finally:
             body.close()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if length != 0:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _outcome(body: "asyncio.Task[None]") -> str:

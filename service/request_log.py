@@ -5,6 +5,7 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Callable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -41,13 +42,13 @@ class RequestLog:
             return
         identity = _identity(scope)
         token = request_id.set(identity)
-        entry = _Entry(identity)
+        entry = _Entry(identity, lambda: self._write(scope, entry))
         try:
             await self._app(scope, receive, entry.sender(send))
         except (ClientLeftError, ClientDisconnect) as error:
             log.debug("the client left: %s", error)
         finally:
-            self._write(scope, entry)
+            entry.end()
             request_id.reset(token)
 
     def _write(self, scope: Scope, entry: "_Entry") -> None:
@@ -69,22 +70,31 @@ class RequestLog:
 class _Entry:
     """What is known of a response so far."""
 
-    def __init__(self, identity: str) -> None:
+    def __init__(self, identity: str, write: Callable[[], None]) -> None:
+        self._end: Callable[[], None] | None = write
         self.begun = time.perf_counter()
         self.identity = identity
         self.status = CLIENT_LEFT
         self.sent = 0
         self.complete = False
 
+    def end(self) -> None:
+        """Write the line, once."""
+        write, self._end = self._end, None
+        if write is not None:
+            write()
+
     def sender(self, send: Send) -> Send:
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self.status = message["status"]
                 message["headers"] = [*message.get("headers", []), (HEADER, self.identity.encode())]
-            await send_on(send, message)
             if message["type"] == "http.response.body":
                 self.sent += len(message.get("body", b""))
                 self.complete = not message.get("more_body", False)
+            if self.complete:
+                self.end()  # before the last byte leaves: who has all of an answer finds its line
+            await send_on(send, message)
 
         return watched
 
