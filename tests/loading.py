@@ -1,5 +1,6 @@
 """What tests of the loader share."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -65,7 +66,12 @@ def trainer(url: str, then: str) -> "tuple[subprocess.Popen[str], psutil.Process
         start_new_session=True,
     )  # fmt: skip
     assert started.stdout is not None
-    return started, psutil.Process(int(started.stdout.readline()))
+    line = b""
+    while not line.endswith(b"\n"):  # byte by byte: what a buffer took besides would be missing from what comes later
+        byte = os.read(started.stdout.fileno(), 1)
+        assert byte, "the trainer ended before it told of its loader"
+        line += byte
+    return started, psutil.Process(int(line))
 
 
 def same(one: Batch, other: Batch) -> bool:
