@@ -33,20 +33,45 @@ def epoch_order(size: int, seed: int, epoch: int, positions: ArrayLike) -> NDArr
     size: N ≥ 1, the number of images. positions: integers 0 … N−1 of any shape; the result has the same shape,
     int64, 0 … N−1. Raises `InvalidRequestError` for a position out of range.
     """
+    places = _places(size, positions)
+    words = order_words(seed, epoch, ROUNDS)[:, np.newaxis]
+    return _permute(size, places.ravel(), words).reshape(places.shape)
+
+
+def epoch_orders(size: int, seed: int, epochs: NDArray[np.int64], positions: ArrayLike) -> NDArray[np.int64]:
+    """Return `epoch_order` of each of (n,) epochs at its own of (n,) positions: (n,) int64.
+
+    However many epochs there are, they cost one pass. Raises like `epoch_order`.
+    """
+    if len(epochs) and (epochs == epochs[0]).all():
+        return epoch_order(size, seed, int(epochs[0]), positions)
+    different, which = np.unique(epochs, return_inverse=True)
+    words = np.empty((ROUNDS, len(different)), np.uint64)
+    for column, epoch in enumerate(different.tolist()):
+        words[:, column] = order_words(seed, epoch, ROUNDS)
+    return _permute(size, _places(size, positions), words[:, which])
+
+
+def _places(size: int, positions: ArrayLike) -> NDArray[np.uint64]:
     require_integer("size", size, 1, 1 << 62)
     places = np.asarray(positions)
     if places.size and (places.dtype.kind not in "iu" or places.min() < 0 or places.max() >= size):
         found = f"{places.dtype} {places.ravel()[:8].tolist()}…"
         raise InvalidRequestError("positions", found, f"integers from 0 to {size - 1}")
+    return places.astype(np.uint64)
+
+
+def _permute(size: int, cells: NDArray[np.uint64], words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return where cells 0 … N−1 go. words: (ROUNDS, 1) for all, or (ROUNDS, n), a column for each of n cells."""
     rows = math.isqrt(size - 1) + 1
     columns = -(-size // rows)
-    words = order_words(seed, epoch, ROUNDS)
-    cells = _permute_grid(places.astype(np.uint64).ravel(), rows, columns, words)
+    cells = _permute_grid(cells, rows, columns, words)
     outside = np.flatnonzero(cells >= size)
     while outside.size:
-        cells[outside] = _permute_grid(cells[outside], rows, columns, words)
+        theirs = words if words.shape[1] == 1 else words[:, outside]
+        cells[outside] = _permute_grid(cells[outside], rows, columns, theirs)
         outside = outside[cells[outside] >= size]
-    return cells.astype(np.int64).reshape(places.shape)
+    return cells.astype(np.int64)
 
 
 def _permute_grid(cells: NDArray[np.uint64], rows: int, columns: int, words: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -54,7 +79,7 @@ def _permute_grid(cells: NDArray[np.uint64], rows: int, columns: int, words: NDA
     sides = np.array([[rows], [columns]], np.uint64)
     left, right = np.divmod(cells, sides[1])
     scratch = np.empty_like(cells)
-    starts = (words + FIRST_FACTOR)[:, np.newaxis]
+    starts = words + FIRST_FACTOR
     for number in range(0, len(words), 2):
         left += _mix(right, starts[number], scratch) % sides[0]
         left %= sides[0]

@@ -1,16 +1,21 @@
 """The endless stream of one seed: which keys a step has, and which of them a rank takes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import repeat
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sampler.errors import InvalidRequestError
 from sampler.keys import SEED_LIMIT, SampleKey, require_integer
-from sampler.order import epoch_order
+from sampler.order import epoch_orders
 
 STEP_LIMIT = 1 << 62
 """Stream positions stay below 2⁶³ when step · batch size does; larger steps are refused."""
+
+MOST_AT_ONCE = 512
+"""Keys of a stream that are worked out at once, if a step has fewer: many cost little more than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +62,7 @@ def step_keys(size: int, seed: int, step: int, shard: Shard) -> list[SampleKey]:
     first, end = (step * shard.batch_size + bound for bound in shard.bounds)
     if end > 1 << 63:
         raise InvalidRequestError("step", step, f"at most {(1 << 63) // shard.batch_size - 1} at this batch size")
-    keys: list[SampleKey] = []
-    while first < end:
-        epoch, place = divmod(first, size)
-        count = min(end - first, size - place)
-        order = epoch_order(size, seed, epoch, np.arange(place, place + count))
-        keys += [SampleKey(seed, epoch, index) for index in order.tolist()]
-        first += count
-    return keys
+    return _keys_at(size, seed, first + np.arange(end - first))
 
 
 def last_step(shard: Shard) -> int:
@@ -79,12 +77,30 @@ def keys_of_steps(size: int, seed: int, first: int, count: int, shard: Shard) ->
     """
     if count == 1 or first < 0 or first + count - 1 > last_step(shard):
         return [step_keys(size, seed, step, shard) for step in range(first, first + count)]
+    size = require_integer("size", size, 1, STEP_LIMIT)
+    seed = require_integer("seed", seed, 0, SEED_LIMIT - 1)
     start, end = shard.bounds
-    steps = first * shard.batch_size + start + np.arange(count)[:, np.newaxis] * shard.batch_size
-    epochs, places = np.divmod((steps + np.arange(end - start)).ravel(), size)
-    indices = np.empty_like(places)
-    for epoch in np.unique(epochs).tolist():
-        among = epochs == epoch
-        indices[among] = epoch_order(size, seed, epoch, places[among])
-    keys = list(map(SampleKey, repeat(seed), epochs.tolist(), indices.tolist()))
+    steps = (first + np.arange(count)[:, np.newaxis]) * shard.batch_size
+    keys = _keys_at(size, seed, (steps + np.arange(start, end)).ravel())
     return [keys[at : at + shard.count] for at in range(0, len(keys), shard.count)]
+
+
+def stream_keys(size: int, seed: int, steps: range, shard: Shard) -> Iterator[list[SampleKey]]:
+    """Yield what `step_keys` gives for each of `steps`, which follow one another; raise what it raises.
+
+    At first one step is worked out, then ever more at once: a stream that is soon left should not have cost much.
+    """
+    at_once = 1
+    while steps:
+        in_range = max(1, last_step(shard) + 1 - steps.start)
+        count = len(steps[: min(at_once, in_range)])
+        yield from keys_of_steps(size, seed, steps.start, count, shard)
+        steps = steps[count:]
+        at_once = max(1, min(2 * at_once, MOST_AT_ONCE // shard.count))
+
+
+def _keys_at(size: int, seed: int, positions: NDArray[np.int64]) -> list[SampleKey]:
+    """Return the key at each of (n,) positions of the stream, below 2⁶³."""
+    epochs, places = np.divmod(positions, size)
+    indices = epoch_orders(size, seed, epochs, places)
+    return list(map(SampleKey, repeat(seed), epochs.tolist(), indices.tolist()))

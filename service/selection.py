@@ -14,7 +14,7 @@ from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
 from sampler.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey, require_integer
 from sampler.spec import ServiceSpec
-from sampler.stream import STEP_LIMIT, Shard, step_keys
+from sampler.stream import STEP_LIMIT, Shard, step_keys, stream_keys
 from sampler.wire import Header
 from service.problems import ServiceError
 
@@ -146,9 +146,8 @@ def select_stream(asked: StreamParameters, spec: ServiceSpec) -> Iterator[Batch]
 
 
 def _batches(asked: StreamParameters, steps: range, shard: Shard, spec: ServiceSpec) -> Iterator[Batch]:
-    for step in steps:
-        keys = tuple(step_keys(spec.size, asked.seed, step, shard))
-        yield Batch(Header(spec.digest, asked.layout, asked.augment, len(keys), step), keys)
+    for step, keys in zip(steps, stream_keys(spec.size, asked.seed, steps, shard), strict=True):
+        yield Batch(Header(spec.digest, asked.layout, asked.augment, len(keys), step), tuple(keys))
 
 
 def select_sample(index: int, asked: SampleParameters, spec: ServiceSpec) -> SampleKey:

@@ -1,16 +1,18 @@
 """Keys worked out ahead are those of each step by itself."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.expected_keys import MOST_AHEAD, ExpectedKeys
+from client.expected_keys import ExpectedKeys
 from client.requests import IndexRequest, Request, StepRequest, StreamRequest
 from sampler.config import PRESETS
 from sampler.errors import InvalidRequestError
 from sampler.keys import SampleKey
+from sampler.order import epoch_order, epoch_orders
 from sampler.spec import ServiceSpec
-from sampler.stream import STEP_LIMIT, Shard, keys_of_steps, last_step, step_keys
+from sampler.stream import MOST_AT_ONCE, STEP_LIMIT, Shard, keys_of_steps, last_step, step_keys
 
 SIZES = st.one_of(st.integers(1, 300), st.integers(1, 1 << 62))
 SEEDS = st.integers(0, (1 << 64) - 1)
@@ -73,7 +75,7 @@ def test_a_stream_that_begins_again_elsewhere_is_followed_from_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "request_", [IndexRequest(indices=(3, 1), seed=4), StepRequest(seed=4, step=2, shard=Shard(MOST_AHEAD + 1))]
+    "request_", [IndexRequest(indices=(3, 1), seed=4), StepRequest(seed=4, step=2, shard=Shard(MOST_AT_ONCE + 1))]
 )
 def test_one_batch_is_expected_as_it_was_asked_for(request_: Request) -> None:
     assert ExpectedKeys(spec(50)).of(request_) == request_.expected_keys(spec(50))
@@ -82,3 +84,22 @@ def test_one_batch_is_expected_as_it_was_asked_for(request_: Request) -> None:
 def test_a_stream_from_the_last_step_on_has_one_batch() -> None:
     request = StreamRequest(seed=0, start=STEP_LIMIT - 1, stop=STEP_LIMIT, shard=Shard(1))
     assert follow(ExpectedKeys(spec(9)), request, 5) == [step_keys(9, 0, STEP_LIMIT - 1, Shard(1))]
+
+
+def test_a_stream_that_is_to_stop_past_the_last_step_is_followed_up_to_there() -> None:
+    shard = Shard(20)
+    last = last_step(shard)
+    expected = ExpectedKeys(spec(50))
+    rest = StreamRequest(seed=3, start=last - 4, stop=last + 9, shard=shard)
+    assert follow(expected, rest, 5) == [step_keys(50, 3, step, shard) for step in range(last - 4, last + 1)]
+    with pytest.raises(InvalidRequestError, match="step = "):
+        expected.of(StreamRequest(seed=3, start=last + 1, stop=last + 9, shard=shard))
+
+
+def test_keys_of_many_epochs_are_worked_out_in_one_pass() -> None:
+    epochs, places = np.array([7, 0, 7, 1 << 62, 1]), np.array([3, 0, 9, 4, 9])
+    found = epoch_orders(10, 3, epochs, places)
+    assert found.tolist() == [int(epoch_order(10, 3, *pair)) for pair in zip(epochs.tolist(), places, strict=True)]
+    assert epoch_orders(10, 3, epochs[:0], places[:0]).tolist() == []
+    with pytest.raises(InvalidRequestError, match="positions"):
+        epoch_orders(9, 3, epochs, places)
