@@ -24,11 +24,23 @@ from sampler.leases import lease
 PAGE = 4096
 """Slabs begin and end at multiples of it."""
 
-WARM_BYTES = 32 << 20
-"""The part that is brought into memory before the first request: about three compact batches of 48."""
+AHEAD_BYTES = 32 << 20
+"""What is on its way to clients at most times: about three compact batches of 48."""
+
+LONGEST_WARM = 512 << 20
+"""More than this is not brought into memory before the first request: a start is not to take seconds."""
 
 PROGRESS_BYTES = 8
 """At the end of a slab as it is lent: how many samples of the run the worker has written so far."""
+
+
+def warm_bytes(kept: int) -> int:
+    """Return how much of an arena is used over and over, where `kept` bytes are kept for whoever asks again.
+
+    Each process has to meet each page once, which costs as much as making what is written there; so it is done before
+    the first request.
+    """
+    return min(kept + AHEAD_BYTES, LONGEST_WARM)
 
 
 def pages(size: int) -> int:

@@ -18,7 +18,7 @@ from sampler.dataset import Dataset, open_dataset
 from sampler.digest import sample_digest
 from sampler.sample_writer import largest_message
 from sampler.spec import ServiceSpec
-from service.arena import WARM_BYTES, Arena
+from service.arena import Arena, warm_bytes
 from service.batch_body import BatchMaker
 from service.batch_cache import BatchCache
 from service.batch_plan import RUN_BYTES, BatchPlanner
@@ -85,8 +85,9 @@ async def _started(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> 
     spec = _spec(settings, dataset, config)
     decoded = await asyncio.to_thread(find_decoded, settings, dataset)
     setup = WorkerSetup(dataset.index_dir, images, config, settings.max_image_pixels, settings.cache_dir / "kernels",
-                        decoded.store, decoded.address)  # fmt: skip
+                        decoded.store, decoded.address, warm_bytes(_kept_bytes(settings)))  # fmt: skip
     arena = _arena(settings, config, spec)
+    arena.warm(setup.warm_bytes)
     pool = WorkerPool(setup, settings.workers, settings.job_seconds, arena)
     source = _source_of_runs(settings, dataset, config, pool, arena)
     _practise(source.planner, spec)
@@ -131,7 +132,6 @@ def _arena(settings: Settings, config: SamplerConfig, spec: ServiceSpec) -> Aren
             f"SAMPLER_BUFFER_MB = {settings.buffer_mb}, SAMPLER_MAX_REQUESTS = {settings.max_requests}: the system "
             f"does not give the memory for samples ({error}); expected a smaller buffer or fewer requests"
         ) from error
-    arena.warm(WARM_BYTES)
     return arena
 
 
@@ -142,8 +142,12 @@ def _source_of_runs(
     planner = BatchPlanner(
         config, dataset.category_count, lambda index: int(starts[index + 1] - starts[index]), settings.workers
     )
-    cache = BatchCache(min(settings.batch_cache_mb, settings.buffer_mb) * MEGABYTE)
-    return RunSource(pool, arena, Budget(arena.shared), cache, planner)
+    return RunSource(pool, arena, Budget(arena.shared), BatchCache(_kept_bytes(settings)), planner)
+
+
+def _kept_bytes(settings: Settings) -> int:
+    """Return how many bytes of batches are kept for whoever asks for them again."""
+    return min(settings.batch_cache_mb, settings.buffer_mb) * MEGABYTE
 
 
 def _practise(planner: BatchPlanner, spec: ServiceSpec) -> None:

@@ -26,7 +26,6 @@ from sampler.sample import make_sample
 from sampler.spec import config_from_dict
 from sampler.targets import untagged
 from sampler.wire import WireSample, encode_sample
-from service.arena import WARM_BYTES
 from service.debug import sample_document
 from service.jobs import ANSWER_HEADER, REQUEST_HEADER, Job, Outcome, RunJob, decode_job
 from service.picture import sample_picture
@@ -83,7 +82,7 @@ def serve(channel: socket.socket) -> None:
             return
         try:
             maker = _maker(setup)
-            runs = _run_writer(maker, descriptors)
+            runs = _run_writer(maker, descriptors, setup["warm_bytes"])
         except Exception as error:  # noqa: BLE001 - whatever it is, the server is told, and says it in its own log
             _send(channel, STARTING, Outcome.FAILED, msgpack.packb(_problem(error)))
             return
@@ -97,11 +96,11 @@ def serve(channel: socket.socket) -> None:
             _send(channel, number, outcome, payload)
 
 
-def _run_writer(maker: Maker, descriptors: list[int]) -> RunWriter:
+def _run_writer(maker: Maker, descriptors: list[int], warm_bytes: int) -> RunWriter:
     """Return what writes runs to the arena that came with the setup; to none where none came."""
     arena = AttachedArena(descriptors[0]) if descriptors else None
     if arena is not None:
-        arena.meet(0, WARM_BYTES)
+        arena.meet(0, warm_bytes)
     practise(maker.config, maker.dataset.category_count)
     return RunWriter(maker.dataset, maker.config, maker.dataset.category_count, arena, _problem)
 

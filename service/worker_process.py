@@ -28,6 +28,7 @@ class WorkerSetup:
     """What a worker needs to start. kernel_cache: folder for compiled code where none else can be written.
 
     decoded_store: folder of the decoded store, if there is one. pixel_cache: address of the cache of decoded images.
+    warm_bytes: of the arena, to be met before the worker is ready.
     """
 
     index_dir: Path
@@ -37,6 +38,7 @@ class WorkerSetup:
     kernel_cache: Path | None = None
     decoded_store: Path | None = None
     pixel_cache: str | None = None
+    warm_bytes: int = 0
 
     def encode(self) -> bytes:
         """Return the bytes that a worker reads first."""
@@ -49,6 +51,7 @@ class WorkerSetup:
                 "kernel_cache": None if self.kernel_cache is None else str(self.kernel_cache),
                 "decoded_store": None if self.decoded_store is None else str(self.decoded_store),
                 "pixel_cache": self.pixel_cache,
+                "warm_bytes": self.warm_bytes,
             }
         )
 

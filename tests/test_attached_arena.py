@@ -5,7 +5,7 @@ import os
 import pytest
 
 from service import run_writer
-from service.arena import Arena
+from service.arena import AHEAD_BYTES, LONGEST_WARM, Arena, warm_bytes
 from service.run_writer import CHUNK, AttachedArena
 
 SIZE = 3 * CHUNK + 5 * 4096
@@ -30,3 +30,9 @@ def test_pages_that_are_met_keep_what_others_wrote(monkeypatch: pytest.MonkeyPat
     assert bytes(again.part(SIZE - 50, 3)) == b"end"
     assert bytes(slab.view(CHUNK - 3, CHUNK + 3)) == b"across"
     arena.close()
+
+
+def test_what_is_used_over_and_over_is_warm_up_to_a_limit() -> None:
+    assert warm_bytes(0) == AHEAD_BYTES
+    assert warm_bytes(5 << 20) == AHEAD_BYTES + (5 << 20)
+    assert warm_bytes(1 << 40) == LONGEST_WARM

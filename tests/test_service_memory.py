@@ -1,5 +1,6 @@
 """Many slow clients, tiny memory, workers that die: bounded memory, and everyone gets on."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,6 +9,8 @@ import psutil
 import pytest
 
 from sampler.arrays import Layout
+from service.arena import AHEAD_BYTES
+from service.run_writer import CHUNK
 from tests.live_server import LiveServer, live_server, until
 from tests.test_service_load import slow_client
 from tests.wire_client import batches, body, one_batch
@@ -47,6 +50,23 @@ def test_64_slow_clients_leave_memory_flat_and_a_fast_one_gets_its_batches(crowd
         sizes.append(resident(crowded))
     assert sizes[1] - sizes[0] < BUFFER
     assert max(sizes[2:]) - sizes[1] < BUFFER
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages of another process are listed by Linux only")
+def test_memory_for_kept_batches_is_there_before_the_first_request(
+    scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
+) -> None:
+    annotations, images = scenes
+    settings = {"annotations": annotations, "images": images, "cache_dir": cache_dir}
+    with live_server(tmp_path, **settings, workers=2, batch_cache_mb=40, buffer_mb=200) as server:
+        for process in (server.process.pid, *(worker.pid for worker in server.workers())):
+            assert shared_pages(process) == pytest.approx(AHEAD_BYTES + (40 << 20), abs=CHUNK)
+
+
+def shared_pages(process: int) -> int:
+    """Bytes of the samples' memory that a process has met."""
+    (pages,) = (part.rss for part in psutil.Process(process).memory_maps() if "saccade-sampler" in part.path)
+    return int(pages)
 
 
 def test_what_clients_held_comes_back_when_they_leave(crowded: LiveServer) -> None:
