@@ -1,6 +1,7 @@
 """The three layouts of a sample, and the ways between them.
 
     Sample ──→ compact ──→ dense ←──→ sparse
+                  └───────────────────→
 
 Every way leads to the very same dense arrays, to the last bit: there is one renderer, and it runs on whichever
 side of the wire the layout asks for.
@@ -65,6 +66,22 @@ def dense_to_sparse(dense: Mapping[str, NDArray[Any]], config: SamplerConfig, ca
     return sparse
 
 
+def compact_to_sparse(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, kernels: Kernels = PLAIN) -> Arrays:
+    """Return the sparse arrays that compact ones stand for.
+
+    They are rendered onto the planes of those categories that are there: few of many, and the rest holds nothing.
+    """
+    present, renumbered = np.unique(arrays["boxes"][:, 4], return_inverse=True)
+    boxes = arrays["boxes"].copy()
+    boxes[:, 4] = renumbered + 1
+    count = max(1, len(present))
+    sparse = dense_to_sparse(compact_to_dense({**arrays, "boxes": boxes}, config, count, kernels), config, count)
+    for name in heat_names(config):
+        places = sparse[f"{name}_idx"]
+        places[:, 0] = present[places[:, 0]] - 1
+    return sparse
+
+
 def scatter(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, out: Mapping[str, NDArray[Any]]) -> None:
     """Write sparse arrays into `out`: one sample's dense arrays at their backgrounds.
 
@@ -88,10 +105,10 @@ def sparse_to_dense(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, c
 def lay_out(sample: Sample, layout: Layout, config: SamplerConfig, categories: int, kernels: Kernels = PLAIN) -> Arrays:
     """Return a sample's arrays in a layout, in the order of its array table."""
     arrays = compact(sample)
-    if layout != "compact":
+    if layout == "dense":
         arrays = compact_to_dense(arrays, config, categories, kernels)
-    if layout == "sparse":
-        arrays = dense_to_sparse(arrays, config, categories)
+    elif layout == "sparse":
+        arrays = compact_to_sparse(arrays, config, kernels)
     return {spec.name: arrays[spec.name] for spec in array_table(layout, config, categories)}
 
 

@@ -22,7 +22,7 @@ from sampler.crop import fill_crop, plan_crop
 from sampler.errors import InvalidRequestError
 from sampler.kernels import PLAIN, Kernels
 from sampler.keys import EPOCH_LIMIT, INDEX_LIMIT, SEED_LIMIT, SampleKey
-from sampler.layouts import compact_to_dense, dense_to_sparse, render
+from sampler.layouts import compact_to_sparse, render
 from sampler.recipe import JITTER_STEPS, Recipe
 from sampler.sample import ImageSource, ingredients
 from sampler.targets import untagged
@@ -71,7 +71,7 @@ def write_sample(
         fill_backgrounds(config, out)
         render(small, config, out, kernels)
         return length
-    arrays = dense_to_sparse(compact_to_dense(small, config, categories, kernels), config, categories)
+    arrays = compact_to_sparse(small, config, kernels)
     table = array_table(layout, config, categories)
     out, length = _reserve(memory, head, tuple((spec.name, spec.dtype, arrays[spec.name].shape) for spec in table))
     _copy(arrays, out)
