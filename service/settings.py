@@ -65,7 +65,7 @@ class Settings(BaseSettings):
         default=2, ge=0, le=1024, description="steps that a stream works ahead of the one being sent"
     )
     batch_cache_mb: int = Field(
-        default=256, ge=0, le=1 << 20,
+        default=128, ge=0, le=1 << 20,
         description="part of that memory (MB) for batches kept for whoever asks for them again; 0: none",
     )  # fmt: skip
     decoded_cache_mb: int = Field(
