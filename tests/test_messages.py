@@ -57,7 +57,7 @@ def test_retries_of_others_are_logged_by_stamina_as_ever(caplog: pytest.LogCaptu
 def test_another_kind_of_server_is_told_from_ours() -> None:
     with scripted() as server, SamplerClient(server.url) as there:
         server.script("/v1/spec", problem(404, "Not Found"))
-        with pytest.raises(RequestRefusedError, match="status 404: .*: expected the address of a sampling server"):
+        with pytest.raises(RequestRefusedError, match=r"status 404: .*: expected the address of a sampling server"):
             there.spec()
 
 
