@@ -59,6 +59,12 @@ class Loader(Generic[BatchT]):
             with checked():
                 part.require_device(device)
 
+    def __repr__(self) -> str:
+        """Whose batches it gives, and which comes next."""
+        settings, shard = self._settings, self._settings.request.shard
+        part = f"rank {shard.rank} of {shard.world_size}, {shard.batch_size} samples a step"
+        return f"<Loader: {settings.url}, seed {settings.request.seed}, {part}, next step {self._next_step}>"
+
     def __enter__(self) -> Self:
         """Start receiving, and return the loader, to be closed at the end of the block."""
         try:

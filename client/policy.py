@@ -82,7 +82,7 @@ class RetryHook:
         if not isinstance(error, ServerUnavailableError | TransferError):
             return False
         if self._attempts < self._most:  # the last one's error is raised, and so told
-            log.warning("attempt %d of %d: %s: trying again", self._attempts, self._most, error.args[0])
+            log.warning("attempt %d of %d: %s; trying again", self._attempts, self._most, error.args[0])
         wait = error.retry_after if isinstance(error, ServerUnavailableError) else None
         return True if wait is None else min(wait, self._max_wait)
 

@@ -91,6 +91,11 @@ def test_a_batch_of_tensors_shows_itself_on_one_line(small: ScriptedServer) -> N
     assert "\n" not in shown
 
 
+def test_a_loader_says_what_it_gives_and_which_step_is_next() -> None:
+    shown = repr(client.loader(NOBODY, seed=7, batch_size=8, start=3, rank=1, world_size=2))
+    assert shown == f"<Loader: {NOBODY}, seed 7, rank 1 of 2, 8 samples a step, next step 3>"
+
+
 # --- commands ---
 
 
