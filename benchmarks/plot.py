@@ -4,6 +4,7 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from benchmarks.row import Row
 
@@ -18,7 +19,9 @@ ROOM_FOR_TEXT = 0.4
 
 def draw(rows: list[Row], title: str, file: Path) -> None:
     """Write a PNG with a bar for each row: up to 1 it is within its bound, whichever way that points."""
-    figure = Figure(figsize=(WIDTH, MARGIN + ROW_HEIGHT * len(rows)), layout="constrained")
+    figure = Figure(
+        figsize=(WIDTH, MARGIN + ROW_HEIGHT * len(rows)), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+    )
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     names = [row.name for row in rows]
@@ -31,11 +34,14 @@ def draw(rows: list[Row], title: str, file: Path) -> None:
             0.02 if inside else row.use + 0.02, place, text, va="center", size=9, color=("black", "white")[inside]
         )
     axes.axvline(1.0, color=BOUND, linewidth=1.2, linestyle="--")
+    axes.annotate("bound", (1.0, 1.0), (4, -2), xycoords=("data", "axes fraction"), textcoords="offset points",
+                  va="top", size=9, color=BOUND)  # fmt: skip
     axes.set_xlim(0, WIDEST + 0.02)
     axes.invert_yaxis()
-    axes.set_xlabel("share of the bound that is used; left of the dashed line a row is met")
-    axes.set_title(title, size=10)
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("share of its bound that a row takes up; left of the dashed line it is met")
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    figure.suptitle(f"What was measured, and what it must be (in brackets)\n{title}", x=0.01, ha="left", size=11)
     figure.savefig(file, dpi=110, metadata={"Software": None})
 
 

@@ -49,8 +49,11 @@ class Place:
 def refusal(status: int, headers: Mapping[str, str], body: bytes, place: Place) -> ClientError:
     """Return the error that an answer other than 200 stands for. headers: names in lower case."""
     problem = _problem(headers.get("content-type", ""), body)
-    said = problem.get("detail") or problem.get("title") or _excerpt(body)
+    kind = headers.get("content-type", "")
+    said = problem.get("detail") or problem.get("title") or ("" if "html" in kind else _excerpt(body))
     message = f"{place.name}: status {status}" + (f": {said}" if said else "")
+    if status == 404:
+        message += ": expected the address of a sampling server, such as http://cpu-host:8000"
     if status in COME_BACK:
         wait = retry_after(headers.get("retry-after"), time.time())
         return ServerUnavailableError(message, request_id=place.request_id, retry_after=wait)
@@ -143,6 +146,8 @@ TRANSPORT: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Callable[.
 def _transport(error: Exception, place: Place) -> ClientError:
     said = " ".join(str(error).split()) or "no reason given"
     message = f"{place.name}: {type(error).__name__}: {said}"
+    if isinstance(error, httpx.ConnectError):
+        message += ": expected a server that runs at this host and port"
     if place.in_body and isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
         return TransferError(f"{message}: expected a trailer", request_id=place.request_id)
     for kinds, make in TRANSPORT:

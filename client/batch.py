@@ -88,7 +88,7 @@ ARRAY_NAMES = (
 """The arrays other than attention maps, in the order of the array table."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Batch(TrainingArrays[NDArray[Any]]):
     """B samples as NumPy arrays, and where they come from.
 
@@ -106,6 +106,10 @@ class Batch(TrainingArrays[NDArray[Any]]):
     def __len__(self) -> int:
         """B, the number of samples."""
         return len(self.keys)
+
+    def __repr__(self) -> str:
+        """What it is, on one line: arrays are looked at by name."""
+        return _shown(self, f"images {self.images.dtype} {tuple(self.images.shape)}, {len(self.arrays)} arrays")
 
     def torch(self, device: Any = None) -> "TorchBatch":
         """Return the same as tensors, on `device` if one is given.
@@ -146,7 +150,7 @@ class Batch(TrainingArrays[NDArray[Any]]):
         return {"keys": self.keys, "recipes": self.recipes, "step": self.step, "digest": self.digest}
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class TorchBatch(TrainingArrays[Any]):
     """The same as `Batch`, with tensors in place of arrays."""
 
@@ -160,8 +164,12 @@ class TorchBatch(TrainingArrays[Any]):
         """B, the number of samples."""
         return len(self.keys)
 
+    def __repr__(self) -> str:
+        """What it is, on one line: arrays are looked at by name."""
+        return _shown(self, f"images {self.images.dtype} {tuple(self.images.shape)}, {len(self.arrays)} arrays")
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class PackedBatch:
     """A whole and checked batch in the layout it came in, not yet rendered.
 
@@ -181,6 +189,10 @@ class PackedBatch:
     def __len__(self) -> int:
         """B, the number of samples."""
         return len(self.wire.samples)
+
+    def __repr__(self) -> str:
+        """What it is, on one line."""
+        return _shown(self, f"{self.layout}, {self.wire_bytes:,} bytes, not rendered")
 
     def __reduce__(self) -> tuple[type["PackedBatch"], tuple[WireBatch, ServiceSpec, int]]:
         """Leave the memory behind: another process has its own."""
@@ -246,6 +258,12 @@ class PackedBatch:
         samples = [sample.arrays for sample in self.wire.samples]
         unpack_batch(samples, require_layout(self.layout), config, arrays, kernels or fastest_kernels())
         return arrays
+
+
+def _shown(batch: Batch | TorchBatch | PackedBatch, content: str) -> str:
+    seeds = ", ".join(str(seed) for seed in dict.fromkeys(key.seed for key in batch.keys))
+    step = "by index" if batch.step is None else f"step {batch.step}"
+    return f"<{type(batch).__name__}: {len(batch)} samples, seed {seeds}, {step}; {content}>"
 
 
 def _fields(arrays: dict[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,11 @@ class Loader(Generic[BatchT]):
     """
 
     def __init__(self, settings: LoaderSettings, device: Any = None) -> None:
-        """Start nothing yet. Raises `MissingExtraError` for a device where torch is not installed."""
+        """Start nothing yet.
+
+        Raises `MissingExtraError` for a device where torch is not installed, `RequestRefusedError` for one that torch
+        does not find here.
+        """
         self._settings = settings
         self._device = device
         self._next_step = settings.request.start
@@ -51,7 +55,15 @@ class Loader(Generic[BatchT]):
         self._handed = LoaderStatistics()
         self._closed = False
         if device is not None:
-            _torch_part("client.device_unloading")
+            part = _torch_part("client.device_unloading")
+            with checked():
+                part.require_device(device)
+
+    def __repr__(self) -> str:
+        """Whose batches it gives, and which comes next."""
+        settings, shard = self._settings, self._settings.request.shard
+        part = f"rank {shard.rank} of {shard.world_size}, {shard.batch_size} samples a step"
+        return f"<Loader: {settings.url}, seed {settings.request.seed}, {part}, next step {self._next_step}>"
 
     def __enter__(self) -> Self:
         """Start receiving, and return the loader, to be closed at the end of the block."""

@@ -33,7 +33,7 @@ class OneLineErrors(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        logging.getLogger("stamina").setLevel(logging.ERROR)  # retries are told by the error that ends them
+        logging.getLogger("saccade_client").setLevel(logging.ERROR)  # retries are told by the error that ends them
         try:
             return super().invoke(ctx)
         except (ClientError, SamplerError, OSError) as error:
@@ -74,6 +74,9 @@ def fetch(
     """Fetch one batch, by index or by seed, write it to a .npz file, and show its arrays."""
     if out.exists() and not force:
         raise InvalidRequestError("out", str(out), "a file that is not there yet, or --force")
+    if not out.parent.is_dir():
+        there = f"a file in a folder that exists ({out.parent}: No such file or folder)"
+        raise InvalidRequestError("out", str(out), there)
     asked: dict[str, Any] = {"indices": _integers(indices), "seed": seed, "epoch": epoch, "step": step}
     asked |= {"batch_size": batch_size, "rank": rank, "world_size": world_size, "augment": augment}
     with SamplerClient(url, layout=require_layout(layout), attempts=attempts) as client:

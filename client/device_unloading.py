@@ -19,7 +19,22 @@ from client.pinned_slots import PinnedSlots
 from client.shared_slots import SharedSlots, SlotForm
 from client.torch_rendering import render_tensors
 from sampler.arrays import Arrays
+from sampler.errors import InvalidRequestError
 from sampler.spec import ServiceSpec
+
+
+def require_device(device: Any) -> Any:
+    """Return a device as torch has it. Raises `InvalidRequestError` for what is none, and a GPU that is not here."""
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise InvalidRequestError("device", device, "a device of PyTorch, such as 'cuda' or 'cuda:1'") from error
+    if found.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (found.index or 0) >= count:
+            seen = f"{count} GPUs" if count else "none: torch.cuda.is_available() is False"
+            raise InvalidRequestError("device", str(found), f"a GPU that PyTorch sees here ({seen})")
+    return found
 
 
 class DeviceUnloading:

@@ -89,8 +89,8 @@ def loader(
     batch for the next one touches about ahead + 2 slots, one that keeps batches all of them. All of it counts in the
     trainer's memory cgroup.
 
-    Nothing is started yet, see `Loader`. Raises `RequestRefusedError` for a value out of range, `MissingExtraError`
-    for a device where torch is not installed.
+    Nothing is started yet, see `Loader`. Raises `RequestRefusedError` for a value out of range or a device that
+    torch does not find here, `MissingExtraError` for a device where torch is not installed.
     """
     with checked():
         request = asked(

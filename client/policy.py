@@ -22,8 +22,19 @@ FIRST_WAIT = 0.2
 JITTER = 0.5
 """Seconds at random on top of each wait, so that many clients do not come back at once."""
 
+TOLD_HERE = tuple(f"{kind.__name__}(" for kind in (ServerUnavailableError, TransferError))
+"""How errors that another attempt may help begin when they are shown."""
+
 TIMEOUT = httpx.Timeout(connect=5.0, read=60.0, write=30.0, pool=60.0)
 """Seconds to connect, between two pieces of an answer, and for sending: `read` covers a server making a batch."""
+
+
+def told_here(record: logging.LogRecord) -> bool:
+    """Keep what stamina logs of retries, unless they are those of this package's errors.
+
+    Those are told by the logger "saccade_client" with number and cause, where stamina's line says neither.
+    """
+    return not str(getattr(record, "stamina.caused_by", "")).startswith(TOLD_HERE)
 
 
 class RetrySettings:
@@ -33,6 +44,7 @@ class RetrySettings:
         """Raise `InvalidRequestError` that names field, value and range."""
         self.attempts = require_integer("attempts", attempts, 1, 1 << 31)
         self.max_wait = _seconds("max_wait", max_wait, 0.0)
+        logging.getLogger("stamina").addFilter(told_here)  # adding it again changes nothing
 
     def caller(self, kind: type[CallerT]) -> CallerT:
         """Return stamina's caller of the given kind. The number of attempts is the one bound there is."""
@@ -69,7 +81,8 @@ class RetryHook:
             error.attempts = self._attempts
         if not isinstance(error, ServerUnavailableError | TransferError):
             return False
-        log.info("attempt %d of %d: %s", self._attempts, self._most, error)
+        if self._attempts < self._most:  # the last one's error is raised, and so told
+            log.warning("attempt %d of %d: %s; trying again", self._attempts, self._most, error.args[0])
         wait = error.retry_after if isinstance(error, ServerUnavailableError) else None
         return True if wait is None else min(wait, self._max_wait)
 

@@ -37,6 +37,9 @@ BATCHES = 20
 PICTURED = 197
 """The sample of the debug picture: in the demo dataset, one with objects, ignored boxes, and attention at all sizes."""
 
+OWN_URL = "http://127.0.0.1:8000"
+"""Where uvicorn serves unless it is told otherwise."""
+
 UrlArgument = Annotated[
     str | None, typer.Argument(metavar="URL", help="A server that runs; without it one is started and stopped.")
 ]
@@ -53,7 +56,7 @@ def tour(url: UrlArgument = None, out: OutOption = Path("demo-output")) -> None:
         with _started(guide.console, out / "server.log") as started:
             guide.show(started)
         guide.say("the server has been stopped")
-    guide.next_steps()
+    guide.next_steps(url)
 
 
 @contextmanager
@@ -190,16 +193,19 @@ class Guide:
             raise ClientError(f"this does not hold: {text}")
         self.say(f"[green]✓[/green] {escape(text)}")
 
-    def next_steps(self) -> None:
-        """Print what to do next, as commands of this installation."""
-        python = _python()
+    def next_steps(self, url: str | None) -> None:
+        """Print what to do next, as commands of this installation. url: of a server that goes on running, or None."""
+        python, there = _python(), (url or OWN_URL).rstrip("/")
+        steps = [] if url else [(f"{python} -m uvicorn service.main:app", f"a server that stays up, at {OWN_URL}")]
+        steps += [
+            (f"{there}/", "leaf through its samples in a browser"),
+            (f"{python} -m client bench {there}", "how fast batches come"),
+        ]
+        if not url:
+            own = "your own COCO-format dataset; README.md goes on from here"
+            steps.append(("SAMPLER_ANNOTATIONS=… SAMPLER_IMAGES=…", own))
         self.head("[bold]Next[/bold]")
-        for command, meaning in (
-            (f"{python} -m uvicorn service.main:app", "a server that stays up, at http://127.0.0.1:8000"),
-            ("http://127.0.0.1:8000/", "leaf through its samples in a browser"),
-            (f"{python} -m client bench http://127.0.0.1:8000", "how fast batches come"),
-            ("SAMPLER_ANNOTATIONS=… SAMPLER_IMAGES=…", "your own COCO-format dataset; README.md goes on from here"),
-        ):
+        for command, meaning in steps:
             self.say(f"[cyan]{escape(command)}[/cyan]\n      {meaning}")
 
 

@@ -1,6 +1,10 @@
 """`python -m sampler`."""
 
+import sys
+
 from sampler.cli import app
 
 if __name__ == "__main__":
-    app(prog_name="python -m sampler")
+    # Shells complete programs that are one word: what is installed completes the command saccade-sampler.
+    completing = any(word in ("--install-completion", "--show-completion") for word in sys.argv[1:])
+    app(prog_name="saccade-sampler" if completing else "python -m sampler")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from typer.core import TyperGroup
 
 from sampler.dataset import Dataset, check_images, open_dataset
@@ -94,7 +94,7 @@ def verify(
 
 def _print_index(folder: Path, seconds: float) -> None:
     content = load_index(folder)
-    table = Table("index", "", show_header=False)
+    table = Table("index", Column(overflow="fold"), show_header=False)
     table.add_row("images", f"{len(content.image_ids):,}")
     table.add_row("boxes", f"{len(content.boxes):,}")
     table.add_row("crowd boxes among them", f"{int(content.crowd.sum()):,}")
@@ -119,6 +119,8 @@ def _print_report(dataset: Dataset, report: Report) -> None:
             console.print(f"[bold]{kind}[/bold] {escape(finding.where)}: {escape(finding.what)}", soft_wrap=True)
         if report.counts[kind] > len(findings) > 0:
             console.print(f"[bold]{kind}[/bold] … and {report.counts[kind] - len(findings):,} more")
+    if report.counts["missing"] == report.images:
+        console.print(f"no image was found: is {escape(str(dataset.images_dir))} the folder of this annotation file?")
     verdict = "nothing is wrong" if report.clean else f"{sum(report.counts.values()):,} things are wrong"
     console.print(f"{verdict} in dataset {dataset.digest}")
 

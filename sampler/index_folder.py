@@ -161,7 +161,8 @@ def _building(indexes: Path, source: Path | str) -> Iterator[None]:
             yield
     except OSError as error:
         cause = (
-            f"index cannot be written to {indexes}: {error.strerror or error}; make room or set another cache folder"
+            f"index cannot be written to {indexes}: {error.strerror or error}; make room or set another "
+            "cache folder (SAMPLER_CACHE_DIR)"
         )
         raise AnnotationError(source, "", cause) from error
 

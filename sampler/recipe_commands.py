@@ -12,7 +12,7 @@ import typer
 from sampler.cases import Case
 from sampler.config import SamplerConfig
 from sampler.cornernet_lite import IgnoredKeysWarning, load_config
-from sampler.dataset import Dataset
+from sampler.dataset import Dataset, check_images
 from sampler.digest import sample_digest
 from sampler.errors import InvalidRequestError
 from sampler.index_folder import ensure_index
@@ -25,12 +25,13 @@ from sampler.stream import Shard, step_keys
 
 def replay(
     cases: Annotated[Path, typer.Argument(help="JSON file of recorded cases, as `recipe` prints them.")],
-    images: Annotated[Path, typer.Option(envvar="SAMPLER_IMAGES", help="Folder with <split>/<file_name>.")],
-    out: Annotated[Path, typer.Option(help="Folder for one .npz a case.")],
+    images: Annotated[Path, typer.Option(envvar="SAMPLER_IMAGES", help="Folder that file names are relative to.")],
+    out: Annotated[Path, typer.Option(help="Folder for the .npz files, one a sample.")],
 ) -> None:
-    """Render recorded recipes: DIR/<case>.npz holds the crop and every array of the sample."""
+    """Render recorded recipes, each into a .npz file with the crop and every array of the sample."""
     with _warnings_in_one_line():
         loaded = load_cases(cases)
+    check_images(images)
     with bar("replaying", len(loaded), show=True) as advance:
         replay_cases(loaded, cases, images, out, lambda _: advance())
     typer.echo(f"{len(loaded)} cases in {out}")

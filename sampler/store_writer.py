@@ -252,7 +252,8 @@ def open_writer(
     except Timeout as error:
         raise StoreError(folder, "another process is decoding this dataset; wait until it has ended") from error
     except OSError as error:
-        cause = f"cannot be written: {error.strerror or error}; make room or set another cache folder"
+        elsewhere = "make room or set another cache folder (SAMPLER_CACHE_DIR)"
+        cause = f"cannot be written: {error.strerror or error}; {elsewhere}"
         raise StoreError(folder, f"{cause}, what is decoded so far is kept") from error
 
 

@@ -52,7 +52,8 @@ def find_decoded(settings: Settings, dataset: Dataset) -> Decoded:
         log.warning("decoded store: not used: %s", error)
         return Decoded(cache=_cache(settings, dataset))
     if store is None:
-        log.info("decoded store: none; python -m sampler decode makes one, and a sample needs no JPEG any more")
+        if settings.annotations is not None:  # the demo is served as it is
+            log.info("decoded store: none; python -m sampler decode makes one, and samples then need no JPEG any more")
         return Decoded(cache=_cache(settings, dataset))
     changed = _changed(store, dataset)
     if changed:

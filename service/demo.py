@@ -37,8 +37,8 @@ class DemoError(SamplerError):
 
     def __init__(self, folder: Path, cause: str) -> None:
         super().__init__(
-            f"{folder}: cannot make the demo dataset here: {cause}; "
-            f"choose another cache folder, or name a dataset of your own"
+            f"{folder}: cannot make the demo dataset here: {cause}; set another cache folder (SAMPLER_CACHE_DIR), or "
+            "a dataset of your own (SAMPLER_ANNOTATIONS, SAMPLER_IMAGES)"
         )
         self.folder = folder
         self.cause = cause

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from sampler.errors import SamplerError
-from service.problems import Problem, invalid, problem, problem_of
+from service.problems import Problem, expectation, invalid, problem, problem_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -56,7 +56,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, object]:
     """Return field, value and what was expected for one of pydantic's errors."""
     place = [str(part) for part in row["loc"] if part not in ("query", "path", "body")]
     field = ".".join(place) or "body"
-    message = str(row["msg"]).removeprefix("Value error, ")
+    message = expectation(str(row["msg"]))
     if row["type"] == "extra_forbidden":
         message = "no such parameter"
     elif row["type"] == "missing":

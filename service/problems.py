@@ -44,6 +44,12 @@ class JobError(ServiceError):
         super().__init__(kind, str(document["detail"]), members)
 
 
+def expectation(message: str) -> str:
+    """Return what pydantic's message of a bad value says of a good one, to stand after "expected"."""
+    said = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"a number {said}" if said.startswith(("greater than", "less than")) else said
+
+
 def problem(kind: str, detail: str, members: Mapping[str, object] | None = None) -> Problem:
     """Return a problem document; `kind` is a key of TITLES."""
     status, title = TITLES[kind]

@@ -82,6 +82,7 @@ async def _started(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> 
     config = sampler_config(settings)
     annotations, images = await asyncio.to_thread(_source, settings)
     dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, progress=True)
+    await asyncio.to_thread(_look_for_an_image, dataset)
     spec = _spec(settings, dataset, config)
     decoded = await asyncio.to_thread(find_decoded, settings, dataset)
     setup = WorkerSetup(dataset.index_dir, images, config, settings.max_image_pixels, settings.cache_dir / "kernels",
@@ -173,6 +174,12 @@ def _source(settings: Settings) -> tuple[Path, Path]:
     log.info("no dataset is set: serving the demo dataset")
     demo = ensure_demo(settings.cache_dir)
     return demo.annotations, demo.images
+
+
+def _look_for_an_image(dataset: Dataset) -> None:
+    """Say so when the first image is not there, which is most often another folder than the annotations mean."""
+    if not dataset.path(0).exists():
+        log.warning("%s: the first image of the dataset does not exist; is SAMPLER_IMAGES its folder?", dataset.path(0))
 
 
 def _spec(settings: Settings, dataset: Dataset, config: SamplerConfig) -> ServiceSpec:

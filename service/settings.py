@@ -16,6 +16,7 @@ from pydantic_settings import (
 from sampler.errors import SamplerError
 from sampler.images import MAX_PIXELS
 from sampler.index_folder import default_cache_dir
+from service.problems import expectation
 
 PREFIX = "SAMPLER_"
 FILE_VARIABLE = "SAMPLER_SETTINGS"
@@ -152,4 +153,5 @@ def _line(row: dict[str, object], file: str | None) -> str:
     if row["type"] == "extra_forbidden":
         known = ", ".join(Settings.model_fields)
         return f"{file or 'settings'}: {place[0]}: no such setting; expected one of {known}"
-    return f"{PREFIX}{str(place[0]).upper()} = {row['input']!r}: {message}"
+    expected = f"expected {expectation(message)}" if message.startswith("Input should be ") else message
+    return f"{PREFIX}{str(place[0]).upper()} = {row['input']!r}: {expected}"
