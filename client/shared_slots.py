@@ -6,7 +6,6 @@ side ends, and the last mapping that goes away frees it.
 
 import mmap
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from sampler.arrays import Arrays, compact_table, dense_table
 from sampler.config import SamplerConfig
+from sampler.unnamed_file import unnamed_file
 
 ALIGNMENT = 64
 """Bytes that each array within a slot starts at a multiple of: a cache line."""
@@ -105,9 +105,8 @@ class SharedSlots:
     @classmethod
     def create(cls, count: int, slot_bytes: int) -> Self:
         """Return new slots, all zeros. Raises OSError where there is no memory or descriptor for them."""
-        descriptor = _anonymous_file()
+        descriptor = unnamed_file(count * slot_bytes)
         try:
-            os.ftruncate(descriptor, count * slot_bytes)
             return cls(descriptor, count, slot_bytes)
         except BaseException:
             os.close(descriptor)
@@ -128,11 +127,3 @@ class SharedSlots:
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
-
-
-def _anonymous_file() -> int:
-    memory_file = getattr(os, "memfd_create", None)  # of Linux; its memory has no name from the start
-    if memory_file is not None:
-        return int(memory_file("saccade-sampler"))
-    with tempfile.TemporaryFile() as file:  # unlinked before anyone could open it
-        return os.dup(file.fileno())
