@@ -124,13 +124,11 @@ class StoreWriter:
             return []
         self._begin()
         errors: list[ImageError] = []
-        pixels = os.open(self.folder / PIXELS, os.O_RDWR | os.O_CLOEXEC)
-        part = os.open(self.folder / PART, os.O_RDWR | os.O_CLOEXEC)
-        try:
+        with (
+            _opened(self.folder / PIXELS, os.O_RDWR) as pixels,
+            _opened(self.folder / PART, os.O_RDWR) as part,
+        ):
             self._decode(pixels, part, jobs, advance, errors)
-        finally:
-            os.close(part)
-            os.close(pixels)
         (self.folder / PART).rename(self.folder / RECORDS)
         _sync_folder(self.folder)
         return errors
@@ -291,8 +289,15 @@ def _replace(file: Path, content: bytes) -> None:
 
 def _sync_folder(folder: Path) -> None:
     """Have a rename reach the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
+    with _opened(folder, os.O_RDONLY) as descriptor:
         os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    """The descriptor of a file or folder, closed at the end of the block. Raises OSError."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
