@@ -1,6 +1,5 @@
 """The command `decode`: write all images of a dataset once as raw pixels, which servers then map into memory."""
 
-import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -16,6 +15,7 @@ from sampler.dataset import Dataset, open_dataset
 from sampler.decoded_store import StoreError
 from sampler.errors import ImageError
 from sampler.index_folder import default_cache_dir
+from sampler.processors import processors
 from sampler.progress import pixel_bar
 from sampler.store_writer import StoreWriter, open_writer
 
@@ -46,7 +46,7 @@ def decode(
     began = time.perf_counter()
     with open_writer(dataset, cache_dir or default_cache_dir(), force, progress=True) as writer:
         _check_room(writer, console)
-        errors = _run(writer, jobs or _processors())
+        errors = _run(writer, jobs or processors())
         _print_store(console, dataset, writer, errors, time.perf_counter() - began)
     _print_errors(console, errors, examples)
     if errors:
@@ -102,7 +102,3 @@ def _print_errors(console: Console, errors: list[ImageError], examples: int) -> 
             console.print(f"[bold]{kind}[/bold] {escape(error.file)}: {escape(error.cause)}", soft_wrap=True)
         if count > len(shown) > 0:
             console.print(f"[bold]{kind}[/bold] … and {count - len(shown):,} more")
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,6 +1,5 @@
 """Whether a dataset is what its annotation file says: every image is read and every box looked at."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from sampler.dataset import Dataset
 from sampler.errors import ImageError
 from sampler.index_files import check_index
+from sampler.processors import processors
 
 KINDS = {
     "missing": "image files that do not exist",
@@ -86,7 +86,7 @@ def verify_dataset(
     """
     check_index(dataset.index_dir)
     tally = _Tally(examples)
-    for error in _image_errors(dataset, threads or os.cpu_count() or 1):
+    for error in _image_errors(dataset, threads or processors()):
         if error is not None:
             tally.add(error.kind, iter([Finding(error.kind, error.file, error.cause)]))
         if advance is not None:
