@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from client.batch import TorchBatch
+from client.batch import TorchBatch, training_fields
 from client.errors import ClientError
-from client.loaded_batch import training_fields
 from client.loader_messages import PackedBoxes, read_origin
 from client.loader_source import HELD, Delivered
 from client.pinned_slots import PinnedSlots

@@ -14,7 +14,7 @@ from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
 from sampler.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey, require_integer
 from sampler.spec import ServiceSpec
-from sampler.stream import STEP_LIMIT, Shard, step_keys, stream_keys
+from sampler.stream import STEP_LIMIT, Shard, last_step, step_keys, stream_keys
 from sampler.wire import Header
 from service.problems import ServiceError
 
@@ -136,7 +136,7 @@ def select_stream(asked: StreamParameters, spec: ServiceSpec) -> Iterator[Batch]
     check_digest(asked.digest, spec)
     shard = Shard(asked.batch_size, asked.rank, asked.world_size)
     _check_count("batch_size", shard.count, spec)
-    end = min(STEP_LIMIT, (1 << 63) // asked.batch_size - 1) + 1  # no step from here on has positions below 2⁶³
+    end = last_step(shard) + 1
     if asked.start >= end:
         raise InvalidRequestError("start", asked.start, f"a step below {end} at this batch size")
     stop = end if asked.stop is None else asked.stop
