@@ -7,12 +7,10 @@ disk. Whenever a writer is killed, the next one decodes again what was under way
 import os
 import shutil
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -45,6 +43,7 @@ from sampler.decoded_store import (
     store_folder,
 )
 from sampler.errors import ImageError
+from sampler.ordered_work import in_order
 from sampler.progress import steps
 
 CHECKPOINT_BYTES = 1 << 28
@@ -175,7 +174,8 @@ class StoreWriter:
         waiting: list[Written] = []
         volume, since = 0, time.monotonic()
         try:
-            with closing(self._written(pixels, jobs)) as images:  # no thread may write once this has ended
+            images = in_order(partial(self._write, pixels), self.todo.tolist(), jobs, under_way=2 * jobs)
+            with closing(images):  # no thread may write once this has ended
                 for written in images:
                     waiting.append(written)
                     errors.extend(filter(None, [written.error]))
@@ -186,19 +186,6 @@ class StoreWriter:
                         volume, since = 0, time.monotonic()
         finally:
             self._checkpoint(pixels, part, waiting)
-
-    def _written(self, pixels: int, jobs: int) -> Generator[Written]:
-        """Each image of `todo`, in turn, once its pixels are written. A few more than `jobs` are under way."""
-        indices = iter(self.todo.tolist())
-        with ThreadPoolExecutor(jobs) as pool:
-            window: deque[Future[Written]] = deque()
-            try:
-                window.extend(pool.submit(self._write, pixels, index) for index in islice(indices, 2 * jobs))
-                while window:
-                    yield window.popleft().result()
-                    window.extend(pool.submit(self._write, pixels, index) for index in islice(indices, 1))
-            finally:
-                pool.shutdown(cancel_futures=True)
 
     def _write(self, pixels: int, index: int) -> Written:
         # The file's state comes first: a file that changes while it is read is then decoded again by the next run.
@@ -241,8 +228,7 @@ def open_writer(
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock", timeout=0):
             if force:
-                for name in (RECORDS, PART, PIXELS, META):
-                    (folder / name).unlink(missing_ok=True)
+                _forget(folder)
             with steps(progress) as report:
                 report("looking at the image files")
                 writer = StoreWriter(folder, dataset.with_pixels())  # from the files, whatever else it reads from
@@ -252,6 +238,12 @@ def open_writer(
     except OSError as error:
         cause = f"cannot be written: {error.strerror or error}; make room or set another cache folder"
         raise StoreError(folder, f"{cause}, what is decoded so far is kept") from error
+
+
+def _forget(folder: Path) -> None:
+    """Remove all files of a store; its records first, so that what is left halfway is no store."""
+    for name in (RECORDS, PART, PIXELS, META):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _meta(dataset: Dataset) -> Meta:
