@@ -20,8 +20,9 @@ from sampler.kernels import Kernels, fastest_kernels
 from sampler.keys import SampleKey
 from sampler.layouts import unpack_batch
 from sampler.recipe import Recipe
-from sampler.recycled import RecycledMemory, room_for, stacks_in
+from sampler.recycled import RecycledMemory
 from sampler.spec import ServiceSpec
+from sampler.stacks import room_for, stacks_in
 from sampler.wire import WireBatch
 
 ArrayT = TypeVar("ArrayT")

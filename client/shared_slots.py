@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sampler.arrays import Arrays, ArraySpec, compact_table, dense_table
 from sampler.config import SamplerConfig
-from sampler.recycled import fixed, room_for, row_bytes, stacks_in
+from sampler.stacks import fixed, room_for, row_bytes, stacks_in
 from sampler.unnamed_file import unnamed_file
 
 PAGE = 4096
