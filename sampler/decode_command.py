@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Column, Table
 
+from sampler.command_options import AnnotationsOption, CacheOption, ImagesOption
 from sampler.dataset import Dataset, open_dataset
 from sampler.decoded_store import StoreError
 from sampler.errors import ImageError
@@ -24,14 +24,9 @@ INTERRUPTED = 130
 
 
 def decode(
-    annotations: Annotated[
-        Path, typer.Option(envvar="SAMPLER_ANNOTATIONS", help="COCO-format annotation file, instances_*.json.")
-    ],
-    images: Annotated[Path, typer.Option(envvar="SAMPLER_IMAGES", help="Folder that file names are relative to.")],
-    cache_dir: Annotated[
-        Path | None,
-        typer.Option(envvar="SAMPLER_CACHE_DIR", help="Where indexes and decoded images go; the user's cache folder."),
-    ] = None,
+    annotations: AnnotationsOption,
+    images: ImagesOption,
+    cache_dir: CacheOption = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Images at once; one per processor unless it is set.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Decode everything anew, whatever is there.")] = False,
     examples: Annotated[int, typer.Option(min=0, help="How many images of each kind of fault to show.")] = 5,
