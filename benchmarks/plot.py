@@ -25,7 +25,7 @@ def draw(rows: list[Row], title: str, file: Path) -> None:
     uses = [min(row.use, WIDEST) for row in rows]
     axes.barh(names, uses, color=[MET if row.met else MISSED for row in rows], height=0.62)
     for place, row in enumerate(rows):
-        text = f"{ratio_text(row)}  ({'≤' if row.at_most else '≥'} {row.bound:,g})"
+        text = f"{row.ratio_text}  ({'≤' if row.at_most else '≥'} {row.bound:,g})"
         inside = row.use >= ROOM_FOR_TEXT
         axes.text(
             0.02 if inside else row.use + 0.02, place, text, va="center", size=9, color=("black", "white")[inside]
@@ -37,8 +37,3 @@ def draw(rows: list[Row], title: str, file: Path) -> None:
     axes.set_title(title, size=10)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, dpi=110, metadata={"Software": None})
-
-
-def ratio_text(row: Row) -> str:
-    """Return the ratio as people read it: two places, or whole where it is large."""
-    return f"{row.ratio:,.2f}" if row.ratio < 100 else f"{row.ratio:,.0f}"
