@@ -39,12 +39,8 @@ class Source:
         """The digest that a note has for the file as it is, or None."""
         try:
             note = msgspec.json.decode(self._note.read_bytes(), type=Note)
-        except (
-            OSError,
-            ValueError,
-            msgspec.MsgspecError,
-        ):  # there is none, or it is none: the file is read
-            return None
+        except (OSError, ValueError, msgspec.MsgspecError):
+            return None  # there is none, or it is none: the file is read
         return note.digest if (note.path, note.stamp) == (self._path, self._stamp) else None
 
     def unchanged(self, found: os.stat_result) -> bool:

@@ -37,7 +37,6 @@ from service.worker_process import WorkerSetup
 
 log = logging.getLogger("saccade_sampler")
 
-
 EXACT_LAYOUTS: tuple[Layout, ...] = ("compact", "dense")
 """Layouts whose messages are not much smaller than `largest_message`; sparse ones are nearly always."""
 
