@@ -7,6 +7,9 @@ before. Here is the crop, whose loops along a row are in `sampler.compiled_rows`
 `sampler.compiled_rendering`.
 """
 
+# mypy: disallow-untyped-decorators=False
+# Numba's decorators carry no types.
+
 from pathlib import Path
 from typing import Protocol
 
