@@ -12,7 +12,8 @@ from rich.table import Table
 
 from sampler.command_options import AnnotationsOption, CacheOption, ImagesOption
 from sampler.dataset import Dataset, check_images, open_dataset
-from sampler.index_folder import ensure_index, load_index
+from sampler.index_files import load_index
+from sampler.index_folder import ensure_index
 from sampler.progress import bar, steps
 from sampler.verify import KINDS, Report, verify_dataset
 

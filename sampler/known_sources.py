@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from sampler.file_stamps import Stamp, settled, stamp, write_whole
+from sampler.file_stamps import Stamp, settled, stamp
+from sampler.whole_file import write_whole
 
 FOLDER = ".sources"
 
