@@ -27,7 +27,7 @@ class DeviceUnloading:
     render = False
 
     def __init__(self, spec: ServiceSpec, batch: int, device: Any) -> None:
-        """batch: B, the samples of each. Raises what torch raises for a device that is none."""
+        """batch: B, the samples of each. Raises what torch raises for an unknown device."""
         self.form = SlotForm.compact(spec.config, spec.categories, batch)
         self._spec = spec
         self._device = torch.device(device)

@@ -50,7 +50,7 @@ class Contact:
     """
 
     def __init__(self, base_url: str, layout: Layout) -> None:
-        """Raise `InvalidRequestError` for a URL or a layout that is none."""
+        """Raise `InvalidRequestError` for what is no URL of a server, or no layout."""
         self.base_url = normal_url(base_url)
         self.layout = require_layout(layout)
         self.memory = RecycledMemory()

@@ -12,7 +12,7 @@ from sampler.boxes import VISIBLE_SHARE, Boxes, Frame
 
 @njit(nogil=True)
 def _within(value: np.float32, low: np.float32, high: np.float32) -> np.float32:
-    """Clip as NumPy does: low first, then high; what is no number stays none."""
+    """Clip as NumPy does: low first, then high; NaN stays NaN."""
     if value < low:
         value = low
     if value > high:

@@ -41,7 +41,7 @@ class Source:
         try:
             note = msgspec.json.decode(self._note.read_bytes(), type=Note)
         except (OSError, ValueError, msgspec.MsgspecError):
-            return None  # there is none, or it is none: the file is read
+            return None  # absent, or not a note: the annotation file is read
         return note.digest if (note.path, note.stamp) == (self._path, self._stamp) else None
 
     def unchanged(self, found: os.stat_result) -> bool:

@@ -87,8 +87,8 @@ def _copy(arrays: Mapping[str, NDArray[Any]], out: Arrays) -> None:
 def _reserve(memory: memoryview, head: bytes, places: Places) -> tuple[Arrays, int]:
     """Write all of a message but its arrays' values; return arrays that are those values, and its length.
 
-    head: the message without arrays. Numbers of four and eight bytes stand wherever they come to stand, seldom
-    aligned; NumPy and the compiled loops know that of each array.
+    head: the message without arrays. Arrays lie right behind what is before them, seldom aligned to their items: NumPy
+    knows that of each array, and so do the compiled loops.
     """
     skeleton = _skeleton(places, len(head) - 1)
     if skeleton.length > len(memory):
@@ -145,7 +145,7 @@ def _places(layout: Layout, config: SamplerConfig, categories: int, boxes: int) 
 
 
 def largest_message(layout: Layout, config: SamplerConfig, categories: int, boxes: int) -> int:
-    """Return a number of bytes that no message exceeds of an image with `boxes` boxes, clipped or not.
+    """Return an upper bound in bytes on the messages of an image with `boxes` boxes, counted before any clipping.
 
     Compact and dense messages come within some dozen bytes of it. In a sparse one each box is taken to draw the
     largest bump twice, wherever that is less than every cell of every plane.

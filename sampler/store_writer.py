@@ -251,7 +251,7 @@ def _meta(dataset: Dataset) -> Meta:
 
 
 def _known_records(folder: Path, name: str, dataset: Dataset) -> Records | None:
-    """The records of an earlier run, or None where there are none or they are of something else or damaged."""
+    """The records of an earlier run, or None where they are absent, of something else, or damaged."""
     try:
         check_meta(folder, _meta(dataset))
         records = map_records(folder / name, len(dataset))

@@ -37,8 +37,8 @@ PROGRESS_BYTES = 8
 def warm_bytes(kept: int) -> int:
     """Return how much of an arena is used over and over, where `kept` bytes are kept for whoever asks again.
 
-    Each process has to meet each page once, which costs as much as making what is written there; so it is done before
-    the first request.
+    The first touch of each page by each process is a page fault, and these cost as much as making what is written
+    there; so pages are touched before the first request.
     """
     return min(kept + AHEAD_BYTES, LONGEST_WARM)
 

@@ -93,7 +93,7 @@ def _progress(show: bool, folder: Path, count: int) -> Iterator[_Ticker]:
 
 
 def _draw_all(pictures: Sequence[Picture], images: Path, ticker: _Ticker) -> None:
-    """Draws and writes every picture, on as many threads as there are processors: OpenCV and NumPy release the GIL."""
+    """Draw and write every picture, on as many threads as there are processors: OpenCV and NumPy release the GIL."""
     shapes = load_shapes()
 
     def draw(picture: Picture) -> None:
@@ -109,7 +109,7 @@ def _draw_all(pictures: Sequence[Picture], images: Path, ticker: _Ticker) -> Non
 
 
 def _build(folder: Path, count: int, ticker: _Ticker) -> None:
-    """Makes a whole demo in `folder`, which must not exist; the manifest is written last."""
+    """Make a whole demo in `folder`, which must not exist; the manifest is written last."""
     (folder / _IMAGES).mkdir(parents=True)
     (folder / _ANNOTATIONS).parent.mkdir()
     pictures = plan_pictures(count)
@@ -121,7 +121,7 @@ def _build(folder: Path, count: int, ticker: _Ticker) -> None:
 
 
 def _replace(folder: Path, count: int, progress: bool) -> None:
-    """Puts a newly built demo at `folder`. The caller holds the lock, so any leftover belongs to a dead process."""
+    """Put a newly built demo at `folder`. The caller holds the lock, so any leftover belongs to a dead process."""
     partial, discarded = (folder.with_name(folder.name + end) for end in (".partial", ".discarded"))
     for leftover in (partial, discarded):
         if leftover.exists():
