@@ -115,7 +115,7 @@ async def refuse_repeated(request: Request) -> None:  # async: FastAPI would hav
 
 def select_batch(asked: BatchParameters, spec: ServiceSpec) -> Batch:
     """Return the batch that is asked for. Raises `InvalidRequestError`, or `ServiceError` for another digest."""
-    check_digest(asked.digest, spec)
+    _check_digest(asked.digest, spec)
     if asked.indices is not None:
         keys = _keys_by_index(asked, asked.indices, spec)
         return Batch(Header(spec.digest, asked.layout, asked.augment, len(keys), None), tuple(keys))
@@ -133,7 +133,7 @@ def _batch_of_step(header: Header, size: int, seed: int, step: int, shard: Shard
 
 def select_stream(asked: StreamParameters, spec: ServiceSpec) -> Iterator[Batch]:
     """Check what is asked for at once, then yield its batches. Raises like `select_batch`."""
-    check_digest(asked.digest, spec)
+    _check_digest(asked.digest, spec)
     shard = Shard(asked.batch_size, asked.rank, asked.world_size)
     _check_count("batch_size", shard.count, spec)
     end = last_step(shard) + 1
@@ -152,11 +152,11 @@ def _batches(asked: StreamParameters, steps: range, shard: Shard, spec: ServiceS
 
 def select_sample(index: int, asked: SampleParameters, spec: ServiceSpec) -> SampleKey:
     """Return the key of one sample. Raises like `select_batch`."""
-    check_digest(asked.digest, spec)
+    _check_digest(asked.digest, spec)
     return SampleKey(asked.seed, asked.epoch, require_integer("index", index, 0, spec.size - 1))
 
 
-def check_digest(asked: str | None, spec: ServiceSpec) -> None:
+def _check_digest(asked: str | None, spec: ServiceSpec) -> None:
     """Raise `ServiceError` (412) when a digest is asked for that is not the server's."""
     if asked is not None and asked != spec.digest:
         raise ServiceError(
