@@ -86,7 +86,6 @@ def _bare_socket(size: int) -> Iterator[Callable[[], None]]:
         theirs.connect(listener.getsockname())
         ours, _ = listener.accept()
         command = [sys.executable, "-c", SENDER, str(theirs.fileno()), str(size), str(PIECE)]
-        process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
         memory = memoryview(bytearray(size))
 
         def receive() -> None:
@@ -95,6 +94,6 @@ def _bare_socket(size: int) -> Iterator[Callable[[], None]]:
             while got < size:
                 got += ours.recv_into(memory[got:])
 
-        with ours:
+        # The socket ends before the process is waited for: that is what ends the process.
+        with subprocess.Popen(command, pass_fds=[theirs.fileno()]), ours:
             yield receive
-        process.wait(10)

@@ -28,7 +28,7 @@ def draw(rows: list[Row], title: str, file: Path) -> None:
     uses = [min(row.use, WIDEST) for row in rows]
     axes.barh(names, uses, color=[MET if row.met else MISSED for row in rows], height=0.62)
     for place, row in enumerate(rows):
-        text = f"{ratio_text(row)}  ({'≤' if row.at_most else '≥'} {row.bound:,g})"
+        text = f"{row.ratio_text}  ({'≤' if row.at_most else '≥'} {row.bound:,g})"
         inside = row.use >= ROOM_FOR_TEXT
         axes.text(
             0.02 if inside else row.use + 0.02, place, text, va="center", size=9, color=("black", "white")[inside]
@@ -43,8 +43,3 @@ def draw(rows: list[Row], title: str, file: Path) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     figure.suptitle(f"What was measured, and what it must be (in brackets)\n{title}", x=0.01, ha="left", size=11)
     figure.savefig(file, dpi=110, metadata={"Software": None})
-
-
-def ratio_text(row: Row) -> str:
-    """Return the ratio as people read it: two places, or whole where it is large."""
-    return f"{row.ratio:,.2f}" if row.ratio < 100 else f"{row.ratio:,.0f}"

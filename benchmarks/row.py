@@ -33,6 +33,11 @@ class Row:
         return self.value / self.limit
 
     @property
+    def ratio_text(self) -> str:
+        """The ratio as people read it: two places, or whole where it is large."""
+        return f"{self.ratio:,.2f}" if self.ratio < 100 else f"{self.ratio:,.0f}"
+
+    @property
     def met(self) -> bool:
         """Whether the ratio is within the bound."""
         return self.ratio <= self.bound if self.at_most else self.ratio >= self.bound

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from rich.table import Table
 
-from benchmarks.plot import ratio_text
 from benchmarks.row import NO_LIMIT, Row
 
 PLACE = re.compile(r"(?<=<!-- benchmarks -->\n).*?(?=<!-- /benchmarks -->)", re.DOTALL)
@@ -26,7 +25,7 @@ def cells(row: Row) -> tuple[str, ...]:
     spread = f" ({row.spread[0]:,.2f}–{row.spread[1]:,.2f})" if row.spread and row.ratio < 100 else ""
     bound = f"{'≤' if row.at_most else '≥'} {row.bound:,g}"
     verdict = "met" if row.met else "missed"
-    return row.name, f"{_number(row.value)} {row.unit}", limit, ratio_text(row) + spread, bound, verdict
+    return row.name, f"{_number(row.value)} {row.unit}", limit, row.ratio_text + spread, bound, verdict
 
 
 def markdown(rows: list[Row]) -> str:

@@ -68,9 +68,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, place: Place) 
 
 def _mismatch(message: str, problem: dict[str, Any], place: Place) -> DigestMismatchError:
     expected, actual = str(problem.get("expected") or place.digest), str(problem.get("actual") or "")
-    return DigestMismatchError(
-        message, request_id=place.request_id, problem=problem, expected=expected, actual=actual
-    )  # fmt: skip
+    return DigestMismatchError(message, request_id=place.request_id, problem=problem, expected=expected, actual=actual)
 
 
 def retry_after(value: str | None, now: float) -> float | None:
@@ -136,8 +134,10 @@ def _remote(error: RemoteError, place: Place) -> ClientError:
 
 
 TRANSPORT: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Callable[..., ClientError]], ...] = (
-    ((httpx.TimeoutException, httpx.ProxyError), ServerUnavailableError),
-    ((httpx.NetworkError, httpx.RemoteProtocolError), ServerUnavailableError),
+    (
+        (httpx.TimeoutException, httpx.ProxyError, httpx.NetworkError, httpx.RemoteProtocolError),
+        ServerUnavailableError,
+    ),
     (httpx.DecodingError, ProtocolError),
 )
 """What becomes of the transport's errors; any that is not here is a fault that no other attempt would mend."""

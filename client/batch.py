@@ -20,8 +20,9 @@ from sampler.kernels import Kernels, fastest_kernels
 from sampler.keys import SampleKey
 from sampler.layouts import unpack_batch
 from sampler.recipe import Recipe
-from sampler.recycled import RecycledMemory, room_for, stacks_in
+from sampler.recycled import RecycledMemory
 from sampler.spec import ServiceSpec
+from sampler.stacks import room_for, stacks_in
 from sampler.wire import WireBatch
 
 ArrayT = TypeVar("ArrayT")
@@ -126,7 +127,7 @@ class Batch(TrainingArrays[NDArray[Any]]):
             return whole if device is None else whole.to(device, non_blocking=True)
 
         named = {name: tensor(array) for name, array in self.arrays.items()}
-        return TorchBatch(**_fields(named), **self._origin(), untagged=tensor(self.untagged))
+        return TorchBatch(**training_fields(named), **self._origin(), untagged=tensor(self.untagged))
 
     def save(self, path: Path | str) -> None:
         """Write a `.npz` file at exactly `path`, whole or not at all. Raises OSError where that cannot be.
@@ -237,7 +238,7 @@ class PackedBatch:
         Raises `RequestRefusedError` where `out` does not fit.
         """
         return Batch(
-            **_fields(self._dense(out, kernels)),
+            **training_fields(self._dense(out, kernels)),
             keys=self.keys,
             recipes=tuple(sample.recipe for sample in self.wire.samples),
             untagged=np.array([sample.untagged for sample in self.wire.samples], np.int64),
@@ -266,7 +267,8 @@ def _shown(batch: Batch | TorchBatch | PackedBatch, content: str) -> str:
     return f"<{type(batch).__name__}: {len(batch)} samples, seed {seeds}, {step}; {content}>"
 
 
-def _fields(arrays: dict[str, Any]) -> dict[str, Any]:
+def training_fields(arrays: dict[str, Any]) -> dict[str, Any]:
+    """Return arrays or tensors, by their names in the array table, as the fields of `TrainingArrays`."""
     fields = {name: arrays.get(name) for name in ARRAY_NAMES}
     count = len(arrays.keys() - set(ARRAY_NAMES))
     return {**fields, "attentions": tuple(arrays[f"attentions_{number}"] for number in range(count))}

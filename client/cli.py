@@ -99,8 +99,9 @@ def bench(
     """Read a stream for some seconds, and print samples per second, bytes per second and latencies."""
     form = require_layout(layout)
     Shard(batch_size)  # a size out of range is told before a reader starts
-    measured = Bench(lambda: SamplerClient(url, layout=form, attempts=attempts), batch_size, form, seed)
-    measured.concurrency, measured.render = concurrency, render
+    measured = Bench(
+        lambda: SamplerClient(url, layout=form, attempts=attempts), batch_size, form, seed, concurrency, render
+    )
     columns = TextColumn("reading"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from client.batch import TorchBatch
+from client.batch import TorchBatch, training_fields
 from client.errors import ClientError
-from client.loaded_batch import training_fields
 from client.loader_messages import PackedBoxes, read_origin
 from client.loader_source import HELD, Delivered
 from client.pinned_slots import PinnedSlots
@@ -43,7 +42,7 @@ class DeviceUnloading:
     render = False
 
     def __init__(self, spec: ServiceSpec, batch: int, device: Any) -> None:
-        """batch: B, the samples of each. Raises what torch raises for a device that is none."""
+        """batch: B, the samples of each. Raises what torch raises for an unknown device."""
         self.form = SlotForm.compact(spec.config, spec.categories, batch)
         self._spec = spec
         self._device = torch.device(device)

@@ -42,15 +42,10 @@ class Connection:
         self, origin: tuple[str, str, int], seconds: float | None, context: Callable[[], ssl.SSLContext]
     ) -> None:
         """Connect within `seconds`. context: gives how to trust a server, for https."""
-        scheme, host, port = origin
         self.origin = origin
         self.idle_since: float | None = None
         try:
-            # The receive buffer is left to grow by itself, which is faster.
-            self._socket = socket.create_connection((host, port), seconds)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if scheme == "https":
-                self._socket = _trusted(self._socket, context(), host)
+            self._socket = _connected(origin, seconds, context)
         except TimeoutError as error:
             raise httpx.ConnectTimeout(str(error) or "timed out") from error
         except (OSError, UnicodeError) as error:
@@ -115,9 +110,16 @@ class Connection:
         self._socket.close()
 
 
-def _trusted(plain: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
+def _connected(
+    origin: tuple[str, str, int], seconds: float | None, context: Callable[[], ssl.SSLContext]
+) -> socket.socket:
+    """Return a connected socket, for https a trusted one. Raises OSError and UnicodeError."""
+    scheme, host, port = origin
+    # The receive buffer is left to grow by itself, which is faster.
+    plain = socket.create_connection((host, port), seconds)
     try:
-        return context.wrap_socket(plain, server_hostname=host)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return context().wrap_socket(plain, server_hostname=host) if scheme == "https" else plain
     except BaseException:
         plain.close()
         raise

@@ -26,7 +26,6 @@ from sampler.wire_reader import BatchReader
 LARGEST_DOCUMENT = 16 << 20
 """Bytes of a document (a spec or a problem) past which it is refused."""
 
-
 HEADERS = {"User-Agent": f"saccade-sampler/{VERSION}", "Accept-Encoding": "identity"}
 """Samples hardly compress, and the work would be the receiver's."""
 
@@ -51,7 +50,7 @@ class Contact:
     """
 
     def __init__(self, base_url: str, layout: Layout) -> None:
-        """Raise `InvalidRequestError` for a URL or a layout that is none."""
+        """Raise `InvalidRequestError` for what is no URL of a server, or no layout."""
         self.base_url = normal_url(base_url)
         self.layout = require_layout(layout)
         self.memory = RecycledMemory()
@@ -125,10 +124,7 @@ class SpecDocument:
             document = json.loads(body)
         except (ValueError, RecursionError) as error:
             raise WireProtocolError(f"not JSON: {error}") from error
-        spec = ServiceSpec.parse(document)
-        if spec.size < 1 or not spec.categories:
-            raise WireProtocolError(f"{spec.size} images of {spec.categories} categories: expected some of both")
-        return spec
+        return ServiceSpec.parse(document)
 
 
 class Body:

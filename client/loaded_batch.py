@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from client.batch import ARRAY_NAMES, Batch
+from client.batch import Batch, training_fields
 from client.loader_messages import Token, read_origin
 from sampler.arrays import Arrays
 
@@ -37,10 +37,3 @@ def loaded_batch(token: Token, arrays: Arrays) -> Batch:
         _packed_origin=token.origin,
     )
     return batch
-
-
-def training_fields(arrays: dict[str, Any]) -> dict[str, Any]:
-    """Return arrays or tensors, by their names in the array table, as the fields of `TrainingArrays`."""
-    fields = {name: arrays.get(name) for name in ARRAY_NAMES}
-    count = len(arrays.keys() - set(ARRAY_NAMES))
-    return {**fields, "attentions": tuple(arrays[f"attentions_{number}"] for number in range(count))}

@@ -6,48 +6,32 @@ side ends, and the last mapping that goes away frees it.
 
 import mmap
 import os
-import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.arrays import Arrays, compact_table, dense_table
+from sampler.arrays import Arrays, ArraySpec, compact_table, dense_table
 from sampler.config import SamplerConfig
-
-ALIGNMENT = 64
-"""Bytes that each array within a slot starts at a multiple of: a cache line."""
+from sampler.stacks import fixed, room_for, row_bytes, stacks_in
+from sampler.unnamed_file import unnamed_file
 
 PAGE = 4096
 """Bytes that each slot starts at a multiple of."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where an array lies within a slot."""
-
-    offset: int
-    dtype: str
-    shape: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        """Its bytes."""
-        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
-
-
-@dataclass(frozen=True, slots=True)
 class SlotForm:
-    """Which arrays a slot holds, each of B samples, and where."""
+    """Which arrays a slot holds, one after another: those of fixed shape in `table`, each of `batch` samples."""
 
-    places: Mapping[str, Place]
+    table: tuple[ArraySpec, ...]
+    batch: int
 
     @classmethod
     def dense(cls, config: SamplerConfig, categories: int, batch: int) -> Self:
         """Return the form of a batch that is rendered: every array of the dense array table with B in front."""
-        return cls(_placed(dense_table(config, categories), batch))
+        return cls(dense_table(config, categories), batch)
 
     @classmethod
     def compact(cls, config: SamplerConfig, categories: int, batch: int) -> Self:
@@ -55,37 +39,21 @@ class SlotForm:
 
         Boxes vary in number and are small; they travel beside the slot.
         """
-        table = [spec for spec in compact_table(config, categories) if spec.name in ("crop", "colour")]
-        return cls(_placed(tuple(table), batch))
+        return cls(tuple(spec for spec in compact_table(config, categories) if fixed(spec)), batch)
 
     @property
     def size(self) -> int:
         """Bytes of a slot, whole pages."""
-        end = max(place.offset + place.size for place in self.places.values())
-        return -(-end // PAGE) * PAGE
+        return -(-room_for(self.table, self.batch) // PAGE) * PAGE
 
     @property
     def payload(self) -> int:
         """Bytes of all arrays."""
-        return sum(place.size for place in self.places.values())
+        return self.batch * sum(row_bytes(spec) for spec in self.table)
 
     def arrays(self, slot: NDArray[np.uint8]) -> Arrays:
         """Return the arrays that lie in a slot, by name, as views of it. slot: (`size`,) uint8."""
-        return {name: _view(slot, place) for name, place in self.places.items()}
-
-
-def _placed(table: tuple[Any, ...], batch: int) -> dict[str, Place]:
-    places: dict[str, Place] = {}
-    offset = 0
-    for spec in table:
-        place = Place(offset, spec.dtype, (batch, *(int(side) for side in spec.shape)))
-        places[spec.name] = place
-        offset += -(-place.size // ALIGNMENT) * ALIGNMENT
-    return places
-
-
-def _view(slot: NDArray[np.uint8], place: Place) -> NDArray[Any]:
-    return slot[place.offset : place.offset + place.size].view(place.dtype).reshape(place.shape)
+        return stacks_in(slot, self.table, self.batch)
 
 
 class SharedSlots:
@@ -105,9 +73,8 @@ class SharedSlots:
     @classmethod
     def create(cls, count: int, slot_bytes: int) -> Self:
         """Return new slots, all zeros. Raises OSError where there is no memory or descriptor for them."""
-        descriptor = _anonymous_file()
+        descriptor = unnamed_file(count * slot_bytes)
         try:
-            os.ftruncate(descriptor, count * slot_bytes)
             return cls(descriptor, count, slot_bytes)
         except BaseException:
             os.close(descriptor)
@@ -128,11 +95,3 @@ class SharedSlots:
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
-
-
-def _anonymous_file() -> int:
-    memory_file = getattr(os, "memfd_create", None)  # of Linux; its memory has no name from the start
-    if memory_file is not None:
-        return int(memory_file("saccade-sampler"))
-    with tempfile.TemporaryFile() as file:  # unlinked before anyone could open it
-        return os.dup(file.fileno())

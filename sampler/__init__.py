@@ -5,8 +5,9 @@ Data flows one way, and each module is one step of it:
     config → keys, order, stream → dataset → draw, recipe → images → crop, resize → colour → targets → sample
            → layouts → wire
 
-The loops over pixels are in `sampler.resize` and `sampler.colour`, and compiled in `sampler.compiled_kernels`.
-Importing this package loads NumPy and nothing else from outside; datasets (`sampler.dataset`) and images
+The loops over pixels, cells, boxes and words stand twice: in NumPy (`sampler.resize`, `sampler.colour`,
+`sampler.targets`, `sampler.boxes`, `sampler.keys`), and compiled in the files named `compiled_*`; `sampler.kernels` has
+both as sets. Importing this package loads NumPy and nothing else from outside; datasets (`sampler.dataset`) and images
 (`sampler.images`) need the `server` extra, the wire (`sampler.wire`, `sampler.wire_reader`) msgpack and xxhash.
 """
 

@@ -99,7 +99,7 @@ def read_annotations(file: Path) -> Annotations:
 def scan_annotations(stream: BinaryIO, file: Path | str, block: int = BLOCK) -> tuple[Annotations, str]:
     """The columns of an annotation file, and the BLAKE2b-128 of its bytes in 32 hexadecimal digits, in one pass.
 
-    stream: the open file, which `file` is the name of. block: bytes read at a time; about as many are in memory at
+    stream: the open file; `file` is its name. block: bytes read at a time; about as many are in memory at
     once, as text and as entries, beside the columns. A file that does not fall into pieces is read whole: what
     cannot be used is refused there, with its place. Raises AnnotationError, and OSError from the stream.
     """

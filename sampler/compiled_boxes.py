@@ -12,7 +12,7 @@ from sampler.boxes import VISIBLE_SHARE, Boxes, Frame
 
 @njit(nogil=True)
 def _within(value: np.float32, low: np.float32, high: np.float32) -> np.float32:
-    """Clip as NumPy does: low first, then high; what is no number stays none."""
+    """Clip as NumPy does: low first, then high; NaN stays NaN."""
     if value < low:
         value = low
     if value > high:
@@ -57,13 +57,15 @@ def _frame(
     filled: NDArray[np.float32],
     flip_in: int,
     least_side: int,
+    least_share: float,
     out: NDArray[np.float32],
     objects: NDArray[np.bool_],
     rows: NDArray[np.int64],
 ) -> tuple[int, int]:
     """Write the boxes seen, whether each is an object, and which it was; return how many are seen and are in the image.
 
-    image, filled: left, top, right, bottom. move: y, x. flip_in: the canvas's width, or 0 for no flip.
+    image, filled: left, top, right, bottom. move: y, x. flip_in: the canvas's width, or 0 for no flip. least_share: an
+    argument and no global, for code kept on disk outlives a change of any file that is not named compiled_*.
     """
     inside, kept, mirror = np.empty_like(boxes), np.empty(boxes.shape[0], np.int64), np.float32(flip_in)
     remaining = _clip(boxes, image, inside, kept)
@@ -81,7 +83,7 @@ def _frame(
         share = _area(seen[0], seen[1], seen[2], seen[3]) / _area(x0, y0, x1, y1)
         wide = np.int64(np.floor(seen[2])) - np.int64(np.floor(seen[0]))
         high = np.int64(np.floor(seen[3])) - np.int64(np.floor(seen[1]))
-        objects[n] = share > VISIBLE_SHARE and max(wide, high) >= least_side
+        objects[n] = share > least_share and max(wide, high) >= least_side
     return count, remaining
 
 
@@ -101,7 +103,8 @@ def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, NDArray[np.bool_], N
     count, remaining = _frame(
         np.array(boxes, np.float32, order="C"), np.array((0, 0, width - 1, height - 1), np.float32),
         float(frame.factor), isinstance(frame.factor, np.float32), np.array(frame.move, np.float32),
-        np.array(frame.filled, np.float32), frame.flip_in or 0, frame.least_side, out, objects, rows,
+        np.array(frame.filled, np.float32), frame.flip_in or 0, frame.least_side, float(VISIBLE_SHARE),
+        out, objects, rows,
     )  # fmt: skip
     return out[:count], objects[:count], rows[:count], remaining
 

@@ -7,6 +7,9 @@ before. Here is the crop, whose loops along a row are in `sampler.compiled_rows`
 `sampler.compiled_rendering`.
 """
 
+# mypy: disallow-untyped-decorators=False
+# Numba's decorators carry no types.
+
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +19,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sampler.compiled_boxes import PLANNING, clip_boxes, frame_boxes, warm_up_planning
+from sampler.compiled_philox import WORDS, random_words
 from sampler.compiled_rendering import RENDERING, apply_colour, warm_up_rendering
 from sampler.compiled_rows import (
     AHEAD,
@@ -30,7 +34,6 @@ from sampler.compiled_rows import (
     tap,
 )
 from sampler.compiled_targets import draw_targets, stamp_bumps
-from sampler.compiled_words import WORDS, random_words
 from sampler.kept_code import forget_stale
 from sampler.kernels import Kernels
 from sampler.resize import Image

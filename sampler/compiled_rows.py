@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sampler.compiled_pixels import LANES, blend_pixel, blend_values, prefetch
 
 WEIGHT_ONE = np.float32(2048)
+"""`sampler.resize.WEIGHT_ONE`, stated again: code kept on disk looks at no other files than those named compiled_*."""
 
 AHEAD = 4
 """How many output rows before they are blended their source rows are asked for."""
@@ -24,6 +25,10 @@ CACHE_LINE = 64
 
 @njit(nogil=True)
 def tap(position: int, step: float) -> tuple[np.int64, np.float32]:
+    """Return the first source position of an output position, −1 and up, and the weight of the next one, 0–1.
+
+    step: source positions to an output position.
+    """
     exact = np.float32((position + 0.5) * step - 0.5)
     first = np.floor(exact)
     return np.int64(first), np.float32(exact - first)
@@ -117,6 +122,7 @@ def copy_row(row: NDArray[np.uint8], first: int, flip: bool, out: NDArray[np.uin
 
 @njit(nogil=True)
 def add_row(row: NDArray[np.uint8], sums: NDArray[np.uint32]) -> None:
+    """Add the (n,) values of a row to the sums of all."""
     for k in range(row.shape[0]):
         sums[k] += np.uint32(row[k])
 

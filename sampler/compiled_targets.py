@@ -39,7 +39,7 @@ def _radius(height: int, width: int, min_iou: float) -> np.int64:
 
 @njit(nogil=True)
 def _inside(y: np.float32, x: np.float32, height: int, width: int) -> np.bool_:
-    """Whether a place, once its fractions are cut off, is one of a plane; not where it is no number."""
+    """Whether a place, once its fractions are cut off, lies in a plane; NaN lies in none."""
     return y > -1 and x > -1 and y < height and x < width
 
 

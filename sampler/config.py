@@ -57,10 +57,22 @@ SACCADE_ATTENTION = (
 class SamplerConfig:
     """Everything besides the dataset and the key that a sample depends on. Refuses bad values by name.
 
-    Sizes are (height, width): `input_size` in image pixels (always square), `output_size` in heatmap cells.
-    `gaussian_radius` −1 means: computed from `gaussian_iou`. `border` (cornernet) is the wished-for distance in
-    pixels between the crop's centre and the image's edge. `lighting_std` is the standard deviation of the
-    lighting normals, `jitter` the half width of the gains around 1. Colour vectors are B, G, R on the 0–1 scale.
+    kind: which of the two published samplers. name: of the preset, or of the file it was loaded from; no sample depends
+    on it. input_size, output_size: (height, width), in pixels of the crop (always square) and in cells of a heatmap.
+
+    rand_scales: what a random scale is drawn from, 0.001 … 64. rand_crop: for saccade, whether 3 crops of 10 are of a
+    random place instead of a reference box; cornernet has it always on. rand_center (saccade): whether half of the
+    crops of a reference box are centred on it. border (cornernet): wished-for distance in pixels between the crop's
+    centre and the image's edge. min_scale (saccade): least longer side of an object, in whole pixels of the crop.
+
+    gaussian_bump: False for bumps of a single cell. gaussian_radius: of all bumps in cells; −1 for each box's own, by
+    which a corner may move while its box overlaps the true one by `gaussian_iou`, above 0 and below 1. max_objects:
+    objects of a sample that get a row of tags and offsets, 1 … 65536. attention: none for cornernet. keep_crowd:
+    whether boxes marked `iscrowd` are boxes like any other.
+
+    rand_color: whether brightness, contrast and saturation are jittered, with gains of 1 ± `jitter`. lighting: whether,
+    where they are, lighting noise is added too: `eigenvectors`, a row for each of B, G and R, times `eigenvalues` times
+    normals of standard deviation `lighting_std`. mean, std: of normalisation. Colours are B, G, R on the 0–1 scale.
     """
 
     kind: Kind

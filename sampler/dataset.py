@@ -11,7 +11,8 @@ from sampler.coco_json import LoadedCoco
 from sampler.decoded_store import DecodedStore
 from sampler.errors import AnnotationError, ImageError, InvalidRequestError
 from sampler.images import MAX_PIXELS, read_image
-from sampler.index_folder import ensure_index, load_index
+from sampler.index_files import load_index
+from sampler.index_folder import ensure_index
 from sampler.pixel_cache import PixelCache
 from sampler.progress import steps
 

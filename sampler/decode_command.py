@@ -1,9 +1,7 @@
 """The command `decode`: write all images of a dataset once as raw pixels, which servers then map into memory."""
 
-import os
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,10 +10,12 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Column, Table
 
+from sampler.command_options import AnnotationsOption, CacheOption, ImagesOption
 from sampler.dataset import Dataset, open_dataset
 from sampler.decoded_store import StoreError
 from sampler.errors import ImageError
 from sampler.index_folder import default_cache_dir
+from sampler.processors import processors
 from sampler.progress import pixel_bar
 from sampler.store_writer import StoreWriter, open_writer
 
@@ -24,14 +24,9 @@ INTERRUPTED = 130
 
 
 def decode(
-    annotations: Annotated[
-        Path, typer.Option(envvar="SAMPLER_ANNOTATIONS", help="COCO-format annotation file, instances_*.json.")
-    ],
-    images: Annotated[Path, typer.Option(envvar="SAMPLER_IMAGES", help="Folder that file names are relative to.")],
-    cache_dir: Annotated[
-        Path | None,
-        typer.Option(envvar="SAMPLER_CACHE_DIR", help="Where indexes and decoded images go; the user's cache folder."),
-    ] = None,
+    annotations: AnnotationsOption,
+    images: ImagesOption,
+    cache_dir: CacheOption = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Images at once; one per processor unless it is set.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Decode everything anew, whatever is there.")] = False,
     examples: Annotated[int, typer.Option(min=0, help="How many images of each kind of fault to show.")] = 5,
@@ -46,7 +41,7 @@ def decode(
     began = time.perf_counter()
     with open_writer(dataset, cache_dir or default_cache_dir(), force, progress=True) as writer:
         _check_room(writer, console)
-        errors = _run(writer, jobs or _processors())
+        errors = _run(writer, jobs or processors())
         _print_store(console, dataset, writer, errors, time.perf_counter() - began)
     _print_errors(console, errors, examples)
     if errors:
@@ -102,7 +97,3 @@ def _print_errors(console: Console, errors: list[ImageError], examples: int) -> 
             console.print(f"[bold]{kind}[/bold] {escape(error.file)}: {escape(error.cause)}", soft_wrap=True)
         if count > len(shown) > 0:
             console.print(f"[bold]{kind}[/bold] … and {count - len(shown):,} more")
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

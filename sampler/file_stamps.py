@@ -5,12 +5,9 @@ its old time stamp still shows. Clocks of file systems tick, though: what was wr
 within the same tick. Such a file has no stamp that can be relied upon yet; `settled` says so.
 """
 
-import contextlib
 import os
-import tempfile
 import time
 from collections.abc import Collection
-from pathlib import Path
 
 import msgspec
 
@@ -47,16 +44,3 @@ def wait_until_settled(stamps: Collection[Stamp]) -> bool:
         time.sleep(2 * TICK / 1e9)
     now = time.time_ns()
     return all(settled(one, now) for one in stamps)
-
-
-def write_whole(file: Path, data: bytes) -> None:
-    """Write a small file so that it is there whole or not at all, whoever else writes it. Raises OSError."""
-    handle, name = tempfile.mkstemp(suffix=".new", dir=file.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        Path(name).replace(file)
-    except OSError:
-        with contextlib.suppress(OSError):  # the cause of the first error is the cause of this one
-            Path(name).unlink()
-        raise

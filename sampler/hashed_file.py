@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 SECTION = 8 << 20
-"""Bytes hashed in one go: so many that the thread, which must wait its turn to begin, seldom does."""
+"""Bytes hashed in one go: the thread waits for its turn before each, so there should be few."""
 
 
 class HashedFile:

@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from sampler.annotations import RejectedBox
 from sampler.errors import AnnotationError
-from sampler.file_stamps import Stamp, stamp, wait_until_settled, write_whole
+from sampler.file_stamps import Stamp, stamp, wait_until_settled
 from sampler.index import ARRAYS, Index, digest
+from sampler.whole_file import write_whole
 
 FORMAT = 1
 """Raised whenever the files in an index folder change their meaning."""

@@ -29,7 +29,7 @@ from sampler.index import ARRAYS, Index, build_index, content
 from sampler.index_files import FORMAT, META, REJECTED, Meta, is_sound, load_index, write_checked
 from sampler.known_sources import Source
 
-__all__ = ["FORMAT", "default_cache_dir", "ensure_index", "is_sound", "load_index"]
+__all__ = ["default_cache_dir", "ensure_index", "is_sound", "load_index"]
 
 Content = TypeVar("Content")
 Report = Callable[[str], None]

@@ -1,7 +1,8 @@
 """Compiled code that was kept on disk, and whether it is still that of the sources.
 
 Numba looks at the file that defines a kernel and at no other. What a kernel takes from its neighbours would stay as it
-was compiled before they changed, and so would the bytes of samples.
+was compiled before they changed, and so would the bytes of samples. So kernels take globals from files named
+compiled_* alone; all else that a sample depends on comes to them as arguments.
 """
 
 import hashlib

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from sampler.file_stamps import Stamp, settled, stamp, write_whole
+from sampler.file_stamps import Stamp, settled, stamp
+from sampler.whole_file import write_whole
 
 FOLDER = ".sources"
 
@@ -39,12 +40,8 @@ class Source:
         """The digest that a note has for the file as it is, or None."""
         try:
             note = msgspec.json.decode(self._note.read_bytes(), type=Note)
-        except (
-            OSError,
-            ValueError,
-            msgspec.MsgspecError,
-        ):  # there is none, or it is none: the file is read
-            return None
+        except (OSError, ValueError, msgspec.MsgspecError):
+            return None  # absent, or not a note: the annotation file is read
         return note.digest if (note.path, note.stamp) == (self._path, self._stamp) else None
 
     def unchanged(self, found: os.stat_result) -> bool:

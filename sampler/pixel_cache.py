@@ -72,11 +72,15 @@ class PixelCache:
         """Make an empty cache of `megabytes` (10⁶ bytes) for a dataset of N `images`. Raises OSError."""
         total = megabytes * MEGABYTE
         slots = min(images, max(256, total // _BYTES_OF_A_SLOT))
-        descriptor, address = _shared_memory()
-        os.ftruncate(descriptor, total)
         front = np.zeros(_COLUMNS, np.int64)
         front[[_NEXT, _SLOTS]] = _ALIGNMENT, slots
-        os.pwrite(descriptor, front.tobytes(), 0)
+        descriptor, address = _shared_memory()
+        try:
+            os.ftruncate(descriptor, total)
+            os.pwrite(descriptor, front.tobytes(), 0)
+        except BaseException:
+            _release(descriptor, address)
+            raise
         return cls(address, descriptor)
 
     def __reduce__(self) -> tuple[type["PixelCache"], tuple[str]]:

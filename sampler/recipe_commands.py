@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from sampler.cases import Case
+from sampler.command_options import AnnotationsOption, CacheOption
 from sampler.config import SamplerConfig
 from sampler.cornernet_lite import IgnoredKeysWarning, load_config
 from sampler.dataset import Dataset, check_images
@@ -38,7 +39,7 @@ def replay(
 
 
 def recipe(
-    annotations: Annotated[Path, typer.Option(envvar="SAMPLER_ANNOTATIONS", help="COCO-format annotation file.")],
+    annotations: AnnotationsOption,
     config: Annotated[
         str, typer.Option(envvar="SAMPLER_CONFIG", help="Preset, or path of a CornerNet-Lite JSON file.")
     ] = "cornernet_saccade",
@@ -53,9 +54,7 @@ def recipe(
         bool, typer.Option(envvar="SAMPLER_KEEP_CROWD", help="Whether the server kept boxes marked iscrowd.")
     ] = True,
     augment: Annotated[bool, typer.Option(help="Whether anything is drawn at all.")] = True,
-    cache_dir: Annotated[
-        Path | None, typer.Option(envvar="SAMPLER_CACHE_DIR", help="Where indexes are kept; the user's cache folder.")
-    ] = None,
+    cache_dir: CacheOption = None,
 ) -> None:
     """Print the recipe of a sample, or of all samples of a step, as JSON that `replay` renders."""
     with _warnings_in_one_line():

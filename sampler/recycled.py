@@ -4,22 +4,16 @@ A fresh large buffer costs more in page faults than the copy into it. So memory 
 batch: a loop that lets its batches go runs in the same few buffers for ever, and one that keeps them gets fresh ones.
 """
 
-import math
 from collections import deque
-from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.arrays import Arrays, ArraySpec
 from sampler.leases import lease
 
 IDLE_BUFFERS = 8
 """The most buffers that are held while nobody uses them; there are never more of them than were once in use."""
-
-ALIGNMENT = 64
-"""Bytes: arrays of one buffer begin at multiples of it, as long vector instructions like it."""
 
 
 class RecycledMemory:
@@ -37,10 +31,10 @@ class RecycledMemory:
         return sum(memory.nbytes for memory in list(self._idle))
 
     def take(self, size: int, enough: int | None = None) -> NDArray[np.uint8]:
-        """Return memory of at least `size` bytes with anything in it: (n,) uint8, idle memory if some fits.
+        """Return memory of `size` bytes or more with anything in it: (n,) uint8.
 
-        A buffer fits up to twice the size that is needed. enough: bytes that a fresh buffer should have at most; it is
-        then smaller than `size` where memory that no one has filled before is not to be trusted with all of it.
+        Idle memory is taken where some fits: of up to twice the size that is needed. enough: the most bytes of fresh
+        memory, perhaps fewer than `size`, where that was announced by somebody who may never send as much.
         """
         for _ in range(len(self._idle)):
             try:
@@ -52,30 +46,3 @@ class RecycledMemory:
             self._idle.append(memory)
         fresh = np.empty(max(1, size if enough is None else min(size, enough)), np.uint8).data
         return lease(fresh, partial(self._idle.append, fresh))
-
-
-def room_for(table: Iterable[ArraySpec], count: int) -> int:
-    """Return the bytes that `count` rows of every array of fixed shape in `table` take, alignment included."""
-    return sum(-(-row_bytes(spec) * count // ALIGNMENT) * ALIGNMENT for spec in table if fixed(spec))
-
-
-def stacks_in(memory: NDArray[np.uint8], table: Iterable[ArraySpec], count: int) -> Arrays:
-    """Return the arrays of fixed shape in `table`, (count, …) each, as views of `memory`, one after another."""
-    arrays: Arrays = {}
-    start = 0
-    for spec in table:
-        if fixed(spec):
-            size = row_bytes(spec) * count
-            arrays[spec.name] = memory[start : start + size].view(spec.dtype).reshape(count, *spec.shape)
-            start += -(-size // ALIGNMENT) * ALIGNMENT
-    return arrays
-
-
-def fixed(spec: ArraySpec) -> bool:
-    """Whether an array has the same shape in every sample."""
-    return all(isinstance(side, int) for side in spec.shape)
-
-
-def row_bytes(spec: ArraySpec) -> int:
-    """Return the bytes of one sample's array, which must be of fixed shape."""
-    return math.prod(int(side) for side in spec.shape) * np.dtype(spec.dtype).itemsize

@@ -27,6 +27,7 @@ from sampler.recipe import JITTER_STEPS, Recipe
 from sampler.sample import ImageSource, ingredients
 from sampler.targets import untagged
 from sampler.wire import WireSample, encode_sample
+from sampler.wire_scan import binary_header, map_header
 
 WIDEST = (1 << 63) - 1
 """An integer that takes as many bytes in a message as any does."""
@@ -86,8 +87,8 @@ def _copy(arrays: Mapping[str, NDArray[Any]], out: Arrays) -> None:
 def _reserve(memory: memoryview, head: bytes, places: Places) -> tuple[Arrays, int]:
     """Write all of a message but its arrays' values; return arrays that are those values, and its length.
 
-    head: the message without arrays. Numbers of four and eight bytes stand wherever they come to stand, seldom
-    aligned; NumPy and the compiled loops know that of each array.
+    head: the message without arrays. Arrays lie right behind what is before them, seldom aligned to their items: NumPy
+    knows that of each array, and so do the compiled loops.
     """
     skeleton = _skeleton(places, len(head) - 1)
     if skeleton.length > len(memory):
@@ -116,7 +117,7 @@ class _Skeleton:
 @lru_cache(maxsize=4096)
 def _skeleton(places: Places, start: int) -> _Skeleton:
     """Return the skeleton of a message whose head, but for the map of arrays, takes `start` bytes."""
-    header = msgpack.Packer(buf_size=64).pack_map_header(len(places))
+    header = map_header(len(places))
     between, values = [], []
     for name, dtype, shape in places:
         part = header + _array_head(name, dtype, shape)
@@ -132,12 +133,7 @@ def _array_head(name: str, dtype: str, shape: tuple[int, ...]) -> bytes:
     """Return an array's bytes up to its values, as `sampler.wire.array_map` has them."""
     fields = {b"nd": True, b"type": dtype, b"kind": b"", b"shape": list(shape), b"data": b""}
     whole: bytes = msgpack.packb(name) + msgpack.packb(fields, use_bin_type=True)
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    if size < 1 << 8:
-        return whole[:-2] + b"\xc4" + size.to_bytes(1, "big")
-    if size < 1 << 16:
-        return whole[:-2] + b"\xc5" + size.to_bytes(2, "big")
-    return whole[:-2] + b"\xc6" + size.to_bytes(4, "big")
+    return whole.removesuffix(binary_header(0)) + binary_header(math.prod(shape) * np.dtype(dtype).itemsize)
 
 
 @lru_cache(maxsize=4096)
@@ -149,7 +145,7 @@ def _places(layout: Layout, config: SamplerConfig, categories: int, boxes: int) 
 
 
 def largest_message(layout: Layout, config: SamplerConfig, categories: int, boxes: int) -> int:
-    """Return a number of bytes that no message exceeds of an image with `boxes` boxes, clipped or not.
+    """Return an upper bound in bytes on the messages of an image with `boxes` boxes, counted before any clipping.
 
     Compact and dense messages come within some dozen bytes of it. In a sparse one each box is taken to draw the
     largest bump twice, wherever that is less than every cell of every plane.

@@ -15,8 +15,9 @@ from sampler.wire import PROTOCOL
 class ServiceSpec:
     """Dataset, config, digests and limits of a server.
 
-    size: N, the number of images. category_names: C names; category c has name c−1. digest: the identity of what
-    its samples depend on. max_batch: the most samples of one request.
+    digest: the identity of all that its samples depend on; dataset_digest: of what they take from the annotations; 32
+    hexadecimal digits each. size: N ≥ 1, the number of images. category_names: C ≥ 1 names; category c of a box is
+    called category_names[c−1]. max_batch: the most samples of one request. max_body_bytes: the largest body of one.
     """
 
     digest: str

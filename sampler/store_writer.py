@@ -7,12 +7,10 @@ disk. Whenever a writer is killed, the next one decodes again what was under way
 import os
 import shutil
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -45,6 +43,7 @@ from sampler.decoded_store import (
     store_folder,
 )
 from sampler.errors import ImageError
+from sampler.ordered_work import in_order
 from sampler.progress import steps
 
 CHECKPOINT_BYTES = 1 << 28
@@ -124,13 +123,11 @@ class StoreWriter:
             return []
         self._begin()
         errors: list[ImageError] = []
-        pixels = os.open(self.folder / PIXELS, os.O_RDWR | os.O_CLOEXEC)
-        part = os.open(self.folder / PART, os.O_RDWR | os.O_CLOEXEC)
-        try:
+        with (
+            _opened(self.folder / PIXELS, os.O_RDWR) as pixels,
+            _opened(self.folder / PART, os.O_RDWR) as part,
+        ):
             self._decode(pixels, part, jobs, advance, errors)
-        finally:
-            os.close(part)
-            os.close(pixels)
         (self.folder / PART).rename(self.folder / RECORDS)
         _sync_folder(self.folder)
         return errors
@@ -177,7 +174,8 @@ class StoreWriter:
         waiting: list[Written] = []
         volume, since = 0, time.monotonic()
         try:
-            with closing(self._written(pixels, jobs)) as images:  # no thread may write once this has ended
+            images = in_order(partial(self._write, pixels), self.todo.tolist(), jobs, under_way=2 * jobs)
+            with closing(images):  # no thread may write once this has ended
                 for written in images:
                     waiting.append(written)
                     errors.extend(filter(None, [written.error]))
@@ -188,19 +186,6 @@ class StoreWriter:
                         volume, since = 0, time.monotonic()
         finally:
             self._checkpoint(pixels, part, waiting)
-
-    def _written(self, pixels: int, jobs: int) -> Generator[Written]:
-        """Each image of `todo`, in turn, once its pixels are written. A few more than `jobs` are under way."""
-        indices = iter(self.todo.tolist())
-        with ThreadPoolExecutor(jobs) as pool:
-            window: deque[Future[Written]] = deque()
-            try:
-                window.extend(pool.submit(self._write, pixels, index) for index in islice(indices, 2 * jobs))
-                while window:
-                    yield window.popleft().result()
-                    window.extend(pool.submit(self._write, pixels, index) for index in islice(indices, 1))
-            finally:
-                pool.shutdown(cancel_futures=True)
 
     def _write(self, pixels: int, index: int) -> Written:
         # The file's state comes first: a file that changes while it is read is then decoded again by the next run.
@@ -243,8 +228,7 @@ def open_writer(
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock", timeout=0):
             if force:
-                for name in (RECORDS, PART, PIXELS, META):
-                    (folder / name).unlink(missing_ok=True)
+                _forget(folder)
             with steps(progress) as report:
                 report("looking at the image files")
                 writer = StoreWriter(folder, dataset.with_pixels())  # from the files, whatever else it reads from
@@ -257,12 +241,18 @@ def open_writer(
         raise StoreError(folder, f"{cause}, what is decoded so far is kept") from error
 
 
+def _forget(folder: Path) -> None:
+    """Remove all files of a store; its records first, so that what is left halfway is no store."""
+    for name in (RECORDS, PART, PIXELS, META):
+        (folder / name).unlink(missing_ok=True)
+
+
 def _meta(dataset: Dataset) -> Meta:
     return meta_of(dataset.digest, len(dataset), dataset.images_dir)
 
 
 def _known_records(folder: Path, name: str, dataset: Dataset) -> Records | None:
-    """The records of an earlier run, or None where there are none or they are of something else or damaged."""
+    """The records of an earlier run, or None where they are absent, of something else, or damaged."""
     try:
         check_meta(folder, _meta(dataset))
         records = map_records(folder / name, len(dataset))
@@ -292,8 +282,15 @@ def _replace(file: Path, content: bytes) -> None:
 
 def _sync_folder(folder: Path) -> None:
     """Have a rename reach the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
+    with _opened(folder, os.O_RDONLY) as descriptor:
         os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    """The descriptor of a file or folder, closed at the end of the block. Raises OSError."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)

@@ -1,9 +1,6 @@
 """Whether a dataset is what its annotation file says: every image is read and every box looked at."""
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
@@ -13,6 +10,8 @@ import numpy.typing as npt
 from sampler.dataset import Dataset
 from sampler.errors import ImageError
 from sampler.index_files import check_index
+from sampler.ordered_work import in_order
+from sampler.processors import processors
 
 KINDS = {
     "missing": "image files that do not exist",
@@ -86,7 +85,7 @@ def verify_dataset(
     """
     check_index(dataset.index_dir)
     tally = _Tally(examples)
-    for error in _image_errors(dataset, threads or os.cpu_count() or 1):
+    for error in _image_errors(dataset, threads or processors()):
         if error is not None:
             tally.add(error.kind, iter([Finding(error.kind, error.file, error.cause)]))
         if advance is not None:
@@ -96,7 +95,7 @@ def verify_dataset(
 
 
 def _image_errors(dataset: Dataset, threads: int) -> Iterator[ImageError | None]:
-    """For each image in turn, what is wrong with it. At most a few images a thread are under way."""
+    """For each image in turn, what is wrong with it."""
 
     def read(index: int) -> ImageError | None:
         try:
@@ -105,16 +104,7 @@ def _image_errors(dataset: Dataset, threads: int) -> Iterator[ImageError | None]
             return error
         return None
 
-    indices = iter(range(len(dataset)))
-    with ThreadPoolExecutor(threads) as pool:
-        window: deque[Future[ImageError | None]] = deque()
-        try:
-            window.extend(pool.submit(read, index) for index in islice(indices, 4 * threads))
-            while window:
-                yield window.popleft().result()
-                window.extend(pool.submit(read, index) for index in islice(indices, 1))
-        finally:
-            pool.shutdown(cancel_futures=True)
+    return in_order(read, range(len(dataset)), threads, under_way=4 * threads)
 
 
 def _add_boxes(tally: _Tally, dataset: Dataset) -> None:

@@ -13,7 +13,8 @@ from sampler.config import SamplerConfig
 from sampler.errors import ProtocolError, SamplerError
 from sampler.keys import SampleKey
 from sampler.recipe import Recipe
-from sampler.recycled import RecycledMemory, fixed, room_for, stacks_in
+from sampler.recycled import RecycledMemory
+from sampler.stacks import fixed, room_for, stacks_in
 from sampler.wire import PROTOCOL, Header, WireBatch, WireSample
 from sampler.wire_arrays import check_values, read_array
 from sampler.wire_plan import wire_plan

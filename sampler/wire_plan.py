@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from sampler.arrays import LAYOUTS, ArraySpec, Layout, array_table, largest_sample
 from sampler.config import SamplerConfig
-from sampler.recycled import fixed, room_for, row_bytes
+from sampler.stacks import fixed, room_for, row_bytes
 from sampler.wire_scan import Slot, slots_of
 
 

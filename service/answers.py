@@ -43,10 +43,11 @@ class Answers(asyncio.Protocol):
                 break
             end = ANSWER_HEADER.size + length
             if len(self._unread) < end:
-                return
+                break
             self._ready.append((number, Outcome(outcome), bytes(self._unread[ANSWER_HEADER.size : end])))
             del self._unread[:end]
-        self._wake()
+        if self._ready or self._failure is not None:
+            self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever waits that nothing more comes."""

@@ -11,7 +11,6 @@ request always gets on.
 import asyncio
 import mmap
 import os
-import tempfile
 from bisect import bisect
 from collections import deque
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.leases import lease
+from sampler.unnamed_file import unnamed_file
 
 PAGE = 4096
 """Slabs begin and end at multiples of it."""
@@ -37,8 +37,8 @@ PROGRESS_BYTES = 8
 def warm_bytes(kept: int) -> int:
     """Return how much of an arena is used over and over, where `kept` bytes are kept for whoever asks again.
 
-    Each process has to meet each page once, which costs as much as making what is written there; so it is done before
-    the first request.
+    The first touch of each page by each process is a page fault, and these cost as much as making what is written
+    there; so pages are touched before the first request.
     """
     return min(kept + AHEAD_BYTES, LONGEST_WARM)
 
@@ -134,7 +134,7 @@ class Arena:
         self.reserved_room = pages(reserved_size + PROGRESS_BYTES) - PROGRESS_BYTES
         slot = self.reserved_room + PROGRESS_BYTES
         self.capacity = self.shared + reserved * slot
-        self.descriptor = _unlinked_file(self.capacity)
+        self.descriptor = unnamed_file(self.capacity)
         try:
             self._memory = memoryview(mmap.mmap(self.descriptor, self.capacity))
         except BaseException:
@@ -231,14 +231,3 @@ class Arena:
         for room in self._waiting:
             if not room.done():
                 room.set_result(None)
-
-
-def _unlinked_file(size: int) -> int:
-    """Return the descriptor of a file of zeros that has no name and ends with the last process that has it."""
-    if hasattr(os, "memfd_create"):  # Linux
-        descriptor = os.memfd_create("saccade-sampler", os.MFD_CLOEXEC)
-    else:
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.ftruncate(descriptor, size)
-    return descriptor

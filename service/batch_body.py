@@ -72,10 +72,11 @@ class BatchBody:
         Raises `SampleFailedError` after the message that says which sample could not be made, and why.
         """
         while (shared := self._ahead.current()) is not None:
-            yield encode_header(shared.batch.header)
+            header = encode_header(shared.batch.header)
+            yield header
             digest = None if shared.trailer is not None else PayloadDigest()
             if digest is not None:
-                digest.update(encode_header(shared.batch.header))
+                digest.update(header)
             samples = self._metrics.samples.labels(shared.batch.header.layout)
             for _ in shared.plan:
                 try:

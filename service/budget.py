@@ -1,11 +1,10 @@
-"""How much may be made ahead of what clients have taken."""
+"""What is shared out among requests: bytes for samples made ahead of what clients have taken, and places."""
 
 
 class Budget:
-    """Bytes for samples made ahead, shared by all requests.
+    """Keeps count of the bytes that are lent for samples made ahead, of a total that all requests share.
 
-    Every request may always have one sample under way; further ones take from here and give back. So memory is
-    bounded by the budget plus one sample a request, however slow the clients are, and no request can be starved.
+    It lends nothing itself: what bounds the memory is the arena, and each request's share of it the run source.
     """
 
     def __init__(self, total: int) -> None:

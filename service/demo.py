@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sampler.errors import SamplerError
+from sampler.processors import processors
 from service.demo_layout import Picture, coco_json, plan_pictures
 from service.demo_scene import encode_picture
 from service.demo_shapes import load_shapes
@@ -93,13 +93,13 @@ def _progress(show: bool, folder: Path, count: int) -> Iterator[_Ticker]:
 
 
 def _draw_all(pictures: Sequence[Picture], images: Path, ticker: _Ticker) -> None:
-    """Draws and writes every picture, on as many threads as there are cores: OpenCV and NumPy release the GIL."""
+    """Draw and write every picture, on as many threads as there are processors: OpenCV and NumPy release the GIL."""
     shapes = load_shapes()
 
     def draw(picture: Picture) -> None:
         (images / picture.file_name).write_bytes(encode_picture(picture, shapes))
 
-    pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="demo")
+    pool = ThreadPoolExecutor(max_workers=processors(), thread_name_prefix="demo")
     try:
         for _ in pool.map(draw, pictures):
             ticker.tick()
@@ -109,7 +109,7 @@ def _draw_all(pictures: Sequence[Picture], images: Path, ticker: _Ticker) -> Non
 
 
 def _build(folder: Path, count: int, ticker: _Ticker) -> None:
-    """Makes a whole demo in `folder`, which must not exist; the manifest is written last."""
+    """Make a whole demo in `folder`, which must not exist; the manifest is written last."""
     (folder / _IMAGES).mkdir(parents=True)
     (folder / _ANNOTATIONS).parent.mkdir()
     pictures = plan_pictures(count)
@@ -121,7 +121,7 @@ def _build(folder: Path, count: int, ticker: _Ticker) -> None:
 
 
 def _replace(folder: Path, count: int, progress: bool) -> None:
-    """Puts a newly built demo at `folder`. The caller holds the lock, so any leftover belongs to a dead process."""
+    """Put a newly built demo at `folder`. The caller holds the lock, so any leftover belongs to a dead process."""
     partial, discarded = (folder.with_name(folder.name + end) for end in (".partial", ".discarded"))
     for leftover in (partial, discarded):
         if leftover.exists():

@@ -144,7 +144,7 @@ def _members(thing: Thing, shape: Shape, noise: Noise) -> list[Thing]:
 
 
 def draw_things(canvas: Floats, picture: Picture, shapes: dict[str, Shape], noise: Noise) -> None:
-    """Draws a picture's things over `canvas` (H, W, 3) float32 BGR of 0…255, in place, from back to front."""
+    """Draw a picture's things over `canvas` (H, W, 3) float32 BGR of 0…255, in place, from back to front."""
     relief = noise.fractal(picture.height + 2, picture.width + 2, 1.1)
     for thing in picture.things:
         shape = shapes[thing.kind.shape]

@@ -65,7 +65,7 @@ def vertical(height: int, width: int) -> Floats:
 
 
 def cover(canvas: Floats, paint: Floats, mask: Floats) -> None:
-    """Paints over `canvas` (H, W, 3) in place where `mask` (H, W) of 0…1 says; `paint` is (H, W, 3) or (3,)."""
+    """Paint over `canvas` (H, W, 3) in place where `mask` (H, W) of 0…1 says; `paint` is (H, W, 3) or (3,)."""
     canvas += (paint - canvas) * mask[..., None]
 
 

@@ -10,7 +10,7 @@ from sampler.crop import scale_factor, scaled_size
 from service import picture_style as style
 from service.debug import BoxFate, Inspection, State
 from service.picture_marks import STATE_COLOURS, label_text, outline, ring
-from service.picture_panels import TINT_POWER
+from service.picture_panels import HATCH_STEP, TINT_POWER
 from service.picture_style import Colour
 
 LINE = 25
@@ -223,7 +223,7 @@ def _tint(colour: Colour) -> Swatch:
 def _hatched(draw: Draw, x: int, y: int) -> None:
     for row in range(16):
         for column in range(SWATCH):
-            on_line = (row + column) % 7 < 2
+            on_line = (row + column) % HATCH_STEP < 2
             shade = style.IGNORED if on_line else tuple(round(40 * 0.7 + c * 0.3) for c in style.IGNORED)
             draw.point((x + column, y + row), fill=shade)
 

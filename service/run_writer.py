@@ -30,8 +30,8 @@ CHUNK = 1 << 21
 class AttachedArena:
     """The arena as one worker has it.
 
-    Each process meets each page of the arena as new once, and a page that is met while it is written costs many times
-    what it costs among others that are asked for together.
+    The first touch of each page by each process is a page fault. One at a time, as pages are written, they cost many
+    times what they cost when the system is asked for many pages at once; such pages are called met here.
     """
 
     def __init__(self, descriptor: int) -> None:

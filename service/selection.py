@@ -14,7 +14,7 @@ from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
 from sampler.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey, require_integer
 from sampler.spec import ServiceSpec
-from sampler.stream import STEP_LIMIT, Shard, step_keys, stream_keys
+from sampler.stream import STEP_LIMIT, Shard, last_step, step_keys, stream_keys
 from sampler.wire import Header
 from service.problems import ServiceError
 
@@ -115,7 +115,7 @@ async def refuse_repeated(request: Request) -> None:  # async: FastAPI would hav
 
 def select_batch(asked: BatchParameters, spec: ServiceSpec) -> Batch:
     """Return the batch that is asked for. Raises `InvalidRequestError`, or `ServiceError` for another digest."""
-    check_digest(asked.digest, spec)
+    _check_digest(asked.digest, spec)
     if asked.indices is not None:
         keys = _keys_by_index(asked, asked.indices, spec)
         return Batch(Header(spec.digest, asked.layout, asked.augment, len(keys), None), tuple(keys))
@@ -133,10 +133,10 @@ def _batch_of_step(header: Header, size: int, seed: int, step: int, shard: Shard
 
 def select_stream(asked: StreamParameters, spec: ServiceSpec) -> Iterator[Batch]:
     """Check what is asked for at once, then yield its batches. Raises like `select_batch`."""
-    check_digest(asked.digest, spec)
+    _check_digest(asked.digest, spec)
     shard = Shard(asked.batch_size, asked.rank, asked.world_size)
     _check_count("batch_size", shard.count, spec)
-    end = min(STEP_LIMIT, (1 << 63) // asked.batch_size - 1) + 1  # no step from here on has positions below 2⁶³
+    end = last_step(shard) + 1
     if asked.start >= end:
         raise InvalidRequestError("start", asked.start, f"a step below {end} at this batch size")
     stop = end if asked.stop is None else asked.stop
@@ -152,11 +152,11 @@ def _batches(asked: StreamParameters, steps: range, shard: Shard, spec: ServiceS
 
 def select_sample(index: int, asked: SampleParameters, spec: ServiceSpec) -> SampleKey:
     """Return the key of one sample. Raises like `select_batch`."""
-    check_digest(asked.digest, spec)
+    _check_digest(asked.digest, spec)
     return SampleKey(asked.seed, asked.epoch, require_integer("index", index, 0, spec.size - 1))
 
 
-def check_digest(asked: str | None, spec: ServiceSpec) -> None:
+def _check_digest(asked: str | None, spec: ServiceSpec) -> None:
     """Raise `ServiceError` (412) when a digest is asked for that is not the server's."""
     if asked is not None and asked != spec.digest:
         raise ServiceError(

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import warnings
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, cast
@@ -36,7 +36,6 @@ from service.shutdown import Shutdown
 from service.worker_process import WorkerSetup
 
 log = logging.getLogger("saccade_sampler")
-
 
 EXACT_LAYOUTS: tuple[Layout, ...] = ("compact", "dense")
 """Layouts whose messages are not much smaller than `largest_message`; sparse ones are nearly always."""
@@ -87,37 +86,36 @@ async def _started(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> 
     decoded = await asyncio.to_thread(find_decoded, settings, dataset)
     setup = WorkerSetup(dataset.index_dir, images, config, settings.max_image_pixels, settings.cache_dir / "kernels",
                         decoded.store, decoded.address, warm_bytes(_kept_bytes(settings)))  # fmt: skip
-    arena = _arena(settings, config, spec)
-    arena.warm(setup.warm_bytes)
-    pool = WorkerPool(setup, settings.workers, settings.job_seconds, arena)
-    source = _source_of_runs(settings, dataset, config, pool, arena)
-    _practise(source.planner, spec)
-    gate = Gate(settings.max_requests)
-    _watch(metrics, pool, gate, source.budget)
-    _watch_memory(metrics, arena, source.cache)
-    decoded.watch(metrics)
-    await pool.start()
-    log.info(
-        "serving %s: %d images, %d categories, config %s, digest %s, %d workers",
-        annotations.name, spec.size, spec.categories, config.name, spec.digest, pool.size,
-    )  # fmt: skip
-    try:
-        yield Serving(
-            settings=settings,
-            dataset=dataset,
-            dataset_name=annotations.stem,
-            spec=spec,
-            pool=pool,
-            maker=BatchMaker(source, metrics, shutdown, settings.steps_ahead, settings.stall_seconds),
-            admission=Admission(gate, shutdown, settings.retry_after),
-            delivery=Delivery(shutdown, metrics, settings.stall_seconds),
-            shutdown=shutdown,
-            metrics=metrics,
-        )
-    finally:
-        shutdown.forget()
-        await pool.stop()
-        arena.close()
+    with closing(_arena(settings, config, spec)) as arena:
+        arena.warm(setup.warm_bytes)
+        pool = WorkerPool(setup, settings.workers, settings.job_seconds, arena)
+        source = _source_of_runs(settings, dataset, config, pool, arena)
+        _practise(source.planner, spec)
+        gate = Gate(settings.max_requests)
+        _watch(metrics, pool, gate, source.budget)
+        _watch_memory(metrics, arena, source.cache)
+        decoded.watch(metrics)
+        await pool.start()
+        log.info(
+            "serving %s: %d images, %d categories, config %s, digest %s, %d workers",
+            annotations.name, spec.size, spec.categories, config.name, spec.digest, pool.size,
+        )  # fmt: skip
+        try:
+            yield Serving(
+                settings=settings,
+                dataset=dataset,
+                dataset_name=annotations.stem,
+                spec=spec,
+                pool=pool,
+                maker=BatchMaker(source, metrics, shutdown, settings.steps_ahead, settings.stall_seconds),
+                admission=Admission(gate, shutdown, settings.retry_after),
+                delivery=Delivery(shutdown, metrics, settings.stall_seconds),
+                shutdown=shutdown,
+                metrics=metrics,
+            )
+        finally:
+            shutdown.forget()
+            await pool.stop()
 
 
 def _arena(settings: Settings, config: SamplerConfig, spec: ServiceSpec) -> Arena:

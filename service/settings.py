@@ -16,6 +16,7 @@ from pydantic_settings import (
 from sampler.errors import SamplerError
 from sampler.images import MAX_PIXELS
 from sampler.index_folder import default_cache_dir
+from sampler.processors import processors as processors
 from service.problems import expectation
 
 PREFIX = "SAMPLER_"
@@ -27,11 +28,6 @@ MEGABYTE = 1 << 20
 
 class SettingsError(SamplerError):
     """A setting is unknown, malformed or out of range; the message is one line that names it."""
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Settings(BaseSettings):

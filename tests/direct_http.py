@@ -1,0 +1,14 @@
+"""Fixture: an httpx client over the client's own transport."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from client.direct_transport import DirectTransport
+
+
+@pytest.fixture
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client(transport=DirectTransport(), timeout=5) as client:
+        yield client

@@ -1,0 +1,47 @@
+"""Changes of a file that are hard to see from outside."""
+
+import os
+import time
+from pathlib import Path
+
+from sampler.file_stamps import TICK
+
+
+def wait_for_the_clock() -> None:
+    """Until a file system's clock has ticked, so that another change shows."""
+    time.sleep(2 * TICK / 1e9)
+
+
+def same_bytes(file: Path) -> None:
+    """The same content, written again."""
+    file.write_bytes(file.read_bytes())
+
+
+def same_size_and_time(file: Path) -> None:
+    before = file.stat()
+    file.write_text(file.read_text().replace("zebra", "horse"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
+def replaced(file: Path) -> None:
+    """Another file of the same size and time is moved there."""
+    other = file.with_suffix(".other")
+    other.write_text(file.read_text().replace("zebra", "horse"))
+    os.utime(other, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))
+    other.replace(file)
+
+
+def longer(file: Path) -> None:
+    file.write_text(file.read_text().replace("zebra", "wild horse"))
+
+
+def touched(file: Path) -> None:
+    os.utime(file)
+
+
+def flip_a_byte(file: Path) -> None:
+    before, data = file.stat(), bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))

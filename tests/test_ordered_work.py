@@ -1,0 +1,64 @@
+"""Work in threads whose results come in order, with a bound on what is under way."""
+
+import threading
+import time
+from contextlib import closing
+
+import pytest
+
+from sampler.ordered_work import in_order
+
+
+def test_results_come_in_the_order_of_the_items_whichever_is_done_first() -> None:
+    last_is_done = threading.Event()
+
+    def work(item: int) -> int:
+        if item == 3:
+            last_is_done.set()
+        else:
+            assert last_is_done.wait(10)
+        return item * item
+
+    assert list(in_order(work, range(4), threads=4, under_way=4)) == [0, 1, 4, 9]
+
+
+def test_no_more_items_are_taken_than_may_be_under_way() -> None:
+    taken: list[int] = []
+    items = (taken.append(item) or item for item in range(100))  # type: ignore[func-returns-value] # what counts is the note
+    with closing(in_order(lambda item: item, items, threads=2, under_way=5)) as results:
+        for count in range(1, 20):
+            next(results)
+            assert len(taken) <= 5 + count - 1
+    assert len(taken) < 30
+
+
+def test_what_work_raises_comes_in_the_place_of_its_item_and_ends_the_rest() -> None:
+    seen: list[int] = []
+
+    def work(item: int) -> int:
+        if item == 2:
+            raise ValueError("item 2")
+        return item
+
+    with pytest.raises(ValueError, match="item 2"):
+        seen.extend(in_order(work, range(50), threads=2, under_way=4))
+    assert seen == [0, 1]
+
+
+def test_when_it_is_closed_what_was_begun_has_ended_and_nothing_else_begins() -> None:
+    second_begun, began, ended = threading.Event(), list[int](), list[int]()
+
+    def work(item: int) -> int:
+        began.append(item)
+        if item == 1:
+            second_begun.set()
+            time.sleep(0.2)
+        ended.append(item)
+        return item
+
+    results = in_order(work, range(50), threads=1, under_way=10)
+    assert next(results) == 0
+    assert second_begun.wait(10)
+    results.close()
+    assert began == ended
+    assert len(ended) <= 11, "nothing more was taken"
