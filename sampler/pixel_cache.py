@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-MEGABYTE = 1_000_000
+MEGABYTE = 1 << 20
 
 _ALIGNMENT = 64
 _HEADER_BYTES = 4 * 8
@@ -69,7 +69,7 @@ class PixelCache:
 
     @classmethod
     def create(cls, megabytes: int, images: int) -> "PixelCache":
-        """Make an empty cache of `megabytes` (10⁶ bytes) for a dataset of N `images`. Raises OSError."""
+        """Make an empty cache of `megabytes` (2²⁰ bytes) for a dataset of N `images`. Raises OSError."""
         total = megabytes * MEGABYTE
         slots = min(images, max(256, total // _BYTES_OF_A_SLOT))
         front = np.zeros(_COLUMNS, np.int64)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from client.answer_head import MOST_HEADERS, parse_head
 from client.direct_transport import DirectTransport
 from client.inflow import LONGEST_HEAD, Inflow
-from tests.test_direct_transport import CHUNKED, always, raw_server, with_length
+from tests.raw_server import CHUNKED, always, raw_server, with_length
 
 OK = b"HTTP/1.1 200 OK"
 

@@ -12,8 +12,6 @@ import pytest
 from client.direct_transport import DirectTransport, receiver
 from tests.raw_server import BODY, CHUNKED, GOOD, always, raw_server, received, with_length
 
-__all__ = ["CHUNKED", "always", "raw_server", "with_length"]  # other tests take them from here
-
 pytest_plugins = ["tests.direct_http"]
 
 
