@@ -84,10 +84,12 @@ async def _started(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> 
     dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, progress=True)
     spec = _spec(settings, dataset, config)
     decoded = await asyncio.to_thread(find_decoded, settings, dataset)
-    setup = WorkerSetup(dataset.index_dir, images, config, settings.max_image_pixels, settings.cache_dir / "kernels",
-                        decoded.store, decoded.address, warm_bytes(_kept_bytes(settings)))  # fmt: skip
     arena = _arena(settings, config, spec)
-    arena.warm(setup.warm_bytes)
+    # Not the reserve behind a small buffer: each worker would take of it what may never be used.
+    warm = min(warm_bytes(_kept_bytes(settings)), arena.shared)
+    setup = WorkerSetup(dataset.index_dir, images, config, settings.max_image_pixels, settings.cache_dir / "kernels",
+                        decoded.store, decoded.address, warm)  # fmt: skip
+    arena.warm(warm)
     pool = WorkerPool(setup, settings.workers, settings.job_seconds, arena)
     source = _source_of_runs(settings, dataset, config, pool, arena)
     _practise(source.planner, spec)
