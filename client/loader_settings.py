@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from client.errors import DigestMismatchError
+from client.policy import MOST_ATTEMPTS
 from client.requests import StreamRequest
 from client.sync_client import SamplerClient
 from sampler.arrays import Layout
@@ -38,7 +39,9 @@ class LoaderSettings:
 
     def __post_init__(self) -> None:
         """Raise `InvalidRequestError` that names the field, its value and its range."""
-        require_integer("ahead", self.ahead, 1, MOST_AHEAD)
+        object.__setattr__(self, "ahead", require_integer("ahead", self.ahead, 1, MOST_AHEAD))
+        if self.attempts is not None:  # a plain integer, for it is sent to a process
+            object.__setattr__(self, "attempts", require_integer("attempts", self.attempts, 1, MOST_ATTEMPTS))
         if self.timeout is not None and not isinstance(self.timeout, int | float):
             raise InvalidRequestError("timeout", self.timeout, "seconds, as a number that can be sent to a process")
         if self.log_every is not None and not self.log_every > 0:
