@@ -30,7 +30,8 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
     It can be pickled, so DataLoader may fork or spawn its workers. `state_dict` and `load_state_dict` are as
     torchdata's StatefulDataLoader calls them, in each worker or, without workers, in the trainer. A plain DataLoader
     with workers calls neither: there, the state to save is {**dataset.state_dict(), "step": batch.step + 1}, to be
-    loaded before DataLoader begins.
+    loaded before DataLoader begins. It then holds for every iteration, for workers cannot tell the trainer's dataset
+    that one has begun: to begin at `start` again, make a new dataset.
     """
 
     def __init__(self, settings: LoaderSettings) -> None:
@@ -75,7 +76,10 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
         return state if self._part is None else state | {"worker": self._part[0], "workers": self._part[1]}
 
     def load_state_dict(self, state: Mapping[str, Any], *, strict: bool = True) -> None:
-        """Begin the next iteration at the step of a state, as `Loader.load_state_dict` does, with the same errors."""
+        """Begin the next iteration at the step of a state, as `Loader.load_state_dict` does, with the same errors.
+
+        In the workers of a plain DataLoader, that is each of its iterations.
+        """
         with checked():
             self._next_step = resumed_step(state, self._settings.request, strict=strict)
         self._digest = state["digest"] if strict else None
