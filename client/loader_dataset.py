@@ -60,15 +60,13 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
             self._next_step, self._part = self._settings.request.start, None
         self._loaded = False
         begin, info = self._next_step, get_worker_info()
-        if info is None:
+        part = None if info is None else (info.id, info.num_workers)
+        if self._part is not None and self._part != part:
+            here = "without workers" if part is None else "in worker {} of {}".format(*part)
+            raise RequestRefusedError("a state of worker {} of {} loaded {}".format(*self._part, here))
+        if part is None:
             return self._from_loader(begin)
-        part = (info.id, info.num_workers)
-        if self._part is None:
-            begin += info.id
-        elif self._part != part:
-            found = "worker {} of {}".format(*self._part)
-            raise RequestRefusedError(f"a state of {found} loaded in worker {info.id} of {info.num_workers}")
-        return self._from_server(begin, part)
+        return self._from_server(begin if self._part else begin + part[0], part)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state to resume from, as `Loader.state_dict` does; a worker's says further whose it is."""

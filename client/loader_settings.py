@@ -112,6 +112,13 @@ def resumed_step(state: Mapping[str, Any], request: StreamRequest, *, strict: bo
     return step
 
 
+def require_whole(state: Mapping[str, Any]) -> None:
+    """Raise `InvalidRequestError` for the state of one worker of several: the others may be at other steps."""
+    if "workers" in state:
+        found = f"worker {state.get('worker')} of {state['workers']}"
+        raise InvalidRequestError("state", found, "the state of a loader, or of a dataset without workers")
+
+
 def require_digest(expected: str | None, spec: ServiceSpec, url: str, since: str) -> None:
     """Raise `DigestMismatchError` where a server makes other samples than expected. None: any.
 
