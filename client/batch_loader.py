@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 from client.answers import checked
 from client.batch import Batch, TorchBatch
 from client.errors import ClientError, MissingExtraError
-from client.loader_settings import LOADED, LoaderSettings, require_digest, resumed_step, state_of
+from client.loader_settings import LOADED, LoaderSettings, require_digest, require_whole, resumed_step, state_of
 from client.loader_source import SlotSource
 from client.slot_unloading import Unloading, ViewUnloading
 from client.starvation import LoaderStatistics, WaitingClock
@@ -165,10 +165,11 @@ class Loader(Generic[BatchT]):
         The state may be of another world size and rank: what counts is the positions of the stream, and a step has
         the same ones however many share it. strict: whether seed, batch size and digest must be this loader's.
 
-        Raises `RequestRefusedError` for a state of another seed or batch size, or past `stop`, and, here or at first
-        contact with the server, `DigestMismatchError` for one of another digest.
+        Raises `RequestRefusedError` for a state of another seed or batch size, past `stop`, or of one worker of a
+        DataLoader, and, here or at first contact with the server, `DigestMismatchError` for one of another digest.
         """
         with checked():
+            require_whole(state)
             step = resumed_step(state, self._settings.request, strict=strict)
         digest = state["digest"] if strict else None
         if self._spec is not None:

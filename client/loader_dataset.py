@@ -30,7 +30,8 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
     It can be pickled, so DataLoader may fork or spawn its workers. `state_dict` and `load_state_dict` are as
     torchdata's StatefulDataLoader calls them, in each worker or, without workers, in the trainer. A plain DataLoader
     with workers calls neither: there, the state to save is {**dataset.state_dict(), "step": batch.step + 1}, to be
-    loaded before DataLoader begins.
+    loaded before DataLoader begins. It then holds for every iteration, for workers cannot tell the trainer's dataset
+    that one has begun: to begin at `start` again, make a new dataset.
     """
 
     def __init__(self, settings: LoaderSettings) -> None:
@@ -59,15 +60,13 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
             self._next_step, self._part = self._settings.request.start, None
         self._loaded = False
         begin, info = self._next_step, get_worker_info()
-        if info is None:
+        part = None if info is None else (info.id, info.num_workers)
+        if self._part is not None and self._part != part:
+            here = "without workers" if part is None else "in worker {} of {}".format(*part)
+            raise RequestRefusedError("a state of worker {} of {} loaded {}".format(*self._part, here))
+        if part is None:
             return self._from_loader(begin)
-        part = (info.id, info.num_workers)
-        if self._part is None:
-            begin += info.id
-        elif self._part != part:
-            found = "worker {} of {}".format(*self._part)
-            raise RequestRefusedError(f"a state of {found} loaded in worker {info.id} of {info.num_workers}")
-        return self._from_server(begin, part)
+        return self._from_server(begin if self._part else begin + part[0], part)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state to resume from, as `Loader.state_dict` does; a worker's says further whose it is."""
@@ -75,7 +74,10 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
         return state if self._part is None else state | {"worker": self._part[0], "workers": self._part[1]}
 
     def load_state_dict(self, state: Mapping[str, Any], *, strict: bool = True) -> None:
-        """Begin the next iteration at the step of a state, as `Loader.load_state_dict` does, with the same errors."""
+        """Begin the next iteration at the step of a state, as `Loader.load_state_dict` does, with the same errors.
+
+        In the workers of a plain DataLoader, that is each of its iterations.
+        """
         with checked():
             self._next_step = resumed_step(state, self._settings.request, strict=strict)
         self._digest = state["digest"] if strict else None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from client.errors import DigestMismatchError
+from client.policy import MOST_ATTEMPTS
 from client.requests import StreamRequest
 from client.sync_client import SamplerClient
 from sampler.arrays import Layout
@@ -38,7 +39,9 @@ class LoaderSettings:
 
     def __post_init__(self) -> None:
         """Raise `InvalidRequestError` that names the field, its value and its range."""
-        require_integer("ahead", self.ahead, 1, MOST_AHEAD)
+        object.__setattr__(self, "ahead", require_integer("ahead", self.ahead, 1, MOST_AHEAD))
+        if self.attempts is not None:  # a plain integer, for it is sent to a process
+            object.__setattr__(self, "attempts", require_integer("attempts", self.attempts, 1, MOST_ATTEMPTS))
         if self.timeout is not None and not isinstance(self.timeout, int | float):
             raise InvalidRequestError("timeout", self.timeout, "seconds, as a number that can be sent to a process")
         if self.log_every is not None and not self.log_every > 0:
@@ -107,6 +110,13 @@ def resumed_step(state: Mapping[str, Any], request: StreamRequest, *, strict: bo
         if strict and state[name] != own:
             raise InvalidRequestError(f"state.{name}", state[name], f"{own}, as this loader has; or strict=False")
     return step
+
+
+def require_whole(state: Mapping[str, Any]) -> None:
+    """Raise `InvalidRequestError` for the state of one worker of several: the others may be at other steps."""
+    if "workers" in state:
+        found = f"worker {state.get('worker')} of {state['workers']}"
+        raise InvalidRequestError("state", found, "the state of a loader, or of a dataset without workers")
 
 
 def require_digest(expected: str | None, spec: ServiceSpec, url: str, since: str) -> None:

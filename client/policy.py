@@ -18,6 +18,7 @@ log = logging.getLogger("saccade_client")
 ATTEMPTS = 10
 """With `MAX_WAIT`, some 45 seconds in all: a server may be restarted without a training run noticing."""
 MAX_WAIT = 10.0
+MOST_ATTEMPTS = 1 << 31
 FIRST_WAIT = 0.2
 JITTER = 0.5
 """Seconds at random on top of each wait, so that many clients do not come back at once."""
@@ -42,7 +43,7 @@ class RetrySettings:
 
     def __init__(self, attempts: int, max_wait: float) -> None:
         """Raise `InvalidRequestError` that names field, value and range."""
-        self.attempts = require_integer("attempts", attempts, 1, 1 << 31)
+        self.attempts = require_integer("attempts", attempts, 1, MOST_ATTEMPTS)
         self.max_wait = _seconds("max_wait", max_wait, 0.0)
         logging.getLogger("stamina").addFilter(told_here)  # adding it again changes nothing
 

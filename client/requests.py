@@ -12,7 +12,7 @@ from sampler.arrays import LAYOUTS, Layout
 from sampler.errors import InvalidRequestError
 from sampler.keys import EPOCH_LIMIT, INDEX_LIMIT, SEED_LIMIT, SampleKey, require_integer
 from sampler.spec import ServiceSpec
-from sampler.stream import STEP_LIMIT, Shard, step_keys
+from sampler.stream import STEP_LIMIT, Shard, last_step, step_keys
 
 LONGEST_URL = 4000
 """Characters of a URL past which a batch is asked for by POST: many proxies refuse lines of 8192 bytes, some 4096."""
@@ -49,9 +49,9 @@ class IndexRequest:
         """Raise `InvalidRequestError` that names the field, its value and its range."""
         if not self.indices:
             raise InvalidRequestError("indices", [], "at least one index")
-        _require_indices(self.indices)
-        require_integer("seed", self.seed, 0, SEED_LIMIT - 1)
-        require_integer("epoch", self.epoch, 0, EPOCH_LIMIT - 1)
+        object.__setattr__(self, "indices", _require_indices(self.indices))
+        _make_plain(self, "seed", 0, SEED_LIMIT - 1)
+        _make_plain(self, "epoch", 0, EPOCH_LIMIT - 1)
         _require_manner(self.augment, self.layout)
 
     @classmethod
@@ -98,8 +98,8 @@ class StepRequest:
 
     def __post_init__(self) -> None:
         """Raise `InvalidRequestError` that names the field, its value and its range."""
-        require_integer("seed", self.seed, 0, SEED_LIMIT - 1)
-        require_integer("step", self.step, 0, STEP_LIMIT)
+        _make_plain(self, "seed", 0, SEED_LIMIT - 1)
+        _make_plain(self, "step", 0, STEP_LIMIT)
         _require_manner(self.augment, self.layout)
 
     def expected_keys(self, spec: ServiceSpec) -> list[SampleKey]:
@@ -129,10 +129,10 @@ class StreamRequest:
 
     def __post_init__(self) -> None:
         """Raise `InvalidRequestError` that names the field, its value and its range."""
-        require_integer("seed", self.seed, 0, SEED_LIMIT - 1)
-        require_integer("start", self.start, 0, STEP_LIMIT)
+        _make_plain(self, "seed", 0, SEED_LIMIT - 1)
+        _make_plain(self, "start", 0, STEP_LIMIT)
         if self.stop is not None:
-            require_integer("stop", self.stop, self.start, STEP_LIMIT)
+            _make_plain(self, "stop", self.start, STEP_LIMIT)
         _require_manner(self.augment, self.layout)
 
     @property
@@ -156,9 +156,10 @@ class StreamRequest:
         return _get(f"{base_url}/v1/stream", fields)
 
     def after_next(self) -> "StreamRequest | None":
-        """Return what is left to ask for once the next batch is there."""
-        rest = replace(self, start=self.start + 1)
-        return None if rest.empty else rest
+        """Return what is left to ask for once the next batch is there: None behind `stop` or the last step there is."""
+        if self.start + 1 == self.stop or self.start == last_step(self.shard):
+            return None
+        return replace(self, start=self.start + 1)
 
 
 BatchRequest = IndexRequest | StepRequest
@@ -222,6 +223,11 @@ def _require_indices(indices: Sequence[object]) -> tuple[int, ...]:
     # The field is named as the server names it.
     numbered = enumerate(indices)
     return tuple(require_integer(f"indices[{place}]", index, 0, INDEX_LIMIT - 1) for place, index in numbered)
+
+
+def _make_plain(request: Request, field: str, low: int, high: int) -> None:
+    # NumPy's integers become plain ones, as a state that was saved may hold: neither JSON nor msgpack writes them.
+    object.__setattr__(request, field, require_integer(field, getattr(request, field), low, high))
 
 
 def _require_manner(augment: object, layout: object) -> None:

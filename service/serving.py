@@ -84,38 +84,57 @@ async def _started(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> 
     await asyncio.to_thread(_look_for_an_image, dataset)
     spec = _spec(settings, dataset, config)
     decoded = await asyncio.to_thread(find_decoded, settings, dataset)
-    setup = WorkerSetup(dataset.index_dir, images, config, settings.max_image_pixels, settings.cache_dir / "kernels",
-                        decoded.store, decoded.address, warm_bytes(_kept_bytes(settings)))  # fmt: skip
     with closing(_arena(settings, config, spec)) as arena:
-        arena.warm(setup.warm_bytes)
+        # Not the reserve behind a small buffer: each worker would take of it what may never be used.
+        warm = min(warm_bytes(_kept_bytes(settings)), arena.shared)
+        arena.warm(warm)
+        setup = WorkerSetup(
+            dataset.index_dir, images, config, settings.max_image_pixels, settings.cache_dir / "kernels",
+            decoded.store, decoded.address, warm,
+        )  # fmt: skip
         pool = WorkerPool(setup, settings.workers, settings.job_seconds, arena)
-        source = _source_of_runs(settings, dataset, config, pool, arena)
-        _practise(source.planner, spec)
-        gate = Gate(settings.max_requests)
-        _watch(metrics, pool, gate, source.budget)
-        _watch_memory(metrics, arena, source.cache)
         decoded.watch(metrics)
+        parts = _parts(settings, dataset, annotations.stem, spec, pool, arena, metrics, shutdown)
         await pool.start()
         log.info(
             "serving %s: %d images, %d categories, config %s, digest %s, %d workers",
             annotations.name, spec.size, spec.categories, config.name, spec.digest, pool.size,
         )  # fmt: skip
         try:
-            yield Serving(
-                settings=settings,
-                dataset=dataset,
-                dataset_name=annotations.stem,
-                spec=spec,
-                pool=pool,
-                maker=BatchMaker(source, metrics, shutdown, settings.steps_ahead, settings.stall_seconds),
-                admission=Admission(gate, shutdown, settings.retry_after),
-                delivery=Delivery(shutdown, metrics, settings.stall_seconds),
-                shutdown=shutdown,
-                metrics=metrics,
-            )
+            yield parts
         finally:
             shutdown.forget()
             await pool.stop()
+
+
+def _parts(
+    settings: Settings,
+    dataset: Dataset,
+    dataset_name: str,
+    spec: ServiceSpec,
+    pool: WorkerPool,
+    arena: Arena,
+    metrics: Metrics,
+    shutdown: Shutdown,
+) -> Serving:
+    """Put together what routes need, watched by the metrics; nothing runs yet."""
+    source = _source_of_runs(settings, dataset, spec.config, pool, arena)
+    _practise(source.planner, spec)
+    gate = Gate(settings.max_requests)
+    _watch(metrics, pool, gate, source.budget)
+    _watch_memory(metrics, arena, source.cache)
+    return Serving(
+        settings=settings,
+        dataset=dataset,
+        dataset_name=dataset_name,
+        spec=spec,
+        pool=pool,
+        maker=BatchMaker(source, metrics, shutdown, settings.steps_ahead, settings.stall_seconds),
+        admission=Admission(gate, shutdown, settings.retry_after),
+        delivery=Delivery(shutdown, metrics, settings.stall_seconds),
+        shutdown=shutdown,
+        metrics=metrics,
+    )
 
 
 def _arena(settings: Settings, config: SamplerConfig, spec: ServiceSpec) -> Arena:
