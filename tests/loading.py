@@ -17,13 +17,17 @@ ROOT = Path(__file__).resolve().parents[1]
 STREAM: dict[str, Any] = {"seed": 7, "batch_size": 6}
 
 TRAINER = """
-import sys, time, client
+import signal, sys, time, client
+signal.signal(signal.SIGINT, signal.default_int_handler)
 loaded = client.loader(sys.argv[1], seed=7, batch_size=6, log_every=None)
 batch = next(loaded)
 print(loaded.process_id, flush=True)
 {then}
 """
-"""A trainer in a process of its own, which says the id of its loader's process once it has a batch."""
+"""A trainer in a process of its own, which says the id of its loader's process once it has a batch.
+
+It ends by Ctrl-C wherever the tests run: what a shell starts in the background ignores that.
+"""
 
 
 def load(url: str, **named: Any) -> Loader[Any]:
