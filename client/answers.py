@@ -48,8 +48,8 @@ class Place:
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, place: Place) -> ClientError:
     """Return the error that an answer other than 200 stands for. headers: names in lower case."""
-    problem = _problem(headers.get("content-type", ""), body)
     kind = headers.get("content-type", "")
+    problem = _problem(kind, body)
     said = problem.get("detail") or problem.get("title") or ("" if "html" in kind else _excerpt(body))
     message = f"{place.name}: status {status}" + (f": {said}" if said else "")
     if status == 404:

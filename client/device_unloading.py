@@ -22,8 +22,8 @@ from sampler.errors import InvalidRequestError
 from sampler.spec import ServiceSpec
 
 
-def require_device(device: Any) -> Any:
-    """Return a device as torch has it. Raises `InvalidRequestError` for what is none, and a GPU that is not here."""
+def require_device(device: Any) -> None:
+    """Raise `InvalidRequestError` for what is no device of torch, and for a GPU that is not here."""
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError) as error:
@@ -33,7 +33,6 @@ def require_device(device: Any) -> Any:
         if (found.index or 0) >= count:
             seen = f"{count} GPUs" if count else "none: torch.cuda.is_available() is False"
             raise InvalidRequestError("device", str(found), f"a GPU that PyTorch sees here ({seen})")
-    return found
 
 
 class DeviceUnloading:

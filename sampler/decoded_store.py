@@ -43,6 +43,9 @@ where the last image ends, how many images are absent, 0 and DECODED."""
 NOWHERE = -1
 """Where an image begins that was beyond the pixel limit of all decodings so far: no room is kept for it."""
 
+NO_FILE = (-1, -1)
+"""What `file_state` says of a file that is not there."""
+
 PENDING, DECODED, ABSENT = range(3)
 """States of a record: not decoded yet, there, or an image file that could not be decoded."""
 
@@ -185,11 +188,11 @@ def meta_of(digest: str, images: int, images_dir: Path) -> Meta:
 
 
 def file_state(path: Path) -> tuple[int, int]:
-    """Length in bytes and modification time in ns of a file, −1 where there is none."""
+    """Length in bytes and modification time in ns of a file, `NO_FILE` where there is none that can be looked at."""
     try:
         status = path.stat()
     except (OSError, ValueError):
-        return -1, -1
+        return NO_FILE
     return status.st_size, status.st_mtime_ns
 
 

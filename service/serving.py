@@ -15,6 +15,7 @@ from sampler.arrays import LAYOUTS, Layout
 from sampler.config import SamplerConfig
 from sampler.cornernet_lite import IgnoredKeysWarning, load_config
 from sampler.dataset import Dataset, open_dataset
+from sampler.decoded_store import NO_FILE, file_state
 from sampler.digest import sample_digest
 from sampler.sample_writer import largest_message
 from sampler.spec import ServiceSpec
@@ -87,7 +88,7 @@ async def _started(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> 
     with closing(_arena(settings, config, spec)) as arena:
         # Not the reserve behind a small buffer: each worker would take of it what may never be used.
         warm = min(warm_bytes(_kept_bytes(settings)), arena.shared)
-        arena.warm(warm)
+        await asyncio.to_thread(arena.warm, warm)
         setup = WorkerSetup(
             dataset.index_dir, images, config, settings.max_image_pixels, settings.cache_dir / "kernels",
             decoded.store, decoded.address, warm,
@@ -195,7 +196,7 @@ def _source(settings: Settings) -> tuple[Path, Path]:
 
 def _look_for_an_image(dataset: Dataset) -> None:
     """Say so when the first image is not there, which is most often another folder than the annotations mean."""
-    if not dataset.path(0).exists():
+    if file_state(dataset.path(0)) == NO_FILE:
         log.warning("%s: the first image of the dataset does not exist; is SAMPLER_IMAGES its folder?", dataset.path(0))
 
 

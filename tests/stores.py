@@ -12,6 +12,9 @@ from sampler.decoded_store import DecodedStore, find_store, store_folder
 from sampler.errors import ImageError
 from sampler.store_writer import open_writer
 
+Source = tuple[Path, Path]
+"""Annotation file and image folder."""
+
 START = """
 import os, sys, time
 from pathlib import Path

@@ -5,25 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from sampler.dataset import Dataset, open_dataset
 from tests.coco_files import write_jpeg
-from tests.scenes import IMAGES, write_scenes
-from tests.stores import assert_complete, content, decode, folder_for, open_store
+from tests.scenes import IMAGES
+from tests.stores import Source, assert_complete, content, decode, folder_for, open_store
 
-Source = tuple[Path, Path]
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    """A dataset of 24 images."""
-    return write_scenes(tmp_path)
-
-
-@pytest.fixture
-def dataset(source: Source, tmp_path: Path) -> Dataset:
-    return open_dataset(*source, tmp_path)
+pytest_plugins = ["tests.decode_source"]
 
 
 def test_decode_says_what_it_takes_and_writes_a_store(source: Source, dataset: Dataset, tmp_path: Path) -> None:

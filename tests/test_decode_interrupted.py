@@ -11,10 +11,20 @@ from filelock import FileLock
 from sampler.dataset import Dataset, open_dataset
 from sampler.decoded_store import StoreError
 from tests.coco_files import write_jpeg
-from tests.scenes import IMAGES, write_scenes
-from tests.stores import assert_complete, content, decode, folder_for, open_store, start_decode, stored, write_store
+from tests.scenes import IMAGES
+from tests.stores import (
+    Source,
+    assert_complete,
+    content,
+    decode,
+    folder_for,
+    open_store,
+    start_decode,
+    stored,
+    write_store,
+)
 
-Source = tuple[Path, Path]
+pytest_plugins = ["tests.decode_source"]
 
 STALL_AT = """
 read = dataset.Dataset.read
@@ -46,17 +56,6 @@ def full(descriptor, data, place):
     return write(descriptor, data, place)
 os.pwrite = full
 """
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    """A dataset of 24 images."""
-    return write_scenes(tmp_path)
-
-
-@pytest.fixture
-def dataset(source: Source, tmp_path: Path) -> Dataset:
-    return open_dataset(*source, tmp_path)
 
 
 @pytest.fixture

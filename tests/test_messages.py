@@ -1,5 +1,6 @@
 """What is said when something is not as it should be: what was wrong, where, and what would be right."""
 
+import json
 import logging
 import subprocess
 import sys
@@ -134,10 +135,13 @@ def test_replay_looks_for_the_image_folder_first(tmp_path: Path) -> None:
 # --- the server ---
 
 
-def test_a_server_whose_images_are_elsewhere_says_so_when_it_starts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["gone.jpg", "x" * 300], ids=["no such file", "a name that no file can have"])
+def test_a_server_whose_images_are_elsewhere_says_so_when_it_starts(tmp_path: Path, name: str) -> None:
     annotations, images = write_dataset(tmp_path)
-    for file in images.iterdir():
-        file.unlink()
+    content = json.loads(annotations.read_text())
+    for image in content["images"]:
+        image["file_name"] = name
+    annotations.write_text(json.dumps(content))
     settings = {"annotations": annotations, "images": images, "cache_dir": tmp_path / "c", "workers": 1}
     with live_server(tmp_path, **settings) as up:
         assert httpx.get(f"{up.url}/readyz").status_code == 200

@@ -1,8 +1,9 @@
 """Many slow clients, tiny memory, workers that die: bounded memory, and everyone gets on."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -52,15 +53,32 @@ def test_64_slow_clients_leave_memory_flat_and_a_fast_one_gets_its_batches(crowd
     assert max(sizes[2:]) - sizes[1] < BUFFER
 
 
+@pytest.fixture
+def sized(
+    scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
+) -> Callable[..., AbstractContextManager[LiveServer]]:
+    """Starts a server of the small dataset with two workers and memory as given."""
+    annotations, images = scenes
+    return partial(live_server, tmp_path, annotations=annotations, images=images, cache_dir=cache_dir, workers=2)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="pages of another process are listed by Linux only")
 def test_memory_for_kept_batches_is_there_before_the_first_request(
-    scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
+    sized: Callable[..., AbstractContextManager[LiveServer]],
 ) -> None:
-    annotations, images = scenes
-    settings = {"annotations": annotations, "images": images, "cache_dir": cache_dir}
-    with live_server(tmp_path, **settings, workers=2, batch_cache_mb=40, buffer_mb=200) as server:
+    with sized(batch_cache_mb=40, buffer_mb=200) as server:
         for process in (server.process.pid, *(worker.pid for worker in server.workers())):
             assert shared_pages(process) == pytest.approx(AHEAD_BYTES + (40 << 20), abs=CHUNK)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages of another process are listed by Linux only")
+def test_no_worker_takes_memory_of_the_reserve_before_it_is_needed(
+    sized: Callable[..., AbstractContextManager[LiveServer]],
+) -> None:
+    with sized(buffer_mb=4) as server:  # less than a server would have ready
+        for process in (server.process.pid, *(worker.pid for worker in server.workers())):
+            assert shared_pages(process) <= (4 << 20) + CHUNK
+        assert len(one_batch(server.url, "seed=1&step=0&batch_size=3").samples) == 3
 
 
 def shared_pages(process: int) -> int:
