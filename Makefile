@@ -25,7 +25,7 @@ SETUP := $(if $(TORCH),$(READY_TORCH),$(READY))
 TORCH_RELEASE := 2.13.0
 
 # So that no worker has to compile its loops over pixels.
-COMPILE := $(BIN)/python -c "from sampler.compiled_kernels import warm_up; warm_up()"
+COMPILE := $(BIN)/python -c "from sampler.kernels.compiled.crop import warm_up; warm_up()"
 
 export PIP_ROOT_USER_ACTION := ignore
 

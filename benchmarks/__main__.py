@@ -19,7 +19,7 @@ from benchmarks.material import material
 from benchmarks.plot import draw
 from benchmarks.row import Row
 from benchmarks.table import markdown, put_into, terminal_table
-from sampler.processors import processors
+from sampler.cpus import processors
 
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"

@@ -8,9 +8,9 @@ import numpy as np
 from benchmarks.row import Row, each_run, paired
 from benchmarks.sampling import CONFIG
 from benchmarks.synthetic_index import write_synthetic_index
-from sampler.dataset import Dataset
-from sampler.sample import recipe_of
-from sampler.stream import Shard, step_keys
+from sampler.dataset.dataset import Dataset
+from sampler.sample.sample import recipe_of
+from sampler.stream.shards import Shard, step_keys
 
 SIZES = (1_000, 10_000_000)
 BOXES = 2

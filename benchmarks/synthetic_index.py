@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from sampler.index import ARRAYS, digest
-from sampler.index_files import FORMAT, META, REJECTED, Meta, write_checked
+from sampler.dataset.index.arrays import ARRAYS, digest
+from sampler.dataset.index.storage import FORMAT, META, REJECTED, Meta, write_checked
 
 PART = 1 << 18
 """Images written at a time."""

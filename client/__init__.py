@@ -25,10 +25,10 @@ from client.loading import loader
 from client.requests import IndexRequest, StepRequest, StreamRequest
 from client.starvation import LoaderStatistics
 from client.sync_client import SamplerClient
-from sampler.keys import SampleKey
+from sampler.stream.keys import SampleKey
 from sampler.recipe import Recipe
-from sampler.spec import ServiceSpec
-from sampler.stream import Shard
+from sampler.wire.spec import ServiceSpec
+from sampler.stream.shards import Shard
 
 __all__ = [
     "AsyncSamplerClient",

@@ -20,7 +20,7 @@ from client.errors import (
     TransferError,
 )
 from sampler.errors import InvalidRequestError, SamplerError
-from sampler.wire_reader import RemoteError
+from sampler.wire.reader import RemoteError
 
 COME_BACK = (408, 429, 502, 503, 504)
 """Statuses that say "not now", by the server or by a proxy before it."""

@@ -14,16 +14,16 @@ from client.answers import checked
 from client.compact_batch import CompactBatch, compact_batch, require_room
 from client.errors import MissingExtraError
 from client.requests import require_layout
-from sampler.arrays import Arrays, Layout, dense_table
+from sampler.array_table import Arrays, Layout, dense_table
 from sampler.errors import InvalidRequestError
-from sampler.kernels import Kernels, fastest_kernels
-from sampler.keys import SampleKey
-from sampler.layouts import unpack_batch
+from sampler.kernels.interface import Kernels, fastest_kernels
+from sampler.stream.keys import SampleKey
+from sampler.layouts.convert import unpack_batch
 from sampler.recipe import Recipe
-from sampler.recycled import RecycledMemory
-from sampler.spec import ServiceSpec
-from sampler.stacks import room_for, stacks_in
-from sampler.wire import WireBatch
+from sampler.memory.buffer_pool import RecycledMemory
+from sampler.wire.spec import ServiceSpec
+from sampler.layouts.batch_buffer import room_for, stacks_in
+from sampler.wire.messages import WireBatch
 
 ArrayT = TypeVar("ArrayT")
 

@@ -13,7 +13,7 @@ from client.loader_settings import LOADED, LoaderSettings, require_digest, requi
 from client.loader_source import SlotSource
 from client.slot_unloading import Unloading, ViewUnloading
 from client.starvation import LoaderStatistics, WaitingClock
-from sampler.spec import ServiceSpec
+from sampler.wire.spec import ServiceSpec
 
 BatchT = TypeVar("BatchT", bound=Batch | TorchBatch)
 

@@ -11,11 +11,11 @@ import numpy as np
 from client.errors import ClientError
 from client.requests import StreamRequest
 from client.sync_client import SamplerClient
-from sampler.arrays import Arrays, Layout, allocate
-from sampler.config import preset
-from sampler.kernels import fastest_kernels
-from sampler.layouts import unpack_batch
-from sampler.stream import Shard
+from sampler.array_table import Arrays, Layout, allocate
+from sampler.config.schema import preset
+from sampler.kernels.interface import fastest_kernels
+from sampler.layouts.convert import unpack_batch
+from sampler.stream.shards import Shard
 
 PERCENTILES = (50, 90, 99, 100)
 GRACE = 2.0

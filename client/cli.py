@@ -23,7 +23,7 @@ from client.requests import require_layout
 from client.sync_client import SamplerClient
 from client.tour import tour
 from sampler.errors import InvalidRequestError, SamplerError
-from sampler.stream import Shard
+from sampler.stream.shards import Shard
 
 CANNOT_RUN = 2
 

@@ -17,9 +17,9 @@ from client.loader_source import HELD, Delivered
 from client.pinned_slots import PinnedSlots
 from client.shared_slots import SharedSlots, SlotForm
 from client.torch_rendering import render_tensors
-from sampler.arrays import Arrays
+from sampler.array_table import Arrays
 from sampler.errors import InvalidRequestError
-from sampler.spec import ServiceSpec
+from sampler.wire.spec import ServiceSpec
 
 
 def require_device(device: Any) -> None:

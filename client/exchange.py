@@ -14,14 +14,14 @@ from client.batch import PackedBatch
 from client.errors import ClientError, DigestMismatchError, ProtocolError, ServerUnavailableError, TransferError
 from client.expected_keys import ExpectedKeys
 from client.requests import Outgoing, Request, StreamRequest, require_layout
-from sampler.arrays import Layout
+from sampler.array_table import Layout
 from sampler.errors import InvalidRequestError
 from sampler.errors import ProtocolError as WireProtocolError
-from sampler.recycled import RecycledMemory
-from sampler.spec import ServiceSpec
+from sampler.memory.buffer_pool import RecycledMemory
+from sampler.wire.spec import ServiceSpec
 from sampler.version import VERSION
-from sampler.wire import MEDIA_TYPE, WireBatch
-from sampler.wire_reader import BatchReader
+from sampler.wire.messages import MEDIA_TYPE, WireBatch
+from sampler.wire.reader import BatchReader
 
 LARGEST_DOCUMENT = 16 << 20
 """Bytes of a document (a spec or a problem) past which it is refused."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from client.requests import Request, StreamRequest
-from sampler.keys import SampleKey
-from sampler.spec import ServiceSpec
-from sampler.stream import stream_keys
+from sampler.stream.keys import SampleKey
+from sampler.wire.spec import ServiceSpec
+from sampler.stream.shards import stream_keys
 
 
 class ExpectedKeys:

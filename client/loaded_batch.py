@@ -6,7 +6,7 @@ import numpy as np
 
 from client.batch import Batch, training_fields
 from client.loader_messages import Token, read_origin
-from sampler.arrays import Arrays
+from sampler.array_table import Arrays
 
 
 class LoadedBatch(Batch):

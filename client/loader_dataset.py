@@ -21,7 +21,7 @@ from client.batch_loader import Loader
 from client.errors import RequestRefusedError
 from client.loader_settings import LOADED, LoaderSettings, require_digest, resumed_step, state_of
 from client.requests import StreamRequest
-from sampler.stream import Shard
+from sampler.stream.shards import Shard
 
 
 class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed by no type checker here

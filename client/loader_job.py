@@ -8,7 +8,7 @@ import msgpack
 from client.loader_messages import frame
 from client.loader_settings import LoaderSettings
 from client.requests import StreamRequest
-from sampler.stream import Shard
+from sampler.stream.shards import Shard
 
 
 @dataclass(frozen=True, slots=True)

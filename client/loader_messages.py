@@ -28,9 +28,9 @@ from client.errors import (
     ServerUnavailableError,
     TransferError,
 )
-from sampler.keys import SampleKey
+from sampler.stream.keys import SampleKey
 from sampler.recipe import Recipe
-from sampler.wire import WireSample
+from sampler.wire.messages import WireSample
 
 LENGTH = struct.Struct("<I")
 SLOT = struct.Struct("<I")

@@ -32,8 +32,8 @@ from client.loader_messages import (
 )
 from client.loader_settings import require_digest
 from client.shared_slots import SharedSlots, SlotForm
-from sampler.arrays import Arrays
-from sampler.kernels import PLAIN, fastest_kernels
+from sampler.array_table import Arrays
+from sampler.kernels.interface import PLAIN, fastest_kernels
 
 PARENT_SECONDS = 2.0
 """How often to look whether the trainer is still there: a fork of it may hold the socket open."""

@@ -8,11 +8,11 @@ from client.errors import DigestMismatchError
 from client.policy import MOST_ATTEMPTS
 from client.requests import StreamRequest
 from client.sync_client import SamplerClient
-from sampler.arrays import Layout
+from sampler.array_table import Layout
 from sampler.errors import InvalidRequestError
-from sampler.keys import require_integer
-from sampler.spec import ServiceSpec
-from sampler.stream import STEP_LIMIT, Shard
+from sampler.stream.keys import require_integer
+from sampler.wire.spec import ServiceSpec
+from sampler.stream.shards import STEP_LIMIT, Shard
 
 MOST_AHEAD = 256
 

@@ -22,7 +22,7 @@ from client.loader_messages import Token
 from client.loader_settings import LoaderSettings
 from client.requests import StreamRequest
 from client.shared_slots import SharedSlots
-from sampler.leases import lease
+from sampler.memory.borrowed import lease
 
 log = logging.getLogger("saccade_client")
 

@@ -6,7 +6,7 @@ from client.answers import checked
 from client.batch import Batch, TorchBatch
 from client.batch_loader import Loader
 from client.loader_settings import LoaderSettings, asked
-from sampler.arrays import Layout
+from sampler.array_table import Layout
 
 AHEAD = 2
 """With one batch under way and one that waits, a trainer that is slower than its loader never waits."""

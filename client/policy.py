@@ -9,7 +9,7 @@ import stamina
 
 from client.errors import ClientError, ServerUnavailableError, TransferError
 from sampler.errors import InvalidRequestError
-from sampler.keys import require_integer
+from sampler.stream.keys import require_integer
 
 CallerT = TypeVar("CallerT", stamina.RetryingCaller, stamina.AsyncRetryingCaller)
 

@@ -12,10 +12,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.arrays import Arrays, ArraySpec, compact_table, dense_table
-from sampler.config import SamplerConfig
-from sampler.stacks import fixed, room_for, row_bytes, stacks_in
-from sampler.unnamed_file import unnamed_file
+from sampler.array_table import Arrays, ArraySpec, compact_table, dense_table
+from sampler.config.schema import SamplerConfig
+from sampler.layouts.batch_buffer import fixed, room_for, row_bytes, stacks_in
+from sampler.memory.shared_memory import unnamed_file
 
 PAGE = 4096
 """Bytes that each slot starts at a multiple of."""

@@ -6,7 +6,7 @@ from client.batch import Batch, TorchBatch
 from client.loaded_batch import loaded_batch
 from client.loader_source import Delivered
 from client.shared_slots import SharedSlots, SlotForm
-from sampler.spec import ServiceSpec
+from sampler.wire.spec import ServiceSpec
 
 BatchT_co = TypeVar("BatchT_co", bound=Batch | TorchBatch, covariant=True)
 

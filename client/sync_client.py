@@ -15,8 +15,8 @@ from client.errors import ClientError, ServerUnavailableError
 from client.exchange import HEADERS, Body, Contact, Conversation, Delivery, Probe, SpecDocument
 from client.policy import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
 from client.requests import BatchRequest, Request, StreamRequest, batch_request, stream_request
-from sampler.arrays import Layout
-from sampler.spec import ServiceSpec
+from sampler.array_table import Layout
+from sampler.wire.spec import ServiceSpec
 
 ResultT = TypeVar("ResultT")
 

@@ -25,10 +25,10 @@ from client.errors import ClientError, ServerError
 from client.requests import StreamRequest
 from client.sync_client import SamplerClient
 from client.tour_server import own_server
-from sampler.arrays import Arrays
-from sampler.keys import SampleKey
-from sampler.spec import ServiceSpec
-from sampler.stream import Shard
+from sampler.array_table import Arrays
+from sampler.stream.keys import SampleKey
+from sampler.wire.spec import ServiceSpec
+from sampler.stream.shards import Shard
 
 SEED = 7
 STEP = 12

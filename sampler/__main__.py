@@ -2,7 +2,7 @@
 
 import sys
 
-from sampler.cli import app
+from sampler.commands.cli import app
 
 if __name__ == "__main__":
     # Shells complete programs that are one word: what is installed completes the command saccade-sampler.

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.leases import lease
-from sampler.unnamed_file import unnamed_file
+from sampler.memory.borrowed import lease
+from sampler.memory.shared_memory import unnamed_file
 
 PAGE = 4096
 """Slabs begin and end at multiples of it."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
 
-from sampler.wire import PayloadDigest, encode_error, encode_header, encode_trailer
+from sampler.wire.messages import PayloadDigest, encode_error, encode_header, encode_trailer
 from service.batch_cache import Run, SharedBatch
 from service.lookahead import Lookahead
 from service.metrics import Metrics

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sampler.arrays import Layout
-from sampler.config import SamplerConfig
-from sampler.sample_writer import largest_message
+from sampler.array_table import Layout
+from sampler.config.schema import SamplerConfig
+from sampler.wire.sample_writer import largest_message
 from service.selection import Batch
 
 RUN_BYTES = 2_500_000

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sampler.wire import MEDIA_TYPE
+from sampler.wire.messages import MEDIA_TYPE
 from service.batch_body import BatchBody, SampleFailedError
 from service.budget import Gate
 from service.departure import ClientLeftError, Patience, departure

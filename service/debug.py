@@ -7,17 +7,17 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.arrays import Arrays
-from sampler.boxes import Boxes
-from sampler.colour import colour_matrix, mean_grey
-from sampler.config import SamplerConfig
-from sampler.crop import Crop, clip_to_image, make_crop
-from sampler.keys import SampleKey
-from sampler.layouts import lay_out
+from sampler.array_table import Arrays
+from sampler.ops.boxes import Boxes
+from sampler.ops.colour import colour_matrix, mean_grey
+from sampler.config.schema import SamplerConfig
+from sampler.sample.crop import Crop, clip_to_image, make_crop
+from sampler.stream.keys import SampleKey
+from sampler.layouts.convert import lay_out
 from sampler.recipe import Recipe
-from sampler.resize import Image
-from sampler.sample import ImageSource, Sample, recipe_of
-from sampler.targets import untagged
+from sampler.ops.resize import Image
+from sampler.sample.sample import ImageSource, Sample, recipe_of
+from sampler.ops.targets import untagged
 
 State = Literal["object", "ignored", "outside"]
 Corners = tuple[float, float, float, float]
@@ -25,7 +25,7 @@ Corners = tuple[float, float, float, float]
 
 
 class DebugSource(ImageSource, Protocol):
-    """What a close look needs of a dataset; `sampler.dataset.Dataset` is one."""
+    """What a close look needs of a dataset; `sampler.dataset.dataset.Dataset` is one."""
 
     @property
     def category_names(self) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ class BoxFate:
 class Inspection:
     """A sample with everything it was made of.
 
-    image: (H, W, 3) uint8 BGR. crop: (S, S, 3) uint8 BGR. dense: the arrays of `sampler.arrays.dense_table`.
+    image: (H, W, 3) uint8 BGR. crop: (S, S, 3) uint8 BGR. dense: the arrays of `sampler.array_table.dense_table`.
     untagged: how many objects have no row in tags and offsets, for want of room.
     """
 
@@ -115,7 +115,7 @@ class Inspection:
 def inspect_sample(dataset: DebugSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Inspection:
     """Make the sample of a key and keep all that went into it.
 
-    Raises what `sampler.sample.make_sample` raises: `InvalidRequestError` for an unknown index, `ImageError` for an
+    Raises what `sampler.sample.sample.make_sample` raises: `InvalidRequestError` for an unknown index, `ImageError` for an
     image that cannot be read as annotated.
     """
     names = dataset.category_names

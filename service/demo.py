@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sampler.errors import SamplerError
-from sampler.processors import processors
+from sampler.cpus import processors
 from service.demo_layout import Picture, coco_json, plan_pictures
 from service.demo_scene import encode_picture
 from service.demo_shapes import load_shapes

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from sampler.keys import EPOCH_LIMIT, SEED_LIMIT
+from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
 from service.picture import WIDTH
 
 GOLDEN_SHARE = 0.6180339887498949

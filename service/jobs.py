@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import msgpack
 
-from sampler.arrays import Layout
-from sampler.keys import SampleKey
+from sampler.array_table import Layout
+from sampler.stream.keys import SampleKey
 
 Kind = Literal["sample", "document", "picture"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from sampler.config import SamplerConfig
-from sampler.keys import SampleKey
+from sampler.config.schema import SamplerConfig
+from sampler.stream.keys import SampleKey
 from service import picture_style as style
 from service.debug import DebugSource, Inspection, inspect_sample
 from service.picture_panels import Panel, attention_panel, crop_panel, heat_panel, network_panel, original_panel

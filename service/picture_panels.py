@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from sampler.crop import scale_factor, scaled_size
+from sampler.sample.crop import scale_factor, scaled_size
 from service import picture_style as style
 from service.debug import BoxFate, Corners, Inspection
 from service.picture_marks import STATE_COLOURS, View, draw_boxes

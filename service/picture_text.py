@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from sampler.crop import scale_factor, scaled_size
+from sampler.sample.crop import scale_factor, scaled_size
 from service import picture_style as style
 from service.debug import BoxFate, Inspection, State
 from service.picture_marks import STATE_COLOURS, label_text, outline, ring

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from sampler.arrays import LAYOUTS
-from sampler.boxes import Boxes
-from sampler.compiled_kernels import COMPILED
-from sampler.config import SamplerConfig
-from sampler.keys import SampleKey
-from sampler.resize import Image
-from sampler.sample import ImageSource
-from sampler.sample_writer import largest_message, write_sample
+from sampler.array_table import LAYOUTS
+from sampler.ops.boxes import Boxes
+from sampler.kernels.compiled.crop import COMPILED
+from sampler.config.schema import SamplerConfig
+from sampler.stream.keys import SampleKey
+from sampler.ops.resize import Image
+from sampler.sample.sample import ImageSource
+from sampler.wire.sample_writer import largest_message, write_sample
 from service.arena import PROGRESS_BYTES
 from service.jobs import RunAnswer, RunJob
 

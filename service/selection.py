@@ -10,12 +10,12 @@ from typing import Annotated, Any
 from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from sampler.arrays import Layout
+from sampler.array_table import Layout
 from sampler.errors import InvalidRequestError
-from sampler.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey, require_integer
-from sampler.spec import ServiceSpec
-from sampler.stream import STEP_LIMIT, Shard, last_step, step_keys, stream_keys
-from sampler.wire import Header
+from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey, require_integer
+from sampler.wire.spec import ServiceSpec
+from sampler.stream.shards import STEP_LIMIT, Shard, last_step, step_keys, stream_keys
+from sampler.wire.messages import Header
 from service.problems import ServiceError
 
 

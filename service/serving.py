@@ -11,14 +11,14 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from sampler.arrays import LAYOUTS, Layout
-from sampler.config import SamplerConfig
-from sampler.cornernet_lite import IgnoredKeysWarning, load_config
-from sampler.dataset import Dataset, open_dataset
-from sampler.decoded_store import NO_FILE, file_state
-from sampler.digest import sample_digest
-from sampler.sample_writer import largest_message
-from sampler.spec import ServiceSpec
+from sampler.array_table import LAYOUTS, Layout
+from sampler.config.schema import SamplerConfig
+from sampler.config.cornernet_lite import IgnoredKeysWarning, load_config
+from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.decoded_store import NO_FILE, file_state
+from sampler.config.digest import sample_digest
+from sampler.wire.sample_writer import largest_message
+from sampler.wire.spec import ServiceSpec
 from service.arena import Arena, warm_bytes
 from service.batch_body import BatchMaker
 from service.batch_cache import BatchCache

@@ -14,9 +14,9 @@ from pydantic_settings import (
 )
 
 from sampler.errors import SamplerError
-from sampler.images import MAX_PIXELS
-from sampler.index_folder import default_cache_dir
-from sampler.processors import processors as processors
+from sampler.dataset.images.decode import MAX_PIXELS
+from sampler.dataset.index.cache import default_cache_dir
+from sampler.cpus import processors as processors
 from service.problems import expectation
 
 PREFIX = "SAMPLER_"

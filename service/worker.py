@@ -17,15 +17,15 @@ from typing import Any
 import cv2
 import msgpack
 
-from sampler.compiled_kernels import COMPILED, warm_up
-from sampler.config import SamplerConfig
-from sampler.dataset import Dataset
+from sampler.kernels.compiled.crop import COMPILED, warm_up
+from sampler.config.schema import SamplerConfig
+from sampler.dataset.dataset import Dataset
 from sampler.errors import SamplerError
-from sampler.layouts import lay_out
-from sampler.sample import make_sample
-from sampler.spec import config_from_dict
-from sampler.targets import untagged
-from sampler.wire import WireSample, encode_sample
+from sampler.layouts.convert import lay_out
+from sampler.sample.sample import make_sample
+from sampler.wire.spec import config_from_dict
+from sampler.ops.targets import untagged
+from sampler.wire.messages import WireSample, encode_sample
 from service.debug import sample_document
 from service.jobs import ANSWER_HEADER, REQUEST_HEADER, Job, Outcome, RunJob, decode_job
 from service.picture import sample_picture

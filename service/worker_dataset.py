@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sampler.dataset import Dataset
-from sampler.decoded_store import DecodedStore, StoreError
-from sampler.pixel_cache import PixelCache
+from sampler.dataset.dataset import Dataset
+from sampler.dataset.images.decoded_store import DecodedStore, StoreError
+from sampler.dataset.images.shared_cache import PixelCache
 
 
 def worker_dataset(setup: dict[str, Any]) -> Dataset:

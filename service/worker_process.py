@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgpack
 
-from sampler.config import SamplerConfig
+from sampler.config.schema import SamplerConfig
 from service.answers import Answers
 from service.jobs import Outcome, pack_request
 from service.problems import ServiceError

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.arrays import Arrays, allocate
-from sampler.config import PRESETS, SamplerConfig
+from sampler.array_table import Arrays, allocate
+from sampler.config.schema import PRESETS, SamplerConfig
 from tests.laws import random_numbers
 
 CATEGORIES = 3
@@ -26,7 +26,7 @@ CONFIGS = {
 
 @dataclass(frozen=True, slots=True)
 class CompactBatch:
-    """B samples, stacked as `sampler.batch_rendering.render_batch` takes them."""
+    """B samples, stacked as `sampler.layouts.render.render_batch` takes them."""
 
     crops: NDArray[np.uint8]
     colours: NDArray[np.float32]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from client import AsyncSamplerClient, Batch, SamplerClient
-from sampler.spec import ServiceSpec
+from sampler.wire.spec import ServiceSpec
 
 
 class AnyClient(Protocol):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sampler.dataset import Dataset, open_dataset
+from sampler.dataset.dataset import Dataset, open_dataset
 from tests.scenes import write_scenes
 from tests.stores import Source
 

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from sampler.file_stamps import TICK
+from sampler.dataset.fingerprint import TICK
 
 
 def wait_for_the_clock() -> None:

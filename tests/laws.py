@@ -6,13 +6,13 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.arrays import Arrays, Layout
-from sampler.boxes import Boxes
-from sampler.config import SamplerConfig
-from sampler.keys import SampleKey
-from sampler.layouts import lay_out
-from sampler.sample import ImageSource, make_sample
-from sampler.stream import Shard, step_keys
+from sampler.array_table import Arrays, Layout
+from sampler.ops.boxes import Boxes
+from sampler.config.schema import SamplerConfig
+from sampler.stream.keys import SampleKey
+from sampler.layouts.convert import lay_out
+from sampler.sample.sample import ImageSource, make_sample
+from sampler.stream.shards import Shard, step_keys
 
 CATEGORIES = 5
 

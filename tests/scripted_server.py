@@ -16,17 +16,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 
-from sampler.arrays import Layout
-from sampler.boxes import Boxes
-from sampler.config import AttentionMap, SamplerConfig, preset
-from sampler.keys import SampleKey
-from sampler.layouts import lay_out
-from sampler.resize import Image
-from sampler.sample import make_sample
-from sampler.spec import ServiceSpec
-from sampler.stream import Shard, step_keys
-from sampler.targets import untagged
-from sampler.wire import (
+from sampler.array_table import Layout
+from sampler.ops.boxes import Boxes
+from sampler.config.schema import AttentionMap, SamplerConfig, preset
+from sampler.stream.keys import SampleKey
+from sampler.layouts.convert import lay_out
+from sampler.ops.resize import Image
+from sampler.sample.sample import make_sample
+from sampler.wire.spec import ServiceSpec
+from sampler.stream.shards import Shard, step_keys
+from sampler.ops.targets import untagged
+from sampler.wire.messages import (
     MEDIA_TYPE,
     Header,
     PayloadDigest,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sampler.dataset import Dataset
-from sampler.decoded_store import DecodedStore, find_store, store_folder
+from sampler.dataset.dataset import Dataset
+from sampler.dataset.images.decoded_store import DecodedStore, find_store, store_folder
 from sampler.errors import ImageError
-from sampler.store_writer import open_writer
+from sampler.dataset.images.store_writer import open_writer
 
 Source = tuple[Path, Path]
 """Annotation file and image folder."""
@@ -18,8 +18,9 @@ Source = tuple[Path, Path]
 START = """
 import os, sys, time
 from pathlib import Path
-from sampler import dataset, store_writer
-from sampler.cli import app
+from sampler.dataset import dataset
+from sampler.dataset.images import store_writer
+from sampler.commands.cli import app
 store_writer.CHECKPOINT_BYTES = 0
 {before}
 app(sys.argv[1:])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sampler.annotations import (
+from sampler.dataset.coco.annotations import (
     BAD_SEGMENTATION,
     NO_AREA,
     NO_BOX,
@@ -307,7 +307,7 @@ def test_a_loaded_object_that_is_not_coco_is_refused() -> None:
 def test_pycocotools_is_imported_only_for_annotations_without_a_box(tmp_path: Path) -> None:
     file = write_json(tmp_path / "small.json", small_coco())
     code = (
-        "import sys; from pathlib import Path; from sampler.annotations import read_annotations\n"
+        "import sys; from pathlib import Path; from sampler.dataset.coco.annotations import read_annotations\n"
         f"read_annotations(Path({str(file)!r})); assert not any('pycocotools' in name for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sampler.wire_reader import RemoteError
+from sampler.wire.reader import RemoteError
 from tests.coco_files import image_entry, small_coco, write_dataset
 from tests.live_server import LiveServer, live_server, until
 from tests.test_service_load import slow_client

@@ -1,9 +1,9 @@
 """Batches are told apart by all of their keys, whatever a table of them looks at first."""
 
-from sampler.config import preset
-from sampler.keys import SampleKey
-from sampler.spec import ServiceSpec
-from sampler.wire import Header
+from sampler.config.schema import preset
+from sampler.stream.keys import SampleKey
+from sampler.wire.spec import ServiceSpec
+from sampler.wire.messages import Header
 from service.selection import Batch, BatchParameters, StreamParameters, select_batch, select_stream
 
 SPEC = ServiceSpec("d" * 32, "e" * 32, 100, ("ant", "bee"), preset("cornernet_saccade"), 64, 1024)

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampler.arrays import LAYOUTS, Arrays, Layout, allocate
-from sampler.batch_rendering import render_batch
-from sampler.compiled_kernels import COMPILED
-from sampler.config import PRESETS, SamplerConfig
-from sampler.gaussian import bump
-from sampler.kernels import PLAIN, Kernels
-from sampler.keys import SampleKey
-from sampler.layouts import compact_to_dense, lay_out, unpack_batch
-from sampler.sample import make_sample
+from sampler.array_table import LAYOUTS, Arrays, Layout, allocate
+from sampler.layouts.render import render_batch
+from sampler.kernels.compiled.crop import COMPILED
+from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.ops.gaussian import bump
+from sampler.kernels.interface import PLAIN, Kernels
+from sampler.stream.keys import SampleKey
+from sampler.layouts.convert import compact_to_dense, lay_out, unpack_batch
+from sampler.sample.sample import make_sample
 from tests.batches import CATEGORIES, CONFIGS, CompactBatch, random_batch, soiled
 from tests.laws import Pictures, assert_same_arrays, random_numbers
 

@@ -10,7 +10,7 @@ from benchmarks.material import Material
 from benchmarks.plot import draw
 from benchmarks.row import NO_LIMIT, Row, each_run, paired
 from benchmarks.table import cells, markdown, put_into
-from sampler.dataset import open_dataset
+from sampler.dataset.dataset import open_dataset
 from tests.live_server import ROOT
 
 MET = Row("quick", "ms", 1.0, "limit", 2.0, 1.5)

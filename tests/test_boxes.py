@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler import boxes as box
-from sampler.boxes import Boxes
+from sampler.ops import boxes as box
+from sampler.ops.boxes import Boxes
 
 SIDES = st.floats(-1e4, 1e4, width=32)
 ROWS = st.lists(st.tuples(SIDES, SIDES, SIDES, SIDES), max_size=8)

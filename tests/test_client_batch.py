@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client import Batch, ClientError, MissingExtraError, RequestRefusedError, SamplerClient, StreamRequest
-from sampler.arrays import LAYOUTS, dense_table
-from sampler.config import SamplerConfig
-from sampler.keys import SampleKey
-from sampler.layouts import compact, compact_to_dense
+from sampler.array_table import LAYOUTS, dense_table
+from sampler.config.schema import SamplerConfig
+from sampler.stream.keys import SampleKey
+from sampler.layouts.convert import compact, compact_to_dense
 from sampler.recipe import Recipe
-from sampler.sample import make_sample
-from sampler.stream import Shard, step_keys
+from sampler.sample.sample import make_sample
+from sampler.stream.shards import Shard, step_keys
 from tests.client_twins import Make, clients
 from tests.scripted_server import SMALL_CORNERNET, SMALL_SACCADE, ScriptedServer, scripted
 

@@ -31,7 +31,7 @@ from client import (
 )
 from client.answers import retry_after
 from client.policy import RetryHook
-from sampler.wire import encode_error
+from sampler.wire.messages import encode_error
 from tests.client_twins import Make, clients
 from tests.scripted_server import Answer, Asked, Script, ScriptedServer, problem, scripted
 

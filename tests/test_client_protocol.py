@@ -19,9 +19,9 @@ from client.exchange import Delivery, SpecDocument
 from client.requests import IndexRequest, StreamRequest
 from sampler.errors import ProtocolError as WireProtocolError
 from sampler.errors import SamplerError
-from sampler.keys import SampleKey
-from sampler.stream import Shard
-from sampler.wire import Header, encode_header, encode_sample, encode_trailer
+from sampler.stream.keys import SampleKey
+from sampler.stream.shards import Shard
+from sampler.wire.messages import Header, encode_header, encode_sample, encode_trailer
 from tests.client_twins import Make, clients
 from tests.scripted_server import Answer, Asked, Script, ScriptedServer, scripted, sealed
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from client.exchange import normal_url
 from client.requests import LONGEST_URL, IndexRequest, StepRequest, StreamRequest, batch_request, stream_request
 from sampler.errors import InvalidRequestError
-from sampler.keys import SampleKey
-from sampler.spec import ServiceSpec
-from sampler.stream import Shard, step_keys
+from sampler.stream.keys import SampleKey
+from sampler.wire.spec import ServiceSpec
+from sampler.stream.shards import Shard, step_keys
 from tests.scripted_server import SMALL_SACCADE
 
 BASE = "http://host:8000"

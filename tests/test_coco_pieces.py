@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler.annotations import Annotations, parse_annotations, scan_annotations
-from sampler.coco_pieces import MOST, IrregularError, take_arrays
+from sampler.dataset.coco.annotations import Annotations, parse_annotations, scan_annotations
+from sampler.dataset.coco.chunked_json import MOST, IrregularError, take_arrays
 from sampler.errors import AnnotationError
 from tests.coco_files import Entry, box_entry, category_entry, coco, image_entry, small_coco
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sampler.colour import apply_colour, colour_matrix, mean_grey
-from sampler.config import PRESETS, SamplerConfig
+from sampler.ops.colour import apply_colour, colour_matrix, mean_grey
+from sampler.config.schema import PRESETS, SamplerConfig
 from sampler.recipe import JITTER_STEPS, Recipe
 from tests.laws import random_numbers
 

@@ -8,14 +8,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sampler.boxes import Boxes, Frame
-from sampler.compiled_kernels import COMPILED
-from sampler.crop import plan_crop
-from sampler.draw import draw_recipe
-from sampler.gaussian import bump_radius
-from sampler.kernels import PLAIN
-from sampler.keys import SampleKey, order_words, recipe_words
-from sampler.targets import draw_targets
+from sampler.ops.boxes import Boxes, Frame
+from sampler.kernels.compiled.crop import COMPILED
+from sampler.sample.crop import plan_crop
+from sampler.sample.draw import draw_recipe
+from sampler.ops.gaussian import bump_radius
+from sampler.kernels.interface import PLAIN
+from sampler.stream.keys import SampleKey, order_words, recipe_words
+from sampler.ops.targets import draw_targets
 from tests.batches import CATEGORIES, CONFIGS, random_batch, soiled
 from tests.laws import assert_same_arrays, random_boxes, random_numbers
 

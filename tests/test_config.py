@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sampler.config import PRESETS, AttentionMap, SamplerConfig, preset
+from sampler.config.schema import PRESETS, AttentionMap, SamplerConfig, preset
 from sampler.errors import ConfigError
 
 SACCADE = PRESETS["cornernet_saccade"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sampler.config import PRESETS
-from sampler.cornernet_lite import IgnoredKeysWarning, config_of, load_config
+from sampler.config.schema import PRESETS
+from sampler.config.cornernet_lite import IgnoredKeysWarning, config_of, load_config
 from sampler.errors import ConfigError
 
 SACCADE = PRESETS["cornernet_saccade"]

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sampler.boxes import Boxes
-from sampler.config import PRESETS
-from sampler.crop import Crop, make_crop, window_at
-from sampler.draw import draw_recipe
+from sampler.ops.boxes import Boxes
+from sampler.config.schema import PRESETS
+from sampler.sample.crop import Crop, make_crop, window_at
+from sampler.sample.draw import draw_recipe
 from sampler.errors import RecipeError
-from sampler.keys import SampleKey
+from sampler.stream.keys import SampleKey
 from sampler.recipe import Recipe
 from tests.laws import random_boxes, random_numbers
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sampler.dataset import Dataset, open_dataset
+from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.errors import AnnotationError, ImageError, InvalidRequestError
 from tests.coco_files import box_entry, opencv_pixels, small_coco, write_dataset, write_json
 
@@ -144,7 +144,7 @@ def test_a_loaded_coco_object_gives_the_same_dataset(dataset: Dataset, tmp_path:
 def test_the_users_cache_folder_is_the_default(tmp_path: Path) -> None:
     annotations, images = write_dataset(tmp_path)
     code = (
-        "import sys; from pathlib import Path; from sampler.dataset import open_dataset\n"
+        "import sys; from pathlib import Path; from sampler.dataset.dataset import open_dataset\n"
         "print(open_dataset(Path(sys.argv[1]), Path(sys.argv[2]), progress=True).index_dir)"
     )
     home = {"HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin"}

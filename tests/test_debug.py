@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
-from sampler.arrays import dense_table
-from sampler.config import PRESETS, SamplerConfig, preset
-from sampler.dataset import Dataset, open_dataset
+from sampler.array_table import dense_table
+from sampler.config.schema import PRESETS, SamplerConfig, preset
+from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.errors import InvalidRequestError
-from sampler.keys import SampleKey
-from sampler.layouts import lay_out
+from sampler.stream.keys import SampleKey
+from sampler.layouts.convert import lay_out
 from sampler.recipe import Recipe
-from sampler.sample import make_sample
+from sampler.sample.sample import make_sample
 from service.debug import inspect_sample, sample_document
 
 BOXES = (

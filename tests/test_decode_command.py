@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sampler.dataset import Dataset, open_dataset
+from sampler.dataset.dataset import Dataset, open_dataset
 from tests.coco_files import write_jpeg
 from tests.scenes import IMAGES
 from tests.stores import Source, assert_complete, content, decode, folder_for, open_store

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from sampler.dataset import Dataset, open_dataset
-from sampler.decoded_store import StoreError
+from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.decoded_store import StoreError
 from tests.coco_files import write_jpeg
 from tests.scenes import IMAGES
 from tests.stores import (

@@ -11,15 +11,15 @@ import httpx
 import numpy as np
 import pytest
 
-from sampler.arrays import LAYOUTS, Layout
-from sampler.config import preset
-from sampler.dataset import Dataset, open_dataset
-from sampler.decoded_store import PAGE, DecodedStore, StoreError, find_store
+from sampler.array_table import LAYOUTS, Layout
+from sampler.config.schema import preset
+from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.decoded_store import PAGE, DecodedStore, StoreError, find_store
 from sampler.errors import ImageError
-from sampler.keys import SampleKey
-from sampler.layouts import lay_out
-from sampler.pixel_cache import PixelCache
-from sampler.sample import make_sample
+from sampler.stream.keys import SampleKey
+from sampler.layouts.convert import lay_out
+from sampler.dataset.images.shared_cache import PixelCache
+from sampler.sample.sample import make_sample
 from service.decoded import find_decoded
 from service.settings import Settings
 from service.worker_dataset import worker_dataset

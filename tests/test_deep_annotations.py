@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sampler.annotations import loaded_annotations, parse_annotations, scan_annotations
+from sampler.dataset.coco.annotations import loaded_annotations, parse_annotations, scan_annotations
 from sampler.errors import AnnotationError
 from tests.coco_files import small_coco
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from sampler.config import PRESETS, SamplerConfig
-from sampler.digest import config_digest, sample_digest
+from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.config.digest import config_digest, sample_digest
 
 SACCADE = PRESETS["cornernet_saccade"]
 

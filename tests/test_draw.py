@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from sampler.boxes import Boxes
-from sampler.config import PRESETS, SamplerConfig
-from sampler.draw import Word, centre_margin, draw_recipe, fixed_recipe
-from sampler.keys import SampleKey
+from sampler.ops.boxes import Boxes
+from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.sample.draw import Word, centre_margin, draw_recipe, fixed_recipe
+from sampler.stream.keys import SampleKey
 from sampler.recipe import JITTER_STEPS, Recipe
-from sampler.sample import cook
+from sampler.sample.sample import cook
 from tests.laws import random_boxes, random_numbers
 
 SACCADE = PRESETS["cornernet_saccade"]

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from client import SamplerClient
-from sampler.arrays import LAYOUTS, array_table
-from sampler.config import preset
-from sampler.dataset import open_dataset
-from sampler.keys import SampleKey
-from sampler.layouts import compact_to_dense, lay_out, sparse_to_dense
-from sampler.sample import cook, make_sample
-from sampler.wire import WireBatch
+from sampler.array_table import LAYOUTS, array_table
+from sampler.config.schema import preset
+from sampler.dataset.dataset import open_dataset
+from sampler.stream.keys import SampleKey
+from sampler.layouts.convert import compact_to_dense, lay_out, sparse_to_dense
+from sampler.sample.sample import cook, make_sample
+from sampler.wire.messages import WireBatch
 from tests.live_server import ROOT, LiveServer, environment, live_server
 from tests.wire_client import batches, body, get_spec, one_batch
 

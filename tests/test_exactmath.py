@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from sampler import exactmath, words
+from sampler.rng import exact_math as exactmath
+from sampler.rng import distributions as words
 
 
 def ulps(found: float, expected: float) -> float:

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from client.expected_keys import ExpectedKeys
 from client.requests import IndexRequest, Request, StepRequest, StreamRequest
-from sampler.config import PRESETS
+from sampler.config.schema import PRESETS
 from sampler.errors import InvalidRequestError
-from sampler.keys import SampleKey
-from sampler.order import epoch_order, epoch_orders
-from sampler.spec import ServiceSpec
-from sampler.stream import MOST_AT_ONCE, STEP_LIMIT, Shard, keys_of_steps, last_step, step_keys
+from sampler.stream.keys import SampleKey
+from sampler.stream.epoch_order import epoch_order, epoch_orders
+from sampler.wire.spec import ServiceSpec
+from sampler.stream.shards import MOST_AT_ONCE, STEP_LIMIT, Shard, keys_of_steps, last_step, step_keys
 
 SIZES = st.one_of(st.integers(1, 300), st.integers(1, 1 << 62))
 SEEDS = st.integers(0, (1 << 64) - 1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler.gaussian import bump, bump_radius, clear_bump, draw_bump
+from sampler.ops.gaussian import bump, bump_radius, clear_bump, draw_bump
 
 
 def overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:

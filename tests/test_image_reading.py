@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sampler.errors import ImageError
-from sampler.images import read_image
+from sampler.dataset.images.decode import read_image
 from tests.coco_files import opencv_pixels, write_jpeg
 
 

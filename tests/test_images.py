@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sampler.errors import ImageError
-from sampler.image_header import BadHeaderError, read_header
-from sampler.images import MAX_PIXELS, read_image
+from sampler.dataset.images.header import BadHeaderError, read_header
+from sampler.dataset.images.decode import MAX_PIXELS, read_image
 from tests.coco_files import opencv_pixels, photo, write_image, write_jpeg
 
 TURNED = (5, 6, 7, 8)
@@ -269,7 +269,7 @@ def test_an_image_of_60000_by_60000_pixels_is_refused_at_no_cost(make, tmp_path:
     file = make(tmp_path / f"huge.{make.__name__.removeprefix('huge_')}")
     code = (
         "import resource, sys; from pathlib import Path\n"
-        "from sampler.errors import ImageError; from sampler.images import read_image\n"
+        "from sampler.errors import ImageError; from sampler.dataset.images.decode import read_image\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try: read_image(Path(sys.argv[1]), 60000, 60000)\n"
         "except ImageError as error: print(error.kind)\n"

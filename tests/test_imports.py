@@ -17,7 +17,7 @@ ALLOWED = {"sampler": {"sampler"}, "service": {"service", "sampler"}, "client": 
 
 INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("client.batch", "torch"): "an extra that most users of arrays do without",
-    ("sampler.segmentation", "pycocotools"): "only for annotations that carry nothing but a segmentation",
+    ("sampler.dataset.coco.segmentation", "pycocotools"): "only for annotations that carry nothing but a segmentation",
 }
 """(module, what it imports): why it does so inside a function."""
 
@@ -133,7 +133,7 @@ def test_importing_the_sampler_loads_numpy_and_msgpack_at_most() -> None:
 
 
 def test_the_wire_needs_msgpack_and_xxhash_and_no_more() -> None:
-    assert loaded_by("import sampler.wire_reader") == {"sampler", "numpy", "msgpack", "xxhash"}
+    assert loaded_by("import sampler.wire.reader") == {"sampler", "numpy", "msgpack", "xxhash"}
 
 
 def test_importing_the_client_loads_nothing_of_the_server() -> None:

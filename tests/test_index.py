@@ -16,10 +16,10 @@ from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler.annotations import parse_annotations, read_annotations
+from sampler.dataset.coco.annotations import parse_annotations, read_annotations
 from sampler.errors import AnnotationError
-from sampler.index import ARRAYS, Index, build_index
-from sampler.index_folder import default_cache_dir, ensure_index, is_sound, load_index
+from sampler.dataset.index.arrays import ARRAYS, Index, build_index
+from sampler.dataset.index.cache import default_cache_dir, ensure_index, is_sound, load_index
 from tests.coco_files import Entry, box_entry, category_entry, coco, image_entry, small_coco, write_json
 from tests.processes import unmeasured_environment
 
@@ -264,7 +264,7 @@ def test_a_refused_file_leaves_no_index(tmp_path: Path) -> None:
 def test_several_processes_building_at_once_all_get_the_one_index(tmp_path: Path) -> None:
     file = write_json(tmp_path / "a.json", synthetic())
     code = (
-        "import sys; from pathlib import Path; from sampler.index_folder import ensure_index, load_index\n"
+        "import sys; from pathlib import Path; from sampler.dataset.index.cache import ensure_index, load_index\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "print(load_index(ensure_index(Path(sys.argv[1]), Path(sys.argv[2]))).digest)"
     )
@@ -283,7 +283,7 @@ def test_several_processes_building_at_once_all_get_the_one_index(tmp_path: Path
 def test_a_builder_that_is_killed_half_way_leaves_nothing_that_stops_the_next(tmp_path: Path) -> None:
     file = write_json(tmp_path / "a.json", small_coco())
     code = (
-        "import sys, time; from pathlib import Path; import sampler.index_folder as f\n"
+        "import sys, time; from pathlib import Path; import sampler.dataset.index.cache as f\n"
         "save = f._save\n"
         "def stall(file, array):\n"
         "    save(file, array)\n"
@@ -306,7 +306,7 @@ def test_a_builder_waits_for_another_one(tmp_path: Path) -> None:
     file = write_json(tmp_path / "a.json", small_coco())
     (tmp_path / "indexes").mkdir()
     code = (
-        "import sys; from pathlib import Path; from sampler.index_folder import ensure_index\n"
+        "import sys; from pathlib import Path; from sampler.dataset.index.cache import ensure_index\n"
         "print(ensure_index(Path(sys.argv[1]), Path(sys.argv[2])))"
     )
     with FileLock(tmp_path / "indexes/.lock"):
@@ -322,7 +322,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_no_half_index(tmp_path: Path)
     """A limit on the size of files stands for the disk: the write fails in the same way, in the same place."""
     file = write_json(tmp_path / "a.json", synthetic())
     code = (
-        "import resource, sys; from pathlib import Path; from sampler.index_folder import ensure_index\n"
+        "import resource, sys; from pathlib import Path; from sampler.dataset.index.cache import ensure_index\n"
         "from sampler.errors import AnnotationError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         "try: ensure_index(Path(sys.argv[1]), Path(sys.argv[2]))\n"
@@ -376,7 +376,7 @@ def test_a_file_the_size_of_train2017_is_indexed_in_seconds_and_little_memory(tm
     images, categories = [image_entry(n) for n in range(12_000)], [category_entry(n) for n in range(1, 81)]
     file = write_json(tmp_path / "big.json", coco(images, annotations, categories))
     code = (
-        "import resource, sys, time; from pathlib import Path; from sampler.index_folder import ensure_index\n"
+        "import resource, sys, time; from pathlib import Path; from sampler.dataset.index.cache import ensure_index\n"
         "before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()\n"
         "ensure_index(Path(sys.argv[1]), Path(sys.argv[2]))\n"
         "print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from sampler import index_files
-from sampler.dataset import Dataset
+from sampler.dataset.index import storage as index_files
+from sampler.dataset.dataset import Dataset
 from sampler.errors import AnnotationError
-from sampler.index_files import check_index, is_sound, write_checked
-from sampler.index_folder import ensure_index
+from sampler.dataset.index.storage import check_index, is_sound, write_checked
+from sampler.dataset.index.cache import ensure_index
 from tests.coco_files import write_dataset
 from tests.file_changes import flip_a_byte
 

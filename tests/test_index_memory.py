@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.synthetic_index import write_synthetic_index
-from sampler.dataset import Dataset
-from sampler.index import ARRAYS
-from sampler.index_files import check_index, write_checked
-from sampler.known_sources import Source
+from sampler.dataset.dataset import Dataset
+from sampler.dataset.index.arrays import ARRAYS
+from sampler.dataset.index.storage import check_index, write_checked
+from sampler.dataset.index.known_sources import Source
 from tests.coco_files import write_json
 from tests.file_changes import wait_for_the_clock
 from tests.python_process import run
@@ -17,8 +17,8 @@ MEGABYTE = 1 << 20
 MEMORY = """
 import resource, sys
 from pathlib import Path
-from sampler.dataset import Dataset
-from sampler.index_folder import ensure_index
+from sampler.dataset.dataset import Dataset
+from sampler.dataset.index.cache import ensure_index
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 before, arguments = peak(), [Path(name) for name in sys.argv[1:]]
 """

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sampler import known_sources
+from sampler.dataset.index import known_sources
 from sampler.errors import AnnotationError
-from sampler.file_stamps import TICK, Stamp, settled, stamp
-from sampler.index_files import load_index
-from sampler.index_folder import ensure_index
+from sampler.dataset.fingerprint import TICK, Stamp, settled, stamp
+from sampler.dataset.index.storage import load_index
+from sampler.dataset.index.cache import ensure_index
 from tests.file_changes import longer, replaced, same_bytes, same_size_and_time, touched, wait_for_the_clock
 from tests.python_process import run
 
@@ -87,7 +87,7 @@ def test_a_disk_that_is_full_when_the_note_is_written_leaves_no_part_of_it(annot
     [note] = (tmp_path / "indexes/.sources").iterdir()
     note.unlink()
     code = (
-        "import resource, sys; from pathlib import Path; from sampler.index_folder import ensure_index\n"
+        "import resource, sys; from pathlib import Path; from sampler.dataset.index.cache import ensure_index\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
         "print(ensure_index(Path(sys.argv[1]), Path(sys.argv[2])))"
     )
@@ -97,7 +97,7 @@ def test_a_disk_that_is_full_when_the_note_is_written_leaves_no_part_of_it(annot
 
 def test_two_builders_at_once_leave_one_index_and_one_note(annotations: Path, tmp_path: Path, read: list[str]) -> None:
     code = (
-        "import sys; from pathlib import Path; from sampler.index_folder import ensure_index\n"
+        "import sys; from pathlib import Path; from sampler.dataset.index.cache import ensure_index\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "print(ensure_index(Path(sys.argv[1]), Path(sys.argv[2])))"
     )

@@ -5,12 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sampler.kept_code import SOURCES, forget_stale
+from sampler.kernels.compiled.code_cache import SOURCES, forget_stale
 from tests.live_server import ROOT
 
 
 def keep(folder: Path) -> list[Path]:
-    files = [folder / "compiled_kernels._resize_rows-1.py311.nbi", folder / "compiled_words._words-1.py311.1.nbc"]
+    files = [folder / "crop._resize_rows-1.py311.nbi", folder / "philox._words-1.py311.1.nbc"]
     for file in files:
         file.touch()
     return files
@@ -38,7 +38,7 @@ def test_code_of_other_sources_or_of_unknown_ones_goes(tmp_path: Path) -> None:
 
 
 def test_whoever_keeps_code_looks_at_its_sources_first(tmp_path: Path) -> None:
-    code = "from sampler.compiled_kernels import keep_all; keep_all()"
+    code = "from sampler.kernels.compiled.crop import keep_all; keep_all()"
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
     (note,) = tmp_path.rglob(SOURCES)

@@ -10,11 +10,11 @@ from tests.laws import CATEGORIES
 ROOT = Path(__file__).parent.parent
 
 RENDER = f"""
-from sampler.compiled_rendering import RENDERING
-from sampler.config import PRESETS
-from sampler.kernels import fastest_kernels
-from sampler.layouts import unpack_batch
-from sampler.arrays import allocate
+from sampler.kernels.compiled.colour import RENDERING
+from sampler.config.schema import PRESETS
+from sampler.kernels.interface import fastest_kernels
+from sampler.layouts.convert import unpack_batch
+from sampler.array_table import allocate
 import numpy as np
 
 config = PRESETS["cornernet_saccade"]

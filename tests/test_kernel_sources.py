@@ -8,17 +8,17 @@ import pytest
 
 from tests.live_server import ROOT
 
-FILES = sorted((ROOT / "sampler").glob("compiled_*.py"))
+FILES = sorted((ROOT / "sampler/kernels/compiled").glob("*.py"))
 
 
 def borrowed(tree: ast.Module) -> set[str]:
-    """The names that a module takes from modules of the project which are not named compiled_*."""
+    """The names that a module imports from outside `sampler/kernels/compiled`."""
     imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
     modules = [one.module or "" for one in imports]
     foreign = [
         one
         for one, name in zip(imports, modules, strict=True)
-        if name.startswith("sampler.") and "compiled_" not in name
+        if name.startswith("sampler.") and not name.startswith("sampler.kernels.compiled.")
     ]
     return {alias.asname or alias.name for one in foreign for alias in one.names}
 

@@ -13,14 +13,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sampler.compiled_kernels import COMPILED, keep_compiled
-from sampler.config import PRESETS, SamplerConfig
-from sampler.images import read_image
-from sampler.kernels import PLAIN, Kernels
-from sampler.keys import SampleKey
-from sampler.layouts import lay_out
+from sampler.kernels.compiled.crop import COMPILED, keep_compiled
+from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.dataset.images.decode import read_image
+from sampler.kernels.interface import PLAIN, Kernels
+from sampler.stream.keys import SampleKey
+from sampler.layouts.convert import lay_out
 from sampler.recipe import Recipe
-from sampler.sample import cook, make_sample
+from sampler.sample.sample import cook, make_sample
 from tests.laws import random_numbers
 from tests.live_server import ROOT
 
@@ -133,7 +133,7 @@ def test_the_published_crops_come_out_of_the_compiled_loops(shared: Path) -> Non
 
 def test_compiled_code_is_kept_and_found_again(tmp_path: Path) -> None:
     def compiled() -> set[str]:
-        code = "from sampler.compiled_kernels import warm_up; warm_up()"
+        code = "from sampler.kernels.compiled.crop import warm_up; warm_up()"
         environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
         return {file.name for file in tmp_path.rglob("*.nb?")}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sampler.errors import InvalidRequestError
-from sampler.keys import EPOCH_LIMIT, INDEX_LIMIT, SEED_LIMIT, SampleKey, order_words, recipe_words
+from sampler.stream.keys import EPOCH_LIMIT, INDEX_LIMIT, SEED_LIMIT, SampleKey, order_words, recipe_words
 
 KEYS = st.builds(
     SampleKey, st.integers(0, SEED_LIMIT - 1), st.integers(0, EPOCH_LIMIT - 1), st.integers(0, INDEX_LIMIT - 1)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from client import SamplerClient
-from sampler.stream import Shard, last_step, step_keys
+from sampler.stream.shards import Shard, last_step, step_keys
 from tests.live_server import LiveServer
 from tests.loading import load
 

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampler.arrays import LAYOUTS, Arrays, Layout, allocate, array_table, largest_sample
-from sampler.config import PRESETS, SamplerConfig
-from sampler.draw import draw_recipe
+from sampler.array_table import LAYOUTS, Arrays, Layout, allocate, array_table, largest_sample
+from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.sample.draw import draw_recipe
 from sampler.errors import InvalidRequestError
-from sampler.keys import SampleKey
-from sampler.layouts import (
+from sampler.stream.keys import SampleKey
+from sampler.layouts.convert import (
     compact,
     compact_to_dense,
     dense_to_sparse,
@@ -29,7 +29,7 @@ from sampler.layouts import (
     sparse_to_dense,
     unpack_into,
 )
-from sampler.sample import Sample, cook, make_sample, recipe_of
+from sampler.sample.sample import Sample, cook, make_sample, recipe_of
 from tests.laws import (
     CATEGORIES,
     Pictures,
@@ -96,7 +96,7 @@ class TestPureFunction:
     def test_another_process_makes_the_same_bytes(self, hash_seed: str) -> None:
         keys = [SampleKey(7, epoch, index) for epoch in range(2) for index in range(5)]
         program = (
-            "from sampler.keys import SampleKey\nfrom tests.test_layouts import fingerprint\n"
+            "from sampler.stream.keys import SampleKey\nfrom tests.test_layouts import fingerprint\n"
             "import numpy as np, random\nnp.random.seed(1); random.seed(2)\n"
             f"keys = {[(key.seed, key.epoch, key.index) for key in keys]}\n"
             "for layout in ('compact', 'sparse', 'dense'):\n"

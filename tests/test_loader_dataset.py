@@ -12,8 +12,8 @@ import pytest
 
 from client import Batch, MissingExtraError, RequestRefusedError, SampleError, SamplerClient, TorchBatch
 from client.loader_settings import asked
-from sampler.stream import step_keys
-from sampler.wire import encode_error
+from sampler.stream.shards import step_keys
+from sampler.wire.messages import encode_error
 from tests.loading import STREAM, load
 from tests.scripted_server import SMALL_CORNERNET, SMALL_SACCADE, Answer, ScriptedServer, scripted
 

@@ -23,7 +23,7 @@ from client import (
 )
 from client import errors as client_errors
 from client.loader_messages import ERRORS, error_frame, read_token
-from sampler.wire import encode_error
+from sampler.wire.messages import encode_error
 from tests.loading import ROOT, STREAM, TRAINER, load, process_of, steps
 from tests.processes import unmeasured_environment
 from tests.scripted_server import Answer, Asked, ScriptedServer, problem, scripted

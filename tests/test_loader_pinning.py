@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from client.shared_slots import SharedSlots
-from sampler.spec import ServiceSpec
+from sampler.wire.spec import ServiceSpec
 from tests.scripted_server import SMALL_SACCADE
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")

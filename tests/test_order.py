@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sampler.errors import InvalidRequestError
-from sampler.keys import EPOCH_LIMIT, SEED_LIMIT
-from sampler.order import epoch_order
+from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
+from sampler.stream.epoch_order import epoch_order
 
 SEEDS = st.integers(0, SEED_LIMIT - 1)
 EPOCHS = st.integers(0, EPOCH_LIMIT - 1)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from client import PackedBatch, RequestRefusedError, SamplerClient, StreamRequest
-from sampler.arrays import LAYOUTS, Arrays, Layout, allocate
-from sampler.kernels import PLAIN
-from sampler.stream import Shard
+from sampler.array_table import LAYOUTS, Arrays, Layout, allocate
+from sampler.kernels.interface import PLAIN
+from sampler.stream.shards import Shard
 from tests.scripted_server import ScriptedServer, scripted
 
 

@@ -13,10 +13,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from sampler.config import PRESETS, AttentionMap, preset
-from sampler.dataset import Dataset, open_dataset
+from sampler.config.schema import PRESETS, AttentionMap, preset
+from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.errors import InvalidRequestError
-from sampler.keys import SampleKey
+from sampler.stream.keys import SampleKey
 from service import picture_style as style
 from service.debug import Inspection, inspect_sample
 from service.explorer import explorer_page, leap

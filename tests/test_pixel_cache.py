@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler.dataset import Dataset, open_dataset
+from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.errors import ImageError
-from sampler.pixel_cache import MEGABYTE, PixelCache
+from sampler.dataset.images.shared_cache import MEGABYTE, PixelCache
 from tests.coco_files import write_dataset
 from tests.live_server import LiveServer, live_server, until
 from tests.wire_client import body
@@ -32,8 +32,8 @@ def picture(index: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray
 
 CHURN = """
 import sys
-from sampler import pixel_cache
-from sampler.pixel_cache import PixelCache
+from sampler.dataset.images import shared_cache as pixel_cache
+from sampler.dataset.images.shared_cache import PixelCache
 import numpy as np
 
 def picture(index):

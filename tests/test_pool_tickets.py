@@ -8,9 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sampler.config import preset
-from sampler.dataset import open_dataset
-from sampler.keys import SampleKey
+from sampler.config.schema import preset
+from sampler.dataset.dataset import open_dataset
+from sampler.stream.keys import SampleKey
 from service.arena import Arena
 from service.jobs import RunJob
 from service.pool import Ticket, WorkerPool
@@ -115,8 +115,8 @@ def test_a_stop_waits_for_a_worker_that_is_being_ended(
 
 CRAMPED = """
 import resource
-from sampler.config import preset
-from sampler.spec import ServiceSpec
+from sampler.config.schema import preset
+from sampler.wire.spec import ServiceSpec
 from service.serving import _arena
 from service.settings import Settings, SettingsError
 import os

@@ -16,17 +16,17 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
-from sampler.arrays import dense_table
-from sampler.cases import Case, CaseError, parse_cases, render
-from sampler.cli import app
-from sampler.config import PRESETS
-from sampler.dataset import Dataset, open_dataset
-from sampler.keys import SampleKey
-from sampler.layouts import lay_out
+from sampler.array_table import dense_table
+from sampler.replay.cases import Case, CaseError, parse_cases, render
+from sampler.commands.cli import app
+from sampler.config.schema import PRESETS
+from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.stream.keys import SampleKey
+from sampler.layouts.convert import lay_out
 from sampler.recipe import Recipe
-from sampler.replay import load_cases, replay
-from sampler.sample import make_sample
-from sampler.stream import Shard, step_keys
+from sampler.replay.replay import load_cases, replay
+from sampler.sample.sample import make_sample
+from sampler.stream.shards import Shard, step_keys
 from tests.coco_files import photo, write_dataset, write_image, write_jpeg, write_json
 from tests.laws import assert_same_arrays
 

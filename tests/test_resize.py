@@ -7,7 +7,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sampler.resize import resize_window
+from sampler.ops.resize import resize_window
 from tests.laws import random_numbers
 
 

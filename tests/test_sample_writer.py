@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampler.arrays import LAYOUTS, Layout
-from sampler.boxes import Boxes
-from sampler.compiled_kernels import COMPILED
-from sampler.config import PRESETS, SamplerConfig
+from sampler.array_table import LAYOUTS, Layout
+from sampler.ops.boxes import Boxes
+from sampler.kernels.compiled.crop import COMPILED
+from sampler.config.schema import PRESETS, SamplerConfig
 from sampler.errors import InvalidRequestError
-from sampler.kernels import PLAIN, Kernels
-from sampler.keys import SampleKey
-from sampler.layouts import lay_out
-from sampler.sample import make_sample
-from sampler.sample_writer import largest_message, write_sample
-from sampler.targets import untagged
-from sampler.wire import WireSample, encode_sample
+from sampler.kernels.interface import PLAIN, Kernels
+from sampler.stream.keys import SampleKey
+from sampler.layouts.convert import lay_out
+from sampler.sample.sample import make_sample
+from sampler.wire.sample_writer import largest_message, write_sample
+from sampler.ops.targets import untagged
+from sampler.wire.messages import WireSample, encode_sample
 from tests.laws import CATEGORIES, Pictures, random_boxes, random_numbers
 from tests.live_server import ROOT
 
@@ -116,14 +116,14 @@ def test_a_written_message_needs_no_memory_of_its_own_for_the_crop() -> None:
 
 
 WARM = """
-from sampler.compiled_kernels import COMPILED, _blacken, _resize_rows, _channel_sums, warm_up
-from sampler.compiled_rendering import RENDERING
-from sampler.arrays import LAYOUTS, allocate
-from sampler.config import PRESETS
-from sampler.keys import SampleKey
-from sampler.layouts import lay_out, unpack_batch
-from sampler.sample import make_sample
-from sampler.sample_writer import write_sample
+from sampler.kernels.compiled.crop import COMPILED, _blacken, _resize_rows, _channel_sums, warm_up
+from sampler.kernels.compiled.colour import RENDERING
+from sampler.array_table import LAYOUTS, allocate
+from sampler.config.schema import PRESETS
+from sampler.stream.keys import SampleKey
+from sampler.layouts.convert import lay_out, unpack_batch
+from sampler.sample.sample import make_sample
+from sampler.wire.sample_writer import write_sample
 from tests.laws import Pictures
 
 warm_up()

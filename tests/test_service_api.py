@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from sampler.errors import ProtocolError
-from sampler.keys import SampleKey
-from sampler.stream import Shard, step_keys
-from sampler.wire_reader import BatchReader
+from sampler.stream.keys import SampleKey
+from sampler.stream.shards import Shard, step_keys
+from sampler.wire.reader import BatchReader
 from tests.live_server import LiveServer
 from tests.wire_client import batches, body, get_spec, one_batch
 

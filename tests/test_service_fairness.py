@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from sampler.config import preset
-from sampler.dataset import open_dataset
-from sampler.keys import SampleKey
+from sampler.config.schema import preset
+from sampler.dataset.dataset import open_dataset
+from sampler.stream.keys import SampleKey
 from service.jobs import Job
 from service.pool import AHEAD_OF_WORKER, WorkerPool
 from service.worker_process import WorkerSetup

@@ -10,9 +10,9 @@ import httpx
 import numpy as np
 import pytest
 
-from sampler.stream import Shard, step_keys
-from sampler.wire import WireBatch
-from sampler.wire_reader import RemoteError
+from sampler.stream.shards import Shard, step_keys
+from sampler.wire.messages import WireBatch
+from sampler.wire.reader import RemoteError
 from tests.coco_files import image_entry, small_coco, write_dataset, write_image, write_jpeg, write_json
 from tests.live_server import LiveServer, live_server, until
 from tests.wire_client import batches, body, get_spec, one_batch

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sampler.arrays import Layout
+from sampler.array_table import Layout
 from service.arena import AHEAD_BYTES
 from service.run_writer import CHUNK
 from tests.live_server import LiveServer, live_server, until

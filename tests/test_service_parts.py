@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler.config import preset
+from sampler.config.schema import preset
 from sampler.errors import ImageError, InvalidRequestError
-from sampler.keys import SampleKey
-from sampler.spec import ServiceSpec
-from sampler.wire import Header
+from sampler.stream.keys import SampleKey
+from sampler.wire.spec import ServiceSpec
+from sampler.wire.messages import Header
 from service.budget import Budget, Gate
 from service.jobs import REQUEST_HEADER, Job
 from service.metrics import Metrics

@@ -17,10 +17,10 @@ import psutil
 import pytest
 import uvloop
 
-from sampler.config import preset
-from sampler.dataset import open_dataset
-from sampler.keys import SampleKey
-from sampler.stream import STEP_LIMIT
+from sampler.config.schema import preset
+from sampler.dataset.dataset import open_dataset
+from sampler.stream.keys import SampleKey
+from sampler.stream.shards import STEP_LIMIT
 from service import worker_process
 from service.jobs import Job
 from service.pool import WorkerPool

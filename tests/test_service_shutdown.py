@@ -11,8 +11,8 @@ import httpx
 import psutil
 import pytest
 
-from sampler.wire import WireBatch
-from sampler.wire_reader import BatchReader
+from sampler.wire.messages import WireBatch
+from sampler.wire.reader import BatchReader
 from tests.live_server import LiveServer, launch, until, wait_until_ready
 from tests.test_service_load import slow_client
 from tests.wire_client import get_spec

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler.arrays import LAYOUTS, array_table
-from sampler.config import PRESETS
+from sampler.array_table import LAYOUTS, array_table
+from sampler.config.schema import PRESETS
 from sampler.errors import ProtocolError
-from sampler.spec import ServiceSpec, config_from_dict
-from sampler.wire import PROTOCOL
+from sampler.wire.spec import ServiceSpec, config_from_dict
+from sampler.wire.messages import PROTOCOL
 
 NAMES = ("cat", "dög", "")
 

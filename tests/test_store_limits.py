@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sampler.dataset import Dataset, open_dataset
-from sampler.decoded_store import DECODED, RECORDS, START, STATE
+from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.decoded_store import DECODED, RECORDS, START, STATE
 from sampler.errors import ImageError
 from tests.coco_files import write_dataset, write_jpeg
 from tests.scenes import write_scenes

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sampler.dataset import Dataset, open_dataset
-from sampler.decoded_store import StoreError
+from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.decoded_store import StoreError
 from service.decoded import COMPARED, find_decoded
 from service.settings import Settings
 from tests.coco_files import write_dataset, write_jpeg

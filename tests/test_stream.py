@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sampler.errors import InvalidRequestError
-from sampler.keys import SampleKey
-from sampler.order import epoch_order
-from sampler.stream import STEP_LIMIT, Shard, step_keys
+from sampler.stream.keys import SampleKey
+from sampler.stream.epoch_order import epoch_order
+from sampler.stream.shards import STEP_LIMIT, Shard, step_keys
 from tests.laws import (
     assert_ranks_cover_a_step_once,
     assert_resume_continues,

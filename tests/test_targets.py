@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sampler.arrays import Arrays, allocate, dense_table
-from sampler.boxes import Boxes
-from sampler.config import PRESETS, SamplerConfig
-from sampler.gaussian import bump_radius
-from sampler.targets import draw_targets, untagged
+from sampler.array_table import Arrays, allocate, dense_table
+from sampler.ops.boxes import Boxes
+from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.ops.gaussian import bump_radius
+from sampler.ops.targets import draw_targets, untagged
 from tests.laws import random_numbers
 
 SACCADE = PRESETS["cornernet_saccade"]

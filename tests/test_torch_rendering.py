@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sampler.arrays import allocate, dense_table
-from sampler.batch_rendering import render_batch
-from sampler.config import PRESETS, SamplerConfig
+from sampler.array_table import allocate, dense_table
+from sampler.layouts.render import render_batch
+from sampler.config.schema import PRESETS, SamplerConfig
 from tests.batches import CATEGORIES, CONFIGS, random_batch
 
 torch: Any = pytest.importorskip("torch", reason="torch is not installed")

@@ -5,7 +5,7 @@ import pytest
 
 from client import ClientError, SamplerClient
 from client.direct_transport import proxy_applies, transport_for
-from sampler.arrays import LAYOUTS
+from sampler.array_table import LAYOUTS
 from tests.scripted_server import scripted
 
 NO_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")

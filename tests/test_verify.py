@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sampler.dataset import Dataset, open_dataset
-from sampler.verify import KINDS, verify_dataset
+from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.verify import KINDS, verify_dataset
 from tests.coco_files import box_entry, category_entry, coco, image_entry, small_coco, write_dataset, write_jpeg
 
 BOXES: dict[int, tuple[list[float], str | None]] = {

@@ -12,14 +12,14 @@ import pytest
 import xxhash
 from numpy.typing import NDArray
 
-from sampler.arrays import LAYOUTS, Layout
-from sampler.config import PRESETS
-from sampler.keys import SampleKey
-from sampler.layouts import lay_out
+from sampler.array_table import LAYOUTS, Layout
+from sampler.config.schema import PRESETS
+from sampler.stream.keys import SampleKey
+from sampler.layouts.convert import lay_out
 from sampler.recipe import Recipe
-from sampler.sample import make_sample
-from sampler.wire import Header as WireHeader
-from sampler.wire import (
+from sampler.sample.sample import make_sample
+from sampler.wire.messages import Header as WireHeader
+from sampler.wire.messages import (
     PayloadDigest,
     WireBatch,
     WireSample,
@@ -30,7 +30,7 @@ from sampler.wire import (
     encode_sample,
     encode_trailer,
 )
-from sampler.wire_reader import BatchReader
+from sampler.wire.reader import BatchReader
 from tests.laws import CATEGORIES, Pictures, assert_same_arrays
 
 PICTURES = Pictures(6)

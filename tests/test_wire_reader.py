@@ -13,11 +13,11 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampler.arrays import LAYOUTS, Layout, largest_sample
-from sampler.config import PRESETS
+from sampler.array_table import LAYOUTS, Layout, largest_sample
+from sampler.config.schema import PRESETS
 from sampler.errors import ProtocolError
-from sampler.wire import WireBatch, encode_batch, encode_error
-from sampler.wire_reader import SLACK_BYTES, BatchReader, RemoteError
+from sampler.wire.messages import WireBatch, encode_batch, encode_error
+from sampler.wire.reader import SLACK_BYTES, BatchReader, RemoteError
 from tests.laws import CATEGORIES
 from tests.test_wire import assert_same_batch, batch_of, reader_of
 

@@ -16,14 +16,14 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampler.arrays import LAYOUTS, Layout
-from sampler.config import PRESETS
+from sampler.array_table import LAYOUTS, Layout
+from sampler.config.schema import PRESETS
 from sampler.errors import ProtocolError, SamplerError
-from sampler.recycled import RecycledMemory
-from sampler.wire import Header, WireBatch, array_map, encode_batch, encode_error, encode_header
-from sampler.wire_assembly import FIRST_ROOM
-from sampler.wire_reader import BatchReader
-from sampler.wire_scan import OtherEncodingError, binary_header
+from sampler.memory.buffer_pool import RecycledMemory
+from sampler.wire.messages import Header, WireBatch, array_map, encode_batch, encode_error, encode_header
+from sampler.wire.batch_builder import FIRST_ROOM
+from sampler.wire.reader import BatchReader
+from sampler.wire.fast_path import OtherEncodingError, binary_header
 from tests.laws import CATEGORIES
 from tests.test_wire import assert_same_batch, batch_of, reader_of
 
@@ -50,7 +50,7 @@ def read(payload: bytes, layout: Layout, step: int = 1 << 18) -> Outcome:
 
 @contextmanager
 def the_general_way() -> Iterator[None]:
-    with mock.patch("sampler.wire_reader.read_head", side_effect=OtherEncodingError):
+    with mock.patch("sampler.wire.reader.read_head", side_effect=OtherEncodingError):
         yield
 
 
@@ -83,7 +83,7 @@ def test_what_is_received_in_place_is_what_was_sent(layout: Layout, most: int) -
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_our_encoders_arrays_do_arrive_in_place(layout: Layout) -> None:
-    with mock.patch("sampler.wire_assembly.BatchAssembly.add_message", side_effect=AssertionError("unpacked")):
+    with mock.patch("sampler.wire.batch_builder.BatchAssembly.add_message", side_effect=AssertionError("unpacked")):
         found = list(socketlike(reader_of(layout), PAYLOADS[layout], 1 << 30))
     for batch in found:
         for name, stack in batch.stacks.items():
@@ -239,7 +239,7 @@ class TestMemory:
         assert peak < FIRST_ROOM + (8 << 20)
 
     def test_room_that_grows_step_by_step_holds_what_came_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sampler.wire_assembly.FIRST_ROOM", 1)
+        monkeypatch.setattr("sampler.wire.batch_builder.FIRST_ROOM", 1)
         batch = batch_of("compact", count=4)
         [found] = socketlike(reader_of("compact"), encode_batch(batch), 1 << 30)
         assert_same_batch(found, batch)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampler.arrays import LAYOUTS, Layout
+from sampler.array_table import LAYOUTS, Layout
 from sampler.errors import ProtocolError
-from sampler.wire import WireBatch, encode_batch
-from sampler.wire_reader import BatchReader
+from sampler.wire.messages import WireBatch, encode_batch
+from sampler.wire.reader import BatchReader
 from tests.test_wire import reader_of
 from tests.test_wire_reader_in_place import PAYLOADS
 
@@ -38,7 +38,7 @@ def test_what_comes_at_a_time_makes_no_difference(layout: Layout, pattern: list[
         while True:
             yield from pattern
 
-    with mock.patch("sampler.wire_assembly.BatchAssembly.add_message", side_effect=AssertionError("unpacked")):
+    with mock.patch("sampler.wire.batch_builder.BatchAssembly.add_message", side_effect=AssertionError("unpacked")):
         found = list(received(reader_of(layout), PAYLOADS[layout], counts()))
     assert b"".join(map(encode_batch, found)) == PAYLOADS[layout]
 

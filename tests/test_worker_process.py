@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sampler.config import preset
-from sampler.dataset import open_dataset
+from sampler.config.schema import preset
+from sampler.dataset.dataset import open_dataset
 from service.worker_process import WorkerProcess, WorkerSetup
 
 

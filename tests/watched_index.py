@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sampler import index_files, index_folder
+from sampler.dataset.index import storage as index_files
+from sampler.dataset.index import cache as index_folder
 from tests.coco_files import small_coco, write_json
 from tests.file_changes import wait_for_the_clock
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import httpx
 
-from sampler.arrays import Layout
-from sampler.spec import ServiceSpec
-from sampler.wire import WireBatch
-from sampler.wire_reader import BatchReader
+from sampler.array_table import Layout
+from sampler.wire.spec import ServiceSpec
+from sampler.wire.messages import WireBatch
+from sampler.wire.reader import BatchReader
 
 
 def get_spec(url: str) -> ServiceSpec:

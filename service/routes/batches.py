@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from sampler.errors import InvalidRequestError
-from sampler.wire import MEDIA_TYPE
+from sampler.wire.messages import MEDIA_TYPE
 from service.batch_response import BatchResponse
 from service.error_responses import refuse_values
 from service.problems import ServiceError

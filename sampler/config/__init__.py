@@ -1,0 +1,1 @@
+"""Sampler configs: schema and presets, CornerNet-Lite files, digests."""

@@ -1,0 +1,1 @@
+"""COCO-format datasets: annotations, index, images, verification."""

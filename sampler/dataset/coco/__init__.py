@@ -1,0 +1,1 @@
+"""Parsing COCO-format annotation files."""

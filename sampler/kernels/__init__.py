@@ -1,0 +1,1 @@
+"""The inner loops behind one interface, in NumPy and compiled."""

@@ -1,0 +1,120 @@
+"""Arithmetic on the boxes of a sample in one compiled call: a dozen NumPy calls on a handful of boxes take longer."""
+
+# mypy: disallow-untyped-decorators=False
+# Numba's decorators carry no types.
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from sampler.ops.boxes import VISIBLE_SHARE, Boxes, Frame
+
+
+@njit(nogil=True)
+def _within(value: np.float32, low: np.float32, high: np.float32) -> np.float32:
+    """Clip as NumPy does: low first, then high; NaN stays NaN."""
+    if value < low:
+        value = low
+    if value > high:
+        value = high
+    return value
+
+
+@njit(nogil=True)
+def _clip(
+    boxes: NDArray[np.float32], bounds: NDArray[np.float32], out: NDArray[np.float32], kept: NDArray[np.int64]
+) -> int:
+    """Write what remains of boxes within left, top, right, bottom, and their rows; return how many there are."""
+    count = 0
+    for n in range(boxes.shape[0]):
+        for side in range(4):
+            low, high = bounds[side & 1], bounds[2 + (side & 1)]
+            out[count, side] = _within(boxes[n, side], low, high)
+        out[count, 4] = boxes[n, 4]
+        kept[count] = n
+        count += out[count, 2] > out[count, 0] and out[count, 3] > out[count, 1]
+    return count
+
+
+@njit(nogil=True)
+def _scaled(side: np.float32, factor: float, single: bool) -> np.float32:
+    """Multiply in the factor's own precision, and round once."""
+    return side * np.float32(factor) if single else np.float32(np.float64(side) * factor)
+
+
+@njit(nogil=True)
+def _area(x0: np.float32, y0: np.float32, x1: np.float32, y1: np.float32) -> np.float32:
+    return (x1 - x0) * (y1 - y0)
+
+
+@njit(nogil=True, error_model="numpy")
+def _frame(
+    boxes: NDArray[np.float32],
+    image: NDArray[np.float32],
+    factor: float,
+    single: bool,
+    move: NDArray[np.float32],
+    filled: NDArray[np.float32],
+    flip_in: int,
+    least_side: int,
+    least_share: float,
+    out: NDArray[np.float32],
+    objects: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+) -> tuple[int, int]:
+    """Write the boxes seen, whether each is an object, and which it was; return how many are seen and are in the image.
+
+    image, filled: left, top, right, bottom. move: y, x. flip_in: the canvas's width, or 0 for no flip. least_share: an
+    argument and no global, for cached code outlives a change of any file outside this folder.
+    """
+    inside, kept, mirror = np.empty_like(boxes), np.empty(boxes.shape[0], np.int64), np.float32(flip_in)
+    remaining = _clip(boxes, image, inside, kept)
+    for n in range(remaining):
+        for side in range(4):
+            inside[n, side] = _scaled(inside[n, side], factor, single) + move[1 - (side & 1)]
+    count = _clip(inside[:remaining], filled, out, rows)
+    for n in range(count):
+        seen, whole = out[n], boxes[kept[rows[n]]]
+        rows[n] = kept[rows[n]]
+        if flip_in:
+            seen[0], seen[2] = mirror - seen[2] - np.float32(1), mirror - seen[0] - np.float32(1)
+        x0, y0 = _scaled(whole[0], factor, single), _scaled(whole[1], factor, single)
+        x1, y1 = _scaled(whole[2], factor, single), _scaled(whole[3], factor, single)
+        share = _area(seen[0], seen[1], seen[2], seen[3]) / _area(x0, y0, x1, y1)
+        wide = np.int64(np.floor(seen[2])) - np.int64(np.floor(seen[0]))
+        high = np.int64(np.floor(seen[3])) - np.int64(np.floor(seen[1]))
+        objects[n] = share > least_share and max(wide, high) >= least_side
+    return count, remaining
+
+
+def clip_boxes(boxes: Boxes, left: float, top: float, right: float, bottom: float) -> tuple[Boxes, NDArray[np.intp]]:
+    """Do what `sampler.ops.boxes.clip` does."""
+    bounds = np.array((left, top, right, bottom), np.float32)
+    out, kept = np.empty((len(boxes), 5), np.float32), np.empty(len(boxes), np.int64)
+    count = _clip(np.array(boxes, np.float32, order="C"), bounds, out, kept)
+    return out[:count], kept[:count]
+
+
+def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, NDArray[np.bool_], NDArray[np.intp], int]:
+    """Do what `sampler.ops.boxes.frame_boxes` does."""
+    height, width = frame.image
+    room = len(boxes)
+    out, objects, rows = np.empty((room, 5), np.float32), np.empty(room, np.bool_), np.empty(room, np.int64)
+    count, remaining = _frame(
+        np.array(boxes, np.float32, order="C"), np.array((0, 0, width - 1, height - 1), np.float32),
+        float(frame.factor), isinstance(frame.factor, np.float32), np.array(frame.move, np.float32),
+        np.array(frame.filled, np.float32), frame.flip_in or 0, frame.least_side, float(VISIBLE_SHARE),
+        out, objects, rows,
+    )  # fmt: skip
+    return out[:count], objects[:count], rows[:count], remaining
+
+
+PLANNING = (_clip, _frame)
+"""The kernels of this file that are called from outside."""
+
+
+def warm_up_planning() -> None:
+    """Compile or load the kernels of this file."""
+    boxes = np.array([[3, 3, 40, 40, 1]], np.float32)
+    clip_boxes(boxes, 0, 0, 9, 9)
+    frame_boxes(boxes, Frame((50, 50), np.float32(1), (0, 0), (0, 0, 49, 49), None, 1))

@@ -1,0 +1,30 @@
+"""Invalidating Numba's on-disk cache when any kernel source changes.
+
+Numba checks only the file that defines a kernel. A kernel that uses a constant or function of another file would keep
+its old code after that file changed, and samples their old bytes. Kernels therefore take globals only from files of
+this folder, and a change of any of them discards all cached code. Other values reach kernels as arguments.
+"""
+
+import hashlib
+from contextlib import suppress
+from pathlib import Path
+
+SOURCES = "compiled.sources"
+"""The file next to cached code that holds the digest of its sources."""
+
+
+def forget_stale(folder: Path) -> None:
+    """Remove cached code from `folder` unless it was compiled from the current sources. Raises OSError."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    hasher = hashlib.blake2b(digest_size=16)
+    for file in files:
+        hasher.update(file.name.encode())
+        hasher.update(file.read_bytes())
+    note = folder / SOURCES
+    with suppress(FileNotFoundError):
+        if note.read_text() == hasher.hexdigest():
+            return
+    for cached in [path for file in files for path in folder.glob(f"{file.stem}.*.nb?")]:
+        cached.unlink(missing_ok=True)  # another process may be doing the same
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(hasher.hexdigest())

@@ -1,0 +1,1 @@
+"""Layouts of a sample and conversions between them."""

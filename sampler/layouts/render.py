@@ -1,0 +1,73 @@
+"""Rendering a whole batch at once, into arrays that are there already."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sampler.array_table import dense_table
+from sampler.ops.boxes import Boxes
+from sampler.ops.colour import ColourMatrix
+from sampler.config.schema import SamplerConfig
+from sampler.kernels.interface import PLAIN, Kernels
+from sampler.ops.resize import Image
+
+WORD = 4
+"""Bytes of a float32."""
+
+
+def render_batch(
+    crops: Sequence[Image] | NDArray[np.uint8],
+    colours: Sequence[ColourMatrix] | NDArray[np.float32],
+    boxes: Boxes,
+    objects: NDArray[Any],
+    starts: NDArray[np.int64],
+    config: SamplerConfig,
+    out: Mapping[str, NDArray[Any]],
+    kernels: Kernels = PLAIN,
+) -> None:
+    """Render B samples into the dense arrays `out`, which have B in front and hold anything.
+
+    crops: (B, S, S, 3) uint8, or B of (S, S, 3). colours: (B, 3, 4) float32, or B of (3, 4). boxes: (M, 5) float32 in
+    crop pixels, of all samples one behind the other. objects: (M,), 0 for an ignored box. starts: (B+1,) int64: sample
+    i has the rows starts[i] to starts[i + 1] of boxes and objects. No value is checked; `sampler.wire.reader` checks
+    those that come from outside.
+    """
+    fill_backgrounds(config, out)
+    for image, crop, colour in zip(out["images"], crops, colours, strict=True):
+        kernels.apply_colour(crop, colour, image)
+    kernels.draw_targets(boxes, objects.astype(np.bool_), starts, config, out)
+
+
+def fill_backgrounds(config: SamplerConfig, out: Mapping[str, NDArray[Any]]) -> None:
+    """Set every dense array in `out`, of a sample or a batch, to its background, but for the images."""
+    for name, dtype, background in _backgrounds(config):
+        array = out[name]
+        flags = array.flags
+        if background == 0 and flags.c_contiguous:
+            array.reshape(-1).view(np.uint8).fill(0)  # as bytes, which takes half the time
+        elif flags.aligned or not flags.c_contiguous or array.itemsize != WORD:
+            array.fill(background)
+        else:
+            _fill_unaligned(array.reshape(-1).view(np.uint8), np.array(background, dtype).tobytes())
+
+
+@lru_cache(maxsize=16)
+def _backgrounds(config: SamplerConfig) -> list[tuple[str, str, float]]:
+    table = dense_table(config, 1)
+    return [(spec.name, spec.dtype, spec.background) for spec in table if spec.name != "images"]
+
+
+def _fill_unaligned(memory: NDArray[np.uint8], pattern: bytes) -> None:
+    """Repeat the four bytes of `pattern` over (4·n,) bytes that start anywhere, by words that are aligned.
+
+    NumPy fills an array inside a message, where nothing is aligned, at half the speed.
+    """
+    first = -memory.ctypes.data % WORD
+    rotated = np.frombuffer(pattern[first:] + pattern[:first], np.uint32)
+    memory[:first] = np.frombuffer(pattern[:first], np.uint8)
+    whole = (len(memory) - first) // WORD * WORD
+    memory[first : first + whole].view(np.uint32).fill(rotated[0])
+    memory[first + whole :] = np.frombuffer(rotated.tobytes(), np.uint8)[: len(memory) - first - whole]

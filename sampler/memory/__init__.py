@@ -1,0 +1,1 @@
+"""Reusable buffers and shared memory."""

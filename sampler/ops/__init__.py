@@ -1,0 +1,1 @@
+"""Pure functions on arrays, in NumPy: the reference for every kernel."""

@@ -1,0 +1,1 @@
+"""Recorded samples and how to render them again."""

@@ -1,0 +1,183 @@
+"""Recorded cases: a recipe together with all it is applied to, as JSON that can be replayed months later.
+
+    {"case": "seed7-epoch0-index12", "config": "cornernet_saccade", "file_name": "000000000139.jpg",
+     "boxes": [[x0, y0, x1, y1, category], …], "recipe": {…}}
+
+`config` is a preset, the path of a CornerNet-Lite JSON file, or the whole config as an object. Optional are `split` (a
+folder in front of `file_name`), `size` ([height, width] as annotated; without it an image is taken as
+`cv2.imread` gives it) and `categories` (80). Other fields are notes that nothing depends on.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sampler.array_table import Arrays
+from sampler.ops.boxes import Boxes
+from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.config.cornernet_lite import load_config
+from sampler.errors import ConfigError, RecipeError, SamplerError
+from sampler.layouts.convert import lay_out
+from sampler.recipe import Recipe
+from sampler.sample.sample import cook
+from sampler.wire.spec import config_from_dict
+
+DEFAULT_CATEGORIES = 80
+"""COCO's, which the published configs have."""
+
+MAX_CATEGORIES = 16384
+"""Ten times what LVIS has: the arrays of one sample are a gigabyte by then."""
+
+NAME = re.compile(r"[^/\\\0]{1,200}")
+"""What a case may be called: it becomes a file name."""
+
+LoadConfig = Callable[[str], SamplerConfig]
+
+
+class CaseError(SamplerError):
+    """A recorded case cannot be read or replayed: the `file` it stands in, the `case`, and the `cause`."""
+
+    def __init__(self, file: Path | str, case: str, cause: str) -> None:
+        super().__init__(": ".join(part for part in (str(file), case, cause) if part))
+        self.file = str(file)
+        self.case = case
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One recorded case. boxes: (N, 5) float32, x0 y0 x1 y1 in image pixels, category 1…categories.
+
+    split: "" without. size: (height, width) as annotated, None where that is not known.
+    """
+
+    name: str
+    config: SamplerConfig
+    split: str
+    file_name: str
+    size: tuple[int, int] | None
+    categories: int
+    boxes: Boxes
+    recipe: Recipe
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain lists and numbers; `parse_cases` of a list of it gives the same case again."""
+        preset = PRESETS.get(self.config.name) == self.config
+        fields: dict[str, Any] = {
+            "case": self.name,
+            "config": self.config.name if preset else self.config.as_dict(),
+            "split": self.split,
+            "file_name": self.file_name,
+            "size": None if self.size is None else list(self.size),
+            "categories": self.categories,
+            "boxes": self.boxes.tolist(),
+            "recipe": self.recipe.as_dict(),
+        }
+        return {name: value for name, value in fields.items() if value not in ("", None)}
+
+
+def parse_cases(document: object, file: Path | str = "", load: LoadConfig = load_config) -> list[Case]:
+    """Return the cases of a parsed JSON document: a list of them, or a single one.
+
+    file: where they come from, for errors. load: gives the config of a name or path. Raises `CaseError`.
+    """
+    entries = [document] if isinstance(document, dict) else document
+    if not isinstance(entries, list):
+        raise CaseError(file, "", f"expected a list of cases, found {type(document).__name__}")
+    cases: list[Case] = []
+    seen: set[str] = set()
+    for number, entry in enumerate(entries):
+        label = f"case {number}"
+        try:
+            if not isinstance(entry, dict):
+                raise RecipeError(f"expected an object, found {type(entry).__name__}")
+            name = _name(entry)
+            label = f"case {name}"
+            if name in seen:
+                raise RecipeError("stands there twice: expected a name of its own for each case")
+            seen.add(name)
+            cases.append(_case(name, entry, load))
+        except SamplerError as error:
+            raise CaseError(file, label, str(error)) from error
+    return cases
+
+
+def render(case: Case, image: NDArray[np.uint8]) -> Arrays:
+    """Return what a case makes of its image: `crop_bgr_u8` (S, S, 3) uint8, and every dense array by its name.
+
+    image: (H, W, 3) uint8 BGR. Raises `RecipeError` where the recipe does not fit image and boxes.
+    """
+    sample = cook(image, case.boxes, case.recipe, case.config)
+    return {"crop_bgr_u8": sample.crop, **lay_out(sample, "dense", case.config, case.categories)}
+
+
+def _case(name: str, entry: dict[str, Any], load: LoadConfig) -> Case:
+    for field in ("config", "file_name", "boxes", "recipe"):
+        if field not in entry:
+            raise RecipeError(f"{field} is missing: expected config, file_name, boxes and recipe")
+    boxes = _boxes(entry["boxes"])
+    return Case(
+        name=name,
+        config=_config(entry["config"], load),
+        split=_relative("split", entry["split"]) if entry.get("split") else "",
+        file_name=_relative("file_name", entry["file_name"]),
+        size=None if entry.get("size") is None else _size(entry["size"]),
+        categories=_categories(entry.get("categories"), boxes),
+        boxes=boxes,
+        recipe=Recipe.parse(entry["recipe"]),
+    )
+
+
+def _name(entry: dict[str, Any]) -> str:
+    name = entry.get("case")
+    if not isinstance(name, str) or not NAME.fullmatch(name) or name.startswith("."):
+        raise RecipeError(f"case = {name!r}: expected a name of 1 to 200 characters, without slashes or a leading dot")
+    return name
+
+
+def _config(value: object, load: LoadConfig) -> SamplerConfig:
+    if isinstance(value, str):
+        return load(value)
+    if not isinstance(value, dict):
+        raise ConfigError(f"config = {value!r}: expected a name, a path or an object")
+    try:
+        return config_from_dict(value)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"config: not a whole config: {type(error).__name__}: {error}") from error
+
+
+def _relative(field: str, value: object) -> str:
+    parts = value.split("/") if isinstance(value, str) else []
+    if not isinstance(value, str) or not value.strip("/. ") or value.startswith("/") or ".." in parts or "\0" in value:
+        raise RecipeError(f"{field} = {value!r}: expected a relative path that does not leave the image folder")
+    return value
+
+
+def _size(value: object) -> tuple[int, int]:
+    sides = value if isinstance(value, list) else []
+    if len(sides) != 2 or not all(type(side) is int and 1 <= side < 1 << 31 for side in sides):
+        raise RecipeError(f"size = {value!r}: expected [height, width] in pixels")
+    return sides[0], sides[1]
+
+
+def _boxes(value: object) -> Boxes:
+    shape = "expected rows of five finite numbers, x0, y0, x1, y1 and a category from 1"
+    if not isinstance(value, list):
+        raise RecipeError(f"boxes = {value!r}: {shape}")
+    for row, box in enumerate(value):
+        numbers = isinstance(box, list) and all(type(side) in (int, float) and abs(side) <= 3e38 for side in box)
+        if not numbers or len(box) != 5 or not (1 <= box[4] <= MAX_CATEGORIES and box[4] == int(box[4])):
+            raise RecipeError(f"boxes[{row}] = {box!r}: {shape} to {MAX_CATEGORIES}")
+    return np.array(value, np.float32).reshape(-1, 5)
+
+
+def _categories(value: object, boxes: Boxes) -> int:
+    if value is not None and (type(value) is not int or not 1 <= value <= MAX_CATEGORIES):
+        raise RecipeError(f"categories = {value!r}: expected an integer from 1 to {MAX_CATEGORIES}")
+    given = value if isinstance(value, int) else DEFAULT_CATEGORIES
+    return max(given, int(boxes[:, 4].max(initial=1)))

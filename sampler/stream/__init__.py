@@ -1,0 +1,1 @@
+"""Sample keys: epoch order, steps and ranks."""

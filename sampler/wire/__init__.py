@@ -1,0 +1,1 @@
+"""The wire format: messages, arrays, readers and writers."""

@@ -1,0 +1,41 @@
+"""What follows from an array table for a reader: worked out once for all batches of a server."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sampler.array_table import LAYOUTS, ArraySpec, Layout, array_table, largest_sample
+from sampler.config.schema import SamplerConfig
+from sampler.layouts.batch_buffer import fixed, room_for, row_bytes
+from sampler.wire.fast_path import Slot, slots_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WirePlan:
+    """How batches of one layout are read.
+
+    table: all arrays of a sample. fixed: those of fixed shape. slots: how each array is written. row_bytes: of one
+    sample's array, by name, for arrays of fixed shape; one: of all these of one sample together, with alignment.
+    largest: bytes of the arrays of a sample of `max_objects` boxes, in whichever layout has most.
+    """
+
+    table: tuple[ArraySpec, ...]
+    fixed: tuple[ArraySpec, ...]
+    slots: tuple[Slot, ...]
+    row_bytes: dict[str, int]
+    one: int
+    largest: int
+
+
+@lru_cache(maxsize=64)
+def wire_plan(config: SamplerConfig, categories: int, layout: Layout) -> WirePlan:
+    """Return the plan. categories: C, the dataset's category count. Raises `InvalidRequestError` for no layout."""
+    table = array_table(layout, config, categories)
+    alike = tuple(spec for spec in table if fixed(spec))
+    return WirePlan(
+        table=table,
+        fixed=alike,
+        slots=slots_of(table),
+        row_bytes={spec.name: row_bytes(spec) for spec in alike},
+        one=room_for(alike, 1),
+        largest=max(largest_sample(name, config, categories) for name in LAYOUTS),
+    )

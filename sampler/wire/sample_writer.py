@@ -1,0 +1,181 @@
+"""A sample's message on the wire, written straight into memory that is there already.
+
+Where each array stands in a message follows from the lengths of what is before it, and none of that depends on
+pixels. So the memory of crop and images is known before they are made, and they are made there.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from sampler.array_table import Arrays, Layout, array_table, heat_names
+from sampler.layouts.render import fill_backgrounds
+from sampler.ops.colour import colour_matrix, grey_of
+from sampler.config.schema import SamplerConfig
+from sampler.sample.crop import fill_crop, plan_crop
+from sampler.errors import InvalidRequestError
+from sampler.kernels.interface import PLAIN, Kernels
+from sampler.stream.keys import EPOCH_LIMIT, INDEX_LIMIT, SEED_LIMIT, SampleKey
+from sampler.layouts.convert import compact_to_sparse, render
+from sampler.recipe import JITTER_STEPS, Recipe
+from sampler.sample.sample import ImageSource, ingredients
+from sampler.ops.targets import untagged
+from sampler.wire.messages import WireSample, encode_sample
+from sampler.wire.fast_path import binary_header, map_header
+
+WIDEST = (1 << 63) - 1
+"""An integer that takes as many bytes in a message as any does."""
+
+Places = tuple[tuple[str, str, tuple[int, ...]], ...]
+"""Name, dtype and shape of each array of a message, in order."""
+
+
+def write_sample(
+    memory: memoryview,
+    position: int,
+    dataset: ImageSource,
+    config: SamplerConfig,
+    categories: int,
+    key: SampleKey,
+    *,
+    augment: bool = True,
+    layout: Layout = "compact",
+    kernels: Kernels = PLAIN,
+) -> int:
+    """Make the sample of a key, write its message to the start of `memory`, return the message's length in bytes.
+
+    The bytes are those of `sampler.wire.messages.encode_sample`. memory: writable bytes, at least `largest_message`; what it
+    holds behind the message may change too. position: of the sample in its batch. categories: C of the dataset.
+    Raises what `make_sample` raises, and `InvalidRequestError` where the message does not fit.
+    """
+    image, boxes, recipe = ingredients(dataset, config, key, augment, kernels)
+    plan = plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, kernels)
+    head = encode_sample(WireSample(position, key, recipe, untagged(plan.objects, config), {}))
+    small: Arrays = {"boxes": plan.boxes, "objects": plan.objects.astype(np.uint8)}
+    count = config.input_side**2
+    if layout == "compact":
+        out, length = _reserve(memory, head, _places(layout, config, categories, len(plan.boxes)))
+        sums = fill_crop(image, plan, out["crop"], kernels)
+        small["colour"] = colour_matrix(recipe, config, grey_of(sums, count))
+        _copy(small, out)
+        return length
+    small["crop"] = np.empty((*config.input_size, 3), np.uint8)
+    small["colour"] = colour_matrix(recipe, config, grey_of(fill_crop(image, plan, small["crop"], kernels), count))
+    if layout == "dense":
+        out, length = _reserve(memory, head, _places(layout, config, categories, 0))
+        fill_backgrounds(config, out)
+        render(small, config, out, kernels)
+        return length
+    arrays = compact_to_sparse(small, config, kernels)
+    table = array_table(layout, config, categories)
+    out, length = _reserve(memory, head, tuple((spec.name, spec.dtype, arrays[spec.name].shape) for spec in table))
+    _copy(arrays, out)
+    return length
+
+
+def _copy(arrays: Mapping[str, NDArray[Any]], out: Arrays) -> None:
+    for name, array in arrays.items():
+        out[name][...] = array
+
+
+def _reserve(memory: memoryview, head: bytes, places: Places) -> tuple[Arrays, int]:
+    """Write all of a message but its arrays' values; return arrays that are those values, and its length.
+
+    head: the message without arrays. Arrays lie right behind what is before them, seldom aligned to their items: NumPy
+    knows that of each array, and so do the compiled loops.
+    """
+    skeleton = _skeleton(places, len(head) - 1)
+    if skeleton.length > len(memory):
+        raise InvalidRequestError("memory", len(memory), f"at least {skeleton.length} bytes")
+    memory[: len(head) - 1] = head[:-1]  # its last byte is the map of no arrays
+    for start, stop, part in skeleton.between:
+        memory[start:stop] = part
+    return {name: np.ndarray(shape, dtype, memory, start) for name, shape, dtype, start in skeleton.values}, (
+        skeleton.length
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Skeleton:
+    """A message but for its head and its arrays' values.
+
+    between: start, stop and bytes of what stands before each array's values. values: name, shape, dtype and start of
+    each array. length: of the whole message.
+    """
+
+    between: tuple[tuple[int, int, bytes], ...]
+    values: tuple[tuple[str, tuple[int, ...], np.dtype[Any], int], ...]
+    length: int
+
+
+@lru_cache(maxsize=4096)
+def _skeleton(places: Places, start: int) -> _Skeleton:
+    """Return the skeleton of a message whose head, but for the map of arrays, takes `start` bytes."""
+    header = map_header(len(places))
+    between, values = [], []
+    for name, dtype, shape in places:
+        part = header + _array_head(name, dtype, shape)
+        first = start + len(part)
+        between.append((start, first, part))
+        values.append((name, shape, np.dtype(dtype), first))
+        start = first + math.prod(shape) * np.dtype(dtype).itemsize
+        header = b""
+    return _Skeleton(tuple(between), tuple(values), start)
+
+
+def _array_head(name: str, dtype: str, shape: tuple[int, ...]) -> bytes:
+    """Return an array's bytes up to its values, as `sampler.wire.messages.array_map` has them."""
+    fields = {b"nd": True, b"type": dtype, b"kind": b"", b"shape": list(shape), b"data": b""}
+    whole: bytes = msgpack.packb(name) + msgpack.packb(fields, use_bin_type=True)
+    return whole.removesuffix(binary_header(0)) + binary_header(math.prod(shape) * np.dtype(dtype).itemsize)
+
+
+@lru_cache(maxsize=4096)
+def _places(layout: Layout, config: SamplerConfig, categories: int, boxes: int) -> Places:
+    return tuple(
+        (spec.name, spec.dtype, tuple(side if isinstance(side, int) else boxes for side in spec.shape))
+        for spec in array_table(layout, config, categories)
+    )
+
+
+def largest_message(layout: Layout, config: SamplerConfig, categories: int, boxes: int) -> int:
+    """Return an upper bound in bytes on the messages of an image with `boxes` boxes, counted before any clipping.
+
+    Compact and dense messages come within some dozen bytes of it. In a sparse one each box is taken to draw the
+    largest bump twice, wherever that is less than every cell of every plane.
+    """
+    jitter = tuple((name, 0.5) for name in JITTER_STEPS)
+    recipe = Recipe(1.5, WIDEST, (WIDEST, WIDEST), True, jitter, (0.5, 0.5, 0.5))
+    key = SampleKey(SEED_LIMIT - 1, EPOCH_LIMIT - 1, INDEX_LIMIT - 1)
+    head = len(encode_sample(WireSample(WIDEST, key, recipe, WIDEST, {}))) - 1
+    planes = categories * math.prod(config.output_size)
+    drawn = min(boxes * _largest_bump(config), planes)
+    places = _places(layout, config, categories, drawn if layout == "sparse" else boxes)
+    length = _skeleton(places, head).length
+    if layout == "sparse" and len(heat_names(config)) == 4:
+        # A box draws into a heatmap or a valid mask: both together hold no more bumps than there are boxes.
+        length -= 2 * 16 * (2 * drawn - min(boxes * _largest_bump(config), 2 * planes))
+    return length
+
+
+def _largest_bump(config: SamplerConfig) -> int:
+    """Return how many cells a bump covers at most.
+
+    The radius of a box is the least of three cases; the first alone, (h − r)(w − r) = 2·iou/(1 + iou)·h·w, grows with
+    h and with w, so that at the whole grid it bounds all. One more is for rounding.
+    """
+    height, width = config.output_size
+    radius = max(0, config.gaussian_radius)
+    if not config.gaussian_bump:
+        radius = 0
+    elif config.gaussian_radius == -1:
+        total, area = height + width + 2, (height + 1) * (width + 1)
+        share = (1 - config.gaussian_iou) / (1 + config.gaussian_iou)
+        radius = int((total - math.sqrt(total**2 - 4 * area * share)) / 2) + 1
+    return min(2 * radius + 1, height) * min(2 * radius + 1, width)

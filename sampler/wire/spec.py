@@ -1,0 +1,103 @@
+"""What a server says of itself at `/v1/spec`, as a value that server and client share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sampler.array_table import LAYOUTS, array_table
+from sampler.config.schema import AttentionMap, SamplerConfig
+from sampler.errors import ProtocolError, SamplerError
+from sampler.stream.keys import INDEX_LIMIT, require_integer
+from sampler.version import SAMPLER_VERSION, VERSION
+from sampler.wire.messages import PROTOCOL
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """Dataset, config, digests and limits of a server.
+
+    digest: the identity of all that its samples depend on; dataset_digest: of what they take from the annotations; 32
+    hexadecimal digits each. size: N ≥ 1, the number of images. category_names: C ≥ 1 names; category c of a box is
+    called category_names[c−1]. max_batch: the most samples of one request. max_body_bytes: the largest body of one.
+    """
+
+    digest: str
+    dataset_digest: str
+    size: int
+    category_names: tuple[str, ...]
+    config: SamplerConfig
+    max_batch: int
+    max_body_bytes: int
+
+    @property
+    def categories(self) -> int:
+        """C, the number of categories."""
+        return len(self.category_names)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The document as it is served, with the array table of each layout."""
+        return {
+            "version": VERSION,
+            "protocol": PROTOCOL,
+            "sampler_version": SAMPLER_VERSION,
+            "digest": self.digest,
+            "dataset": {
+                "digest": self.dataset_digest,
+                "size": self.size,
+                "categories": list(self.category_names),
+            },
+            "config": self.config.as_dict(),
+            "arrays": {
+                layout: [spec.as_dict() for spec in array_table(layout, self.config, self.categories)]
+                for layout in LAYOUTS
+            },
+            "limits": {"max_batch": self.max_batch, "max_body_bytes": self.max_body_bytes},
+        }
+
+    @classmethod
+    def parse(cls, document: object) -> "ServiceSpec":
+        """Return the spec that a served document gives. Raises `ProtocolError` for anything else."""
+        if not isinstance(document, dict) or document.get("protocol") != PROTOCOL:
+            found = f"protocol {document.get('protocol')!r}" if isinstance(document, dict) else type(document).__name__
+            raise ProtocolError(f"not a spec document: {found}: expected {PROTOCOL}")
+        try:
+            return cls._of(document)
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError, SamplerError) as error:
+            raise ProtocolError(f"not a spec document: {type(error).__name__}: {error}") from error
+
+    @classmethod
+    def _of(cls, document: dict[str, Any]) -> "ServiceSpec":
+        dataset, limits = document["dataset"], document["limits"]
+        return cls(
+            digest=_text("digest", document["digest"]),
+            dataset_digest=_text("dataset.digest", dataset["digest"]),
+            size=require_integer("dataset.size", dataset["size"], 1, INDEX_LIMIT),
+            category_names=_names(dataset["categories"]),
+            config=config_from_dict(document["config"]),
+            max_batch=require_integer("limits.max_batch", limits["max_batch"], 1, INDEX_LIMIT),
+            max_body_bytes=require_integer("limits.max_body_bytes", limits["max_body_bytes"], 1, INDEX_LIMIT),
+        )
+
+
+def _text(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{field} = {value!r}: expected text")
+    return value
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise TypeError(f"dataset.categories = {value!r}: expected a list of names")
+    return tuple(_text("dataset.categories", name) for name in value)
+
+
+def config_from_dict(fields: dict[str, Any]) -> SamplerConfig:
+    """Return the config whose `as_dict` this is. Raises `ConfigError`, `TypeError` or `KeyError` for anything else."""
+    values = {name: _tuples(value) for name, value in fields.items()}
+    values["attention"] = tuple(
+        AttentionMap(tuple(row["size"]), row["ratio"], tuple(row["longest"])) for row in fields["attention"]
+    )
+    return SamplerConfig(**values)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
