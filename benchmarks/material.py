@@ -12,7 +12,7 @@ import numpy as np
 
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decoded_store import find_store
-from service.demo import ensure_demo
+from service.demo.dataset import ensure_demo
 
 COCO = Path(__file__).resolve().parents[2] / "shared" / "coco-tiny"
 

@@ -8,10 +8,11 @@ from starlette.types import Message, Receive, Scope, Send
 
 from sampler.errors import SamplerError
 from sampler.version import VERSION
-from service import error_responses, request_log
+from service.errors import responses as error_responses
+from service.middleware import request_log
 from service.metrics import Metrics
 from service.routes import batches, debug, status
-from service.serving import serving
+from service.lifespan.state import serving
 from service.settings import Settings, load_settings
 
 DESCRIPTION = """

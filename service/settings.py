@@ -17,7 +17,7 @@ from sampler.errors import SamplerError
 from sampler.dataset.images.decode import MAX_PIXELS
 from sampler.dataset.index.cache import default_cache_dir
 from sampler.cpus import processors as processors
-from service.problems import expectation
+from service.errors.problems import expectation
 
 PREFIX = "SAMPLER_"
 FILE_VARIABLE = "SAMPLER_SETTINGS"

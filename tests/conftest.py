@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from service.demo import DemoDataset, ensure_demo
+from service.demo.dataset import DemoDataset, ensure_demo
 from tests.live_server import LiveServer, live_server
 from tests.scenes import write_scenes
 

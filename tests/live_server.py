@@ -37,7 +37,7 @@ class LiveServer:
         return [
             child
             for child in psutil.Process(self.process.pid).children()
-            if "service.worker" in " ".join(child.cmdline())
+            if "service.workers.main" in " ".join(child.cmdline())
         ]
 
     def send(self, number: signal.Signals) -> None:

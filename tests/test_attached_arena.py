@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from service import run_writer
+from service.workers import run_writer
 from service.arena import AHEAD_BYTES, LONGEST_WARM, Arena, warm_bytes
-from service.run_writer import CHUNK, AttachedArena
+from service.workers.run_writer import CHUNK, AttachedArena
 
 SIZE = 3 * CHUNK + 5 * 4096
 

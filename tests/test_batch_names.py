@@ -4,7 +4,7 @@ from sampler.config.schema import preset
 from sampler.stream.keys import SampleKey
 from sampler.wire.spec import ServiceSpec
 from sampler.wire.messages import Header
-from service.selection import Batch, BatchParameters, StreamParameters, select_batch, select_stream
+from service.batches.selection import Batch, BatchParameters, StreamParameters, select_batch, select_stream
 
 SPEC = ServiceSpec("d" * 32, "e" * 32, 100, ("ant", "bee"), preset("cornernet_saccade"), 64, 1024)
 

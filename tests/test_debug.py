@@ -1,4 +1,4 @@
-"""`service.debug`: the document that says all about one sample."""
+"""`service.explorer.inspection`: the document that says all about one sample."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from sampler.stream.keys import SampleKey
 from sampler.layouts.convert import lay_out
 from sampler.recipe import Recipe
 from sampler.sample.sample import make_sample
-from service.debug import inspect_sample, sample_document
+from service.explorer.inspection import inspect_sample, sample_document
 
 BOXES = (
     (1, [40, 30, 200, 260], 0),

@@ -20,9 +20,9 @@ from sampler.stream.keys import SampleKey
 from sampler.layouts.convert import lay_out
 from sampler.dataset.images.shared_cache import PixelCache
 from sampler.sample.sample import make_sample
-from service.decoded import find_decoded
+from service.lifespan.decoded_images import find_decoded
 from service.settings import Settings
-from service.worker_dataset import worker_dataset
+from service.workers.dataset import worker_dataset
 from tests.coco_files import write_dataset, write_jpeg
 from tests.laws import assert_same_arrays
 from tests.live_server import LiveServer, live_server

@@ -19,13 +19,13 @@ from filelock import FileLock
 from pycocotools import mask as coco_mask
 
 from sampler.errors import SamplerError
-from service.demo import DemoDataset, DemoError, ensure_demo
-from service.demo_classes import CLASSES
-from service.demo_layout import coco_json, plan_pictures
+from service.demo.dataset import DemoDataset, DemoError, ensure_demo
+from service.demo.categories import CLASSES
+from service.demo.layout import coco_json, plan_pictures
 from tests.processes import unmeasured_environment
 
 SMALL = 12
-BUILD = "import sys; from pathlib import Path; from service.demo import ensure_demo; "
+BUILD = "import sys; from pathlib import Path; from service.demo.dataset import ensure_demo; "
 BUILD += "print(ensure_demo(Path(sys.argv[1]), count=int(sys.argv[2])).annotations)"
 
 
@@ -256,7 +256,7 @@ def test_a_write_that_fails_midway_gives_one_line_and_leaves_no_files(tmp_path: 
     _, errors = starter.communicate(timeout=60)
     assert starter.returncode == 1
     last = errors.strip().splitlines()[-1]
-    assert last.startswith("service.demo.DemoError: ")
+    assert last.startswith("service.demo.dataset.DemoError: ")
     assert "cannot make the demo dataset here: File too large" in last
     assert [path.name for path in tmp_path.iterdir()] == ["demo-v1-4.lock"]
 
@@ -296,7 +296,7 @@ def test_on_a_terminal_there_is_a_progress_bar(tmp_path: Path) -> None:
 def test_a_build_that_another_process_never_finishes_is_not_waited_for_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.demo._WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("service.demo.dataset._WAIT_SECONDS", 0.2)
     with (
         FileLock(tmp_path / "demo-v1-3.lock"),
         pytest.raises(DemoError, match="another process has been making it for"),

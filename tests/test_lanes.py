@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.lanes import Lanes
+from service.batches.scheduler import Lanes
 
 
 def test_a_short_lane_is_done_after_a_few_turns_however_long_the_others_are() -> None:

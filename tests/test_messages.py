@@ -12,7 +12,7 @@ import pytest
 
 import client
 from client import RequestRefusedError, SamplerClient, ServerUnavailableError
-from service.problems import expectation
+from service.errors.problems import expectation
 from service.settings import SettingsError, load_settings
 from tests.coco_files import write_dataset
 from tests.live_server import ROOT, live_server

@@ -1,4 +1,4 @@
-"""`service.picture` and `service.explorer`: what people see of a sample."""
+"""`service.explorer.picture.picture` and `service.explorer.page`: what people see of a sample."""
 
 import io
 import json
@@ -17,13 +17,13 @@ from sampler.config.schema import PRESETS, AttentionMap, preset
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.errors import InvalidRequestError
 from sampler.stream.keys import SampleKey
-from service import picture_style as style
-from service.debug import Inspection, inspect_sample
-from service.explorer import explorer_page, leap
-from service.picture import MARGIN, WIDTH, sample_picture
-from service.picture_marks import MAX_LABELS, label_text
-from service.picture_panels import attention_panel, crop_panel, crop_window, heat_panel, network_panel, original_panel
-from service.picture_text import recipe_lines
+from service.explorer.picture import style
+from service.explorer.inspection import Inspection, inspect_sample
+from service.explorer.page import explorer_page, leap
+from service.explorer.picture.picture import MARGIN, WIDTH, sample_picture
+from service.explorer.picture.marks import MAX_LABELS, label_text
+from service.explorer.picture.panels import attention_panel, crop_panel, crop_window, heat_panel, network_panel, original_panel
+from service.explorer.picture.text import recipe_lines
 
 SIDE = 408
 SACCADE = preset("cornernet_saccade")

@@ -12,17 +12,17 @@ from sampler.config.schema import preset
 from sampler.dataset.dataset import open_dataset
 from sampler.stream.keys import SampleKey
 from service.arena import Arena
-from service.jobs import RunJob
-from service.pool import Ticket, WorkerPool
-from service.problems import ServiceError
-from service.worker_process import WorkerSetup
+from service.workers.protocol import RunJob
+from service.workers.pool import Ticket, WorkerPool
+from service.errors.problems import ServiceError
+from service.workers.process import WorkerSetup
 from tests.live_server import ROOT
 
 KEYS = tuple(SampleKey(1, 0, index) for index in range(3))
 
 POISON = """
 import os, sys
-from service import run_writer
+from service.workers import run_writer
 honest = run_writer.write_sample
 
 def write_sample(memory, position, dataset, config, categories, key, **manner):
@@ -31,7 +31,7 @@ def write_sample(memory, position, dataset, config, categories, key, **manner):
     return honest(memory, position, dataset, config, categories, key, **manner)
 
 run_writer.write_sample = write_sample
-from service.worker import main
+from service.workers.main import main
 main(int(sys.argv[1]))
 """
 """A worker that ends at image 2."""
@@ -117,7 +117,7 @@ CRAMPED = """
 import resource
 from sampler.config.schema import preset
 from sampler.wire.spec import ServiceSpec
-from service.serving import _arena
+from service.lifespan.state import _arena
 from service.settings import Settings, SettingsError
 import os
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from service.problems import TITLES
+from service.errors.problems import TITLES
 from service.routes import batches, debug, status
 from service.settings import PREFIX, Settings
 from tests.live_server import ROOT, LiveServer

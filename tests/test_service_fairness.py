@@ -6,9 +6,9 @@ from pathlib import Path
 from sampler.config.schema import preset
 from sampler.dataset.dataset import open_dataset
 from sampler.stream.keys import SampleKey
-from service.jobs import Job
-from service.pool import AHEAD_OF_WORKER, WorkerPool
-from service.worker_process import WorkerSetup
+from service.workers.protocol import Job
+from service.workers.pool import AHEAD_OF_WORKER, WorkerPool
+from service.workers.process import WorkerSetup
 
 GREEDY = 4
 MUCH = 40

@@ -11,7 +11,7 @@ import pytest
 
 from sampler.array_table import Layout
 from service.arena import AHEAD_BYTES
-from service.run_writer import CHUNK
+from service.workers.run_writer import CHUNK
 from tests.live_server import LiveServer, live_server, until
 from tests.test_service_load import slow_client
 from tests.wire_client import batches, body, one_batch

@@ -14,12 +14,12 @@ from sampler.errors import ImageError, InvalidRequestError
 from sampler.stream.keys import SampleKey
 from sampler.wire.spec import ServiceSpec
 from sampler.wire.messages import Header
-from service.budget import Budget, Gate
-from service.jobs import REQUEST_HEADER, Job
+from service.batches.admission import Budget, Gate
+from service.workers.protocol import REQUEST_HEADER, Job
 from service.metrics import Metrics
-from service.problems import TITLES, TYPE_PREFIX, ServiceError, problem_of
-from service.request_log import printable
-from service.selection import Batch, BatchParameters, StreamParameters, select_batch, select_stream
+from service.errors.problems import TITLES, TYPE_PREFIX, ServiceError, problem_of
+from service.middleware.request_log import printable
+from service.batches.selection import Batch, BatchParameters, StreamParameters, select_batch, select_stream
 from service.settings import Settings, SettingsError, load_settings, processors
 from service.shutdown import Shutdown
 

@@ -21,11 +21,11 @@ from sampler.config.schema import preset
 from sampler.dataset.dataset import open_dataset
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import STEP_LIMIT
-from service import worker_process
-from service.jobs import Job
-from service.pool import WorkerPool
+from service.workers import process as worker_process
+from service.workers.protocol import Job
+from service.workers.pool import WorkerPool
 from service.settings import SettingsError, load_settings
-from service.worker_process import WorkerSetup
+from service.workers.process import WorkerSetup
 from tests.live_server import LiveServer, launch, live_server, until
 from tests.test_service_load import slow_client
 from tests.wire_client import batches

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.demo import DemoDataset
+from service.demo.dataset import DemoDataset
 from tests.coco_files import box_entry, image_entry, small_coco, write_dataset, write_jpeg
 from tests.live_server import LiveServer, launch, live_server
 from tests.wire_client import get_spec, one_batch

@@ -11,7 +11,7 @@ import pytest
 
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decoded_store import StoreError
-from service.decoded import COMPARED, find_decoded
+from service.lifespan.decoded_images import COMPARED, find_decoded
 from service.settings import Settings
 from tests.coco_files import write_dataset, write_jpeg
 from tests.live_server import LiveServer, live_server

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from service.answers import Answer, Answers
-from service.jobs import ANSWER_HEADER, Outcome
+from service.workers.replies import Answer, Answers
+from service.workers.protocol import ANSWER_HEADER, Outcome
 
 
 def answer(number: int, payload: bytes) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 
 from sampler.config.schema import preset
 from sampler.dataset.dataset import open_dataset
-from service.worker_process import WorkerProcess, WorkerSetup
+from service.workers.process import WorkerProcess, WorkerSetup
 
 
 def test_a_file_in_the_current_folder_named_like_the_code_is_not_what_a_worker_runs(

@@ -8,10 +8,10 @@ from pydantic import ValidationError
 
 from sampler.errors import InvalidRequestError
 from sampler.wire.messages import MEDIA_TYPE
-from service.batch_response import BatchResponse
-from service.error_responses import refuse_values
-from service.problems import ServiceError
-from service.selection import (
+from service.batches.response import BatchResponse
+from service.errors.responses import refuse_values
+from service.errors.problems import ServiceError
+from service.batches.selection import (
     Batch,
     BatchParameters,
     StreamParameters,
@@ -19,7 +19,7 @@ from service.selection import (
     select_batch,
     select_stream,
 )
-from service.serving import Current, Serving
+from service.lifespan.state import Current, Serving
 
 router = APIRouter(prefix="/v1", tags=["batches"], dependencies=[Depends(refuse_repeated)])
 

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from service.departure import ClientLeftError, departure
-from service.explorer import explorer_page
-from service.jobs import Job, Kind
-from service.selection import SampleParameters, refuse_repeated, select_sample
-from service.serving import Current, Serving
+from service.batches.disconnect import ClientLeftError, departure
+from service.explorer.page import explorer_page
+from service.workers.protocol import Job, Kind
+from service.batches.selection import SampleParameters, refuse_repeated, select_sample
+from service.lifespan.state import Current, Serving
 
 router = APIRouter(tags=["debug"], dependencies=[Depends(refuse_repeated)])
 

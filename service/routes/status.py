@@ -4,9 +4,9 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from service.error_responses import respond
-from service.problems import problem
-from service.serving import Current
+from service.errors.responses import respond
+from service.errors.problems import problem
+from service.lifespan.state import Current
 
 router = APIRouter(tags=["status"])
 

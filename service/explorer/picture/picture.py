@@ -7,10 +7,10 @@ from PIL import Image, ImageDraw
 
 from sampler.config.schema import SamplerConfig
 from sampler.stream.keys import SampleKey
-from service import picture_style as style
-from service.debug import DebugSource, Inspection, inspect_sample
-from service.picture_panels import Panel, attention_panel, crop_panel, heat_panel, network_panel, original_panel
-from service.picture_text import boxes_body, counts_strip, legend_body, recipe_body, stacked
+from service.explorer.picture import style
+from service.explorer.inspection import DebugSource, Inspection, inspect_sample
+from service.explorer.picture.panels import Panel, attention_panel, crop_panel, heat_panel, network_panel, original_panel
+from service.explorer.picture.text import boxes_body, counts_strip, legend_body, recipe_body, stacked
 
 MARGIN = 32
 GUTTER = 20
@@ -43,7 +43,7 @@ def sample_picture(dataset: DebugSource, config: SamplerConfig, key: SampleKey, 
     """Return a PNG file, `WIDTH` pixels wide, that shows what a sample is and how it was made.
 
     The original with the crop window and what became of each box; the crop; the crop in the network's colours; both
-    heatmaps; the attention maps; the recipe. Raises as `service.debug.inspect_sample` does.
+    heatmaps; the attention maps; the recipe. Raises as `service.explorer.inspection.inspect_sample` does.
     """
     seen = inspect_sample(dataset, config, key, augment=augment)
     rows = _rows(seen)

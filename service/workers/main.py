@@ -1,4 +1,4 @@
-"""A worker process: `python -m service.worker FD`.
+"""A worker process: `python -m service.workers.main FD`.
 
 It reads jobs from a socket and answers each in turn. It holds the dataset memory-mapped and nothing else that
 outlives a job. When the server goes away, however it does, the socket ends and so does the worker.
@@ -26,12 +26,12 @@ from sampler.sample.sample import make_sample
 from sampler.wire.spec import config_from_dict
 from sampler.ops.targets import untagged
 from sampler.wire.messages import WireSample, encode_sample
-from service.debug import sample_document
-from service.jobs import ANSWER_HEADER, REQUEST_HEADER, Job, Outcome, RunJob, decode_job
-from service.picture import sample_picture
-from service.problems import problem_of
-from service.run_writer import AttachedArena, RunWriter, practise
-from service.worker_dataset import worker_dataset
+from service.explorer.inspection import sample_document
+from service.workers.protocol import ANSWER_HEADER, REQUEST_HEADER, Job, Outcome, RunJob, decode_job
+from service.explorer.picture.picture import sample_picture
+from service.errors.problems import problem_of
+from service.workers.run_writer import AttachedArena, RunWriter, practise
+from service.workers.dataset import worker_dataset
 
 STARTING = 0
 """Job number of the message that says a worker has started, or why it cannot."""

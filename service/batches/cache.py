@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from service.arena import Slab
-from service.batch_plan import RunPlan
-from service.jobs import RunAnswer
-from service.problems import JobError
-from service.selection import Batch
+from service.batches.plan import RunPlan
+from service.workers.protocol import RunAnswer
+from service.errors.problems import JobError
+from service.batches.selection import Batch
 
 LARGEST_SHARE = 2
 """A batch is kept if it takes at most one part in so many of the cache."""

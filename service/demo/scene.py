@@ -5,10 +5,10 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from service.demo_layout import Picture
-from service.demo_objects import draw_things
-from service.demo_shapes import Shape
-from service.demo_texture import Floats, Noise, Pixels, cover, ramp, receding, rgb, softened, vertical
+from service.demo.layout import Picture
+from service.demo.objects import draw_things
+from service.demo.shapes import Shape
+from service.demo.texture import Floats, Noise, Pixels, cover, ramp, receding, rgb, softened, vertical
 
 JPEG_QUALITY = 95
 """With the camera's grain this gives files of a photo's weight: 100–200 KB at 640×480."""

@@ -4,9 +4,9 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 
-from service.batch_cache import Run, SharedBatch
-from service.run_source import RunSource
-from service.selection import Batch
+from service.batches.cache import Run, SharedBatch
+from service.batches.run_source import RunSource
+from service.batches.selection import Batch
 
 JOBS_PER_WORKER = 3
 """Runs of one response that are not made yet, for each worker: enough to keep all busy."""

@@ -16,7 +16,7 @@ from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey, require_inte
 from sampler.wire.spec import ServiceSpec
 from sampler.stream.shards import STEP_LIMIT, Shard, last_step, step_keys, stream_keys
 from sampler.wire.messages import Header
-from service.problems import ServiceError
+from service.errors.problems import ServiceError
 
 
 def _split_commas(value: Any) -> Any:

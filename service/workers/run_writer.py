@@ -18,7 +18,7 @@ from sampler.ops.resize import Image
 from sampler.sample.sample import ImageSource
 from sampler.wire.sample_writer import largest_message, write_sample
 from service.arena import PROGRESS_BYTES
-from service.jobs import RunAnswer, RunJob
+from service.workers.protocol import RunAnswer, RunJob
 
 POPULATE_WRITE = 23
 """Linux's MADV_POPULATE_WRITE (5.14 and newer), which Python's `mmap` has no name for before 3.14."""

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.demo_layout import Picture, Thing, outline_in
-from service.demo_shapes import Points, Shape
-from service.demo_texture import Floats, Noise, Pixels, rgb, softened
+from service.demo.layout import Picture, Thing, outline_in
+from service.demo.shapes import Points, Shape
+from service.demo.texture import Floats, Noise, Pixels, rgb, softened
 
 _TONES = {
     "dark": 0x22242A, "pale": 0xEDEAE0, "glass": 0x7FA3BE, "lamp": 0xF4DE7A, "red": 0xC0302A, "green": 0x4F8F3C,

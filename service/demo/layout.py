@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from service.demo_classes import CLASSES, DemoClass
-from service.demo_shapes import GRID, Points, Shape, load_shapes
+from service.demo.categories import CLASSES, DemoClass
+from service.demo.shapes import GRID, Points, Shape, load_shapes
 
 T = TypeVar("T")
 

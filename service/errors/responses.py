@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from sampler.errors import SamplerError
-from service.problems import Problem, expectation, invalid, problem, problem_of
+from service.errors.problems import Problem, expectation, invalid, problem, problem_of
 
 MEDIA_TYPE = "application/problem+json"
 

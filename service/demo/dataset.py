@@ -16,9 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sampler.errors import SamplerError
 from sampler.cpus import processors
-from service.demo_layout import Picture, coco_json, plan_pictures
-from service.demo_scene import encode_picture
-from service.demo_shapes import load_shapes
+from service.demo.layout import Picture, coco_json, plan_pictures
+from service.demo.scene import encode_picture
+from service.demo.shapes import load_shapes
 
 PICTURES = 256
 """Pictures in the demo."""

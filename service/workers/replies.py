@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from service.jobs import ANSWER_HEADER, Outcome
+from service.workers.protocol import ANSWER_HEADER, Outcome
 
 OUTCOMES = frozenset(outcome.value for outcome in Outcome)
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
-from service.picture import WIDTH
+from service.explorer.picture.picture import WIDTH
 
 GOLDEN_SHARE = 0.6180339887498949
 """The leap's share of a dataset: successive leaps spread evenly over it."""

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgpack
 
 from sampler.config.schema import SamplerConfig
-from service.answers import Answers
-from service.jobs import Outcome, pack_request
-from service.problems import ServiceError
+from service.workers.replies import Answers
+from service.workers.protocol import Outcome, pack_request
+from service.errors.problems import ServiceError
 
 START_SECONDS = 60.0
 """Time for a worker to import its libraries and open the dataset."""
@@ -152,7 +152,7 @@ def _spawn() -> "tuple[subprocess.Popen[bytes], socket.socket]":
         # was started; -P keeps the current folder from coming before it. All other descriptors stay closed there:
         # nothing keeps a socket open when the server dies.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
-        command = [sys.executable, "-P", "-m", "service.worker", str(theirs.fileno())]
+        command = [sys.executable, "-P", "-m", "service.workers.main", str(theirs.fileno())]
         try:
             process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment)
         except OSError:

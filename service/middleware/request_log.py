@@ -10,7 +10,7 @@ from collections.abc import Callable
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.departure import CLIENT_LEFT, ClientLeftError, send_on
+from service.batches.disconnect import CLIENT_LEFT, ClientLeftError, send_on
 from service.metrics import Metrics
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")

@@ -5,12 +5,12 @@ from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
 
 from sampler.wire.messages import PayloadDigest, encode_error, encode_header, encode_trailer
-from service.batch_cache import Run, SharedBatch
-from service.lookahead import Lookahead
+from service.batches.cache import Run, SharedBatch
+from service.batches.prefetch import Lookahead
 from service.metrics import Metrics
-from service.problems import ServiceError, problem_of
-from service.run_source import RunSource
-from service.selection import Batch
+from service.errors.problems import ServiceError, problem_of
+from service.batches.run_source import RunSource
+from service.batches.selection import Batch
 from service.shutdown import Shutdown
 
 PIECE_BYTES = 1_300_000

@@ -20,21 +20,21 @@ from sampler.config.digest import sample_digest
 from sampler.wire.sample_writer import largest_message
 from sampler.wire.spec import ServiceSpec
 from service.arena import Arena, warm_bytes
-from service.batch_body import BatchMaker
-from service.batch_cache import BatchCache
-from service.batch_plan import RUN_BYTES, BatchPlanner
-from service.batch_response import Admission, Delivery
-from service.budget import Budget, Gate
-from service.decoded import find_decoded
-from service.demo import ensure_demo
+from service.batches.body import BatchMaker
+from service.batches.cache import BatchCache
+from service.batches.plan import RUN_BYTES, BatchPlanner
+from service.batches.response import Admission, Delivery
+from service.batches.admission import Budget, Gate
+from service.lifespan.decoded_images import find_decoded
+from service.demo.dataset import ensure_demo
 from service.metrics import Metrics
-from service.pool import WorkerPool
-from service.problems import ServiceError
-from service.run_source import RunSource
-from service.selection import StreamParameters, select_stream
+from service.workers.pool import WorkerPool
+from service.errors.problems import ServiceError
+from service.batches.run_source import RunSource
+from service.batches.selection import StreamParameters, select_stream
 from service.settings import MEGABYTE, Settings, SettingsError
 from service.shutdown import Shutdown
-from service.worker_process import WorkerSetup
+from service.workers.process import WorkerSetup
 
 log = logging.getLogger("saccade_sampler")
 

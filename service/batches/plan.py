@@ -7,7 +7,7 @@ from functools import lru_cache
 from sampler.array_table import Layout
 from sampler.config.schema import SamplerConfig
 from sampler.wire.sample_writer import largest_message
-from service.selection import Batch
+from service.batches.selection import Batch
 
 RUN_BYTES = 2_500_000
 """About what a run holds: twelve compact samples, or one dense one (measured; larger ones cost hardly less)."""

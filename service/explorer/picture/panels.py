@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from sampler.sample.crop import scale_factor, scaled_size
-from service import picture_style as style
-from service.debug import BoxFate, Corners, Inspection
-from service.picture_marks import STATE_COLOURS, View, draw_boxes
-from service.picture_style import Colour
+from service.explorer.picture import style
+from service.explorer.inspection import BoxFate, Corners, Inspection
+from service.explorer.picture.marks import STATE_COLOURS, View, draw_boxes
+from service.explorer.picture.style import Colour
 
 DIMMED = 0.5
 """Brightness left to what lies outside the crop window."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from service import picture_style as style
-from service.debug import BoxFate, Corners, State
-from service.picture_style import Colour
+from service.explorer.picture import style
+from service.explorer.inspection import BoxFate, Corners, State
+from service.explorer.picture.style import Colour
 
 STATE_COLOURS: dict[State, Colour] = {
     "object": style.OBJECT,
