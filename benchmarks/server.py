@@ -10,7 +10,7 @@ from unittest.mock import patch
 import psutil
 
 from benchmarks.material import Material
-from client.tour_server import own_server
+from client.commands.tour_server import own_server
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ loader with a device, and for PyTorch's datasets.
 """
 
 from client.async_client import AsyncSamplerClient
-from client.batch import Batch, PackedBatch, TorchBatch, TrainingArrays
-from client.batch_loader import Loader
-from client.compact_batch import CompactBatch
+from client.batches.batch import Batch, PackedBatch, TorchBatch, TrainingArrays
+from client.loading.trainer.batch_loader import Loader
+from client.batches.compact import CompactBatch
 from client.errors import (
     ClientError,
     DigestMismatchError,
@@ -21,9 +21,9 @@ from client.errors import (
     ServerUnavailableError,
     TransferError,
 )
-from client.loading import loader
-from client.requests import IndexRequest, StepRequest, StreamRequest
-from client.starvation import LoaderStatistics
+from client.loading.loader import loader
+from client.protocol.requests import IndexRequest, StepRequest, StreamRequest
+from client.loading.trainer.statistics import LoaderStatistics
 from client.sync_client import SamplerClient
 from sampler.stream.keys import SampleKey
 from sampler.recipe import Recipe

@@ -2,7 +2,7 @@
 
 import sys
 
-from client.cli import app
+from client.commands.cli import app
 
 if __name__ == "__main__":
     # Shells complete programs that are one word: what is installed completes the command saccade-client.

@@ -8,13 +8,13 @@ from typing import Self, TypeVar, overload
 import httpx
 import stamina
 
-from client.answers import checked, translated
-from client.batch import Batch, PackedBatch
-from client.direct_transport import receiver, transport_for
+from client.protocol.responses import checked, translated
+from client.batches.batch import Batch, PackedBatch
+from client.transport.http_transport import receiver, transport_for
 from client.errors import ClientError, ServerUnavailableError
-from client.exchange import HEADERS, Body, Contact, Conversation, Delivery, Probe, SpecDocument
-from client.policy import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
-from client.requests import BatchRequest, Request, StreamRequest, batch_request, stream_request
+from client.protocol.session import HEADERS, Body, Contact, Conversation, Delivery, Probe, SpecDocument
+from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
+from client.protocol.requests import BatchRequest, Request, StreamRequest, batch_request, stream_request
 from sampler.array_table import Layout
 from sampler.wire.spec import ServiceSpec
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.answer_head import MOST_HEADERS, parse_head
-from client.direct_transport import DirectTransport
-from client.inflow import LONGEST_HEAD, Inflow
+from client.transport.response_head import MOST_HEADERS, parse_head
+from client.transport.http_transport import DirectTransport
+from client.transport.inflow import LONGEST_HEAD, Inflow
 from tests.raw_server import CHUNKED, always, raw_server, with_length
 
 OK = b"HTTP/1.1 200 OK"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from client import ClientError, ProtocolError, SamplerClient, ServerUnavailableError
-from client.bench import Bench, Reading, summarise
+from client.commands.bench import Bench, Reading, summarise
 from tests.scripted_server import Answer, ScriptedServer, problem, scripted
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -29,8 +29,8 @@ from client import (
     ServerUnavailableError,
     TransferError,
 )
-from client.answers import retry_after
-from client.policy import RetryHook
+from client.protocol.responses import retry_after
+from client.protocol.retries import RetryHook
 from sampler.wire.messages import encode_error
 from tests.client_twins import Make, clients
 from tests.scripted_server import Answer, Asked, Script, ScriptedServer, problem, scripted

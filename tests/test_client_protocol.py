@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client import ClientError, DigestMismatchError, ProtocolError, RequestRefusedError, SamplerClient, TransferError
-from client.answers import Place, translated
-from client.exchange import Delivery, SpecDocument
-from client.requests import IndexRequest, StreamRequest
+from client.protocol.responses import Place, translated
+from client.protocol.session import Delivery, SpecDocument
+from client.protocol.requests import IndexRequest, StreamRequest
 from sampler.errors import ProtocolError as WireProtocolError
 from sampler.errors import SamplerError
 from sampler.stream.keys import SampleKey

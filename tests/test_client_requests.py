@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.exchange import normal_url
-from client.requests import LONGEST_URL, IndexRequest, StepRequest, StreamRequest, batch_request, stream_request
+from client.protocol.session import normal_url
+from client.protocol.requests import LONGEST_URL, IndexRequest, StepRequest, StreamRequest, batch_request, stream_request
 from sampler.errors import InvalidRequestError
 from sampler.stream.keys import SampleKey
 from sampler.wire.spec import ServiceSpec

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from client.direct_transport import DirectTransport, receiver
+from client.transport.http_transport import DirectTransport, receiver
 from tests.raw_server import BODY, CHUNKED, GOOD, always, raw_server, received, with_length
 
 pytest_plugins = ["tests.direct_http"]

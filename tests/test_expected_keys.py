@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.expected_keys import ExpectedKeys
-from client.requests import IndexRequest, Request, StepRequest, StreamRequest
+from client.protocol.expected_keys import ExpectedKeys
+from client.protocol.requests import IndexRequest, Request, StepRequest, StreamRequest
 from sampler.config.schema import PRESETS
 from sampler.errors import InvalidRequestError
 from sampler.stream.keys import SampleKey

@@ -16,7 +16,7 @@ ALLOWED = {"sampler": {"sampler"}, "service": {"service", "sampler"}, "client": 
 """Which packages of the project a package may import."""
 
 INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
-    ("client.batch", "torch"): "an extra that most users of arrays do without",
+    ("client.batches.batch", "torch"): "an extra that most users of arrays do without",
     ("sampler.dataset.coco.segmentation", "pycocotools"): "only for annotations that carry nothing but a segmentation",
 }
 """(module, what it imports): why it does so inside a function."""

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from client import Batch, DigestMismatchError, RequestRefusedError, SamplerClient
-from client.starvation import WaitingClock
+from client.loading.trainer.statistics import WaitingClock
 from tests.live_server import LiveServer, until
 from tests.loading import STREAM, load, same, steps
 from tests.scripted_server import SMALL_CORNERNET, SMALL_SACCADE, ScriptedServer, scripted
@@ -217,7 +217,7 @@ def test_waiting_and_computing_are_told_apart(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("client.starvation.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("client.loading.trainer.statistics.time.perf_counter", lambda: now[0])
     clock = WaitingClock(log_every=20.0)
     with caplog.at_level(logging.INFO, "saccade_client"):
         for waited, busy in [(3.0, 7.0), (1.0, 9.0), (0.75, 9.25), (0.0, 10.0), (0.0, 0.0)]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from client import Batch, MissingExtraError, RequestRefusedError, SampleError, SamplerClient, TorchBatch
-from client.loader_settings import asked
+from client.loading.settings import asked
 from sampler.stream.shards import step_keys
 from sampler.wire.messages import encode_error
 from tests.loading import STREAM, load
@@ -92,7 +92,7 @@ def test_a_dataset_resumes_without_workers(small: ScriptedServer) -> None:
 def test_a_dataset_resumes_in_its_workers(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     def worker(number: int) -> None:
         info = type("Info", (), {"id": number, "num_workers": 2})
-        monkeypatch.setattr("client.loader_dataset.get_worker_info", lambda: info)
+        monkeypatch.setattr("client.loading.trainer.torch_dataset.get_worker_info", lambda: info)
 
     states = []
     for number, taken in ((0, 2), (1, 1)):
@@ -126,7 +126,7 @@ def test_an_error_reaches_the_trainer(small: ScriptedServer, workers: int) -> No
 @pytest.mark.parametrize("world", [1, 3, 5])
 @pytest.mark.parametrize("workers", [1, 2, 4, 7])
 def test_every_nth_step_is_the_same_part_of_the_same_steps(workers: int, world: int) -> None:
-    every_nth_step = importlib.import_module("client.loader_dataset").every_nth_step
+    every_nth_step = importlib.import_module("client.loading.trainer.torch_dataset").every_nth_step
     manner: dict[str, Any] = {"seed": 3, "augment": True, "layout": "compact", "render_elsewhere": False}
     for rank in range(world):
         request = asked(batch_size=11, rank=rank, world_size=world, start=5, stop=14, **manner)
@@ -150,7 +150,7 @@ def test_a_dataset_knows_its_length(small: ScriptedServer) -> None:
 def test_without_torch_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("torch", "torch.utils.data"):
         monkeypatch.setitem(sys.modules, module, None)
-    for module in ("client.loader_dataset", "client.device_unloading", "client.pinned_slots"):
+    for module in ("client.loading.trainer.torch_dataset", "client.loading.trainer.device_handover", "client.loading.trainer.pinned_slots"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(MissingExtraError, match=r"saccade-sampler\[torch\]"):
         load("http://127.0.0.1:1", device="cpu")
@@ -185,7 +185,7 @@ def test_crops_and_boxes_reach_the_renderer_as_they_came(
         names = plain_stream(small.url, stop=1)[0].arrays
         return {name: torch.zeros(1) for name in names}
 
-    module = importlib.import_module("client.device_unloading")
+    module = importlib.import_module("client.loading.trainer.device_handover")
     monkeypatch.setattr(module, "render_tensors", rendering)
     with load(small.url, stop=6, device="cpu") as loaded:
         taken = [(batch.step, batch.keys) for batch in loaded]

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from client import ClientError
-from client.shared_slots import SharedSlots
+from client.loading.slots import SharedSlots
 from tests.live_server import until
 from tests.loading import gone, load, process_of, steps, trainer
 from tests.scripted_server import Answer, Asked, ScriptedServer, scripted

@@ -22,7 +22,7 @@ from client import (
     ServerUnavailableError,
 )
 from client import errors as client_errors
-from client.loader_messages import ERRORS, error_frame, read_token
+from client.loading.messages import ERRORS, error_frame, read_token
 from sampler.wire.messages import encode_error
 from tests.loading import ROOT, STREAM, TRAINER, load, process_of, steps
 from tests.processes import unmeasured_environment
@@ -60,7 +60,7 @@ def test_a_process_that_dies_each_time_is_told(small: ScriptedServer, monkeypatc
         assert next(loaded).step == 0
         for _ in range(2):  # what was received before may still be handed out
             next(loaded)
-        monkeypatch.setattr("client.loader_child.sys.executable", "/bin/false")
+        monkeypatch.setattr("client.loading.trainer.process.sys.executable", "/bin/false")
         process_of(loaded).kill()
         with pytest.raises(ClientError, match=r"process ended with status 1 before step \d, 3 times in a row"):
             list(islice(loaded, 4))
@@ -81,7 +81,7 @@ def test_another_client_in_the_current_folder_is_none_of_the_loaders(small: Scri
 
 
 def test_a_process_that_cannot_be_started_is_told(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("client.loader_child.sys.executable", "/nowhere/python")
+    monkeypatch.setattr("client.loading.trainer.process.sys.executable", "/nowhere/python")
     with load_open(small.url) as loaded, pytest.raises(ClientError, match="did not start: No such file"):
         next(loaded)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from client.shared_slots import SharedSlots
+from client.loading.slots import SharedSlots
 from sampler.wire.spec import ServiceSpec
 from tests.scripted_server import SMALL_SACCADE
 
@@ -62,12 +62,12 @@ def cudart(monkeypatch: pytest.MonkeyPatch) -> StandInCudart:
     stand_in = StandInCudart()
     monkeypatch.setattr("torch.cuda.cudart", lambda: stand_in)
     monkeypatch.setattr("torch.cuda.device", nullcontext)
-    monkeypatch.setattr("client.pinned_slots._forget_error", lambda _: stand_in.calls.append(("forget",)))
+    monkeypatch.setattr("client.loading.trainer.pinned_slots._forget_error", lambda _: stand_in.calls.append(("forget",)))
     return stand_in
 
 
 def pinned(slots: SharedSlots) -> Any:
-    return importlib.import_module("client.pinned_slots").PinnedSlots(slots, "cuda:1")
+    return importlib.import_module("client.loading.trainer.pinned_slots").PinnedSlots(slots, "cuda:1")
 
 
 def test_all_slots_are_registered_once_and_given_free_once(slots: SharedSlots, cudart: StandInCudart) -> None:
@@ -99,7 +99,7 @@ def test_memory_that_cannot_be_registered_is_copied_to_pinned_memory(
 
 
 def test_slots_are_kept_until_the_gpu_has_read_them(slots: SharedSlots, cudart: StandInCudart) -> None:
-    unloading = importlib.import_module("client.device_unloading").DeviceUnloading(SPEC, 2, "cpu")
+    unloading = importlib.import_module("client.loading.trainer.device_handover").DeviceUnloading(SPEC, 2, "cpu")
     unloading._pinned = pinned(slots)
     events = [StandInEvent() for _ in range(4)]
     for event in events[:3]:

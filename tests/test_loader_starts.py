@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from client import ClientError
-from client.loader_messages import Token, read_origin, read_token
+from client.loading.messages import Token, read_origin, read_token
 from tests.loading import load
 from tests.scripted_server import ScriptedServer, scripted
 
@@ -57,7 +57,7 @@ def test_where_there_is_no_memory_for_slots_it_is_said_how_much_is_needed(
         caught.match(said)
 
 
-@pytest.mark.parametrize("place", ["client.loader_child.Inbox", "client.loader_source.SlotSource._grant"])
+@pytest.mark.parametrize("place", ["client.loading.trainer.process.Inbox", "client.loading.trainer.supervisor.SlotSource._grant"])
 def test_an_interrupt_while_the_process_starts_leaves_none(
     small: ScriptedServer, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
@@ -82,7 +82,7 @@ def test_a_batch_that_is_not_the_next_one_is_refused(small: ScriptedServer, monk
         return replace(token, step=token.step + 1)
 
     with load(small.url) as loaded:
-        monkeypatch.setattr("client.loader_child.read_token", later)
+        monkeypatch.setattr("client.loading.trainer.process.read_token", later)
         with pytest.raises(ClientError, match="sent step 1: expected step 0"):
             next(loaded)
         monkeypatch.undo()
@@ -100,7 +100,7 @@ def test_threads_may_ask_for_the_keys_of_a_batch_at_once(
         both.wait()
         return read_origin(packed)
 
-    monkeypatch.setattr("client.loaded_batch.read_origin", read_together)
+    monkeypatch.setattr("client.loading.trainer.loaded_batch.read_origin", read_together)
     found: list[Any] = []
     asking = [threading.Thread(target=lambda: found.append(batch.keys)) for _ in range(2)]
     for thread in asking:

@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
-from client.tour_server import last_line
+from client.commands.tour_server import last_line
 from tests.live_server import ROOT, LiveServer, environment
 
 PATIENCE = 60.0
@@ -97,7 +97,7 @@ def test_a_server_that_does_not_start_is_told_in_one_line_with_its_cause(tmp_pat
 
 def test_a_machine_without_the_server_extra_is_told_what_to_install(tmp_path: Path) -> None:
     program = (
-        "import sys; sys.modules['uvicorn'] = None; from client.cli import app; app(['tour', '--out', sys.argv[1]])"
+        "import sys; sys.modules['uvicorn'] = None; from client.commands.cli import app; app(['tour', '--out', sys.argv[1]])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False

@@ -25,7 +25,7 @@ def state(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, A
     """Of worker 0 of 2, which has given the steps 0 and 2; the other has given 1 perhaps, or not."""
     with monkeypatch.context() as patched:
         info = type("Info", (), {"id": 0, "num_workers": 2})
-        patched.setattr("client.loader_dataset.get_worker_info", lambda: info)
+        patched.setattr("client.loading.trainer.torch_dataset.get_worker_info", lambda: info)
         dataset = load(small.url, stop=8).dataset()
         batches = iter(dataset)
         assert [batch.step for batch in islice(batches, 2)] == [0, 2]

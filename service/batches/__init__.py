@@ -1,0 +1,1 @@
+"""From a request for batches to the bytes of its response."""

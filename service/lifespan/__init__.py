@@ -1,0 +1,1 @@
+"""Startup, shutdown and the state that lives between them."""

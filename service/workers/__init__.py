@@ -1,0 +1,1 @@
+"""Worker processes: the pool in the server and the code in the workers."""

@@ -1,0 +1,1 @@
+"""The debug picture of one sample."""

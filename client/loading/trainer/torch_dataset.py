@@ -15,12 +15,12 @@ from typing import Any
 
 from torch.utils.data import IterableDataset, get_worker_info
 
-from client.answers import checked
-from client.batch import PackedBatch, TorchBatch
-from client.batch_loader import Loader
+from client.protocol.responses import checked
+from client.batches.batch import PackedBatch, TorchBatch
+from client.loading.trainer.batch_loader import Loader
 from client.errors import RequestRefusedError
-from client.loader_settings import LOADED, LoaderSettings, require_digest, resumed_step, state_of
-from client.requests import StreamRequest
+from client.loading.settings import LOADED, LoaderSettings, require_digest, resumed_step, state_of
+from client.protocol.requests import StreamRequest
 from sampler.stream.shards import Shard
 
 

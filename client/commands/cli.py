@@ -16,12 +16,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from typer.core import TyperGroup
 
-from client.batch import Batch
-from client.bench import PERCENTILES, Bench, Reading, Summary
+from client.batches.batch import Batch
+from client.commands.bench import PERCENTILES, Bench, Reading, Summary
 from client.errors import ClientError
-from client.requests import require_layout
+from client.protocol.requests import require_layout
 from client.sync_client import SamplerClient
-from client.tour import tour
+from client.commands.tour import tour
 from sampler.errors import InvalidRequestError, SamplerError
 from sampler.stream.shards import Shard
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from client.batch import Batch, training_fields
-from client.loader_messages import Token, read_origin
+from client.batches.batch import Batch, training_fields
+from client.loading.messages import Token, read_origin
 from sampler.array_table import Arrays
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from client.errors import DigestMismatchError
-from client.policy import MOST_ATTEMPTS
-from client.requests import StreamRequest
+from client.protocol.retries import MOST_ATTEMPTS
+from client.protocol.requests import StreamRequest
 from client.sync_client import SamplerClient
 from sampler.array_table import Layout
 from sampler.errors import InvalidRequestError

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from client.errors import ClientError
-from client.requests import StreamRequest
+from client.protocol.requests import StreamRequest
 from client.sync_client import SamplerClient
 from sampler.array_table import Arrays, Layout, allocate
 from sampler.config.schema import preset

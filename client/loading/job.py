@@ -5,9 +5,9 @@ from typing import Self
 
 import msgpack
 
-from client.loader_messages import frame
-from client.loader_settings import LoaderSettings
-from client.requests import StreamRequest
+from client.loading.messages import frame
+from client.loading.settings import LoaderSettings
+from client.protocol.requests import StreamRequest
 from sampler.stream.shards import Shard
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from client.requests import Request, StreamRequest
+from client.protocol.requests import Request, StreamRequest
 from sampler.stream.keys import SampleKey
 from sampler.wire.spec import ServiceSpec
 from sampler.stream.shards import stream_keys

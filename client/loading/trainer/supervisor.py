@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.errors import ClientError
-from client.loader_child import LoaderChild
-from client.loader_job import LoaderJob
-from client.loader_messages import Token
-from client.loader_settings import LoaderSettings
-from client.requests import StreamRequest
-from client.shared_slots import SharedSlots
+from client.loading.trainer.process import LoaderChild
+from client.loading.job import LoaderJob
+from client.loading.messages import Token
+from client.loading.settings import LoaderSettings
+from client.protocol.requests import StreamRequest
+from client.loading.slots import SharedSlots
 from sampler.memory.borrowed import lease
 
 log = logging.getLogger("saccade_client")

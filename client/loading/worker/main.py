@@ -1,4 +1,4 @@
-"""The process that a loader receives and renders in: `python -m client.loader_process FD`.
+"""The process that a loader receives and renders in: `python -m client.loading.worker.main FD`.
 
 It reads a job from a socket, and then fills the slots of shared memory that it is told to, one batch after another,
 outside of the trainer's interpreter and its lock. When the trainer goes away, however it does, the socket ends, or this
@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from client.batch import PackedBatch
+from client.batches.batch import PackedBatch
 from client.errors import ClientError
-from client.loader_job import LoaderJob
-from client.loader_messages import (
+from client.loading.job import LoaderJob
+from client.loading.messages import (
     SLOT,
     Inbox,
     PackedBoxes,
@@ -30,8 +30,8 @@ from client.loader_messages import (
     error_frame,
     pack_origin,
 )
-from client.loader_settings import require_digest
-from client.shared_slots import SharedSlots, SlotForm
+from client.loading.settings import require_digest
+from client.loading.slots import SharedSlots, SlotForm
 from sampler.array_table import Arrays
 from sampler.kernels.interface import PLAIN, fastest_kernels
 

@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 import httpx
 
-from client.direct_connection import Connection, DirectBody, NoAnswerError
+from client.transport.connection import Connection, DirectBody, NoAnswerError
 
 MOST_IDLE = 20
 IDLE_SECONDS = 5.0

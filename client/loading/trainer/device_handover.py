@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from client.batch import TorchBatch, training_fields
+from client.batches.batch import TorchBatch, training_fields
 from client.errors import ClientError
-from client.loader_messages import PackedBoxes, read_origin
-from client.loader_source import HELD, Delivered
-from client.pinned_slots import PinnedSlots
-from client.shared_slots import SharedSlots, SlotForm
+from client.loading.messages import PackedBoxes, read_origin
+from client.loading.trainer.supervisor import HELD, Delivered
+from client.loading.trainer.pinned_slots import PinnedSlots
+from client.loading.slots import SharedSlots, SlotForm
 from client.torch_rendering import render_tensors
 from sampler.array_table import Arrays
 from sampler.errors import InvalidRequestError

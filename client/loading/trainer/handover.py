@@ -2,10 +2,10 @@
 
 from typing import Protocol, TypeVar
 
-from client.batch import Batch, TorchBatch
-from client.loaded_batch import loaded_batch
-from client.loader_source import Delivered
-from client.shared_slots import SharedSlots, SlotForm
+from client.batches.batch import Batch, TorchBatch
+from client.loading.trainer.loaded_batch import loaded_batch
+from client.loading.trainer.supervisor import Delivered
+from client.loading.slots import SharedSlots, SlotForm
 from sampler.wire.spec import ServiceSpec
 
 BatchT_co = TypeVar("BatchT_co", bound=Batch | TorchBatch, covariant=True)

@@ -8,8 +8,8 @@ import threading
 from contextlib import suppress
 
 from client.errors import ClientError
-from client.loader_job import LoaderJob
-from client.loader_messages import SLOT, Inbox, Token, read_token
+from client.loading.job import LoaderJob
+from client.loading.messages import SLOT, Inbox, Token, read_token
 
 END_SECONDS = 1.0
 """Time for the process to end by itself once its socket is closed, before it is killed."""
@@ -112,7 +112,7 @@ class _Starting(threading.Thread):
         # started; -P keeps the current folder out of it, which may hold another `client`. All other descriptors stay
         # closed there: nothing keeps a socket open when the trainer dies.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
-        command = [sys.executable, "-P", "-m", "client.loader_process", str(self._passed[0])]
+        command = [sys.executable, "-P", "-m", "client.loading.loader.worker.main", str(self._passed[0])]
         with self._lock:
             if not self._wanted:
                 return

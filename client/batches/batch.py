@@ -10,10 +10,10 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from client.answers import checked
-from client.compact_batch import CompactBatch, compact_batch, require_room
+from client.protocol.responses import checked
+from client.batches.compact import CompactBatch, compact_batch, require_room
 from client.errors import MissingExtraError
-from client.requests import require_layout
+from client.protocol.requests import require_layout
 from sampler.array_table import Arrays, Layout, dense_table
 from sampler.errors import InvalidRequestError
 from sampler.kernels.interface import Kernels, fastest_kernels

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
-from client.answers import checked
-from client.batch import Batch, TorchBatch
+from client.protocol.responses import checked
+from client.batches.batch import Batch, TorchBatch
 from client.errors import ClientError, MissingExtraError
-from client.loader_settings import LOADED, LoaderSettings, require_digest, require_whole, resumed_step, state_of
-from client.loader_source import SlotSource
-from client.slot_unloading import Unloading, ViewUnloading
-from client.starvation import LoaderStatistics, WaitingClock
+from client.loading.settings import LOADED, LoaderSettings, require_digest, require_whole, resumed_step, state_of
+from client.loading.trainer.supervisor import SlotSource
+from client.loading.trainer.handover import Unloading, ViewUnloading
+from client.loading.trainer.statistics import LoaderStatistics, WaitingClock
 from sampler.wire.spec import ServiceSpec
 
 BatchT = TypeVar("BatchT", bound=Batch | TorchBatch)
@@ -55,7 +55,7 @@ class Loader(Generic[BatchT]):
         self._handed = LoaderStatistics()
         self._closed = False
         if device is not None:
-            part = _torch_part("client.device_unloading")
+            part = _torch_part("client.loading.trainer.device_handover")
             with checked():
                 part.require_device(device)
 
@@ -179,11 +179,11 @@ class Loader(Generic[BatchT]):
         self._next_step = step
 
     def dataset(self) -> Any:
-        """Return the batches from the next one on as a `client.loader_dataset.BatchDataset`, for PyTorch's DataLoader.
+        """Return the batches from the next one on as a `client.loading.trainer.torch_dataset.BatchDataset`, for PyTorch's DataLoader.
 
         Raises `MissingExtraError` where torch is not installed.
         """
-        return _torch_part("client.loader_dataset").BatchDataset(self._settings.at(self._next_step))
+        return _torch_part("client.loading.trainer.torch_dataset").BatchDataset(self._settings.at(self._next_step))
 
     def _advance(self) -> BatchT | None:
         running = self._started()
@@ -208,7 +208,7 @@ class Loader(Generic[BatchT]):
             if self._device is None:
                 unloading = cast("Unloading[BatchT]", ViewUnloading(spec, shard.count))
             else:
-                part = _torch_part("client.device_unloading")
+                part = _torch_part("client.loading.trainer.device_handover")
                 unloading = part.DeviceUnloading(spec, shard.count, self._device)
             settings = self._settings.at(self._next_step)
             source = SlotSource(settings, spec.digest, render=unloading.render, slot_bytes=unloading.form.size)

@@ -20,11 +20,11 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from client.batch import Batch
+from client.batches.batch import Batch
 from client.errors import ClientError, ServerError
-from client.requests import StreamRequest
+from client.protocol.requests import StreamRequest
 from client.sync_client import SamplerClient
-from client.tour_server import own_server
+from client.commands.tour_server import own_server
 from sampler.array_table import Arrays
 from sampler.stream.keys import SampleKey
 from sampler.wire.spec import ServiceSpec

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from client.answers import Place, refusal, require_type
-from client.batch import PackedBatch
+from client.protocol.responses import Place, refusal, require_type
+from client.batches.batch import PackedBatch
 from client.errors import ClientError, DigestMismatchError, ProtocolError, ServerUnavailableError, TransferError
-from client.expected_keys import ExpectedKeys
-from client.requests import Outgoing, Request, StreamRequest, require_layout
+from client.protocol.expected_keys import ExpectedKeys
+from client.protocol.requests import Outgoing, Request, StreamRequest, require_layout
 from sampler.array_table import Layout
 from sampler.errors import InvalidRequestError
 from sampler.errors import ProtocolError as WireProtocolError

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from client.shared_slots import SharedSlots
+from client.loading.slots import SharedSlots
 
 log = logging.getLogger("saccade_client")
 

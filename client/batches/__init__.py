@@ -1,0 +1,1 @@
+"""Batches as training code receives them."""

@@ -1,0 +1,1 @@
+"""The loader: batches received and rendered in a process of its own."""

@@ -1,0 +1,1 @@
+"""The part of the loader that runs in the trainer's process."""

@@ -1,0 +1,1 @@
+"""The conversation with a server, without I/O."""
