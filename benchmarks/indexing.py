@@ -30,7 +30,8 @@ peaks = [line.split()[1] for line in lines if line.startswith("VmHWM")]
 print(taken, *(peaks or [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
 """
 OURS = MEASURE.format(
-    imports="from sampler.dataset.index.cache import ensure_index", load="ensure_index(Path(sys.argv[1]), Path(sys.argv[2]))"
+    imports="from sampler.dataset.index.cache import ensure_index",
+    load="ensure_index(Path(sys.argv[1]), Path(sys.argv[2]))",
 )
 THEIRS = MEASURE.format(
     imports="import contextlib, os\nfrom pycocotools.coco import COCO",

@@ -11,12 +11,12 @@ import simplejpeg
 from benchmarks.material import Material
 from benchmarks.row import Row, each_run, paired
 from sampler.array_table import Arrays, allocate
-from sampler.kernels.compiled.crop import COMPILED, warm_up
 from sampler.config.schema import preset
 from sampler.dataset.dataset import Dataset
-from sampler.stream.keys import SampleKey
+from sampler.kernels.compiled.crop import COMPILED, warm_up
 from sampler.layouts.convert import compact, unpack_batch
 from sampler.sample.sample import make_sample
+from sampler.stream.keys import SampleKey
 
 CONFIG = preset("cornernet_saccade")
 

@@ -8,7 +8,6 @@ loader with a device, and for PyTorch's datasets.
 
 from client.async_client import AsyncSamplerClient
 from client.batches.batch import Batch, PackedBatch, TorchBatch, TrainingArrays
-from client.loading.trainer.batch_loader import Loader
 from client.batches.compact import CompactBatch
 from client.errors import (
     ClientError,
@@ -22,13 +21,14 @@ from client.errors import (
     TransferError,
 )
 from client.loading.loader import loader
-from client.protocol.requests import IndexRequest, StepRequest, StreamRequest
+from client.loading.trainer.batch_loader import Loader
 from client.loading.trainer.statistics import LoaderStatistics
+from client.protocol.requests import IndexRequest, StepRequest, StreamRequest
 from client.sync_client import SamplerClient
-from sampler.stream.keys import SampleKey
 from sampler.recipe import Recipe
-from sampler.wire.spec import ServiceSpec
+from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard
+from sampler.wire.spec import ServiceSpec
 
 __all__ = [
     "AsyncSamplerClient",

@@ -9,12 +9,12 @@ from typing import Self, TypeVar, overload
 import httpx
 import stamina
 
-from client.protocol.responses import checked, translated
 from client.batches.batch import Batch, PackedBatch
 from client.errors import ClientError, ServerUnavailableError
-from client.protocol.session import HEADERS, Body, Contact, Conversation, Delivery, Probe, SpecDocument
-from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
 from client.protocol.requests import BatchRequest, Request, StreamRequest, batch_request, stream_request
+from client.protocol.responses import checked, translated
+from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
+from client.protocol.session import HEADERS, Body, Contact, Conversation, Delivery, Probe, SpecDocument
 from sampler.array_table import Layout
 from sampler.wire.spec import ServiceSpec
 

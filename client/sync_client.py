@@ -8,13 +8,13 @@ from typing import Self, TypeVar, overload
 import httpx
 import stamina
 
-from client.protocol.responses import checked, translated
 from client.batches.batch import Batch, PackedBatch
-from client.transport.http_transport import receiver, transport_for
 from client.errors import ClientError, ServerUnavailableError
-from client.protocol.session import HEADERS, Body, Contact, Conversation, Delivery, Probe, SpecDocument
-from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
 from client.protocol.requests import BatchRequest, Request, StreamRequest, batch_request, stream_request
+from client.protocol.responses import checked, translated
+from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
+from client.protocol.session import HEADERS, Body, Contact, Conversation, Delivery, Probe, SpecDocument
+from client.transport.http_transport import receiver, transport_for
 from sampler.array_table import Layout
 from sampler.wire.spec import ServiceSpec
 

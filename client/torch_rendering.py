@@ -1,7 +1,7 @@
 """Rendering a batch into PyTorch tensors, on the device where its crops are.
 
 Pixels and planes, the bulk of it, never exist on the host. What there is of boxes is tiny: their cells, radii and
-offsets are found by NumPy, in the very operations of `sampler.ops.targets`, so that every integer is the same; they go to
+offsets are found by NumPy, in the operations of `sampler.ops.targets`, so that every integer is the same; they go to
 the device in a few small tensors, without waiting for it. No step loops over pixels, boxes or categories.
 
 Import this only where torch is installed: `pip install 'saccade-sampler[torch]'`.
@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from sampler.array_table import dense_table
-from sampler.ops.boxes import Boxes
 from sampler.config.schema import SamplerConfig
+from sampler.ops.boxes import Boxes
 from sampler.ops.gaussian import bump
 from sampler.ops.targets import Corners, attention_cells, locate_corners, rows_of_objects
 

@@ -1,23 +1,21 @@
 """What a training sample of the CornerNet family is, as a pure function of (dataset, config, seed, epoch, index).
 
-Data flows one way, and each module is one step of it:
+Data flows one way:
 
-    config → keys, order, stream → dataset → draw, recipe → images → crop, resize → colour → targets → sample
-           → layouts → wire
+    config → stream → dataset → sample (recipe, crop, colour matrix, boxes) → layouts → wire
 
-The loops over pixels, cells, boxes and words stand twice: in NumPy (`sampler.ops.resize`, `sampler.ops.colour`,
-`sampler.ops.targets`, `sampler.ops.boxes`, `sampler.stream.keys`), and compiled in the files named `compiled_*`; `sampler.kernels.interface` has
-both as sets. Importing this package loads NumPy and nothing else from outside; datasets (`sampler.dataset.dataset`) and images
-(`sampler.dataset.images.decode`) need the `server` extra, the wire (`sampler.wire.messages`, `sampler.wire.reader`) msgpack and xxhash.
+Each inner loop exists twice, in NumPy (`sampler.ops`) and compiled (`sampler.kernels.compiled`), behind one interface
+(`sampler.kernels.interface`). Importing this package loads NumPy and no other third-party package. Datasets need the
+`server` extra, the wire format msgpack and xxhash.
 """
 
 from sampler.array_table import LAYOUTS, ArraySpec, Layout, array_table
-from sampler.config.schema import PRESETS, AttentionMap, SamplerConfig, preset
 from sampler.config.cornernet_lite import load_config
+from sampler.config.schema import PRESETS, AttentionMap, SamplerConfig, preset
 from sampler.errors import SamplerError
-from sampler.stream.keys import SampleKey
 from sampler.recipe import Recipe
 from sampler.sample.sample import Sample, make_sample, recipe_of
+from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, step_keys
 from sampler.version import SAMPLER_VERSION, VERSION
 

@@ -9,10 +9,10 @@ from starlette.types import Message, Receive, Scope, Send
 from sampler.errors import SamplerError
 from sampler.version import VERSION
 from service.errors import responses as error_responses
-from service.middleware import request_log
-from service.metrics import Metrics
-from service.routes import batches, debug, status
 from service.lifespan.state import serving
+from service.metrics import Metrics
+from service.middleware import request_log
+from service.routes import batches, debug, status
 from service.settings import Settings, load_settings
 
 DESCRIPTION = """

@@ -13,10 +13,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from sampler.errors import SamplerError
+from sampler.cpus import processors as processors
 from sampler.dataset.images.decode import MAX_PIXELS
 from sampler.dataset.index.cache import default_cache_dir
-from sampler.cpus import processors as processors
+from sampler.errors import SamplerError
 from service.errors.problems import expectation
 
 PREFIX = "SAMPLER_"

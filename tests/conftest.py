@@ -8,10 +8,9 @@ import pytest
 from hypothesis import settings
 
 from service.demo.dataset import DemoDataset, ensure_demo
-from tests.live_server import LiveServer, live_server
-from tests.scenes import write_scenes
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+from tests.support.live_server import LiveServer, live_server
+from tests.support.paths import SHARED
+from tests.support.scenes import write_scenes
 
 # The same examples in every run: a test that fails, fails for everyone and until it is mended.
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=60, database=None)
@@ -43,7 +42,7 @@ def demo(cache_dir: Path) -> DemoDataset:
 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Annotation file and image folder of a small dataset with boxes of all sizes; see `tests.scenes`."""
+    """Annotation file and image folder of a small dataset with boxes of all sizes; see `tests.support.scenes`."""
     return write_scenes(tmp_path_factory.mktemp("scenes"))
 
 

@@ -10,20 +10,20 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from client.protocol.responses import checked
 from client.batches.compact import CompactBatch, compact_batch, require_room
 from client.errors import MissingExtraError
 from client.protocol.requests import require_layout
+from client.protocol.responses import checked
 from sampler.array_table import Arrays, Layout, dense_table
 from sampler.errors import InvalidRequestError
 from sampler.kernels.interface import Kernels, fastest_kernels
-from sampler.stream.keys import SampleKey
-from sampler.layouts.convert import unpack_batch
-from sampler.recipe import Recipe
-from sampler.memory.buffer_pool import RecycledMemory
-from sampler.wire.spec import ServiceSpec
 from sampler.layouts.batch_buffer import room_for, stacks_in
+from sampler.layouts.convert import unpack_batch
+from sampler.memory.buffer_pool import RecycledMemory
+from sampler.recipe import Recipe
+from sampler.stream.keys import SampleKey
 from sampler.wire.messages import WireBatch
+from sampler.wire.spec import ServiceSpec
 
 ArrayT = TypeVar("ArrayT")
 

@@ -18,10 +18,10 @@ from typer.core import TyperGroup
 
 from client.batches.batch import Batch
 from client.commands.bench import PERCENTILES, Bench, Reading, Summary
+from client.commands.tour import tour
 from client.errors import ClientError
 from client.protocol.requests import require_layout
 from client.sync_client import SamplerClient
-from client.commands.tour import tour
 from sampler.errors import InvalidRequestError, SamplerError
 from sampler.stream.shards import Shard
 

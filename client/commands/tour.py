@@ -21,14 +21,14 @@ from rich.table import Table
 from rich.text import Text
 
 from client.batches.batch import Batch
+from client.commands.tour_server import own_server
 from client.errors import ClientError, ServerError
 from client.protocol.requests import StreamRequest
 from client.sync_client import SamplerClient
-from client.commands.tour_server import own_server
 from sampler.array_table import Arrays
 from sampler.stream.keys import SampleKey
-from sampler.wire.spec import ServiceSpec
 from sampler.stream.shards import Shard
+from sampler.wire.spec import ServiceSpec
 
 SEED = 7
 STEP = 12

@@ -2,10 +2,10 @@
 
 from typing import Any, overload
 
-from client.protocol.responses import checked
 from client.batches.batch import Batch, TorchBatch
-from client.loading.trainer.batch_loader import Loader
 from client.loading.settings import LoaderSettings, asked
+from client.loading.trainer.batch_loader import Loader
+from client.protocol.responses import checked
 from sampler.array_table import Layout
 
 AHEAD = 2

@@ -28,8 +28,8 @@ from client.errors import (
     ServerUnavailableError,
     TransferError,
 )
-from sampler.stream.keys import SampleKey
 from sampler.recipe import Recipe
+from sampler.stream.keys import SampleKey
 from sampler.wire.messages import WireSample
 
 LENGTH = struct.Struct("<I")

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from client.errors import DigestMismatchError
-from client.protocol.retries import MOST_ATTEMPTS
 from client.protocol.requests import StreamRequest
+from client.protocol.retries import MOST_ATTEMPTS
 from client.sync_client import SamplerClient
 from sampler.array_table import Layout
 from sampler.errors import InvalidRequestError
 from sampler.stream.keys import require_integer
-from sampler.wire.spec import ServiceSpec
 from sampler.stream.shards import STEP_LIMIT, Shard
+from sampler.wire.spec import ServiceSpec
 
 MOST_AHEAD = 256
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from client.protocol.requests import Request, StreamRequest
 from sampler.stream.keys import SampleKey
-from sampler.wire.spec import ServiceSpec
 from sampler.stream.shards import stream_keys
+from sampler.wire.spec import ServiceSpec
 
 
 class ExpectedKeys:

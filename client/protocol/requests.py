@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 from sampler.array_table import LAYOUTS, Layout
 from sampler.errors import InvalidRequestError
 from sampler.stream.keys import EPOCH_LIMIT, INDEX_LIMIT, SEED_LIMIT, SampleKey, require_integer
-from sampler.wire.spec import ServiceSpec
 from sampler.stream.shards import STEP_LIMIT, Shard, last_step, step_keys
+from sampler.wire.spec import ServiceSpec
 
 LONGEST_URL = 4000
 """Characters of a URL past which a batch is asked for by POST: many proxies refuse lines of 8192 bytes, some 4096."""

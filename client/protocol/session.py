@@ -9,19 +9,19 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from client.protocol.responses import Place, refusal, require_type
 from client.batches.batch import PackedBatch
 from client.errors import ClientError, DigestMismatchError, ProtocolError, ServerUnavailableError, TransferError
 from client.protocol.expected_keys import ExpectedKeys
 from client.protocol.requests import Outgoing, Request, StreamRequest, require_layout
+from client.protocol.responses import Place, refusal, require_type
 from sampler.array_table import Layout
 from sampler.errors import InvalidRequestError
 from sampler.errors import ProtocolError as WireProtocolError
 from sampler.memory.buffer_pool import RecycledMemory
-from sampler.wire.spec import ServiceSpec
 from sampler.version import VERSION
 from sampler.wire.messages import MEDIA_TYPE, WireBatch
 from sampler.wire.reader import BatchReader
+from sampler.wire.spec import ServiceSpec
 
 LARGEST_DOCUMENT = 16 << 20
 """Bytes of a document (a spec or a problem) past which it is refused."""

@@ -12,8 +12,8 @@ from contextlib import suppress
 
 import httpx
 
-from client.transport.response_head import AnswerHead, parse_head
 from client.transport.inflow import Inflow
+from client.transport.response_head import AnswerHead, parse_head
 
 PIECE_BYTES = 64 << 10
 """Bytes of a piece where a body is read as pieces."""

@@ -11,8 +11,8 @@ from typer.core import TyperGroup
 
 from sampler.commands.dataset import index, verify
 from sampler.commands.decode import decode
-from sampler.errors import SamplerError
 from sampler.commands.recipe import recipe, replay
+from sampler.errors import SamplerError
 
 CANNOT_RUN = 2
 

@@ -12,10 +12,10 @@ from rich.table import Column, Table
 
 from sampler.commands.options import AnnotationsOption, CacheOption, ImagesOption
 from sampler.dataset.dataset import Dataset, check_images, open_dataset
-from sampler.dataset.index.storage import load_index
 from sampler.dataset.index.cache import ensure_index
-from sampler.progress import bar, steps
+from sampler.dataset.index.storage import load_index
 from sampler.dataset.verify import KINDS, Report, verify_dataset
+from sampler.progress import bar, steps
 
 
 def index(

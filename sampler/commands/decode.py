@@ -11,13 +11,13 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from sampler.commands.options import AnnotationsOption, CacheOption, ImagesOption
+from sampler.cpus import processors
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decoded_store import StoreError
-from sampler.errors import ImageError
-from sampler.dataset.index.cache import default_cache_dir
-from sampler.cpus import processors
-from sampler.progress import pixel_bar
 from sampler.dataset.images.store_writer import StoreWriter, open_writer
+from sampler.dataset.index.cache import default_cache_dir
+from sampler.errors import ImageError
+from sampler.progress import pixel_bar
 
 INTERRUPTED = 130
 """Exit status of a program that Ctrl-C ended."""

@@ -9,18 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from sampler.replay.cases import Case
 from sampler.commands.options import AnnotationsOption, CacheOption
-from sampler.config.schema import SamplerConfig
 from sampler.config.cornernet_lite import IgnoredKeysWarning, load_config
-from sampler.dataset.dataset import Dataset, check_images
 from sampler.config.digest import sample_digest
-from sampler.errors import InvalidRequestError
+from sampler.config.schema import SamplerConfig
+from sampler.dataset.dataset import Dataset, check_images
 from sampler.dataset.index.cache import ensure_index
-from sampler.stream.keys import SampleKey
+from sampler.errors import InvalidRequestError
 from sampler.progress import bar, steps
+from sampler.replay.cases import Case
 from sampler.replay.replay import load_cases, replay_cases
 from sampler.sample.sample import recipe_of
+from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, step_keys
 
 

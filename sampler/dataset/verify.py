@@ -7,11 +7,11 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
+from sampler.cpus import processors
 from sampler.dataset.dataset import Dataset
-from sampler.errors import ImageError
 from sampler.dataset.index.storage import check_index
 from sampler.dataset.ordered_work import in_order
-from sampler.cpus import processors
+from sampler.errors import ImageError
 
 KINDS = {
     "missing": "image files that do not exist",

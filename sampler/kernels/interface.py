@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sampler.config.schema import SamplerConfig
 from sampler.ops.boxes import Boxes, Frame, clip, frame_boxes
 from sampler.ops.colour import ColourMatrix, apply_colour, channel_sums
-from sampler.config.schema import SamplerConfig
 from sampler.ops.gaussian import stamp_bumps
-from sampler.stream.keys import random_words
 from sampler.ops.resize import Image, fill_canvas, paste_resized
 from sampler.ops.targets import draw_batch_targets
+from sampler.stream.keys import random_words
 
 Pair = tuple[int, int]
 PasteResized = Callable[[Image, Pair, Pair, Pair, bool, Image], None]

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.array_table import Arrays, Layout, allocate, array_table, dense_table, heat_names
-from sampler.layouts.render import fill_backgrounds, render_batch
 from sampler.config.schema import SamplerConfig
 from sampler.kernels.interface import PLAIN, Kernels
+from sampler.layouts.render import fill_backgrounds, render_batch
 from sampler.sample.sample import Sample
 
 

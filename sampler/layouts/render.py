@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.array_table import dense_table
-from sampler.ops.boxes import Boxes
-from sampler.ops.colour import ColourMatrix
 from sampler.config.schema import SamplerConfig
 from sampler.kernels.interface import PLAIN, Kernels
+from sampler.ops.boxes import Boxes
+from sampler.ops.colour import ColourMatrix
 from sampler.ops.resize import Image
 
 WORD = 4

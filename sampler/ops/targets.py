@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.ops.boxes import Boxes, longest_sides
 from sampler.config.schema import SamplerConfig
+from sampler.ops.boxes import Boxes, longest_sides
 from sampler.ops.gaussian import bump_radius, stamp_bumps
 
 

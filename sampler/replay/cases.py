@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.array_table import Arrays
-from sampler.ops.boxes import Boxes
-from sampler.config.schema import PRESETS, SamplerConfig
 from sampler.config.cornernet_lite import load_config
+from sampler.config.schema import PRESETS, SamplerConfig
 from sampler.errors import ConfigError, RecipeError, SamplerError
 from sampler.layouts.convert import lay_out
+from sampler.ops.boxes import Boxes
 from sampler.recipe import Recipe
 from sampler.sample.sample import cook
 from sampler.wire.spec import config_from_dict

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.array_table import Arrays
-from sampler.replay.cases import Case, CaseError, parse_cases, render
 from sampler.config.cornernet_lite import load_config
-from sampler.errors import SamplerError
-from sampler.dataset.images.header import BadHeaderError, read_header
 from sampler.dataset.images.decode import MAX_PIXELS, read_image
+from sampler.dataset.images.header import BadHeaderError, read_header
+from sampler.errors import SamplerError
+from sampler.replay.cases import Case, CaseError, parse_cases, render
 
 
 def load_cases(file: Path) -> list[Case]:

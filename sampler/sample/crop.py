@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.ops import boxes as box
-from sampler.ops.boxes import Boxes
 from sampler.config.schema import MAX_CANVAS, SamplerConfig
 from sampler.errors import RecipeError
 from sampler.kernels.interface import PLAIN, Kernels
-from sampler.recipe import Recipe
+from sampler.ops import boxes as box
+from sampler.ops.boxes import Boxes
 from sampler.ops.resize import Image
+from sampler.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from enum import IntEnum
 
 import numpy as np
 
-from sampler.rng import distributions as words
-from sampler.ops.boxes import Boxes, longest_sides
 from sampler.config.schema import SamplerConfig
-from sampler.sample.crop import clip_to_image, scaled_size
 from sampler.kernels.interface import PLAIN, Kernels
-from sampler.stream.keys import SampleKey, recipe_words
+from sampler.ops.boxes import Boxes, longest_sides
 from sampler.recipe import JITTER_STEPS, MAX_SCALE, Recipe
+from sampler.rng import distributions as words
+from sampler.sample.crop import clip_to_image, scaled_size
+from sampler.stream.keys import SampleKey, recipe_words
 
 REFERENCE_SHARE = 0.7
 """Where random cropping is on, a reference box is used in this share of draws (published constant)."""

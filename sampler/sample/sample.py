@@ -6,15 +6,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sampler.config.schema import SamplerConfig
+from sampler.kernels.interface import PLAIN, Kernels
 from sampler.ops.boxes import Boxes
 from sampler.ops.colour import ColourMatrix, colour_matrix, grey_of
-from sampler.config.schema import SamplerConfig
+from sampler.ops.resize import Image
+from sampler.recipe import Recipe
 from sampler.sample.crop import fill_crop, plan_crop
 from sampler.sample.draw import draw_recipe, fixed_recipe
-from sampler.kernels.interface import PLAIN, Kernels
 from sampler.stream.keys import SampleKey
-from sampler.recipe import Recipe
-from sampler.ops.resize import Image
 
 
 class ImageSource(Protocol):

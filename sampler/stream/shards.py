@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.errors import InvalidRequestError
-from sampler.stream.keys import SEED_LIMIT, SampleKey, require_integer
 from sampler.stream.epoch_order import epoch_orders
+from sampler.stream.keys import SEED_LIMIT, SampleKey, require_integer
 
 STEP_LIMIT = 1 << 62
 """Stream positions stay below 2⁶³ when step · batch size does; larger steps are refused."""

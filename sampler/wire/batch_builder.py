@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from sampler.array_table import Arrays, Layout
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ProtocolError, SamplerError
-from sampler.stream.keys import SampleKey
-from sampler.recipe import Recipe
-from sampler.memory.buffer_pool import RecycledMemory
 from sampler.layouts.batch_buffer import fixed, room_for, stacks_in
-from sampler.wire.messages import PROTOCOL, Header, WireBatch, WireSample
+from sampler.memory.buffer_pool import RecycledMemory
+from sampler.recipe import Recipe
+from sampler.stream.keys import SampleKey
 from sampler.wire.array_checks import check_values, read_array
+from sampler.wire.messages import PROTOCOL, Header, WireBatch, WireSample
 from sampler.wire.plan import wire_plan
 
 FIRST_ROOM = 256 << 20

@@ -35,8 +35,8 @@ import xxhash
 from numpy.typing import NDArray
 
 from sampler.array_table import Arrays, Layout
-from sampler.stream.keys import SampleKey
 from sampler.recipe import Recipe
+from sampler.stream.keys import SampleKey
 
 PROTOCOL = 1
 MEDIA_TYPE = "application/x-msgpack"

@@ -20,11 +20,11 @@ from sampler.array_table import Layout
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ProtocolError, SamplerError
 from sampler.memory.buffer_pool import RecycledMemory
-from sampler.wire.messages import PayloadDigest, WireBatch
 from sampler.wire.batch_builder import BatchAssembly
-from sampler.wire.general_path import Message
-from sampler.wire.plan import wire_plan
 from sampler.wire.fast_path import Head, OtherEncodingError, Slot, locate, read_head
+from sampler.wire.general_path import Message
+from sampler.wire.messages import PayloadDigest, WireBatch
+from sampler.wire.plan import wire_plan
 
 DESK_BYTES = 64 << 10
 """Room for bytes that have no place of their own."""

@@ -15,19 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.array_table import Arrays, Layout, array_table, heat_names
-from sampler.layouts.render import fill_backgrounds
-from sampler.ops.colour import colour_matrix, grey_of
 from sampler.config.schema import SamplerConfig
-from sampler.sample.crop import fill_crop, plan_crop
 from sampler.errors import InvalidRequestError
 from sampler.kernels.interface import PLAIN, Kernels
-from sampler.stream.keys import EPOCH_LIMIT, INDEX_LIMIT, SEED_LIMIT, SampleKey
 from sampler.layouts.convert import compact_to_sparse, render
-from sampler.recipe import JITTER_STEPS, Recipe
-from sampler.sample.sample import ImageSource, ingredients
+from sampler.layouts.render import fill_backgrounds
+from sampler.ops.colour import colour_matrix, grey_of
 from sampler.ops.targets import untagged
-from sampler.wire.messages import WireSample, encode_sample
+from sampler.recipe import JITTER_STEPS, Recipe
+from sampler.sample.crop import fill_crop, plan_crop
+from sampler.sample.sample import ImageSource, ingredients
+from sampler.stream.keys import EPOCH_LIMIT, INDEX_LIMIT, SEED_LIMIT, SampleKey
 from sampler.wire.fast_path import binary_header, map_header
+from sampler.wire.messages import WireSample, encode_sample
 
 WIDEST = (1 << 63) - 1
 """An integer that takes as many bytes in a message as any does."""
@@ -50,7 +50,7 @@ def write_sample(
 ) -> int:
     """Make the sample of a key, write its message to the start of `memory`, return the message's length in bytes.
 
-    The bytes are those of `sampler.wire.messages.encode_sample`. memory: writable bytes, at least `largest_message`; what it
+    The bytes are those of `encode_sample`. memory: writable bytes, at least `largest_message`; what it
     holds behind the message may change too. position: of the sample in its batch. categories: C of the dataset.
     Raises what `make_sample` raises, and `InvalidRequestError` where the message does not fit.
     """

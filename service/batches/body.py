@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from sampler.wire.messages import PayloadDigest, encode_error, encode_header, encode_trailer
 from service.batches.cache import Run, SharedBatch
 from service.batches.prefetch import Lookahead
-from service.metrics import Metrics
-from service.errors.problems import ServiceError, problem_of
 from service.batches.run_source import RunSource
 from service.batches.selection import Batch
+from service.errors.problems import ServiceError, problem_of
+from service.metrics import Metrics
 from service.shutdown import Shutdown
 
 PIECE_BYTES = 1_300_000

@@ -11,9 +11,9 @@ from typing import Literal
 
 from service.arena import Slab
 from service.batches.plan import RunPlan
-from service.workers.protocol import RunAnswer
-from service.errors.problems import JobError
 from service.batches.selection import Batch
+from service.errors.problems import JobError
+from service.workers.protocol import RunAnswer
 
 LARGEST_SHARE = 2
 """A batch is kept if it takes at most one part in so many of the cache."""

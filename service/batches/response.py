@@ -10,12 +10,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sampler.wire.messages import MEDIA_TYPE
-from service.batches.body import BatchBody, SampleFailedError
 from service.batches.admission import Gate
+from service.batches.body import BatchBody, SampleFailedError
 from service.batches.disconnect import ClientLeftError, Patience, departure
+from service.errors.problems import problem
 from service.errors.responses import respond
 from service.metrics import Metrics
-from service.errors.problems import problem
 from service.shutdown import Shutdown
 
 log = logging.getLogger("saccade_sampler.batches")

@@ -4,12 +4,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from service.arena import Arena, Slab
+from service.batches.admission import Budget
 from service.batches.cache import BatchCache, Run, SharedBatch
 from service.batches.plan import BatchPlanner, RunPlan
-from service.batches.admission import Budget
-from service.workers.protocol import Job, RunJob
-from service.workers.pool import WorkerPool
 from service.batches.selection import Batch
+from service.workers.pool import WorkerPool
+from service.workers.protocol import Job, RunJob
 
 
 @dataclass(slots=True)

@@ -14,8 +14,8 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sampler.errors import SamplerError
 from sampler.cpus import processors
+from sampler.errors import SamplerError
 from service.demo.layout import Picture, coco_json, plan_pictures
 from service.demo.scene import encode_picture
 from service.demo.shapes import load_shapes

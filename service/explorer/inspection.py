@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.array_table import Arrays
+from sampler.config.schema import SamplerConfig
+from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes
 from sampler.ops.colour import colour_matrix, mean_grey
-from sampler.config.schema import SamplerConfig
-from sampler.sample.crop import Crop, clip_to_image, make_crop
-from sampler.stream.keys import SampleKey
-from sampler.layouts.convert import lay_out
-from sampler.recipe import Recipe
 from sampler.ops.resize import Image
-from sampler.sample.sample import ImageSource, Sample, recipe_of
 from sampler.ops.targets import untagged
+from sampler.recipe import Recipe
+from sampler.sample.crop import Crop, clip_to_image, make_crop
+from sampler.sample.sample import ImageSource, Sample, recipe_of
+from sampler.stream.keys import SampleKey
 
 State = Literal["object", "ignored", "outside"]
 Corners = tuple[float, float, float, float]
@@ -115,7 +115,7 @@ class Inspection:
 def inspect_sample(dataset: DebugSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Inspection:
     """Make the sample of a key and keep all that went into it.
 
-    Raises what `sampler.sample.sample.make_sample` raises: `InvalidRequestError` for an unknown index, `ImageError` for an
+    Raises what `make_sample` raises: `InvalidRequestError` for an unknown index, `ImageError` for an
     image that cannot be read as annotated.
     """
     names = dataset.category_names

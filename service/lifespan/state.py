@@ -12,28 +12,28 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from sampler.array_table import LAYOUTS, Layout
-from sampler.config.schema import SamplerConfig
 from sampler.config.cornernet_lite import IgnoredKeysWarning, load_config
+from sampler.config.digest import sample_digest
+from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decoded_store import NO_FILE, file_state
-from sampler.config.digest import sample_digest
 from sampler.wire.sample_writer import largest_message
 from sampler.wire.spec import ServiceSpec
 from service.arena import Arena, warm_bytes
+from service.batches.admission import Budget, Gate
 from service.batches.body import BatchMaker
 from service.batches.cache import BatchCache
 from service.batches.plan import RUN_BYTES, BatchPlanner
 from service.batches.response import Admission, Delivery
-from service.batches.admission import Budget, Gate
-from service.lifespan.decoded_images import find_decoded
-from service.demo.dataset import ensure_demo
-from service.metrics import Metrics
-from service.workers.pool import WorkerPool
-from service.errors.problems import ServiceError
 from service.batches.run_source import RunSource
 from service.batches.selection import StreamParameters, select_stream
+from service.demo.dataset import ensure_demo
+from service.errors.problems import ServiceError
+from service.lifespan.decoded_images import find_decoded
+from service.metrics import Metrics
 from service.settings import MEGABYTE, Settings, SettingsError
 from service.shutdown import Shutdown
+from service.workers.pool import WorkerPool
 from service.workers.process import WorkerSetup
 
 log = logging.getLogger("saccade_sampler")

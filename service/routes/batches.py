@@ -9,8 +9,6 @@ from pydantic import ValidationError
 from sampler.errors import InvalidRequestError
 from sampler.wire.messages import MEDIA_TYPE
 from service.batches.response import BatchResponse
-from service.errors.responses import refuse_values
-from service.errors.problems import ServiceError
 from service.batches.selection import (
     Batch,
     BatchParameters,
@@ -19,6 +17,8 @@ from service.batches.selection import (
     select_batch,
     select_stream,
 )
+from service.errors.problems import ServiceError
+from service.errors.responses import refuse_values
 from service.lifespan.state import Current, Serving
 
 router = APIRouter(prefix="/v1", tags=["batches"], dependencies=[Depends(refuse_repeated)])

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from service.batches.disconnect import ClientLeftError, departure
-from service.explorer.page import explorer_page
-from service.workers.protocol import Job, Kind
 from service.batches.selection import SampleParameters, refuse_repeated, select_sample
+from service.explorer.page import explorer_page
 from service.lifespan.state import Current, Serving
+from service.workers.protocol import Job, Kind
 
 router = APIRouter(tags=["debug"], dependencies=[Depends(refuse_repeated)])
 

@@ -4,8 +4,8 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from service.errors.responses import respond
 from service.errors.problems import problem
+from service.errors.responses import respond
 from service.lifespan.state import Current
 
 router = APIRouter(tags=["status"])

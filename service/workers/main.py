@@ -17,21 +17,21 @@ from typing import Any
 import cv2
 import msgpack
 
-from sampler.kernels.compiled.crop import COMPILED, warm_up
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
 from sampler.errors import SamplerError
+from sampler.kernels.compiled.crop import COMPILED, warm_up
 from sampler.layouts.convert import lay_out
-from sampler.sample.sample import make_sample
-from sampler.wire.spec import config_from_dict
 from sampler.ops.targets import untagged
+from sampler.sample.sample import make_sample
 from sampler.wire.messages import WireSample, encode_sample
-from service.explorer.inspection import sample_document
-from service.workers.protocol import ANSWER_HEADER, REQUEST_HEADER, Job, Outcome, RunJob, decode_job
-from service.explorer.picture.picture import sample_picture
+from sampler.wire.spec import config_from_dict
 from service.errors.problems import problem_of
-from service.workers.run_writer import AttachedArena, RunWriter, practise
+from service.explorer.inspection import sample_document
+from service.explorer.picture.picture import sample_picture
 from service.workers.dataset import worker_dataset
+from service.workers.protocol import ANSWER_HEADER, REQUEST_HEADER, Job, Outcome, RunJob, decode_job
+from service.workers.run_writer import AttachedArena, RunWriter, practise
 
 STARTING = 0
 """Job number of the message that says a worker has started, or why it cannot."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import msgpack
 
 from service.arena import Arena, Slab
-from service.workers.protocol import Job, Outcome, RunJob
 from service.batches.scheduler import Lanes
 from service.errors.problems import JobError, ServiceError
 from service.workers.process import WorkerProcess, WorkerSetup
+from service.workers.protocol import Job, Outcome, RunJob
 
 log = logging.getLogger("saccade_sampler.pool")
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgpack
 
 from sampler.config.schema import SamplerConfig
-from service.workers.replies import Answers
-from service.workers.protocol import Outcome, pack_request
 from service.errors.problems import ServiceError
+from service.workers.protocol import Outcome, pack_request
+from service.workers.replies import Answers
 
 START_SECONDS = 60.0
 """Time for a worker to import its libraries and open the dataset."""

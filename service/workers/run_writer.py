@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from sampler.array_table import LAYOUTS
-from sampler.ops.boxes import Boxes
-from sampler.kernels.compiled.crop import COMPILED
 from sampler.config.schema import SamplerConfig
-from sampler.stream.keys import SampleKey
+from sampler.kernels.compiled.crop import COMPILED
+from sampler.ops.boxes import Boxes
 from sampler.ops.resize import Image
 from sampler.sample.sample import ImageSource
+from sampler.stream.keys import SampleKey
 from sampler.wire.sample_writer import largest_message, write_sample
 from service.arena import PROGRESS_BYTES
 from service.workers.protocol import RunAnswer, RunJob

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
-from client.protocol.responses import checked
 from client.batches.batch import Batch, TorchBatch
 from client.errors import ClientError, MissingExtraError
 from client.loading.settings import LOADED, LoaderSettings, require_digest, require_whole, resumed_step, state_of
-from client.loading.trainer.supervisor import SlotSource
 from client.loading.trainer.handover import Unloading, ViewUnloading
 from client.loading.trainer.statistics import LoaderStatistics, WaitingClock
+from client.loading.trainer.supervisor import SlotSource
+from client.protocol.responses import checked
 from sampler.wire.spec import ServiceSpec
 
 BatchT = TypeVar("BatchT", bound=Batch | TorchBatch)
@@ -179,7 +179,7 @@ class Loader(Generic[BatchT]):
         self._next_step = step
 
     def dataset(self) -> Any:
-        """Return the batches from the next one on as a `client.loading.trainer.torch_dataset.BatchDataset`, for PyTorch's DataLoader.
+        """Return the batches from the next one on as a `BatchDataset` for PyTorch's DataLoader.
 
         Raises `MissingExtraError` where torch is not installed.
         """

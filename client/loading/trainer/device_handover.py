@@ -13,9 +13,9 @@ import torch
 from client.batches.batch import TorchBatch, training_fields
 from client.errors import ClientError
 from client.loading.messages import PackedBoxes, read_origin
-from client.loading.trainer.supervisor import HELD, Delivered
-from client.loading.trainer.pinned_slots import PinnedSlots
 from client.loading.slots import SharedSlots, SlotForm
+from client.loading.trainer.pinned_slots import PinnedSlots
+from client.loading.trainer.supervisor import HELD, Delivered
 from client.torch_rendering import render_tensors
 from sampler.array_table import Arrays
 from sampler.errors import InvalidRequestError

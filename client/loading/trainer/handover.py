@@ -3,9 +3,9 @@
 from typing import Protocol, TypeVar
 
 from client.batches.batch import Batch, TorchBatch
+from client.loading.slots import SharedSlots, SlotForm
 from client.loading.trainer.loaded_batch import loaded_batch
 from client.loading.trainer.supervisor import Delivered
-from client.loading.slots import SharedSlots, SlotForm
 from sampler.wire.spec import ServiceSpec
 
 BatchT_co = TypeVar("BatchT_co", bound=Batch | TorchBatch, covariant=True)

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.errors import ClientError
-from client.loading.trainer.process import LoaderChild
 from client.loading.job import LoaderJob
 from client.loading.messages import Token
 from client.loading.settings import LoaderSettings
-from client.protocol.requests import StreamRequest
 from client.loading.slots import SharedSlots
+from client.loading.trainer.process import LoaderChild
+from client.protocol.requests import StreamRequest
 from sampler.memory.borrowed import lease
 
 log = logging.getLogger("saccade_client")

@@ -15,12 +15,12 @@ from typing import Any
 
 from torch.utils.data import IterableDataset, get_worker_info
 
-from client.protocol.responses import checked
 from client.batches.batch import PackedBatch, TorchBatch
-from client.loading.trainer.batch_loader import Loader
 from client.errors import RequestRefusedError
 from client.loading.settings import LOADED, LoaderSettings, require_digest, resumed_step, state_of
+from client.loading.trainer.batch_loader import Loader
 from client.protocol.requests import StreamRequest
+from client.protocol.responses import checked
 from sampler.stream.shards import Shard
 
 

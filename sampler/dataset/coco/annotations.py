@@ -14,6 +14,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from sampler.dataset.coco.chunked_json import BLOCK, IrregularError, Take, take_arrays
+from sampler.dataset.coco.columns import AnnotationColumns, CategoryColumns, ImageColumns, Odd
 from sampler.dataset.coco.entries import (
     LOADED,
     AnnotationEntry,
@@ -27,11 +29,9 @@ from sampler.dataset.coco.entries import (
     decode,
     unreadable,
 )
-from sampler.dataset.coco.chunked_json import BLOCK, IrregularError, Take, take_arrays
-from sampler.dataset.coco.columns import AnnotationColumns, CategoryColumns, ImageColumns, Odd
-from sampler.errors import AnnotationError
-from sampler.dataset.index.hashed_file import HashedFile
 from sampler.dataset.coco.segmentation import outline_box
+from sampler.dataset.index.hashed_file import HashedFile
+from sampler.errors import AnnotationError
 
 NOT_FOUR_NUMBERS = "not four numbers"
 NOT_FINITE = "not finite"

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
-from sampler.errors import ImageError
 from sampler.dataset.images.header import JPEG, BadHeaderError, read_header
+from sampler.errors import ImageError
 
 MAX_PIXELS = 178_956_970
 """Largest image that is decoded: half a gigabyte of BGR, and where Pillow refuses an image as a decompression bomb."""

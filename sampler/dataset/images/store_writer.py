@@ -1,4 +1,4 @@
-"""Decoding a whole dataset into a store (`sampler.dataset.images.decoded_store` says what lies where), so that it can be broken off.
+"""Decode a whole dataset into a decoded store; an interrupted run can be resumed.
 
 Pixels are written where the records say they will be, and a record is marked as decoded only once its pixels are on
 disk. Whenever a writer is killed, the next one decodes again what was under way and goes on from there.
@@ -42,8 +42,8 @@ from sampler.dataset.images.decoded_store import (
     meta_of,
     store_folder,
 )
-from sampler.errors import ImageError
 from sampler.dataset.ordered_work import in_order
+from sampler.errors import ImageError
 from sampler.progress import steps
 
 CHECKPOINT_BYTES = 1 << 28

@@ -1,7 +1,7 @@
 """The index of an annotation file: found in the cache folder, or built there.
 
 The content of the annotation file names the folder of its index, so a changed file has another index and an unchanged
-one is never parsed again (`sampler.dataset.index.known_sources` tells an unchanged one without reading it). A folder appears whole or
+one is never parsed again (`known_sources` recognises an unchanged one without reading it). A folder appears whole or
 not at all: it is built under another name, under a lock, and renamed.
 """
 
@@ -23,11 +23,11 @@ from filelock import FileLock
 
 from sampler.dataset.coco.annotations import loaded_annotations, scan_annotations
 from sampler.dataset.coco.entries import LOADED, LoadedCoco, unreadable
-from sampler.errors import AnnotationError
-from sampler.dataset.index.hashed_file import stream_digest
 from sampler.dataset.index.arrays import ARRAYS, Index, build_index, content
-from sampler.dataset.index.storage import FORMAT, META, REJECTED, Meta, is_sound, load_index, write_checked
+from sampler.dataset.index.hashed_file import stream_digest
 from sampler.dataset.index.known_sources import Source
+from sampler.dataset.index.storage import FORMAT, META, REJECTED, Meta, is_sound, load_index, write_checked
+from sampler.errors import AnnotationError
 
 __all__ = ["default_cache_dir", "ensure_index", "is_sound", "load_index"]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from sampler.dataset.fingerprint import Stamp, settled, stamp
 from sampler.atomic_write import write_whole
+from sampler.dataset.fingerprint import Stamp, settled, stamp
 
 FOLDER = ".sources"
 

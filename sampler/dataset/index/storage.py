@@ -16,11 +16,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from sampler.atomic_write import write_whole
 from sampler.dataset.coco.annotations import RejectedBox
-from sampler.errors import AnnotationError
 from sampler.dataset.fingerprint import Stamp, stamp, wait_until_settled
 from sampler.dataset.index.arrays import ARRAYS, Index, digest
-from sampler.atomic_write import write_whole
+from sampler.errors import AnnotationError
 
 FORMAT = 1
 """Raised whenever the files in an index folder change their meaning."""

@@ -8,12 +8,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sampler.array_table import allocate
-from sampler.ops.colour import ColourMatrix
-from sampler.ops.colour import apply_colour as apply_colour_anywhere
+from sampler.config.schema import PRESETS
 from sampler.kernels.compiled.addresses import FLOAT, address_of, store
 from sampler.kernels.compiled.simd import LANES, colour_pixels
 from sampler.kernels.compiled.targets import DRAWING, draw_targets, stamp_bumps
-from sampler.config.schema import PRESETS
+from sampler.ops.colour import ColourMatrix
+from sampler.ops.colour import apply_colour as apply_colour_anywhere
 from sampler.ops.resize import Image
 
 

@@ -1,6 +1,6 @@
 """The loops over pixels, compiled by Numba.
 
-They do the very operations of the NumPy versions in `sampler.ops.resize`, `sampler.ops.colour` and `sampler.ops.targets`, in the
+They do the operations of the NumPy versions in `sampler.ops`, in the
 same order and precision: no fast-math, no fused multiply-add, so that every processor makes the same bytes. What they
 save is passes over memory. They compile when first called, which takes seconds, unless `warm_up` finds them compiled
 before. Here is the crop, whose loops along a row are in `sampler.kernels.compiled.rows`; those that render are in
@@ -19,8 +19,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sampler.kernels.compiled.boxes import PLANNING, clip_boxes, frame_boxes, warm_up_planning
-from sampler.kernels.compiled.philox import WORDS, random_words
+from sampler.kernels.compiled.code_cache import forget_stale
 from sampler.kernels.compiled.colour import RENDERING, apply_colour, warm_up_rendering
+from sampler.kernels.compiled.philox import WORDS, random_words
 from sampler.kernels.compiled.rows import (
     AHEAD,
     WEIGHT_ONE,
@@ -34,7 +35,6 @@ from sampler.kernels.compiled.rows import (
     tap,
 )
 from sampler.kernels.compiled.targets import draw_targets, stamp_bumps
-from sampler.kernels.compiled.code_cache import forget_stale
 from sampler.kernels.interface import Kernels
 from sampler.ops.resize import Image
 

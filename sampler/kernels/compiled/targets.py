@@ -10,9 +10,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sampler.ops.boxes import Boxes
-from sampler.kernels.compiled.addresses import FLOAT, LONG, address_of, addresses_of, load_float32, store
 from sampler.config.schema import SamplerConfig
+from sampler.kernels.compiled.addresses import FLOAT, LONG, address_of, addresses_of, load_float32, store
+from sampler.ops.boxes import Boxes
 from sampler.ops.gaussian import bump_table
 from sampler.ops.gaussian import stamp_bumps as stamp_bumps_anywhere
 from sampler.ops.targets import draw_batch_targets, grid_ratios

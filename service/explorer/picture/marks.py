@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from service.explorer.picture import style
 from service.explorer.inspection import BoxFate, Corners, State
+from service.explorer.picture import style
 from service.explorer.picture.style import Colour
 
 STATE_COLOURS: dict[State, Colour] = {

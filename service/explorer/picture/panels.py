@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from sampler.sample.crop import scale_factor, scaled_size
-from service.explorer.picture import style
 from service.explorer.inspection import BoxFate, Corners, Inspection
+from service.explorer.picture import style
 from service.explorer.picture.marks import STATE_COLOURS, View, draw_boxes
 from service.explorer.picture.style import Colour
 

@@ -7,9 +7,16 @@ from PIL import Image, ImageDraw
 
 from sampler.config.schema import SamplerConfig
 from sampler.stream.keys import SampleKey
-from service.explorer.picture import style
 from service.explorer.inspection import DebugSource, Inspection, inspect_sample
-from service.explorer.picture.panels import Panel, attention_panel, crop_panel, heat_panel, network_panel, original_panel
+from service.explorer.picture import style
+from service.explorer.picture.panels import (
+    Panel,
+    attention_panel,
+    crop_panel,
+    heat_panel,
+    network_panel,
+    original_panel,
+)
 from service.explorer.picture.text import boxes_body, counts_strip, legend_body, recipe_body, stacked
 
 MARGIN = 32

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from sampler.sample.crop import scale_factor, scaled_size
-from service.explorer.picture import style
 from service.explorer.inspection import BoxFate, Inspection, State
+from service.explorer.picture import style
 from service.explorer.picture.marks import STATE_COLOURS, label_text, outline, ring
 from service.explorer.picture.panels import HATCH_STEP, TINT_POWER
 from service.explorer.picture.style import Colour

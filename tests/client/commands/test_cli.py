@@ -1,0 +1,205 @@
+"""`python -m client`, as a person runs it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from client import ClientError, ProtocolError, SamplerClient, ServerUnavailableError
+from client.commands.bench import Bench, Reading, summarise
+from tests.support.paths import ROOT
+from tests.support.scripted_server import Answer, ScriptedServer, problem, scripted
+
+WIDE = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with scripted() as running:
+        yield running
+
+
+def start(*arguments: object) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "client", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, env=WIDE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    process = start(*arguments)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def assert_one_line(result: tuple[int, str, str], *words: str) -> None:
+    status, out, err = result
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1, err
+    for word in words:
+        assert word in err
+
+
+def test_fetch_by_index_writes_the_batch_and_shows_its_arrays(server: ScriptedServer, tmp_path: Path) -> None:
+    out = tmp_path / "batch.npz"
+    status, shown, err = run("fetch", server.url, "--indices", "3, 1,5", "--seed", 7, "--epoch", 2, "--out", out)
+    assert (status, err) == (0, "")
+    with SamplerClient(server.url) as client, np.load(out) as saved:
+        batch = client.batch([3, 1, 5], seed=7, epoch=2)
+        for name, array in batch.arrays.items():
+            assert saved[name].tobytes() == array.tobytes()
+            row = next(line for line in shown.splitlines() if f" {name} " in line)
+            assert str(array.dtype) in row
+            assert str(array.shape) in row
+            assert f"{array.max():g}" in row
+
+
+def test_fetch_by_seed_takes_the_ranks_part(server: ScriptedServer, tmp_path: Path) -> None:
+    out = tmp_path / "batch.npz"
+    by_seed = ("--step", 12, "--batch-size", 9, "--rank", 1, "--world-size", 2, "--layout", "sparse", "--no-augment")
+    assert run("fetch", server.url, *by_seed, "--out", out)[0] == 0
+    with SamplerClient(server.url) as client, np.load(out) as saved:
+        batch = client.batch(step=12, batch_size=9, rank=1, world_size=2, augment=False)
+        assert saved["images"].tobytes() == batch.images.tobytes()
+        assert saved["step"] == 12
+
+
+def test_fetch_overwrites_only_by_force(server: ScriptedServer, tmp_path: Path) -> None:
+    out = tmp_path / "batch.npz"
+    out.write_text("precious")
+    assert_one_line(run("fetch", server.url, "--indices", 3, "--out", out), "batch.npz", "--force")
+    assert out.read_text() == "precious"
+    assert server.asked == []
+    assert run("fetch", server.url, "--indices", 3, "--out", out, "--force")[0] == 0
+    assert out.read_bytes()[:2] == b"PK"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--indices", "3,x"), ("indices = '3,x'", "whole numbers")),
+        (("--indices", "3,-1"), ("indices",)),
+        ((), ("indices",)),
+        (("--step", 3), ("batch_size",)),
+        (("--indices", 3, "--layout", "tight"), ("layout", "compact, sparse, dense")),
+        (("--indices", 3, "--attempts", 0), ("attempts = 0",)),
+    ],
+)
+def test_wrong_values_are_one_line(
+    server: ScriptedServer, tmp_path: Path, arguments: tuple[object, ...], words: tuple[str, ...]
+) -> None:
+    assert_one_line(run("fetch", server.url, *arguments, "--out", tmp_path / "b.npz"), *words)
+
+
+def test_servers_errors_are_one_line(server: ScriptedServer, tmp_path: Path) -> None:
+    out = tmp_path / "batch.npz"
+    server.script("/v1/spec", problem(503, "starting\nup"), Answer([b"{}"]))
+    assert_one_line(run("fetch", server.url, "--indices", 3, "--out", out), "content type", "request-2")
+    assert_one_line(run("fetch", "http://127.0.0.1:1", "--indices", 3, "--out", out, "--attempts", 1), "refused")
+    assert_one_line(run("fetch", "nowhere", "--indices", 3, "--out", out), "base_url")
+    assert_one_line(run("fetch", server.url, "--indices", 3, "--out", tmp_path / "no" / "b.npz"), "No such file")
+    assert not out.exists()
+
+
+def test_bench_prints_speed_and_latencies(server: ScriptedServer) -> None:
+    status, shown, _ = run("bench", server.url, "--seconds", 0.8, "--batch-size", 3, "--concurrency", 2)
+    assert status == 0
+    for row in ("samples/s", "MB/s on the wire", "p50", "p90", "p99", "max", "first batch", "starved"):
+        assert row in shown
+    samples = re.search(r"│ samples +│ +([\d,]+)", shown)
+    assert samples
+    assert int(samples[1].replace(",", "")) > 0
+    asked = server.asked_at("/v1/stream")
+    assert sorted((one.integer("batch_size"), one.integer("rank"), one.integer("world_size")) for one in asked) == [
+        (6, 0, 2), (6, 1, 2)
+    ]  # fmt: skip
+
+
+def test_ctrl_c_prints_what_was_measured_so_far(server: ScriptedServer) -> None:
+    process = start("bench", server.url, "--seconds", 60, "--batch-size", 2, "--no-render")
+    deadline = time.monotonic() + 30
+    while not server.asked_at("/v1/stream") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "samples/s" in out
+    assert "100.0 %" in out
+    assert "Traceback" not in err
+
+
+def test_bench_without_a_server_is_one_line() -> None:
+    assert_one_line(run("bench", "http://127.0.0.1:1", "--seconds", 5, "--attempts", 1), "refused")
+
+
+def test_bench_shows_what_it_read_before_an_error(server: ScriptedServer) -> None:
+    server.script("/v1/stream", lambda asked: Answer([*server.messages(asked, 0), b"\xc1"]))
+    status, out, err = run("bench", server.url, "--seconds", 20, "--batch-size", 2)
+    assert status == 2
+    assert "samples/s" in out
+    assert "error: " in err
+    assert "Traceback" not in err
+
+
+def test_the_program_and_its_commands_explain_themselves() -> None:
+    status, shown, _ = run("--help")
+    assert status == 0
+    assert "python -m client" in shown
+    assert "--install-completion" in shown
+    assert "fetch" in shown
+    assert "bench" in shown
+
+
+# --- measuring, apart from printing ---
+
+
+def test_a_summary_is_of_all_readings() -> None:
+    readings = [Reading(4, 1000, wait / 1000, 0.001) for wait in range(1, 101)]
+    summary = summarise(readings, 2.0)
+    assert (summary.batches, summary.samples, summary.wire_bytes) == (100, 400, 100_000)
+    assert (summary.samples_per_second, summary.megabytes_per_second) == (200.0, 0.05)
+    assert summary.latency == pytest.approx({50: 0.051, 90: 0.091, 99: 0.1, 100: 0.1})
+    assert summary.first == 0.001
+    assert summary.starved == pytest.approx(5.05 / 5.15)
+
+
+def test_a_summary_of_nothing_is_zero() -> None:
+    summary = summarise([], 0.0)
+    assert (summary.samples_per_second, summary.megabytes_per_second, summary.starved) == (0, 0, 0)
+    assert set(summary.latency.values()) == {0.0}
+
+
+def test_readers_are_ranks_of_one_stream(server: ScriptedServer) -> None:
+    ticks: list[float] = []
+    bench = Bench(lambda: SamplerClient(server.url), batch_size=2, layout="dense", seed=5, concurrency=3)
+    summary = bench.run(0.6, lambda gone, _: ticks.append(gone))
+    assert summary.samples == 2 * summary.batches > 0
+    assert summary.wire_bytes > summary.samples * 3 * 63 * 63 * 4
+    assert 0 < summary.starved < 1
+    assert ticks == sorted(ticks)
+    assert bench.errors == []
+
+
+def test_a_bench_that_reads_nothing_raises_why() -> None:
+    def away() -> SamplerClient:
+        return SamplerClient("http://127.0.0.1:1", attempts=1)
+
+    with pytest.raises(ServerUnavailableError):
+        Bench(away, batch_size=2, layout="compact").run(5.0, lambda *_: None)
+
+
+def test_a_reader_that_fails_ends_the_measurement(server: ScriptedServer) -> None:
+    server.script("/v1/stream", lambda asked: Answer([*server.messages(asked, 0), b"\xc1"]))
+    bench = Bench(lambda: SamplerClient(server.url), batch_size=2, layout="compact")
+    summary = bench.run(20.0, lambda *_: None)
+    assert summary.batches == 1
+    assert summary.seconds < 10
+    error: ClientError = bench.errors[0]
+    assert isinstance(error, ProtocolError)

@@ -1,0 +1,128 @@
+"""The tour, which is what `make demo` runs: it shows what there is, writes its files, and leaves nothing behind."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from client.commands.tour_server import last_line
+from tests.support.live_server import LiveServer, environment
+from tests.support.paths import ROOT
+
+PATIENCE = 60.0
+
+
+def tour(*arguments: str, settings: dict[str, object] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the tour to its end."""
+    command = [sys.executable, "-m", "client", "tour", *arguments]
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment(settings or {}),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def server_process(log_file: Path) -> int:
+    """The process id of a server, as it writes it at start-up; waits for it."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        text = log_file.read_text() if log_file.exists() else ""
+        if found := re.search(r"Started server process \[(\d+)\]", text):
+            return int(found[1])
+        time.sleep(0.05)
+    raise AssertionError("no server was started")
+
+
+@pytest.fixture
+def dataset(scenes: tuple[Path, Path], cache_dir: Path) -> dict[str, object]:
+    """Settings of a server of the small dataset."""
+    return {"annotations": scenes[0], "images": scenes[1], "cache_dir": cache_dir, "workers": 1}
+
+
+def test_the_tour_of_a_running_server_shows_arrays_throughput_and_equal_bytes(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    done = tour(server.url, "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    for words in ("tl_heats", "attentions_2", "samples/s", "MB/s on the wire", "20/20", "bench"):
+        assert words in done.stdout
+    assert done.stdout.count("✓") == 3
+    assert (tmp_path / "sample.png").read_bytes().startswith(b"\x89PNG")
+    with np.load(tmp_path / "batch.npz", allow_pickle=False) as batch:
+        assert batch["images"].shape == (3, 3, 255, 255)
+    assert server.process.poll() is None
+
+
+def test_the_tour_without_a_server_starts_one_and_stops_it(dataset: dict[str, object], tmp_path: Path) -> None:
+    done = tour("--out", str(tmp_path / "new" / "folder"), settings=dataset)
+    assert done.returncode == 0, done.stderr
+    assert "the server has been stopped" in done.stdout
+    log_file = tmp_path / "new" / "folder" / "server.log"
+    assert "Finished server process" in log_file.read_text()
+    assert not psutil.pid_exists(server_process(log_file))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_tour_and_its_server(
+    dataset: dict[str, object], tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "client", "tour", "--out", str(tmp_path)]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(dataset), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        started = server_process(tmp_path / "server.log")
+        process.send_signal(number)
+        _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode != 0
+    assert "Traceback" not in said
+    assert not psutil.pid_exists(started)
+
+
+def test_a_server_that_does_not_start_is_told_in_one_line_with_its_cause(tmp_path: Path) -> None:
+    done = tour("--out", str(tmp_path), settings={"annotations": tmp_path / "absent.json", "images": tmp_path})
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "absent.json" in done.stderr
+    assert "server.log" in done.stderr
+
+
+def test_a_machine_without_the_server_extra_is_told_what_to_install(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['uvicorn'] = None; "
+        "from client.commands.cli import app; app(['tour', '--out', sys.argv[1]])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "uvicorn not installed: pip install 'saccade-sampler[server]'" in done.stderr
+
+
+def test_a_server_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+    done = tour("no-url", "--out", str(tmp_path))
+    assert done.returncode == 2
+    assert "base_url = 'no-url'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("log", "message"),
+    [
+        ("", ""),
+        ("INFO:     Started server process [7]\n", "Started server process [7]"),
+        ("2026-01-01 12:00:00,000 INFO    [-] saccade_sampler.demo: drawing it: now\n\n", "drawing it: now"),
+        ("words\n", "words"),
+    ],
+)
+def test_what_a_server_says_last_is_told_without_time_and_place(tmp_path: Path, log: str, message: str) -> None:
+    (tmp_path / "log").write_text(log)
+    assert last_line(tmp_path / "log") == message

@@ -1,0 +1,161 @@
+"""What can go wrong while a loader loads: its process dies, or meets an error."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client import (
+    Batch,
+    ClientError,
+    DigestMismatchError,
+    Loader,
+    RequestRefusedError,
+    SampleError,
+    SamplerClient,
+    ServerUnavailableError,
+)
+from client import errors as client_errors
+from client.loading.messages import ERRORS, error_frame, read_token
+from sampler.wire.messages import encode_error
+from tests.support.loading import STREAM, TRAINER, load, process_of, steps
+from tests.support.paths import ROOT
+from tests.support.processes import unmeasured_environment
+from tests.support.scripted_server import Answer, Asked, ScriptedServer, problem, scripted
+
+
+@pytest.fixture
+def small() -> Iterator[ScriptedServer]:
+    with scripted() as running:
+        yield running
+
+
+# --- the loader's process dies ---
+
+
+def test_a_killed_process_is_replaced_and_no_batch_is_lost_or_doubled_or_overwritten(small: ScriptedServer) -> None:
+    with SamplerClient(small.url) as plain, load(small.url, ahead=1, stop=9, layout="compact") as loaded:
+        expected = plain.stream(**STREAM, stop=9)
+        held, before = None, b""
+        for place, batch in enumerate(loaded):
+            assert batch.images.tobytes() == next(expected).images.tobytes()
+            assert batch.step == place
+            if place == 1:
+                held, before = batch, batch.tl_heats.tobytes()
+            if place in (1, 4):
+                process_of(loaded).kill()
+        assert loaded.statistics.restarts == 2
+        assert held is not None
+        assert held.tl_heats.tobytes() == before
+    assert place == 8
+
+
+def test_a_process_that_dies_each_time_is_told(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with load(small.url) as loaded:
+        assert next(loaded).step == 0
+        for _ in range(2):  # what was received before may still be handed out
+            next(loaded)
+        monkeypatch.setattr("client.loading.trainer.process.sys.executable", "/bin/false")
+        process_of(loaded).kill()
+        with pytest.raises(ClientError, match=r"process ended with status 1 before step \d, 3 times in a row"):
+            list(islice(loaded, 4))
+        monkeypatch.undo()
+        begun = loaded.state_dict()["step"]
+        assert next(loaded).step == begun
+
+
+def test_another_client_in_the_current_folder_is_none_of_the_loaders(small: ScriptedServer, tmp_path: Path) -> None:
+    (tmp_path / "client.py").write_text("raise SystemExit(9)")
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "train.py"
+    script.write_text(TRAINER.format(then="print(batch.step, loaded.statistics.restarts)"))
+    command = [sys.executable, str(script), small.url]
+    environment = unmeasured_environment() | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout.splitlines()[1:], done.stderr) == (["0 0"], "")
+
+
+def test_a_process_that_cannot_be_started_is_told(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("client.loading.trainer.process.sys.executable", "/nowhere/python")
+    with load_open(small.url) as loaded, pytest.raises(ClientError, match="did not start: No such file"):
+        next(loaded)
+
+
+def load_open(url: str, **named: Any) -> "closing[Loader[Batch]]":
+    """A loader that is closed at the end of the block, and not started at its beginning."""
+    return closing(load(url, **named))
+
+
+# --- errors of the process ---
+
+
+def test_a_sample_that_cannot_be_made_is_told_with_index_and_file(small: ScriptedServer) -> None:
+    def fail(asked: Asked) -> Answer:
+        what = {"type": "urn:image", "title": "image", "status": 500, "detail": "image 3 (a.jpg): missing",
+                "index": 3, "file": "a.jpg"}  # fmt: skip
+        return Answer([*small.messages(asked, 0), encode_error(what)])
+
+    small.script("/v1/stream", fail)
+    with load_open(small.url, stop=4) as loaded:
+        assert next(loaded).step == 0
+        with pytest.raises(SampleError, match=r"image 3 \(a.jpg\): missing") as caught:
+            next(loaded)
+        assert (caught.value.index, caught.value.file, caught.value.step) == (3, "a.jpg", 1)
+        assert caught.value.request_id
+        assert steps(loaded) == [1, 2, 3]  # asked for again, it could be made
+
+
+def test_a_digest_that_changes_is_told_with_both(small: ScriptedServer) -> None:
+    with load_open(small.url) as loaded:
+        next(loaded)
+        process_of(loaded).kill()
+        small.spec = replace(small.spec, digest="d2")
+        with pytest.raises(DigestMismatchError, match="as at first contact") as caught:
+            list(islice(loaded, 8))
+        assert (caught.value.expected, caught.value.actual) == ("d1", "d2")
+
+
+def test_a_server_that_is_away_is_told(small: ScriptedServer) -> None:
+    with load_open(small.url) as loaded:
+        loaded.spec()
+        small.close()
+        with pytest.raises(ServerUnavailableError, match="3 attempts") as caught:
+            next(loaded)
+        assert caught.value.attempts == 3
+
+
+def test_a_request_that_the_server_refuses_is_told_by_field(small: ScriptedServer) -> None:
+    rows = [{"field": "batch_size", "value": 1 << 70, "expected": "at most 5"}]
+    small.script("/v1/stream", problem(422, "batch_size = 6: expected at most 5", errors=rows))
+    with load_open(small.url) as loaded, pytest.raises(RequestRefusedError, match="status 422") as caught:
+        next(loaded)
+    assert caught.value.errors == rows
+
+
+def test_a_server_that_restarts_in_mid_stream_is_waited_for() -> None:
+    first = ScriptedServer()
+    with load_open(first.url, attempts=100, ahead=1) as loaded:
+        assert steps(islice(loaded, 3)) == [0, 1, 2]
+        first.close()
+        with scripted(port=first.port):
+            assert steps(islice(loaded, 10)) == list(range(3, 13))
+            assert loaded.statistics.restarts == 0
+
+
+def test_every_error_of_the_client_comes_through_whole() -> None:
+    kinds = [kind for kind in vars(client_errors).values() if isinstance(kind, type) and issubclass(kind, ClientError)]
+    assert set(ERRORS.values()) == set(kinds)
+    for kind in kinds:
+        error = kind("what is wrong")
+        error.request_id, error.attempts = "r1", 3
+        vars(error).update(dict.fromkeys(set(vars(error)) - {"request_id", "attempts", "problem"}, "an attribute"))
+        with pytest.raises(kind) as caught:
+            read_token(error_frame(error)[4:])
+        assert type(caught.value) is kind
+        assert (str(caught.value), vars(caught.value)) == (str(error), vars(error))

@@ -1,0 +1,37 @@
+"""What `import client` costs, seen in a fresh interpreter."""
+
+import json
+import subprocess
+import sys
+
+from tests.support.paths import ROOT
+
+ELSEWHERE = ["cv2", "numba", "fastapi", "starlette", "pydantic", "torch", "typer", "msgspec", "pycocotools",
+             "simplejpeg", "uvicorn", "scipy", "PIL", "service"]  # fmt: skip
+
+
+def loaded(code: str) -> set[str]:
+    script = f"import json, sys\n{code}\nprint(json.dumps(sorted(sys.modules)))"
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    return set(json.loads(done.stdout))
+
+
+def test_importing_the_client_loads_nothing_of_the_server() -> None:
+    modules = loaded("import client")
+    assert modules.isdisjoint(ELSEWHERE), sorted(modules & set(ELSEWHERE))
+    assert {"client", "sampler", "numpy", "msgpack", "httpx"} <= modules
+
+
+def test_the_client_itself_asks_for_no_terminal() -> None:
+    # httpx loads rich for a command of its own where rich is installed; nothing of ours needs it.
+    modules = loaded("import sys; sys.modules['rich'] = None; import client; del sys.modules['rich']")
+    assert not [name for name in modules if name.split(".")[0] == "rich"]
+
+
+def test_importing_the_client_is_quick() -> None:
+    script = "import time; t = time.process_time(); import client; print(time.process_time() - t)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert float(done.stdout) < 3.0

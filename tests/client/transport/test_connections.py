@@ -1,0 +1,148 @@
+"""Which connections the client's own transport keeps, uses again and trusts."""
+
+import socket
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+
+from client.transport.http_transport import DirectTransport, receiver
+from tests.support.raw_server import BODY, CHUNKED, GOOD, always, raw_server, received, with_length
+
+pytest_plugins = ["tests.support.direct_http"]
+
+
+class TestConnections:
+    def test_an_idle_connection_that_was_closed_is_not_used(self, http: httpx.Client) -> None:
+        closing_now = threading.Event()
+
+        def handler(connection: socket.socket, request: bytes) -> None:
+            connection.sendall(with_length(b"ok"))
+            if len(server.requests) == 1:
+                connection.shutdown(socket.SHUT_RDWR)
+                closing_now.set()
+
+        with raw_server(handler) as server:
+            url = f"http://127.0.0.1:{server.port}/"
+            assert http.get(url).content == b"ok"
+            closing_now.wait(5)
+            assert http.post(url, content=b"x").content == b"ok"
+            assert (server.connections, len(server.requests)) == (2, 2)
+
+    def test_a_connection_closed_at_the_next_request_is_tried_once_more(self, http: httpx.Client) -> None:
+        def handler(connection: socket.socket, request: bytes) -> None:
+            if len(server.requests) in (2, 4, 5):
+                connection.shutdown(socket.SHUT_RDWR)
+            else:
+                connection.sendall(with_length(b"ok"))
+
+        with raw_server(handler) as server:
+            url = f"http://127.0.0.1:{server.port}/"
+            assert [http.get(url).content for _ in range(2)] == [b"ok", b"ok"]
+            assert len(server.requests) == 3
+            with pytest.raises(httpx.RemoteProtocolError):
+                http.get(url)
+            assert len(server.requests) == 5
+
+    def test_an_answer_that_began_is_not_asked_for_again(self, http: httpx.Client) -> None:
+        def handler(connection: socket.socket, request: bytes) -> None:
+            if len(server.requests) == 1:
+                connection.sendall(with_length(b"ok"))
+            else:
+                connection.sendall(b"HTTP/1.1 2")
+                connection.shutdown(socket.SHUT_RDWR)
+
+        with raw_server(handler) as server:
+            url = f"http://127.0.0.1:{server.port}/"
+            assert http.get(url).content == b"ok"
+            with pytest.raises(httpx.RemoteProtocolError):
+                http.get(url)
+            assert len(server.requests) == 2
+
+    def test_an_answer_left_unread_closes_its_connection(self, http: httpx.Client) -> None:
+        with raw_server(always(with_length(BODY))) as server:
+            url = f"http://127.0.0.1:{server.port}/"
+            with http.stream("GET", url) as response:
+                receiver(response)(memoryview(bytearray(10)))
+            assert http.get(url).content == BODY
+            assert server.connections == 2
+
+    def test_a_connection_that_is_to_be_closed_is_not_used_again(self, http: httpx.Client) -> None:
+        with raw_server(always(with_length(b"ok", b"Connection: close"))) as server:
+            for _ in range(2):
+                assert http.get(f"http://127.0.0.1:{server.port}/").content == b"ok"
+            assert server.connections == 2
+
+    def test_threads_get_their_own_answers(self, http: httpx.Client) -> None:
+        def echo(connection: socket.socket, request: bytes) -> None:
+            connection.sendall(with_length(request.split()[1] * 5000))
+
+        found: dict[int, list[bytes]] = {}
+
+        def ask(number: int) -> None:
+            url = f"http://127.0.0.1:{server.port}/{number}"
+            found[number] = [http.get(url).content for _ in range(20)]
+
+        with raw_server(echo) as server:
+            threads = [threading.Thread(target=ask, args=(number,)) for number in range(6)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(30)
+            assert found == {number: [b"/%d" % number * 5000] * 20 for number in range(6)}
+            assert server.connections <= 6
+
+    def test_closing_wakes_whoever_waits(self) -> None:
+        errors: list[Exception] = []
+        waiting = threading.Event()
+        transport = DirectTransport()
+
+        def read() -> None:
+            with httpx.Client(transport=transport, timeout=20) as http, http.stream("GET", url) as response:
+                receive, memory = receiver(response), memoryview(bytearray(10))
+                assert receive(memory) > 0
+                waiting.set()
+                try:
+                    while receive(memory):
+                        pass
+                except httpx.HTTPError as error:
+                    errors.append(error)
+
+        with raw_server(always(CHUNKED + b"5\r\nhello\r\n")) as server:
+            url = f"http://127.0.0.1:{server.port}/"
+            thread = threading.Thread(target=read)
+            thread.start()
+            assert waiting.wait(5)
+            transport.close()
+            thread.join(5)
+            assert not thread.is_alive()
+            assert [type(error) for error in errors] == [httpx.RemoteProtocolError]
+            with httpx.Client(transport=transport) as late, pytest.raises(httpx.ConnectError, match="closed"):
+                late.get(url)
+
+
+def self_signed(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context, folder / "cert.pem"
+
+
+def test_https_is_read_alike_and_strangers_are_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, certificate = self_signed(tmp_path)
+    with raw_server(always(GOOD["many chunks"]), context) as server:
+        url = f"https://127.0.0.1:{server.port}/"
+        with httpx.Client(transport=DirectTransport()) as http, pytest.raises(httpx.ConnectError, match=r"(?i)verify"):
+            http.get(url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with httpx.Client(transport=DirectTransport()) as http:
+            for _ in range(2):
+                with http.stream("GET", url) as response:
+                    assert received(response) == BODY
+        assert server.connections == 2

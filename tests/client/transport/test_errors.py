@@ -1,0 +1,81 @@
+"""What the client's own transport raises, against sockets that do not behave."""
+
+import socket
+import threading
+
+import httpx
+import pytest
+
+from tests.support.raw_server import BODY, CHUNKED, always, chunks, raw_server, received, with_length
+
+pytest_plugins = ["tests.support.direct_http"]
+
+CUT = {
+    "length": (with_length(BODY)[:-1], "ended inside a body"),
+    "chunk": (CHUNKED + chunks(BODY, 1 << 20)[:-9], "ended inside a body"),
+    "end of a chunk": (CHUNKED + chunks(BODY, 1 << 20)[:-2], "without its end"),
+    "between chunks": (CHUNKED + chunks(BODY, 5000), "without its end"),
+    "in a length": (CHUNKED + chunks(BODY, 5000) + b"5", "without its end"),
+    "in trailers": (CHUNKED + b"0\r\nA: b\r\n", "without its end"),
+    "bad length": (CHUNKED + b"-5\r\nhello\r\n", "expected a hexadecimal number"),
+    "underscore": (CHUNKED + b"1_0\r\nhello\r\n", "expected a hexadecimal number"),
+    "no length": (CHUNKED + b"\r\nhello\r\n", "expected a hexadecimal number"),
+    "endless length": (CHUNKED + b"0" * 20_000, "without its end"),
+    "long chunk": (CHUNKED + b"4\r\nhello\r\n0\r\n\r\n", "a chunk without its end"),
+    "endless trailers": (CHUNKED + b"0\r\n" + b"A: b\r\n" * 200, "more than 100 trailers"),
+}
+
+
+class TestErrors:
+    @pytest.mark.parametrize(("answer", "cause"), CUT.values(), ids=CUT)
+    def test_a_body_that_is_cut_or_malformed(self, http: httpx.Client, answer: bytes, cause: str) -> None:
+        with raw_server(always(answer, end=True)) as server:
+            url = f"http://127.0.0.1:{server.port}/"
+            with http.stream("GET", url) as response, pytest.raises(httpx.RemoteProtocolError, match=cause):
+                received(response)
+            with pytest.raises(httpx.RemoteProtocolError, match=cause):
+                http.get(url)
+
+    @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n"])
+    def test_what_is_no_answer(self, http: httpx.Client, answer: bytes) -> None:
+        with raw_server(always(answer, end=True)) as server, pytest.raises(httpx.RemoteProtocolError):
+            http.get(f"http://127.0.0.1:{server.port}/")
+
+    def test_a_server_that_is_not_there(self, http: httpx.Client) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        with pytest.raises(httpx.ConnectError, match="refused"):
+            http.get(f"http://127.0.0.1:{port}/")
+        with pytest.raises(httpx.UnsupportedProtocol, match="expected http or https"):
+            http.get("ftp://127.0.0.1/")
+
+    def test_a_silent_server_runs_into_the_read_timeout(self, http: httpx.Client) -> None:
+        with raw_server(always(b"")) as server, pytest.raises(httpx.ReadTimeout):
+            http.get(f"http://127.0.0.1:{server.port}/", timeout=0.1)
+        with raw_server(always(CHUNKED + b"5\r\nhe")) as server, pytest.raises(httpx.ReadTimeout):
+            http.get(f"http://127.0.0.1:{server.port}/", timeout=0.1)
+
+    def test_a_server_that_takes_nothing_runs_into_the_write_timeout(self, http: httpx.Client) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+            with pytest.raises(httpx.WriteTimeout):
+                http.post(url, content=bytes(64 << 20), timeout=0.2)
+
+    def test_an_answer_before_the_request_was_read_is_read(self, http: httpx.Client) -> None:
+        def refuse(listener: socket.socket) -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno")
+                connection.shutdown(socket.SHUT_WR)
+                connection.recv(1000)
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=refuse, args=(listener,))
+            thread.start()
+            try:
+                response = http.post(f"http://127.0.0.1:{listener.getsockname()[1]}/", content=bytes(64 << 20))
+                assert (response.status_code, response.content) == (413, b"no")
+            except (httpx.ReadError, httpx.WriteError):
+                pass  # the system threw the answer away with the reset, which no client can help
+            finally:
+                thread.join()

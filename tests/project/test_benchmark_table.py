@@ -1,0 +1,86 @@
+"""What the benchmark shows is what it measured: ratios of runs, the table, the picture, the README."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarks.material import Material
+from benchmarks.plot import draw
+from benchmarks.row import NO_LIMIT, Row, each_run, paired
+from benchmarks.table import cells, markdown, put_into
+from sampler.dataset.dataset import open_dataset
+from tests.support.paths import ROOT
+
+MET = Row("quick", "ms", 1.0, "limit", 2.0, 1.5)
+MISSED = Row("slow", "MB/s", 100.0, "limit", 400.0, 0.5, at_most=False, spread=(0.2, 0.3))
+COUNTED = Row("many", "samples/s", 6000.0, NO_LIMIT, 1.0, 5000, at_most=False)
+
+
+def test_a_ratio_is_the_median_of_the_runs_own_ratios() -> None:
+    row = paired("row", "ms", [10.0, 20.0, 90.0], "limit", [5.0, 20.0, 30.0], 2.0)
+    assert row.ratio == pytest.approx(2.0)
+    assert row.value == 20.0
+    assert row.spread == (1.0, 3.0)
+
+
+@pytest.mark.parametrize("row", [MET, MISSED, COUNTED])
+def test_a_row_comes_back_from_json(row: Row) -> None:
+    assert Row.of(json.loads(json.dumps(row.as_dict()))) == row
+
+
+def test_a_run_is_timed_by_the_clock_that_is_asked_for() -> None:
+    ticks = iter(range(100))
+    runs = each_run([lambda _: None, lambda _: None], 4, runs=2, clock=lambda: float(next(ticks)))
+    assert runs == [[250.0, 250.0], [250.0, 250.0]]
+
+
+@pytest.mark.parametrize(("row", "use"), [(MET, 1 / 3), (MISSED, 2.0), (COUNTED, 5 / 6)])
+def test_a_row_takes_up_less_than_its_bound_exactly_when_it_is_met(row: Row, use: float) -> None:
+    assert row.use == pytest.approx(use)
+    assert row.met is (row.use <= 1)
+
+
+def test_the_table_tells_what_was_measured_and_whether_it_suffices() -> None:
+    assert cells(MISSED) == ("slow", "100 MB/s", "limit: 400", "0.25 (0.20–0.30)", "≥ 0.5", "missed")
+    assert cells(COUNTED) == ("many", "6,000 samples/s", NO_LIMIT, "6,000", "≥ 5,000", "met")
+
+
+def test_the_picture_has_a_bar_for_every_row(tmp_path: Path) -> None:
+    draw([MET, MISSED, COUNTED], "title", tmp_path / "table.png")
+    with Image.open(tmp_path / "table.png") as picture:
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24) or []}
+    assert {(0x2F, 0x7D, 0x6D), (0xC4, 0x51, 0x3A)} <= colours
+
+
+def test_the_readme_takes_the_table_between_its_marks(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- benchmarks -->\nold\n<!-- /benchmarks -->\nafter\n", encoding="utf-8")
+    put_into(readme, markdown([MET]))
+    text = readme.read_text(encoding="utf-8")
+    assert text.startswith("before\n<!-- benchmarks -->\n| row |")
+    assert "old" not in text
+    assert text.endswith("| met |\n<!-- /benchmarks -->\nafter\n")
+    readme.write_text("no marks", encoding="utf-8")
+    with pytest.raises(ValueError, match="expected the marks"):
+        put_into(readme, "text")
+
+
+def test_the_readme_shows_the_published_numbers_and_names_the_machine() -> None:
+    document = json.loads((ROOT / "benchmarks/published.json").read_text(encoding="utf-8"))
+    rows = [Row.of(fields) for fields in document["rows"]]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert markdown(rows) in readme
+    assert document["machine"] in readme
+    assert "(benchmarks/published.png)" in readme
+
+
+def test_small_boxes_are_small_and_lie_in_their_images(scenes: tuple[Path, Path], tmp_path: Path) -> None:
+    annotations, images = scenes
+    small = Material("scenes", annotations, images, tmp_path).with_small_boxes(tmp_path / "small.json")
+    dataset = open_dataset(small.annotations, images, tmp_path)
+    assert dataset.box_count == 12 * len(dataset)
+    sides = dataset.all_boxes[:, 2:4] - dataset.all_boxes[:, :2]
+    assert (sides > 0.99).all()
+    assert (sides < 8.01).all()

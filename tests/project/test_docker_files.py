@@ -1,0 +1,163 @@
+"""The container files keep their rules, and name nothing that is not there. (Building them needs a Docker engine.)"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped] # the package ships no types
+
+from service.settings import PREFIX, Settings
+from tests.support.paths import ROOT
+
+DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+
+
+def instructions(text: str = DOCKERFILE) -> list[tuple[str, str]]:
+    """The instructions of a Dockerfile in order: name and arguments, continued lines joined."""
+    plain = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    joined = re.sub(r"\\\n\s*", " ", plain)
+    return [(line.split()[0], line.partition(" ")[2].strip()) for line in joined.splitlines() if line.strip()]
+
+
+def stages() -> list[list[tuple[str, str]]]:
+    """The instructions of each stage, its FROM included."""
+    found: list[list[tuple[str, str]]] = []
+    for instruction in instructions():
+        if instruction[0] == "FROM":
+            found.append([])
+        if found:
+            found[-1].append(instruction)
+    return found
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """The compose file."""
+    document: dict[str, Any] = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8"))
+    return document
+
+
+def test_everything_that_is_copied_is_in_the_tree_and_not_ignored() -> None:
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    sources = [
+        source
+        for name, arguments in instructions()
+        if name == "COPY" and "--from" not in arguments
+        for source in arguments.split()[:-1]
+    ]
+    assert {"pyproject.toml", "requirements.lock", "README.md", "LICENSE", "sampler", "service", "client"} == set(
+        sources
+    )
+    assert set(sources) == kept
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+
+
+def test_nothing_is_fetched_but_by_pip_with_the_lock() -> None:
+    assert "ADD" not in {name for name, _ in instructions()}
+    for name, arguments in instructions():
+        if name == "RUN" and "pip" in arguments.split("install")[0] and "--no-deps" not in arguments:
+            assert "--constraint requirements.lock" in arguments or "venv --without-pip" in arguments
+    assert "http" not in re.sub(r"http://127\.0\.0\.1", "", DOCKERFILE)
+
+
+def test_the_base_is_slim_python_and_one_that_the_project_names() -> None:
+    [version] = [arguments for name, arguments in instructions() if name == "ARG"]
+    assert [stage[0][1].split()[0] for stage in stages()] == ["python:${PYTHON}-slim"] * 2
+    release = version.removeprefix("PYTHON=")
+    assert f"Programming Language :: Python :: {release}" in PROJECT["project"]["classifiers"]
+
+
+def test_the_final_stage_builds_nothing_and_runs_as_a_user_of_fixed_id() -> None:
+    final = stages()[-1]
+    names = [name for name, _ in final]
+    runs = " ".join(arguments for name, arguments in final if name == "RUN")
+    assert not re.search(r"\b(pip|apt|apt-get|gcc|make|uv)\b", runs)
+    assert ("USER", "10001:10001") in final
+    assert "--uid 10001" in runs
+    assert names.index("USER") < names.index("CMD")
+    assert [arguments for name, arguments in final if name == "COPY"] == ["--from=build /opt/venv /opt/venv"]
+
+
+def test_the_container_says_how_it_is_started_asked_and_stopped() -> None:
+    final = dict(stages()[-1])
+    assert final["CMD"] == '["uvicorn", "service.main:app", "--host", "0.0.0.0", "--port", "8000"]'
+    assert final["EXPOSE"] == "8000"
+    assert final["STOPSIGNAL"] == "SIGTERM"
+    assert final["VOLUME"] == "/var/cache/saccade-sampler"
+    assert "/healthz" in final["HEALTHCHECK"]
+    assert 'CMD ["python"' in final["HEALTHCHECK"]
+
+
+def test_every_setting_in_the_container_files_exists(compose: dict[str, Any]) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    assert set(compose["services"]["sampler"]["environment"]) <= known
+    assert set(re.findall(r"SAMPLER_[A-Z_]+", DOCKERFILE)) <= known
+
+
+def test_compose_builds_the_dockerfile_of_this_tree(compose: dict[str, Any]) -> None:
+    build = compose["services"]["sampler"]["build"]
+    context = (ROOT / "docker" / build["context"]).resolve()
+    assert context == ROOT
+    assert (context / build["dockerfile"]).is_file()
+
+
+def test_compose_mounts_the_dataset_read_only_and_keeps_a_cache(compose: dict[str, Any]) -> None:
+    service = compose["services"]["sampler"]
+    assert service["volumes"] == ["${COCO:-no-dataset}:/coco:ro", "cache:/var/cache/saccade-sampler"]
+    assert {"cache", "no-dataset"} == set(compose["volumes"])
+    assert all(value.startswith("${COCO:+/coco/") for name, value in service["environment"].items() if "COCO" in value)
+
+
+def test_compose_services_are_confined_and_stop_in_time(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        assert service["read_only"] is True
+        assert service["init"] is True
+        assert service["cap_drop"] == ["ALL"]
+    grace = Settings.model_fields["grace_seconds"].default
+    assert int(compose["services"]["sampler"]["stop_grace_period"].removesuffix("s")) > grace
+
+
+def test_the_bench_waits_until_the_server_is_ready(compose: dict[str, Any]) -> None:
+    bench = compose["services"]["bench"]
+    assert bench["depends_on"] == {"sampler": {"condition": "service_healthy"}}
+    assert bench["profiles"] == ["bench"]
+    assert bench["command"][:5] == ["python", "-m", "client", "bench", "http://sampler:8000"]
+    assert "/readyz" in compose["services"]["sampler"]["healthcheck"]["test"][-1]
+
+
+def test_the_lock_pins_every_dependency_and_names_no_index() -> None:
+    assert all(re.fullmatch(r"[a-z0-9.-]+==[a-z0-9.+]+( ; .+)?", line) for line in LOCK)
+    locked = {line.split("==")[0] for line in LOCK}
+    extras = PROJECT["project"]["optional-dependencies"]
+    asked = [*PROJECT["project"]["dependencies"], *(name for extra in extras.values() for name in extra)]
+    names = {re.split(r"[\[><=; ]", requirement)[0].lower() for requirement in asked}
+    assert names - locked == {"saccade-sampler"}
+
+
+def test_every_dependency_has_a_lower_bound() -> None:
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    asked = [*PROJECT["project"]["dependencies"], *(name for extra in extras for name in extra)]
+    assert [requirement for requirement in asked if ">=" not in requirement] == ["saccade-sampler[server]"]
+
+
+def test_every_package_and_every_data_file_is_installed() -> None:
+    tool = PROJECT["tool"]["setuptools"]
+    folders = [ROOT / name for name in ("sampler", "service", "client")]
+    packages = {
+        ".".join(file.parent.relative_to(ROOT).parts) for folder in folders for file in folder.rglob("__init__.py")
+    }
+    assert set(tool["packages"]) == packages
+    installed = {
+        file for name, globs in tool["package-data"].items() for glob in globs for file in (ROOT / name).glob(glob)
+    }
+    assert {file for folder in folders for file in data_files(folder)} <= installed
+
+
+def data_files(folder: Path) -> list[Path]:
+    """The files of a package that are not Python."""
+    files = [file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    return [file for file in files if file.suffix != ".py"]

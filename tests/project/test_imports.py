@@ -1,0 +1,150 @@
+"""Who imports whom: `service → sampler ← client`, without cycles, and without paying for what is not used."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.paths import ROOT
+
+PACKAGES = ("sampler", "service", "client")
+
+ALLOWED = {"sampler": {"sampler"}, "service": {"service", "sampler"}, "client": {"client", "sampler"}}
+"""Which packages of the project a package may import."""
+
+INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
+    ("client.batches.batch", "torch"): "an extra that most users of arrays do without",
+    ("sampler.dataset.coco.segmentation", "pycocotools"): "only for annotations that carry nothing but a segmentation",
+}
+"""(module, what it imports): why it does so inside a function."""
+
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    for module, path in MODULES.items():
+        yield module, ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def targets(module: str, node: ast.AST) -> list[str]:
+    """The modules that a statement imports, `from package import module` as the module."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        base = node.module or ""
+        if node.level:
+            package = module.split(".") if MODULES[module].name == "__init__.py" else module.split(".")[:-1]
+            base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
+        return [f"{base}.{alias.name}" if f"{base}.{alias.name}" in MODULES else base for alias in node.names]
+    return []
+
+
+def imports_of(module: str, tree: ast.AST) -> set[str]:
+    return {target for node in ast.walk(tree) for target in targets(module, node)}
+
+
+def within_functions(tree: ast.Module) -> Iterator[ast.stmt]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from (inner for inner in ast.walk(node) if isinstance(inner, ast.Import | ast.ImportFrom))
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert {module.split(".")[0] for module in MODULES} == set(PACKAGES)
+    assert len(MODULES) > 30
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_import_only_those_they_may(package: str) -> None:
+    for module, tree in trees():
+        if module.split(".")[0] == package:
+            ours = {target.split(".")[0] for target in imports_of(module, tree)} & {*PACKAGES, "tests", "benchmarks"}
+            assert ours <= ALLOWED[package], module
+
+
+def test_no_module_imports_itself_by_any_way_round() -> None:
+    graph = {module: {name for name in imports_of(module, tree) if name in MODULES} for module, tree in trees()}
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " → ".join((*path[path.index(module) :], module))
+        if module not in done:
+            for name in sorted(graph[module]):
+                visit(name, (*path, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_imports_stand_at_the_top_but_for_those_with_a_reason() -> None:
+    for module, tree in trees():
+        for node in within_functions(tree):
+            for target in targets(module, node):
+                allowed = any(
+                    module == place and (target == what or target.startswith(f"{what}."))
+                    for place, what in INSIDE_FUNCTIONS
+                )
+                assert allowed, f"{module}, line {node.lineno}: import of {target} inside a function"
+
+
+def test_every_reason_is_still_needed() -> None:
+    found = {(module, target) for module, tree in trees() for node in within_functions(tree)
+             for target in targets(module, node)}  # fmt: skip
+    assert set(INSIDE_FUNCTIONS) <= found
+
+
+def test_an_import_inside_a_function_says_why() -> None:
+    for module, tree in trees():
+        lines = MODULES[module].read_text(encoding="utf-8").splitlines()
+        for node in within_functions(tree):
+            around = lines[node.lineno - 2] + lines[node.lineno - 1]
+            assert "#" in around, f"{module}, line {node.lineno}: expected a comment that says why"
+
+
+def test_modules_are_named_for_what_they_hold() -> None:
+    vague = {"utils", "util", "helpers", "helper", "manager", "misc", "common", "base", "core", "lib", "tools"}
+    assert not [module for module in MODULES if set(module.split(".")[-1].split("_")) & (vague - {"core"})]
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The top-level packages from outside the standard library that a fresh interpreter has after a statement."""
+    program = (
+        "import sys, json; before = set(sys.modules)\n"
+        f"{statement}\n"
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "print(json.dumps(sorted(new - set(sys.stdlib_module_names))))"
+    )
+    run = [sys.executable, "-W", "error", "-I", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{program}"]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {name for name in json.loads(done.stdout) if not name.startswith("_")} - {"cython_runtime"}
+
+
+def test_importing_the_sampler_loads_numpy_and_msgpack_at_most() -> None:
+    assert loaded_by("import sampler") - {"numpy", "msgpack"} == {"sampler"}
+
+
+def test_the_wire_needs_msgpack_and_xxhash_and_no_more() -> None:
+    assert loaded_by("import sampler.wire.reader") == {"sampler", "numpy", "msgpack", "xxhash"}
+
+
+def test_importing_the_client_loads_nothing_of_the_server() -> None:
+    loaded = loaded_by("import client")
+    unwanted = {"cv2", "numba", "fastapi", "starlette", "uvicorn", "pydantic", "torch", "PIL", "pycocotools", "service"}
+    assert not loaded & unwanted
+    assert {"client", "sampler", "numpy", "msgpack", "httpx"} <= loaded
+
+
+@pytest.mark.parametrize("package", ["sampler", "client"])
+def test_importing_draws_nothing_and_warns_of_nothing(package: str) -> None:
+    state = "pickle.dumps((random.getstate(), np.random.get_state()))"
+    others = "import pickle, random, httpx, numpy as np"  # httpx itself draws when it is imported
+    loaded_by(f"{others}; before_it = {state}; import {package}; assert {state} == before_it")

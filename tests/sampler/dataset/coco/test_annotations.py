@@ -1,0 +1,313 @@
+"""What is read from annotation files, and what is refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sampler.dataset.coco.annotations import (
+    BAD_SEGMENTATION,
+    NO_AREA,
+    NO_BOX,
+    NOT_FINITE,
+    NOT_FOUR_NUMBERS,
+    loaded_annotations,
+    parse_annotations,
+    read_annotations,
+)
+from sampler.errors import AnnotationError
+from tests.support.coco_files import Entry, box_entry, category_entry, coco, image_entry, small_coco, write_json
+
+
+def one_image(*annotations: Entry, **image: Any) -> Entry:
+    return coco([image_entry(1, **image)], annotations, [category_entry(1)])
+
+
+def refusal(content: object, tmp_path: Path) -> AnnotationError:
+    """The error a file gets, which names the file and is one line."""
+    file = write_json(tmp_path / "bad.json", content)
+    with pytest.raises(AnnotationError) as caught:
+        read_annotations(file)
+    assert str(caught.value).startswith(str(file))
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def test_columns_are_in_the_order_of_the_file() -> None:
+    columns = parse_annotations(json.dumps(small_coco()).encode(), "small")
+    assert columns.image_ids.tolist() == [30, 10, 20]
+    assert columns.sizes.tolist() == [[48, 64], [40, 80], [48, 64]]
+    assert columns.category_names == ("zebra", "ant", "fox", "owl")
+    assert columns.annotation_ids.tolist() == [5, 4, 3, 2, 1]
+    assert columns.boxes[1].tolist() == [0.1, 0.2, 10.7, 11.9]
+    assert columns.crowd.tolist() == [False, False, False, True, False]
+    assert columns.rejected == ()
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AnnotationError, match=r"gone\.json: annotation file does not exist"):
+        read_annotations(tmp_path / "gone.json")
+
+
+def test_a_folder_is_no_annotation_file(tmp_path: Path) -> None:
+    with pytest.raises(AnnotationError, match="is a folder"):
+        read_annotations(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 40, 200, -1])
+def test_a_file_cut_short_is_said_to_be_cut_short(kept: int, tmp_path: Path) -> None:
+    whole = json.dumps(small_coco()).encode()
+    file = tmp_path / "cut.json"
+    file.write_bytes(whole[:kept])
+    with pytest.raises(AnnotationError, match="cut short"):
+        read_annotations(file)
+
+
+def test_text_that_is_not_json_is_refused_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "text.json"
+    file.write_text('{"images": [}')
+    with pytest.raises(AnnotationError) as caught:
+        read_annotations(file)
+    assert caught.value.place == "byte 12"
+    assert caught.value.cause.startswith("not JSON")
+
+
+def test_a_nan_does_not_hide_that_a_file_is_not_json() -> None:
+    with pytest.raises(AnnotationError, match="not JSON"):
+        parse_annotations(b'{"images": [], "x": NaN, }', "file")
+    with pytest.raises(AnnotationError, match="not COCO"):
+        parse_annotations(b'{"images": NaN}', "file")
+
+
+@pytest.mark.parametrize("key", ["images", "annotations", "categories"])
+def test_a_missing_list_is_named(key: str, tmp_path: Path) -> None:
+    content = small_coco()
+    del content[key]
+    assert f"missing required field `{key}`" in refusal(content, tmp_path).cause
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (lambda content: content.update(images={}), "$.images"),
+        (lambda content: content["annotations"][3].update(bbox="1 2 3 4"), "$.annotations[3].bbox"),
+        (lambda content: content["annotations"][3].update(bbox=[1, 2, "3", 4]), "$.annotations[3].bbox[2]"),
+        (lambda content: content["annotations"][1].update(id="x"), "$.annotations[1].id"),
+        (lambda content: content["images"][2].update(id=2**63), "$.images[2].id"),
+        (lambda content: content["images"][2].update(width="640"), "$.images[2].width"),
+        (lambda content: content["categories"][0].pop("name"), "$.categories[0]"),
+        (lambda content: content["annotations"][4].pop("image_id"), "$.annotations[4]"),
+    ],
+)
+def test_a_wrong_type_is_named_by_its_path(change: Any, place: str, tmp_path: Path) -> None:
+    content = small_coco()
+    change(content)
+    assert refusal(content, tmp_path).place == place
+
+
+def test_a_file_that_holds_a_list_is_not_coco(tmp_path: Path) -> None:
+    assert "not COCO" in refusal([], tmp_path).cause
+
+
+@pytest.mark.parametrize("what", ["images", "categories"])
+def test_an_id_used_twice_is_refused_where_it_is_used_again(what: str, tmp_path: Path) -> None:
+    content = small_coco()
+    content[what][2]["id"] = content[what][0]["id"]
+    error = refusal(content, tmp_path)
+    assert error.place == f"$.{what}[2].id"
+    assert str(content[what][0]["id"]) in error.cause
+
+
+@pytest.mark.parametrize("what", ["images", "categories"])
+def test_a_file_without_images_or_categories_is_refused(what: str, tmp_path: Path) -> None:
+    content = small_coco()
+    content[what] = []
+    assert refusal(content, tmp_path).place == f"$.{what}"
+
+
+@pytest.mark.parametrize(("field", "value"), [("image_id", 999), ("category_id", 0), ("image_id", -5)])
+def test_an_annotation_of_something_unknown_is_named_with_the_value(field: str, value: int, tmp_path: Path) -> None:
+    content = small_coco()
+    content["annotations"][2][field] = value
+    error = refusal(content, tmp_path)
+    assert error.place == f"$.annotations[2].{field}"
+    assert f"annotation 3 has {field} {value}" in error.cause
+
+
+@pytest.mark.parametrize("side", [0, -3, 2.5, None, float("nan"), float("inf"), 2**31])
+@pytest.mark.parametrize("field", ["width", "height"])
+def test_an_image_without_a_usable_size_is_refused(field: str, side: float | None, tmp_path: Path) -> None:
+    content = small_coco()
+    content["images"][1][field] = side
+    error = refusal(content, tmp_path)
+    assert error.place == "$.images[1]"
+    assert "image 10" in error.cause
+
+
+@pytest.mark.parametrize("field", ["width", "height"])
+def test_an_image_whose_size_is_absent_is_refused(field: str, tmp_path: Path) -> None:
+    content = small_coco()
+    del content["images"][1][field]
+    assert "None" in refusal(content, tmp_path).cause
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "./", "/etc/passwd", "../a.jpg", "a/../../b.jpg", "..", "a\\b.jpg", "..\\a.jpg", "a\0.jpg", "\ud800.jpg"],
+)
+def test_a_file_name_may_not_leave_the_image_folder(name: str) -> None:
+    loaded = type("Loaded", (), {"dataset": one_image(file_name=name)})
+    with pytest.raises(AnnotationError) as caught:
+        loaded_annotations(loaded())
+    assert caught.value.place == "$.images[0].file_name"
+    str(caught.value).encode()
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "train/a.jpg", "a b/ü..jpg", "x/..a", "./a.jpg"])
+def test_a_file_name_may_have_subfolders(name: str) -> None:
+    assert parse_annotations(json.dumps(one_image(file_name=name)).encode(), "x").file_names == (name,)
+
+
+def test_lvis_images_are_named_by_the_end_of_their_url() -> None:
+    content = one_image()
+    del content["images"][0]["file_name"]
+    content["images"][0]["coco_url"] = "http://images.cocodataset.org/train2017/000000391895.jpg"
+    assert parse_annotations(json.dumps(content).encode(), "x").file_names == ("train2017/000000391895.jpg",)
+
+
+@pytest.mark.parametrize("url", [None, "http://host/%2e%2e/a.jpg"])
+def test_an_image_that_names_no_usable_file_is_refused(url: str | None, tmp_path: Path) -> None:
+    content = one_image(coco_url=url)
+    del content["images"][0]["file_name"]
+    assert "image 1" in refusal(content, tmp_path).cause
+
+
+@pytest.mark.parametrize(
+    ("box", "reason"),
+    [
+        ([1, 2, float("nan"), 4], NOT_FINITE),
+        ([float("-inf"), 2, 3, 4], NOT_FINITE),
+        ([1, 2, None, 4], NOT_FINITE),
+        ([1e39, 2, 3, 4], NOT_FINITE),
+        ([1, 2, 3], NOT_FOUR_NUMBERS),
+        ([1, 2, 3, 4, 5], NOT_FOUR_NUMBERS),
+        ([1, 2, 0, 4], NO_AREA),
+        ([1, 2, 3, -4], NO_AREA),
+        ([1000.0, 2, 1e-5, 4], NO_AREA),
+        ([], NO_BOX),
+        (None, NO_BOX),
+    ],
+)
+def test_a_bad_single_box_is_dropped_and_listed(box: list[float | None] | None, reason: str) -> None:
+    content = one_image(box_entry(7, 1, 1, [1, 2, 3, 4]), box_entry(8, 1, 1, box), box_entry(9, 1, 1, [5, 6, 7, 8]))
+    columns = parse_annotations(json.dumps(content).encode(), "x")
+    assert columns.annotation_ids.tolist() == [7, 9]
+    [rejected] = columns.rejected
+    assert (rejected.annotation_id, rejected.image_id, rejected.reason) == (8, 1, reason)
+    finite = [side if side is not None and np.isfinite(side) else None for side in box or []]
+    assert list(rejected.box) == finite
+
+
+def test_words_that_look_like_nan_inside_texts_are_kept() -> None:
+    content = one_image(box_entry(7, 1, 1, [float("nan"), 2, 3, 4]), file_name='NaN "Infinity" -Infinity.jpg')
+    columns = parse_annotations(json.dumps(content).encode(), "x")
+    assert columns.file_names == ('NaN "Infinity" -Infinity.jpg',)
+    assert len(columns.rejected) == 1
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    assert len(parse_annotations(b"\xef\xbb\xbf" + json.dumps(small_coco()).encode(), "x").boxes) == 5
+
+
+def test_boxes_outside_the_image_are_kept() -> None:
+    content = one_image(box_entry(1, 1, 1, [-5, -5, 10, 10]), box_entry(2, 1, 1, [1000, 1000, 10, 10]))
+    assert len(parse_annotations(json.dumps(content).encode(), "x").boxes) == 2
+
+
+def test_a_polygon_an_rle_and_a_compressed_rle_of_one_shape_give_its_box() -> None:
+    from pycocotools import mask as coco_mask
+
+    shape = np.zeros((48, 64), np.uint8, order="F")
+    shape[10:30, 5:25] = 1
+    packed = coco_mask.encode(shape)
+    flat = shape.ravel(order="F")
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    counts = np.diff(np.concatenate([[0], edges, [flat.size]])).tolist()
+    outlines: list[object] = [
+        [[5, 10, 25, 10, 25, 30, 5, 30]],
+        [[5, 10, 15, 10, 15, 30, 5, 30], [15, 10, 25, 10, 25, 30, 15, 30]],
+        {"size": [48, 64], "counts": counts},
+        {"size": [48, 64], "counts": packed["counts"].decode()},
+    ]
+    content = one_image(*(box_entry(n, 1, 1, None, segmentation=outline) for n, outline in enumerate(outlines)))
+    columns = parse_annotations(json.dumps(content).encode(), "x")
+    assert columns.rejected == ()
+    assert columns.boxes.tolist() == [[5, 10, 20, 20]] * 4
+    content["annotations"][3]["segmentation"]["counts"] = packed["counts"]
+    assert loaded_annotations(type("Loaded", (), {"dataset": content})()).boxes.tolist() == [[5, 10, 20, 20]] * 4
+
+
+@pytest.mark.parametrize(
+    "outline",
+    [
+        "text",
+        5,
+        [[1, 2, 3, 4]],
+        [[1, 2, 3, 4, 5, 6, 7]],
+        [1, 2, 3, 4, 5, 6],
+        [[1, 2, 3, 4, 5, float("nan")]],
+        [[1, 2, 3, 4, 5, 1e12]],
+        [[1, 2, 3, 4, 5, "6"]],
+        {"size": [48, 64]},
+        {"counts": [3072]},
+        {"size": [64, 48], "counts": [3072]},
+        {"size": [48, 64], "counts": [1, 2]},
+        {"size": [48, 64], "counts": [-1, 3073]},
+        {"size": [48, 64], "counts": [1.5, 3070.5]},
+        {"size": [48, 64], "counts": "oooo"},
+        {"size": [48, 64], "counts": ""},
+        {"size": [48, 64], "counts": "é"},
+        {"size": [48, 64], "counts": "0_"},
+    ],
+)
+def test_an_unusable_segmentation_is_a_bad_single_box(outline: object) -> None:
+    content = one_image(box_entry(1, 1, 1, None, segmentation=outline), box_entry(2, 1, 1, [1, 2, 3, 4]))
+    columns = parse_annotations(json.dumps(content).encode(), "x")
+    assert columns.annotation_ids.tolist() == [2]
+    assert columns.rejected[0].reason == BAD_SEGMENTATION
+    assert columns.rejected[0].detail
+
+
+def test_a_segmentation_that_covers_nothing_has_no_area() -> None:
+    content = one_image(box_entry(1, 1, 1, None, segmentation={"size": [48, 64], "counts": [48 * 64]}))
+    assert parse_annotations(json.dumps(content).encode(), "x").rejected[0].reason == NO_AREA
+
+
+def test_an_object_loaded_by_pycocotools_gives_what_its_file_gives(
+    shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pycocotools.coco import COCO
+
+    file = shared / "coco-tiny/annotations/instances_train2017.json"
+    ours, theirs = read_annotations(file), loaded_annotations(COCO(str(file)))
+    for field in ("image_ids", "sizes", "boxes", "box_image_ids", "box_category_ids", "annotation_ids", "crowd"):
+        assert np.array_equal(getattr(ours, field), getattr(theirs, field))
+    assert ours.file_names == theirs.file_names
+
+
+def test_a_loaded_object_that_is_not_coco_is_refused() -> None:
+    with pytest.raises(AnnotationError, match="loaded COCO object"):
+        loaded_annotations(type("Loaded", (), {"dataset": {"images": []}})())
+
+
+def test_pycocotools_is_imported_only_for_annotations_without_a_box(tmp_path: Path) -> None:
+    file = write_json(tmp_path / "small.json", small_coco())
+    code = (
+        "import sys; from pathlib import Path; from sampler.dataset.coco.annotations import read_annotations\n"
+        f"read_annotations(Path({str(file)!r})); assert not any('pycocotools' in name for name in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,54 @@
+"""An annotation file whose JSON is nested deeper than any parser goes is one line, not a traceback."""
+
+import io
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from sampler.dataset.coco.annotations import loaded_annotations, parse_annotations, scan_annotations
+from sampler.errors import AnnotationError
+from tests.support.coco_files import small_coco
+
+DEPTH = 100_000
+DEEP = {"arrays": "[" * DEPTH + "]" * DEPTH, "objects": '{"a":' * DEPTH + "1" + "}" * DEPTH}
+
+
+def beside(deep: str) -> str:
+    """In a value that samples do not depend on."""
+    return json.dumps(small_coco())[:-1] + f', "info": {deep}}}'
+
+
+def within(deep: str) -> str:
+    """In an annotation."""
+    return json.dumps(small_coco()).replace('"bbox":', f'"segmentation": {deep}, "bbox":', 1)
+
+
+def after_nan(deep: str) -> str:
+    """Behind a number that is no JSON, which is mended before a second parse."""
+    return json.dumps(small_coco())[:-1] + f', "nan": NaN, "info": {deep}}}'
+
+
+@pytest.mark.parametrize("deep", DEEP.values(), ids=DEEP)
+@pytest.mark.parametrize("place", [beside, within, after_nan])
+@pytest.mark.parametrize("block", [7_000, 1 << 20, None], ids=["pieces", "one piece", "whole"])
+def test_json_nested_too_deeply_is_one_line(place: Callable[[str], str], deep: str, block: int | None) -> None:
+    data = place(deep).encode()
+    with pytest.raises(AnnotationError) as caught:
+        parse_annotations(data, "x.json") if block is None else scan_annotations(io.BytesIO(data), "x.json", block)
+    assert str(caught.value) == "x.json: not COCO format: nested too deeply"
+
+
+def test_what_is_nested_as_deeply_as_outlines_are_is_no_fault() -> None:
+    data = within("[" * 100 + "]" * 100).encode()
+    assert len(parse_annotations(data, "x.json").boxes) == len(scan_annotations(io.BytesIO(data), "x.json")[0].boxes)
+
+
+def test_a_loaded_object_nested_too_deeply_is_one_line() -> None:
+    deep: list[object] = []
+    deep.append(deep)
+    content = small_coco()
+    content["annotations"][0]["bbox"] = deep
+    with pytest.raises(AnnotationError, match="not COCO format"):
+        loaded_annotations(SimpleNamespace(dataset=content))

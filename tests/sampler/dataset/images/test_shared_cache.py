@@ -1,0 +1,301 @@
+"""The cache of decoded images: shared, bounded, exact, and not to be harmed by processes that die."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.shared_cache import MEGABYTE, PixelCache
+from sampler.errors import ImageError
+from tests.support.coco_files import write_dataset
+from tests.support.live_server import LiveServer, live_server, until
+from tests.support.wire_client import body
+
+HEIGHT, WIDTH = 100, 120
+SIZE = HEIGHT * WIDTH * 3
+
+
+def picture(index: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray[np.uint8]:
+    """(height, width, 3): noise that belongs to an index."""
+    return np.random.Generator(np.random.Philox(key=index)).integers(0, 256, (height, width, 3), np.uint8)
+
+
+CHURN = """
+import sys
+from sampler.dataset.images import shared_cache as pixel_cache
+from sampler.dataset.images.shared_cache import PixelCache
+import numpy as np
+
+def picture(index):
+    return np.random.Generator(np.random.Philox(key=index)).integers(0, 256, (100, 120, 3), np.uint8)
+
+pixel_cache._RENEWAL = 1  # every image is put in, so that there is always one being written
+cache, first = PixelCache(sys.argv[1]), int(sys.argv[2])
+pictures = [picture(index) for index in range(60)]
+print("ready", flush=True)
+found = 0
+turns = np.random.Generator(np.random.Philox(key=first)).integers(0, 60, int(sys.argv[3]))
+for index in turns.tolist():
+    pixels = cache.find(index, 100, 120)
+    if pixels is None:
+        cache.keep(index, pictures[index])
+    else:
+        assert np.array_equal(pixels, pictures[index]), index
+        found += 1
+print(found, flush=True)
+"""
+
+
+def start_churn(cache: PixelCache, first: int, turns: int) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", CHURN, cache.address, str(first), str(turns)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def holder(cache: PixelCache) -> "subprocess.Popen[str]":
+    """A process that holds the lock of a cache, and then does nothing."""
+    code = (
+        "import fcntl, os, sys, time\n"
+        "fcntl.lockf(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX); print('held', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, cache.address], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_what_was_put_in_comes_out(tmp_path: Path) -> None:
+    cache = PixelCache.create(4, 1000)
+    for index in (0, 7, 999):
+        assert cache.find(index, HEIGHT, WIDTH) is None
+        cache.keep(index, picture(index))
+    for index in (999, 0, 7, 0):
+        found = cache.find(index, HEIGHT, WIDTH)
+        assert found is not None
+        assert np.array_equal(found, picture(index))
+        found[:] = 0  # the caller's own
+    assert (cache.hits, cache.misses) == (4, 3)
+
+
+def test_what_one_process_puts_in_another_finds() -> None:
+    cache = PixelCache.create(4, 60)
+    for index in range(60):
+        cache.keep(index, picture(index))
+    process = start_churn(cache, 0, 120)
+    printed, errors = process.communicate(timeout=60)
+    assert printed == "ready\n120\n", errors
+    assert cache.hits == 120
+
+
+def test_the_memory_is_bounded_however_much_is_put_in() -> None:
+    cache = PixelCache.create(2, 10_000)
+    for index in range(400):
+        cache.keep(index, picture(index))
+        if index % 50 == 49:
+            status = Path(cache.address).stat()
+            assert status.st_size == 2 * MEGABYTE
+            assert status.st_blocks * 512 <= 2 * MEGABYTE + 4096
+    assert 6 * cache.nbytes < 400 * SIZE
+
+
+def test_all_images_are_put_in_while_there_is_room() -> None:
+    cache = PixelCache.create(2, 10_000)
+    most = cache.nbytes // (SIZE + 64)
+    for index in range(most):
+        cache.keep(index, picture(index))
+    assert [n for n in range(most) if cache.find(n, HEIGHT, WIDTH) is None] == []
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_a_cache_of_a_part_of_the_dataset_serves_nearly_that_part_of_each_epoch(share: float) -> None:
+    cache = PixelCache.create(10, 100)
+    size = round(cache.nbytes / (100 * share)) // WIDTH // 3
+    pictures = [picture(index, size, WIDTH) for index in range(100)]
+    random = np.random.Generator(np.random.Philox(key=5))
+    for _ in range(12):
+        for index in random.permutation(100).tolist():
+            if cache.find(index, size, WIDTH) is None:
+                cache.keep(index, pictures[index])
+    assert cache.hits / 1200 > 0.75 * share
+
+
+def test_images_that_are_asked_for_again_and_again_get_in_though_the_cache_is_full_of_others() -> None:
+    cache = PixelCache.create(1, 1000)
+    for index in range(100, 150):
+        cache.keep(index, picture(index))
+    wanted = [picture(index) for index in range(10)]
+    for _ in range(80):
+        for index in range(10):
+            if cache.find(index, HEIGHT, WIDTH) is None:
+                cache.keep(index, wanted[index])
+    assert all(cache.find(index, HEIGHT, WIDTH) is not None for index in range(10))
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 300), st.integers(1, 300)), max_size=60))
+def test_images_of_any_sizes_come_out_as_they_went_in_or_not_at_all(turns: list[tuple[int, int, int]]) -> None:
+    cache = PixelCache.create(1, 11)
+    last: dict[int, npt.NDArray[np.uint8]] = {}
+    for turn, (index, height, width) in enumerate(turns):
+        last[index] = picture(turn, height, width)
+        cache.keep(index, last[index])
+        for other, pixels in last.items():
+            found = cache.find(other, *pixels.shape[:2])
+            assert found is None or np.array_equal(found, pixels)
+    cache.close()
+
+
+def test_an_image_larger_than_the_cache_is_left_out_and_does_no_harm() -> None:
+    cache = PixelCache.create(1, 10)
+    cache.keep(1, picture(1))
+    large = np.zeros((700, 700, 3), np.uint8)
+    cache.keep(2, large)
+    assert cache.find(2, 700, 700) is None
+    assert cache.find(1, HEIGHT, WIDTH) is not None
+
+
+def test_an_image_asked_for_with_another_size_is_not_found() -> None:
+    cache = PixelCache.create(1, 10)
+    cache.keep(1, picture(1))
+    assert cache.find(1, HEIGHT, WIDTH + 1) is None
+    assert cache.find(1, WIDTH, HEIGHT) is not None, "the same number of bytes: sizes are the dataset's"
+
+
+@pytest.mark.parametrize("offset", [0, 8, 16, 24, 32, 20_000])
+def test_a_damaged_image_is_not_found(offset: int) -> None:
+    cache = PixelCache.create(1, 10)
+    cache.keep(1, picture(1))
+    memory = Path(cache.address).read_bytes()
+    at = memory.index(picture(1)[0].tobytes()) - 32 + offset
+    with Path(cache.address).open("r+b") as stream:
+        stream.seek(at)
+        stream.write(bytes([memory[at] ^ 1]))
+    assert cache.find(1, HEIGHT, WIDTH) is None
+
+
+def test_a_process_that_was_stopped_while_it_held_the_lock_stops_nobody() -> None:
+    cache = PixelCache.create(1, 10)
+    cache.keep(1, picture(1))
+    process = holder(cache)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        cache.keep(2, picture(2))
+        assert cache.find(2, HEIGHT, WIDTH) is None, "left out"
+        assert cache.find(1, HEIGHT, WIDTH) is not None
+    finally:
+        process.kill()
+        process.communicate(timeout=30)
+    cache.keep(2, picture(2))
+    assert cache.find(2, HEIGHT, WIDTH) is not None, "the lock goes with its process"
+
+
+def test_processes_that_are_killed_at_any_moment_harm_no_image() -> None:
+    cache = PixelCache.create(1, 60)  # room for half of the images, so that all of them write all the time
+    survivors = [start_churn(cache, first, 2500) for first in (0, 29)]
+    for number in range(8):
+        victim = start_churn(cache, number * 5, 1_000_000)
+        assert victim.stdout is not None
+        assert victim.stdout.readline() == "ready\n"
+        time.sleep(0.01 + 0.003 * number)
+        victim.kill()
+        victim.communicate(timeout=30)
+    for survivor in survivors:
+        printed, errors = survivor.communicate(timeout=60)
+        assert survivor.returncode == 0, errors
+        assert int(printed.split()[1]) > 0
+    for _ in range(100):
+        cache.keep(3, picture(3))
+    found = cache.find(3, HEIGHT, WIDTH)
+    assert found is not None, "new images still get in"
+    assert np.array_equal(found, picture(3))
+
+
+def test_a_system_without_memory_left_keeps_nothing_and_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = PixelCache.create(1, 10)
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwritev", full)
+        cache.keep(1, picture(1))
+    assert cache.find(1, HEIGHT, WIDTH) is None
+
+
+def test_where_memory_has_no_address_a_file_serves_and_is_removed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    cache = PixelCache.create(1, 10)
+    assert Path(cache.address).parent == tmp_path
+    other = PixelCache(cache.address)
+    cache.keep(1, picture(1))
+    found = other.find(1, HEIGHT, WIDTH)
+    assert np.array_equal(found, picture(1))  # type: ignore[arg-type] # None would not be equal
+    other.close()
+    assert Path(cache.address).exists()
+    cache.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Dataset:
+    return open_dataset(*write_dataset(tmp_path), tmp_path)
+
+
+def test_a_dataset_decodes_an_image_once_for_all_that_share_a_cache(small: Dataset) -> None:
+    first = small.with_pixels(cache=PixelCache.create(1, len(small)))
+    second = pickle.loads(pickle.dumps(first))
+    expected = [first.read(index) for index in range(3)]
+    for index in range(3):
+        small.path(index).unlink()
+        assert np.array_equal(second.read(index), expected[index])
+        assert np.array_equal(first.read(index), expected[index])
+
+
+def test_an_image_that_cannot_be_decoded_is_an_error_each_time(small: Dataset) -> None:
+    dataset = small.with_pixels(cache=PixelCache.create(1, len(small)))
+    whole = small.path(1).read_bytes()
+    small.path(1).write_bytes(whole[:-100])
+    for _ in range(2):
+        with pytest.raises(ImageError, match="image 1 "):
+            dataset.read(1)
+    small.path(1).write_bytes(whole)
+    assert np.array_equal(dataset.read(1), small.read(1))
+
+
+def test_the_pixel_limit_holds_for_a_cache_too(small: Dataset) -> None:
+    cache = PixelCache.create(1, len(small))
+    small.with_pixels(cache=cache).read(0)
+    with pytest.raises(ImageError, match="limit of 10"):
+        Dataset(small.index_dir, small.images_dir, 10, None, cache).read(0)
+
+
+def test_a_server_with_a_cache_serves_the_bytes_of_one_without_and_counts_what_it_found(
+    server: LiveServer, scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
+) -> None:
+    annotations, images = scenes
+    settings = {"annotations": annotations, "images": images, "cache_dir": cache_dir, "workers": 2}
+    query = "seed=5&step=1&batch_size=24&layout=compact"
+    with live_server(tmp_path, decoded_cache_mb=16, batch_cache_mb=0, **settings) as cached:
+        for _ in range(2):
+            assert body(cached.url, query) == body(server.url, query)
+        found, missed = (cached.metric(f"sampler_decoded_cache_{what}_total") for what in ("hits", "misses"))
+        assert found + missed == 48
+        assert found >= 20, "an image is left out only where two workers put one in at the same moment"
+        cached.workers()[0].kill()
+        until(lambda: cached.metric("sampler_worker_restarts_total") == 1 and len(cached.workers()) == 2)
+        other = query.replace("seed=5", "seed=6")
+        assert body(cached.url, other) == body(server.url, other)
+        assert cached.metric("sampler_decoded_cache_misses_total") <= missed + 4
+        assert "decoded cache: 16 MB" in cached.log
+    assert server.metric("sampler_decoded_cache_hits_total") == 0

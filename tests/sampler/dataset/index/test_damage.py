@@ -1,0 +1,78 @@
+"""Damage to an index on disk: seen at once where its stamps show it, by `verify` in any case."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sampler.dataset.dataset import Dataset
+from sampler.dataset.index import storage as index_files
+from sampler.dataset.index.cache import ensure_index
+from sampler.dataset.index.storage import check_index, is_sound, write_checked
+from sampler.errors import AnnotationError
+from tests.support.coco_files import write_dataset
+from tests.support.file_changes import flip_a_byte
+
+pytest_plugins = ["tests.support.watched_index"]
+
+
+def test_damage_to_an_index_shows_though_length_and_time_of_its_files_stay(annotations: Path, tmp_path: Path) -> None:
+    folder = ensure_index(annotations, tmp_path)
+    flip_a_byte(folder / "boxes.npy")
+    assert not is_sound(folder)
+    assert ensure_index(annotations, tmp_path) == folder
+    check_index(folder)
+
+
+def test_damage_that_no_stamp_shows_is_found_by_verify(tmp_path: Path) -> None:
+    annotations, images = write_dataset(tmp_path)
+    folder = ensure_index(annotations, tmp_path)
+    flip_a_byte(folder / "boxes.npy")
+    write_checked(folder)
+    assert is_sound(folder), "as far as can be seen without reading it"
+    command = [sys.executable, "-m", "sampler", "verify", "--annotations", str(annotations), "--images", str(images)]
+    done = subprocess.run([*command, "--cache-dir", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "index is damaged: its arrays have the digest" in done.stderr
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", '{"meta.json": [1, 2, 3, 4]}'])
+def test_an_index_without_a_sound_note_is_read_whole_once(
+    text: str | None, annotations: Path, tmp_path: Path, read: list[str]
+) -> None:
+    """So is one that was copied from elsewhere, whose files have other stamps."""
+    folder = ensure_index(annotations, tmp_path)
+    (folder / "checked.json").unlink()
+    if text is not None:
+        (folder / "checked.json").write_text(text)
+    read.clear()
+    assert is_sound(folder)
+    assert is_sound(folder)
+    assert read == ["index"]
+
+
+def test_an_index_in_a_cache_that_cannot_be_written_is_still_used(
+    annotations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = ensure_index(annotations, tmp_path)
+    (folder / "checked.json").unlink()
+
+    def refuse(file: Path, data: bytes) -> None:
+        raise PermissionError(13, "read-only", str(file))
+
+    monkeypatch.setattr(index_files, "write_whole", refuse)
+    assert ensure_index(annotations, tmp_path) == folder
+    assert not (folder / "checked.json").exists()
+
+
+def test_dropped_boxes_are_read_when_they_are_asked_for(annotations: Path, tmp_path: Path) -> None:
+    folder = ensure_index(annotations, tmp_path)
+    (folder / "rejected.json").write_text("{]")
+    write_checked(folder)
+    dataset = Dataset(ensure_index(annotations, tmp_path), tmp_path)
+    assert len(dataset) == 3
+    with pytest.raises(AnnotationError, match="index is damaged"):
+        _ = dataset.rejected
+    with pytest.raises(AnnotationError, match="index is damaged"):
+        check_index(folder)

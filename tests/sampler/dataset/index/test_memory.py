@@ -1,0 +1,92 @@
+"""Indexes of any size: built in little memory, and opened unread."""
+
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.synthetic_index import write_synthetic_index
+from sampler.dataset.dataset import Dataset
+from sampler.dataset.index.arrays import ARRAYS
+from sampler.dataset.index.known_sources import Source
+from sampler.dataset.index.storage import check_index, write_checked
+from tests.support.coco_files import write_json
+from tests.support.file_changes import wait_for_the_clock
+from tests.support.python_process import run
+
+MEGABYTE = 1 << 20
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from sampler.dataset.dataset import Dataset
+from sampler.dataset.index.cache import ensure_index
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+before, arguments = peak(), [Path(name) for name in sys.argv[1:]]
+"""
+
+
+def test_building_takes_little_memory_beside_the_annotation_file(tmp_path: Path) -> None:
+    """80 MB of annotations with long outlines: to hold the text alone would take all of that."""
+    outline = ", ".join(f"{n}.25" for n in range(200))
+    entry = '{"segmentation": [[%s]], "image_id": %d, "bbox": [1.5, 2, 30, 20.25], "category_id": 1, "id": %d}'
+    file = tmp_path / "large.json"
+    with file.open("w") as stream:
+        stream.write('{"images": [')
+        stream.write(
+            ", ".join(f'{{"id": {n}, "file_name": "{n}.jpg", "width": 64, "height": 48}}' for n in range(5000))
+        )
+        stream.write('], "annotations": [')
+        stream.write(", ".join(entry % (outline, n % 5000, n) for n in range(60_000)))
+        stream.write('], "categories": [{"id": 1, "name": "ant"}]}')
+    size = file.stat().st_size
+    assert size > 80 * MEGABYTE
+    grown = int(run(f"{MEMORY}\nensure_index(*arguments)\nprint(peak() - before)", file, tmp_path))
+    assert grown < 0.75 * size
+
+
+def test_opening_reads_neither_the_annotation_file_nor_the_arrays(tmp_path: Path) -> None:
+    """Sparse files stand for the largest: 100 million images, 34 GB, of which opening may not see more than a trace."""
+    annotations, images = tmp_path / "a.json", 100_000_000
+    with annotations.open("wb") as stream:
+        stream.truncate(20_000 * MEGABYTE)
+    folder = tmp_path / "indexes" / ("0" * 32 + "-v1")
+    sparse_index(folder, images)
+    wait_for_the_clock()
+    Source(annotations, annotations.stat(), tmp_path / "indexes").note("0" * 32)
+    code = (
+        f"{MEMORY}\nfolder = ensure_index(*arguments[:2])\ndataset = Dataset(folder, arguments[1])\n"
+        "print([dataset.boxes(n).shape for n in (0, 77_777_777, len(dataset) - 1)], len(dataset), peak() - before)"
+    )
+    shapes, count, grown = run(code, annotations, tmp_path).rsplit(maxsplit=2)
+    assert shapes == "[(0, 5), (0, 5), (0, 5)]"
+    assert int(count) == images
+    assert int(grown) < 32 * MEGABYTE
+
+
+def sparse_index(folder: Path, images: int) -> None:
+    """The folder of an index whose arrays are zeros that take no room: images without names and boxes."""
+    folder.mkdir(parents=True)
+    for name, (dtype, dimensions) in ARRAYS.items():
+        shape = (images + name.endswith("_starts"), {"sizes": 2, "boxes": 5}.get(name, 1))[:dimensions]
+        with (folder / f"{name}.npy").open("wb") as stream:
+            header = {"descr": dtype, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(stream, header)
+            stream.truncate(stream.tell() + int(np.prod(shape)) * np.dtype(dtype).itemsize)
+    (folder / "rejected.json").write_text("[]")
+    files = {file.name: file.stat().st_size for file in folder.iterdir()}
+    document = {"format": 1, "source": "x", "digest": "0" * 32, "category_names": [], "files": files}
+    write_json(folder / "meta.json", document)
+    write_checked(folder)
+
+
+def test_a_written_synthetic_index_is_sound(tmp_path: Path) -> None:
+    folder = write_synthetic_index(tmp_path / "synthetic", 1234, boxes=3)
+    check_index(folder)
+    dataset = Dataset(folder, tmp_path)
+    assert (len(dataset), dataset.box_count) == (1234, 3 * 1234)
+    assert dataset.file_name(1233) == "000000001234.jpg"
+    assert dataset.find(1234) == 1233
+    boxes = np.concatenate([dataset.boxes(index) for index in range(1234)])
+    assert (boxes[:, 2:4] > boxes[:, :2]).all()
+    assert boxes[:, 2].max() < 640
+    assert boxes[:, 3].max() < 480
+    assert set(boxes[:, 4].tolist()) == set(range(1, 81))

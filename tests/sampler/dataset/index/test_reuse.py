@@ -1,0 +1,134 @@
+"""An annotation file that is not read again, and yet not believed to be the same once something changed."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sampler.dataset.fingerprint import TICK, Stamp, settled, stamp
+from sampler.dataset.index import known_sources
+from sampler.dataset.index.cache import ensure_index
+from sampler.dataset.index.storage import load_index
+from sampler.errors import AnnotationError
+from tests.support.file_changes import longer, replaced, same_bytes, same_size_and_time, touched, wait_for_the_clock
+from tests.support.python_process import run
+
+pytest_plugins = ["tests.support.watched_index"]
+
+
+def test_a_second_start_reads_nothing_whole(annotations: Path, tmp_path: Path, read: list[str]) -> None:
+    folder = ensure_index(annotations, tmp_path)
+    assert read == ["file"], "the file is read once, for its digest and its content"
+    assert ensure_index(annotations, tmp_path) == folder
+    assert read == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_other"),
+    [(same_bytes, False), (touched, False), (same_size_and_time, True), (replaced, True), (longer, True)],
+)
+def test_a_file_is_read_again_when_anything_but_its_access_time_changed(
+    change: Callable[[Path], None], is_other: bool, annotations: Path, tmp_path: Path, read: list[str]
+) -> None:
+    first = ensure_index(annotations, tmp_path)
+    change(annotations)
+    wait_for_the_clock()
+    read.clear()
+    second = ensure_index(annotations, tmp_path)
+    assert "file" in read
+    assert (second != first) == is_other
+    assert ("horse" in " ".join(load_index(second).category_names)) == is_other
+    read.clear()
+    assert ensure_index(annotations, tmp_path) == second
+    assert read == []
+
+
+def test_a_file_written_a_moment_ago_is_not_believed_to_stay_as_it_is(
+    annotations: Path, tmp_path: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_sources, "settled", lambda *_: False)
+    ensure_index(annotations, tmp_path)
+    ensure_index(annotations, tmp_path)
+    assert read == ["file", "file"]
+
+
+def test_a_stamp_is_settled_when_the_clock_has_ticked() -> None:
+    fine, coarse = Stamp(1, 0, 5_000_000_123, 7), Stamp(1, 0, 5_000_000_000, 7)
+    assert not settled(fine, 5_000_000_123 + TICK - 1)
+    assert settled(fine, 5_000_000_123 + TICK)
+    assert not settled(coarse, 6_900_000_000), "some file systems keep every second second only"
+    assert settled(coarse, 7_000_000_000)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"path": "elsewhere", "stamp": [1, 2, 3, 4], "digest": "0"}'])
+def test_a_note_that_is_none_is_not_believed(text: str, annotations: Path, tmp_path: Path, read: list[str]) -> None:
+    folder = ensure_index(annotations, tmp_path)
+    [note] = (tmp_path / "indexes/.sources").iterdir()
+    whole = note.read_text()
+    note.write_text(text)
+    assert ensure_index(annotations, tmp_path) == folder
+    assert read == ["file", "file"]
+    assert note.read_text() == whole
+
+
+def test_a_note_that_cannot_be_written_stops_nobody(annotations: Path, tmp_path: Path, read: list[str]) -> None:
+    (tmp_path / "indexes").mkdir()
+    (tmp_path / "indexes/.sources").write_text("in the way")
+    folder = ensure_index(annotations, tmp_path)
+    assert ensure_index(annotations, tmp_path) == folder
+    assert read == ["file", "file"]
+
+
+def test_a_disk_that_is_full_when_the_note_is_written_leaves_no_part_of_it(annotations: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk."""
+    folder = ensure_index(annotations, tmp_path)
+    [note] = (tmp_path / "indexes/.sources").iterdir()
+    note.unlink()
+    code = (
+        "import resource, sys; from pathlib import Path; from sampler.dataset.index.cache import ensure_index\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+        "print(ensure_index(Path(sys.argv[1]), Path(sys.argv[2])))"
+    )
+    assert run(code, annotations, tmp_path) == str(folder)
+    assert list((tmp_path / "indexes/.sources").iterdir()) == []
+
+
+def test_two_builders_at_once_leave_one_index_and_one_note(annotations: Path, tmp_path: Path, read: list[str]) -> None:
+    code = (
+        "import sys; from pathlib import Path; from sampler.dataset.index.cache import ensure_index\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "print(ensure_index(Path(sys.argv[1]), Path(sys.argv[2])))"
+    )
+    command = [sys.executable, "-c", code, str(annotations), str(tmp_path)]
+    builders = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for builder in builders:
+        assert builder.stdout is not None
+        assert builder.stdout.readline() == "ready\n"
+    for builder in builders:
+        assert builder.stdin is not None
+        builder.stdin.write("go\n")
+        builder.stdin.flush()
+    folders = {builder.communicate(timeout=60)[0].strip() for builder in builders}
+    assert len(folders) == 1
+    assert [file.suffix for file in (tmp_path / "indexes/.sources").iterdir()] == [".json"]
+    assert str(ensure_index(annotations, tmp_path)) in folders
+    assert read == []
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused_though_size_and_time_stay(
+    annotations: Path, tmp_path: Path
+) -> None:
+    def change(step: str) -> None:
+        if step == "parsing the annotation file":
+            same_size_and_time(annotations)
+
+    with pytest.raises(AnnotationError, match="changed while it was read"):
+        ensure_index(annotations, tmp_path, change)
+    assert [entry.name for entry in (tmp_path / "indexes").iterdir()] == [".lock"]
+
+
+def test_what_a_stamp_holds_is_what_stat_says(annotations: Path) -> None:
+    found = annotations.stat()
+    assert stamp(found) == Stamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)

@@ -1,0 +1,170 @@
+"""A dataset by index."""
+
+import json
+import multiprocessing
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.errors import AnnotationError, ImageError, InvalidRequestError
+from tests.support.coco_files import box_entry, opencv_pixels, small_coco, write_dataset, write_json
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return open_dataset(*write_dataset(tmp_path), tmp_path / "cache")
+
+
+def test_a_dataset_tells_what_it_holds(dataset: Dataset) -> None:
+    assert len(dataset) == 3
+    assert dataset.box_count == 5
+    assert dataset.category_count == 4
+    assert dataset.category_names == ("ant", "fox", "owl", "zebra")
+    assert dataset.category_ids.tolist() == [1, 7, 13, 90]
+    assert dataset.rejected == ()
+    assert len(dataset.digest) == 32
+    assert repr(dataset) == "<Dataset of 3 images, 5 boxes, 4 categories>"
+
+
+def test_an_image_is_found_by_its_index_and_by_its_id(dataset: Dataset) -> None:
+    assert [dataset.image_id(index) for index in range(3)] == [10, 20, 30]
+    assert [dataset.find(image_id) for image_id in (10, 20, 30)] == [0, 1, 2]
+    assert dataset.size(0) == (40, 80)
+    assert dataset.file_name(0) == "000000000010.jpg"
+    assert dataset.path(0) == dataset.images_dir / "000000000010.jpg"
+
+
+@pytest.mark.parametrize("image_id", [0, 11, 31, -1])
+def test_an_unknown_image_id_is_refused(image_id: int, dataset: Dataset) -> None:
+    with pytest.raises(InvalidRequestError, match="image_id"):
+        dataset.find(image_id)
+
+
+def test_boxes_are_corners_with_a_category_number(dataset: Dataset) -> None:
+    assert dataset.boxes(2).tolist() == [[5, 5, 15.5, 15.25, 2], [1, 2, 31, 22, 4], [10, 10, 30, 30, 4]]
+    assert dataset.boxes(1).shape == (0, 5)
+    assert dataset.boxes(2).dtype == np.float32
+
+
+def test_crowd_boxes_are_kept_unless_they_are_not_wanted(dataset: Dataset) -> None:
+    assert dataset.crowd(2).tolist() == [False, False, True]
+    assert dataset.boxes(2, keep_crowd=False).tolist() == dataset.boxes(2)[:2].tolist()
+
+
+@pytest.mark.parametrize("keep_crowd", [True, False])
+def test_boxes_are_the_callers_own(keep_crowd: bool, dataset: Dataset) -> None:
+    before = dataset.boxes(2).tolist()
+    boxes = dataset.boxes(2, keep_crowd)
+    boxes += 1
+    dataset.crowd(2)[:] = True
+    assert dataset.boxes(2).tolist() == before
+    assert dataset.crowd(2).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("index", [-1, 3, 10**30, 1.0, "1", None, True, np.float32(1), np.True_])
+def test_an_index_out_of_range_names_the_range(index: int, dataset: Dataset) -> None:
+    for method in (dataset.boxes, dataset.size, dataset.file_name, dataset.image_id, dataset.crowd, dataset.read):
+        with pytest.raises(InvalidRequestError, match="an integer from 0 to 2") as caught:
+            method(index)
+        assert (caught.value.field, caught.value.value) == ("index", index)
+
+
+def test_an_index_may_be_a_numpy_integer(dataset: Dataset) -> None:
+    assert dataset.image_id(np.int32(2)) == 30  # type: ignore[arg-type] # whatever is a whole number will do
+
+
+def test_pixels_are_those_of_the_file(dataset: Dataset) -> None:
+    assert np.array_equal(dataset.read(0), opencv_pixels(dataset.path(0)))
+    assert dataset.read(0).shape == (40, 80, 3)
+
+
+def test_an_image_that_cannot_be_read_is_named_with_its_index(dataset: Dataset) -> None:
+    dataset.path(1).unlink()
+    with pytest.raises(ImageError, match=r"image 1 \(.*000000000020.jpg\)") as caught:
+        dataset.read(1)
+    assert (caught.value.index, caught.value.kind) == (1, "missing")
+    limited = Dataset.open(dataset.index_dir, dataset.images_dir, max_pixels=10)
+    with pytest.raises(ImageError, match="limit of 10") as caught:
+        pickle.loads(pickle.dumps(limited)).read(0)
+    assert caught.value.kind == "too-large"
+
+
+def test_dropped_boxes_can_be_listed(tmp_path: Path) -> None:
+    content = small_coco()
+    content["annotations"].append(box_entry(99, 20, 1, [1, 2, -3, 4]))
+    dataset = open_dataset(*write_dataset(tmp_path, content), tmp_path / "cache")
+    [rejected] = dataset.rejected
+    assert (rejected.annotation_id, rejected.image_id, rejected.box) == (99, 20, (1, 2, -3, 4))
+    assert dataset.box_count == 5
+
+
+def test_file_names_may_have_subfolders_and_any_letters(tmp_path: Path) -> None:
+    content = small_coco()
+    content["images"][0]["file_name"] = "tråin/a b/写真.jpg"
+    dataset = open_dataset(*write_dataset(tmp_path, content), tmp_path / "cache")
+    assert dataset.file_name(2) == "tråin/a b/写真.jpg"
+    assert dataset.read(2).shape == (48, 64, 3)
+
+
+def test_a_missing_image_folder_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    annotations = write_json(tmp_path / "a.json", small_coco())
+    with pytest.raises(AnnotationError, match="image folder does not exist"):
+        open_dataset(annotations, tmp_path / "gone", tmp_path / "cache")
+    with pytest.raises(AnnotationError, match="is not a folder"):
+        open_dataset(annotations, annotations, tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_dataset_travels_between_processes_as_its_two_paths(dataset: Dataset) -> None:
+    assert len(pickle.dumps(dataset)) < 1000
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(Dataset.boxes, (dataset, 2)).tolist() == dataset.boxes(2).tolist()
+    reopened = Dataset.open(dataset.index_dir, dataset.images_dir)
+    assert reopened.digest == dataset.digest
+
+
+def test_an_index_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AnnotationError, match="index is damaged"):
+        Dataset.open(tmp_path / "gone", tmp_path)
+
+
+def test_a_loaded_coco_object_gives_the_same_dataset(dataset: Dataset, tmp_path: Path) -> None:
+    from pycocotools.coco import COCO
+
+    loaded = COCO()
+    loaded.dataset = json.loads((tmp_path / "annotations.json").read_text())
+    assert open_dataset(loaded, tmp_path / "images", tmp_path / "cache").digest == dataset.digest
+
+
+def test_the_users_cache_folder_is_the_default(tmp_path: Path) -> None:
+    annotations, images = write_dataset(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from sampler.dataset.dataset import open_dataset\n"
+        "print(open_dataset(Path(sys.argv[1]), Path(sys.argv[2]), progress=True).index_dir)"
+    )
+    home = {"HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-c", code, str(annotations), str(images)]
+    done = subprocess.run(command, env=home, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()).is_relative_to(tmp_path / "home")
+    assert "saccade-sampler" in done.stdout
+
+
+def test_boxes_are_those_the_published_sampler_was_given(shared: Path, tmp_path: Path) -> None:
+    images = shared / "coco-tiny/images"
+    datasets = {
+        split: open_dataset(shared / f"coco-tiny/annotations/instances_{split}.json", images / split, tmp_path)
+        for split in ("train2017", "val2017")
+    }
+    places = {
+        (split, found.file_name(index)): index for split, found in datasets.items() for index in range(len(found))
+    }
+    cases = json.loads((shared / "golden/cases.json").read_text())
+    assert len(cases) == 44
+    for case in cases:
+        boxes = datasets[case["split"]].boxes(places[case["split"], case["file_name"]])
+        assert boxes.astype(np.float64).tolist() == case["boxes"]

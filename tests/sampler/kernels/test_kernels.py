@@ -1,0 +1,166 @@
+"""Compiled loops over pixels make the bytes that NumPy's make."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.dataset.images.decode import read_image
+from sampler.kernels.compiled.crop import COMPILED, keep_compiled
+from sampler.kernels.interface import PLAIN, Kernels
+from sampler.layouts.convert import lay_out
+from sampler.recipe import Recipe
+from sampler.sample.sample import cook, make_sample
+from sampler.stream.keys import SampleKey
+from tests.support.laws import random_numbers
+from tests.support.paths import ROOT
+
+SIDES = st.one_of(st.integers(1, 6), st.integers(1, 260))
+
+
+def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    return random_numbers(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def pasted(kernels: Kernels, image: NDArray[np.uint8], size: tuple[int, int], window: list[int], flip: bool) -> bytes:
+    top, bottom, left, right = window
+    canvas = np.full((bottom - top + 5, right - left + 7, 3), 77, np.uint8)
+    out = canvas[2 : 2 + bottom - top, 3 : 3 + right - left]
+    kernels.paste_resized(image, size, (top, bottom), (left, right), flip, out)
+    return canvas.tobytes()
+
+
+@settings(max_examples=150)
+@given(SIDES, SIDES, SIDES, SIDES, st.integers(0, 1 << 32), st.booleans(), st.data())
+@example(1, 1, 5, 5, 0, True, None)
+@example(2, 3, 2, 3, 0, True, None)
+@example(40, 60, 20, 30, 0, False, None)
+def test_any_window_is_pasted_alike(
+    height: int, width: int, to_height: int, to_width: int, seed: int, flip: bool, data: st.DataObject | None
+) -> None:
+    window = [0, to_height, 0, to_width]
+    if data is not None:
+        window[:2] = sorted(data.draw(st.tuples(st.integers(0, to_height), st.integers(0, to_height))))
+        window[2:] = sorted(data.draw(st.tuples(st.integers(0, to_width), st.integers(0, to_width))))
+    image, size = noise(height, width, seed), (to_height, to_width)
+    assert pasted(COMPILED, image, size, window, flip) == pasted(PLAIN, image, size, window, flip)
+
+
+@pytest.mark.parametrize("scale", [0.02, 0.5, 1.0, 7.3, 900.0, 4096.0])
+def test_any_scale_is_pasted_alike(scale: float) -> None:
+    image = noise(60, 90)
+    size = max(1, int(60 * scale)), max(1, int(90 * scale))
+    for top, left in ((0, 0), (size[0] // 2, size[1] // 2), (max(0, size[0] - 254), max(0, size[1] - 254))):
+        window = [top, min(size[0], top + 254), left, min(size[1], left + 254)]
+        assert pasted(COMPILED, image, size, window, True) == pasted(PLAIN, image, size, window, True)
+
+
+def test_a_source_that_is_not_contiguous_is_pasted_alike() -> None:
+    image = noise(80, 120)[::2, ::-1]
+    assert pasted(COMPILED, image, (99, 77), [3, 60, 5, 70], False) == pasted(
+        PLAIN, image, (99, 77), [3, 60, 5, 70], False
+    )
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 1 << 32))
+def test_colours_and_sums_are_alike(height: int, width: int, seed: int) -> None:
+    pixels = noise(height, width, seed)
+    matrix = random_numbers(seed + 1).normal(0, 0.02, (3, 4)).astype(np.float32)
+    assert COMPILED.apply_colour(pixels, matrix, None).tobytes() == PLAIN.apply_colour(pixels, matrix, None).tobytes()
+    assert COMPILED.channel_sums(pixels) == PLAIN.channel_sums(pixels)
+
+
+def test_colours_are_written_where_asked() -> None:
+    pixels, matrix = noise(6, 7), np.eye(3, 4, dtype=np.float32)
+    batch = np.zeros((2, 3, 6, 7), np.float32)
+    assert COMPILED.apply_colour(pixels, matrix, batch[1]) is not None
+    assert np.array_equal(batch[1], pixels.transpose(2, 0, 1))
+    assert not batch[0].any()
+
+
+class Noise:
+    """A dataset of noise with one box an image."""
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        return noise(200 + index, 300, index)
+
+    def size(self, index: int) -> tuple[int, int]:
+        return 200 + index, 300
+
+    def boxes(self, index: int, keep_crowd: bool = True) -> NDArray[np.float32]:
+        assert keep_crowd
+        return np.array([[20, 30, 20 + 5 * (index + 1), 90, 1]], np.float32)
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_samples_are_the_same_to_the_byte(preset: SamplerConfig) -> None:
+    for index in range(12):
+        key = SampleKey(3, 1, index)
+        plain, compiled = (make_sample(Noise(), preset, key, kernels=kernels) for kernels in (PLAIN, COMPILED))
+        one, other = lay_out(plain, "dense", preset, 2), lay_out(compiled, "dense", preset, 2, COMPILED)
+        assert {name: array.tobytes() for name, array in one.items()} == {
+            name: array.tobytes() for name, array in other.items()
+        }
+        assert plain.crop.tobytes() == compiled.crop.tobytes()
+
+
+def test_the_published_crops_come_out_of_the_compiled_loops(shared: Path) -> None:
+    cases = json.loads((shared / "golden/cases.json").read_text())
+    sizes = {
+        image["file_name"]: (image["width"], image["height"])
+        for split in ("train2017", "val2017")
+        for image in json.loads((shared / f"coco-tiny/annotations/instances_{split}.json").read_text())["images"]
+    }
+    for case in cases:
+        path = shared / "coco-tiny/images" / case["split"] / case["file_name"]
+        image = read_image(path, *sizes[case["file_name"]])
+        boxes = np.array(case["boxes"], np.float32).reshape(-1, 5)
+        sample = cook(image, boxes, Recipe.parse(case["recipe"]), PRESETS[case["config"]], COMPILED)
+        golden = np.load(shared / f"golden/{case['case']}.npz")
+        assert np.array_equal(sample.crop, golden["crop_bgr_u8"]), case["case"]
+        grid = COMPILED.apply_colour(sample.crop, sample.colour, None)[:, ::5, ::5]
+        assert np.abs(grid - golden["image_grid"]).max() <= 5e-6, case["case"]
+
+
+def test_compiled_code_is_kept_and_found_again(tmp_path: Path) -> None:
+    def compiled() -> set[str]:
+        code = "from sampler.kernels.compiled.crop import warm_up; warm_up()"
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
+        return {file.name for file in tmp_path.rglob("*.nb?")}
+
+    first = compiled()
+    assert any(name.startswith("compiled_kernels._resize_rows") for name in first)
+    assert compiled() == first
+
+
+class Unkept:
+    """A kernel that finds no folder to be kept in until one is named."""
+
+    def __init__(self) -> None:
+        self.kept_in = ""
+
+    def enable_caching(self) -> None:
+        if not numba.config.CACHE_DIR:
+            raise RuntimeError("no locator available")
+        self.kept_in = numba.config.CACHE_DIR
+
+
+def test_where_nothing_can_be_written_compiled_code_goes_to_the_servers_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    kernel = Unkept()
+    keep_compiled(kernel, None)
+    assert kernel.kept_in == ""
+    keep_compiled(kernel, tmp_path)
+    assert kernel.kept_in == str(tmp_path)

@@ -1,0 +1,285 @@
+"""Receiving arrays in place: the same batches and the same errors as by the general way, whatever the bytes."""
+
+import gc
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+from unittest import mock
+
+import msgpack
+import numpy as np
+import pytest
+import xxhash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sampler.array_table import LAYOUTS, Layout
+from sampler.config.schema import PRESETS
+from sampler.errors import ProtocolError, SamplerError
+from sampler.memory.buffer_pool import RecycledMemory
+from sampler.wire.batch_builder import FIRST_ROOM
+from sampler.wire.fast_path import OtherEncodingError, binary_header
+from sampler.wire.messages import Header, WireBatch, array_map, encode_batch, encode_error, encode_header
+from sampler.wire.reader import BatchReader
+from tests.sampler.wire.test_messages import assert_same_batch, batch_of, reader_of
+from tests.support.laws import CATEGORIES
+
+BATCHES = {layout: batch_of(layout, count=3) for layout in LAYOUTS}
+PAYLOADS = {layout: encode_batch(batch) for layout, batch in BATCHES.items()}
+PAYLOADS["sparse"] += encode_batch(batch_of("sparse", count=1, step=13))
+LAYOUT = st.sampled_from(LAYOUTS)
+
+Outcome = tuple[list[bytes], str]
+
+
+def read(payload: bytes, layout: Layout, step: int = 1 << 18) -> Outcome:
+    """The batches as bytes, and the error: both ways must agree on both."""
+    reader = reader_of(layout)
+    found: list[bytes] = []
+    try:
+        for start in range(0, len(payload), step):
+            found += map(encode_batch, reader.feed(payload[start : start + step]))
+        reader.close()
+    except SamplerError as error:
+        return found, f"{type(error).__name__}: {error}"
+    return found, ""
+
+
+@contextmanager
+def the_general_way() -> Iterator[None]:
+    with mock.patch("sampler.wire.reader.read_head", side_effect=OtherEncodingError):
+        yield
+
+
+def assert_same_either_way(payload: bytes, layout: Layout, step: int = 1 << 18) -> Outcome:
+    outcome = read(payload, layout, step)
+    with the_general_way():
+        assert read(payload, layout, step) == outcome
+    return outcome
+
+
+def socketlike(reader: BatchReader, payload: bytes, most: int) -> Iterator[WireBatch]:
+    """Receive a payload into the reader's own buffers, at most some bytes at a time."""
+    rest = memoryview(payload)
+    while rest:
+        room = reader.buffer()
+        assert len(room) > 0
+        count = min(len(room), len(rest), most)
+        room[:count], rest = rest[:count], rest[count:]
+        yield from reader.advance(count)
+    reader.close()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("most", [997, 5000, 1 << 30])
+def test_what_is_received_in_place_is_what_was_sent(layout: Layout, most: int) -> None:
+    found = list(socketlike(reader_of(layout), PAYLOADS[layout], most))
+    assert_same_batch(found[0], BATCHES[layout])
+    assert b"".join(map(encode_batch, found)) == PAYLOADS[layout]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_our_encoders_arrays_do_arrive_in_place(layout: Layout) -> None:
+    with mock.patch("sampler.wire.batch_builder.BatchAssembly.add_message", side_effect=AssertionError("unpacked")):
+        found = list(socketlike(reader_of(layout), PAYLOADS[layout], 1 << 30))
+    for batch in found:
+        for name, stack in batch.stacks.items():
+            assert stack.shape[0] == len(batch.samples)
+            assert stack.flags.writeable
+            assert all(np.shares_memory(stack, sample.arrays[name]) for sample in batch.samples)
+
+
+@settings(max_examples=60, deadline=None)
+@given(layout=LAYOUT, cuts=st.lists(st.floats(0, 1), max_size=30))
+def test_a_response_may_be_cut_anywhere(layout: Layout, cuts: list[float]) -> None:
+    payload = PAYLOADS[layout]
+    ends = sorted({0, len(payload), *(int(cut * len(payload)) for cut in cuts)})
+    reader = reader_of(layout)
+    found = [batch for start, end in pairwise(ends) for batch in reader.feed(payload[start:end])]
+    reader.close()
+    assert b"".join(map(encode_batch, found)) == payload
+
+
+@settings(max_examples=150, deadline=None)
+@given(layout=LAYOUT, place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), near=st.booleans())
+def test_a_flipped_bit_is_the_same_error_either_way(layout: Layout, place: float, bit: int, near: bool) -> None:
+    payload = PAYLOADS[layout]
+    damaged = bytearray(payload[: 3 << 20])
+    damaged[int(place * (900 if near else len(damaged)))] ^= 1 << bit
+    found, error = assert_same_either_way(bytes(damaged), layout)
+    assert error or b"".join(found) != payload
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), bit=st.integers(0, 7), signed=st.booleans())
+def test_a_flipped_bit_between_arrays_is_the_same_error_either_way(data: st.DataObject, bit: int, signed: bool) -> None:
+    payload = PAYLOADS["compact"]
+    start = payload.index(b"\xa6colour", data.draw(st.integers(0, len(payload) - 220_000)))
+    damaged = bytearray(payload)
+    damaged[start + data.draw(st.integers(0, 400))] ^= 1 << bit
+    if signed:  # as a liar would do it
+        end = len(damaged) - 32
+        body = damaged[: damaged.rindex(b"\x84\xa4type\xa7trailer")]
+        damaged[end:] = xxhash.xxh3_128(body).hexdigest().encode()
+    assert_same_either_way(bytes(damaged), "compact", data.draw(st.sampled_from([1 << 18, 4099])))
+
+
+@settings(max_examples=60, deadline=None)
+@given(layout=LAYOUT, place=st.floats(0, 1), count=st.integers(1, 300), left_out=st.booleans())
+def test_bytes_left_out_or_put_in_are_the_same_error_either_way(
+    layout: Layout, place: float, count: int, left_out: bool
+) -> None:
+    payload = PAYLOADS[layout]
+    at = int(place * len(payload))
+    changed = payload[:at] + (payload[at + count :] if left_out else bytes(count) + payload[at:])
+    assert_same_either_way(changed, layout)
+
+
+def other_integers(sample: dict[str, Any]) -> bytes:
+    """A sample's message with every integer in its longest form."""
+
+    def write(value: Any) -> bytes:
+        if isinstance(value, bool) or not isinstance(value, int | dict | list | tuple):
+            return bytes(msgpack.packb(value))
+        if isinstance(value, int):
+            return b"\xcf" + value.to_bytes(8, "big") if value >= 0 else b"\xd3" + value.to_bytes(8, "big", signed=True)
+        if isinstance(value, dict):
+            rows = b"".join(write(key) + write(item) for key, item in value.items())
+            return b"\xdf" + len(value).to_bytes(4, "big") + rows
+        return b"\xdd" + len(value).to_bytes(4, "big") + b"".join(map(write, value))
+
+    return write(sample)
+
+
+def reversed_fields(sample: dict[str, Any]) -> bytes:
+    return bytes(msgpack.packb(dict(reversed(sample.items()))))
+
+
+def reversed_array_fields(sample: dict[str, Any]) -> bytes:
+    arrays = {name: dict(reversed(row.items())) for name, row in sample["arrays"].items()}
+    return bytes(msgpack.packb(sample | {"arrays": arrays}))
+
+
+def reversed_fields_of_the_last_array(sample: dict[str, Any]) -> bytes:
+    name, row = list(sample["arrays"].items())[-1]
+    return bytes(msgpack.packb(sample | {"arrays": sample["arrays"] | {name: dict(reversed(row.items()))}}))
+
+
+def long_binary(sample: dict[str, Any]) -> bytes:
+    packed: bytes = msgpack.packb(sample)
+    for row in list(sample["arrays"].values())[1:]:
+        if data := row[b"data"]:
+            packed = packed.replace(binary_header(len(data)) + data, b"\xc6" + len(data).to_bytes(4, "big") + data)
+    return packed
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "write",
+    [other_integers, reversed_fields, reversed_array_fields, reversed_fields_of_the_last_array, long_binary],
+)
+def test_other_encoders_are_read_too_mixed_with_ours(layout: Layout, write: Any) -> None:
+    batch = BATCHES[layout]
+    messages = list(msgpack.Unpacker(_Bytes(encode_batch(batch)), strict_map_key=False, max_buffer_size=1 << 28))
+    body = b"".join([msgpack.packb(messages[0]), write(messages[1]), msgpack.packb(messages[2]), write(messages[3])])
+    trailer = messages[4] | {"digest": xxhash.xxh3_128(body).hexdigest()}
+    for most in (3001, 1 << 30):
+        [found] = socketlike(reader_of(layout), body + msgpack.packb(trailer), most)
+        assert_same_batch(found, batch)
+        assert all(len(stack) == 3 for stack in found.stacks.values())
+
+
+class _Bytes:
+    def __init__(self, payload: bytes) -> None:
+        self._rest = payload
+
+    def read(self, count: int) -> bytes:
+        piece, self._rest = self._rest[:count], self._rest[count:]
+        return piece
+
+
+def test_text_that_looks_like_an_array_is_text() -> None:
+    messages = list(msgpack.Unpacker(_Bytes(PAYLOADS["compact"]), strict_map_key=False, max_buffer_size=1 << 28))
+    crop = messages[1]["arrays"]["crop"]
+    lure = msgpack.packb("crop") + msgpack.packb(array_map(np.frombuffer(crop[b"data"], np.uint8).reshape(255, 255, 3)))
+    messages[1]["recipe"]["scale"] = lure
+    payload = b"".join(map(msgpack.packb, messages))
+    assert "scale = b'" in assert_same_either_way(payload, "compact")[1]
+
+
+def test_lengths_that_disagree_are_refused_by_name() -> None:
+    batch = BATCHES["compact"]
+    arrays = dict(batch.samples[0].arrays)
+    arrays["objects"] = np.ones(len(arrays["objects"]) + 1, np.uint8)
+    wrong = replace(batch, samples=(replace(batch.samples[0], arrays=arrays), *batch.samples[1:]))
+    assert "objects: shape" in assert_same_either_way(encode_batch(wrong), "compact")[1]
+
+
+def test_errors_of_the_server_are_told_in_the_middle_of_a_batch() -> None:
+    cut = PAYLOADS["compact"].index(b"\x86\xa4type\xa6sample", 1000)
+    payload = PAYLOADS["compact"][:cut] + encode_error({"detail": "image 7"})
+    assert assert_same_either_way(payload, "compact") == ([], "RemoteError: image 7")
+
+
+class TestMemory:
+    def test_a_header_alone_costs_nothing_and_one_sample_a_bounded_room(self) -> None:
+        header = encode_header(Header("d" * 32, "dense", True, 65536, 12))
+        first = PAYLOADS["dense"].index(b"\x86\xa4type\xa6sample")
+        reader = reader_of("dense")
+        tracemalloc.start()
+        assert list(reader.feed(header)) == []
+        alone = tracemalloc.get_traced_memory()[1]
+        assert list(reader.feed(PAYLOADS["dense"][first : first + (1 << 20)])) == []
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert alone < 4 << 20
+        assert peak < FIRST_ROOM + (8 << 20)
+
+    def test_room_that_grows_step_by_step_holds_what_came_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sampler.wire.batch_builder.FIRST_ROOM", 1)
+        batch = batch_of("compact", count=4)
+        [found] = socketlike(reader_of("compact"), encode_batch(batch), 1 << 30)
+        assert_same_batch(found, batch)
+        assert found.stacks["crop"].shape == (4, 255, 255, 3)
+
+    def test_batches_that_are_let_go_leave_their_memory_to_the_next(self) -> None:
+        memory = RecycledMemory()
+        places = set()
+        for _ in range(5):
+            reader = BatchReader(PRESETS["cornernet_saccade"], CATEGORIES, "compact", memory=memory)
+            for batch in reader.feed(PAYLOADS["compact"]):
+                places.add(batch.stacks["crop"].ctypes.data)
+                del batch
+        assert len(places) == 1
+
+    def test_batches_that_are_kept_keep_their_memory(self) -> None:
+        memory = RecycledMemory()
+        reader = BatchReader(PRESETS["cornernet_saccade"], CATEGORIES, "compact", memory=memory)
+        kept = [batch.samples[1].arrays["crop"] for _ in range(3) for batch in reader.feed(PAYLOADS["compact"])]
+        assert memory.idle_bytes == 0
+        for crop in kept:
+            np.testing.assert_array_equal(crop, BATCHES["compact"].samples[1].arrays["crop"])
+        kept.pop(0)
+        del crop
+        gc.collect()
+        assert memory.idle_bytes > 0
+
+    def test_idle_memory_is_bounded(self) -> None:
+        memory = RecycledMemory(most_idle=2)
+        taken = [memory.take(1 << 20) for _ in range(6)]
+        taken.clear()
+        assert memory.idle_bytes == 2 << 20
+        assert len(memory.take(100 << 20)) == 100 << 20
+
+    def test_a_batch_that_breaks_off_leaves_its_memory_too(self) -> None:
+        memory = RecycledMemory()
+        reader = BatchReader(PRESETS["cornernet_saccade"], CATEGORIES, "compact", memory=memory)
+        assert list(reader.feed(PAYLOADS["compact"][:-1])) == []
+        with pytest.raises(ProtocolError, match="the response ended after 3 of 3 samples"):
+            reader.close()
+        del reader
+        gc.collect()
+        assert memory.idle_bytes > 0

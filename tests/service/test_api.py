@@ -1,0 +1,271 @@
+"""What the endpoints answer."""
+
+import json
+
+import httpx
+import pytest
+
+from sampler.errors import ProtocolError
+from sampler.stream.keys import SampleKey
+from sampler.stream.shards import Shard, step_keys
+from sampler.wire.reader import BatchReader
+from tests.support.live_server import LiveServer
+from tests.support.wire_client import batches, body, get_spec, one_batch
+
+
+def test_the_spec_names_dataset_config_digest_arrays_and_limits(server: LiveServer) -> None:
+    document = httpx.get(f"{server.url}/v1/spec").json()
+    assert document["dataset"]["size"] == 24
+    assert document["dataset"]["categories"] == ["kind 2", "kind 5", "kind 9"]
+    assert document["config"]["name"] == "cornernet_saccade"
+    assert {row["name"]: row["shape"] for row in document["arrays"]["dense"]}["tl_heats"] == [3, 64, 64]
+    assert document["limits"] == {"max_batch": 1024, "max_body_bytes": 1024 * 1024}
+    assert len(document["digest"]) == 32
+
+
+def test_a_batch_by_index_has_the_samples_in_the_order_asked_for(server: LiveServer) -> None:
+    batch = one_batch(server.url, "indices=3,17,5,3&seed=7&epoch=2")
+    assert [sample.key for sample in batch.samples] == [SampleKey(7, 2, index) for index in (3, 17, 5, 3)]
+    assert batch.header.step is None
+
+
+def test_a_batch_by_seed_has_the_keys_of_the_stream(server: LiveServer) -> None:
+    batch = one_batch(server.url, "seed=7&step=3&batch_size=10&rank=1&world_size=3")
+    assert [sample.key for sample in batch.samples] == step_keys(24, 7, 3, Shard(10, 1, 3))
+    assert batch.header.step == 3
+
+
+def test_a_batch_posted_as_json_is_the_batch_got_by_url(server: LiveServer) -> None:
+    asked = {"indices": list(range(24)) * 2, "seed": 1}
+    posted = httpx.post(f"{server.url}/v1/batches", json=asked, timeout=60)
+    assert posted.status_code == 200
+    assert posted.content == body(server.url, f"indices={','.join(map(str, asked['indices']))}&seed=1")  # type: ignore[call-overload]
+
+
+def test_a_stream_is_its_steps_one_after_another(server: LiveServer) -> None:
+    streamed = list(batches(server.url, "/v1/stream?seed=7&start=4&stop=8&batch_size=7"))
+    assert [batch.header.step for batch in streamed] == [4, 5, 6, 7]
+    for batch in streamed:
+        alone = one_batch(server.url, f"seed=7&step={batch.header.step}&batch_size=7")
+        assert [sample.key for sample in batch.samples] == [sample.key for sample in alone.samples]
+        assert all(
+            (a.arrays["crop"] == b.arrays["crop"]).all() for a, b in zip(batch.samples, alone.samples, strict=True)
+        )
+
+
+def test_a_stream_without_stop_goes_on_past_the_epoch(server: LiveServer) -> None:
+    endless = batches(server.url, "/v1/stream?seed=7&batch_size=16")
+    taken = [next(endless) for _ in range(5)]
+    endless.close()  # type: ignore[attr-defined] # batches is a generator
+    assert [sample.key.epoch for sample in taken[-1].samples] == [2] * 8 + [3] * 8
+
+
+def test_asking_twice_gives_the_same_bytes(server: LiveServer) -> None:
+    query = "seed=9&step=1&batch_size=12&layout=sparse"
+    assert body(server.url, query) == body(server.url, query)
+
+
+def test_without_augmentation_the_seed_does_not_matter(server: LiveServer) -> None:
+    one, other = (one_batch(server.url, f"indices=1,2&seed={seed}&augment=false") for seed in (1, 2))
+    for a, b in zip(one.samples, other.samples, strict=True):
+        assert a.recipe == b.recipe
+        assert not a.recipe.flip
+        assert (a.arrays["crop"] == b.arrays["crop"]).all()
+
+
+def test_a_batch_url_with_the_digest_is_immutable(server: LiveServer) -> None:
+    digest = get_spec(server.url).digest
+    url = f"{server.url}/v1/batches?indices=1&digest={digest}"
+    answer = httpx.get(url)
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    again = httpx.get(url, headers={"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = httpx.get(f"{server.url}/v1/batches?indices=2&digest={digest}")
+    assert other.headers["etag"] != answer.headers["etag"]
+
+
+def test_a_batch_url_without_the_digest_is_to_be_checked_first(server: LiveServer) -> None:
+    assert httpx.get(f"{server.url}/v1/batches?indices=1").headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "expected"),
+    [
+        ("indices=3,24", "indices[1]", "an integer from 0 to 23"),
+        ("indices=-1", "indices[0]", "an integer from 0 to 23"),
+        ("indices=3,x", "indices.1", "integer"),
+        ("indices=", "indices.0", "integer"),
+        ("indices=1&step=2", "step", "nothing beside indices"),
+        ("seed=1", "step", "a value, or indices"),
+        ("step=-1&batch_size=4", "step", "greater than or equal to 0"),
+        ("step=1.5&batch_size=4", "step", "integer"),
+        ("step=1", "batch_size", "a value"),
+        ("step=1&batch_size=0", "batch_size", "greater than or equal to 1"),
+        ("step=1&batch_size=4&rank=2&world_size=2", "rank", "an integer from 0 to 1"),
+        ("step=1&batch_size=4&world_size=5", "world_size", "an integer from 1 to 4"),
+        ("step=1&batch_size=4&epoch=1", "epoch", "nothing beside step"),
+        ("step=1&batch_size=1025", "batch_size", "at most 1024 samples"),
+        ("step=4611686018427387904&batch_size=100", "step", "at most"),
+        ("indices=1&seed=18446744073709551616", "seed", "less than 18446744073709551616"),
+        ("indices=1&layout=jpeg", "layout", "'compact', 'sparse' or 'dense'"),
+        ("indices=1&colour=no", "colour", "no such parameter"),
+        ("indices=1&augment=perhaps", "augment", "boolean"),
+    ],
+)
+def test_a_bad_batch_parameter_is_named_with_value_and_range(
+    server: LiveServer, query: str, field: str, expected: str
+) -> None:
+    answer = httpx.get(f"{server.url}/v1/batches?{query}")
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["type"] == "urn:saccade-sampler:problem:invalid-request"
+    assert problem["errors"][0]["field"] == field
+    assert expected in problem["errors"][0]["expected"]
+    assert "value" in problem["errors"][0]
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/v1/stream?batch_size=4&start=5&stop=5", "stop"),
+        ("/v1/stream?batch_size=4&start=-1", "start"),
+        ("/v1/stream", "batch_size"),
+        ("/v1/stream?batch_size=4&rank=4&world_size=4", "rank"),
+        ("/v1/stream?batch_size=100000", "batch_size"),
+        ("/v1/stream?batch_size=4&indices=3", "indices"),
+        ("/debug/samples/24", "index"),
+        ("/debug/samples/-1", "index"),
+        ("/debug/samples/x", "index"),
+        ("/debug/samples/24.png", "index"),
+        ("/debug/samples/1?layout=dense", "layout"),
+        ("/explore/24", "index"),
+    ],
+)
+def test_a_bad_value_elsewhere_is_named_too(server: LiveServer, path: str, field: str) -> None:
+    answer = httpx.get(server.url + path)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
+
+
+def test_an_empty_index_list_is_refused(server: LiveServer) -> None:
+    answer = httpx.post(f"{server.url}/v1/batches", json={"indices": []})
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": "indices", "value": [], "expected": "1 to 1024 indices"}]
+
+
+def test_more_indices_than_the_limit_are_refused(server: LiveServer) -> None:
+    answer = httpx.post(f"{server.url}/v1/batches", json={"indices": [0] * 1025})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0] == {
+        "field": "indices", "value": 1025, "expected": "at most 1024 samples in one request of one rank",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/v1/batches?indices=1", "/v1/stream?batch_size=2", "/debug/samples/1?seed=1"])
+def test_another_digest_is_refused_with_both_digests(server: LiveServer, path: str) -> None:
+    answer = httpx.get(f"{server.url}{path}&digest=0123")
+    assert answer.status_code == 412
+    assert answer.json()["expected"] == "0123"
+    assert answer.json()["actual"] == get_spec(server.url).digest
+
+
+def test_a_body_that_is_not_json_is_refused(server: LiveServer) -> None:
+    answer = httpx.post(f"{server.url}/v1/batches", content=b'{"indices": [1,')
+    assert answer.status_code == 422
+    assert "JSON" in answer.json()["detail"]
+
+
+def test_a_body_with_wrong_types_names_the_field(server: LiveServer) -> None:
+    answer = httpx.post(f"{server.url}/v1/batches", json={"indices": [1], "seed": [2]})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "seed"
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_over_the_limit_is_refused(server: LiveServer, announced: bool) -> None:
+    large = json.dumps({"indices": [0] * 600_000}).encode()
+    pieces = (large[start : start + 65536] for start in range(0, len(large), 65536))
+    answer = httpx.post(f"{server.url}/v1/batches", content=large if announced else pieces)
+    assert answer.status_code == 413
+    assert answer.json()["limit"] == 1024 * 1024
+
+
+def test_an_unknown_path_is_a_problem_document(server: LiveServer) -> None:
+    answer = httpx.get(f"{server.url}/v2/batches")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_the_debug_document_tells_key_recipe_boxes_and_arrays(server: LiveServer) -> None:
+    document = httpx.get(f"{server.url}/debug/samples/2?seed=7").json()
+    sample = one_batch(server.url, "indices=2&seed=7").samples[0]
+    assert document["key"] == {"seed": 7, "epoch": 0, "index": 2}
+    assert document["recipe"] == sample.recipe.as_dict()
+    assert document["arrays"]["tl_heats"]["shape"] == [3, 64, 64]
+
+
+def test_the_debug_picture_is_a_png(server: LiveServer) -> None:
+    answer = httpx.get(f"{server.url}/debug/samples/2.png?seed=7")
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.content.startswith(b"\x89PNG")
+
+
+def test_the_front_door_leads_to_the_explorer(server: LiveServer) -> None:
+    answer = httpx.get(server.url, follow_redirects=True)
+    assert answer.status_code == 200
+    assert "/debug/samples/0.png" in answer.text
+
+
+def test_the_interactive_documentation_describes_every_endpoint(server: LiveServer) -> None:
+    paths = httpx.get(f"{server.url}/openapi.json").json()["paths"]
+    assert set(paths) >= {
+        "/v1/spec", "/v1/batches", "/v1/stream", "/debug/samples/{index}", "/debug/samples/{index}.png",
+        "/healthz", "/readyz", "/metrics",
+    }  # fmt: skip
+    assert httpx.get(f"{server.url}/docs").status_code == 200
+
+
+def test_health_and_readiness(server: LiveServer) -> None:
+    assert httpx.get(f"{server.url}/healthz").json() == {"status": "ok"}
+    assert httpx.get(f"{server.url}/readyz").json() == {"status": "ok", "workers": 2}
+
+
+def test_metrics_count_requests_samples_bytes_and_workers(server: LiveServer) -> None:
+    before = httpx.get(f"{server.url}/metrics").text
+    one_batch(server.url, "indices=1,2,3")
+    after = httpx.get(f"{server.url}/metrics").text
+    assert _value(after, 'sampler_samples_total{layout="compact"}') >= 3 + _value(
+        before, 'sampler_samples_total{layout="compact"}'
+    )
+    assert _value(after, 'sampler_requests_total{route="/v1/batches",status="200"}') >= 1
+    assert _value(after, "sampler_sent_bytes_total") > 3 * 255 * 255 * 3
+    for name in ("sampler_workers_alive", "sampler_worker_restarts_total", "sampler_queue_depth"):
+        assert f"\n{name} " in after
+    assert "sampler_request_seconds_bucket" in after
+
+
+def _value(text: str, name: str) -> float:
+    return next((float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"{name} ")), 0.0)
+
+
+def test_each_request_is_one_log_line_with_its_id(server: LiveServer) -> None:
+    answer = httpx.get(f"{server.url}/v1/batches?indices=1", headers={"x-request-id": "job-7.step-12"})
+    assert answer.headers["x-request-id"] == "job-7.step-12"
+    lines = [line for line in server.log.splitlines() if "job-7.step-12" in line]
+    assert len(lines) == 1
+    assert "GET /v1/batches?indices=1 200" in lines[0]
+
+
+def test_an_id_that_could_disturb_the_log_is_replaced(server: LiveServer) -> None:
+    answer = httpx.get(f"{server.url}/healthz", headers={"x-request-id": "a b"})
+    assert answer.headers["x-request-id"] != "a b"
+
+
+def test_a_response_that_stops_early_is_not_taken_for_a_batch(server: LiveServer) -> None:
+    spec = get_spec(server.url)
+    whole = body(server.url, "indices=1,2")
+    reader = BatchReader(spec.config, spec.categories, "compact")
+    assert list(reader.feed(whole[:-10])) == []
+    with pytest.raises(ProtocolError, match="expected a trailer"):
+        reader.close()

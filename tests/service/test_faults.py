@@ -1,0 +1,190 @@
+"""What a server does when images, workers, clients or its own load misbehave."""
+
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from sampler.stream.shards import Shard, step_keys
+from sampler.wire.messages import WireBatch
+from sampler.wire.reader import RemoteError
+from tests.support.coco_files import image_entry, small_coco, write_dataset, write_image, write_jpeg, write_json
+from tests.support.live_server import LiveServer, live_server, until
+from tests.support.wire_client import batches, body, get_spec, one_batch
+
+
+def png_of(width: int, height: int) -> bytes:
+    """A PNG whose header announces that size; there are no pixels behind it."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + header + b"\0\0\0\0"
+
+
+DAMAGE = ("missing", "cut short", "no image", "mis-sized", "a folder", "60000×60000")
+"""What is wrong with the images 0 … 5 of the damaged dataset; the others are sound."""
+
+SOUND = 7
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server of a dataset with one image of each kind of damage, and sound ones."""
+    folder = tmp_path_factory.mktemp("damaged")
+    content = small_coco()
+    content["annotations"] = []
+    content["images"] = [image_entry(number, 64, 48) for number in range(1, 10)]
+    annotations, images = write_dataset(folder, content)
+    content["images"][5] = image_entry(6, 60000, 60000)
+    write_json(annotations, content)
+    files = [images / image["file_name"] for image in content["images"]]
+    files[0].unlink()
+    files[1].write_bytes(files[1].read_bytes()[:400])
+    files[2].write_bytes(b"this is no picture")
+    write_jpeg(files[3], 65, 48)
+    files[4].unlink()
+    files[4].mkdir()
+    files[5].write_bytes(png_of(60000, 60000))
+    with live_server(folder, annotations=annotations, images=images, cache_dir=folder / "cache", workers=2) as server:
+        yield server
+
+
+@pytest.mark.parametrize("index", range(len(DAMAGE)), ids=DAMAGE)
+def test_a_bad_image_is_an_error_in_the_stream_that_names_index_and_file(damaged: LiveServer, index: int) -> None:
+    with pytest.raises(RemoteError) as caught:
+        one_batch(damaged.url, f"indices={SOUND},{index},{SOUND}&seed=1")
+    problem = caught.value.problem
+    assert problem["type"] == "urn:saccade-sampler:problem:image"
+    assert problem["index"] == index
+    assert problem["file"].endswith(f"{index + 1:012d}.jpg")
+    assert one_batch(damaged.url, f"indices={SOUND}&seed=1").header.count == 1
+
+
+def test_a_bad_image_leaves_the_response_incomplete_so_that_no_cache_keeps_it(damaged: LiveServer) -> None:
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"{damaged.url}/v1/batches?indices=0")
+    assert "Traceback" not in damaged.log
+    assert "without completing" not in damaged.log
+
+
+def test_a_bad_image_costs_no_worker_and_no_memory(damaged: LiveServer) -> None:
+    workers = {worker.pid: worker.memory_info().rss for worker in damaged.workers()}
+    for index in range(len(DAMAGE)):
+        with pytest.raises(RemoteError):
+            one_batch(damaged.url, f"indices={index}")
+    now = {worker.pid: worker.memory_info().rss for worker in damaged.workers()}
+    assert now.keys() == workers.keys()
+    assert all(now[pid] - workers[pid] < 200 << 20 for pid in now)
+
+
+def test_a_stream_with_a_bad_image_delivers_what_comes_before_it(damaged: LiveServer) -> None:
+    stream = batches(damaged.url, "/v1/stream?seed=3&batch_size=1&stop=200")
+    taken: list[WireBatch] = []
+    with pytest.raises(RemoteError):
+        taken.extend(stream)
+    spec = get_spec(damaged.url)
+    visited = [step_keys(spec.size, 3, step, Shard(1))[0].index for step in range(9)]
+    first_bad = next(place for place, index in enumerate(visited) if index < len(DAMAGE))
+    assert [batch.samples[0].key.index for batch in taken] == visited[:first_bad]
+
+
+@pytest.mark.parametrize("path", ["/debug/samples/0", "/debug/samples/0.png"])
+def test_looking_at_a_bad_image_says_what_is_wrong(damaged: LiveServer, path: str) -> None:
+    answer = httpx.get(damaged.url + path)
+    assert answer.status_code == 500
+    assert answer.json()["type"] == "urn:saccade-sampler:problem:image"
+    assert answer.json()["index"] == 0
+
+
+@pytest.fixture
+def own_server(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> Iterator[LiveServer]:
+    """A server that one test may harm."""
+    annotations, images = scenes
+    with live_server(
+        tmp_path, annotations=annotations, images=images, cache_dir=cache_dir, workers=2, max_requests=6, retry_after=1
+    ) as server:
+        yield server
+
+
+def test_killed_workers_are_replaced_and_the_response_comes_out_right(
+    server: LiveServer, own_server: LiveServer
+) -> None:
+    query = "seed=5&step=0&batch_size=200"
+    wanted = body(server.url, query)
+    killer = threading.Thread(target=_kill_workers, args=(own_server, 4))
+    killer.start()
+    got = body(own_server.url, query)
+    killer.join()
+    assert got == wanted
+    assert own_server.metric("sampler_worker_restarts_total") >= 1
+    until(lambda: own_server.metric("sampler_workers_alive") == 2)
+
+
+def _kill_workers(server: LiveServer, times: int) -> None:
+    for _ in range(times):
+        time.sleep(0.15)
+        for worker in server.workers()[:1]:
+            worker.kill()
+
+
+def test_a_server_without_workers_is_not_ready_until_they_are_replaced(own_server: LiveServer) -> None:
+    for worker in own_server.workers():
+        worker.kill()
+    statuses = set()
+
+    def ready() -> bool:
+        statuses.add(httpx.get(f"{own_server.url}/readyz").status_code)
+        return own_server.metric("sampler_workers_alive") == 2
+
+    until(ready)
+    assert 503 in statuses
+    assert httpx.get(f"{own_server.url}/readyz").status_code == 200
+    assert one_batch(own_server.url, "indices=1").header.count == 1
+
+
+def test_a_worker_that_hangs_is_replaced(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> None:
+    annotations, images = scenes
+    with live_server(
+        tmp_path, annotations=annotations, images=images, cache_dir=cache_dir, workers=1, job_seconds=1
+    ) as server:
+        server.workers()[0].suspend()
+        assert one_batch(server.url, "seed=1&step=0&batch_size=4").header.count == 4
+        assert server.metric("sampler_worker_restarts_total") == 1
+
+
+def test_a_sample_that_ends_every_worker_is_given_up_and_named(tmp_path: Path) -> None:
+    side = 10_000  # takes the better part of a second to decode, which is when its workers are killed
+    content = small_coco()
+    content["annotations"] = []
+    content["images"] = [image_entry(1), image_entry(2, side, side, file_name="slow.png")]
+    annotations, images = write_dataset(tmp_path, {**content, "images": content["images"][:1]})
+    write_json(annotations, content)
+    write_image(images / "slow.png", np.zeros((side, side, 3), np.uint8))
+    with live_server(
+        tmp_path, annotations=annotations, images=images, cache_dir=tmp_path / "cache", workers=1
+    ) as server:
+        killer = threading.Thread(target=_kill_whoever_works, args=(server, 3))
+        killer.start()
+        try:
+            with pytest.raises(RemoteError, match="ended its worker 3 times") as caught:
+                one_batch(server.url, "indices=1&seed=4")
+        finally:
+            killer.join()
+        assert caught.value.problem["index"] == 1
+        until(lambda: server.metric("sampler_workers_alive") == 1)
+        assert one_batch(server.url, "indices=0&seed=4").header.count == 1
+
+
+def _kill_whoever_works(server: LiveServer, times: int) -> None:
+    killed: set[int] = set()
+    deadline = time.monotonic() + 30
+    while len(killed) < times and time.monotonic() < deadline:
+        busy = server.metric("sampler_requests_in_flight") == 1 and server.metric("sampler_workers_alive") == 1
+        for worker in server.workers():
+            if busy and worker.pid not in killed:
+                time.sleep(0.1)
+                worker.kill()
+                killed.add(worker.pid)

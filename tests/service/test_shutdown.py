@@ -1,0 +1,151 @@
+"""Ending a server: what is in flight is finished, nothing is left behind."""
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from sampler.wire.messages import WireBatch
+from sampler.wire.reader import BatchReader
+from tests.service.test_load import slow_client
+from tests.support.live_server import LiveServer, launch, until, wait_until_ready
+from tests.support.wire_client import get_spec
+
+GRACE = 2.0
+
+
+@pytest.fixture
+def mortal(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> Iterator[LiveServer]:
+    """A server that the test itself ends."""
+    annotations, images = scenes
+    settings = {
+        "annotations": annotations, "images": images, "cache_dir": cache_dir, "workers": 2, "grace_seconds": GRACE,
+    }  # fmt: skip
+    process, url = launch(tmp_path / "server.log", settings)
+    server = LiveServer(url, process, tmp_path / "server.log")
+    try:
+        wait_until_ready(server)
+        yield server
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def shared_memory() -> set[str]:
+    """What lies in the host's shared memory."""
+    folder = Path("/dev/shm")
+    return {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+
+
+def assert_nothing_left(workers: list[psutil.Process], before: set[str]) -> None:
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
+    assert shared_memory() <= before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_an_idle_server_and_leaves_nothing(mortal: LiveServer, number: signal.Signals) -> None:
+    before = shared_memory()
+    workers = mortal.workers()
+    began = time.monotonic()
+    mortal.send(number)
+    mortal.process.wait(20)
+    assert time.monotonic() - began < GRACE + 5
+    assert "Traceback" not in mortal.log
+    assert len(workers) == 2
+    assert_nothing_left(workers, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_mid_stream_ends_the_stream_at_a_batch(mortal: LiveServer, number: signal.Signals) -> None:
+    workers = mortal.workers()
+    spec = get_spec(mortal.url)
+    reader = BatchReader(spec.config, spec.categories, "compact")
+    steps = []
+    with httpx.stream("GET", f"{mortal.url}/v1/stream?seed=1&batch_size=24", timeout=30) as response:
+        for chunk in response.iter_bytes():
+            for batch in reader.feed(chunk):
+                steps.append(batch.header.step)
+                if len(steps) == 2:
+                    mortal.send(number)
+    reader.close()
+    assert steps == list(range(len(steps)))
+    assert 2 <= len(steps) < 200
+    mortal.process.wait(20)
+    assert "Traceback" not in mortal.log
+    assert_nothing_left(workers, shared_memory())
+
+
+def test_a_batch_in_flight_is_finished(mortal: LiveServer) -> None:
+    spec = get_spec(mortal.url)
+    reader = BatchReader(spec.config, spec.categories, "compact")
+    got: list[WireBatch] = []
+    with httpx.stream("GET", f"{mortal.url}/v1/batches?seed=1&step=0&batch_size=100", timeout=30) as response:
+        for place, chunk in enumerate(response.iter_bytes()):
+            if place == 0:
+                mortal.send(signal.SIGTERM)
+            got += reader.feed(chunk)
+    assert [batch.header.count for batch in got] == [100]
+    mortal.process.wait(20)
+
+
+def test_a_client_that_does_not_read_cannot_hold_the_server(mortal: LiveServer) -> None:
+    before = shared_memory()
+    workers = mortal.workers()
+    with slow_client(mortal, "/v1/stream?batch_size=48&layout=dense"):
+        until(lambda: mortal.metric("sampler_requests_in_flight") == 1)
+        began = time.monotonic()
+        mortal.send(signal.SIGTERM)
+        mortal.process.wait(30)
+        assert GRACE - 0.5 < time.monotonic() - began < GRACE + 8
+    assert "grace time is over" in mortal.log
+    assert_nothing_left(workers, before)
+
+
+def test_a_server_about_to_end_sends_requests_elsewhere(mortal: LiveServer) -> None:
+    with httpx.Client(base_url=mortal.url) as kept_open, slow_client(mortal, "/v1/stream?batch_size=48"):
+        assert kept_open.get("/readyz").status_code == 200
+        until(lambda: mortal.metric("sampler_requests_in_flight") == 1)
+        mortal.send(signal.SIGTERM)
+        until(lambda: _refused(f"{mortal.url}/v1/batches?indices=1"))
+
+
+def _refused(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 503
+    except httpx.TransportError:
+        return True
+
+
+def test_a_killed_server_leaves_no_process_and_no_memory(mortal: LiveServer) -> None:
+    before = shared_memory()
+    workers = mortal.workers()
+    with socket.create_connection(("127.0.0.1", httpx.URL(mortal.url).port or 80)) as client:
+        client.sendall(b"GET /v1/stream?batch_size=48 HTTP/1.1\r\nHost: test\r\n\r\n")
+        client.recv(1000)
+        mortal.process.kill()
+        mortal.process.wait(10)
+    assert len(workers) == 2
+    assert_nothing_left(workers, before)
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_whole_group_and_still_ends_in_order(mortal: LiveServer) -> None:
+    workers = mortal.workers()
+    for worker in workers:
+        worker.send_signal(signal.SIGINT)
+        worker.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert all(worker.is_running() for worker in workers)
+    mortal.send(signal.SIGINT)
+    try:
+        mortal.process.wait(20)
+    except subprocess.TimeoutExpired:
+        pytest.fail(mortal.log)
+    assert_nothing_left(workers, shared_memory())

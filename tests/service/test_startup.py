@@ -1,0 +1,198 @@
+"""What happens when a server is started with something wrong: one line, never a stack trace."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.demo.dataset import DemoDataset
+from tests.support.coco_files import box_entry, image_entry, small_coco, write_dataset, write_jpeg
+from tests.support.live_server import LiveServer, launch, live_server
+from tests.support.wire_client import get_spec, one_batch
+
+
+def failure(tmp_path: Path, **settings: object) -> str:
+    """Start a server that must not start; return the line that says why."""
+    log_file = tmp_path / "server.log"
+    process, _ = launch(log_file, {"cache_dir": tmp_path / "cache", "workers": 1, **settings})
+    try:
+        status = process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
+    log = log_file.read_text()
+    assert status == 3, log
+    assert "Traceback" not in log
+    (line,) = [line for line in log.splitlines() if "cannot start: " in line]
+    return line
+
+
+def annotated(tmp_path: Path, content: object | None = None, text: str | None = None) -> dict[str, object]:
+    """Settings for an annotation file with that content, beside a folder of images."""
+    annotations, images = write_dataset(tmp_path)
+    annotations.write_text(text if text is not None else json.dumps(content))
+    return {"annotations": annotations, "images": images}
+
+
+def changed(**parts: Any) -> dict[str, Any]:
+    return {**small_coco(), **parts}
+
+
+def with_annotation(**fields: Any) -> dict[str, Any]:
+    content = small_coco()
+    content["annotations"].append({**box_entry(77, 10, 7, [1, 1, 9, 9]), **fields})
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ([1, 2, 3], ["annotations.json"]),
+        ({"info": {}}, ["annotations.json", "images"]),
+        (changed(annotations="none"), ["annotations.json", "annotations"]),
+        (changed(images=[]), ["annotations.json", "images"]),
+        (with_annotation(category_id=4), ["annotations.json", "77", "4"]),
+        (with_annotation(image_id=11), ["annotations.json", "77", "11"]),
+        (changed(images=[*small_coco()["images"], image_entry(10)]), ["annotations.json", "10"]),
+        (changed(images=[*small_coco()["images"], image_entry(99, file_name="../x.jpg")]), ["../x.jpg"]),
+    ],
+)
+def test_a_file_that_is_no_coco_is_named_with_place_and_cause(
+    tmp_path: Path, content: object, words: list[str]
+) -> None:
+    line = failure(tmp_path, **annotated(tmp_path, content))
+    assert all(word in line for word in words), line
+
+
+def test_a_missing_annotation_file_is_named(tmp_path: Path) -> None:
+    settings = annotated(tmp_path, small_coco())
+    line = failure(tmp_path, **{**settings, "annotations": tmp_path / "nowhere.json"})
+    assert "nowhere.json" in line
+
+
+def test_a_missing_image_folder_is_named(tmp_path: Path) -> None:
+    settings = annotated(tmp_path, small_coco())
+    line = failure(tmp_path, **{**settings, "images": tmp_path / "nowhere"})
+    assert "nowhere: image folder does not exist" in line
+
+
+@pytest.mark.parametrize("text", ["", "annotations!", json.dumps(small_coco())[:-40]])
+def test_a_file_that_is_no_json_or_cut_short_is_named(tmp_path: Path, text: str) -> None:
+    assert "annotations.json" in failure(tmp_path, **annotated(tmp_path, text=text))
+
+
+def test_bad_single_boxes_are_dropped_and_the_rest_is_served(tmp_path: Path) -> None:
+    content = small_coco()
+    content["annotations"] += [
+        box_entry(71, 20, 7, [1, 1, float("nan"), 5]),
+        box_entry(72, 20, 7, [1, 1, -3, 5]),
+        box_entry(73, 20, 7, [1, 1, 40, 5]),
+    ]
+    settings = annotated(tmp_path, content)
+    with live_server(tmp_path, cache_dir=tmp_path / "cache", workers=1, **settings) as server:
+        rows = httpx.get(f"{server.url}/debug/samples/1").json()["boxes"]
+    assert [row["original"] for row in rows if row["original"]] == [[1.0, 1.0, 41.0, 6.0]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"workers": "many"}, ["SAMPLER_WORKERS", "'many'", "integer"]),
+        ({"workers": 0}, ["SAMPLER_WORKERS", "greater than or equal to 1"]),
+        ({"anotations": "x.json"}, ["SAMPLER_ANOTATIONS", "did you mean SAMPLER_ANNOTATIONS?"]),
+        ({"annotations": "x.json"}, ["SAMPLER_IMAGES is not set"]),
+        ({"config": "cornernet_lite"}, ["'cornernet_lite'", "cornernet_saccade"]),
+        ({"config": "nowhere.json"}, ["nowhere.json"]),
+        ({"settings": "nowhere.toml"}, ["SAMPLER_SETTINGS", "nowhere.toml"]),
+        ({"log_level": "loud"}, ["SAMPLER_LOG_LEVEL", "'loud'"]),
+    ],
+)
+def test_a_bad_setting_is_named_with_what_would_be_right(
+    tmp_path: Path, settings: dict[str, object], words: list[str]
+) -> None:
+    line = failure(tmp_path, **settings)
+    assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("workers = ", ["settings.toml"]),
+        ("wokers = 2", ["settings.toml", "wokers", "no such setting"]),
+        ('max_batch = "many"', ["SAMPLER_MAX_BATCH", "many"]),
+    ],
+)
+def test_a_bad_settings_file_is_named(tmp_path: Path, text: str, words: list[str]) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    line = failure(tmp_path, settings=file)
+    assert all(word in line for word in words), line
+
+
+def test_a_toml_file_sets_what_variables_do_not(tmp_path: Path) -> None:
+    annotations, images = write_dataset(tmp_path)
+    file = tmp_path / "settings.toml"
+    file.write_text(f'annotations = "{annotations}"\nimages = "{images}"\nmax_batch = 7\nworkers = 1\n')
+    with live_server(tmp_path, settings=file, max_batch=9, cache_dir=tmp_path / "cache") as server:
+        assert get_spec(server.url).max_batch == 9
+        assert len(server.workers()) == 1
+        assert get_spec(server.url).size == 3
+
+
+def test_a_cornernet_lite_file_is_served_with_one_warning_of_ignored_keys(tmp_path: Path) -> None:
+    annotations, images = write_dataset(tmp_path)
+    config = tmp_path / "CornerNet.json"
+    db = {"rand_scale_min": 0.6, "rand_scale_max": 1.4, "rand_scale_step": 0.1, "rand_scales": None,
+          "rand_crop": True, "input_size": [127, 127], "output_sizes": [[32, 32]], "border": 32,
+          "top_k": 100, "categories": 80}  # fmt: skip
+    config.write_text(json.dumps({"system": {"sampling_function": "cornernet"}, "db": db}))
+    with live_server(
+        tmp_path, annotations=annotations, images=images, config=config, cache_dir=tmp_path / "cache", workers=1
+    ) as server:
+        assert one_batch(server.url, "indices=0").samples[0].arrays["crop"].shape == (127, 127, 3)
+        (line,) = [line for line in server.log.splitlines() if "categories, top_k" in line]
+        assert "ignored" in line
+
+
+def test_crowd_boxes_can_be_dropped_which_is_another_digest(
+    scenes: tuple[Path, Path], server: LiveServer, tmp_path: Path, cache_dir: Path
+) -> None:
+    annotations, images = scenes
+    crowded = next(i for i in range(24) if any(_crowd_flags(server, i)))
+    with live_server(
+        tmp_path, annotations=annotations, images=images, cache_dir=cache_dir, workers=1, keep_crowd="false"
+    ) as without:
+        assert get_spec(without.url).digest != get_spec(server.url).digest
+        assert len(_crowd_flags(without, crowded)) < len(_crowd_flags(server, crowded))
+
+
+def _crowd_flags(server: LiveServer, index: int) -> list[bool]:
+    return [row["crowd"] for row in httpx.get(f"{server.url}/debug/samples/{index}").json()["boxes"]]
+
+
+def test_with_no_settings_the_demo_dataset_is_served(demo: DemoDataset, cache_dir: Path, tmp_path: Path) -> None:
+    with live_server(tmp_path, cache_dir=cache_dir) as server:
+        spec = get_spec(server.url)
+        assert (spec.size, spec.categories) == (256, 80)
+        assert len(one_batch(server.url, "seed=1&step=0&batch_size=16").samples) == 16
+        assert "drawing the demo dataset" not in server.log
+    assert demo.annotations.is_relative_to(cache_dir)
+
+
+def test_a_changed_annotation_file_is_indexed_anew(tmp_path: Path) -> None:
+    annotations, images = write_dataset(tmp_path)
+    settings = {"annotations": annotations, "images": images, "cache_dir": tmp_path / "cache", "workers": 1}
+    with live_server(tmp_path, **settings) as server:
+        before = get_spec(server.url)
+    content = small_coco()
+    content["images"].append(image_entry(40))
+    write_jpeg(images / content["images"][-1]["file_name"], 64, 48)
+    annotations.write_text(json.dumps(content))
+    with live_server(tmp_path, **settings) as server:
+        after = get_spec(server.url)
+    assert (before.size, after.size) == (3, 4)
+    assert before.digest != after.digest

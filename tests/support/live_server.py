@@ -1,0 +1,111 @@
+"""A real server for tests: `uvicorn service.main:app` in a process of its own, on a free port of the loopback."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from tests.support.paths import ROOT
+
+START_SECONDS = 60.0
+END_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """A running server: its address, its process, and the file its log goes to."""
+
+    url: str
+    process: "subprocess.Popen[bytes]"
+    log_file: Path
+
+    @property
+    def log(self) -> str:
+        """What the server has written so far."""
+        return self.log_file.read_text()
+
+    def workers(self) -> list[psutil.Process]:
+        """The worker processes of the server."""
+        return [
+            child
+            for child in psutil.Process(self.process.pid).children()
+            if "service.workers.main" in " ".join(child.cmdline())
+        ]
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the server a signal."""
+        self.process.send_signal(number)
+
+    def metric(self, name: str) -> float:
+        """The value of a metric without labels."""
+        text = httpx.get(f"{self.url}/metrics").text
+        return float(next(line.split()[-1] for line in text.splitlines() if line.startswith(f"{name} ")))
+
+
+def environment(settings: Mapping[str, object]) -> dict[str, str]:
+    """The environment of a server process with SAMPLER_ settings, and none that happen to be set here."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SAMPLER_")}
+    return kept | {f"SAMPLER_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+def launch(log_file: Path, settings: Mapping[str, object]) -> tuple["subprocess.Popen[bytes]", str]:
+    """Start a server; return its process and address without waiting for it."""
+    with socket.socket() as listener, log_file.open("wb") as log:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
+        command = [sys.executable, "-m", "uvicorn", "service.main:app", "--fd", str(listener.fileno())]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment(settings), pass_fds=[listener.fileno()], stdout=log, stderr=log
+        )
+        return process, f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextmanager
+def live_server(folder: Path, **settings: object) -> Iterator[LiveServer]:
+    """A server that answers `/readyz`; ended with SIGTERM afterwards if it still runs."""
+    log_file = folder / f"server-{time.monotonic_ns()}.log"
+    process, url = launch(log_file, settings)
+    server = LiveServer(url, process, log_file)
+    try:
+        wait_until_ready(server)
+        yield server
+    finally:
+        if process.poll() is None:
+            server.send(signal.SIGTERM)
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+
+def wait_until_ready(server: LiveServer) -> None:
+    """Wait for `/readyz`; raise with the server's log if it ends instead."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            raise RuntimeError(f"the server ended with status {server.process.returncode}:\n{server.log}")
+        try:
+            if httpx.get(f"{server.url}/readyz", timeout=2.0).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise RuntimeError(f"the server is not ready after {START_SECONDS} s:\n{server.log}")
+
+
+def until(reached: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until `reached` says so; fail when it takes too long."""
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline, "not reached in time"
+        time.sleep(0.05)

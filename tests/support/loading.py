@@ -1,0 +1,89 @@
+"""What tests of the loader share."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import psutil
+
+import client
+from client import Batch, Loader
+from tests.support.paths import ROOT
+from tests.support.processes import unmeasured_environment
+
+STREAM: dict[str, Any] = {"seed": 7, "batch_size": 6}
+
+TRAINER = """
+import signal, sys, time, client
+signal.signal(signal.SIGINT, signal.default_int_handler)
+loaded = client.loader(sys.argv[1], seed=7, batch_size=6, log_every=None)
+batch = next(loaded)
+print(loaded.process_id, flush=True)
+{then}
+"""
+"""A trainer in a process of its own, which says the id of its loader's process once it has a batch.
+
+It ends by Ctrl-C wherever the tests run: what a shell starts in the background ignores that.
+"""
+
+
+def load(url: str, **named: Any) -> Loader[Any]:
+    """A loader that gives up soon and says nothing.
+
+    Samples travel dense unless told otherwise, so that no process compiles the loops that render them: which layout
+    it is makes no difference to a batch, and tests that say so name each.
+    """
+    quick: dict[str, Any] = STREAM | {"attempts": 3, "max_wait": 0.05, "log_every": None} | named
+    if "device" not in named:
+        quick.setdefault("layout", "dense")
+    loaded: Loader[Any] = client.loader(url, **quick)
+    return loaded
+
+
+def steps(batches: Iterable[Any]) -> list[int]:
+    """The steps of batches."""
+    return [batch.step for batch in batches]
+
+
+def process_of(loaded: Loader[Any]) -> psutil.Process:
+    """The process of a loader that has one."""
+    assert loaded.process_id is not None
+    return psutil.Process(loaded.process_id)
+
+
+def gone(process: psutil.Process) -> bool:
+    """Whether a process has ended."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def trainer(url: str, then: str) -> "tuple[subprocess.Popen[str], psutil.Process]":
+    """A trainer and its loader's process, both in a process group of their own."""
+    command = [sys.executable, "-c", TRAINER.format(then=then), url]
+    started = subprocess.Popen(
+        command, cwd=ROOT, env=unmeasured_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert started.stdout is not None
+    line = b""
+    while not line.endswith(b"\n"):  # byte by byte: what a buffer took besides would be missing from what comes later
+        byte = os.read(started.stdout.fileno(), 1)
+        assert byte, "the trainer ended before it told of its loader"
+        line += byte
+    return started, psutil.Process(int(line))
+
+
+def same(one: Batch, other: Batch) -> bool:
+    """Whether two batches are the same to the last bit, and of the same origin."""
+    alike = (one.keys, one.recipes, one.step, one.digest) == (other.keys, other.recipes, other.step, other.digest)
+    arrays = one.arrays | {"untagged": one.untagged}
+    others = other.arrays | {"untagged": other.untagged}
+    pairs = [(arrays[name], others[name]) for name in others]
+    return alike and list(arrays) == list(others) and all(
+        (mine.dtype, mine.shape, mine.tobytes()) == (theirs.dtype, theirs.shape, theirs.tobytes())
+        for mine, theirs in pairs
+    )  # fmt: skip

@@ -1,0 +1,84 @@
+"""Decoded stores for tests, and processes that make them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from sampler.dataset.dataset import Dataset
+from sampler.dataset.images.decoded_store import DecodedStore, find_store, store_folder
+from sampler.dataset.images.store_writer import open_writer
+from sampler.errors import ImageError
+
+Source = tuple[Path, Path]
+"""Annotation file and image folder."""
+
+START = """
+import os, sys, time
+from pathlib import Path
+from sampler.dataset import dataset
+from sampler.dataset.images import store_writer
+from sampler.commands.cli import app
+store_writer.CHECKPOINT_BYTES = 0
+{before}
+app(sys.argv[1:])
+"""
+"""A `decode` that marks each image as decoded at once, and does something else first."""
+
+
+def write_store(dataset: Dataset, cache_dir: Path, force: bool = False) -> list[ImageError]:
+    """Decode what has to be decoded; the errors of the images that cannot be."""
+    with open_writer(dataset, cache_dir, force) as writer:
+        return writer.run(2, lambda _: None)
+
+
+def stored(dataset: Dataset, cache_dir: Path) -> Dataset:
+    """The dataset with its store, which must be there."""
+    store = open_store(dataset, cache_dir)
+    assert store is not None
+    return dataset.with_pixels(store)
+
+
+def open_store(dataset: Dataset, cache_dir: Path) -> DecodedStore | None:
+    return find_store(cache_dir, dataset.digest, len(dataset), dataset.images_dir)
+
+
+def assert_complete(dataset: Dataset, cache_dir: Path) -> None:
+    """Check that a store has every image, with the pixels of its file."""
+    with_store = stored(dataset, cache_dir)
+    assert with_store.store is not None
+    assert with_store.store.absent == 0
+    for index in range(len(dataset)):
+        assert np.array_equal(with_store.read(index), dataset.read(index))
+
+
+def folder_for(dataset: Dataset, cache_dir: Path) -> Path:
+    """Where the store lies, or would."""
+    return store_folder(cache_dir, dataset.digest, dataset.images_dir)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """The files of a store."""
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def start_decode(
+    source: tuple[Path, Path], cache_dir: Path, *options: object, before: str = ""
+) -> "subprocess.Popen[str]":
+    """Start `python -m sampler decode`, or with `before` a process that runs that first."""
+    names = ("ANNOTATIONS", "IMAGES", "CACHE_DIR")
+    settings = {f"SAMPLER_{name}": str(path) for name, path in zip(names, (*source, cache_dir), strict=True)}
+    program = ["-c", START.format(before=before)] if before else ["-m", "sampler"]
+    return subprocess.Popen(
+        [sys.executable, *program, "decode", *map(str, options)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | settings | {"COLUMNS": "150"},
+    )  # fmt: skip
+
+
+def decode(source: tuple[Path, Path], cache_dir: Path, *options: object, before: str = "") -> tuple[int, str, str]:
+    """Run it; exit status, stdout, stderr."""
+    process = start_decode(source, cache_dir, *options, before=before)
+    printed, errors = process.communicate(timeout=60)
+    return process.returncode, printed, errors

@@ -1,0 +1,39 @@
+"""Fixtures: an annotation file, and a note of what is read whole when its index is built or opened."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sampler.dataset.index import cache as index_folder
+from sampler.dataset.index import storage as index_files
+from tests.support.coco_files import small_coco, write_json
+from tests.support.file_changes import wait_for_the_clock
+
+
+@pytest.fixture
+def annotations(tmp_path: Path) -> Path:
+    """An annotation file that was not written just now."""
+    file = write_json(tmp_path / "a.json", small_coco())
+    wait_for_the_clock()
+    return file
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was read whole since: "file" and "index"."""
+    seen: list[str] = []
+
+    def watch(module: object, name: str, word: str) -> None:
+        original: Callable[..., object] = getattr(module, name)
+
+        def watched(*arguments: object) -> object:
+            seen.append(word)
+            return original(*arguments)
+
+        monkeypatch.setattr(module, name, watched)
+
+    watch(index_folder, "stream_digest", "file")
+    watch(index_folder, "scan_annotations", "file")
+    watch(index_files, "check_index", "index")
+    return seen
