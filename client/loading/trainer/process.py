@@ -112,7 +112,7 @@ class _Starting(threading.Thread):
         # started; -P keeps the current folder out of it, which may hold another `client`. All other descriptors stay
         # closed there: nothing keeps a socket open when the trainer dies.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
-        command = [sys.executable, "-P", "-m", "client.loading.loader.worker.main", str(self._passed[0])]
+        command = [sys.executable, "-P", "-m", "client.loading.worker.main", str(self._passed[0])]
         with self._lock:
             if not self._wanted:
                 return

@@ -139,7 +139,7 @@ def test_compiled_code_is_kept_and_found_again(tmp_path: Path) -> None:
         return {file.name for file in tmp_path.rglob("*.nb?")}
 
     first = compiled()
-    assert any(name.startswith("compiled_kernels._resize_rows") for name in first)
+    assert any(name.startswith("crop._resize_rows") for name in first)
     assert compiled() == first
 
 
