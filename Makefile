@@ -72,7 +72,7 @@ lock: $(BIN)/pip ## Choose the versions in requirements.lock anew
 clean: ## Remove all that was made here: .venv, demo-output, caches
 	@rm -rf $(VENV) demo-output build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache \
 		.ruff_cache
-	@find sampler service client tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	@find saccade_sampler sampler service client tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 setup: $(SETUP) ## Make .venv and install everything into it; the others do it by themselves
 

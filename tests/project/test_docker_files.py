@@ -50,9 +50,10 @@ def test_everything_that_is_copied_is_in_the_tree_and_not_ignored() -> None:
         if name == "COPY" and "--from" not in arguments
         for source in arguments.split()[:-1]
     ]
-    assert {"pyproject.toml", "requirements.lock", "README.md", "LICENSE", "sampler", "service", "client"} == set(
-        sources
-    )
+    assert set(sources) == {
+        "pyproject.toml", "requirements.lock", "README.md", "LICENSE",
+        "saccade_sampler", "sampler", "service", "client",
+    }  # fmt: skip
     assert set(sources) == kept
     assert [source for source in sources if not (ROOT / source).exists()] == []
 
@@ -147,7 +148,7 @@ def test_every_dependency_has_a_lower_bound() -> None:
 
 def test_every_package_and_every_data_file_is_installed() -> None:
     tool = PROJECT["tool"]["setuptools"]
-    folders = [ROOT / name for name in ("sampler", "service", "client")]
+    folders = [ROOT / name for name in ("saccade_sampler", "sampler", "service", "client")]
     packages = {
         ".".join(file.parent.relative_to(ROOT).parts) for folder in folders for file in folder.rglob("__init__.py")
     }

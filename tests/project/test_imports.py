@@ -10,9 +10,14 @@ import pytest
 
 from tests.support.paths import ROOT
 
-PACKAGES = ("sampler", "service", "client")
+PACKAGES = ("saccade_sampler", "sampler", "service", "client")
 
-ALLOWED = {"sampler": {"sampler"}, "service": {"service", "sampler"}, "client": {"client", "sampler"}}
+ALLOWED = {
+    "saccade_sampler": {"saccade_sampler", "sampler", "service", "client"},
+    "sampler": {"sampler"},
+    "service": {"service", "sampler"},
+    "client": {"client", "sampler"},
+}
 """Which packages of the project a package may import."""
 
 INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
