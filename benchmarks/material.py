@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decoded_store import find_store
+from sampler.dataset.images.decoded_store.reader import find_store
 from service.demo.dataset import ensure_demo
 
 COCO = Path(__file__).resolve().parents[2] / "shared" / "coco-tiny"

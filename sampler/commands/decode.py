@@ -13,8 +13,8 @@ from rich.table import Column, Table
 from sampler.commands.options import AnnotationsOption, CacheOption, ImagesOption
 from sampler.cpus import processors
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decoded_store import StoreError
-from sampler.dataset.images.store_writer import StoreWriter, open_writer
+from sampler.dataset.images.decoded_store.reader import StoreError
+from sampler.dataset.images.decoded_store.writer import StoreWriter, open_writer
 from sampler.dataset.index.cache import default_cache_dir
 from sampler.errors import ImageError
 from sampler.progress import pixel_bar

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from sampler.dataset.coco.annotations import RejectedBox
 from sampler.dataset.coco.entries import LoadedCoco
 from sampler.dataset.images.decode import MAX_PIXELS, read_image
-from sampler.dataset.images.decoded_store import DecodedStore
-from sampler.dataset.images.shared_cache import PixelCache
+from sampler.dataset.images.decoded_store.reader import DecodedStore
+from sampler.dataset.images.image_cache import PixelCache
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.storage import load_index
 from sampler.errors import AnnotationError, ImageError, InvalidRequestError

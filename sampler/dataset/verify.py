@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sampler.cpus import processors
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.index.storage import check_index
-from sampler.dataset.ordered_work import in_order
+from sampler.dataset.parallel_map import in_order
 from sampler.errors import ImageError
 
 KINDS = {

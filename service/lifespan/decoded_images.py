@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sampler.dataset.dataset import Dataset
-from sampler.dataset.images.decoded_store import DecodedStore, StoreError, file_state, find_store
-from sampler.dataset.images.shared_cache import PixelCache
+from sampler.dataset.images.decoded_store.reader import DecodedStore, StoreError, file_state, find_store
+from sampler.dataset.images.image_cache import PixelCache
 from service.metrics import Metrics
 from service.settings import Settings
 

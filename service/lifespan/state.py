@@ -16,7 +16,7 @@ from sampler.config.cornernet_lite import IgnoredKeysWarning, load_config
 from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decoded_store import NO_FILE, file_state
+from sampler.dataset.images.decoded_store.reader import NO_FILE, file_state
 from sampler.wire.sample_writer import largest_message
 from sampler.wire.spec import ServiceSpec
 from service.arena import Arena, warm_bytes

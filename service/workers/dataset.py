@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from sampler.dataset.dataset import Dataset
-from sampler.dataset.images.decoded_store import DecodedStore, StoreError
-from sampler.dataset.images.shared_cache import PixelCache
+from sampler.dataset.images.decoded_store.reader import DecodedStore, StoreError
+from sampler.dataset.images.image_cache import PixelCache
 
 
 def worker_dataset(setup: dict[str, Any]) -> Dataset:

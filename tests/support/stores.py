@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from sampler.dataset.dataset import Dataset
-from sampler.dataset.images.decoded_store import DecodedStore, find_store, store_folder
-from sampler.dataset.images.store_writer import open_writer
+from sampler.dataset.images.decoded_store.reader import DecodedStore, find_store, store_folder
+from sampler.dataset.images.decoded_store.writer import open_writer
 from sampler.errors import ImageError
 
 Source = tuple[Path, Path]
@@ -19,7 +19,7 @@ START = """
 import os, sys, time
 from pathlib import Path
 from sampler.dataset import dataset
-from sampler.dataset.images import store_writer
+from sampler.dataset.images.decoded_store import writer as store_writer
 from sampler.commands.cli import app
 store_writer.CHECKPOINT_BYTES = 0
 {before}

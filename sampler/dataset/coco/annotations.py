@@ -29,8 +29,8 @@ from sampler.dataset.coco.entries import (
     decode,
     unreadable,
 )
+from sampler.dataset.coco.hashing_reader import HashedFile
 from sampler.dataset.coco.segmentation import outline_box
-from sampler.dataset.index.hashed_file import HashedFile
 from sampler.errors import AnnotationError
 
 NOT_FOUR_NUMBERS = "not four numbers"

@@ -23,8 +23,8 @@ from filelock import FileLock
 
 from sampler.dataset.coco.annotations import loaded_annotations, scan_annotations
 from sampler.dataset.coco.entries import LOADED, LoadedCoco, unreadable
+from sampler.dataset.coco.hashing_reader import stream_digest
 from sampler.dataset.index.arrays import ARRAYS, Index, build_index, content
-from sampler.dataset.index.hashed_file import stream_digest
 from sampler.dataset.index.known_sources import Source
 from sampler.dataset.index.storage import FORMAT, META, REJECTED, Meta, is_sound, load_index, write_checked
 from sampler.errors import AnnotationError

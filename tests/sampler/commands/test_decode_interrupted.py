@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decoded_store import StoreError
+from sampler.dataset.images.decoded_store.reader import StoreError
 from tests.support.coco_files import write_jpeg
 from tests.support.scenes import IMAGES
 from tests.support.stores import (

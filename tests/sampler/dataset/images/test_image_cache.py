@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.shared_cache import MEGABYTE, PixelCache
+from sampler.dataset.images.image_cache import MEGABYTE, PixelCache
 from sampler.errors import ImageError
 from tests.support.coco_files import write_dataset
 from tests.support.live_server import LiveServer, live_server, until
@@ -32,8 +32,8 @@ def picture(index: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray
 
 CHURN = """
 import sys
-from sampler.dataset.images import shared_cache as pixel_cache
-from sampler.dataset.images.shared_cache import PixelCache
+from sampler.dataset.images import image_cache as pixel_cache
+from sampler.dataset.images.image_cache import PixelCache
 import numpy as np
 
 def picture(index):

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from sampler.dataset.ordered_work import in_order
+from sampler.dataset.parallel_map import in_order
 
 
 def test_results_come_in_the_order_of_the_items_whichever_is_done_first() -> None:

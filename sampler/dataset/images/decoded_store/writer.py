@@ -19,7 +19,7 @@ import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from sampler.dataset.dataset import Dataset
-from sampler.dataset.images.decoded_store import (
+from sampler.dataset.images.decoded_store.reader import (
     ABSENT,
     DECODED,
     FILE_SIZE,
@@ -42,7 +42,7 @@ from sampler.dataset.images.decoded_store import (
     meta_of,
     store_folder,
 )
-from sampler.dataset.ordered_work import in_order
+from sampler.dataset.parallel_map import in_order
 from sampler.errors import ImageError
 from sampler.progress import steps
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decoded_store import StoreError
+from sampler.dataset.images.decoded_store.reader import StoreError
 from service.lifespan.decoded_images import COMPARED, find_decoded
 from service.settings import Settings
 from tests.support.coco_files import write_dataset, write_jpeg

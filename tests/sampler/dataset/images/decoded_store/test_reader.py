@@ -14,8 +14,8 @@ import pytest
 from sampler.array_table import LAYOUTS, Layout
 from sampler.config.schema import preset
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decoded_store import PAGE, DecodedStore, StoreError, find_store
-from sampler.dataset.images.shared_cache import PixelCache
+from sampler.dataset.images.decoded_store.reader import PAGE, DecodedStore, StoreError, find_store
+from sampler.dataset.images.image_cache import PixelCache
 from sampler.errors import ImageError
 from sampler.layouts.convert import lay_out
 from sampler.sample.sample import make_sample

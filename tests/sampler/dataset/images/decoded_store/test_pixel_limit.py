@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decoded_store import DECODED, RECORDS, START, STATE
+from sampler.dataset.images.decoded_store.reader import DECODED, RECORDS, START, STATE
 from sampler.errors import ImageError
 from tests.support.coco_files import write_dataset, write_jpeg
 from tests.support.scenes import write_scenes

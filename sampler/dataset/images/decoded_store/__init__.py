@@ -1,0 +1,1 @@
+"""A file with all images of a dataset decoded: format, reader and writer."""
