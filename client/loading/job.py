@@ -5,7 +5,6 @@ from typing import Self
 
 import msgpack
 
-from client.loading.messages import frame
 from client.loading.settings import LoaderSettings
 from client.protocol.requests import StreamRequest
 from sampler.stream.shards import Shard
@@ -26,20 +25,21 @@ class LoaderJob:
     count: int
 
     def encode(self) -> bytes:
-        """Return the frame that the process reads first."""
+        """Return the first message to the loader worker."""
         request = self.settings.request
         shard = request.shard
-        return frame({
+        packed: bytes = msgpack.packb({
             "url": self.settings.url, "options": self.settings.options, "digest": self.digest, "render": self.render,
             "descriptor": self.descriptor, "count": self.count,
             "request": {"seed": request.seed, "start": request.start, "stop": request.stop,
                         "augment": request.augment, "layout": request.layout},
             "shard": [shard.batch_size, shard.rank, shard.world_size],
         })  # fmt: skip
+        return packed
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
-        """Return the job in the body of a frame that `encode` made."""
+        """Return the job in a message that `encode` made."""
         fields = msgpack.unpackb(body)
         request = StreamRequest(**fields.pop("request"), shard=Shard(*fields.pop("shard")))
         settings = LoaderSettings(url=fields.pop("url"), request=request, **fields.pop("options"))

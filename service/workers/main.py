@@ -1,12 +1,9 @@
-"""A worker process: `python -m service.workers.main FD`.
+"""The worker process: replies to the server's jobs, one after another.
 
-It reads jobs from a socket and answers each in turn. It holds the dataset memory-mapped and nothing else that
-outlives a job. When the server goes away, however it does, the socket ends and so does the worker.
+It holds the memory-mapped dataset and nothing else that outlives a job.
 """
 
 import json
-import signal
-import socket
 import sys
 import traceback
 from collections.abc import Callable
@@ -20,6 +17,8 @@ import msgpack
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
 from sampler.errors import SamplerError
+from sampler.ipc.child_process import run_child
+from sampler.ipc.frames import FrameSocket
 from sampler.kernels.compiled.crop import COMPILED, warm_up
 from sampler.layouts.convert import lay_out
 from sampler.ops.targets import untagged
@@ -30,11 +29,8 @@ from service.errors.problems import problem_of
 from service.explorer.inspection import sample_document
 from service.explorer.picture.picture import sample_picture
 from service.workers.dataset import worker_dataset
-from service.workers.protocol import ANSWER_HEADER, REQUEST_HEADER, Job, Outcome, RunJob, decode_job
+from service.workers.protocol import STARTING, Job, Outcome, Reply, RunJob, decode_job
 from service.workers.run_writer import AttachedArena, RunWriter, practise
-
-STARTING = 0
-"""Job number of the message that says a worker has started, or why it cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,36 +69,33 @@ class Maker:
         )
 
 
-def serve(channel: socket.socket) -> None:
-    """Answer jobs until the other end is gone."""
-    header, descriptors, _, _ = socket.recv_fds(channel, REQUEST_HEADER.size, 1)
-    with channel.makefile("rb") as requests:
-        setup = _body(header, requests.read)
-        if setup is None:
-            return
+def serve(server: FrameSocket) -> None:
+    """Reply to jobs until the server is gone."""
+    setup = server.read()
+    if setup is None:
+        return
+    try:
+        maker, runs = _start(msgpack.unpackb(setup))
+    except Exception as error:  # noqa: BLE001 - sent to the server, which logs it
+        server.send(Reply(STARTING, Outcome.FAILED, msgpack.packb(_problem(error))).encode())
+        return
+    server.send(Reply(STARTING, Outcome.READY, b"").encode())
+    while (message := server.read()) is not None:
+        number, job = decode_job(msgpack.unpackb(message))
         try:
-            maker = _maker(setup)
-            runs = _run_writer(maker, descriptors, setup["warm_bytes"])
-        except Exception as error:  # noqa: BLE001 - whatever it is, the server is told, and says it in its own log
-            _send(channel, STARTING, Outcome.FAILED, msgpack.packb(_problem(error)))
-            return
-        _send(channel, STARTING, Outcome.READY, b"")
-        while (message := _body(requests.read(REQUEST_HEADER.size), requests.read)) is not None:
-            number, job = decode_job(message)
-            try:
-                outcome, payload = Outcome.DONE, runs.write(job) if isinstance(job, RunJob) else maker.make(job)
-            except Exception as error:  # noqa: BLE001 - one bad sample must not end the worker; the request is told
-                outcome, payload = Outcome.FAILED, msgpack.packb(_problem(error))
-            _send(channel, number, outcome, payload)
+            outcome, payload = Outcome.DONE, runs.write(job) if isinstance(job, RunJob) else maker.make(job)
+        except Exception as error:  # noqa: BLE001 - sent to the server; one bad sample must not end the worker
+            outcome, payload = Outcome.FAILED, msgpack.packb(_problem(error))
+        server.send(Reply(number, outcome, payload).encode())
 
 
-def _run_writer(maker: Maker, descriptors: list[int], warm_bytes: int) -> RunWriter:
-    """Return what writes runs to the arena that came with the setup; to none where none came."""
-    arena = AttachedArena(descriptors[0]) if descriptors else None
+def _start(setup: dict[str, Any]) -> tuple[Maker, RunWriter]:
+    maker = _maker(setup)
+    arena = None if setup["arena"] is None else AttachedArena(setup["arena"])
     if arena is not None:
-        arena.meet(0, warm_bytes)
+        arena.meet(0, setup["warm_bytes"])
     practise(maker.config, maker.dataset.category_count)
-    return RunWriter(maker.dataset, maker.config, maker.dataset.category_count, arena, _problem)
+    return maker, RunWriter(maker.dataset, maker.config, maker.dataset.category_count, arena, _problem)
 
 
 def _maker(setup: dict[str, Any]) -> Maker:
@@ -117,33 +110,5 @@ def _problem(error: Exception) -> dict[str, Any]:
     return problem_of(error)
 
 
-def _body(header: bytes, read: Callable[[int], bytes]) -> dict[str, Any] | None:
-    """Return the message that a header announces, or None when the other end is gone."""
-    if len(header) < REQUEST_HEADER.size:
-        return None
-    (length,) = REQUEST_HEADER.unpack(header)
-    body = read(length)
-    if len(body) < length:
-        return None
-    message: dict[str, Any] = msgpack.unpackb(body)
-    return message
-
-
-def _send(channel: socket.socket, number: int, outcome: Outcome, payload: bytes) -> None:
-    channel.sendall(ANSWER_HEADER.pack(number, outcome, len(payload)) + payload)
-
-
-def main(descriptor: int) -> None:
-    """Serve the socket that the server passed on as a file descriptor."""
-    # Ctrl-C and a service manager's stop reach the whole process group; the server decides when workers end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with socket.socket(fileno=descriptor) as channel:
-        try:
-            serve(channel)
-        except ConnectionError:  # the server went away while an answer was on its way to it
-            return
-
-
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    run_child(serve)

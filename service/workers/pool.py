@@ -17,7 +17,7 @@ from service.arena import Arena, Slab
 from service.batches.scheduler import Lanes
 from service.errors.problems import JobError, ServiceError
 from service.workers.process import WorkerProcess, WorkerSetup
-from service.workers.protocol import Job, Outcome, RunJob
+from service.workers.protocol import Job, Outcome, Reply, RunJob
 
 log = logging.getLogger("saccade_sampler.pool")
 
@@ -168,7 +168,7 @@ class WorkerPool:
                 self._begin(seat, ticket)
             seat.given.append(ticket)
             if seat.process:
-                seat.process.ask(ticket.job.encode(ticket.number))
+                seat.process.send(ticket.job.encode(ticket.number))
 
     def _open_seats(self) -> list[Seat]:
         return [seat for seat in self._seats if seat.room]
@@ -185,9 +185,7 @@ class WorkerPool:
                 pause = await self._restart(seat, pause)
                 continue
             try:
-                await self._read_answers(seat, seat.process)
-            except (asyncio.IncompleteReadError, BrokenPipeError, ConnectionResetError):
-                pass  # it ended; its exit status, logged below, says how
+                await self._read_replies(seat, seat.process)
             except OSError as error:
                 log.error("worker %d: %s", seat.process.pid, error)
             process, seat.process = seat.process, None
@@ -208,15 +206,15 @@ class WorkerPool:
         self._hand_out()
         return 0.0
 
-    async def _read_answers(self, seat: Seat, process: WorkerProcess) -> None:
-        while True:
-            number, outcome, payload = await process.answer()
-            if not seat.given or seat.given[0].number != number:
-                raise ConnectionError(f"an answer to job {number}, which it was not asked for")
+    async def _read_replies(self, seat: Seat, process: WorkerProcess) -> None:
+        """Read replies until the worker is gone. Raises OSError for a reply that cannot be right."""
+        while (reply := await process.reply()) is not None:
+            if not seat.given or seat.given[0].number != reply.number:
+                raise ConnectionError(f"a reply to job {reply.number}, which the worker was not given")
             ticket = seat.given.popleft()
             if seat.given:
                 self._begin(seat, seat.given[0])
-            _settle(ticket, outcome, payload)
+            _settle(ticket, reply)
             del ticket  # its slab is not to wait for the next answer
             self._hand_out()
 
@@ -247,13 +245,13 @@ class WorkerPool:
                     seat.since = now
 
 
-def _settle(ticket: Ticket, outcome: Outcome, payload: bytes) -> None:
+def _settle(ticket: Ticket, reply: Reply) -> None:
     if ticket.answer.done():
         return
-    if outcome is Outcome.DONE:
-        ticket.answer.set_result(payload)
+    if reply.outcome is Outcome.DONE:
+        ticket.answer.set_result(reply.payload)
     else:
-        ticket.answer.set_exception(JobError(msgpack.unpackb(payload)))
+        ticket.answer.set_exception(JobError(msgpack.unpackb(reply.payload)))
 
 
 def _fail(ticket: Ticket, detail: str) -> None:

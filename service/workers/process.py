@@ -1,20 +1,16 @@
 """The server's end of one worker process."""
 
 import asyncio
-import contextlib
-import os
-import socket
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgpack
 
 from sampler.config.schema import SamplerConfig
+from sampler.ipc.child_process import ChildProcess
+from sampler.ipc.frames import AsyncFrameSocket
 from service.errors.problems import ServiceError
-from service.workers.protocol import Outcome, pack_request
-from service.workers.replies import Answers
+from service.workers.protocol import Outcome, Reply
 
 START_SECONDS = 60.0
 """Time for a worker to import its libraries and open the dataset."""
@@ -40,10 +36,11 @@ class WorkerSetup:
     pixel_cache: str | None = None
     warm_bytes: int = 0
 
-    def encode(self) -> bytes:
-        """Return the bytes that a worker reads first."""
-        return pack_request(
+    def encode(self, arena: int | None) -> bytes:
+        """Return the first message for a worker. arena: descriptor of the arena, which the worker inherits."""
+        packed: bytes = msgpack.packb(
             {
+                "arena": arena,
                 "index_dir": str(self.index_dir),
                 "images": str(self.images),
                 "config": self.config.as_dict(),
@@ -54,108 +51,83 @@ class WorkerSetup:
                 "warm_bytes": self.warm_bytes,
             }
         )
+        return packed
 
 
 class WorkerProcess:
-    """A running worker and the socket to it."""
+    """A running worker and the connection to it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], answers: Answers, transport: asyncio.WriteTransport) -> None:
-        """Take over a process whose socket is open; `start` makes one."""
-        self._process = process
-        self._answers = answers
-        self._transport = transport
+    def __init__(self, child: ChildProcess, frames: AsyncFrameSocket) -> None:
+        self._child = child
+        self._frames = frames
 
     @property
     def pid(self) -> int:
         """The process id."""
-        return self._process.pid
+        return self._child.pid
 
     @classmethod
     async def start(cls, setup: WorkerSetup, arena: int | None = None) -> "WorkerProcess":
-        """Start a worker and wait until it is ready. Raises `ServiceError` with the reason when it cannot start.
+        """Start a worker and wait until it is ready.
 
-        arena: descriptor of the memory that the worker writes runs to.
+        Args:
+            setup: the first message to the worker.
+            arena: descriptor of the memory that the worker writes runs to.
+
+        Raises:
+            ServiceError: the worker cannot start; says why.
         """
         try:
-            process, ours = _spawn()
-        except OSError as error:  # no descriptor, memory or process is left for it
-            raise ServiceError("worker", f"a worker did not start: {error.strerror or error}") from error
-        _greet(ours, setup, arena)
+            child = ChildProcess("service.workers.main", [] if arena is None else [arena])
+        except OSError as error:
+            raise _not_started(error) from error
         try:
-            transport, answers = await asyncio.get_running_loop().create_unix_connection(Answers, sock=ours)
-        except BaseException:  # a stop may come at any moment, and is to leave no process behind
-            ours.close()
-            process.kill()
-            process.wait()
+            child.start()
+            worker = cls(child, await AsyncFrameSocket.connect(child.detach_socket()))
+        except OSError as error:
+            child.end(0)
+            raise _not_started(error) from error
+        except BaseException:  # the server may be stopped at any moment; no process may be left behind
+            child.end(0)
             raise
-        worker = cls(process, answers, transport)
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                _, outcome, payload = await worker.answer()
-        except BaseException as error:
-            worker.kill()
-            code = await worker.end()
-            if isinstance(error, asyncio.IncompleteReadError | ConnectionError | TimeoutError):
-                raise ServiceError("worker", f"a worker did not start: it ended with status {code}") from error
-            raise
-        if outcome is not Outcome.READY:
-            await worker.end()
-            raise ServiceError("worker", str(msgpack.unpackb(payload)["detail"]))
+        await worker._wait_until_ready(setup.encode(arena))
         return worker
 
-    def ask(self, request: bytes) -> None:
-        """Send a request; requests are small and the socket takes them at once.
+    async def _wait_until_ready(self, setup: bytes) -> None:
+        self._frames.send(setup)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                reply = await self.reply()
+        except BaseException as error:
+            self.kill()
+            code = await self.end()
+            if isinstance(error, ConnectionError | TimeoutError):
+                raise ServiceError("worker", f"a worker did not start: it ended with status {code}") from error
+            raise
+        if reply is None or reply.outcome is not Outcome.READY:
+            code = await self.end()
+            if reply is None:
+                raise ServiceError("worker", f"a worker did not start: it ended with status {code}")
+            raise ServiceError("worker", str(msgpack.unpackb(reply.payload)["detail"]))
 
-        Does nothing for a worker that is gone: whoever waits for its answers learns of that.
-        """
-        if not self._transport.is_closing():  # uvloop raises for a socket that it has just found broken
-            self._transport.write(request)
+    def send(self, job: bytes) -> None:
+        """Send an encoded job. Does nothing if the worker is gone, which `reply` reports."""
+        self._frames.send(job)
 
-    async def answer(self) -> tuple[int, Outcome, bytes]:
-        """Return the next answer: job number, outcome, payload.
-
-        Raises `IncompleteReadError` when there is none, and `ConnectionError` for bytes that are no answer.
-        """
-        return await self._answers.next()
+    async def reply(self) -> Reply | None:
+        """Wait for the next reply; None if the worker is gone. Raises ConnectionError for anything but a reply."""
+        body = await self._frames.read()
+        return None if body is None else Reply.decode(body)
 
     def kill(self) -> None:
-        """End the process at once."""
-        self._process.kill()
+        """Kill the process at once. Call `end` afterwards."""
+        self._child.kill()
 
     async def end(self) -> int | None:
-        """Close the socket, wait for the process, kill it if it stays; return its exit status (−signal if killed)."""
-        self._transport.close()
-        code = await asyncio.to_thread(self._wait, END_SECONDS)
-        if code is None:
-            self._process.kill()
-            code = await asyncio.to_thread(self._wait, END_SECONDS)
-        return code
-
-    def _wait(self, seconds: float) -> int | None:
-        try:
-            return self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
+        """Disconnect, wait for the process and kill it if necessary; return its exit status (−signal if killed)."""
+        self._frames.close()
+        return await asyncio.to_thread(self._child.end, END_SECONDS)
 
 
-def _greet(ours: socket.socket, setup: WorkerSetup, arena: int | None) -> None:
-    """Send the setup, and with its first bytes the arena. It is small: the socket takes it at once."""
-    with contextlib.suppress(OSError):  # the worker is gone already, which reading its answer tells
-        socket.send_fds(ours, [setup.encode()], [] if arena is None else [arena])
-
-
-def _spawn() -> "tuple[subprocess.Popen[bytes], socket.socket]":
-    """Start a process; return it and our end of the socket to it. Raises OSError."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        # The search path of this process is handed on, so that the worker finds the same code however the server
-        # was started; -P keeps the current folder from coming before it. All other descriptors stay closed there:
-        # nothing keeps a socket open when the server dies.
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
-        command = [sys.executable, "-P", "-m", "service.workers.main", str(theirs.fileno())]
-        try:
-            process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment)
-        except OSError:
-            ours.close()
-            raise
-        return process, ours
+def _not_started(error: OSError) -> ServiceError:
+    return ServiceError("worker", f"a worker did not start: {error.strerror or error}")

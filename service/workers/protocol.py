@@ -1,15 +1,20 @@
-"""What the server asks of a worker, and how that travels between the two processes.
+"""Messages between the server and a worker. Each travels as one frame of `sampler.ipc.frames`.
 
-Server → worker: a 4-byte length, then a msgpack map; the arena's descriptor comes with the first of them.
-Worker → server: a fixed header (job number, outcome, length), then the payload: the bytes asked for, or a msgpack map
-with the problem. Both little-endian, over a socket pair. The samples of a run stay where they are, in the arena: its
-answer only says how long each of them is.
+Server → worker: msgpack maps. The first is the worker's setup, every other one a job.
+Worker → server: replies.
+
+    reply:  ┌────────────────────┬────────────────┬─────────┐
+            │ job number, uint64 │ outcome, uint8 │ payload │   little-endian
+            └────────────────────┴────────────────┴─────────┘
+
+The payload is what the job asked for, or the problem document as a msgpack map. The samples of a run are written to
+the arena; the payload of its reply only has the length of each message.
 """
 
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import msgpack
 
@@ -18,17 +23,41 @@ from sampler.stream.keys import SampleKey
 
 Kind = Literal["sample", "document", "picture"]
 
-REQUEST_HEADER = struct.Struct("<I")
-ANSWER_HEADER = struct.Struct("<QBQ")
+STARTING = 0
+"""Job number of the reply that says whether a worker has started."""
 
 
 class Outcome(IntEnum):
     """How a job ended."""
 
     READY = 0
-    """The worker has started; not the answer to a job."""
+    """The worker has started; not the reply to a job."""
     DONE = 1
     FAILED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A worker's reply to one job."""
+
+    HEADER: ClassVar[struct.Struct] = struct.Struct("<QB")
+
+    number: int
+    outcome: Outcome
+    payload: bytes
+
+    def encode(self) -> bytes:
+        """Return the message."""
+        return self.HEADER.pack(self.number, self.outcome) + self.payload
+
+    @classmethod
+    def decode(cls, body: bytes) -> Self:
+        """Return the reply in a message. Raises ConnectionError for any other message."""
+        try:
+            number, outcome = cls.HEADER.unpack_from(body)
+            return cls(number, Outcome(outcome), body[cls.HEADER.size :])
+        except (struct.error, ValueError) as error:
+            raise ConnectionError(f"a message that is no reply: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +75,8 @@ class Job:
     position: int = 0
 
     def encode(self, number: int) -> bytes:
-        """Return the bytes that ask a worker for this job."""
-        return pack_request(
+        """Return the message that asks a worker for this job."""
+        packed: bytes = msgpack.packb(
             {
                 "number": number,
                 "kind": self.kind,
@@ -57,6 +86,7 @@ class Job:
                 "position": self.position,
             }
         )
+        return packed
 
     @classmethod
     def decode(cls, message: dict[str, Any]) -> tuple[int, "Job"]:
@@ -87,10 +117,11 @@ class RunJob:
         return self.keys[0]
 
     def encode(self, number: int) -> bytes:
-        """Return the bytes that ask a worker for this job."""
+        """Return the message that asks a worker for this job."""
         keys = [(key.seed, key.epoch, key.index) for key in self.keys]
         fields = (keys, self.first, self.augment, self.layout, self.offset, self.room)
-        return pack_request({"number": number, "run": fields})
+        packed: bytes = msgpack.packb({"number": number, "run": fields})
+        return packed
 
     @classmethod
     def decode(cls, message: dict[str, Any]) -> tuple[int, "RunJob"]:
@@ -121,9 +152,3 @@ class RunAnswer:
         """Return what `encode` packed."""
         lengths, problem = msgpack.unpackb(payload)
         return cls(tuple(lengths), problem)
-
-
-def pack_request(message: dict[str, Any]) -> bytes:
-    """Return a length and the packed message."""
-    packed: bytes = msgpack.packb(message)
-    return REQUEST_HEADER.pack(len(packed)) + packed

@@ -22,7 +22,6 @@ from sampler.dataset.dataset import open_dataset
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import STEP_LIMIT
 from service.settings import SettingsError, load_settings
-from service.workers import process as worker_process
 from service.workers.pool import WorkerPool
 from service.workers.process import WorkerSetup
 from service.workers.protocol import Job
@@ -100,13 +99,17 @@ def test_jobs_given_to_a_worker_that_has_just_died_are_made_by_the_next(
 
 
 LIAR = """
-import socket, struct, sys, time
-channel = socket.socket(fileno=int(sys.argv[1]))
-channel.recv(1 << 16)
-channel.sendall(struct.pack("<QBQ", 0, 0, 0))
-channel.recv(1 << 16)
-channel.sendall(struct.pack("<QBQ", {number}, {outcome}, 3) + b"lie")
-channel.recv(1 << 16)
+import struct
+from sampler.ipc.child_process import run_child
+
+def lie(server):
+    server.read()
+    server.send(struct.pack("<QB", 0, 0))
+    server.read()
+    server.send(struct.pack("<QB", {number}, {outcome}) + b"lie")
+    server.read()
+
+run_child(lie)
 """
 
 
@@ -114,18 +117,14 @@ channel.recv(1 << 16)
 def test_a_worker_that_answers_nonsense_is_replaced_and_its_job_made_again(
     setup: WorkerSetup, monkeypatch: pytest.MonkeyPatch, number: int, outcome: int
 ) -> None:
-    honest = worker_process._spawn
-    spawned: list[subprocess.Popen[bytes]] = []
+    popen = subprocess.Popen
+    started: list[object] = []
 
-    def first_a_liar() -> tuple["subprocess.Popen[bytes]", socket.socket]:
-        if spawned:
-            return honest()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            script = LIAR.format(number=number, outcome=outcome)
-            command = [sys.executable, "-c", script, str(theirs.fileno())]
-            spawned.append(subprocess.Popen(command, pass_fds=[theirs.fileno()]))
-        return spawned[0], ours
+    def first_a_liar(command: list[str], **named: object) -> "subprocess.Popen[bytes]":
+        if not started:
+            command = [sys.executable, "-c", LIAR.format(number=number, outcome=outcome), command[-1]]
+        started.append(popen(command, **named))  # type: ignore[call-overload] # what the pool passes on
+        return started[-1]  # type: ignore[return-value] # the process just started
 
     async def scene() -> list[int]:
         await pool.start()
@@ -134,7 +133,7 @@ def test_a_worker_that_answers_nonsense_is_replaced_and_its_job_made_again(
         finally:
             await pool.stop()
 
-    monkeypatch.setattr(worker_process, "_spawn", first_a_liar)
+    monkeypatch.setattr(subprocess, "Popen", first_a_liar)
     pool = WorkerPool(setup, 1, 60.0)
     (length,) = run(scene(), "asyncio")
     assert length > 1000

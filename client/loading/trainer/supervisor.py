@@ -20,7 +20,7 @@ from client.loading.job import LoaderJob
 from client.loading.messages import Token
 from client.loading.settings import LoaderSettings
 from client.loading.slots import SharedSlots
-from client.loading.trainer.process import LoaderChild
+from client.loading.trainer.process import LoaderProcess
 from client.protocol.requests import StreamRequest
 from sampler.memory.borrowed import lease
 
@@ -58,7 +58,7 @@ class SlotSource:
         self._free: deque[int] = deque(range(self.slots.count))
         self._granted: set[int] = set()
         self._due: StreamRequest | None = None if settings.request.empty else settings.request
-        self._child: LoaderChild | None = None
+        self._child: LoaderProcess | None = None
         self._deaths = 0
         self.copies = 0
         self.restarts = 0
@@ -108,11 +108,11 @@ class SlotSource:
                 return token
             self._buried(due)
 
-    def _child_for(self, due: StreamRequest) -> LoaderChild:
+    def _child_for(self, due: StreamRequest) -> LoaderProcess:
         """Return the process that runs; if none does, start one for what is due."""
         if self._child is None:
             settings, slots = self._settings.at(due.start), self.slots
-            self._child = LoaderChild(LoaderJob(settings, self._digest, self._render, slots.descriptor, slots.count))
+            self._child = LoaderProcess(LoaderJob(settings, self._digest, self._render, slots.descriptor, slots.count))
             for _ in range(self._settings.ahead):
                 self._grant(self._child)
         return self._child
@@ -140,7 +140,7 @@ class SlotSource:
         self._free.append(number)
         return copy
 
-    def _grant(self, child: LoaderChild) -> None:
+    def _grant(self, child: LoaderProcess) -> None:
         number = self._free.pop()  # the one given back last: its pages are there, and warm
         self._granted.add(number)
         child.grant(number)

@@ -1,19 +1,15 @@
-"""The process that a loader receives and renders in: `python -m client.loading.worker.main FD`.
+"""The loader worker: receives batches and renders them into slots of shared memory.
 
-It reads a job from a socket, and then fills the slots of shared memory that it is told to, one batch after another,
-outside of the trainer's interpreter and its lock. When the trainer goes away, however it does, the socket ends, or this
-process gets another parent: then it ends too.
+It runs outside of the trainer's process, so that this work does not compete for the trainer's interpreter lock.
 """
 
 import os
 import queue
-import signal
-import socket
 import sys
 import threading
 import time
 import traceback
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -23,20 +19,18 @@ from client.errors import ClientError
 from client.loading.job import LoaderJob
 from client.loading.messages import (
     SLOT,
-    Inbox,
     PackedBoxes,
     Token,
-    batch_frame,
-    error_frame,
+    encode_error,
+    encode_token,
     pack_origin,
 )
 from client.loading.settings import require_digest
 from client.loading.slots import SharedSlots, SlotForm
 from sampler.array_table import Arrays
+from sampler.ipc.child_process import run_child
+from sampler.ipc.frames import FrameSocket
 from sampler.kernels.interface import PLAIN, fastest_kernels
-
-PARENT_SECONDS = 2.0
-"""How often to look whether the trainer is still there: a fork of it may hold the socket open."""
 
 GRACE_SECONDS = 0.5
 """Time to end in good order once the trainer is gone."""
@@ -49,7 +43,7 @@ def fill_compact(packed: PackedBatch, out: Arrays) -> PackedBoxes:
     return PackedBoxes(batch.boxes.tobytes(), batch.objects.tobytes(), batch.starts.tobytes())
 
 
-def serve(job: LoaderJob, channel: socket.socket, grants: "queue.SimpleQueue[int | None]") -> None:
+def load(job: LoaderJob, trainer: FrameSocket, grants: "queue.SimpleQueue[int | None]") -> None:
     """Send a token for each batch of the job, in step order, each in a slot that was granted; None ends it."""
     kernels = fastest_kernels() if job.render else PLAIN  # what compiles takes a second to import
     with job.settings.client() as client:
@@ -69,7 +63,7 @@ def serve(job: LoaderJob, channel: socket.socket, grants: "queue.SimpleQueue[int
                     packed.render(out, kernels)
                 else:
                     boxes = fill_compact(packed, out)
-                channel.sendall(batch_frame(_token(packed, slot, boxes)))
+                trainer.send(encode_token(_token(packed, slot, boxes)))
 
 
 def _token(packed: PackedBatch, slot: int, boxes: PackedBoxes | None) -> Token:
@@ -80,29 +74,21 @@ def _token(packed: PackedBatch, slot: int, boxes: PackedBoxes | None) -> Token:
 
 
 class Listener(threading.Thread):
-    """Takes the slots that are granted, and ends the process once the trainer is gone."""
+    """Reads the granted slots from the trainer, and ends the process once the trainer is gone."""
 
-    def __init__(self, inbox: Inbox) -> None:
-        """Listen at the socket's inbox, which is nobody else's from now on."""
+    def __init__(self, trainer: FrameSocket) -> None:
+        """Read from `trainer`, which nothing else may read from any more."""
         super().__init__(daemon=True)
         self.grants: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._inbox = inbox
-        self._parent = os.getppid()
+        self._trainer = trainer
 
     def run(self) -> None:
-        """Listen until there is nobody to listen to."""
-        while (slot := self._next()) is not None:
-            self.grants.put(slot)
+        """Read until the trainer is gone."""
+        while (message := self._trainer.read()) is not None:
+            self.grants.put(SLOT.unpack(message)[0])
         self.grants.put(None)
         time.sleep(GRACE_SECONDS)
-        os._exit(0)  # in the middle of receiving or rendering, which nobody waits for any more
-
-    def _next(self) -> int | None:
-        while not self._inbox.ready(PARENT_SECONDS):
-            if os.getppid() != self._parent:
-                return None
-        word = self._inbox.take(SLOT.size)
-        return None if word is None else int(SLOT.unpack(word)[0])
+        os._exit(0)  # even while a batch is received or rendered: nothing waits for it any more
 
 
 def _failure(error: Exception) -> ClientError:
@@ -114,27 +100,21 @@ def _failure(error: Exception) -> ClientError:
     return ClientError(f"the loader's process failed: {type(error).__name__}: {said}")
 
 
-def main(descriptor: int) -> None:
-    """Serve the socket that the trainer passed on as a file descriptor."""
-    # Ctrl-C and a scheduler's stop reach the whole process group; the trainer decides when its loader ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with socket.socket(fileno=descriptor) as channel:
-        inbox = Inbox(channel)
-        body = inbox.frame()
-        if body is None:
-            return
-        job = LoaderJob.decode(body)
-        listener = Listener(inbox)
-        listener.start()
-        try:
-            serve(job, channel, listener.grants)
-        except ConnectionError:
-            return  # of this socket: the trainer is gone, and nobody to tell; the client's own come as ClientError
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised in the trainer
-            with suppress(ConnectionError):  # of a trainer that is gone by now
-                channel.sendall(error_frame(_failure(error)))
+def serve(trainer: FrameSocket) -> None:
+    """Load the batches of the job that the trainer sends first."""
+    message = trainer.read()
+    if message is None:
+        return
+    job = LoaderJob.decode(message)
+    listener = Listener(trainer)
+    listener.start()
+    try:
+        load(job, trainer, listener.grants)
+    except ConnectionError:
+        raise  # of the socket to the trainer; those of the client are ClientErrors
+    except Exception as error:  # noqa: BLE001 - raised again in the trainer
+        trainer.send(encode_error(_failure(error)))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    run_child(serve)

@@ -22,8 +22,8 @@ from client import (
     ServerUnavailableError,
 )
 from client import errors as client_errors
-from client.loading.messages import ERRORS, error_frame, read_token
-from sampler.wire.messages import encode_error
+from client.loading.messages import ERRORS, encode_error, read_token
+from sampler.wire.messages import encode_error as encode_wire_error
 from tests.support.loading import STREAM, TRAINER, load, process_of, steps
 from tests.support.paths import ROOT
 from tests.support.processes import unmeasured_environment
@@ -61,7 +61,7 @@ def test_a_process_that_dies_each_time_is_told(small: ScriptedServer, monkeypatc
         assert next(loaded).step == 0
         for _ in range(2):  # what was received before may still be handed out
             next(loaded)
-        monkeypatch.setattr("client.loading.trainer.process.sys.executable", "/bin/false")
+        monkeypatch.setattr("sampler.ipc.child_process.sys.executable", "/bin/false")
         process_of(loaded).kill()
         with pytest.raises(ClientError, match=r"process ended with status 1 before step \d, 3 times in a row"):
             list(islice(loaded, 4))
@@ -82,7 +82,7 @@ def test_another_client_in_the_current_folder_is_none_of_the_loaders(small: Scri
 
 
 def test_a_process_that_cannot_be_started_is_told(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("client.loading.trainer.process.sys.executable", "/nowhere/python")
+    monkeypatch.setattr("sampler.ipc.child_process.sys.executable", "/nowhere/python")
     with load_open(small.url) as loaded, pytest.raises(ClientError, match="did not start: No such file"):
         next(loaded)
 
@@ -99,7 +99,7 @@ def test_a_sample_that_cannot_be_made_is_told_with_index_and_file(small: Scripte
     def fail(asked: Asked) -> Answer:
         what = {"type": "urn:image", "title": "image", "status": 500, "detail": "image 3 (a.jpg): missing",
                 "index": 3, "file": "a.jpg"}  # fmt: skip
-        return Answer([*small.messages(asked, 0), encode_error(what)])
+        return Answer([*small.messages(asked, 0), encode_wire_error(what)])
 
     small.script("/v1/stream", fail)
     with load_open(small.url, stop=4) as loaded:
@@ -156,6 +156,6 @@ def test_every_error_of_the_client_comes_through_whole() -> None:
         error.request_id, error.attempts = "r1", 3
         vars(error).update(dict.fromkeys(set(vars(error)) - {"request_id", "attempts", "problem"}, "an attribute"))
         with pytest.raises(kind) as caught:
-            read_token(error_frame(error)[4:])
+            read_token(encode_error(error))
         assert type(caught.value) is kind
         assert (str(caught.value), vars(caught.value)) == (str(error), vars(error))

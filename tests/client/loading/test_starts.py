@@ -58,7 +58,7 @@ def test_where_there_is_no_memory_for_slots_it_is_said_how_much_is_needed(
 
 
 @pytest.mark.parametrize(
-    "place", ["client.loading.trainer.process.Inbox", "client.loading.trainer.supervisor.SlotSource._grant"]
+    "place", ["sampler.ipc.child_process.FrameSocket", "client.loading.trainer.supervisor.SlotSource._grant"]
 )
 def test_an_interrupt_while_the_process_starts_leaves_none(
     small: ScriptedServer, monkeypatch: pytest.MonkeyPatch, place: str

@@ -31,8 +31,9 @@ def write_sample(memory, position, dataset, config, categories, key, **manner):
     return honest(memory, position, dataset, config, categories, key, **manner)
 
 run_writer.write_sample = write_sample
-from service.workers.main import main
-main(int(sys.argv[1]))
+from sampler.ipc.child_process import run_child
+from service.workers.main import serve
+run_child(serve)
 """
 """A worker that ends at image 2."""
 
@@ -104,7 +105,7 @@ def test_a_stop_waits_for_a_worker_that_is_being_ended(
         process.suspend()
         (seat,) = pool._seats
         assert seat.process is not None
-        seat.process._transport.close()
+        seat.process._frames.close()
         while pool.alive:
             await asyncio.sleep(0.01)
         await pool.stop()

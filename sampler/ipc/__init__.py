@@ -1,0 +1,1 @@
+"""Child processes and the messages exchanged with them."""

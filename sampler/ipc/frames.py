@@ -1,0 +1,158 @@
+"""Length-prefixed messages on a stream socket.
+
+    frame:  ┌──────────────────┬───────────────┐
+            │ length N, uint32 │ body, N bytes │   little-endian
+            └──────────────────┴───────────────┘
+
+`FrameSocket` is for blocking code, `AsyncFrameSocket` for an event loop.
+"""
+
+import asyncio
+import select
+import socket
+import struct
+from collections.abc import Callable
+from typing import Self, cast
+
+LENGTH = struct.Struct("<I")
+
+READ_SIZE = 1 << 16
+"""Bytes requested from the socket at once. One call should get a whole frame: in a busy process, each call costs a wait
+for the interpreter lock."""
+
+CHECK_SECONDS = 2.0
+"""Interval of the check whether the peer still runs."""
+
+
+def encode_frame(body: bytes) -> bytes:
+    """Return the frame of a message."""
+    return LENGTH.pack(len(body)) + body
+
+
+class FrameBuffer:
+    """Splits received bytes into frames, however the socket cut them."""
+
+    def __init__(self) -> None:
+        self._unread = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Add received bytes."""
+        self._unread += data
+
+    def next(self) -> bytes | None:
+        """Remove and return the next complete body; None if there is none yet."""
+        if len(self._unread) < LENGTH.size:
+            return None
+        end = LENGTH.size + LENGTH.unpack_from(self._unread)[0]
+        if len(self._unread) < end:
+            return None
+        with memoryview(self._unread) as unread:
+            body = bytes(unread[LENGTH.size : end])
+        del self._unread[:end]
+        return body
+
+
+class FrameSocket:
+    """Sends and receives frames, blocking. One thread may read while another sends."""
+
+    def __init__(self, channel: socket.socket, peer_alive: Callable[[], bool] | None = None) -> None:
+        """Use `channel`, which nothing else may read from.
+
+        Args:
+            channel: a connected stream socket; the caller closes it.
+            peer_alive: called every few seconds while nothing arrives. Needed where a third process may hold the
+                peer's end open, so that the peer's exit does not end the connection.
+        """
+        self._channel = channel
+        self._peer_alive = peer_alive
+        self._received = FrameBuffer()
+        self._poll = select.poll()  # not select(), which refuses descriptors above 1023
+        self._poll.register(channel, select.POLLIN)
+
+    def send(self, body: bytes) -> None:
+        """Send a message. Raises ConnectionError if the peer is gone."""
+        self._channel.sendall(encode_frame(body))
+
+    def read(self) -> bytes | None:
+        """Wait for the next message; None if the peer is gone."""
+        while (body := self._received.next()) is None:
+            if not self._wait():
+                return None
+            try:
+                data = self._channel.recv(READ_SIZE)
+            except ConnectionError:
+                return None
+            if not data:
+                return None
+            self._received.feed(data)
+        return body
+
+    def _wait(self) -> bool:
+        """Wait until the socket is readable (True) or the peer is gone (False)."""
+        if self._peer_alive is not None:
+            while not self._poll.poll(CHECK_SECONDS * 1000):
+                if not self._peer_alive():
+                    return False
+        return True
+
+
+class AsyncFrameSocket(asyncio.Protocol):
+    """Sends and receives frames on an event loop. One task at a time may read."""
+
+    def __init__(self) -> None:
+        self._received = FrameBuffer()
+        self._changed: asyncio.Future[None] | None = None
+        self._transport: asyncio.WriteTransport | None = None
+        self._ended = False
+        self._error: Exception | None = None
+
+    @classmethod
+    async def connect(cls, channel: socket.socket) -> Self:
+        """Take over a connected Unix stream socket."""
+        try:
+            _, frames = await asyncio.get_running_loop().create_unix_connection(cls, sock=channel)
+        except BaseException:
+            channel.close()
+            raise
+        return frames
+
+    def send(self, body: bytes) -> None:
+        """Queue a message. Does nothing if the peer is gone, which `read` reports."""
+        # uvloop raises on a write to a socket that it has just found broken.
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(encode_frame(body))
+
+    async def read(self) -> bytes | None:
+        """Wait for the next message; None if the peer is gone. Raises OSError if the socket fails otherwise."""
+        while (body := self._received.next()) is None:
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                return None
+            self._changed = asyncio.get_running_loop().create_future()
+            await self._changed
+        return body
+
+    def close(self) -> None:
+        """Close the socket. Call it in the event loop."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        self._transport = cast(asyncio.WriteTransport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        self._received.feed(data)
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        self._ended = True
+        self._error = None if isinstance(exc, ConnectionError) else exc
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
