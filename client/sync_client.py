@@ -14,7 +14,7 @@ from client.protocol.requests import BatchRequest, Request, StreamRequest, batch
 from client.protocol.responses import checked, translated
 from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
 from client.protocol.session import HEADERS, Body, Contact, Conversation, Delivery, Probe, SpecDocument
-from client.transport.http_transport import receiver, transport_for
+from client.transport import receiver, transport_for
 from sampler.array_table import Layout
 from sampler.wire.spec import ServiceSpec
 
@@ -206,7 +206,7 @@ class _Link:
         self._http = http
         self._delivery = delivery
         self._response: httpx.Response | None = None
-        self._receive: Callable[..., int] | None = None
+        self._receive: Callable[[memoryview], int] | None = None
 
     def next(self) -> PackedBatch | None:
         """Make one attempt at the next batch. None: all were handed over."""
@@ -229,7 +229,7 @@ class _Link:
                     return None
                 self._response = _open(self._http, self._delivery)
                 self._receive = receiver(self._response)
-            count = self._receive(*self._delivery.buffers())
+            count = self._receive(self._delivery.buffer())
             if count:
                 self._delivery.advance(count)
             else:

@@ -158,7 +158,7 @@ class Delivery:
 
         delivery.outgoing()      the HTTP request for the batches not handed over yet
         delivery.begin(headers)  an answer with status 200 has begun
-        delivery.buffers()       where its next bytes belong, and those after them
+        delivery.buffer()        where its next bytes belong
         delivery.advance(count)  that many have been put there; or `delivery.feed(chunk)` in place of both
         delivery.take()          the next whole and checked batch among them, or None: more bytes are needed
         delivery.end()           the answer ended
@@ -214,15 +214,12 @@ class Delivery:
         require_type(headers, MEDIA_TYPE, self.place)
         self.place.in_body = True
 
-    def buffers(self) -> tuple[memoryview, ...]:
-        """Return where the next bytes of the answer belong, and those after them, if that is known.
-
-        To be called when `take` has nothing more.
-        """
-        return self._reader.buffers()
+    def buffer(self) -> memoryview:
+        """Return where the next bytes of the response belong. Call this when `take` has returned None."""
+        return self._reader.buffer()
 
     def advance(self, count: int) -> None:
-        """Say that `count` bytes were put into `buffers`."""
+        """Say that `count` bytes were put into `buffer`."""
         self._bytes += count
         self._whole = self._reader.advance(count)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from client.transport.http_transport import DirectTransport, receiver
+from client.transport import DirectTransport, receiver
 from tests.support.raw_server import BODY, CHUNKED, GOOD, always, raw_server, received, with_length
 
 pytest_plugins = ["tests.support.direct_http"]
@@ -122,6 +122,48 @@ class TestConnections:
             assert [type(error) for error in errors] == [httpx.RemoteProtocolError]
             with httpx.Client(transport=transport) as late, pytest.raises(httpx.ConnectError, match="closed"):
                 late.get(url)
+
+
+class TestResponses:
+    @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+    def test_the_last_line_of_the_head_may_end_either_way(self, http: httpx.Client, line_end: bytes) -> None:
+        lines = [b"HTTP/1.1 200 OK", b"A: b", b"Content-Length: 2", b"", b"ok"]
+        with raw_server(always(line_end.join(lines))) as server:
+            response = http.get(f"http://127.0.0.1:{server.port}/")
+            assert (response.reason_phrase, response.headers["a"], response.content) == ("OK", "b", b"ok")
+
+    def test_interim_responses_are_skipped(self, http: httpx.Client) -> None:
+        interim = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
+        with raw_server(always(interim + with_length(b"ok"))) as server:
+            assert [http.get(f"http://127.0.0.1:{server.port}/").content for _ in range(2)] == [b"ok"] * 2
+            assert server.connections == 1
+        endless = always(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 50)
+        with raw_server(endless) as server, pytest.raises(httpx.RemoteProtocolError, match="interim responses"):
+            http.get(f"http://127.0.0.1:{server.port}/")
+
+    def test_bytes_after_a_response_are_not_taken_for_the_next_response(self, http: httpx.Client) -> None:
+        for stray in (with_length(b"ok") + with_length(b"stray"), CHUNKED + b"2\r\nok\r\n0\r\n\r\nstray"):
+            with raw_server(always(stray)) as server:
+                url = f"http://127.0.0.1:{server.port}/"
+                assert [http.get(url).content for _ in range(3)] == [b"ok"] * 3
+
+    @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+    def test_a_status_without_a_body_ends_with_its_head(self, http: httpx.Client, status: bytes) -> None:
+        with raw_server(always(b"HTTP/1.1 %s\r\nContent-Length: 12\r\n\r\n" % status)) as server:
+            url = f"http://127.0.0.1:{server.port}/"
+            assert [http.get(url).content for _ in range(2)] == [b""] * 2
+            assert server.connections == 1
+
+    def test_a_response_to_head_has_no_body(self, http: httpx.Client) -> None:
+        with raw_server(always(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n")) as server:
+            assert http.head(f"http://127.0.0.1:{server.port}/").content == b""
+
+    @pytest.mark.parametrize("headers", [{"A": "b\r\nC: d"}, {"A\nB": "c"}])
+    def test_a_header_cannot_add_a_second_request(self, http: httpx.Client, headers: dict[str, str]) -> None:
+        with raw_server(always(with_length(b"ok"))) as server:
+            with pytest.raises(httpx.LocalProtocolError, match="Invalid header"):
+                http.get(f"http://127.0.0.1:{server.port}/", headers=headers)
+            assert server.requests == []
 
 
 def self_signed(folder: Path) -> tuple[ssl.SSLContext, Path]:

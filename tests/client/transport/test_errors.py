@@ -36,8 +36,18 @@ class TestErrors:
             with pytest.raises(httpx.RemoteProtocolError, match=cause):
                 http.get(url)
 
-    @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n"])
-    def test_what_is_no_answer(self, http: httpx.Client, answer: bytes) -> None:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"",
+            b"SSH-2.0-x\r\n",
+            b"HTTP/2.0 200 OK\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n",
+            b"HTTP/1.1 200 OK\r\n" + b"a" * (1 << 17),
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        ],
+    )
+    def test_bytes_that_are_no_response(self, http: httpx.Client, answer: bytes) -> None:
         with raw_server(always(answer, end=True)) as server, pytest.raises(httpx.RemoteProtocolError):
             http.get(f"http://127.0.0.1:{server.port}/")
 

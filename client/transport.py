@@ -1,0 +1,376 @@
+"""The client's HTTP transport: bodies are received straight into the reader's memory.
+
+httpx delivers a body as new bytes objects, which must then be copied to where they belong. Here `http.client` sends the
+request and parses the response's head, and the body goes from the socket into memory of the reader's choice. Otherwise
+this is an ordinary httpx transport that raises httpx's errors.
+"""
+
+import http.client
+import select
+import socket
+import ssl
+import string
+import threading
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from time import monotonic
+from urllib.parse import urlsplit
+from weakref import WeakSet
+
+import httpx
+
+MAX_IDLE = 20
+IDLE_SECONDS = 5.0
+"""How long an idle connection is kept. The same as in httpx: routers drop connections that are silent for longer."""
+
+PORTS = {"http": 80, "https": 443}
+
+PIECE_BYTES = 64 << 10
+"""Size of the pieces when a body is iterated over."""
+
+MAX_LINE_BYTES = 16 << 10
+"""Longest accepted line between chunks."""
+
+MAX_TRAILERS = 100
+MAX_INTERIM = 20
+"""Interim (1xx) responses accepted before the final one."""
+
+HEX_DIGITS = frozenset(string.hexdigits.encode())
+FRAMING_HEADERS = (b"transfer-encoding", b"content-length")
+"""Request headers that this transport writes itself."""
+
+RECEIVE_INTO = "receive_into"
+"""Response extension with the function that receives the body: it takes a memoryview and returns a byte count."""
+
+
+class StaleConnectionError(Exception):
+    """The server closed a reused connection before it sent any byte of the response."""
+
+
+class DirectTransport(httpx.BaseTransport):
+    """A transport whose response bodies can be received into given memory.
+
+    `response.extensions["receive_into"](memory)` fills a writable memoryview with the next bytes of the body, as they
+    are on the wire. It returns how many bytes it received, or 0 at the end of the body.
+
+    Connections are kept alive and reused. Several threads may share a transport; the number of open connections is
+    not limited. If a reused connection turns out to be closed, the request is sent once more on a new one, so requests
+    must be safe to repeat, as all requests of this client are.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[_Connection] = []
+        self._busy: WeakSet[_Connection] = WeakSet()  # weak, so that an abandoned response frees its connection
+        self._ssl_context: ssl.SSLContext | None = None
+        self._closed = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, and return the response once its headers have arrived. Raises httpx's errors."""
+        scheme = request.url.scheme
+        if scheme not in PORTS:
+            raise httpx.UnsupportedProtocol(f"scheme {scheme!r}: expected http or https")
+        if not isinstance(request.stream, httpx.SyncByteStream):
+            raise httpx.LocalProtocolError("an asynchronous request body: expected a synchronous one")
+        body = b"".join(request.stream)
+        origin = (scheme, request.url.raw_host.decode("ascii"), request.url.port or PORTS[scheme])
+        idle = self._take_idle(origin)
+        if idle is not None:
+            with suppress(StaleConnectionError):
+                return self._respond(idle, request, body)
+        return self._respond(self._connect(origin, request), request, body)
+
+    def close(self) -> None:
+        """Close idle connections and break those in use; threads that wait for data get an error."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            busy = list(self._busy)
+        for connection in idle:
+            connection.close()
+        for connection in busy:
+            connection.shut_down()
+
+    def _respond(self, connection: "_Connection", request: httpx.Request, body: bytes) -> httpx.Response:
+        try:
+            response = connection.exchange(request, body)
+        except BaseException:
+            self._release(connection, reusable=False)
+            raise
+        stream = DirectBody(response, lambda reusable: self._release(connection, reusable))
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.getheaders()]
+        extensions = {
+            "http_version": b"HTTP/1.0" if response.version == 10 else b"HTTP/1.1",
+            "reason_phrase": response.reason.encode("latin-1"),
+            RECEIVE_INTO: stream.receive_into,
+        }
+        return httpx.Response(response.status, headers=headers, stream=stream, extensions=extensions)
+
+    def _take_idle(self, origin: tuple[str, str, int]) -> "_Connection | None":
+        """Return the idle connection that was used last and still looks usable; close those that do not."""
+        while True:
+            with self._lock:
+                found = next((idle for idle in reversed(self._idle) if idle.origin == origin), None)
+                if found is None:
+                    return None
+                self._idle.remove(found)
+                self._busy.add(found)
+            if found.usable:
+                return found
+            self._release(found, reusable=False)
+
+    def _connect(self, origin: tuple[str, str, int], request: httpx.Request) -> "_Connection":
+        timeout = request.extensions.get("timeout", {}).get("connect")
+        connection = _Connection(origin, timeout, self._trust() if origin[0] == "https" else None)
+        with self._lock:
+            if not self._closed:
+                self._busy.add(connection)
+                return connection
+        connection.close()
+        raise httpx.ConnectError("the transport is closed")
+
+    def _release(self, connection: "_Connection", reusable: bool) -> None:
+        with self._lock:
+            self._busy.discard(connection)
+            keep = reusable and not self._closed
+            if keep:
+                connection.idle_since = monotonic()
+                self._idle.append(connection)
+            surplus = [self._idle.pop(0)] if len(self._idle) > MAX_IDLE else []
+        for unwanted in surplus if keep else [connection, *surplus]:
+            unwanted.close()
+
+    def _trust(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._ssl_context is None:
+                self._ssl_context = httpx.create_ssl_context()
+                self._ssl_context.set_alpn_protocols(["http/1.1"])
+            return self._ssl_context
+
+
+class _Connection:
+    """An open connection to (scheme, host, port)."""
+
+    def __init__(self, origin: tuple[str, str, int], timeout: float | None, trust: ssl.SSLContext | None) -> None:
+        _, host, port = origin
+        self.origin = origin
+        self.idle_since: float | None = None
+        self._http = (
+            http.client.HTTPConnection(host, port, timeout=timeout)
+            if trust is None
+            else http.client.HTTPSConnection(host, port, timeout=timeout, context=trust)
+        )
+        try:
+            self._http.connect()
+        except TimeoutError as error:
+            raise httpx.ConnectTimeout(str(error) or "timed out") from error
+        except (OSError, ValueError) as error:
+            raise httpx.ConnectError(str(error)) from error
+        self._socket: socket.socket = self._http.sock  # http.client drops its own reference with the last response
+
+    @property
+    def usable(self) -> bool:
+        """Whether an idle connection looks usable: recently used and nothing to read, not even the end."""
+        if self.idle_since is None or monotonic() - self.idle_since >= IDLE_SECONDS:
+            return False
+        poll = select.poll()
+        try:
+            poll.register(self._socket, select.POLLIN)
+            return not poll.poll(0)
+        except (OSError, ValueError):
+            return False
+
+    def exchange(self, request: httpx.Request, body: bytes) -> http.client.HTTPResponse:
+        """Send a request and read the head of the response. Raises `StaleConnectionError` and httpx's errors."""
+        timeout: Mapping[str, float | None] = request.extensions.get("timeout", {})
+        send_error = self._send(request, body, timeout.get("write"))
+        try:
+            self._socket.settimeout(timeout.get("read"))
+            return self._final_response()
+        except TimeoutError as error:
+            raise httpx.ReadTimeout(str(error) or "timed out") from error
+        except (http.client.HTTPException, OSError, ValueError) as error:
+            if self.idle_since is not None and isinstance(error, ConnectionError):
+                raise StaleConnectionError from error
+            if send_error is not None:
+                raise httpx.WriteError(str(send_error)) from send_error
+            kind = httpx.RemoteProtocolError if isinstance(error, http.client.HTTPException) else httpx.ReadError
+            raise kind(str(error) or type(error).__name__) from error
+
+    def _send(self, request: httpx.Request, body: bytes, timeout: float | None) -> OSError | None:
+        """Send a request. Returns an error other than a timeout: the server may have responded before it."""
+        headers = [(name, value) for name, value in request.headers.raw if name.lower() not in FRAMING_HEADERS]
+        if body or "content-length" in request.headers:
+            headers.append((b"Content-Length", b"%d" % len(body)))
+        try:
+            self._socket.settimeout(timeout)
+            path = request.url.raw_path.decode("ascii")
+            self._http.putrequest(request.method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in headers:
+                self._http.putheader(name, value)
+            self._http.endheaders(body or None)
+        except TimeoutError as error:
+            raise httpx.WriteTimeout(str(error) or "timed out") from error
+        except (http.client.HTTPException, ValueError) as error:
+            raise httpx.LocalProtocolError(str(error)) from error
+        except OSError as error:
+            return error
+        return None
+
+    def _final_response(self) -> http.client.HTTPResponse:
+        response = self._http.getresponse()
+        for _ in range(MAX_INTERIM):
+            if response.status >= 200:
+                coding = response.getheader("transfer-encoding")
+                if coding is not None and not response.chunked:
+                    raise http.client.HTTPException(f"transfer coding {coding!r}: expected chunked")
+                return response
+            # `begin` skips status 100 itself, and reads another head once there are no headers.
+            response.headers = None  # type: ignore[assignment] # as in a response that has not begun
+            response.begin()
+        raise http.client.HTTPException(f"more than {MAX_INTERIM} interim responses")
+
+    def shut_down(self) -> None:
+        """Close the connection, even while another thread waits for data on it."""
+        with suppress(OSError):  # already broken or closed
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.shut_down()
+        self._http.close()
+        self._socket.close()
+
+
+class DirectBody(httpx.SyncByteStream):
+    """The body of a response. `receive_into` fills given memory; iterating yields pieces.
+
+    Raises `httpx.ReadTimeout`, `httpx.ReadError`, and `httpx.RemoteProtocolError` for a truncated or malformed body.
+    """
+
+    def __init__(self, response: http.client.HTTPResponse, release: Callable[[bool], None]) -> None:
+        """release: called once with whether the connection can be reused."""
+        self._response = response
+        self._file = response.fp
+        self._chunked: bool = response.chunked
+        self._left = 0 if self._chunked else response.length  # bytes of the chunk or body; None: until the end
+        self._reusable = not response.will_close
+        self._inside = False
+        self._release: Callable[[bool], None] | None = release
+
+    def receive_into(self, memory: memoryview) -> int:
+        """Receive the next bytes of the body: as many as are available, at least 1; 0 at the end of the body.
+
+        memory: writable, at least one byte.
+        """
+        try:
+            return self._receive(memory)
+        except TimeoutError as error:
+            self.close()
+            raise httpx.ReadTimeout(str(error) or "timed out") from error
+        except http.client.HTTPException as error:
+            self.close()
+            raise httpx.RemoteProtocolError(str(error)) from error
+        except (OSError, ValueError) as error:  # ValueError: the body is closed
+            self.close()
+            raise httpx.ReadError(str(error)) from error
+
+    def _receive(self, memory: memoryview) -> int:
+        if self._left == 0 and not (self._chunked and self._next_chunk()):
+            self._end(self._reusable)
+            return 0
+        if self._left is not None and len(memory) > self._left:
+            memory = memory[: self._left]
+        count: int = self._file.readinto1(memory)
+        if self._left is not None:
+            if not count:
+                raise http.client.HTTPException("the connection ended inside a body")
+            self._left -= count
+        elif not count:
+            self._end(False)
+        return count
+
+    def _next_chunk(self) -> bool:
+        """Read the lines between two chunks; return whether there is another chunk."""
+        if self._inside and self._file.read(2) != b"\r\n":
+            raise http.client.HTTPException("a chunk without its end: truncated, or its length is wrong")
+        self._inside = True
+        line = self._line()
+        size = line.partition(b";")[0].strip()
+        if not 0 < len(size) <= 16 or not HEX_DIGITS.issuperset(size):
+            raise http.client.HTTPException(f"chunk length {line[:20]!r}: expected a hexadecimal number")
+        self._left = int(size, 16)
+        if self._left:
+            return True
+        for _ in range(MAX_TRAILERS):
+            if self._line() in (b"\r\n", b"\n"):
+                return False
+        raise http.client.HTTPException(f"more than {MAX_TRAILERS} trailers after a body")
+
+    def _line(self) -> bytes:
+        line: bytes = self._file.readline(MAX_LINE_BYTES)
+        if not line.endswith(b"\n"):
+            raise http.client.HTTPException("a line without its end between chunks: truncated or malformed")
+        return line
+
+    def _end(self, reusable: bool) -> None:
+        self._left, self._chunked = 0, False
+        release, self._release = self._release, None
+        if release is not None:
+            self._response.close()
+            release(reusable)
+
+    def __iter__(self) -> Iterator[bytes]:
+        memory = bytearray(PIECE_BYTES)
+        while count := self.receive_into(memoryview(memory)):
+            yield bytes(memory[:count])
+
+    def close(self) -> None:
+        """Release the connection; unless the body was read to its end, the connection is closed."""
+        release, self._release = self._release, None
+        if release is not None:
+            release(False)
+            self._response.close()
+
+
+def transport_for(url: str) -> httpx.BaseTransport | None:
+    """Return the transport for a server, or None (httpx's own) if a proxy applies to the URL."""
+    return None if proxy_applies(url) else DirectTransport()
+
+
+def proxy_applies(url: str) -> bool:
+    """Whether the environment or the system names a proxy for a URL."""
+    parts = urlsplit(url)
+    proxies = urllib.request.getproxies()
+    named = proxies.get(parts.scheme) or proxies.get("all")
+    return bool(named) and not urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2])
+
+
+def receiver(response: httpx.Response) -> Callable[[memoryview], int]:
+    """Return the function that receives a response's body, whatever its transport.
+
+    It fills a writable memoryview with the next bytes and returns how many: at least one, or 0 at the end. A body
+    with a content coding is decoded by httpx.
+    """
+    direct: Callable[[memoryview], int] | None = response.extensions.get(RECEIVE_INTO)
+    if direct is not None and response.headers.get("content-encoding", "identity") == "identity":
+        return direct
+    return _Pieces(response.iter_bytes()).receive_into
+
+
+class _Pieces:
+    """A body that arrives in pieces and is copied into the reader's memory."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._rest = memoryview(b"")
+
+    def receive_into(self, memory: memoryview) -> int:
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = memoryview(piece)
+        count = min(len(memory), len(self._rest))
+        memory[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
