@@ -2,7 +2,7 @@
 #
 #   PYTHON=…   the Python that .venv is made with (otherwise the first of python3, python3.13, … that is new enough)
 #   TORCH=1    install PyTorch too, so that the tests about tensors run
-#   PUBLISH=1  put the table and picture of `make bench` into the README
+#   PUBLISH=1  write the table and chart of `make bench` into docs/performance
 #   JOBS=3     processes that run tests: one more than two processors, for many tests wait for a server to start
 
 PYTHON ?=
@@ -31,7 +31,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve bench test lint format lock clean
+.PHONY: help setup demo serve bench docs test lint format lock clean
 
 help: ## Show what can be made
 	@echo "make …"
@@ -45,6 +45,9 @@ serve: $(READY) ## Serve batches on http://127.0.0.1:8000 until Ctrl-C; SAMPLER_
 
 bench: $(READY) ## Measure each part beside its own limit, in one table and picture (minutes; status 1 when one misses its bound)
 	@$(BIN)/python -m benchmarks $(if $(PUBLISH),--publish)
+
+docs: $(READY) ## Build the documentation into site/
+	@$(BIN)/zensical build --strict
 
 test: lint ## All checks: lint, types, tests, coverage (TORCH=1 for the tests about tensors)
 	@echo "tests, with branch coverage"
@@ -70,7 +73,7 @@ lock: $(BIN)/pip ## Choose the versions in requirements.lock anew
 	@echo "requirements.lock holds $$(wc -l < requirements.lock | tr -d ' ') packages"
 
 clean: ## Remove all that was made here: .venv, demo-output, caches
-	@rm -rf $(VENV) demo-output build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache \
+	@rm -rf $(VENV) demo-output site .cache build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache \
 		.ruff_cache
 	@find saccade_sampler sampler service client tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 

@@ -22,9 +22,11 @@ from benchmarks.table import markdown, put_into, terminal_table
 from sampler.cpus import processors
 
 HERE = Path(__file__).resolve().parent
-README = HERE.parent / "README.md"
 PUBLISHED = HERE / "published.json"
-"""What the README shows, with its picture beside it."""
+"""The rows that the performance page shows."""
+
+PAGE = HERE.parent / "docs" / "performance.md"
+"""The page with the published table. Its chart is the `.png` file next to it."""
 
 PARTS = ("sampler", "service", "delivery", "loader", "index", "scale")
 
@@ -33,7 +35,7 @@ def main(
     out: Annotated[Path, typer.Option(help="The JSON file to write; the picture goes beside it.")] = HERE
     / "results.json",
     only: Annotated[list[str] | None, typer.Option(help=f"Measure only this part ({', '.join(PARTS)}).")] = None,
-    publish: Annotated[bool, typer.Option("--publish", help="Put table and picture into the README too.")] = False,
+    publish: Annotated[bool, typer.Option("--publish", help="Write table and chart into docs/ too.")] = False,
 ) -> None:
     """Measure every row beside its limit."""
     unknown = set(only or ()) - set(PARTS)
@@ -45,13 +47,14 @@ def main(
     machine = f"{_processor()}, {processors()} processors, Python {platform.python_version()}"
     title = f"on {source}; {machine}"
     console.print(terminal_table(found, title))
-    files = [out, PUBLISHED] if publish else [out]
-    for file in files:
-        file.write_text(json.dumps(_document(found, source, machine), indent=1) + "\n")
-        draw(found, title, file.with_suffix(".png"))
+    document = json.dumps(_document(found, source, machine), indent=1) + "\n"
+    out.write_text(document)
+    draw(found, title, out.with_suffix(".png"))
     if publish:
-        put_into(README, f"Measured {date.today()} {title}.\n\n{markdown(found)}")
-    console.print(f"written to {', '.join(map(str, files))}, each with its picture", soft_wrap=True)
+        PUBLISHED.write_text(document)
+        draw(found, title, PAGE.with_suffix(".png"))
+        put_into(PAGE, f"Measured {date.today()} {title}.\n\n{markdown(found)}")
+    console.print(f"written to {', '.join(map(str, [out, PUBLISHED, PAGE] if publish else [out]))}", soft_wrap=True)
     if not all(row.met for row in found):
         raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""The rows as a table: for the terminal, and for the README."""
+"""The rows as a table: for the terminal, and for the performance page."""
 
 import re
 from pathlib import Path
@@ -29,17 +29,17 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def markdown(rows: list[Row]) -> str:
-    """Return the table for the README."""
+    """Return the table as Markdown."""
     lines = [HEAD, tuple("---" for _ in HEAD), *(cells(row) for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def put_into(readme: Path, text: str) -> None:
-    """Replace what stands between the README's benchmark marks. Raises ValueError where it has none."""
-    before = readme.read_text(encoding="utf-8")
+def put_into(page: Path, text: str) -> None:
+    """Replace the text between a page's benchmark comments. Raises ValueError if it has none."""
+    before = page.read_text(encoding="utf-8")
     if not PLACE.search(before):
-        raise ValueError(f"{readme}: expected the marks <!-- benchmarks --> and <!-- /benchmarks -->")
-    readme.write_text(PLACE.sub(lambda _: text, before), encoding="utf-8")
+        raise ValueError(f"{page}: add the lines <!-- benchmarks --> and <!-- /benchmarks --> where the table belongs")
+    page.write_text(PLACE.sub(lambda _: text, before), encoding="utf-8")
 
 
 def _number(value: float) -> str:

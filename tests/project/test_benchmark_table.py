@@ -1,4 +1,4 @@
-"""What the benchmark shows is what it measured: ratios of runs, the table, the picture, the README."""
+"""The benchmark shows what it measured: ratios of runs, table, chart, performance page."""
 
 import json
 from pathlib import Path
@@ -54,26 +54,26 @@ def test_the_picture_has_a_bar_for_every_row(tmp_path: Path) -> None:
     assert {(0x2F, 0x7D, 0x6D), (0xC4, 0x51, 0x3A)} <= colours
 
 
-def test_the_readme_takes_the_table_between_its_marks(tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- benchmarks -->\nold\n<!-- /benchmarks -->\nafter\n", encoding="utf-8")
-    put_into(readme, markdown([MET]))
-    text = readme.read_text(encoding="utf-8")
+def test_a_page_takes_the_table_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text("before\n<!-- benchmarks -->\nold\n<!-- /benchmarks -->\nafter\n", encoding="utf-8")
+    put_into(page, markdown([MET]))
+    text = page.read_text(encoding="utf-8")
     assert text.startswith("before\n<!-- benchmarks -->\n| row |")
     assert "old" not in text
     assert text.endswith("| met |\n<!-- /benchmarks -->\nafter\n")
-    readme.write_text("no marks", encoding="utf-8")
-    with pytest.raises(ValueError, match="expected the marks"):
-        put_into(readme, "text")
+    page.write_text("no marks", encoding="utf-8")
+    with pytest.raises(ValueError, match="add the lines <!-- benchmarks -->"):
+        put_into(page, "text")
 
 
-def test_the_readme_shows_the_published_numbers_and_names_the_machine() -> None:
+def test_the_performance_page_shows_the_published_numbers_and_names_the_machine() -> None:
     document = json.loads((ROOT / "benchmarks/published.json").read_text(encoding="utf-8"))
     rows = [Row.of(fields) for fields in document["rows"]]
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert markdown(rows) in readme
-    assert document["machine"] in readme
-    assert "(benchmarks/published.png)" in readme
+    page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    assert markdown(rows) in page
+    assert document["machine"] in page
+    assert "(performance.png)" in page
 
 
 def test_small_boxes_are_small_and_lie_in_their_images(scenes: tuple[Path, Path], tmp_path: Path) -> None:

@@ -1,0 +1,185 @@
+"""README and documentation: their code runs, their commands exist, their tables are those of the program."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from service.errors.problems import TITLES
+from service.routes import batches, debug, status
+from service.settings import FILE_VARIABLE, PREFIX, Settings
+from tests.support.docs import HOST, PAGES, Block, blocks, shell_lines, table
+from tests.support.live_server import LiveServer
+from tests.support.paths import ROOT
+
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+TARGETS = set(re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE))
+
+COMPUTED = {"workers": "one per processor", "cache_dir": "the user's cache folder"}
+"""Defaults that depend on the machine."""
+
+PYTHON = blocks("python")
+TORCH = re.compile(r'\.torch\(|torch\.utils|device="cuda"')
+WITHOUT_TORCH = [block for block in PYTHON if "torch.utils" not in block.code]
+WITH_TORCH = [block for block in PYTHON if TORCH.search(block.code)]
+
+
+def run_example(block: Block, server: LiveServer) -> int:
+    """Run a block against a server, for two steps at most; return how often it called `train_step`."""
+    stop = "9_502" if "9_500" in block.code else "2"
+    code = block.code.replace(HOST, server.url).replace("500_000", stop).replace('"cuda"', '"cpu"')
+    calls: list[tuple[object, object]] = []
+    names = {"__name__": "example", "train_step": lambda xs, ys: calls.append((xs, ys))}
+    exec(compile(code, block.page, "exec"), names)
+    return len(calls)
+
+
+def expected_calls(block: Block) -> int:
+    return 2 if "train_step(" in block.code else 0
+
+
+@pytest.mark.parametrize("block", WITHOUT_TORCH, ids=lambda block: block.page)
+def test_python_examples_run_with_numpy(
+    block: Block, server: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = re.sub(r'^ *device="cuda".*\n', "", block.code, flags=re.MULTILINE).replace('batch.torch("cuda")', "batch")
+    assert run_example(Block(block.page, code), server) == expected_calls(block)
+
+
+@pytest.mark.parametrize("block", WITH_TORCH, ids=lambda block: block.page)
+def test_python_examples_run_with_pytorch(block: Block, server: LiveServer) -> None:
+    pytest.importorskip("torch", reason="the torch extra is not installed: make test TORCH=1")
+    assert run_example(block, server) == expected_calls(block)
+
+
+def test_the_examples_cover_the_ways_to_receive_batches() -> None:
+    code = "".join(block.code for block in PYTHON)
+    for name in ("loader(", ".stream(", ".batch(", "AsyncSamplerClient(", "load_state_dict(", "DataLoader("):
+        assert name in code
+    assert len(WITH_TORCH) >= 2
+
+
+def test_sampler_and_client_commands_do_what_the_pages_say(
+    server: LiveServer, scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
+) -> None:
+    annotations, images = scenes
+    settings = {"ANNOTATIONS": annotations, "IMAGES": images, "CACHE_DIR": cache_dir}
+    environment = os.environ | {f"{PREFIX}{name}": str(value) for name, value in settings.items()}
+    commands = [line for line in shell_lines("python -m") if "uvicorn" not in line]
+    assert {line.split()[3] for line in commands} == {"index", "verify", "fetch", "bench", "recipe", "replay"}
+    for line in dict.fromkeys(commands):
+        here = line.replace(HOST, server.url).replace("/data/coco/train2017", shlex.quote(str(images)))
+        here = here.replace("--seconds 10", "--seconds 0.5").replace("python", shlex.quote(sys.executable), 1)
+        done = subprocess.run(here, shell=True, cwd=tmp_path, env=environment | {"PYTHONPATH": str(ROOT)}, check=False,
+                              capture_output=True, text=True)  # fmt: skip
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    assert (tmp_path / "batch.npz").is_file()
+    assert len(list((tmp_path / "step-9500").glob("*.npz"))) == 48
+
+
+def test_two_layouts_of_a_step_are_files_of_the_same_bytes(server: LiveServer, tmp_path: Path) -> None:
+    commands = shell_lines("saccade-client", "cmp")
+    assert [line.split()[0] for line in commands] == ["saccade-client", "saccade-client", "cmp"]
+    for line in commands:
+        here = line.replace(HOST, server.url).replace("saccade-client", f"{shlex.quote(sys.executable)} -m client", 1)
+        done = subprocess.run(here, shell=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True,
+                              capture_output=True, text=True)  # fmt: skip
+    assert done.stdout == "the same\n"
+
+
+def test_every_curl_command_fetches_what_its_file_name_says(server: LiveServer) -> None:
+    kinds = {".png": "image/png", ".msgpack": "application/x-msgpack"}
+    commands = shell_lines("curl")
+    assert len(commands) >= 2
+    for line in commands:
+        _, _, file, url = shlex.split(line)
+        response = httpx.get(url.replace(HOST, server.url).replace("/197.png", "/10.png"), timeout=60)
+        assert (response.status_code, response.headers["content-type"]) == (200, kinds[Path(file).suffix])
+
+
+def test_every_shell_command_is_of_a_program_that_is_checked() -> None:
+    checked = (
+        "python -m",
+        "saccade-client",
+        "cmp ",
+        "curl ",
+        "make ",
+        "pip install",
+        "export ",
+        "COCO=/data/coco docker",
+    )
+    assert [line for line in shell_lines() if not line.startswith(checked)] == []
+
+
+def test_every_make_command_exists() -> None:
+    named = {line.split()[1] for line in shell_lines("make ")}
+    named |= {target for text in PAGES.values() for target in re.findall(r"`make ([a-z]+)", text)}
+    assert {"demo", "test", "serve", "lock", "setup", "docs", "bench"} <= named <= TARGETS
+
+
+def test_every_extra_to_install_exists() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {extra for text in PAGES.values() for extra in re.findall(r"'\.\[(\w+)\]'", text)}
+    assert {"server", "compiled", "torch"} <= named <= set(project["optional-dependencies"])
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {FILE_VARIABLE, "SAMPLER_VERSION"}
+    assert {name for text in PAGES.values() for name in re.findall(r"\bSAMPLER_[A-Z_]+[A-Z]", text)} <= known
+
+
+def test_make_alone_lists_every_command() -> None:
+    listed = subprocess.run(["make"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for target in TARGETS:
+        assert f"\n  {target} " in listed
+
+
+# --- tables ---
+
+
+def settings_rows() -> list[list[str]]:
+    """The settings table as it has to be."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = "–" if field.default is None else f"`{str(field.default).lower()}`"
+        rows.append([f"`{PREFIX}{name.upper()}`", COMPUTED.get(name, default), field.description or ""])
+    return rows
+
+
+def problem_rows() -> list[list[str]]:
+    """The table of problem types as it has to be."""
+    return [[f"`{kind}`", str(code), title] for kind, (code, title) in TITLES.items()]
+
+
+def metric_rows(text: str) -> list[list[str]]:
+    """The table of metrics as it has to be. text: the response of `/metrics`."""
+    rows = re.findall(r"^# HELP (sampler_\w+) (.*)$", text, re.MULTILINE)
+    return [[f"`{name}`", meaning] for name, meaning in rows if not name.endswith("_created")]
+
+
+def test_the_settings_table_is_that_of_the_server() -> None:
+    assert table("docs/serving.md", "settings") == settings_rows()
+
+
+def test_the_problem_table_is_that_of_the_server() -> None:
+    assert table("docs/api.md", "problems") == problem_rows()
+
+
+def test_the_endpoint_table_is_that_of_the_server() -> None:
+    routes = [route for part in (batches, debug, status) for route in part.router.routes if isinstance(route, APIRoute)]
+    served = {
+        f"`{method} {route.path}`" for route in routes if route.include_in_schema for method in route.methods or ()
+    }
+    assert {row[0] for row in table("docs/api.md", "endpoints")} == served
+
+
+def test_the_metrics_table_is_that_of_the_server(server: LiveServer) -> None:
+    assert table("docs/serving.md", "metrics") == metric_rows(httpx.get(f"{server.url}/metrics").text)

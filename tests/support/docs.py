@@ -1,0 +1,62 @@
+"""The documentation as tests read it: pages, code blocks, marked parts, tables."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.paths import ROOT
+
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+}
+"""The text of each page, by its path in the project."""
+
+HOST = "http://cpu-host:8000"
+"""The server's address in examples."""
+
+
+class Block(NamedTuple):
+    """A fenced code block and the page it is on."""
+
+    page: str
+    code: str
+
+
+def blocks(language: str) -> list[Block]:
+    """Return the code blocks of a language, page by page, in order."""
+    fence = re.compile(rf"^```{language}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    return [Block(page, code) for page, text in PAGES.items() for code in fence.findall(text)]
+
+
+def shell_lines(*programs: str) -> list[str]:
+    """Return the commands in shell blocks that start with one of `programs` (all without one), without comments."""
+    lines = [
+        line.partition("  #")[0].split(" # ")[0].strip() for block in blocks("bash") for line in block.code.splitlines()
+    ]
+    return [line for line in lines if line and line.startswith(programs or "")]
+
+
+def section(page: str, name: str) -> str:
+    """Return the text between the comments <!-- name --> and <!-- /name --> of a page."""
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", PAGES[page], re.DOTALL)
+    assert found is not None, f"{page} has no section {name}"
+    return found[1]
+
+
+def table(page: str, name: str) -> list[list[str]]:
+    """Return the cells of the table in a section, without its head."""
+    lines = [line for line in section(page, name).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page: its headings, and the objects on the API page."""
+    text = page.read_text(encoding="utf-8")
+    heads = [
+        line.lstrip("# ")
+        for line in re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S).splitlines()
+        if line.startswith("#")
+    ]
+    words = {"".join(c for c in head.lower().replace(" ", "-") if c.isalnum() or c == "-") for head in heads}
+    return words | set(re.findall(r"^::: (\S+)", text, re.MULTILINE))
