@@ -1,4 +1,4 @@
-"""Fixtures that many tests ask for."""
+"""Fixtures that many tests share, and what holds for every test."""
 
 import os
 from collections.abc import Iterator
@@ -10,11 +10,24 @@ from hypothesis import settings
 from service.demo.dataset import DemoDataset, ensure_demo
 from tests.support.live_server import LiveServer, live_server
 from tests.support.paths import SHARED
+from tests.support.processes import independent_of_the_shell, kill_at_end
 from tests.support.scenes import write_scenes
 
-# The same examples in every run: a test that fails, fails for everyone and until it is mended.
+# The same examples in every run and on every machine.
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=60, database=None)
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _independent_of_the_shell() -> Iterator[None]:
+    with independent_of_the_shell():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _kill_at_end() -> Iterator[None]:
+    with kill_at_end():
+        yield
 
 
 @pytest.fixture(scope="session")

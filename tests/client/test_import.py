@@ -1,10 +1,8 @@
 """What `import client` costs, seen in a fresh interpreter."""
 
 import json
-import subprocess
-import sys
 
-from tests.support.paths import ROOT
+from tests.support.processes import output_of, run_python
 
 ELSEWHERE = ["cv2", "numba", "fastapi", "starlette", "pydantic", "torch", "typer", "msgspec", "pycocotools",
              "simplejpeg", "uvicorn", "scipy", "PIL", "service"]  # fmt: skip
@@ -12,9 +10,7 @@ ELSEWHERE = ["cv2", "numba", "fastapi", "starlette", "pydantic", "torch", "typer
 
 def loaded(code: str) -> set[str]:
     script = f"import json, sys\n{code}\nprint(json.dumps(sorted(sys.modules)))"
-    command = [sys.executable, "-W", "error", "-c", script]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
-    return set(json.loads(done.stdout))
+    return set(json.loads(run_python("-W", "error", "-c", script).stdout))
 
 
 def test_importing_the_client_loads_nothing_of_the_server() -> None:
@@ -31,7 +27,4 @@ def test_the_client_itself_asks_for_no_terminal() -> None:
 
 def test_importing_the_client_is_quick() -> None:
     script = "import time; t = time.process_time(); import client; print(time.process_time() - t)"
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
-    )
-    assert float(done.stdout) < 3.0
+    assert float(output_of(script)) < 3.0

@@ -2,8 +2,6 @@
 
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -21,8 +19,8 @@ from sampler.layouts.convert import compact_to_dense, lay_out, sparse_to_dense
 from sampler.sample.sample import cook, make_sample
 from sampler.stream.keys import SampleKey
 from sampler.wire.messages import WireBatch
-from tests.support.live_server import LiveServer, environment, live_server
-from tests.support.paths import ROOT
+from tests.support.live_server import LiveServer, live_server
+from tests.support.processes import run_python
 from tests.support.wire_client import batches, body, get_spec, one_batch
 
 
@@ -114,8 +112,8 @@ def test_the_recipe_command_tells_what_the_server_served(
     with live_server(tmp_path, **settings, workers=1) as served:
         digest = get_spec(served.url).digest
         batch = one_batch(served.url, "seed=3&step=9500&batch_size=24")
-    command = [sys.executable, "-m", "sampler", "recipe", "--seed", "3", "--step", "9500", "--batch-size", "24"]
-    told = subprocess.run(command, cwd=ROOT, env=environment(settings), capture_output=True, check=True)
+    arguments = ["recipe", "--seed", 3, "--step", 9500, "--batch-size", 24]
+    told = run_python("-m", "sampler", *arguments, settings=settings)
     entries = json.loads(told.stdout)
     assert {entry["digest"] for entry in entries} == {digest}
     assert [entry["recipe"] for entry in entries] == [sample.recipe.as_dict() for sample in batch.samples]

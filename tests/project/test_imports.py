@@ -2,13 +2,12 @@
 
 import ast
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.processes import run_python
 
 PACKAGES = ("saccade_sampler", "sampler", "service", "client")
 
@@ -127,9 +126,8 @@ def loaded_by(statement: str) -> set[str]:
         "new = {name.split('.')[0] for name in set(sys.modules) - before}\n"
         "print(json.dumps(sorted(new - set(sys.stdlib_module_names))))"
     )
-    run = [sys.executable, "-W", "error", "-I", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{program}"]
-    done = subprocess.run(run, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    path = f"import sys; sys.path.insert(0, {str(ROOT)!r})"
+    done = run_python("-W", "error", "-I", "-c", f"{path}\n{program}")
     return {name for name in json.loads(done.stdout) if not name.startswith("_")} - {"cython_runtime"}
 
 

@@ -3,7 +3,6 @@
 import json
 import logging
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from service.errors.problems import expectation
 from service.settings import SettingsError, load_settings
 from tests.support.coco_files import write_dataset
 from tests.support.live_server import live_server
-from tests.support.paths import ROOT
+from tests.support.processes import run_python
 from tests.support.scripted_server import ScriptedServer, problem, scripted
 
 NOBODY = "http://127.0.0.1:1"
@@ -29,8 +28,7 @@ def small() -> Iterator[ScriptedServer]:
 
 
 def run(module: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=60)
+    return run_python("-m", module, *arguments, check=False)
 
 
 # --- trying again ---

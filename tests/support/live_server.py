@@ -1,10 +1,8 @@
 """A real server for tests: `uvicorn service.main:app` in a process of its own, on a free port of the loopback."""
 
-import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from tests.support.paths import ROOT
+from tests.support.processes import start_python
 
 START_SECONDS = 60.0
 END_SECONDS = 30.0
@@ -25,7 +23,7 @@ class LiveServer:
     """A running server: its address, its process, and the file its log goes to."""
 
     url: str
-    process: "subprocess.Popen[bytes]"
+    process: "subprocess.Popen[str]"
     log_file: Path
 
     @property
@@ -51,21 +49,13 @@ class LiveServer:
         return float(next(line.split()[-1] for line in text.splitlines() if line.startswith(f"{name} ")))
 
 
-def environment(settings: Mapping[str, object]) -> dict[str, str]:
-    """The environment of a server process with SAMPLER_ settings, and none that happen to be set here."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SAMPLER_")}
-    return kept | {f"SAMPLER_{name.upper()}": str(value) for name, value in settings.items()}
-
-
-def launch(log_file: Path, settings: Mapping[str, object]) -> tuple["subprocess.Popen[bytes]", str]:
+def launch(log_file: Path, settings: Mapping[str, object]) -> tuple["subprocess.Popen[str]", str]:
     """Start a server; return its process and address without waiting for it."""
     with socket.socket() as listener, log_file.open("wb") as log:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
-        command = [sys.executable, "-m", "uvicorn", "service.main:app", "--fd", str(listener.fileno())]
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment(settings), pass_fds=[listener.fileno()], stdout=log, stderr=log
-        )
+        arguments = ["-m", "uvicorn", "service.main:app", "--fd", listener.fileno()]
+        process = start_python(*arguments, settings=settings, pass_fds=[listener.fileno()], stdout=log, stderr=log)
         return process, f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 

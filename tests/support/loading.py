@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,23 +9,18 @@ import psutil
 
 import client
 from client import Batch, Loader
-from tests.support.paths import ROOT
-from tests.support.processes import unmeasured_environment
+from tests.support.processes import start_python
 
 STREAM: dict[str, Any] = {"seed": 7, "batch_size": 6}
 
 TRAINER = """
-import signal, sys, time, client
-signal.signal(signal.SIGINT, signal.default_int_handler)
+import sys, time, client
 loaded = client.loader(sys.argv[1], seed=7, batch_size=6, log_every=None)
 batch = next(loaded)
 print(loaded.process_id, flush=True)
 {then}
 """
-"""A trainer in a process of its own, which says the id of its loader's process once it has a batch.
-
-It ends by Ctrl-C wherever the tests run: what a shell starts in the background ignores that.
-"""
+"""A trainer that prints the id of its loader's process once it has a batch."""
 
 
 def load(url: str, **named: Any) -> Loader[Any]:
@@ -63,11 +57,7 @@ def gone(process: psutil.Process) -> bool:
 
 def trainer(url: str, then: str) -> "tuple[subprocess.Popen[str], psutil.Process]":
     """A trainer and its loader's process, both in a process group of their own."""
-    command = [sys.executable, "-c", TRAINER.format(then=then), url]
-    started = subprocess.Popen(
-        command, cwd=ROOT, env=unmeasured_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
+    started = start_python("-c", TRAINER.format(then=then), url, coverage=False, start_new_session=True)
     assert started.stdout is not None
     line = b""
     while not line.endswith(b"\n"):  # byte by byte: what a buffer took besides would be missing from what comes later

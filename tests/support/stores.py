@@ -1,8 +1,6 @@
 """Decoded stores for tests, and processes that make them."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.decoded_store.reader import DecodedStore, find_store, store_folder
 from sampler.dataset.images.decoded_store.writer import open_writer
 from sampler.errors import ImageError
+from tests.support.processes import start_python
 
 Source = tuple[Path, Path]
 """Annotation file and image folder."""
@@ -68,13 +67,10 @@ def start_decode(
     source: tuple[Path, Path], cache_dir: Path, *options: object, before: str = ""
 ) -> "subprocess.Popen[str]":
     """Start `python -m sampler decode`, or with `before` a process that runs that first."""
-    names = ("ANNOTATIONS", "IMAGES", "CACHE_DIR")
-    settings = {f"SAMPLER_{name}": str(path) for name, path in zip(names, (*source, cache_dir), strict=True)}
+    names = ("annotations", "images", "cache_dir")
+    settings = dict(zip(names, (*source, cache_dir), strict=True))
     program = ["-c", START.format(before=before)] if before else ["-m", "sampler"]
-    return subprocess.Popen(
-        [sys.executable, *program, "decode", *map(str, options)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | settings | {"COLUMNS": "150"},
-    )  # fmt: skip
+    return start_python(*program, "decode", *options, settings=settings)
 
 
 def decode(source: tuple[Path, Path], cache_dir: Path, *options: object, before: str = "") -> tuple[int, str, str]:

@@ -1,10 +1,8 @@
 """`python -m client`, as a person runs it."""
 
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +12,8 @@ import pytest
 
 from client import ClientError, ProtocolError, SamplerClient, ServerUnavailableError
 from client.commands.bench import Bench, Reading, summarise
-from tests.support.paths import ROOT
+from tests.support.processes import start_python
 from tests.support.scripted_server import Answer, ScriptedServer, problem, scripted
-
-WIDE = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
 
 
 @pytest.fixture
@@ -27,8 +23,7 @@ def server() -> Iterator[ScriptedServer]:
 
 
 def start(*arguments: object) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "client", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, env=WIDE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return start_python("-m", "client", *arguments)
 
 
 def run(*arguments: object) -> tuple[int, str, str]:

@@ -3,33 +3,24 @@
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 
 from client.commands.tour_server import last_line
-from tests.support.live_server import LiveServer, environment
-from tests.support.paths import ROOT
+from tests.support.live_server import LiveServer
+from tests.support.processes import run_python, start_python
 
 PATIENCE = 60.0
 
 
-def tour(*arguments: str, settings: dict[str, object] | None = None) -> subprocess.CompletedProcess[str]:
+def tour(*arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
     """Run the tour to its end."""
-    command = [sys.executable, "-m", "client", "tour", *arguments]
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment(settings or {}),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    return run_python("-m", "client", "tour", *arguments, check=False, **options)
 
 
 def server_process(log_file: Path) -> int:
@@ -76,13 +67,10 @@ def test_the_tour_without_a_server_starts_one_and_stops_it(dataset: dict[str, ob
 def test_a_signal_ends_the_tour_and_its_server(
     dataset: dict[str, object], tmp_path: Path, number: signal.Signals
 ) -> None:
-    command = [sys.executable, "-m", "client", "tour", "--out", str(tmp_path)]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment(dataset), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        started = server_process(tmp_path / "server.log")
-        process.send_signal(number)
-        _, said = process.communicate(timeout=PATIENCE)
+    process = start_python("-m", "client", "tour", "--out", tmp_path, settings=dataset)
+    started = server_process(tmp_path / "server.log")
+    process.send_signal(number)
+    _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert "Traceback" not in said
     assert not psutil.pid_exists(started)
@@ -101,9 +89,7 @@ def test_a_machine_without_the_server_extra_is_told_what_to_install(tmp_path: Pa
         "import sys; sys.modules['uvicorn'] = None; "
         "from client.commands.cli import app; app(['tour', '--out', sys.argv[1]])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = run_python("-c", program, tmp_path, check=False)
     assert done.returncode == 2
     assert "uvicorn not installed: pip install 'saccade-sampler[server]'" in done.stderr
 

@@ -1,7 +1,5 @@
 """What can go wrong while a loader loads: its process dies, or meets an error."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -26,7 +24,7 @@ from client.loading.messages import ERRORS, encode_error, read_token
 from sampler.wire.messages import encode_error as encode_wire_error
 from tests.support.loading import STREAM, TRAINER, load, process_of, steps
 from tests.support.paths import ROOT
-from tests.support.processes import unmeasured_environment
+from tests.support.processes import run_python
 from tests.support.scripted_server import Answer, Asked, ScriptedServer, problem, scripted
 
 
@@ -75,9 +73,7 @@ def test_another_client_in_the_current_folder_is_none_of_the_loaders(small: Scri
     (tmp_path / "bin").mkdir()
     script = tmp_path / "bin" / "train.py"
     script.write_text(TRAINER.format(then="print(batch.step, loaded.statistics.restarts)"))
-    command = [sys.executable, str(script), small.url]
-    environment = unmeasured_environment() | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = run_python(script, small.url, cwd=tmp_path, variables={"PYTHONPATH": ROOT}, coverage=False, check=False)
     assert (done.stdout.splitlines()[1:], done.stderr) == (["0 0"], "")
 
 

@@ -2,7 +2,6 @@
 
 import socket
 import ssl
-import subprocess
 import threading
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import httpx
 import pytest
 
 from client.transport import DirectTransport, receiver
+from tests.support.processes import run
 from tests.support.raw_server import BODY, CHUNKED, GOOD, always, raw_server, received, with_length
 
 pytest_plugins = ["tests.support.direct_http"]
@@ -169,8 +169,7 @@ class TestResponses:
 def self_signed(folder: Path) -> tuple[ssl.SSLContext, Path]:
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
     files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     return context, folder / "cert.pem"

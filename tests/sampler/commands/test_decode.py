@@ -1,12 +1,11 @@
 """`python -m sampler decode`: what it says and writes, and what it does about images that it cannot decode."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 from sampler.dataset.dataset import Dataset, open_dataset
 from tests.support.coco_files import write_jpeg
+from tests.support.processes import run_python
 from tests.support.scenes import IMAGES
 from tests.support.stores import Source, assert_complete, content, decode, folder_for, open_store
 
@@ -123,15 +122,11 @@ def test_memory_does_not_grow_with_the_dataset(source: Source, tmp_path: Path) -
 
 def test_the_command_needs_no_terminal_and_draws_a_bar_on_one(source: Source, tmp_path: Path) -> None:
     controller, terminal = os.openpty()
-    settings = dict(zip(("ANNOTATIONS", "IMAGES", "CACHE_DIR"), (*source, tmp_path / "cache"), strict=True))
-    environment = os.environ | {f"SAMPLER_{name}": str(value) for name, value in settings.items()}
-    command = [sys.executable, "-m", "sampler", "decode"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, env=environment | {"TERM": "xterm"},
-                          timeout=60, check=False)  # fmt: skip
+    settings = dict(zip(("annotations", "images", "cache_dir"), (*source, tmp_path / "cache"), strict=True))
+    run_python("-m", "sampler", "decode", settings=settings, stderr=terminal, variables={"TERM": "xterm"})
     os.close(terminal)
     shown = os.read(controller, 1 << 16).decode()
     os.close(controller)
-    assert done.returncode == 0
     assert "decoding" in shown
     assert "24/24" in shown
     assert "MB/s" in shown

@@ -3,8 +3,6 @@
 import json
 import multiprocessing
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ import pytest
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.errors import AnnotationError, ImageError, InvalidRequestError
 from tests.support.coco_files import box_entry, opencv_pixels, small_coco, write_dataset, write_json
+from tests.support.processes import run_python
 
 
 @pytest.fixture
@@ -148,8 +147,7 @@ def test_the_users_cache_folder_is_the_default(tmp_path: Path) -> None:
         "print(open_dataset(Path(sys.argv[1]), Path(sys.argv[2]), progress=True).index_dir)"
     )
     home = {"HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin"}
-    command = [sys.executable, "-c", code, str(annotations), str(images)]
-    done = subprocess.run(command, env=home, capture_output=True, text=True, check=True)
+    done = run_python("-c", code, annotations, images, env=home)
     assert Path(done.stdout.strip()).is_relative_to(tmp_path / "home")
     assert "saccade-sampler" in done.stdout
 

@@ -1,8 +1,6 @@
 """`index` and `verify`, from Python and as commands."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.verify import KINDS, verify_dataset
 from tests.support.coco_files import box_entry, category_entry, coco, image_entry, small_coco, write_dataset, write_jpeg
+from tests.support.processes import run_python
 
 BOXES: dict[int, tuple[list[float], str | None]] = {
     1: ([0, 0, 64, 48], None),
@@ -42,15 +41,7 @@ def faulty(folder: Path) -> tuple[Path, Path]:
 
 def command(*arguments: object, **settings: str) -> "subprocess.CompletedProcess[str]":
     """`python -m sampler`, as a process."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SAMPLER_")}
-    return subprocess.run(
-        [sys.executable, "-m", "sampler", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment | {"COLUMNS": "150"} | settings,
-        check=False,
-    )
+    return run_python("-m", "sampler", *arguments, variables=settings, check=False)
 
 
 def test_a_sound_dataset_is_clean(tmp_path: Path) -> None:

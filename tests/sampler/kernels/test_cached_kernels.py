@@ -1,12 +1,9 @@
 """What one process compiles to render, the next finds on disk."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.support.laws import CATEGORIES
-from tests.support.paths import ROOT
+from tests.support.processes import run_python
 
 RENDER = f"""
 from sampler.kernels.compiled.colour import RENDERING
@@ -39,10 +36,8 @@ CompileResultCacheImpl._locator_classes = CacheImpl._locator_classes = []
 
 def render(cache: Path, before: str = "") -> tuple[int, int]:
     """How many kernels were compiled, and how many found, in a process of its own."""
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache)}
-    command = [sys.executable, "-c", before + RENDER]
-    process = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
-    compiled, found = process.stdout.split()
+    done = run_python("-c", before + RENDER, variables={"NUMBA_CACHE_DIR": cache})
+    compiled, found = done.stdout.split()
     return int(compiled), int(found)
 
 

@@ -1,12 +1,9 @@
 """Compiled code never outlives the sources it was compiled from."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from sampler.kernels.compiled.code_cache import SOURCES, forget_stale
-from tests.support.paths import ROOT
+from tests.support.processes import run_python
 
 
 def keep(folder: Path) -> list[Path]:
@@ -39,10 +36,10 @@ def test_code_of_other_sources_or_of_unknown_ones_goes(tmp_path: Path) -> None:
 
 def test_whoever_keeps_code_looks_at_its_sources_first(tmp_path: Path) -> None:
     code = "from sampler.kernels.compiled.crop import keep_all; keep_all()"
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
+    variables = {"NUMBA_CACHE_DIR": tmp_path}
+    run_python("-c", code, variables=variables)
     (note,) = tmp_path.rglob(SOURCES)
     files = keep(note.parent)
     note.write_text("other sources")
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
+    run_python("-c", code, variables=variables)
     assert not any(file.exists() for file in files)

@@ -1,9 +1,6 @@
 """Compiled loops over pixels make the bytes that NumPy's make."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numba
@@ -22,7 +19,7 @@ from sampler.recipe import Recipe
 from sampler.sample.sample import cook, make_sample
 from sampler.stream.keys import SampleKey
 from tests.support.laws import random_numbers
-from tests.support.paths import ROOT
+from tests.support.processes import run_python
 
 SIDES = st.one_of(st.integers(1, 6), st.integers(1, 260))
 
@@ -134,8 +131,7 @@ def test_the_published_crops_come_out_of_the_compiled_loops(shared: Path) -> Non
 def test_compiled_code_is_kept_and_found_again(tmp_path: Path) -> None:
     def compiled() -> set[str]:
         code = "from sampler.kernels.compiled.crop import warm_up; warm_up()"
-        environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
+        run_python("-c", code, variables={"NUMBA_CACHE_DIR": tmp_path})
         return {file.name for file in tmp_path.rglob("*.nb?")}
 
     first = compiled()

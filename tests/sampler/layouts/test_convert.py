@@ -2,10 +2,7 @@
 
 import dataclasses
 import hashlib
-import os
 import pickle
-import subprocess
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -40,7 +37,7 @@ from tests.support.laws import (
     random_numbers,
     sample_maker,
 )
-from tests.support.paths import ROOT
+from tests.support.processes import run_python
 
 PICTURES = Pictures()
 SACCADE = PRESETS["cornernet_saccade"]
@@ -102,10 +99,8 @@ class TestPureFunction:
             "for layout in ('compact', 'sparse', 'dense'):\n"
             "    print(fingerprint([SampleKey(*key) for key in keys], layout))"
         )
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "1"}
-        root = ROOT
-        run = [sys.executable, "-W", "error", "-c", program]
-        done = subprocess.run(run, capture_output=True, text=True, check=True, cwd=root, env=environment)
+        variables = {"PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "1"}
+        done = run_python("-W", "error", "-c", program, variables=variables)
         assert done.stdout.split() == [fingerprint(keys, layout) for layout in LAYOUTS]
 
     def test_global_random_state_is_neither_read_nor_touched(self) -> None:

@@ -4,8 +4,6 @@ import functools
 import json
 import math
 import struct
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, step_keys
 from tests.support.coco_files import photo, write_dataset, write_image, write_jpeg, write_json
 from tests.support.laws import assert_same_arrays
+from tests.support.processes import run_python
 
 FLOAT_TOLERANCE = 5e-6
 
@@ -86,9 +85,7 @@ class TestGolden:
         golden = shared / "golden"
         recorded = json.loads((golden / "cases.json").read_text())
         arguments = ["--images", shared / "coco-tiny" / "images", "--out", tmp_path]
-        run = [sys.executable, "-m", "sampler", "replay", str(golden / "cases.json"), *map(str, arguments)]
-        done = subprocess.run(run, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        done = run_python("-m", "sampler", "replay", golden / "cases.json", *arguments)
         assert f"{len(recorded)} cases" in done.stdout
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{case['case']}.npz" for case in recorded)
         for case in recorded:

@@ -1,8 +1,6 @@
 """A sample's message is written straight into memory, byte for byte as the encoder would have made it."""
 
 import dataclasses
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,7 @@ from sampler.stream.keys import SampleKey
 from sampler.wire.messages import WireSample, encode_sample
 from sampler.wire.sample_writer import largest_message, write_sample
 from tests.support.laws import CATEGORIES, Pictures, random_boxes, random_numbers
-from tests.support.paths import ROOT
+from tests.support.processes import run_python
 
 PICTURES = Pictures()
 SACCADE = PRESETS["cornernet_saccade"]
@@ -143,5 +141,4 @@ print(warm == [len(kernel.signatures) for kernel in kernels])
 
 
 def test_after_the_warm_up_no_sample_in_any_layout_compiles_anything() -> None:
-    done = subprocess.run([sys.executable, "-c", WARM], cwd=ROOT, check=True, capture_output=True, text=True)
-    assert done.stdout.split() == ["True"]
+    assert run_python("-c", WARM).stdout.split() == ["True"]

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import suppress
@@ -22,8 +21,7 @@ from sampler.errors import SamplerError
 from service.demo.categories import CLASSES
 from service.demo.dataset import DemoDataset, DemoError, ensure_demo
 from service.demo.layout import coco_json, plan_pictures
-from tests.support.paths import ROOT
-from tests.support.processes import unmeasured_environment
+from tests.support.processes import start_python
 
 SMALL = 12
 BUILD = "import sys; from pathlib import Path; from service.demo.dataset import ensure_demo; "
@@ -54,12 +52,8 @@ def digest(demo: DemoDataset) -> dict[str, str]:
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-def start(cache: Path, count: int, *before: str) -> subprocess.Popen[str]:
-    code = "\n".join([*before, BUILD])
-    command = [sys.executable, "-c", code, str(cache), str(count)]
-    pipe = subprocess.PIPE
-    where, environment = ROOT, unmeasured_environment()
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=where, env=environment)
+def start(cache: Path, count: int, *before: str) -> "subprocess.Popen[str]":
+    return start_python("-c", "\n".join([*before, BUILD]), cache, count, coverage=False)
 
 
 def test_the_demo_has_256_pictures_of_which_every_one_decodes_to_its_annotated_size(
@@ -279,11 +273,8 @@ def test_without_a_terminal_there_is_one_log_line_before_and_one_after(
 
 def test_on_a_terminal_there_is_a_progress_bar(tmp_path: Path) -> None:
     controller, terminal = os.openpty()
-    command = [sys.executable, "-c", BUILD, str(tmp_path), "6"]
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
-    where = ROOT
     shown = b""
-    with subprocess.Popen(command, stderr=terminal, stdout=subprocess.DEVNULL, env=environment, cwd=where) as builder:
+    with start_python("-c", BUILD, tmp_path, 6, stderr=terminal, variables={"TERM": "xterm"}) as builder:
         os.close(terminal)
         # Read while it runs, as a terminal does; Linux ends a terminal nobody holds open with an error.
         with suppress(OSError), os.fdopen(controller, "rb", buffering=0) as screen:

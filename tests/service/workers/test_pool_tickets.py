@@ -17,6 +17,7 @@ from service.workers.pool import Ticket, WorkerPool
 from service.workers.process import WorkerSetup
 from service.workers.protocol import RunJob
 from tests.support.paths import ROOT
+from tests.support.processes import output_of
 
 KEYS = tuple(SampleKey(1, 0, index) for index in range(3))
 
@@ -132,5 +133,4 @@ except SettingsError as error:
 
 
 def test_memory_that_cannot_be_had_is_told_by_the_settings_that_ask_for_it() -> None:
-    done = subprocess.run([sys.executable, "-c", CRAMPED], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("0 SAMPLER_BUFFER_MB = 65536, SAMPLER_MAX_REQUESTS = 64: ")
+    assert output_of(CRAMPED).startswith("0 SAMPLER_BUFFER_MB = 65536, SAMPLER_MAX_REQUESTS = 64: ")

@@ -1,8 +1,6 @@
 """What is read from annotation files, and what is refused."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from sampler.dataset.coco.annotations import (
 )
 from sampler.errors import AnnotationError
 from tests.support.coco_files import Entry, box_entry, category_entry, coco, image_entry, small_coco, write_json
+from tests.support.processes import run_python
 
 
 def one_image(*annotations: Entry, **image: Any) -> Entry:
@@ -310,4 +309,4 @@ def test_pycocotools_is_imported_only_for_annotations_without_a_box(tmp_path: Pa
         "import sys; from pathlib import Path; from sampler.dataset.coco.annotations import read_annotations\n"
         f"read_annotations(Path({str(file)!r})); assert not any('pycocotools' in name for name in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    run_python("-c", code)

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import socket
-import subprocess
 import sys
 import tracemalloc
 import zlib
@@ -21,6 +20,7 @@ from sampler.dataset.images.decode import MAX_PIXELS, read_image
 from sampler.dataset.images.header import BadHeaderError, read_header
 from sampler.errors import ImageError
 from tests.support.coco_files import opencv_pixels, photo, write_image, write_jpeg
+from tests.support.processes import output_of
 
 TURNED = (5, 6, 7, 8)
 UPRIGHT = (1, 2, 3, 4)
@@ -275,8 +275,7 @@ def test_an_image_of_60000_by_60000_pixels_is_refused_at_no_cost(make, tmp_path:
         "except ImageError as error: print(error.kind)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
-    done = subprocess.run([sys.executable, "-c", code, file], capture_output=True, text=True, check=True)
-    kind, grown = done.stdout.split()
+    kind, grown = output_of(code, file).split()
     assert kind == "too-large"
     assert int(grown) * (1 if sys.platform == "darwin" else 1024) < 50e6
     assert fault(file).kind == "too-large", "the limit comes before the annotated size"

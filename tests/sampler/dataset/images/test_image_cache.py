@@ -4,7 +4,6 @@ import os
 import pickle
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from sampler.dataset.images.image_cache import MEGABYTE, PixelCache
 from sampler.errors import ImageError
 from tests.support.coco_files import write_dataset
 from tests.support.live_server import LiveServer, live_server, until
+from tests.support.processes import start_python
 from tests.support.wire_client import body
 
 HEIGHT, WIDTH = 100, 120
@@ -57,8 +57,7 @@ print(found, flush=True)
 
 
 def start_churn(cache: PixelCache, first: int, turns: int) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", CHURN, cache.address, str(first), str(turns)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return start_python("-c", CHURN, cache.address, first, turns)
 
 
 def holder(cache: PixelCache) -> "subprocess.Popen[str]":
@@ -67,7 +66,7 @@ def holder(cache: PixelCache) -> "subprocess.Popen[str]":
         "import fcntl, os, sys, time\n"
         "fcntl.lockf(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX); print('held', flush=True); time.sleep(60)"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, cache.address], stdout=subprocess.PIPE, text=True)
+    process = start_python("-c", code, cache.address)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process

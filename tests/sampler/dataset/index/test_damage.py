@@ -1,7 +1,5 @@
 """Damage to an index on disk: seen at once where its stamps show it, by `verify` in any case."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from sampler.dataset.index.storage import check_index, is_sound, write_checked
 from sampler.errors import AnnotationError
 from tests.support.coco_files import write_dataset
 from tests.support.file_changes import flip_a_byte
+from tests.support.processes import run_python
 
 pytest_plugins = ["tests.support.watched_index"]
 
@@ -31,8 +30,8 @@ def test_damage_that_no_stamp_shows_is_found_by_verify(tmp_path: Path) -> None:
     flip_a_byte(folder / "boxes.npy")
     write_checked(folder)
     assert is_sound(folder), "as far as can be seen without reading it"
-    command = [sys.executable, "-m", "sampler", "verify", "--annotations", str(annotations), "--images", str(images)]
-    done = subprocess.run([*command, "--cache-dir", str(tmp_path)], capture_output=True, text=True, check=False)
+    settings = {"annotations": annotations, "images": images, "cache_dir": tmp_path}
+    done = run_python("-m", "sampler", "verify", settings=settings, check=False)
     assert done.returncode == 2
     assert "index is damaged: its arrays have the digest" in done.stderr
 

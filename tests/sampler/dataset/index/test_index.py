@@ -21,7 +21,7 @@ from sampler.dataset.index.arrays import ARRAYS, Index, build_index
 from sampler.dataset.index.cache import default_cache_dir, ensure_index, is_sound, load_index
 from sampler.errors import AnnotationError
 from tests.support.coco_files import Entry, box_entry, category_entry, coco, image_entry, small_coco, write_json
-from tests.support.processes import unmeasured_environment
+from tests.support.processes import start_python
 
 SMALL_DIGEST = "4238418b57fae114e478fe66e29aabf1"
 
@@ -31,10 +31,7 @@ def index_of(content: Entry, **how: Any) -> Index:
 
 
 def run(code: str, *arguments: object) -> "subprocess.Popen[str]":
-    """A Python process of its own."""
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=unmeasured_environment())
+    return start_python("-c", code, *arguments, coverage=False)
 
 
 def left_over(cache_dir: Path) -> list[Path]:
@@ -268,9 +265,7 @@ def test_several_processes_building_at_once_all_get_the_one_index(tmp_path: Path
         "print('ready', flush=True); sys.stdin.readline()\n"
         "print(load_index(ensure_index(Path(sys.argv[1]), Path(sys.argv[2]))).digest)"
     )
-    command = [sys.executable, "-c", code, str(file), str(tmp_path)]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    builders = [subprocess.Popen(command, **pipes) for _ in range(4)]
+    builders = [start_python("-c", code, file, tmp_path, stdin=subprocess.PIPE) for _ in range(4)]
     for builder in builders:
         assert builder.stdout is not None
         assert builder.stdout.readline() == "ready\n"

@@ -11,7 +11,7 @@ from sampler.dataset.index.known_sources import Source
 from sampler.dataset.index.storage import check_index, write_checked
 from tests.support.coco_files import write_json
 from tests.support.file_changes import wait_for_the_clock
-from tests.support.python_process import run
+from tests.support.processes import output_of
 
 MEGABYTE = 1 << 20
 MEMORY = """
@@ -39,7 +39,7 @@ def test_building_takes_little_memory_beside_the_annotation_file(tmp_path: Path)
         stream.write('], "categories": [{"id": 1, "name": "ant"}]}')
     size = file.stat().st_size
     assert size > 80 * MEGABYTE
-    grown = int(run(f"{MEMORY}\nensure_index(*arguments)\nprint(peak() - before)", file, tmp_path))
+    grown = int(output_of(f"{MEMORY}\nensure_index(*arguments)\nprint(peak() - before)", file, tmp_path))
     assert grown < 0.75 * size
 
 
@@ -56,7 +56,7 @@ def test_opening_reads_neither_the_annotation_file_nor_the_arrays(tmp_path: Path
         f"{MEMORY}\nfolder = ensure_index(*arguments[:2])\ndataset = Dataset(folder, arguments[1])\n"
         "print([dataset.boxes(n).shape for n in (0, 77_777_777, len(dataset) - 1)], len(dataset), peak() - before)"
     )
-    shapes, count, grown = run(code, annotations, tmp_path).rsplit(maxsplit=2)
+    shapes, count, grown = output_of(code, annotations, tmp_path).rsplit(maxsplit=2)
     assert shapes == "[(0, 5), (0, 5), (0, 5)]"
     assert int(count) == images
     assert int(grown) < 32 * MEGABYTE

@@ -1,7 +1,6 @@
 """An annotation file that is not read again, and yet not believed to be the same once something changed."""
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.storage import load_index
 from sampler.errors import AnnotationError
 from tests.support.file_changes import longer, replaced, same_bytes, same_size_and_time, touched, wait_for_the_clock
-from tests.support.python_process import run
+from tests.support.processes import output_of, start_python
 
 pytest_plugins = ["tests.support.watched_index"]
 
@@ -91,7 +90,7 @@ def test_a_disk_that_is_full_when_the_note_is_written_leaves_no_part_of_it(annot
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
         "print(ensure_index(Path(sys.argv[1]), Path(sys.argv[2])))"
     )
-    assert run(code, annotations, tmp_path) == str(folder)
+    assert output_of(code, annotations, tmp_path) == str(folder)
     assert list((tmp_path / "indexes/.sources").iterdir()) == []
 
 
@@ -101,8 +100,7 @@ def test_two_builders_at_once_leave_one_index_and_one_note(annotations: Path, tm
         "print('ready', flush=True); sys.stdin.readline()\n"
         "print(ensure_index(Path(sys.argv[1]), Path(sys.argv[2])))"
     )
-    command = [sys.executable, "-c", code, str(annotations), str(tmp_path)]
-    builders = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    builders = [start_python("-c", code, annotations, tmp_path, stdin=subprocess.PIPE) for _ in range(2)]
     for builder in builders:
         assert builder.stdout is not None
         assert builder.stdout.readline() == "ready\n"
