@@ -1,8 +1,6 @@
 """The public name: `saccade_sampler` gives every public name, loads nothing before it is used, and is not shadowed."""
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,7 @@ import client
 import saccade_sampler
 import sampler
 from tests.support.paths import ROOT
-from tests.support.python_process import run
+from tests.support.processes import output_of, run_python
 
 SOURCE = ast.parse((ROOT / "saccade_sampler" / "__init__.py").read_text(encoding="utf-8"))
 
@@ -51,7 +49,7 @@ def test_other_names_are_attribute_errors() -> None:
 def test_only_what_is_used_is_loaded(statement: str, loaded: set[str]) -> None:
     heavy = ["cv2", "numba", "fastapi", "pydantic", "torch"]
     names = ["sampler", "service", "client", *heavy]
-    printed = run(f"import sys\n{statement}\nprint(*[name for name in {names!r} if name in sys.modules])")
+    printed = output_of(f"import sys\n{statement}\nprint(*[name for name in {names!r} if name in sys.modules])")
     assert set(printed.split()) == loaded
 
 
@@ -61,7 +59,7 @@ def test_a_name_that_needs_an_extra_says_which() -> None:
         "try:\n    from saccade_sampler import open_dataset\n"
         "except ImportError as error: print(error)"
     )
-    assert run(code) == "open_dataset needs msgspec: pip install 'saccade-sampler[server]'"
+    assert output_of(code) == "open_dataset needs msgspec: pip install 'saccade-sampler[server]'"
 
 
 # --- a file or folder of the user's that has the name of one of our packages ---
@@ -70,10 +68,7 @@ def test_a_name_that_needs_an_extra_says_which() -> None:
 def train(folder: Path, import_line: str = "from saccade_sampler import SamplerClient") -> str:
     """Run a train.py in `folder`; return the last line that it prints, on either stream."""
     (folder / "train.py").write_text(f"{import_line}\nprint('imported')\n")
-    command = [sys.executable, str(folder / "train.py")]
-    done = subprocess.run(
-        command, cwd=folder, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run_python(folder / "train.py", cwd=folder, variables={"PYTHONPATH": ROOT}, coverage=False, check=False)
     return (done.stdout + done.stderr).strip().splitlines()[-1]
 
 
