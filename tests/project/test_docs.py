@@ -1,9 +1,7 @@
 """README and documentation: their code runs, their commands exist, their tables are those of the program."""
 
-import os
 import re
 import shlex
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -18,6 +16,7 @@ from service.settings import FILE_VARIABLE, PREFIX, Settings
 from tests.support.docs import HOST, PAGES, Block, blocks, shell_lines, table
 from tests.support.live_server import LiveServer
 from tests.support.paths import ROOT
+from tests.support.processes import run
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE))
@@ -71,16 +70,13 @@ def test_sampler_and_client_commands_do_what_the_pages_say(
     server: LiveServer, scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
 ) -> None:
     annotations, images = scenes
-    settings = {"ANNOTATIONS": annotations, "IMAGES": images, "CACHE_DIR": cache_dir}
-    environment = os.environ | {f"{PREFIX}{name}": str(value) for name, value in settings.items()}
+    settings = {"annotations": annotations, "images": images, "cache_dir": cache_dir}
     commands = [line for line in shell_lines("python -m") if "uvicorn" not in line]
     assert {line.split()[3] for line in commands} == {"index", "verify", "fetch", "bench", "recipe", "replay"}
     for line in dict.fromkeys(commands):
         here = line.replace(HOST, server.url).replace("/data/coco/train2017", shlex.quote(str(images)))
         here = here.replace("--seconds 10", "--seconds 0.5").replace("python", shlex.quote(sys.executable), 1)
-        done = subprocess.run(here, shell=True, cwd=tmp_path, env=environment | {"PYTHONPATH": str(ROOT)}, check=False,
-                              capture_output=True, text=True)  # fmt: skip
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        run("/bin/sh", "-c", here, cwd=tmp_path, settings=settings, variables={"PYTHONPATH": ROOT})
     assert (tmp_path / "batch.npz").is_file()
     assert len(list((tmp_path / "step-9500").glob("*.npz"))) == 48
 
@@ -90,8 +86,7 @@ def test_two_layouts_of_a_step_are_files_of_the_same_bytes(server: LiveServer, t
     assert [line.split()[0] for line in commands] == ["saccade-client", "saccade-client", "cmp"]
     for line in commands:
         here = line.replace(HOST, server.url).replace("saccade-client", f"{shlex.quote(sys.executable)} -m client", 1)
-        done = subprocess.run(here, shell=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True,
-                              capture_output=True, text=True)  # fmt: skip
+        done = run("/bin/sh", "-c", here, cwd=tmp_path, variables={"PYTHONPATH": ROOT})
     assert done.stdout == "the same\n"
 
 
@@ -137,7 +132,7 @@ def test_every_setting_that_is_named_exists() -> None:
 
 
 def test_make_alone_lists_every_command() -> None:
-    listed = subprocess.run(["make"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    listed = run("make").stdout
     for target in TARGETS:
         assert f"\n  {target} " in listed
 

@@ -3,8 +3,6 @@
 import importlib.util
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 import saccade_sampler
 from tests.support.docs import PAGES, anchors, section
 from tests.support.paths import ROOT
+from tests.support.processes import run_python
 
 PACKAGES = r"saccade_sampler|sampler|service|client|tests|benchmarks|docker|docs"
 NOT_DOCUMENTED = {"LAYOUTS", "PRESETS", "SAMPLER_VERSION", "VERSION", "Layout", "__version__"}
@@ -72,9 +71,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "docs", folder / "docs")
     configuration = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     (folder / "mkdocs.yml").write_text(configuration.replace("paths: [.]", f"paths: ['{ROOT}']"), encoding="utf-8")
-    command = [sys.executable, "-m", "zensical", "build", "--strict"]
-    built = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=150, check=False)
-    assert built.returncode == 0, built.stdout + built.stderr
+    run_python("-m", "zensical", "build", "--strict", cwd=folder, timeout=150)
     return folder / "site"
 
 
