@@ -5,10 +5,16 @@ can read them in one line.
 """
 
 from pathlib import Path
+from typing import Self
 
 
 class SamplerError(Exception):
     """Base of all errors of this package."""
+
+    @classmethod
+    def of_field(cls, field: str, value: object, expected: str) -> Self:
+        """Return the error for a field with a wrong value; `expected` says what is right."""
+        return cls(f"{field} = {value!r}: expected {expected}")
 
 
 class ConfigError(SamplerError):
@@ -20,6 +26,10 @@ class InvalidRequestError(SamplerError):
 
     `field`, `value` and `expected` say which, what it was, and what would be right.
     """
+
+    @classmethod
+    def of_field(cls, field: str, value: object, expected: str) -> Self:
+        return cls(field, value, expected)
 
     def __init__(self, field: str, value: object, expected: str) -> None:
         super().__init__(f"{field} = {value!r}: expected {expected}")

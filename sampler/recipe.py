@@ -1,10 +1,10 @@
 """Every random decision of one sample, as a value that is drawn, recorded, sent and replayed."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sampler.checks import require_bool, require_integer, require_number
 from sampler.errors import RecipeError
 
 JITTER_STEPS = ("brightness", "contrast", "saturation")
@@ -45,8 +45,6 @@ class Recipe:
         if len(gains) != len(self.jitter) or not gains.keys() <= KNOWN_STEPS:
             names = [name for name, _ in self.jitter]
             raise RecipeError(f"jitter = {names}: expected each of {', '.join(JITTER_STEPS)} at most once")
-        if not all(map(math.isfinite, (*gains.values(), *self.lighting))):
-            raise RecipeError("jitter and lighting: expected finite numbers")
 
     def as_dict(self) -> dict[str, Any]:
         """As plain lists and numbers; `Recipe.parse` of it is the same recipe."""
@@ -66,19 +64,21 @@ class Recipe:
             raise RecipeError(f"recipe: expected an object with exactly {', '.join(FIELDS)}")
         scale, reference, center, flip, jitter, lighting = map(document.__getitem__, FIELDS)
         if reference is not None:
-            reference = _integer("reference", reference)
-        if not isinstance(flip, bool):
-            raise RecipeError(f"flip = {flip!r}: expected true or false")
+            reference = require_integer("reference", reference, error=RecipeError)
         y, x = _row("center", center, 2)
         pairs = [_row("jitter", row, 2) for row in _list("jitter", jitter)]
         first, second, third = _row("lighting", lighting, 3)
         return cls(
-            _number("scale", scale),
+            require_number("scale", scale, error=RecipeError),
             reference,
-            (_integer("center", y), _integer("center", x)),
-            flip,
-            tuple([(str(name), _number("jitter", gain)) for name, gain in pairs]),
-            (_number("lighting", first), _number("lighting", second), _number("lighting", third)),
+            (require_integer("center", y, error=RecipeError), require_integer("center", x, error=RecipeError)),
+            require_bool("flip", flip, error=RecipeError),
+            tuple([(str(name), require_number("jitter", gain, error=RecipeError)) for name, gain in pairs]),
+            (
+                require_number("lighting", first, error=RecipeError),
+                require_number("lighting", second, error=RecipeError),
+                require_number("lighting", third, error=RecipeError),
+            ),
         )
 
 
@@ -95,22 +95,3 @@ def _row(field: str, value: object, length: int) -> Sequence[Any]:
     if len(row) != length:
         raise RecipeError(f"{field} = {value!r}: expected {length} entries")
     return row
-
-
-def _number(field: str, value: object) -> float:
-    if type(value) is float:
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RecipeError(f"{field} = {value!r}: expected a number")
-    try:
-        return float(value)
-    except OverflowError:
-        raise RecipeError(f"{field}: expected a number that a 64-bit float holds") from None
-
-
-def _integer(field: str, value: object) -> int:
-    if type(value) is int:
-        return value
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise RecipeError(f"{field} = {value!r}: expected an integer")
-    return value

@@ -9,8 +9,8 @@ from client.protocol.requests import StreamRequest
 from client.protocol.retries import MOST_ATTEMPTS
 from client.sync_client import SamplerClient
 from sampler.array_table import Layout
+from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
-from sampler.stream.keys import require_integer
 from sampler.stream.shards import STEP_LIMIT, Shard
 from sampler.wire.spec import ServiceSpec
 

@@ -9,8 +9,9 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from sampler.array_table import LAYOUTS, Layout
+from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
-from sampler.stream.keys import EPOCH_LIMIT, INDEX_LIMIT, SEED_LIMIT, SampleKey, require_integer
+from sampler.stream.keys import EPOCH_LIMIT, INDEX_LIMIT, SEED_LIMIT, SampleKey
 from sampler.stream.shards import STEP_LIMIT, Shard, last_step, step_keys
 from sampler.wire.spec import ServiceSpec
 

@@ -8,8 +8,8 @@ import httpx
 import stamina
 
 from client.errors import ClientError, ServerUnavailableError, TransferError
+from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
-from sampler.stream.keys import require_integer
 
 CallerT = TypeVar("CallerT", stamina.RetryingCaller, stamina.AsyncRetryingCaller)
 

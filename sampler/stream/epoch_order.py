@@ -12,8 +12,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
-from sampler.stream.keys import order_words, require_integer
+from sampler.stream.keys import order_words
 
 ROUNDS = 10
 """Each half is replaced five times; four rounds already pass for random to a reader of few positions."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.errors import InvalidRequestError
+from sampler.checks import require_integer
 
 SEED_LIMIT = 1 << 64
 EPOCH_LIMIT = 1 << 63
@@ -48,13 +48,6 @@ class SampleKey:
     def as_dict(self) -> dict[str, int]:
         """The three words by name, as they travel on the wire."""
         return {"seed": self.seed, "epoch": self.epoch, "index": self.index}
-
-
-def require_integer(field: str, value: object, low: int, high: int) -> int:
-    """Return `value` if it is an integer from low to high; raise `InvalidRequestError` otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
-        raise InvalidRequestError(field, value, f"an integer from {low} to {high}")
-    return int(value)
 
 
 def random_words(seed: int, domain: int, epoch: int, index: int, count: int) -> NDArray[np.uint64]:

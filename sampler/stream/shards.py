@@ -7,9 +7,10 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
+from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
 from sampler.stream.epoch_order import epoch_orders
-from sampler.stream.keys import SEED_LIMIT, SampleKey, require_integer
+from sampler.stream.keys import SEED_LIMIT, SampleKey
 
 STEP_LIMIT = 1 << 62
 """Stream positions stay below 2⁶³ when step · batch size does; larger steps are refused."""

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sampler.array_table import LAYOUTS, array_table
+from sampler.checks import require_integer
 from sampler.config.schema import AttentionMap, SamplerConfig
 from sampler.errors import ProtocolError, SamplerError
-from sampler.stream.keys import INDEX_LIMIT, require_integer
+from sampler.stream.keys import INDEX_LIMIT
 from sampler.version import SAMPLER_VERSION, VERSION
 from sampler.wire.messages import PROTOCOL
 

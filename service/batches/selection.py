@@ -11,8 +11,9 @@ from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sampler.array_table import Layout
+from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
-from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey, require_integer
+from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from sampler.stream.shards import STEP_LIMIT, Shard, last_step, step_keys, stream_keys
 from sampler.wire.messages import Header
 from sampler.wire.spec import ServiceSpec

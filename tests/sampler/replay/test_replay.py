@@ -212,7 +212,7 @@ BAD_ENTRIES: list[tuple[object, str]] = [
     ([entry(config={})], "config: not a whole config"),
     ([entry(recipe=None)], "recipe: expected an object"),
     ([entry(recipe=recipe_at(1, 1, scale=0))], "scale = 0.0: expected"),
-    ([entry(recipe=recipe_at(1, 1, scale=10**400))], "scale: expected a number that a 64-bit float holds"),
+    ([entry(recipe=recipe_at(1, 1, scale=10**400))], "expected a finite number"),
     ([entry(recipe=recipe_at(1, 1, scale=1e6))], "up to 4096"),
     ([entry(recipe=recipe_at(1, 1, reference=5))], "case one: reference = 5: expected a row below 1"),
     ([entry(recipe=recipe_at(900, 1))], "case one: center = [900, 1]: expected a crop that meets"),
