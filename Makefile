@@ -1,59 +1,65 @@
-# Everything here sets itself up: Python 3.11 or newer and make are all that a machine needs.
+# Each target installs what it needs into .venv. Requirements: make and Python 3.11 or newer.
 #
-#   PYTHON=…   the Python that .venv is made with (otherwise the first of python3, python3.13, … that is new enough)
-#   TORCH=1    install PyTorch too, so that the tests about tensors run
+#   PYTHON=…   Python to create .venv with (default: the first of python3, python3.13, … that is new enough)
+#   TORCH=1    also install PyTorch and run the tests that need it
 #   PUBLISH=1  write the table and chart of `make bench` into docs/performance
-#   JOBS=3     processes that run tests: one more than two processors, for many tests wait for a server to start
+#   JOBS=3     number of processes that run tests; more than CPUs, because many tests wait for a server to start
 
 PYTHON ?=
 TORCH ?=
 PUBLISH ?=
 JOBS ?= 3
-# Not taken from the environment, where these two often mean something else.
+# Ignore HOST and PORT of the environment: they are often set for other programs.
 HOST = 127.0.0.1
 PORT = 8000
 
 VENV := .venv
 BIN := $(VENV)/bin
-# Twice quiet: errors are shown, warnings about the machine's own pip settings are not.
+# --quiet twice hides warnings about the machine's pip configuration but shows errors.
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
 READY := $(VENV)/.ready
 READY_TORCH := $(VENV)/.ready-torch
 SETUP := $(if $(TORCH),$(READY_TORCH),$(READY))
 
-# The release that has a wheel for the CPU where the tests run; the others come with gigabytes for GPUs.
+# A release with a CPU-only wheel for the machines that run the tests; others pull in gigabytes of GPU libraries.
 TORCH_RELEASE := 2.13.0
 
-# So that no worker has to compile its loops over pixels.
+# Compile the kernels into the cache once, so that no worker or test process has to.
 COMPILE := $(BIN)/python -c "from sampler.kernels.compiled.crop import warm_up; warm_up()"
 
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve bench docs test lint format lock clean
+.PHONY: help setup demo serve bench docs test check lint format lock clean
 
-help: ## Show what can be made
-	@echo "make …"
+help: ## List the targets
+	@echo "Usage: make TARGET"
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## Start a server, fetch batches from it, look at them, stop it (a minute at first, then seconds)
+demo: $(READY) ## Start a server, fetch and show batches, stop the server (first run: about a minute)
 	@$(BIN)/python -m client tour --out demo-output
 
-serve: $(READY) ## Serve batches on http://127.0.0.1:8000 until Ctrl-C; SAMPLER_… variables say what (PORT=…, HOST=…)
+serve: $(READY) ## Serve batches on http://127.0.0.1:8000 (HOST=…, PORT=…); configure with SAMPLER_… variables
 	@$(BIN)/python -m uvicorn service.main:app --host $(HOST) --port $(PORT)
 
-bench: $(READY) ## Measure each part beside its own limit, in one table and picture (minutes; status 1 when one misses its bound)
+bench: $(READY) ## Compare the speed of each part with its limit (minutes); status 1 if one misses its bound
 	@$(BIN)/python -m benchmarks $(if $(PUBLISH),--publish)
 
 docs: $(READY) ## Build the documentation into site/
 	@$(BIN)/zensical build --strict
 
-test: lint ## All checks: lint, types, tests, coverage (TORCH=1 for the tests about tensors)
-	@echo "tests, with branch coverage"
+test: lint ## Run all checks: lint, types, tests with coverage (TORCH=1: also those with PyTorch)
+	@echo "pytest, with branch coverage"
+	@$(COMPILE)
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --cov --cov-branch --cov-report=term
 
-lint: $(SETUP) ## Style and types only
+check: lint ## Run the quick checks: lint, types, and the tests that start no process (about a minute)
+	@echo "pytest, without tests that start processes"
+	@$(COMPILE)
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not processes"
+
+lint: $(SETUP) ## Check style and types
 	@echo "ruff check"
 	@$(BIN)/ruff check --quiet .
 	@echo "ruff format --check"
@@ -61,32 +67,32 @@ lint: $(SETUP) ## Style and types only
 	@echo "mypy --strict"
 	@$(BIN)/mypy --no-error-summary
 
-format: $(READY) ## Format the code, and mend what ruff can mend
+format: $(READY) ## Format the code and apply automatic fixes
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format .
 
-lock: $(BIN)/pip ## Choose the versions in requirements.lock anew
+lock: $(BIN)/pip ## Update the versions in requirements.lock
 	@$(PIP) install uv
 	@echo 'torch==$(TORCH_RELEASE)' | $(BIN)/uv pip compile --quiet --system-certs --universal --upgrade --python-version 3.11 \
 		--all-extras --constraints - --no-header --no-annotate --no-emit-index-url --output-file requirements.lock \
 		pyproject.toml
 	@echo "requirements.lock holds $$(wc -l < requirements.lock | tr -d ' ') packages"
 
-clean: ## Remove all that was made here: .venv, demo-output, caches
+clean: ## Remove .venv, caches and everything that was built
 	@rm -rf $(VENV) demo-output site .cache build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache \
 		.ruff_cache
 	@find saccade_sampler sampler service client tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
-setup: $(SETUP) ## Make .venv and install everything into it; the others do it by themselves
+setup: $(SETUP) ## Create .venv and install everything (the other targets do this when needed)
 
 $(READY): pyproject.toml requirements.lock | $(BIN)/pip
-	@echo "installing saccade-sampler and what it needs into $(VENV) (once; about a minute)"
+	@echo "installing saccade-sampler and its dependencies into $(VENV) (once; about a minute)"
 	@$(PIP) install --constraint requirements.lock --editable '.[dev]'
 	@$(COMPILE)
 	@touch $@
 
 $(READY_TORCH): pyproject.toml requirements.lock | $(BIN)/pip
-	@echo "installing saccade-sampler, what it needs and PyTorch into $(VENV) (once; some minutes)"
+	@echo "installing saccade-sampler, its dependencies and PyTorch into $(VENV) (once; a few minutes)"
 	@$(PIP) install --constraint requirements.lock --editable '.[dev,torch]'
 	@$(COMPILE)
 	@touch $(READY) $@
@@ -94,9 +100,9 @@ $(READY_TORCH): pyproject.toml requirements.lock | $(BIN)/pip
 $(BIN)/pip:
 	@for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
 		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
-		echo "making $(VENV) with $$("$$python" --version)"; \
+		echo "creating $(VENV) with $$("$$python" --version)"; \
 		exec "$$python" -m venv $(VENV); \
 	done; \
-	echo "Python 3.11 or newer is needed; $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>/dev/null || echo missing)." \
-		"Name another: make PYTHON=/path/to/python3.12" >&2; \
+	echo "Python 3.11 or newer is required; $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>/dev/null || echo missing)." \
+		"Choose another with make PYTHON=/path/to/python3.12" >&2; \
 	exit 1

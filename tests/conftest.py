@@ -10,12 +10,20 @@ from hypothesis import settings
 from service.demo.dataset import DemoDataset, ensure_demo
 from tests.support.live_server import LiveServer, live_server
 from tests.support.paths import SHARED
+from tests.support.process_marker import starts_processes
 from tests.support.processes import independent_of_the_shell, kill_at_end
 from tests.support.scenes import write_scenes
 
 # The same examples in every run and on every machine.
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=60, database=None)
 settings.load_profile("suite")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start processes."""
+    for item in items:
+        if isinstance(item, pytest.Function) and starts_processes(item):
+            item.add_marker("processes")
 
 
 @pytest.fixture(scope="session", autouse=True)
