@@ -28,6 +28,8 @@ TORCH_RELEASE := 2.13.0
 COMPILE := $(BIN)/python -c "from sampler.kernels.compiled.crop import warm_up; warm_up()"
 
 export PIP_ROOT_USER_ACTION := ignore
+# Tests start hundreds of Python processes; each would compile every module again without bytecode files.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

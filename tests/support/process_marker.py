@@ -4,6 +4,7 @@
 suite that one of them calls names one of `STARTERS`; so the marker needs no list of tests.
 """
 
+import functools
 import inspect
 import multiprocessing
 import subprocess
@@ -23,19 +24,30 @@ STARTERS = (subprocess.Popen, multiprocessing.get_context, client.loader, ChildP
 def starts_processes(test: pytest.Function) -> bool:
     """Return whether a test starts processes."""
     fixtures = [definitions[-1].func for definitions in test._fixtureinfo.name2fixturedefs.values()]  # last: innermost
-    pending = [test.function, *fixtures]
-    seen: set[FunctionType] = set()
+    pending: list[object] = [test.function, *fixtures]
+    seen: set[object] = set()
     while pending:
-        function = inspect.unwrap(pending.pop())
+        function = inspect.unwrap(pending.pop())  # type: ignore[arg-type] # values that are not callable stay as they are
         if not isinstance(function, FunctionType) or function in seen:
             continue
         seen.add(function)
-        for value in _named_values(function):
-            if any(value is starter for starter in STARTERS):
-                return True
-            if str(getattr(value, "__module__", "")).startswith("tests."):
-                pending += vars(value).values() if isinstance(value, type) else [value]
+        starts, called = _inspect(function)
+        if starts:
+            return True
+        pending += called
     return False
+
+
+@functools.cache
+def _inspect(function: FunctionType) -> tuple[bool, list[object]]:
+    """Return whether a function names a starter, and what it names of the test suite."""
+    named = list(_named_values(function))
+    starts = any(value is starter for value in named for starter in STARTERS)
+    called: list[object] = []
+    for value in named:
+        if str(getattr(value, "__module__", "")).startswith("tests."):
+            called += vars(value).values() if isinstance(value, type) else [value]
+    return starts, called
 
 
 def _named_values(function: FunctionType) -> Iterator[object]:
