@@ -18,7 +18,7 @@ MISSED = Row("slow", "MB/s", 100.0, "limit", 400.0, 0.5, at_most=False, spread=(
 COUNTED = Row("many", "samples/s", 6000.0, NO_LIMIT, 1.0, 5000, at_most=False)
 
 
-def test_a_ratio_is_the_median_of_the_runs_own_ratios() -> None:
+def test_a_ratio_is_the_median_of_the_ratios_of_all_runs() -> None:
     row = paired("row", "ms", [10.0, 20.0, 90.0], "limit", [5.0, 20.0, 30.0], 2.0)
     assert row.ratio == pytest.approx(2.0)
     assert row.value == 20.0
@@ -26,28 +26,28 @@ def test_a_ratio_is_the_median_of_the_runs_own_ratios() -> None:
 
 
 @pytest.mark.parametrize("row", [MET, MISSED, COUNTED])
-def test_a_row_comes_back_from_json(row: Row) -> None:
+def test_a_row_survives_a_json_round_trip(row: Row) -> None:
     assert Row.of(json.loads(json.dumps(row.as_dict()))) == row
 
 
-def test_a_run_is_timed_by_the_clock_that_is_asked_for() -> None:
+def test_runs_are_timed_with_the_given_clock() -> None:
     ticks = iter(range(100))
     runs = each_run([lambda _: None, lambda _: None], 4, runs=2, clock=lambda: float(next(ticks)))
     assert runs == [[250.0, 250.0], [250.0, 250.0]]
 
 
 @pytest.mark.parametrize(("row", "use"), [(MET, 1 / 3), (MISSED, 2.0), (COUNTED, 5 / 6)])
-def test_a_row_takes_up_less_than_its_bound_exactly_when_it_is_met(row: Row, use: float) -> None:
+def test_a_row_uses_at_most_all_of_its_bound_if_it_is_met(row: Row, use: float) -> None:
     assert row.use == pytest.approx(use)
     assert row.met is (row.use <= 1)
 
 
-def test_the_table_tells_what_was_measured_and_whether_it_suffices() -> None:
+def test_the_table_shows_measurement_and_verdict() -> None:
     assert cells(MISSED) == ("slow", "100 MB/s", "limit: 400", "0.25 (0.20–0.30)", "≥ 0.5", "missed")
     assert cells(COUNTED) == ("many", "6,000 samples/s", NO_LIMIT, "6,000", "≥ 5,000", "met")
 
 
-def test_the_picture_has_a_bar_for_every_row(tmp_path: Path) -> None:
+def test_the_chart_has_bars_for_met_and_missed_rows(tmp_path: Path) -> None:
     draw([MET, MISSED, COUNTED], "title", tmp_path / "table.png")
     with Image.open(tmp_path / "table.png") as picture:
         colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24) or []}
@@ -76,7 +76,7 @@ def test_the_performance_page_shows_the_published_numbers_and_names_the_machine(
     assert "(performance.png)" in page
 
 
-def test_small_boxes_are_small_and_lie_in_their_images(scenes: tuple[Path, Path], tmp_path: Path) -> None:
+def test_small_boxes_are_small_and_inside_their_images(scenes: tuple[Path, Path], tmp_path: Path) -> None:
     annotations, images = scenes
     small = Material("scenes", annotations, images, tmp_path).with_small_boxes(tmp_path / "small.json")
     dataset = open_dataset(small.annotations, images, tmp_path)

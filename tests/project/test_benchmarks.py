@@ -1,4 +1,4 @@
-"""The benchmark table says truly what was met."""
+"""Benchmark rows: measuring in turn, and comparing with a bound."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from benchmarks.row import Row, milliseconds
 @pytest.mark.parametrize(
     ("value", "at_most", "met"), [(1.3, True, True), (1.4, True, False), (1.4, False, True), (1.3, False, False)]
 )
-def test_a_row_is_met_when_its_ratio_is_within_its_bound(value: float, at_most: bool, met: bool) -> None:
+def test_a_row_is_met_if_its_ratio_is_within_its_bound(value: float, at_most: bool, met: bool) -> None:
     row = Row("sampler", "ms", 2 * value, "decoding", 2.0, 1.35, at_most)
     assert row.ratio == value
     assert row.met is met

@@ -1,4 +1,4 @@
-"""The container files keep their rules, and name nothing that is not there. (Building them needs a Docker engine.)"""
+"""The container files follow their rules and name only existing files. (Building them needs a Docker engine.)"""
 
 import re
 import tomllib
@@ -18,7 +18,7 @@ LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
 
 
 def instructions(text: str = DOCKERFILE) -> list[tuple[str, str]]:
-    """The instructions of a Dockerfile in order: name and arguments, continued lines joined."""
+    """Return the instructions of a Dockerfile in order: name and arguments, with continued lines joined."""
     plain = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
     joined = re.sub(r"\\\n\s*", " ", plain)
     return [(line.split()[0], line.partition(" ")[2].strip()) for line in joined.splitlines() if line.strip()]
@@ -42,7 +42,7 @@ def compose() -> dict[str, Any]:
     return document
 
 
-def test_everything_that_is_copied_is_in_the_tree_and_not_ignored() -> None:
+def test_copied_files_exist_and_are_not_ignored() -> None:
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     sources = [
         source
@@ -58,7 +58,7 @@ def test_everything_that_is_copied_is_in_the_tree_and_not_ignored() -> None:
     assert [source for source in sources if not (ROOT / source).exists()] == []
 
 
-def test_nothing_is_fetched_but_by_pip_with_the_lock() -> None:
+def test_only_pip_with_the_lock_downloads_anything() -> None:
     assert "ADD" not in {name for name, _ in instructions()}
     for name, arguments in instructions():
         if name == "RUN" and "pip" in arguments.split("install")[0] and "--no-deps" not in arguments:
@@ -66,14 +66,14 @@ def test_nothing_is_fetched_but_by_pip_with_the_lock() -> None:
     assert "http" not in re.sub(r"http://127\.0\.0\.1", "", DOCKERFILE)
 
 
-def test_the_base_is_slim_python_and_one_that_the_project_names() -> None:
+def test_the_base_image_is_a_supported_slim_python() -> None:
     [version] = [arguments for name, arguments in instructions() if name == "ARG"]
     assert [stage[0][1].split()[0] for stage in stages()] == ["python:${PYTHON}-slim"] * 2
     release = version.removeprefix("PYTHON=")
     assert f"Programming Language :: Python :: {release}" in PROJECT["project"]["classifiers"]
 
 
-def test_the_final_stage_builds_nothing_and_runs_as_a_user_of_fixed_id() -> None:
+def test_the_final_stage_builds_nothing_and_has_a_fixed_user_id() -> None:
     final = stages()[-1]
     names = [name for name, _ in final]
     runs = " ".join(arguments for name, arguments in final if name == "RUN")
@@ -84,7 +84,7 @@ def test_the_final_stage_builds_nothing_and_runs_as_a_user_of_fixed_id() -> None
     assert [arguments for name, arguments in final if name == "COPY"] == ["--from=build /opt/venv /opt/venv"]
 
 
-def test_the_container_says_how_it_is_started_asked_and_stopped() -> None:
+def test_the_container_declares_start_port_health_check_and_stop() -> None:
     final = dict(stages()[-1])
     assert final["CMD"] == '["uvicorn", "service.main:app", "--host", "0.0.0.0", "--port", "8000"]'
     assert final["EXPOSE"] == "8000"
@@ -107,14 +107,14 @@ def test_compose_builds_the_dockerfile_of_this_tree(compose: dict[str, Any]) -> 
     assert (context / build["dockerfile"]).is_file()
 
 
-def test_compose_mounts_the_dataset_read_only_and_keeps_a_cache(compose: dict[str, Any]) -> None:
+def test_compose_mounts_the_dataset_read_only_and_has_a_cache_volume(compose: dict[str, Any]) -> None:
     service = compose["services"]["sampler"]
     assert service["volumes"] == ["${COCO:-no-dataset}:/coco:ro", "cache:/var/cache/saccade-sampler"]
     assert {"cache", "no-dataset"} == set(compose["volumes"])
     assert all(value.startswith("${COCO:+/coco/") for name, value in service["environment"].items() if "COCO" in value)
 
 
-def test_compose_services_are_confined_and_stop_in_time(compose: dict[str, Any]) -> None:
+def test_compose_services_are_restricted_and_stop_in_time(compose: dict[str, Any]) -> None:
     for service in compose["services"].values():
         assert service["read_only"] is True
         assert service["init"] is True

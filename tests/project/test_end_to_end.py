@@ -1,4 +1,4 @@
-"""The whole product on real input: real COCO images, a real server, answers checked against the sampler itself."""
+"""End to end on real COCO images: responses of a real server equal what the sampler makes locally."""
 
 import io
 import json
@@ -44,7 +44,9 @@ def test_the_number_of_workers_does_not_change_a_byte(
             assert body(other.url, query) == wanted
 
 
-def test_a_server_makes_what_the_sampler_makes(server: LiveServer, scenes: tuple[Path, Path], cache_dir: Path) -> None:
+def test_a_server_sends_what_the_sampler_makes_locally(
+    server: LiveServer, scenes: tuple[Path, Path], cache_dir: Path
+) -> None:
     dataset, config = open_dataset(*scenes, cache_dir), preset("cornernet_saccade")
     for layout in LAYOUTS:
         (served,) = one_batch(server.url, "indices=4&seed=3&epoch=6", layout).samples
@@ -64,7 +66,7 @@ def test_every_layout_gives_the_same_dense_arrays(server: LiveServer) -> None:
             assert np.array_equal(scattered[name], array), name
 
 
-def test_a_sample_does_not_depend_on_the_batch_it_comes_in(server: LiveServer) -> None:
+def test_a_sample_does_not_depend_on_its_batch(server: LiveServer) -> None:
     together = one_batch(server.url, "indices=9,4,17,9&seed=5")
     for place, index in enumerate((9, 4, 17, 9)):
         (alone,) = one_batch(server.url, f"indices={index}&seed=5").samples
@@ -72,7 +74,7 @@ def test_a_sample_does_not_depend_on_the_batch_it_comes_in(server: LiveServer) -
         assert alone.recipe == together.samples[place].recipe
 
 
-def test_the_ranks_of_a_step_together_are_the_step(server: LiveServer) -> None:
+def test_the_ranks_of_a_step_add_up_to_the_step(server: LiveServer) -> None:
     whole = one_batch(server.url, "seed=5&step=7&batch_size=10")
     parts = [one_batch(server.url, f"seed=5&step=7&batch_size=10&rank={rank}&world_size=3") for rank in range(3)]
     assert [len(part.samples) for part in parts] == [3, 3, 4]
@@ -105,7 +107,7 @@ def test_msgpack_numpy_reads_a_dense_response_without_our_client(server: LiveSer
 
 
 @pytest.mark.parametrize("kept", ["true", "false"])
-def test_the_recipe_command_tells_what_the_server_served(
+def test_the_recipe_command_prints_the_recipes_of_the_server(
     kept: str, scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
 ) -> None:
     settings = {"annotations": scenes[0], "images": scenes[1], "cache_dir": cache_dir, "keep_crowd": kept}
@@ -120,7 +122,7 @@ def test_the_recipe_command_tells_what_the_server_served(
 
 
 @pytest.mark.parametrize("config", ["cornernet_saccade", "cornernet", "cornernet_squeeze"])
-def test_real_coco_images_are_served_and_fetched_exactly(shared: Path, tmp_path: Path, config: str) -> None:
+def test_batches_of_real_coco_images_are_exact(shared: Path, tmp_path: Path, config: str) -> None:
     images = shared / "coco-tiny/images/train2017"
     annotations = shared / "coco-tiny/annotations/instances_train2017.json"
     with live_server(

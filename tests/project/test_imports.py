@@ -1,4 +1,4 @@
-"""Who imports whom: `service → sampler ← client`, without cycles, and without paying for what is not used."""
+"""Imports run `service → sampler ← client`, without cycles, and importing loads only what is needed."""
 
 import ast
 import json
@@ -23,7 +23,7 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("client.batches.batch", "torch"): "an extra that most users of arrays do without",
     ("sampler.dataset.coco.segmentation", "pycocotools"): "only for annotations that carry nothing but a segmentation",
 }
-"""(module, what it imports): why it does so inside a function."""
+"""The imports inside functions: (module, imported module) and the reason."""
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
@@ -60,20 +60,20 @@ def within_functions(tree: ast.Module) -> Iterator[ast.stmt]:
             yield from (inner for inner in ast.walk(node) if isinstance(inner, ast.Import | ast.ImportFrom))
 
 
-def test_there_is_something_to_look_at() -> None:
+def test_the_modules_of_all_packages_are_found() -> None:
     assert {module.split(".")[0] for module in MODULES} == set(PACKAGES)
     assert len(MODULES) > 30
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_packages_import_only_those_they_may(package: str) -> None:
+def test_packages_import_only_allowed_packages(package: str) -> None:
     for module, tree in trees():
         if module.split(".")[0] == package:
             ours = {target.split(".")[0] for target in imports_of(module, tree)} & {*PACKAGES, "tests", "benchmarks"}
             assert ours <= ALLOWED[package], module
 
 
-def test_no_module_imports_itself_by_any_way_round() -> None:
+def test_there_are_no_import_cycles() -> None:
     graph = {module: {name for name in imports_of(module, tree) if name in MODULES} for module, tree in trees()}
     done: set[str] = set()
 
@@ -99,27 +99,27 @@ def test_imports_stand_at_the_top_but_for_those_with_a_reason() -> None:
                 assert allowed, f"{module}, line {node.lineno}: import of {target} inside a function"
 
 
-def test_every_reason_is_still_needed() -> None:
+def test_every_listed_import_inside_a_function_exists() -> None:
     found = {(module, target) for module, tree in trees() for node in within_functions(tree)
              for target in targets(module, node)}  # fmt: skip
     assert set(INSIDE_FUNCTIONS) <= found
 
 
-def test_an_import_inside_a_function_says_why() -> None:
+def test_every_import_inside_a_function_has_a_comment() -> None:
     for module, tree in trees():
         lines = MODULES[module].read_text(encoding="utf-8").splitlines()
         for node in within_functions(tree):
             around = lines[node.lineno - 2] + lines[node.lineno - 1]
-            assert "#" in around, f"{module}, line {node.lineno}: expected a comment that says why"
+            assert "#" in around, f"{module}, line {node.lineno}: add a comment with the reason"
 
 
-def test_modules_are_named_for_what_they_hold() -> None:
+def test_no_module_has_a_vague_name() -> None:
     vague = {"utils", "util", "helpers", "helper", "manager", "misc", "common", "base", "core", "lib", "tools"}
     assert not [module for module in MODULES if set(module.split(".")[-1].split("_")) & (vague - {"core"})]
 
 
 def loaded_by(statement: str) -> set[str]:
-    """The top-level packages from outside the standard library that a fresh interpreter has after a statement."""
+    """Return the top-level packages, without the standard library, that a statement loads into a new interpreter."""
     program = (
         "import sys, json; before = set(sys.modules)\n"
         f"{statement}\n"
@@ -131,11 +131,11 @@ def loaded_by(statement: str) -> set[str]:
     return {name for name in json.loads(done.stdout) if not name.startswith("_")} - {"cython_runtime"}
 
 
-def test_importing_the_sampler_loads_numpy_and_msgpack_at_most() -> None:
+def test_importing_the_sampler_loads_at_most_numpy_and_msgpack() -> None:
     assert loaded_by("import sampler") - {"numpy", "msgpack"} == {"sampler"}
 
 
-def test_the_wire_needs_msgpack_and_xxhash_and_no_more() -> None:
+def test_the_wire_loads_numpy_msgpack_and_xxhash_only() -> None:
     assert loaded_by("import sampler.wire.reader") == {"sampler", "numpy", "msgpack", "xxhash"}
 
 
@@ -147,7 +147,7 @@ def test_importing_the_client_loads_nothing_of_the_server() -> None:
 
 
 @pytest.mark.parametrize("package", ["sampler", "client"])
-def test_importing_draws_nothing_and_warns_of_nothing(package: str) -> None:
+def test_importing_changes_no_random_state_and_gives_no_warning(package: str) -> None:
     state = "pickle.dumps((random.getstate(), np.random.get_state()))"
     others = "import pickle, random, httpx, numpy as np"  # httpx itself draws when it is imported
     loaded_by(f"{others}; before_it = {state}; import {package}; assert {state} == before_it")

@@ -1,4 +1,4 @@
-"""What is said when something is not as it should be: what was wrong, where, and what would be right."""
+"""Messages say what is wrong, where, and what to do."""
 
 import json
 import logging
@@ -31,10 +31,10 @@ def run(module: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
     return run_python("-m", module, *arguments, check=False)
 
 
-# --- trying again ---
+# --- retries ---
 
 
-def test_each_attempt_but_the_last_is_told_with_its_cause(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_attempt_but_the_last_is_logged_with_its_cause(caplog: pytest.LogCaptureFixture) -> None:
     with (
         caplog.at_level(logging.INFO),
         SamplerClient(NOBODY, attempts=3, max_wait=0.01) as there,
@@ -47,14 +47,14 @@ def test_each_attempt_but_the_last_is_told_with_its_cause(caplog: pytest.LogCapt
     assert all("refused" in message and message.endswith("trying again") for _, _, message in told)
 
 
-def test_retries_of_others_are_logged_by_stamina_as_ever(caplog: pytest.LogCaptureFixture) -> None:
+def test_retries_outside_the_client_are_logged_by_stamina_as_usual(caplog: pytest.LogCaptureFixture) -> None:
     with SamplerClient(NOBODY), caplog.at_level(logging.INFO):
         logging.getLogger("stamina").warning("retry", extra={"stamina.caused_by": "OSError()"})
         logging.getLogger("stamina").warning("plain")
     assert [record.message for record in caplog.records] == ["retry", "plain"]
 
 
-def test_another_kind_of_server_is_told_from_ours() -> None:
+def test_a_server_of_another_kind_is_recognised() -> None:
     with scripted() as server, SamplerClient(server.url) as there:
         server.script("/v1/spec", problem(404, "Not Found"))
         with pytest.raises(RequestRefusedError, match=r"status 404: .*: expected the address of a sampling server"):
@@ -65,17 +65,17 @@ def test_another_kind_of_server_is_told_from_ours() -> None:
 
 
 @pytest.mark.parametrize("device", ["cudo", "cuda:99", 1.5])
-def test_a_device_that_is_not_here_is_refused_before_anything_starts(device: object) -> None:
+def test_a_missing_device_is_refused_before_anything_starts(device: object) -> None:
     pytest.importorskip("torch", reason="the torch extra is not installed: make test TORCH=1")
     with pytest.raises(RequestRefusedError) as caught:
         client.loader(NOBODY, seed=7, batch_size=4, device=device)
     assert caught.value.errors[0]["field"] == "device"
 
 
-# --- what a person prints ---
+# --- repr ---
 
 
-def test_a_batch_shows_itself_on_one_line(small: ScriptedServer) -> None:
+def test_the_repr_of_a_batch_is_one_line(small: ScriptedServer) -> None:
     with SamplerClient(small.url) as there:
         batch = there.batch(indices=[3, 1], seed=7)
         stepped = there.batch(seed=7, step=4, batch_size=2)
@@ -83,7 +83,7 @@ def test_a_batch_shows_itself_on_one_line(small: ScriptedServer) -> None:
     assert repr(stepped).startswith("<Batch: 2 samples, seed 7, step 4; ")
 
 
-def test_a_batch_of_tensors_shows_itself_on_one_line(small: ScriptedServer) -> None:
+def test_the_repr_of_a_batch_of_tensors_is_one_line(small: ScriptedServer) -> None:
     pytest.importorskip("torch", reason="the torch extra is not installed: make test TORCH=1")
     with SamplerClient(small.url) as there:
         shown = repr(there.batch(indices=[3, 1], seed=7).torch())
@@ -91,7 +91,7 @@ def test_a_batch_of_tensors_shows_itself_on_one_line(small: ScriptedServer) -> N
     assert "\n" not in shown
 
 
-def test_a_loader_says_what_it_gives_and_which_step_is_next() -> None:
+def test_the_repr_of_a_loader_has_its_rank_and_next_step() -> None:
     shown = repr(client.loader(NOBODY, seed=7, batch_size=8, start=3, rank=1, world_size=2))
     assert shown == f"<Loader: {NOBODY}, seed 7, rank 1 of 2, 8 samples a step, next step 3>"
 
@@ -100,13 +100,13 @@ def test_a_loader_says_what_it_gives_and_which_step_is_next() -> None:
 
 
 @pytest.mark.parametrize("module", ["sampler", "client"])
-def test_shells_complete_the_command_that_is_installed(module: str) -> None:
+def test_completion_is_for_the_installed_command(module: str) -> None:
     shown = run(module, "--show-completion", "bash").stdout
     assert f"saccade-{module}" in shown
     assert "python -m" not in shown
 
 
-def test_fetch_looks_where_it_will_write_before_it_asks(tmp_path: Path) -> None:
+def test_fetch_checks_its_output_folder_before_it_connects(tmp_path: Path) -> None:
     with scripted() as server:
         done = run("client", "fetch", server.url, "--indices", 3, "--out", tmp_path / "no" / "b.npz")
         assert server.asked == []
@@ -114,7 +114,7 @@ def test_fetch_looks_where_it_will_write_before_it_asks(tmp_path: Path) -> None:
     assert f"expected a file in a folder that exists ({tmp_path / 'no'}: No such file or folder)" in done.stderr
 
 
-def test_verify_asks_whether_the_folder_is_right_when_no_image_is_there(tmp_path: Path) -> None:
+def test_verify_asks_about_the_image_folder_if_no_image_is_found(tmp_path: Path) -> None:
     annotations, images = write_dataset(tmp_path)
     for file in images.iterdir():
         file.unlink()
@@ -123,7 +123,7 @@ def test_verify_asks_whether_the_folder_is_right_when_no_image_is_there(tmp_path
     assert "no image was found: is " in done.stdout
 
 
-def test_replay_looks_for_the_image_folder_first(tmp_path: Path) -> None:
+def test_replay_checks_the_image_folder_first(tmp_path: Path) -> None:
     annotations, _ = write_dataset(tmp_path)
     recorded = run("sampler", "recipe", "--annotations", annotations, "--index", 0, "--cache-dir", tmp_path)
     (tmp_path / "case.json").write_text(recorded.stdout)
@@ -135,7 +135,7 @@ def test_replay_looks_for_the_image_folder_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["gone.jpg", "x" * 300], ids=["no such file", "a name that no file can have"])
-def test_a_server_whose_images_are_elsewhere_says_so_when_it_starts(tmp_path: Path, name: str) -> None:
+def test_a_server_with_a_wrong_image_folder_logs_it_at_startup(tmp_path: Path, name: str) -> None:
     annotations, images = write_dataset(tmp_path)
     content = json.loads(annotations.read_text())
     for image in content["images"]:
@@ -156,11 +156,11 @@ def test_a_server_whose_images_are_elsewhere_says_so_when_it_starts(tmp_path: Pa
         ("Value error, a list of integers", "a list of integers"),
     ],
 )
-def test_what_is_expected_reads_as_a_sentence(message: str, said: str) -> None:
+def test_expected_values_read_as_part_of_a_sentence(message: str, said: str) -> None:
     assert expectation(message) == said
 
 
-def test_a_setting_out_of_range_says_what_is_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_out_of_range_names_the_expected_range(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLER_WORKERS", "0")
     with pytest.raises(SettingsError, match=r"^SAMPLER_WORKERS = '0': expected a number greater than or equal to 1$"):
         load_settings()
