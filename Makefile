@@ -25,7 +25,7 @@ SETUP := $(if $(TORCH),$(READY_TORCH),$(READY))
 TORCH_RELEASE := 2.13.0
 
 # Compile the kernels into the cache once, so that no worker or test process has to.
-COMPILE := $(BIN)/python -c "from sampler.kernels.compiled.crop import warm_up; warm_up()"
+COMPILE := $(BIN)/python -c "from sampler.kernels.compiled.kernels import warm_up; warm_up()"
 
 export PIP_ROOT_USER_ACTION := ignore
 # Tests start hundreds of Python processes; each would compile every module again without bytecode files.

@@ -12,7 +12,7 @@ from benchmarks.material import Material
 from benchmarks.row import NO_LIMIT, Row, paired
 from benchmarks.server import server
 from client import PackedBatch, SamplerClient, Shard, StepRequest
-from sampler.array_table import Layout
+from sampler.arrays import Layout
 
 DENSE_BATCH = 16
 COMPACT_BATCH = 48

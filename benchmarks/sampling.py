@@ -10,10 +10,11 @@ import simplejpeg
 
 from benchmarks.material import Material
 from benchmarks.row import Row, each_run, paired
-from sampler.array_table import Arrays, allocate
-from sampler.config.schema import preset
+from sampler.array_table import allocate
+from sampler.arrays import Arrays
+from sampler.config.presets import preset
 from sampler.dataset.dataset import Dataset
-from sampler.kernels.compiled.crop import COMPILED, warm_up
+from sampler.kernels.compiled.kernels import COMPILED, warm_up
 from sampler.layouts.convert import compact, unpack_batch
 from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey

@@ -11,7 +11,7 @@ from benchmarks.row import Row, each_run, paired
 from benchmarks.sampling import sampling
 from benchmarks.server import MeasuredServer, server
 from client import SamplerClient, Shard, StepRequest, StreamRequest
-from sampler.kernels.compiled.crop import warm_up
+from sampler.kernels.compiled.kernels import warm_up
 
 BATCH = 48
 STEPS = 24

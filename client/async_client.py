@@ -15,7 +15,7 @@ from client.protocol.requests import BatchRequest, Request, StreamRequest, batch
 from client.protocol.responses import checked, translated
 from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
 from client.protocol.session import HEADERS, Body, Contact, Conversation, Delivery, Probe, SpecDocument
-from sampler.array_table import Layout
+from sampler.arrays import Layout
 from sampler.wire.spec import ServiceSpec
 
 ResultT = TypeVar("ResultT")

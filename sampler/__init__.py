@@ -9,9 +9,11 @@ Each inner loop exists twice, in NumPy (`sampler.ops`) and compiled (`sampler.ke
 `server` extra, the wire format msgpack and xxhash.
 """
 
-from sampler.array_table import LAYOUTS, ArraySpec, Layout, array_table
+from sampler.array_table import array_table
+from sampler.arrays import LAYOUTS, ArraySpec, Layout
 from sampler.config.cornernet_lite import load_config
-from sampler.config.schema import PRESETS, AttentionMap, SamplerConfig, preset
+from sampler.config.presets import PRESETS, preset
+from sampler.config.schema import AttentionMap, SamplerConfig
 from sampler.errors import SamplerError
 from sampler.recipe import Recipe
 from sampler.sample.sample import Sample, make_sample, recipe_of

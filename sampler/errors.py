@@ -21,6 +21,10 @@ class ConfigError(SamplerError):
     """A config field, preset name or config file is not usable. The message names field, value and range."""
 
 
+class UnknownFamilyError(ConfigError):
+    """A config names a detector family by an import path that is not registered in this process."""
+
+
 class InvalidRequestError(SamplerError):
     """A caller's value is out of range (an index, a step, a rank).
 

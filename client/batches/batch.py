@@ -14,10 +14,12 @@ from client.batches.compact import CompactBatch, compact_batch, require_room
 from client.errors import MissingExtraError
 from client.protocol.requests import require_layout
 from client.protocol.responses import checked
-from sampler.array_table import Arrays, Layout, dense_table
+from sampler.array_table import dense_table
+from sampler.arrays import Arrays, Layout
 from sampler.errors import InvalidRequestError
-from sampler.kernels.interface import Kernels, fastest_kernels
-from sampler.layouts.batch_buffer import room_for, stacks_in
+from sampler.kernels.interface import Kernels
+from sampler.kernels.selection import fastest_kernels
+from sampler.layouts.batch_buffer import buffer_arrays, buffer_size
 from sampler.layouts.convert import unpack_batch
 from sampler.memory.buffer_pool import RecycledMemory
 from sampler.recipe import Recipe
@@ -252,7 +254,7 @@ class PackedBatch:
         if out is None and self.layout == "dense" and self.wire.stacks:
             return {spec.name: self.wire.stacks[spec.name] for spec in table}
         if out is None:
-            arrays = stacks_in(self.memory.take(room_for(table, count)), table, count)
+            arrays = buffer_arrays(self.memory.take(buffer_size(table, count)), table, count)
         else:
             with checked():
                 arrays = require_room(out, table, count)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.array_table import Arrays, ArraySpec
+from sampler.arrays import Arrays, ArraySpec
 from sampler.config.schema import SamplerConfig
 from sampler.errors import InvalidRequestError
 

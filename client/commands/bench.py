@@ -11,9 +11,10 @@ import numpy as np
 from client.errors import ClientError
 from client.protocol.requests import StreamRequest
 from client.sync_client import SamplerClient
-from sampler.array_table import Arrays, Layout, allocate
-from sampler.config.schema import preset
-from sampler.kernels.interface import fastest_kernels
+from sampler.array_table import allocate
+from sampler.arrays import Arrays, Layout
+from sampler.config.presets import preset
+from sampler.kernels.selection import fastest_kernels
 from sampler.layouts.convert import unpack_batch
 from sampler.stream.shards import Shard
 

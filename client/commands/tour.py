@@ -25,7 +25,7 @@ from client.commands.tour_server import own_server
 from client.errors import ClientError, ServerError
 from client.protocol.requests import StreamRequest
 from client.sync_client import SamplerClient
-from sampler.array_table import Arrays
+from sampler.arrays import Arrays
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec

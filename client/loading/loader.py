@@ -6,7 +6,7 @@ from client.batches.batch import Batch, TorchBatch
 from client.loading.settings import LoaderSettings, asked
 from client.loading.trainer.batch_loader import Loader
 from client.protocol.responses import checked
-from sampler.array_table import Layout
+from sampler.arrays import Layout
 
 AHEAD = 2
 """With one batch under way and one that waits, a trainer that is slower than its loader never waits."""

@@ -8,7 +8,7 @@ from client.errors import DigestMismatchError
 from client.protocol.requests import StreamRequest
 from client.protocol.retries import MOST_ATTEMPTS
 from client.sync_client import SamplerClient
-from sampler.array_table import Layout
+from sampler.arrays import Layout
 from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
 from sampler.stream.shards import STEP_LIMIT, Shard

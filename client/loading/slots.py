@@ -12,9 +12,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.array_table import Arrays, ArraySpec, compact_table, dense_table
+from sampler.array_table import compact_table, dense_table
+from sampler.arrays import Arrays, ArraySpec
 from sampler.config.schema import SamplerConfig
-from sampler.layouts.batch_buffer import fixed, room_for, row_bytes, stacks_in
+from sampler.layouts.batch_buffer import buffer_arrays, buffer_size
 from sampler.memory.shared_memory import unnamed_file
 
 PAGE = 4096
@@ -34,26 +35,26 @@ class SlotForm:
         return cls(dense_table(config, categories), batch)
 
     @classmethod
-    def compact(cls, config: SamplerConfig, categories: int, batch: int) -> Self:
+    def compact(cls, config: SamplerConfig, categories: int, batch: int) -> Self:  # noqa: ARG003 - the signature of `dense`
         """Return the form of a batch to be rendered elsewhere: `crop` (B, S, S, 3) uint8, `colour` (B, 3, 4) float32.
 
         Boxes vary in number and are small; they travel beside the slot.
         """
-        return cls(tuple(spec for spec in compact_table(config, categories) if fixed(spec)), batch)
+        return cls(tuple(spec for spec in compact_table(config) if spec.is_fixed), batch)
 
     @property
     def size(self) -> int:
         """Bytes of a slot, whole pages."""
-        return -(-room_for(self.table, self.batch) // PAGE) * PAGE
+        return -(-buffer_size(self.table, self.batch) // PAGE) * PAGE
 
     @property
     def payload(self) -> int:
         """Bytes of all arrays."""
-        return self.batch * sum(row_bytes(spec) for spec in self.table)
+        return self.batch * sum(spec.nbytes for spec in self.table)
 
     def arrays(self, slot: NDArray[np.uint8]) -> Arrays:
         """Return the arrays that lie in a slot, by name, as views of it. slot: (`size`,) uint8."""
-        return stacks_in(slot, self.table, self.batch)
+        return buffer_arrays(slot, self.table, self.batch)
 
 
 class SharedSlots:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from sampler.array_table import LAYOUTS, Layout
+from sampler.arrays import LAYOUTS, Layout
 from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
 from sampler.stream.keys import EPOCH_LIMIT, INDEX_LIMIT, SEED_LIMIT, SampleKey

@@ -14,7 +14,7 @@ from client.errors import ClientError, DigestMismatchError, ProtocolError, Serve
 from client.protocol.expected_keys import ExpectedKeys
 from client.protocol.requests import Outgoing, Request, StreamRequest, require_layout
 from client.protocol.responses import Place, refusal, require_type
-from sampler.array_table import Layout
+from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
 from sampler.errors import ProtocolError as WireProtocolError
 from sampler.memory.buffer_pool import RecycledMemory

@@ -1,4 +1,4 @@
-"""Loading a CornerNet-Lite JSON config file as it is: its `db` section names what the sampler depends on."""
+"""Loading a CornerNet-Lite JSON config file unchanged; the sampler reads its `db` section."""
 
 import dataclasses
 import json
@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from sampler.config.schema import PRESETS, AttentionMap, SamplerConfig, preset
+from sampler.config.presets import PRESETS, preset
+from sampler.config.schema import AttentionMap, SamplerConfig
 from sampler.errors import ConfigError
+from sampler.families.registry import family_of, is_import_path, register_family
 
 DIRECT_KEYS = (
     "rand_crop", "rand_center", "rand_color", "lighting", "gaussian_bump", "gaussian_iou", "gaussian_radius",
@@ -23,15 +25,22 @@ ATTENTION_KEYS = ("att_sizes", "att_ratios", "att_ranges")
 
 
 class IgnoredKeysWarning(UserWarning):
-    """A config file holds keys that no sample depends on; the message lists them."""
+    """A config file has keys that no sample depends on; the message lists them."""
 
 
 def load_config(name_or_path: str, *, keep_crowd: bool = True) -> SamplerConfig:
-    """Return the preset of that name, or the config of the CornerNet-Lite JSON file at that path.
+    """Return a preset by name, or the config of a CornerNet-Lite JSON file.
 
-    keep_crowd: False drops crowd boxes whatever the file says.
-    Warns once (`IgnoredKeysWarning`) with the `db` keys that are not used. Raises `ConfigError` that names the
-    file, and the field, value and range where those are at fault.
+    Issues one `IgnoredKeysWarning` that lists the unused keys of `db`. The file is trusted: if it names a detector
+    family by import path, that module is imported.
+
+    Args:
+        name_or_path: Name of a preset, or path of a file.
+        keep_crowd: False drops crowd boxes even if the file keeps them.
+
+    Raises:
+        ConfigError: The file cannot be used. The message names the file and, if a value is out of range, the field,
+            value and range.
     """
     config = _named(name_or_path)
     return config if keep_crowd else dataclasses.replace(config, keep_crowd=False)
@@ -51,10 +60,10 @@ def _named(name_or_path: str) -> SamplerConfig:
 
 
 def config_of(document: dict[str, Any], name: str) -> SamplerConfig:
-    """Return the config of a parsed CornerNet-Lite document: the fitting preset, overridden by its `db` section.
+    """Return the config of a parsed CornerNet-Lite document: a preset, overridden by the document's `db` section.
 
-    The preset is chosen by `system.sampling_function`; without it, attention keys mean saccade.
-    A bare `db` section is taken as well. Raises `ConfigError` for values that cannot be meant.
+    The preset is that of `system.sampling_function`, a preset's name or the import path of a detector family. Without
+    it, attention keys mean cornernet_saccade. A bare `db` section is accepted too. Raises `ConfigError`.
     """
     db = document.get("db", {} if "system" in document else document)
     if not isinstance(db, dict):
@@ -64,10 +73,12 @@ def config_of(document: dict[str, Any], name: str) -> SamplerConfig:
     if "gaussian_rad" in db:
         fields["gaussian_radius"] = db["gaussian_rad"]
     fields |= _scales(db) | _sizes(db)
-    if base.kind == "saccade":
+    if base.attention:
         fields |= _attention(db, base)
     _warn_of_ignored(db, base)
-    return dataclasses.replace(base, name=name, **fields)
+    config = dataclasses.replace(base, name=name, **fields)
+    family_of(config)  # which checks it
+    return config
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -76,7 +87,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise ConfigError(f"{path}: is not JSON: {error}") from None
+        raise ConfigError(f"{path}: not JSON: {error}") from None
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected an object with a `db` section, found {type(document).__name__}")
     return document
@@ -87,8 +98,13 @@ def _base(document: dict[str, Any], db: dict[str, Any]) -> SamplerConfig:
     function = system.get("sampling_function") if isinstance(system, dict) else None
     if function is None:
         function = "cornernet_saccade" if any(key in db for key in ATTENTION_KEYS) else "cornernet"
+    if isinstance(function, str) and is_import_path(function):
+        return dataclasses.replace(register_family(function).presets[0], kind=function)
     if not isinstance(function, str) or function not in PRESETS:
-        raise ConfigError(f"system.sampling_function = {function!r}: expected one of {', '.join(PRESETS)}")
+        raise ConfigError(
+            f"system.sampling_function = {function!r}: expected one of {', '.join(PRESETS)}, or the import path of a "
+            "detector family such as package.module:FAMILY"
+        )
     return PRESETS[function]
 
 
@@ -160,7 +176,7 @@ def _attention(db: dict[str, Any], base: SamplerConfig) -> dict[str, Any]:
 
 def _warn_of_ignored(db: dict[str, Any], base: SamplerConfig) -> None:
     used = {*DIRECT_KEYS, "gaussian_rad", *SCALE_KEYS, *SIZE_KEYS}
-    if base.kind == "saccade":
+    if base.attention:
         used |= set(ATTENTION_KEYS)
     ignored = sorted(set(db) - used)
     if ignored:

@@ -1,4 +1,4 @@
-"""The identity of what a sample depends on: dataset content, config, sampler version."""
+"""Digests of everything that a sample depends on: dataset content, config, sampler version."""
 
 import hashlib
 import json
@@ -8,16 +8,16 @@ from sampler.version import SAMPLER_VERSION
 
 
 def config_digest(config: SamplerConfig) -> str:
-    """Return 32 hex digits that differ when any field but the name does."""
+    """Return 32 hex digits over all fields except the name."""
     fields = config.as_dict()
     del fields["name"]
     return _hex(fields)
 
 
 def sample_digest(dataset_digest: str, config: SamplerConfig, version: int = SAMPLER_VERSION) -> str:
-    """Return 32 hex digits: with equal ones, equal keys give equal bytes, on any two hosts.
+    """Return 32 hex digits: if they are equal on two hosts, equal keys give equal bytes.
 
-    Image files count through the annotations (names and sizes), not through their pixels.
+    Image files count by their annotations (names and sizes), not by their pixels.
     """
     return _hex({"dataset": dataset_digest, "config": config_digest(config), "sampler": version})
 

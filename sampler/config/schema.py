@@ -1,44 +1,30 @@
-"""The settings of a sampler: three published presets, as frozen values that refuse what makes no sense.
+"""The settings of a sampler, as a frozen value that refuses invalid fields.
 
-The numbers are those of the published CornerNet-Lite configs and of the code that reads them; see
-`sampler.config.cornernet_lite` for loading such a JSON file as it is.
+The defaults are those of the published CornerNet-Lite configs and of the code that reads them. The presets are in
+`sampler.config.presets`; `sampler.config.cornernet_lite` loads CornerNet-Lite's JSON files.
 """
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from sampler.errors import ConfigError
-
-Kind = Literal["saccade", "cornernet"]
-
-SACCADE_SCALES = (
-    0.5,
-    0.6,
-    0.7,
-    0.7999999999999999,
-    0.8999999999999999,
-    0.9999999999999999,
-    1.0999999999999999,
-)
-"""What `numpy.arange(0.5, 1.1, 0.1)` yields: seven values, the last one through rounding."""
-
-CORNERNET_SCALES = (0.6, 0.7, 0.7999999999999999, 0.8999999999999999, 0.9999999999999999, 1.0999999999999999,
-                    1.1999999999999997, 1.2999999999999998)  # fmt: skip
-"""What `numpy.arange(0.6, 1.4, 0.1)` yields: eight values."""
 
 MAX_SIDE = 4096
 """Largest input or output side in pixels: far above every published one, small enough to bound memory."""
 
-MAX_CANVAS = 16384
-"""Largest side of a cornernet canvas in pixels, which is made whole before it is resized: 0.8 GB."""
+MAX_KIND = 200
+"""Longest `kind`, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionMap:
-    """One attention map: its side in cells, input pixels per cell, and the object sizes it answers for.
+    """One attention map.
 
-    `longest` is the closed range of a box's longer side in input pixels that marks this map.
+    Attributes:
+        size: (height, width) in cells.
+        ratio: Input pixels per cell.
+        longest: Closed range, in input pixels, of the longer side of the boxes that mark this map.
     """
 
     size: tuple[int, int]
@@ -46,36 +32,43 @@ class AttentionMap:
     longest: tuple[float, float]
 
 
-SACCADE_ATTENTION = (
-    AttentionMap(size=(16, 16), ratio=16, longest=(96, 256)),
-    AttentionMap(size=(32, 32), ratio=8, longest=(32, 96)),
-    AttentionMap(size=(64, 64), ratio=4, longest=(0, 32)),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class SamplerConfig:
-    """Everything besides the dataset and the key that a sample depends on. Refuses bad values by name.
+    """Everything besides the dataset and the key that a sample depends on.
 
-    kind: which of the two published samplers. name: of the preset, or of the file it was loaded from; no sample depends
-    on it. input_size, output_size: (height, width), in pixels of the crop (always square) and in cells of a heatmap.
+    A field out of range raises `ConfigError` that names the field, its value and the range. Conditions between fields
+    belong to the detector family, which checks a config before its first use
+    (`sampler.families.registry.family_of`).
 
-    rand_scales: what a random scale is drawn from, 0.001 … 64. rand_crop: for saccade, whether 3 crops of 10 are of a
-    random place instead of a reference box; cornernet has it always on. rand_center (saccade): whether half of the
-    crops of a reference box are centred on it. border (cornernet): wished-for distance in pixels between the crop's
-    centre and the image's edge. min_scale (saccade): least longer side of an object, in whole pixels of the crop.
-
-    gaussian_bump: False for bumps of a single cell. gaussian_radius: of all bumps in cells; −1 for each box's own, by
-    which a corner may move while its box overlaps the true one by `gaussian_iou`, above 0 and below 1. max_objects:
-    objects of a sample that get a row of tags and offsets, 1 … 65536. attention: none for cornernet. keep_crowd:
-    whether boxes marked `iscrowd` are boxes like any other.
-
-    rand_color: whether brightness, contrast and saturation are jittered, with gains of 1 ± `jitter`. lighting: whether,
-    where they are, lighting noise is added too: `eigenvectors`, a row for each of B, G and R, times `eigenvalues` times
-    normals of standard deviation `lighting_std`. mean, std: of normalisation. Colours are B, G, R on the 0–1 scale.
+    Attributes:
+        kind: The detector family: "saccade", "cornernet", or the import path of another one.
+        name: Name of the preset or of the file it was loaded from. No sample depends on it.
+        input_size: (height, width) of the crop in pixels, always square.
+        output_size: (height, width) of a heatmap in cells.
+        rand_scales: Scales to draw from, 0.001 … 64.
+        gaussian_iou: With `gaussian_radius` −1, a bump's radius is how far a corner may move while its box overlaps the
+            true one by this IoU, above 0 and below 1.
+        rand_crop: Saccade: whether 3 crops of 10 are of a random place instead of a reference box. Cornernet: always.
+        rand_center: Saccade: whether half of the crops of a reference box are centred on it.
+        rand_color: Whether brightness, contrast and saturation are jittered.
+        lighting: Whether lighting noise is added too if `rand_color` is on: `eigenvectors` times `eigenvalues` times
+            normals of standard deviation `lighting_std`.
+        gaussian_bump: False for bumps of a single cell.
+        gaussian_radius: Radius of all bumps in cells; −1 computes each from its box.
+        max_objects: Objects of a sample that get a row of tags and offsets, 1 … 65536.
+        min_scale: Saccade: least longer side of an object, in whole pixels of the crop.
+        border: Cornernet: desired distance in pixels between the crop's centre and the image's edge.
+        attention: Attention maps; none for cornernet.
+        keep_crowd: Whether boxes marked `iscrowd` are boxes like any other.
+        jitter: Gains of the jitter are drawn from 1 ± this, 0 … 1.
+        lighting_std: See `lighting`.
+        mean: Subtracted in normalisation; B, G, R on the 0–1 scale, as all colours here.
+        std: Divided by in normalisation.
+        eigenvalues: See `lighting`.
+        eigenvectors: One row for each of B, G and R.
     """
 
-    kind: Kind
+    kind: str
     name: str
     input_size: tuple[int, int]
     output_size: tuple[int, int]
@@ -105,7 +98,8 @@ class SamplerConfig:
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` that names field, value and range."""
-        _one_of("kind", self.kind, ("saccade", "cornernet"))
+        if not isinstance(self.kind, str) or not 1 <= len(self.kind) <= MAX_KIND:
+            raise ConfigError(f"kind = {self.kind!r}: expected the name of a detector family")
         _sizes(self)
         _scales(self)
         _within("gaussian_iou", self.gaussian_iou, 0.0, 1.0, open_ends=True)
@@ -118,8 +112,6 @@ class SamplerConfig:
         for name in ("rand_crop", "rand_center", "rand_color", "lighting", "gaussian_bump", "keep_crowd"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: expected true or false")
-        if self.kind == "cornernet" and not self.rand_crop:
-            raise ConfigError("rand_crop = False: expected true, a cornernet sample is always a crop")
         _colour_vectors(self)
         _attention(self)
 
@@ -131,11 +123,6 @@ class SamplerConfig:
     def as_dict(self) -> dict[str, Any]:
         """Every field as plain lists, numbers and strings: for `/v1/spec`, the digest and JSON."""
         return dataclasses.asdict(self)
-
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError(f"{name} = {value!r}: expected one of {', '.join(allowed)}")
 
 
 def _integer(name: str, value: object, low: int, high: int) -> None:
@@ -161,7 +148,7 @@ def _sizes(config: SamplerConfig) -> None:
     _pair("input_size", config.input_size)
     _pair("output_size", config.output_size)
     if config.input_size[0] != config.input_size[1]:
-        raise ConfigError(f"input_size = {config.input_size}: expected a square, as every CornerNet takes")
+        raise ConfigError(f"input_size = {config.input_size}: expected a square")
     if any(out > side for out, side in zip(config.output_size, config.input_size, strict=True)):
         raise ConfigError(f"output_size = {config.output_size}: expected at most input_size = {config.input_size}")
 
@@ -172,9 +159,6 @@ def _scales(config: SamplerConfig) -> None:
         raise ConfigError(f"rand_scales = {scales!r}: expected 1 to 1024 numbers")
     for scale in scales:
         _within("rand_scales", scale, 1e-3, 64.0)
-        if config.kind == "cornernet" and scale * config.input_side > MAX_CANVAS:
-            most = MAX_CANVAS / config.input_side
-            raise ConfigError(f"rand_scales = {scale!r}: expected at most {most:g}, a canvas of {MAX_CANVAS} pixels")
 
 
 def _colour_vectors(config: SamplerConfig) -> None:
@@ -190,8 +174,6 @@ def _colour_vectors(config: SamplerConfig) -> None:
 
 
 def _attention(config: SamplerConfig) -> None:
-    if config.kind == "cornernet" and config.attention:
-        raise ConfigError("attention: expected none, the cornernet sampler has no attention maps")
     for number, attention in enumerate(config.attention):
         _pair(f"attention[{number}].size", attention.size)
         _integer(f"attention[{number}].ratio", attention.ratio, 1, MAX_SIDE)
@@ -204,27 +186,3 @@ def _attention(config: SamplerConfig) -> None:
                 f"attention[{number}]: size {attention.size} × ratio {attention.ratio} covers {reach} pixels: "
                 f"expected at least input_size = {config.input_side}"
             )
-
-
-PRESETS: dict[str, SamplerConfig] = {
-    "cornernet_saccade": SamplerConfig(
-        kind="saccade", name="cornernet_saccade", input_size=(255, 255), output_size=(64, 64),
-        rand_scales=SACCADE_SCALES, gaussian_iou=0.5, rand_crop=False, attention=SACCADE_ATTENTION,
-    ),
-    "cornernet": SamplerConfig(
-        kind="cornernet", name="cornernet", input_size=(511, 511), output_size=(128, 128),
-        rand_scales=CORNERNET_SCALES, gaussian_iou=0.3, rand_crop=True,
-    ),
-    "cornernet_squeeze": SamplerConfig(
-        kind="cornernet", name="cornernet_squeeze", input_size=(511, 511), output_size=(64, 64),
-        rand_scales=CORNERNET_SCALES, gaussian_iou=0.3, rand_crop=True,
-    ),
-}  # fmt: skip
-"""The three published configs, by name."""
-
-
-def preset(name: str) -> SamplerConfig:
-    """Return the published config `name`. Raises `ConfigError` that lists the names there are."""
-    if name not in PRESETS:
-        raise ConfigError(f"config = {name!r}: expected one of {', '.join(PRESETS)}, or the path of a JSON file")
-    return PRESETS[name]

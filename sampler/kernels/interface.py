@@ -1,78 +1,108 @@
-"""The loops over pixels, cells, boxes and words as a set: NumPy's are always there, compiled ones where Numba is.
+"""The inner loops of a sample, as an interface with two implementations.
 
-All sets give the same bytes; a test holds them to that. So which one runs is no part of a sample's identity.
+`sampler.kernels.reference` is NumPy and always available; `sampler.kernels.compiled` needs Numba. Both produce the same
+bytes, so the choice does not affect a sample's digest. To add a kernel, add a method here and to both implementations.
 """
 
-import functools
-import importlib
-import importlib.util
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sampler.config.schema import SamplerConfig
-from sampler.ops.boxes import Boxes, Frame, clip, frame_boxes
-from sampler.ops.colour import ColourMatrix, apply_colour, channel_sums
-from sampler.ops.gaussian import stamp_bumps
-from sampler.ops.resize import Image, fill_canvas, paste_resized
-from sampler.ops.targets import draw_batch_targets
-from sampler.stream.keys import random_words
-
-Pair = tuple[int, int]
-PasteResized = Callable[[Image, Pair, Pair, Pair, bool, Image], None]
-ApplyColour = Callable[[Image, ColourMatrix, NDArray[np.float32] | None], NDArray[np.float32]]
-ChannelSums = Callable[[Image], tuple[int, int, int]]
-FillCanvas = Callable[[Image, Pair, Pair, Pair, Pair, bool, Image], tuple[int, int, int]]
-DrawTargets = Callable[[Boxes, NDArray[np.bool_], NDArray[np.int64], SamplerConfig, Mapping[str, NDArray[Any]]], None]
-ClipBoxes = Callable[[Boxes, float, float, float, float], tuple[Boxes, NDArray[np.intp]]]
-FrameBoxes = Callable[[Boxes, Frame], tuple[Boxes, NDArray[np.bool_], NDArray[np.intp], int]]
-RandomWords = Callable[[int, int, int, int, int], NDArray[np.uint64]]
-StampBumps = Callable[[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], bool], None]
+from sampler.ops.boxes import Boxes, Frame
+from sampler.ops.colour import ColourMatrix
+from sampler.ops.resize import Image
+from sampler.ops.targets import TargetNames
 
 
-@dataclass(frozen=True, slots=True)
-class Kernels:
-    """One implementation of each loop; the NumPy functions of the same names say what it does."""
+class Kernels(Protocol):
+    """One implementation of every inner loop."""
 
-    paste_resized: PasteResized
-    apply_colour: ApplyColour
-    channel_sums: ChannelSums
-    fill_canvas: FillCanvas
-    stamp_bumps: StampBumps
-    draw_targets: DrawTargets
-    clip_boxes: ClipBoxes
-    frame_boxes: FrameBoxes
-    random_words: RandomWords
+    def random_bits(self, seed: int, domain: int, epoch: int, index: int, count: int) -> NDArray[np.uint64]:
+        """Return (count,) uint64, the first `count` values of the Philox stream of these four numbers."""
+        ...
 
+    def clip_boxes(
+        self, boxes: Boxes, left: float, top: float, right: float, bottom: float
+    ) -> tuple[Boxes, NDArray[np.intp]]:
+        """Clip boxes to x ∈ [left, right], y ∈ [top, bottom] and drop those without width or height.
 
-PLAIN = Kernels(
-    paste_resized,
-    apply_colour,
-    channel_sums,
-    fill_canvas,
-    stamp_bumps,
-    draw_batch_targets,
-    clip,
-    frame_boxes,
-    random_words,
-)
-"""NumPy's."""
+        Returns:
+            The (K, 5) remaining boxes and their (K,) rows in `boxes`.
+        """
+        ...
 
+    def frame_boxes(self, boxes: Boxes, frame: Frame) -> tuple[Boxes, NDArray[np.bool_], NDArray[np.intp], int]:
+        """Find the boxes in a crop.
 
-@functools.cache
-def fastest_kernels() -> Kernels:
-    """Return the compiled set where Numba is installed, NumPy's otherwise.
+        A box is an object if more than half of its area is in the crop and its longer side has at least
+        `frame.least_side` whole pixels there.
 
-    What is compiled on the first call of each kernel is kept on disk, for the processes to come, where a folder for it
-    can be written: `sampler.kernels.compiled.crop.warm_up` says where.
-    """
-    if importlib.util.find_spec("numba") is None:
-        return PLAIN
-    # By name, for Numba is an optional part that takes a second to import: who does not render need not have it.
-    module = importlib.import_module("sampler.kernels.compiled.crop")
-    module.keep_all()
-    compiled: Kernels = module.COMPILED
-    return compiled
+        Returns:
+            (N, 5) boxes in crop pixels, (N,) which of them are objects, (N,) their rows in `boxes`, and the number of
+            boxes that remained after clipping to the image.
+        """
+        ...
+
+    def fill_canvas(
+        self,
+        image: Image,
+        size: tuple[int, int],
+        start: tuple[int, int],
+        shape: tuple[int, int],
+        offset: tuple[int, int],
+        flip: bool,
+        out: Image,
+    ) -> tuple[int, int, int]:
+        """Fill a canvas with a window of a resized image; the rest becomes black.
+
+        Args:
+            image: (H, W, 3) uint8.
+            size: (height, width) of the whole resized image.
+            start: (row, column) of the window in the resized image.
+            shape: (height, width) of the window.
+            offset: (y, x) of the window on the canvas, before the flip.
+            flip: Whether to mirror the whole canvas.
+            out: (h, w, 3) uint8, C order: the canvas, with any content.
+
+        Returns:
+            The sums of blue, green and red over the canvas.
+        """
+        ...
+
+    def apply_colour(
+        self, pixels: Image, matrix: ColourMatrix, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the normalised image, (3, S, S) float32, channels B, G, R.
+
+        Args:
+            pixels: (S, S, 3) uint8 BGR.
+            matrix: (3, 4) float32. Each channel is ((m₀·B + m₁·G) + m₂·R) + m₃ in float32.
+            out: Array for the result; a new one by default.
+        """
+        ...
+
+    def draw_targets(
+        self,
+        boxes: Boxes,
+        objects: NDArray[np.bool_],
+        starts: NDArray[np.int64],
+        config: SamplerConfig,
+        names: TargetNames,
+        out: Mapping[str, NDArray[Any]],
+    ) -> None:
+        """Draw the corner targets of B samples.
+
+        Objects beyond `max_objects` of a sample draw their bumps but get no row of offsets and tags.
+
+        Args:
+            boxes: (M, 5) float32 boxes of all samples, concatenated, in crop pixels.
+            objects: (M,) bool, False for ignored boxes.
+            starts: (B + 1,) int64: sample b has rows starts[b] to starts[b + 1] of `boxes` and `objects`.
+            config: Sizes, bump settings, `max_objects` and attention maps.
+            names: Names of the arrays in `out` to draw into.
+            out: Arrays with a leading axis of B, filled with their backgrounds.
+        """
+        ...

@@ -1,10 +1,10 @@
-"""The three layouts of a sample, and the ways between them.
+"""The three layouts of a sample and the conversions between them.
 
     Sample ──→ compact ──→ dense ←──→ sparse
                   └───────────────────→
 
-Every way leads to the very same dense arrays, to the last bit: there is one renderer, and it runs on whichever
-side of the wire the layout asks for.
+Every path leads to the same dense arrays, to the last bit: there is one renderer, which runs on the sending or the
+receiving side, depending on the layout.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.array_table import Arrays, Layout, allocate, array_table, dense_table, heat_names
+from sampler.array_table import allocate, array_table, dense_table
+from sampler.arrays import Arrays, Layout
 from sampler.config.schema import SamplerConfig
-from sampler.kernels.interface import PLAIN, Kernels
-from sampler.layouts.render import fill_backgrounds, render_batch
+from sampler.kernels.interface import Kernels
+from sampler.kernels.reference import NUMPY
+from sampler.layouts.render import fill_backgrounds, render_batch, render_targets
 from sampler.sample.sample import Sample
 
 
 def compact(sample: Sample) -> Arrays:
-    """Return the compact arrays of a sample, as `sampler.array_table.compact_table` lists them."""
+    """Return the compact arrays of a sample, those of `sampler.array_table.compact_table`."""
     return {
         "crop": sample.crop,
         "colour": sample.colour,
@@ -34,30 +36,30 @@ def render(
     arrays: Mapping[str, NDArray[Any]],
     config: SamplerConfig,
     out: Mapping[str, NDArray[Any]],
-    kernels: Kernels = PLAIN,
+    kernels: Kernels = NUMPY,
 ) -> None:
-    """Render compact arrays into `out`: one sample's dense arrays at their backgrounds."""
+    """Render compact arrays into `out`, one sample's dense arrays filled with their backgrounds."""
     kernels.apply_colour(arrays["crop"], arrays["colour"], out["images"])
-    boxes, objects = arrays["boxes"], arrays["objects"].astype(np.bool_)
+    boxes, objects = arrays["boxes"], arrays["objects"]
     batch = {name: array[None] for name, array in out.items()}
-    kernels.draw_targets(boxes, objects, np.array([0, len(boxes)]), config, batch)
+    render_targets(boxes, objects, np.array([0, len(boxes)]), config, batch, kernels)
 
 
 def compact_to_dense(
-    arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, categories: int, kernels: Kernels = PLAIN
+    arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, categories: int, kernels: Kernels = NUMPY
 ) -> Arrays:
-    """Return the dense arrays that compact ones stand for."""
+    """Return the dense arrays of compact ones."""
     dense = allocate(config, categories)
     render(arrays, config, dense, kernels)
     return dense
 
 
 def dense_to_sparse(dense: Mapping[str, NDArray[Any]], config: SamplerConfig, categories: int) -> Arrays:
-    """Return dense arrays with each heatmap and valid mask as ascending coordinates and values."""
+    """Return dense arrays with ascending coordinates and values in place of each sparse plane array."""
     sparse: Arrays = {}
     for spec in dense_table(config, categories):
         array = dense[spec.name]
-        if spec.name not in heat_names(config):
+        if spec.sparse is None:
             sparse[spec.name] = array
             continue
         flat = np.flatnonzero(array.ravel() != np.float32(spec.background))
@@ -66,43 +68,37 @@ def dense_to_sparse(dense: Mapping[str, NDArray[Any]], config: SamplerConfig, ca
     return sparse
 
 
-def compact_to_sparse(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, kernels: Kernels = PLAIN) -> Arrays:
-    """Return the sparse arrays that compact ones stand for.
+def compact_to_sparse(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, kernels: Kernels = NUMPY) -> Arrays:
+    """Return the sparse arrays of compact ones.
 
-    They are rendered onto the planes of those categories that are there: few of many, and the rest holds nothing.
+    Only the planes of the categories that occur are rendered: few of many.
     """
     present, renumbered = np.unique(arrays["boxes"][:, 4], return_inverse=True)
     boxes = arrays["boxes"].copy()
     boxes[:, 4] = renumbered + 1
     count = max(1, len(present))
     sparse = dense_to_sparse(compact_to_dense({**arrays, "boxes": boxes}, config, count, kernels), config, count)
-    for name in heat_names(config):
-        places = sparse[f"{name}_idx"]
-        places[:, 0] = present[places[:, 0]] - 1
+    for spec in dense_table(config, count):
+        if spec.sparse is not None:
+            places = sparse[f"{spec.name}_idx"]
+            places[:, 0] = present[places[:, 0]] - 1
     return sparse
 
 
 def scatter(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, out: Mapping[str, NDArray[Any]]) -> None:
-    """Write sparse arrays into `out`: one sample's dense arrays at their backgrounds.
+    """Write sparse arrays into `out`, one sample's dense arrays filled with their backgrounds.
 
-    Coordinates must lie inside the planes; `sampler.wire.messages` checks those that come from outside.
+    Coordinates must lie inside the planes; the reader of the wire format checks those that it receives.
     """
-    for name, array in out.items():
-        if name in heat_names(config):
-            category, y, x = arrays[f"{name}_idx"].T
-            array[category, y, x] = arrays[f"{name}_val"]
+    for spec in dense_table(config, 1):
+        if spec.sparse is None:
+            out[spec.name][...] = arrays[spec.name]
         else:
-            array[...] = arrays[name]
+            category, y, x = arrays[f"{spec.name}_idx"].T
+            out[spec.name][category, y, x] = arrays[f"{spec.name}_val"]
 
 
-def sparse_to_dense(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, categories: int) -> Arrays:
-    """Return the dense arrays that sparse ones stand for."""
-    dense = allocate(config, categories)
-    scatter(arrays, config, dense)
-    return dense
-
-
-def lay_out(sample: Sample, layout: Layout, config: SamplerConfig, categories: int, kernels: Kernels = PLAIN) -> Arrays:
+def lay_out(sample: Sample, layout: Layout, config: SamplerConfig, categories: int, kernels: Kernels = NUMPY) -> Arrays:
     """Return a sample's arrays in a layout, in the order of its array table."""
     arrays = compact(sample)
     if layout == "dense":
@@ -112,27 +108,14 @@ def lay_out(sample: Sample, layout: Layout, config: SamplerConfig, categories: i
     return {spec.name: arrays[spec.name] for spec in array_table(layout, config, categories)}
 
 
-def unpack_into(
-    arrays: Mapping[str, NDArray[Any]], layout: Layout, config: SamplerConfig, out: Mapping[str, NDArray[Any]]
-) -> None:
-    """Write one sample, in any layout, into its dense arrays `out`, which hold their backgrounds."""
-    if layout == "compact":
-        render(arrays, config, out)
-    elif layout == "sparse":
-        scatter(arrays, config, out)
-    else:
-        for name, array in out.items():
-            array[...] = arrays[name]
-
-
 def unpack_batch(
     samples: Sequence[Mapping[str, NDArray[Any]]],
     layout: Layout,
     config: SamplerConfig,
     out: Mapping[str, NDArray[Any]],
-    kernels: Kernels = PLAIN,
+    kernels: Kernels = NUMPY,
 ) -> None:
-    """Write B samples, all in one layout, into the dense arrays `out`, which have B in front and hold anything."""
+    """Write B samples, all in one layout, into the dense arrays `out`: a leading axis of B, any content."""
     if layout == "compact":
         crops, colours = [one["crop"] for one in samples], [one["colour"] for one in samples]
         starts = np.cumsum([0, *(len(one["boxes"]) for one in samples)])
@@ -143,4 +126,9 @@ def unpack_batch(
     if layout == "sparse":
         fill_backgrounds(config, out)
     for row, arrays in enumerate(samples):
-        unpack_into(arrays, layout, config, {name: array[row] for name, array in out.items()})
+        dense = {name: array[row] for name, array in out.items()}
+        if layout == "sparse":
+            scatter(arrays, config, dense)
+        else:
+            for name, array in dense.items():
+                array[...] = arrays[name]

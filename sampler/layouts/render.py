@@ -1,4 +1,4 @@
-"""Rendering a whole batch at once, into arrays that are there already."""
+"""Rendering a batch into existing dense arrays."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from sampler.array_table import dense_table
 from sampler.config.schema import SamplerConfig
-from sampler.kernels.interface import PLAIN, Kernels
+from sampler.families.registry import family_of
+from sampler.kernels.interface import Kernels
+from sampler.kernels.reference import NUMPY
 from sampler.ops.boxes import Boxes
 from sampler.ops.colour import ColourMatrix
 from sampler.ops.resize import Image
@@ -26,28 +28,45 @@ def render_batch(
     starts: NDArray[np.int64],
     config: SamplerConfig,
     out: Mapping[str, NDArray[Any]],
-    kernels: Kernels = PLAIN,
+    kernels: Kernels = NUMPY,
 ) -> None:
-    """Render B samples into the dense arrays `out`, which have B in front and hold anything.
+    """Render B samples. Values are not checked; `sampler.wire.reader` checks those that it receives.
 
-    crops: (B, S, S, 3) uint8, or B of (S, S, 3). colours: (B, 3, 4) float32, or B of (3, 4). boxes: (M, 5) float32 in
-    crop pixels, of all samples one behind the other. objects: (M,), 0 for an ignored box. starts: (B+1,) int64: sample
-    i has the rows starts[i] to starts[i + 1] of boxes and objects. No value is checked; `sampler.wire.reader` checks
-    those that come from outside.
+    Args:
+        crops: (B, S, S, 3) uint8, or B arrays of (S, S, 3).
+        colours: (B, 3, 4) float32, or B arrays of (3, 4).
+        boxes: (M, 5) float32 boxes of all samples, concatenated, in crop pixels.
+        objects: (M,) 0 for ignored boxes.
+        starts: (B + 1,) int64: sample b has rows starts[b] to starts[b + 1] of `boxes` and `objects`.
+        config: The config of the samples.
+        out: Dense arrays with a leading axis of B, with any content.
+        kernels: Inner loops to use.
     """
     fill_backgrounds(config, out)
     for image, crop, colour in zip(out["images"], crops, colours, strict=True):
         kernels.apply_colour(crop, colour, image)
-    kernels.draw_targets(boxes, objects.astype(np.bool_), starts, config, out)
+    render_targets(boxes, objects, starts, config, out, kernels)
+
+
+def render_targets(
+    boxes: Boxes,
+    objects: NDArray[Any],
+    starts: NDArray[np.int64],
+    config: SamplerConfig,
+    out: Mapping[str, NDArray[Any]],
+    kernels: Kernels = NUMPY,
+) -> None:
+    """Draw the targets of B samples into `out`, which holds the backgrounds. Arguments as for `render_batch`."""
+    family_of(config).draw_targets(boxes, objects.astype(np.bool_), starts, config, out, kernels)
 
 
 def fill_backgrounds(config: SamplerConfig, out: Mapping[str, NDArray[Any]]) -> None:
-    """Set every dense array in `out`, of a sample or a batch, to its background, but for the images."""
+    """Set every dense array in `out` except the images to its background."""
     for name, dtype, background in _backgrounds(config):
         array = out[name]
         flags = array.flags
         if background == 0 and flags.c_contiguous:
-            array.reshape(-1).view(np.uint8).fill(0)  # as bytes, which takes half the time
+            array.reshape(-1).view(np.uint8).fill(0)  # as bytes, in half the time
         elif flags.aligned or not flags.c_contiguous or array.itemsize != WORD:
             array.fill(background)
         else:
@@ -61,9 +80,9 @@ def _backgrounds(config: SamplerConfig) -> list[tuple[str, str, float]]:
 
 
 def _fill_unaligned(memory: NDArray[np.uint8], pattern: bytes) -> None:
-    """Repeat the four bytes of `pattern` over (4·n,) bytes that start anywhere, by words that are aligned.
+    """Repeat the four bytes of `pattern` over (4·n,) bytes at any address, in aligned words.
 
-    NumPy fills an array inside a message, where nothing is aligned, at half the speed.
+    NumPy fills unaligned arrays, such as those inside a message, at half the speed.
     """
     first = -memory.ctypes.data % WORD
     rotated = np.frombuffer(pattern[first:] + pattern[:first], np.uint32)

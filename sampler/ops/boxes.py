@@ -13,11 +13,15 @@ VISIBLE_SHARE = np.float32(0.5)
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where a saccade crop has its boxes.
+    """How boxes of an image become boxes of a crop, step by step.
 
-    image: (height, width) that boxes are clipped to at first. factor: what they are scaled by. move: (y, x) in whole
-    pixels, afterwards. filled: left, top, right, bottom of the region they are clipped to then, ends included.
-    flip_in: width of the canvas that is mirrored, None for none. least_side: of an object, in whole pixels.
+    Attributes:
+        image: (height, width) that boxes are clipped to.
+        factor: Scale applied then.
+        move: (y, x) in whole pixels added then.
+        filled: Left, top, right, bottom that boxes are clipped to then, ends included.
+        flip_in: Width of the canvas in which boxes are mirrored at last, or None.
+        least_side: Least longer side of an object, in whole pixels of the crop.
     """
 
     image: tuple[int, int]
@@ -29,11 +33,7 @@ class Frame:
 
 
 def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, NDArray[np.bool_], NDArray[np.intp], int]:
-    """Return what a crop shows of an image's boxes.
-
-    That is (N, 5) the boxes seen, in crop pixels, (N,) which of them are objects, (N,) their rows in `boxes`, and how
-    many boxes there are in the image once they are clipped to it.
-    """
+    """Return the boxes in a crop; see `sampler.kernels.interface.Kernels.frame_boxes`."""
     height, width = frame.image
     clipped, rows = clip(boxes, 0, 0, width - 1, height - 1)
     moved = shift(scale(clipped, frame.factor, frame.factor), *frame.move)
@@ -48,16 +48,13 @@ def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, NDArray[np.bool_], N
 
 @np.errstate(divide="ignore", invalid="ignore")
 def _visible_share(seen: Boxes, whole: Boxes) -> NDArray[np.float32]:
-    """Return (N,) float32 areas of `seen` over `whole`; NaN, which exceeds nothing, where both round to 0."""
+    """Return (N,) float32 areas of `seen` over `whole`; NaN if both round to 0, which is above no threshold."""
     share: NDArray[np.float32] = areas(seen) / areas(whole)
     return share
 
 
 def clip(boxes: Boxes, left: float, top: float, right: float, bottom: float) -> tuple[Boxes, NDArray[np.intp]]:
-    """Clip boxes to x ∈ [left, right], y ∈ [top, bottom] and drop those left with no width or no height.
-
-    Returns the (K, 5) boxes that remain and their (K,) rows in `boxes`.
-    """
+    """Clip boxes and drop those without area; see `sampler.kernels.interface.Kernels.clip_boxes`."""
     clipped = boxes.copy()
     corners = clipped[:, :4]
     np.maximum(corners, np.array((left, top, left, top), np.float32), out=corners)
@@ -70,11 +67,10 @@ def clip(boxes: Boxes, left: float, top: float, right: float, bottom: float) -> 
 
 @np.errstate(over="ignore")
 def scale(boxes: Boxes, y: np.floating | float, x: np.floating | float) -> Boxes:
-    """Multiply rows by `y` and columns by `x`, computed in the factors' own precision, kept in float32.
+    """Multiply y by `y` and x by `x`, computed in the precision of the factors, rounded to float32 once.
 
-    A float32 factor multiplies in float32 and a float64 one in float64, rounding once: the published sampler does
-    either, depending on where its scale came from, and the last bit follows from it. What leaves the range of
-    float32 becomes infinite.
+    The published sampler multiplies in float32 or float64, depending on the source of its scale, and the last bit
+    depends on that. Values outside the range of float32 become infinite.
     """
     scaled = boxes.copy()
     scaled[:, 0:4:2] = boxes[:, 0:4:2] * x
@@ -100,7 +96,7 @@ def flip(boxes: Boxes, width: int) -> Boxes:
 
 @np.errstate(over="ignore")
 def areas(boxes: Boxes) -> NDArray[np.float32]:
-    """Return (N,) float32 areas in square pixels, infinite where float32 cannot hold them."""
+    """Return (N,) float32 areas in square pixels, infinite beyond the range of float32."""
     products: NDArray[np.float32] = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     return products
 

@@ -1,11 +1,9 @@
 """All colour steps of a sample as one 3×4 matrix.
 
-Brightness, contrast, saturation, lighting and normalisation are each affine in the pixel, so their composition
-is. The matrix is composed in float64 and rounded to float32 once; images are made from it by elementwise float32
-products and sums in one fixed order, so that any machine with IEEE arithmetic makes the same bits.
+Brightness, contrast, saturation, lighting and normalisation are each affine in the pixel, so their composition is
+affine too. The matrix is composed in float64 and rounded to float32 once. Images are computed from it by elementwise
+float32 products and sums in a fixed order, so that every machine with IEEE arithmetic gets the same bits.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,42 +12,26 @@ from sampler.config.schema import SamplerConfig
 from sampler.recipe import Recipe
 
 GREY = (0.114, 0.587, 0.299)
-"""Weights of B, G, R in the grey value (ITU-R BT.601, as OpenCV's BGR2GRAY has them)."""
+"""Weights of B, G, R in the grey value (ITU-R BT.601, as in OpenCV's BGR2GRAY)."""
 
 ColourMatrix = NDArray[np.float32]
 Rows = list[list[float]]
 
 
-def channel_sums(pixels: NDArray[np.uint8]) -> tuple[int, int, int]:
-    """Return the sums of blue, green and red over all pixels. pixels: (S, S, 3) uint8 BGR.
-
-    Integers, so the result does not depend on the order of summation.
-    """
-    blue, green, red = pixels.sum(axis=(0, 1), dtype=np.int64).tolist()
-    return blue, green, red
-
-
-def grey_of(sums: tuple[int, int, int], count: int) -> float:
-    """Return the mean grey on the 0–1 scale of `count` pixels whose channels add up to `sums`."""
+def mean_grey(sums: tuple[int, int, int], count: int) -> float:
+    """Return the mean grey, 0–1, of `count` pixels whose blue, green and red add up to `sums`."""
     blue, green, red = sums
     total: float = GREY[0] * blue + GREY[1] * green + GREY[2] * red
     return total / (255.0 * count)
 
 
-def mean_grey(
-    pixels: NDArray[np.uint8], sums: Callable[[NDArray[np.uint8]], tuple[int, int, int]] = channel_sums
-) -> float:
-    """Return the mean grey of a whole canvas on the 0–1 scale. pixels: (S, S, 3) uint8 BGR.
-
-    sums: what adds up the channels.
-    """
-    return grey_of(sums(pixels), pixels.shape[0] * pixels.shape[1])
-
-
 def colour_matrix(recipe: Recipe, config: SamplerConfig, grey: float) -> ColourMatrix:
     """Return the (3, 4) float32 matrix from a uint8 BGR pixel (with 1 appended) to the normalised image.
 
-    grey: mean grey of the crop before any colour step, 0–1; contrast blends with it.
+    Args:
+        recipe: Jitter steps in their order, and lighting.
+        config: Eigenvectors, eigenvalues, mean and std.
+        grey: Mean grey of the crop before any colour step, 0–1; contrast blends with it.
     """
     rows: Rows = [[1 / 255.0 if k == c else 0.0 for k in range(3)] + [0.0] for c in range(3)]
     for name, gain in recipe.jitter:
@@ -77,10 +59,7 @@ def _jitter(rows: Rows, name: str, gain: float, grey: float) -> Rows:
 def apply_colour(
     pixels: NDArray[np.uint8], matrix: ColourMatrix, out: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
-    """Return the normalised image: (3, S, S) float32, channels B, G, R, written to `out` where given.
-
-    pixels: (S, S, 3) uint8 BGR. matrix: (3, 4) float32. Each channel is ((m₀·B + m₁·G) + m₂·R) + m₃ in float32.
-    """
+    """Return the normalised image; see `sampler.kernels.interface.Kernels.apply_colour`."""
     height, width = pixels.shape[:2]
     image = np.empty((3, height, width), np.float32) if out is None else out
     planes = pixels.transpose(2, 0, 1).astype(np.float32)

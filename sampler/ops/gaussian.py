@@ -1,4 +1,4 @@
-"""The bumps that mark corners in a heatmap."""
+"""The bumps that mark points in a heatmap."""
 
 import math
 from functools import cache, lru_cache
@@ -6,16 +6,21 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.rng import exact_math as exactmath
+from sampler.config.schema import SamplerConfig
+from sampler.rng import exact_math
 
 
 @lru_cache(maxsize=1 << 16)
 def bump_radius(height: int, width: int, min_iou: float) -> int:
-    """Return how far, in cells, a corner may move so that its box still overlaps the true one by `min_iou`.
+    """Return how far, in cells, a corner may move while its box still overlaps the true one by `min_iou`.
 
-    height, width: the box in cells, whole numbers ≥ 0. The least of the three cases of Law and Deng (CornerNet,
-    2018): one corner moved in and one out, both in, both out. Their published code divides by 2a in the second and
-    third case where the formula has it; the operations here keep its order, since a floor follows.
+    The least of the three cases of Law and Deng (CornerNet, 2018): one corner moved in and one out, both in, both out.
+    The operations keep the order of their published code because the result is rounded down.
+
+    Args:
+        height: Height of the box in cells, a whole number ≥ 0.
+        width: Width of the box in cells, a whole number ≥ 0.
+        min_iou: Intersection over union, above 0 and below 1.
     """
     total, area = height + width, width * height
     c1 = area * (1 - min_iou) / (1 + min_iou)
@@ -34,19 +39,19 @@ def bump_radius(height: int, width: int, min_iou: float) -> int:
 def bump(radius: int) -> NDArray[np.float32]:
     """Return the (2r+1, 2r+1) float32 bump of peak 1 and sigma (2r+1)/6, read-only.
 
-    The published code sets values below machine epsilon of the peak to 0; with this sigma the least value is
-    above e⁻⁹, so there are none.
+    The published code sets values below the machine epsilon to 0. With this sigma there are none: the least value is
+    above e⁻⁹.
     """
     offsets = np.arange(-radius, radius + 1, dtype=np.float64)
     squares = offsets[:, None] ** 2 + offsets[None, :] ** 2
     sigma = (2 * radius + 1) / 6
-    values = exactmath.exp(-squares / (2 * sigma * sigma)).astype(np.float32)
+    values = exact_math.exp(-squares / (2 * sigma * sigma)).astype(np.float32)
     values.flags.writeable = False
     return values
 
 
 def draw_bump(plane: NDArray[np.float32], y: int, x: int, radius: int) -> None:
-    """Raise `plane` (h, w) float32 to at least the bump of `radius` at cell (y, x), cut at the edges."""
+    """Set `plane` (h, w) float32 to the maximum of itself and the bump of `radius` at cell (y, x)."""
     rows, columns = _span(y, radius, plane.shape[0]), _span(x, radius, plane.shape[1])
     region = plane[rows, columns]
     cut = bump(radius)[
@@ -57,28 +62,35 @@ def draw_bump(plane: NDArray[np.float32], y: int, x: int, radius: int) -> None:
 
 
 def clear_bump(plane: NDArray[np.float32], y: int, x: int, radius: int) -> None:
-    """Set `plane` to 0 wherever the bump of `radius` at cell (y, x) would not be 0, which is its whole square."""
+    """Set `plane` to 0 on the whole square of the bump of `radius` at cell (y, x)."""
     plane[_span(y, radius, plane.shape[0]), _span(x, radius, plane.shape[1])] = 0
 
 
-def stamp_bumps(planes: NDArray[np.float32], places: NDArray[np.int64], radii: NDArray[np.int64], clear: bool) -> None:
-    """Draw bumps into `planes` (B, C, h, w) float32, or with `clear` set their squares to 0.
-
-    places: (n, 4) int64: sample, category from 0, y, x of each. radii: (n,) int64 in cells.
-    """
-    stamp = clear_bump if clear else draw_bump
-    for (sample, category, y, x), radius in zip(places.tolist(), radii.tolist(), strict=True):
-        stamp(planes[sample, category], y, x, radius)
-
-
 def bump_table(radii: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the bumps of `radii` (n,) one behind the other, each once, and (n,) where each one's starts."""
+    """Return the distinct bumps of `radii` (n,), flat and concatenated, and (n,) the position where each starts."""
     wanted = radii.tolist()
     starts, end = dict[int, int](), 0
     for radius in set(wanted):
         starts[radius] = end
         end += (2 * radius + 1) ** 2
     return np.concatenate([bump(radius).ravel() for radius in starts]), np.array([starts[radius] for radius in wanted])
+
+
+def largest_bump(config: SamplerConfig) -> int:
+    """Return an upper bound on the cells of one bump.
+
+    A computed radius is the least of three cases. The first case alone, (h − r)(w − r) = 2·iou/(1 + iou)·h·w, grows
+    with h and w, so its value for the whole grid is a bound; one more is for rounding.
+    """
+    height, width = config.output_size
+    radius = max(0, config.gaussian_radius)
+    if not config.gaussian_bump:
+        radius = 0
+    elif config.gaussian_radius == -1:
+        total, area = height + width + 2, (height + 1) * (width + 1)
+        share = (1 - config.gaussian_iou) / (1 + config.gaussian_iou)
+        radius = int((total - math.sqrt(total**2 - 4 * area * share)) / 2) + 1
+    return min(2 * radius + 1, height) * min(2 * radius + 1, width)
 
 
 def _span(center: int, radius: int, size: int) -> slice:

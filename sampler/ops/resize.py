@@ -1,15 +1,12 @@
-"""Any window of a bilinearly resized image, without making the rest of it.
+"""Any window of a bilinearly resized image, without the rest of the image.
 
 This is the integer arithmetic of OpenCV's `resize` for uint8 and INTER_LINEAR: each weight is rounded to 11 bits,
-rows are blended first (32-bit), then columns with the two partial products cut to 16 bits and the sum rounded by
-two more. Byte-identical to resizing the whole image and cutting the window out, at a cost that depends on the window
-alone.
+columns are blended first (32 bits), then rows, with the two partial products cut to 16 bits and the sum rounded by two
+more. The result is byte-identical to the same window of the whole resized image; the cost depends on the window alone.
 """
 
 import numpy as np
 from numpy.typing import NDArray
-
-from sampler.ops.colour import channel_sums
 
 WEIGHT_ONE = 2048
 """A weight of 1 in fixed point: 11 bits, OpenCV's INTER_RESIZE_COEF_SCALE."""
@@ -18,10 +15,13 @@ Image = NDArray[np.uint8]
 
 
 def resize_window(image: Image, size: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int]) -> Image:
-    """Return rows [rows[0], rows[1]) and columns [columns[0], columns[1]) of `image` resized to `size`.
+    """Return a window of `image` resized to `size`, as a new array.
 
-    image: (H, W, 3) uint8. size: (height, width) of the whole resized image, at least 1 each; it is never made.
-    Returns (rows[1]−rows[0], columns[1]−columns[0], 3) uint8, a new array.
+    Args:
+        image: (H, W, 3) uint8.
+        size: (height, width) of the whole resized image, at least 1 each.
+        rows: [start, stop) of the window in the resized image.
+        columns: [start, stop) of the window in the resized image.
     """
     if rows[0] >= rows[1] or columns[0] >= columns[1]:
         return np.zeros((max(0, rows[1] - rows[0]), max(0, columns[1] - columns[0]), 3), np.uint8)
@@ -36,14 +36,6 @@ def resize_window(image: Image, size: tuple[int, int], rows: tuple[int, int], co
     return _blend_rows(blended, upper, lower, row_weights)
 
 
-def paste_resized(
-    image: Image, size: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int], flip: bool, out: Image
-) -> None:
-    """Write what `resize_window` returns into `out`, which has its shape; with `flip`, columns reversed."""
-    window = resize_window(image, size, rows, columns)
-    out[...] = window[:, ::-1] if flip else window
-
-
 def fill_canvas(
     image: Image,
     size: tuple[int, int],
@@ -53,28 +45,23 @@ def fill_canvas(
     flip: bool,
     out: Image,
 ) -> tuple[int, int, int]:
-    """Write a window of `image` resized to `size` onto a canvas, black elsewhere; return the sums of its channels.
-
-    start: (row, column) of the window in the resized image. shape: its (height, width). offset: (y, x) of its place
-    on the canvas, before a `flip` of the whole canvas. out: (S, S, 3) uint8, C order, the canvas, which holds
-    anything before.
-    """
-    out.fill(0)
+    """Fill a canvas with a window of a resized image; see `sampler.kernels.interface.Kernels.fill_canvas`."""
+    window = resize_window(image, size, (start[0], start[0] + shape[0]), (start[1], start[1] + shape[1]))
     left = out.shape[1] - offset[1] - shape[1] if flip else offset[1]
-    region = out[offset[0] : offset[0] + shape[0], left : left + shape[1]]
-    rows, columns = (start[0], start[0] + shape[0]), (start[1], start[1] + shape[1])
-    paste_resized(image, size, rows, columns, flip, region)
-    return channel_sums(region)
+    out.fill(0)
+    out[offset[0] : offset[0] + shape[0], left : left + shape[1]] = window[:, ::-1] if flip else window
+    blue, green, red = window.sum(axis=(0, 1), dtype=np.int64).tolist()
+    return blue, green, red
 
 
 def resize_taps(
     size: int, source: int, start: int, stop: int, *, clamp_weights: bool = False
 ) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-    """Return the first source position of each output position, and (2, n) weights of it and the next, 0 … 2048.
+    """Return (n,) the first source position of each output position, and (2, n) weights of it and the next, 0 … 2048.
 
-    The two weights are rounded each by itself, as OpenCV does it: past 8192 output positions they may miss a sum
-    of 2048 by one. Along columns OpenCV moves taps that stick out onto the edge pixel; along rows it only repeats
-    the edge row, so there the first position may be −1 and weights stay as they are.
+    Each weight is rounded by itself, as in OpenCV: beyond 8192 output positions their sum may miss 2048 by one. Along
+    columns OpenCV moves positions outside the image onto the edge pixel. Along rows it only repeats the edge row, so
+    the first position may be −1 and the weights stay as they are.
     """
     step = 1.0 / (size / source)
     exact = ((np.arange(start, stop) + 0.5) * step - 0.5).astype(np.float32)

@@ -1,4 +1,9 @@
-"""What the loss needs, drawn from the boxes in a crop."""
+"""The targets of corner detectors, drawn from the boxes in a crop.
+
+For each of two corners of a box: a bump in the heatmap of the box's category, the offset of the corner in its cell, and
+the cell's number (its tag). Ignored boxes draw into valid masks instead of heatmaps. A box whose longer side lies in
+the range of an attention map marks the cell of its centre there.
+"""
 
 import math
 from collections.abc import Mapping
@@ -10,15 +15,56 @@ from numpy.typing import NDArray
 
 from sampler.config.schema import SamplerConfig
 from sampler.ops.boxes import Boxes, longest_sides
-from sampler.ops.gaussian import bump_radius, stamp_bumps
+from sampler.ops.gaussian import bump_radius, clear_bump, draw_bump
+
+
+@dataclass(frozen=True, slots=True)
+class CornerNames:
+    """Names of the arrays of one corner, (B, …) each.
+
+    Attributes:
+        heats: (C, h, w) float32, bumps of objects.
+        regrs: (M, 2) float32, x and y offset of each object's corner in its cell.
+        tags: (M,) int64, y · w + x of each object's corner cell.
+        valids: (C, h, w) float32, 0 on the bumps of ignored boxes; None if no box is ignored.
+    """
+
+    heats: str
+    regrs: str
+    tags: str
+    valids: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetNames:
+    """Names of all target arrays of a corner detector.
+
+    Attributes:
+        top_left: Arrays of the top-left corners.
+        bottom_right: Arrays of the bottom-right corners.
+        tag_masks: (M,) uint8, 1 for rows of offsets and tags that hold an object.
+        attentions: (1, a, a) float32 each, in the order of the config's attention maps.
+    """
+
+    top_left: CornerNames
+    bottom_right: CornerNames
+    tag_masks: str
+    attentions: tuple[str, ...]
+
+    @property
+    def corners(self) -> tuple[tuple[CornerNames, int], tuple[CornerNames, int]]:
+        """Both corners, each with the column of its x in a box; y is in the next one."""
+        return (self.top_left, 0), (self.bottom_right, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Corners:
     """Where the corners of N boxes lie on the output grid.
 
-    cells: (N, 4) int64 x0, y0, x1, y1. offsets: (N, 4) float32, what is left of each within its cell, 0–1.
-    radii: (N,) int64, of their bumps in cells.
+    Attributes:
+        cells: (N, 4) int64 x0, y0, x1, y1.
+        offsets: (N, 4) float32, the remainder of each coordinate in its cell, 0–1.
+        radii: (N,) int64 radii of the bumps in cells.
     """
 
     cells: NDArray[np.int64]
@@ -29,46 +75,30 @@ class Corners:
 def draw_targets(
     boxes: Boxes,
     objects: NDArray[np.bool_],
-    config: SamplerConfig,
-    out: Mapping[str, NDArray[Any]],
-) -> None:
-    """Draw the targets of one sample into `out`, which holds one sample's dense arrays at their backgrounds.
-
-    boxes: (N, 5) float32 in crop pixels. objects: (N,) bool. Names, dtypes and shapes of `out` are those of
-    `sampler.array_table.dense_table` without the image. Objects past `max_objects` draw their bumps but get no row.
-    """
-    batch = {name: array[None] for name, array in out.items()}
-    draw_batch_targets(boxes, objects, np.array([0, len(boxes)]), config, batch)
-
-
-def draw_batch_targets(
-    boxes: Boxes,
-    objects: NDArray[np.bool_],
     starts: NDArray[np.int64],
     config: SamplerConfig,
+    names: TargetNames,
     out: Mapping[str, NDArray[Any]],
 ) -> None:
-    """Draw the targets of B samples into `out`, which holds a batch's dense arrays at their backgrounds.
-
-    boxes: (M, 5) float32, of all samples one behind the other. objects: (M,) bool. starts: (B+1,) int64: sample i has
-    the rows starts[i] to starts[i + 1].
-    """
+    """Draw the targets of B samples; see `sampler.kernels.interface.Kernels.draw_targets`."""
     if not len(boxes):
         return
     samples = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     corners = locate_corners(boxes, config)
     categories = boxes[:, 4].astype(np.int64) - 1
-    for corner, x in (("tl", 0), ("br", 2)):
+    for corner, x in names.corners:
         places = np.stack([samples, categories, corners.cells[:, x + 1], corners.cells[:, x]], axis=1)
-        for chosen, name, clear in ((objects, f"{corner}_heats", False), (~objects, f"{corner}_valids", True)):
-            if chosen.any():
-                stamp_bumps(out[name], places[chosen], corners.radii[chosen], clear)
-    _draw_tags(corners, objects, samples, config, out)
-    _draw_attention(boxes, samples, config, out)
+        _draw_bumps(out[corner.heats], places[objects], corners.radii[objects])
+        if corner.valids is not None:
+            _clear_bumps(out[corner.valids], places[~objects], corners.radii[~objects])
+    _draw_tags(corners, objects, samples, config, names, out)
+    for number, name in enumerate(names.attentions):
+        chosen, rows, columns = attention_cells(boxes, number, config)
+        out[name][samples[chosen], 0, rows, columns] = 1
 
 
 def untagged(objects: NDArray[Any], config: SamplerConfig) -> int:
-    """Return how many objects of a sample get no row in tags and offsets, for want of room."""
+    """Return how many objects of a sample get no row of offsets and tags because there are only `max_objects`."""
     return max(0, int(np.count_nonzero(objects)) - config.max_objects)
 
 
@@ -82,20 +112,20 @@ def locate_corners(boxes: Boxes, config: SamplerConfig) -> Corners:
 
 
 def grid_ratios(config: SamplerConfig) -> NDArray[np.float32]:
-    """Return (2,) float32: output cells to an input pixel along x and along y."""
-    (height, width), (high, wide) = config.output_size, config.input_size
-    return np.array([width / wide, height / high], np.float32)
+    """Return (2,) float32: output cells per input pixel along x and along y."""
+    (height, width), (input_height, input_width) = config.output_size, config.input_size
+    return np.array([width / input_width, height / input_height], np.float32)
 
 
 def rows_of_objects(samples: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the (N,) number of each object within its sample. samples: (N,) int64, ascending: whose each one is."""
+    """Return (N,) the number of each object in its sample. samples: (N,) int64, ascending, the sample of each."""
     return np.arange(len(samples)) - np.searchsorted(samples, samples)
 
 
 def attention_cells(
     boxes: Boxes, number: int, config: SamplerConfig
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
-    """Return which of (N, 5) float32 boxes mark an attention map, (N,) bool, and the rows and columns of those."""
+    """Return (N,) bool, which boxes mark an attention map, and the rows and columns of the cells that they mark."""
     attention = config.attention[number]
     low, high = attention.longest
     longest = longest_sides(boxes)
@@ -118,28 +148,31 @@ def _radii(boxes: Boxes, ratios: NDArray[np.float32], config: SamplerConfig) -> 
     return [bump_radius(math.ceil(height), math.ceil(width), config.gaussian_iou) for height, width in sides]
 
 
+def _draw_bumps(planes: NDArray[np.float32], places: NDArray[np.int64], radii: NDArray[np.int64]) -> None:
+    """Draw bumps into (B, C, h, w) planes. places: (n, 4) sample, category from 0, y, x."""
+    for (sample, category, y, x), radius in zip(places.tolist(), radii.tolist(), strict=True):
+        draw_bump(planes[sample, category], y, x, radius)
+
+
+def _clear_bumps(planes: NDArray[np.float32], places: NDArray[np.int64], radii: NDArray[np.int64]) -> None:
+    for (sample, category, y, x), radius in zip(places.tolist(), radii.tolist(), strict=True):
+        clear_bump(planes[sample, category], y, x, radius)
+
+
 def _draw_tags(
     corners: Corners,
     objects: NDArray[np.bool_],
     samples: NDArray[np.int64],
     config: SamplerConfig,
+    names: TargetNames,
     out: Mapping[str, NDArray[Any]],
 ) -> None:
     owners = samples[objects]
     rows = rows_of_objects(owners)
-    room = rows < config.max_objects
-    where = owners[room], rows[room]
-    cells, offsets = corners.cells[objects][room], corners.offsets[objects][room]
-    width = config.output_size[1]
-    for corner, first in (("tl", 0), ("br", 2)):
-        out[f"{corner}_regrs"][where] = offsets[:, first : first + 2]
-        out[f"{corner}_tags"][where] = cells[:, first + 1] * width + cells[:, first]
-    out["tag_masks"][where] = 1
-
-
-def _draw_attention(
-    boxes: Boxes, samples: NDArray[np.int64], config: SamplerConfig, out: Mapping[str, NDArray[Any]]
-) -> None:
-    for number in range(len(config.attention)):
-        chosen, rows, columns = attention_cells(boxes, number, config)
-        out[f"attentions_{number}"][samples[chosen], 0, rows, columns] = 1
+    has_row = rows < config.max_objects
+    where = owners[has_row], rows[has_row]
+    cells, offsets = corners.cells[objects][has_row], corners.offsets[objects][has_row]
+    for corner, x in names.corners:
+        out[corner.regrs][where] = offsets[:, x : x + 2]
+        out[corner.tags][where] = cells[:, x + 1] * config.output_size[1] + cells[:, x]
+    out[names.tag_masks][where] = 1

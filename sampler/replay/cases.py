@@ -17,14 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.array_table import Arrays
+from sampler.arrays import Arrays
 from sampler.config.cornernet_lite import load_config
-from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.config.presets import PRESETS
+from sampler.config.schema import SamplerConfig
 from sampler.errors import ConfigError, RecipeError, SamplerError
 from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes
 from sampler.recipe import Recipe
-from sampler.sample.sample import cook
+from sampler.sample.sample import apply_recipe
 from sampler.wire.spec import config_from_dict
 
 DEFAULT_CATEGORIES = 80
@@ -112,7 +113,7 @@ def render(case: Case, image: NDArray[np.uint8]) -> Arrays:
 
     image: (H, W, 3) uint8 BGR. Raises `RecipeError` where the recipe does not fit image and boxes.
     """
-    sample = cook(image, case.boxes, case.recipe, case.config)
+    sample = apply_recipe(image, case.boxes, case.recipe, case.config)
     return {"crop_bgr_u8": sample.crop, **lay_out(sample, "dense", case.config, case.categories)}
 
 

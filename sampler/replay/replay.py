@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.array_table import Arrays
+from sampler.arrays import Arrays
 from sampler.config.cornernet_lite import load_config
 from sampler.dataset.images.decode import MAX_PIXELS, read_image
 from sampler.dataset.images.header import BadHeaderError, read_header

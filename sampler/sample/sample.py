@@ -1,4 +1,7 @@
-"""A sample as a value, and the function that makes it: sample = f(dataset, config, seed, epoch, index)."""
+"""A sample as a value, and the function that makes it: sample = f(dataset, config, seed, epoch, index).
+
+make_sample = load_inputs (image, boxes, recipe) → family.plan_crop (boxes in the crop) → fill_sample (pixels, colours)
+"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,17 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.config.schema import SamplerConfig
-from sampler.kernels.interface import PLAIN, Kernels
+from sampler.families.crop_plan import CropPlan
+from sampler.families.registry import family_of
+from sampler.kernels.interface import Kernels
+from sampler.kernels.reference import NUMPY
 from sampler.ops.boxes import Boxes
-from sampler.ops.colour import ColourMatrix, colour_matrix, grey_of
+from sampler.ops.colour import ColourMatrix, colour_matrix, mean_grey
 from sampler.ops.resize import Image
 from sampler.recipe import Recipe
-from sampler.sample.crop import fill_crop, plan_crop
-from sampler.sample.draw import draw_recipe, fixed_recipe
+from sampler.sample.recipes import draw_recipe, fixed_recipe
 from sampler.stream.keys import SampleKey
 
 
-class ImageSource(Protocol):
+class SampleSource(Protocol):
     """What a sample needs of a dataset; `sampler.dataset.dataset.Dataset` is one."""
 
     def read(self, index: int) -> Image:
@@ -35,10 +40,14 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One training sample before rendering: all that the dense arrays are a function of.
+    """One training sample before rendering: everything that the dense arrays are a function of.
 
-    crop: (S, S, 3) uint8 BGR. colour: (3, 4) float32. boxes: (N, 5) float32 in crop pixels.
-    objects: (N,) bool, False for ignored boxes.
+    Attributes:
+        recipe: The random decisions.
+        crop: (S, S, 3) uint8 BGR.
+        colour: (3, 4) float32, from a pixel to the normalised image.
+        boxes: (N, 5) float32 in crop pixels.
+        objects: (N,) bool, False for ignored boxes.
     """
 
     recipe: Recipe
@@ -49,37 +58,43 @@ class Sample:
 
 
 def make_sample(
-    dataset: ImageSource,
+    dataset: SampleSource,
     config: SamplerConfig,
     key: SampleKey,
     *,
     augment: bool = True,
-    kernels: Kernels = PLAIN,
+    kernels: Kernels = NUMPY,
 ) -> Sample:
     """Return the sample of a key. The same arguments give the same bytes in any process on any machine.
 
-    kernels: what runs the loops over pixels; the bytes do not depend on it.
+    Args:
+        dataset: Images and boxes.
+        config: Everything else that a sample depends on.
+        key: Seed, epoch and dataset index.
+        augment: False for the fixed recipe, the same for every seed and epoch.
+        kernels: Inner loops to use; the bytes do not depend on them.
 
-    Raises `InvalidRequestError` for an index the dataset does not have, `ImageError` for an image that cannot be
-    read as annotated.
+    Raises:
+        InvalidRequestError: The dataset has no such index.
+        ImageError: The image cannot be read as annotated.
     """
-    image, boxes, recipe = ingredients(dataset, config, key, augment, kernels)
-    return cook(image, boxes, recipe, config, kernels)
+    image, boxes, recipe = load_inputs(dataset, config, key, augment, kernels)
+    return apply_recipe(image, boxes, recipe, config, kernels)
 
 
-def ingredients(
-    dataset: ImageSource, config: SamplerConfig, key: SampleKey, augment: bool = True, kernels: Kernels = PLAIN
+def load_inputs(
+    dataset: SampleSource, config: SamplerConfig, key: SampleKey, augment: bool = True, kernels: Kernels = NUMPY
 ) -> tuple[Image, Boxes, Recipe]:
-    """Return what the sample of a key is made of, for `cook`. Raises what `make_sample` raises."""
+    """Return image, boxes and recipe of a key. Raises what `make_sample` raises."""
     boxes = dataset.boxes(key.index, keep_crowd=config.keep_crowd)
     recipe = _recipe(config, key, dataset.size(key.index), boxes, augment, kernels)
     return dataset.read(key.index), boxes, recipe
 
 
-def recipe_of(dataset: ImageSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Recipe:
-    """Return the recipe of a key; needs the annotated size and boxes of the image, not its pixels."""
+def recipe_of(dataset: SampleSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Recipe:
+    """Return the recipe of a key. Needs the annotated size and boxes of the image, not its pixels."""
     boxes = dataset.boxes(key.index, keep_crowd=config.keep_crowd)
-    return _recipe(config, key, dataset.size(key.index), boxes, augment, PLAIN)
+    return _recipe(config, key, dataset.size(key.index), boxes, augment, NUMPY)
 
 
 def _recipe(
@@ -91,12 +106,53 @@ def _recipe(
     return fixed_recipe(config, height, width, boxes)
 
 
-def cook(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels = PLAIN) -> Sample:
-    """Return the sample that a recipe makes of an image and its boxes. Raises `RecipeError` where it does not fit.
+def apply_recipe(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels = NUMPY) -> Sample:
+    """Return the sample that a recipe makes of an image and its boxes.
 
-    image: (H, W, 3) uint8 BGR. boxes: (N, 5) float32 x0, y0, x1, y1 in image pixels, category 1…C.
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        boxes: (N, 5) float32 in image pixels, unclipped.
+        recipe: Drawn or recorded.
+        config: The config it was drawn for.
+        kernels: Inner loops to use.
+
+    Raises:
+        RecipeError: The recipe does not fit the image and its boxes.
     """
-    pixels = np.empty((*config.input_size, 3), np.uint8)
-    plan = plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, kernels)
-    grey = grey_of(fill_crop(image, plan, pixels, kernels), config.input_side**2)
+    plan = family_of(config).plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, kernels)
+    return fill_sample(image, plan, recipe, config, kernels)
+
+
+def fill_sample(
+    image: Image,
+    plan: CropPlan,
+    recipe: Recipe,
+    config: SamplerConfig,
+    kernels: Kernels = NUMPY,
+    crop: Image | None = None,
+) -> Sample:
+    """Return the sample of a crop plan.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        plan: From the family's `plan_crop`.
+        recipe: The one that the plan follows.
+        config: The config of both.
+        kernels: Inner loops to use.
+        crop: (S, S, 3) uint8, C order: memory for the pixels. New memory by default.
+    """
+    pixels = np.empty((*config.input_size, 3), np.uint8) if crop is None else crop
+    grey = mean_grey(_fill_crop(image, plan, pixels, kernels), config.input_side**2)
     return Sample(recipe, pixels, colour_matrix(recipe, config, grey), plan.boxes, plan.objects)
+
+
+def _fill_crop(image: Image, plan: CropPlan, out: Image, kernels: Kernels) -> tuple[int, int, int]:
+    """Write the crop's pixels into `out`; return the sums of blue, green and red."""
+    window, offset = plan.window, plan.window.offset
+    start, shape = (window.rows[0], window.columns[0]), window.shape
+    if plan.canvas is None:
+        return kernels.fill_canvas(image, plan.size, start, shape, offset, plan.flip, out)
+    canvas = np.empty((*plan.canvas, 3), np.uint8)
+    kernels.fill_canvas(image, plan.size, start, shape, offset, False, canvas)
+    size = out.shape[0], out.shape[1]
+    return kernels.fill_canvas(canvas, size, (0, 0), size, (0, 0), plan.flip, out)

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.array_table import Arrays, ArraySpec, heat_names
+from sampler.array_table import dense_table
+from sampler.arrays import Arrays, ArraySpec
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ProtocolError
+from sampler.families.registry import family_of
 
 ARRAY_KEYS = {b"nd", b"type", b"kind", b"shape", b"data"}
 
@@ -48,11 +50,12 @@ def check_values(arrays: Arrays, layout: str, config: SamplerConfig, categories:
     if layout == "compact":
         _check_boxes(arrays, config, categories)
     elif layout == "sparse":
-        for name in heat_names(config):
-            places = arrays[f"{name}_idx"]
-            sides = np.array([categories, *config.output_size])
-            if places.size and (places.min() < 0 or (places >= sides).any()):
-                raise ProtocolError(f"{name}_idx: a coordinate outside {sides.tolist()}")
+        for spec in dense_table(config, categories):
+            if spec.sparse is None:
+                continue
+            places = arrays[f"{spec.name}_idx"]
+            if places.size and (places.min() < 0 or (places >= np.array(spec.shape)).any()):
+                raise ProtocolError(f"{spec.name}_idx: a coordinate outside {list(spec.shape)}")
 
 
 def _check_boxes(arrays: Arrays, config: SamplerConfig, categories: int) -> None:
@@ -63,5 +66,5 @@ def _check_boxes(arrays: Arrays, config: SamplerConfig, categories: int) -> None
         raise ProtocolError(f"boxes: expected 0 ≤ x0 ≤ x1 ≤ {config.input_side - 1}, and y alike")
     if not ((category >= 1) & (category <= categories) & (category == np.floor(category))).all():
         raise ProtocolError(f"boxes: expected whole categories from 1 to {categories}")
-    if (objects > 1).any() or (config.kind == "cornernet" and not objects.all()):
+    if (objects > 1).any() or (not family_of(config).ignores_boxes and not objects.all()):
         raise ProtocolError("objects: expected 1, or 0 for an ignored box where the config ignores boxes")

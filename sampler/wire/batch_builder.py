@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.array_table import Arrays, Layout
+from sampler.arrays import Arrays, Layout
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ProtocolError, SamplerError
-from sampler.layouts.batch_buffer import fixed, room_for, stacks_in
+from sampler.layouts.batch_buffer import buffer_arrays, buffer_size
 from sampler.memory.buffer_pool import RecycledMemory
 from sampler.recipe import Recipe
 from sampler.stream.keys import SampleKey
@@ -103,7 +103,7 @@ class BatchAssembly:
         varying = {}
         for spec in self.table:
             read_array(arrays[spec.name], spec, lengths)
-            if fixed(spec):
+            if spec.is_fixed:
                 self.row(spec.name)[:] = arrays[spec.name][b"data"]
             else:
                 varying[spec.name] = arrays[spec.name][b"data"]
@@ -134,10 +134,10 @@ class BatchAssembly:
     def _make_room(self) -> None:
         """Have more rows: all at once from memory that was used before or is modest, otherwise step by step."""
         assert self.header is not None, "a row outside a batch"
-        whole = room_for(self._fixed, self.header.count)
+        whole = buffer_size(self._fixed, self.header.count)
         memory = self._memory.take(whole, max(FIRST_ROOM, self._one, 2 * self._room * self._one))
         room = self.header.count if len(memory) >= whole else len(memory) // self._one
-        before, self._stacks, self._room = self._stacks, stacks_in(memory, self._fixed, room), room
+        before, self._stacks, self._room = self._stacks, buffer_arrays(memory, self._fixed, room), room
         for name, stack in before.items():
             self._stacks[name][: len(stack)] = stack
         self._flat = {name: stack.reshape(-1).view(np.uint8).data for name, stack in self._stacks.items()}
@@ -146,7 +146,7 @@ class BatchAssembly:
         """Return the arrays of varying length, by name, each of all samples one after the other."""
         together: Arrays = {}
         for spec in self.table:
-            if not fixed(spec):
+            if not spec.is_fixed:
                 parts = b"".join([row[3][spec.name] for row in self._rows])
                 together[spec.name] = np.frombuffer(parts, spec.dtype).reshape(-1, *spec.shape[1:])
         return together

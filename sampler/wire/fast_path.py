@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgpack
 import numpy as np
 
-from sampler.array_table import ArraySpec
+from sampler.arrays import ArraySpec
 
 HEAD_BYTES = 1024
 """Room for what stands before the arrays of a sample: key, recipe and a few numbers."""

@@ -34,7 +34,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from sampler.array_table import Arrays, Layout
+from sampler.arrays import Arrays, Layout
 from sampler.recipe import Recipe
 from sampler.stream.keys import SampleKey
 

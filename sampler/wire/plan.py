@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sampler.array_table import LAYOUTS, ArraySpec, Layout, array_table, largest_sample
+from sampler.array_table import array_table, largest_sample
+from sampler.arrays import LAYOUTS, ArraySpec, Layout
 from sampler.config.schema import SamplerConfig
-from sampler.layouts.batch_buffer import fixed, room_for, row_bytes
+from sampler.layouts.batch_buffer import buffer_size
 from sampler.wire.fast_path import Slot, slots_of
 
 
@@ -30,12 +31,12 @@ class WirePlan:
 def wire_plan(config: SamplerConfig, categories: int, layout: Layout) -> WirePlan:
     """Return the plan. categories: C, the dataset's category count. Raises `InvalidRequestError` for no layout."""
     table = array_table(layout, config, categories)
-    alike = tuple(spec for spec in table if fixed(spec))
+    alike = tuple(spec for spec in table if spec.is_fixed)
     return WirePlan(
         table=table,
         fixed=alike,
         slots=slots_of(table),
-        row_bytes={spec.name: row_bytes(spec) for spec in alike},
-        one=room_for(alike, 1),
+        row_bytes={spec.name: spec.nbytes for spec in alike},
+        one=buffer_size(alike, 1),
         largest=max(largest_sample(name, config, categories) for name in LAYOUTS),
     )

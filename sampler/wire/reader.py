@@ -16,7 +16,7 @@ bytes so far, wherever they lie, go to msgpack, and from there into the rows.
 from collections.abc import Iterator
 from typing import Any
 
-from sampler.array_table import Layout
+from sampler.arrays import Layout
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ProtocolError, SamplerError
 from sampler.memory.buffer_pool import RecycledMemory

@@ -5,32 +5,34 @@ pixels. So the memory of crop and images is known before they are made, and they
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import msgpack
 import numpy as np
-from numpy.typing import NDArray
 
-from sampler.array_table import Arrays, Layout, array_table, heat_names
+from sampler.array_table import array_table
+from sampler.arrays import Arrays, Layout
 from sampler.config.schema import SamplerConfig
 from sampler.errors import InvalidRequestError
-from sampler.kernels.interface import PLAIN, Kernels
-from sampler.layouts.convert import compact_to_sparse, render
+from sampler.families.registry import family_of
+from sampler.kernels.interface import Kernels
+from sampler.kernels.reference import NUMPY
+from sampler.layouts.convert import compact, compact_to_sparse, render
 from sampler.layouts.render import fill_backgrounds
-from sampler.ops.colour import colour_matrix, grey_of
 from sampler.ops.targets import untagged
 from sampler.recipe import JITTER_STEPS, Recipe
-from sampler.sample.crop import fill_crop, plan_crop
-from sampler.sample.sample import ImageSource, ingredients
+from sampler.sample.sample import SampleSource, fill_sample, load_inputs
 from sampler.stream.keys import EPOCH_LIMIT, INDEX_LIMIT, SEED_LIMIT, SampleKey
 from sampler.wire.fast_path import binary_header, map_header
 from sampler.wire.messages import WireSample, encode_sample
 
 WIDEST = (1 << 63) - 1
 """An integer that takes as many bytes in a message as any does."""
+
+WIDEST_COUNT = 1 << 24
+"""A length whose array header takes as many bytes as any has."""
 
 Places = tuple[tuple[str, str, tuple[int, ...]], ...]
 """Name, dtype and shape of each array of a message, in order."""
@@ -39,14 +41,14 @@ Places = tuple[tuple[str, str, tuple[int, ...]], ...]
 def write_sample(
     memory: memoryview,
     position: int,
-    dataset: ImageSource,
+    dataset: SampleSource,
     config: SamplerConfig,
     categories: int,
     key: SampleKey,
     *,
     augment: bool = True,
     layout: Layout = "compact",
-    kernels: Kernels = PLAIN,
+    kernels: Kernels = NUMPY,
 ) -> int:
     """Make the sample of a key, write its message to the start of `memory`, return the message's length in bytes.
 
@@ -54,19 +56,16 @@ def write_sample(
     holds behind the message may change too. position: of the sample in its batch. categories: C of the dataset.
     Raises what `make_sample` raises, and `InvalidRequestError` where the message does not fit.
     """
-    image, boxes, recipe = ingredients(dataset, config, key, augment, kernels)
-    plan = plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, kernels)
+    image, boxes, recipe = load_inputs(dataset, config, key, augment, kernels)
+    plan = family_of(config).plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, kernels)
     head = encode_sample(WireSample(position, key, recipe, untagged(plan.objects, config), {}))
-    small: Arrays = {"boxes": plan.boxes, "objects": plan.objects.astype(np.uint8)}
-    count = config.input_side**2
     if layout == "compact":
         out, length = _reserve(memory, head, _places(layout, config, categories, len(plan.boxes)))
-        sums = fill_crop(image, plan, out["crop"], kernels)
-        small["colour"] = colour_matrix(recipe, config, grey_of(sums, count))
-        _copy(small, out)
+        small = compact(fill_sample(image, plan, recipe, config, kernels, crop=out["crop"]))
+        for name in ("colour", "boxes", "objects"):  # the crop's pixels are in place already
+            out[name][...] = small[name]
         return length
-    small["crop"] = np.empty((*config.input_size, 3), np.uint8)
-    small["colour"] = colour_matrix(recipe, config, grey_of(fill_crop(image, plan, small["crop"], kernels), count))
+    small = compact(fill_sample(image, plan, recipe, config, kernels))
     if layout == "dense":
         out, length = _reserve(memory, head, _places(layout, config, categories, 0))
         fill_backgrounds(config, out)
@@ -75,13 +74,9 @@ def write_sample(
     arrays = compact_to_sparse(small, config, kernels)
     table = array_table(layout, config, categories)
     out, length = _reserve(memory, head, tuple((spec.name, spec.dtype, arrays[spec.name].shape) for spec in table))
-    _copy(arrays, out)
-    return length
-
-
-def _copy(arrays: Mapping[str, NDArray[Any]], out: Arrays) -> None:
     for name, array in arrays.items():
         out[name][...] = array
+    return length
 
 
 def _reserve(memory: memoryview, head: bytes, places: Places) -> tuple[Arrays, int]:
@@ -147,35 +142,16 @@ def _places(layout: Layout, config: SamplerConfig, categories: int, boxes: int) 
 def largest_message(layout: Layout, config: SamplerConfig, categories: int, boxes: int) -> int:
     """Return an upper bound in bytes on the messages of an image with `boxes` boxes, counted before any clipping.
 
-    Compact and dense messages come within some dozen bytes of it. In a sparse one each box is taken to draw the
-    largest bump twice, wherever that is less than every cell of every plane.
+    Compact and dense messages come within some dozen bytes of it. In a sparse one each box is assumed to draw as much
+    as any box can.
     """
     jitter = tuple((name, 0.5) for name in JITTER_STEPS)
     recipe = Recipe(1.5, WIDEST, (WIDEST, WIDEST), True, jitter, (0.5, 0.5, 0.5))
     key = SampleKey(SEED_LIMIT - 1, EPOCH_LIMIT - 1, INDEX_LIMIT - 1)
     head = len(encode_sample(WireSample(WIDEST, key, recipe, WIDEST, {}))) - 1
-    planes = categories * math.prod(config.output_size)
-    drawn = min(boxes * _largest_bump(config), planes)
-    places = _places(layout, config, categories, drawn if layout == "sparse" else boxes)
-    length = _skeleton(places, head).length
-    if layout == "sparse" and len(heat_names(config)) == 4:
-        # A box draws into a heatmap or a valid mask: both together hold no more bumps than there are boxes.
-        length -= 2 * 16 * (2 * drawn - min(boxes * _largest_bump(config), 2 * planes))
-    return length
-
-
-def _largest_bump(config: SamplerConfig) -> int:
-    """Return how many cells a bump covers at most.
-
-    The radius of a box is the least of three cases; the first alone, (h − r)(w − r) = 2·iou/(1 + iou)·h·w, grows with
-    h and with w, so that at the whole grid it bounds all. One more is for rounding.
-    """
-    height, width = config.output_size
-    radius = max(0, config.gaussian_radius)
-    if not config.gaussian_bump:
-        radius = 0
-    elif config.gaussian_radius == -1:
-        total, area = height + width + 2, (height + 1) * (width + 1)
-        share = (1 - config.gaussian_iou) / (1 + config.gaussian_iou)
-        radius = int((total - math.sqrt(total**2 - 4 * area * share)) / 2) + 1
-    return min(2 * radius + 1, height) * min(2 * radius + 1, width)
+    if layout != "sparse":
+        return _skeleton(_places(layout, config, categories, boxes), head).length
+    # Headers as for WIDEST_COUNT values in each array, which they have room for, and then the values themselves.
+    planes = sum(spec.sparse is not None for spec in array_table("dense", config, categories))
+    headers = _skeleton(_places(layout, config, categories, WIDEST_COUNT), head).length - planes * WIDEST_COUNT * 16
+    return headers + 16 * family_of(config).most_sparse_values(config, categories, boxes)

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sampler.array_table import LAYOUTS, array_table
+from sampler.array_table import array_table
+from sampler.arrays import LAYOUTS
 from sampler.checks import require_integer
 from sampler.config.schema import AttentionMap, SamplerConfig
-from sampler.errors import ProtocolError, SamplerError
+from sampler.errors import ProtocolError, SamplerError, UnknownFamilyError
+from sampler.families.registry import family_of, is_import_path, register_family
 from sampler.stream.keys import INDEX_LIMIT
 from sampler.version import SAMPLER_VERSION, VERSION
 from sampler.wire.messages import PROTOCOL
@@ -62,6 +64,8 @@ class ServiceSpec:
             raise ProtocolError(f"not a spec document: {found}: expected {PROTOCOL}")
         try:
             return cls._of(document)
+        except UnknownFamilyError as error:
+            raise ProtocolError(f"config.{error}") from error
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError, SamplerError) as error:
             raise ProtocolError(f"not a spec document: {type(error).__name__}: {error}") from error
 
@@ -91,13 +95,28 @@ def _names(value: object) -> tuple[str, ...]:
     return tuple(_text("dataset.categories", name) for name in value)
 
 
-def config_from_dict(fields: dict[str, Any]) -> SamplerConfig:
-    """Return the config whose `as_dict` this is. Raises `ConfigError`, `TypeError` or `KeyError` for anything else."""
+def config_from_dict(fields: dict[str, Any], *, trust_family: bool = False) -> SamplerConfig:
+    """Return the config of which `fields` is the `as_dict`.
+
+    Args:
+        fields: Parsed from JSON or msgpack.
+        trust_family: Whether to import a detector family that the config names by import path. Only for configs of
+            this process's own parent. Without it, such a family must be registered already.
+
+    Raises:
+        UnknownFamilyError: The family is not registered.
+        ConfigError: A field is invalid.
+        TypeError: A field is missing, unknown or has another form. KeyError, AttributeError and ValueError too.
+    """
     values = {name: _tuples(value) for name, value in fields.items()}
     values["attention"] = tuple(
         AttentionMap(tuple(row["size"]), row["ratio"], tuple(row["longest"])) for row in fields["attention"]
     )
-    return SamplerConfig(**values)
+    config = SamplerConfig(**values)
+    if trust_family and is_import_path(config.kind):
+        register_family(config.kind)
+    family_of(config)  # which checks it
+    return config
 
 
 def _tuples(value: Any) -> Any:

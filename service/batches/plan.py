@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sampler.array_table import Layout
+from sampler.arrays import Layout
 from sampler.config.schema import SamplerConfig
 from sampler.wire.sample_writer import largest_message
 from service.batches.selection import Batch

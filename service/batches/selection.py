@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from sampler.array_table import Layout
+from sampler.arrays import Layout
 from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey

@@ -7,16 +7,17 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.array_table import Arrays
+from sampler.arrays import Arrays
 from sampler.config.schema import SamplerConfig
+from sampler.families.crop_plan import CropPlan
+from sampler.families.registry import family_of
+from sampler.kernels.reference import NUMPY
 from sampler.layouts.convert import lay_out
-from sampler.ops.boxes import Boxes
-from sampler.ops.colour import colour_matrix, mean_grey
+from sampler.ops.boxes import Boxes, clip
 from sampler.ops.resize import Image
 from sampler.ops.targets import untagged
 from sampler.recipe import Recipe
-from sampler.sample.crop import Crop, clip_to_image, make_crop
-from sampler.sample.sample import ImageSource, Sample, recipe_of
+from sampler.sample.sample import SampleSource, fill_sample, load_inputs
 from sampler.stream.keys import SampleKey
 
 State = Literal["object", "ignored", "outside"]
@@ -24,7 +25,7 @@ Corners = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels."""
 
 
-class DebugSource(ImageSource, Protocol):
+class DebugSource(SampleSource, Protocol):
     """What a close look needs of a dataset; `sampler.dataset.dataset.Dataset` is one."""
 
     @property
@@ -119,12 +120,9 @@ def inspect_sample(dataset: DebugSource, config: SamplerConfig, key: SampleKey, 
     image that cannot be read as annotated.
     """
     names = dataset.category_names
-    boxes = dataset.boxes(key.index, keep_crowd=config.keep_crowd)
-    recipe = recipe_of(dataset, config, key, augment=augment)
-    image = dataset.read(key.index)
-    crop = make_crop(image, boxes, recipe, config)
-    matrix = colour_matrix(recipe, config, mean_grey(crop.pixels))
-    sample = Sample(recipe, crop.pixels, matrix, crop.boxes, crop.objects)
+    image, boxes, recipe = load_inputs(dataset, config, key, augment)
+    plan = family_of(config).plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, NUMPY)
+    sample = fill_sample(image, plan, recipe, config)
     crowd = dataset.crowd(key.index)
     if not config.keep_crowd:
         crowd = crowd[~crowd]
@@ -136,18 +134,18 @@ def inspect_sample(dataset: DebugSource, config: SamplerConfig, key: SampleKey, 
         file_name=dataset.file_name(key.index),
         image=image,
         recipe=recipe,
-        crop=crop.pixels,
+        crop=sample.crop,
         dense=lay_out(sample, "dense", config, len(names)),
-        boxes=_fates(names, boxes, crowd.tolist(), crop, _reference_row(boxes, image, recipe)),
+        boxes=_fates(names, boxes, crowd.tolist(), plan, _reference_row(boxes, image, recipe)),
         category_count=len(names),
-        untagged=untagged(crop.objects, config),
+        untagged=untagged(plan.objects, config),
     )
 
 
 def _fates(
-    names: tuple[str, ...], boxes: Boxes, crowd: list[bool], crop: Crop, reference: int | None
+    names: tuple[str, ...], boxes: Boxes, crowd: list[bool], plan: CropPlan, reference: int | None
 ) -> tuple[BoxFate, ...]:
-    remaining = dict(zip(crop.rows.tolist(), zip(crop.boxes.tolist(), crop.objects.tolist(), strict=True), strict=True))
+    remaining = dict(zip(plan.rows.tolist(), zip(plan.boxes.tolist(), plan.objects.tolist(), strict=True), strict=True))
     fates = []
     for row, (*original, number) in enumerate(boxes.tolist()):
         cropped, is_object = remaining.get(row, (None, False))
@@ -175,7 +173,7 @@ def _reference_row(boxes: Boxes, image: Image, recipe: Recipe) -> int | None:
     """Return the reference as a row of the image's boxes; recipes count only those left after clipping."""
     if recipe.reference is None:
         return None
-    _, rows = clip_to_image(boxes, image.shape[0], image.shape[1])
+    _, rows = clip(boxes, 0, 0, image.shape[1] - 1, image.shape[0] - 1)
     return int(rows[recipe.reference])
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from sampler.array_table import LAYOUTS, Layout
+from sampler.arrays import LAYOUTS, Layout
 from sampler.config.cornernet_lite import IgnoredKeysWarning, load_config
 from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig

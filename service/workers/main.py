@@ -19,7 +19,7 @@ from sampler.dataset.dataset import Dataset
 from sampler.errors import SamplerError
 from sampler.ipc.child_process import run_child
 from sampler.ipc.frames import FrameSocket
-from sampler.kernels.compiled.crop import COMPILED, warm_up
+from sampler.kernels.compiled.kernels import COMPILED, warm_up
 from sampler.layouts.convert import lay_out
 from sampler.ops.targets import untagged
 from sampler.sample.sample import make_sample
@@ -101,7 +101,7 @@ def _start(setup: dict[str, Any]) -> tuple[Maker, RunWriter]:
 def _maker(setup: dict[str, Any]) -> Maker:
     cv2.setNumThreads(1)  # one worker a processor: threads of OpenCV's own would only compete
     warm_up(Path(setup["kernel_cache"]) if setup["kernel_cache"] else None)
-    return Maker(worker_dataset(setup), config_from_dict(setup["config"]))
+    return Maker(worker_dataset(setup), config_from_dict(setup["config"], trust_family=True))
 
 
 def _problem(error: Exception) -> dict[str, Any]:

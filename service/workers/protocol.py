@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import msgpack
 
-from sampler.array_table import Layout
+from sampler.arrays import Layout
 from sampler.stream.keys import SampleKey
 
 Kind = Literal["sample", "document", "picture"]

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from sampler.array_table import LAYOUTS
+from sampler.arrays import LAYOUTS
 from sampler.config.schema import SamplerConfig
-from sampler.kernels.compiled.crop import COMPILED
+from sampler.kernels.compiled.kernels import COMPILED
 from sampler.ops.boxes import Boxes
 from sampler.ops.resize import Image
-from sampler.sample.sample import ImageSource
+from sampler.sample.sample import SampleSource
 from sampler.stream.keys import SampleKey
 from sampler.wire.sample_writer import largest_message, write_sample
 from service.arena import PROGRESS_BYTES
@@ -64,7 +64,7 @@ class AttachedArena:
 class RunWriter:
     """Writes runs of samples into the arena. problem: gives the document for what went wrong with a sample."""
 
-    dataset: ImageSource
+    dataset: SampleSource
     config: SamplerConfig
     categories: int
     arena: AttachedArena | None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from client import AsyncSamplerClient, Batch, RequestRefusedError, SamplerClient
-from sampler.array_table import LAYOUTS
+from sampler.arrays import LAYOUTS
 from tests.support.live_server import LiveServer
 
 

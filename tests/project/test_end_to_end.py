@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from client import SamplerClient
-from sampler.array_table import LAYOUTS, array_table
-from sampler.config.schema import preset
+from sampler.array_table import allocate, array_table
+from sampler.arrays import LAYOUTS
+from sampler.config.presets import preset
 from sampler.dataset.dataset import open_dataset
-from sampler.layouts.convert import compact_to_dense, lay_out, sparse_to_dense
-from sampler.sample.sample import cook, make_sample
+from sampler.layouts.convert import compact_to_dense, lay_out, scatter
+from sampler.sample.sample import apply_recipe, make_sample
 from sampler.stream.keys import SampleKey
 from sampler.wire.messages import WireBatch
 from tests.support.live_server import LiveServer, live_server
@@ -60,7 +61,8 @@ def test_every_layout_gives_the_same_dense_arrays(server: LiveServer) -> None:
     by_layout = {layout: one_batch(server.url, "seed=2&step=0&batch_size=24", layout) for layout in LAYOUTS}
     for compact, sparse, dense in zip(*(by_layout[layout].samples for layout in LAYOUTS), strict=True):
         rendered = compact_to_dense(compact.arrays, spec.config, spec.categories)
-        scattered = sparse_to_dense(sparse.arrays, spec.config, spec.categories)
+        scattered = allocate(spec.config, spec.categories)
+        scatter(sparse.arrays, spec.config, scattered)
         for name, array in dense.arrays.items():
             assert np.array_equal(rendered[name], array), name
             assert np.array_equal(scattered[name], array), name
@@ -138,6 +140,6 @@ def test_batches_of_real_coco_images_are_exact(shared: Path, tmp_path: Path, con
     assert sorted(key.index for key in batch.keys) == list(range(32))
     for row, (key, recipe) in enumerate(zip(batch.keys, batch.recipes, strict=True)):
         pixels = np.asarray(cv2.imread(str(images / names[key.index])), np.uint8)
-        wanted = lay_out(cook(pixels, dataset.boxes(key.index), recipe, spec.config), "dense", spec.config, 80)
+        wanted = lay_out(apply_recipe(pixels, dataset.boxes(key.index), recipe, spec.config), "dense", spec.config, 80)
         assert batch.arrays.keys() == wanted.keys()
         assert all(np.array_equal(array[row], wanted[name]) for name, array in batch.arrays.items())

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from sampler.config.schema import preset
+from sampler.config.presets import preset
 from sampler.dataset.dataset import open_dataset
 from sampler.stream.keys import SampleKey
 from service.workers.pool import AHEAD_OF_WORKER, WorkerPool

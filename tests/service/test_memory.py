@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sampler.array_table import Layout
+from sampler.arrays import Layout
 from service.arena import AHEAD_BYTES
 from service.workers.run_writer import CHUNK
 from tests.service.test_load import slow_client

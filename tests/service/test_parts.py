@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler.config.schema import preset
+from sampler.config.presets import preset
 from sampler.errors import ImageError, InvalidRequestError
 from sampler.stream.keys import SampleKey
 from sampler.wire.messages import Header

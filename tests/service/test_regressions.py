@@ -17,7 +17,7 @@ import psutil
 import pytest
 import uvloop
 
-from sampler.config.schema import preset
+from sampler.config.presets import preset
 from sampler.dataset.dataset import open_dataset
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import STEP_LIMIT

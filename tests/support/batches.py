@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.array_table import Arrays, allocate
-from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.array_table import allocate
+from sampler.arrays import Arrays
+from sampler.config.presets import PRESETS
+from sampler.config.schema import SamplerConfig
 from tests.support.laws import random_numbers
 
 CATEGORIES = 3

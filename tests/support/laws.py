@@ -6,11 +6,11 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.array_table import Arrays, Layout
+from sampler.arrays import Arrays, Layout
 from sampler.config.schema import SamplerConfig
 from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes
-from sampler.sample.sample import ImageSource, make_sample
+from sampler.sample.sample import SampleSource, make_sample
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, step_keys
 
@@ -60,7 +60,7 @@ class Pictures:
         return self._boxes[index].copy()
 
 
-def sample_maker(dataset: ImageSource, config: SamplerConfig, layout: Layout) -> MakeSample:
+def sample_maker(dataset: SampleSource, config: SamplerConfig, layout: Layout) -> MakeSample:
     """Make samples of a dataset in this process."""
     return lambda key: lay_out(make_sample(dataset, config, key), layout, config, CATEGORIES)
 

@@ -16,8 +16,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 
-from sampler.array_table import Layout
-from sampler.config.schema import AttentionMap, SamplerConfig, preset
+from sampler.arrays import Layout
+from sampler.config.presets import preset
+from sampler.config.schema import AttentionMap, SamplerConfig
 from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes
 from sampler.ops.resize import Image

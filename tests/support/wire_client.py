@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import httpx
 
-from sampler.array_table import Layout
+from sampler.arrays import Layout
 from sampler.wire.messages import WireBatch
 from sampler.wire.reader import BatchReader
 from sampler.wire.spec import ServiceSpec

@@ -17,7 +17,7 @@ from client.loading.slots import SharedSlots, SlotForm
 from client.loading.trainer.pinned_slots import PinnedSlots
 from client.loading.trainer.supervisor import HELD, Delivered
 from client.torch_rendering import render_tensors
-from sampler.array_table import Arrays
+from sampler.arrays import Arrays
 from sampler.errors import InvalidRequestError
 from sampler.wire.spec import ServiceSpec
 

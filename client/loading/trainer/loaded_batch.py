@@ -6,7 +6,7 @@ import numpy as np
 
 from client.batches.batch import Batch, training_fields
 from client.loading.messages import Token, read_origin
-from sampler.array_table import Arrays
+from sampler.arrays import Arrays
 
 
 class LoadedBatch(Batch):

@@ -27,10 +27,11 @@ from client.loading.messages import (
 )
 from client.loading.settings import require_digest
 from client.loading.slots import SharedSlots, SlotForm
-from sampler.array_table import Arrays
+from sampler.arrays import Arrays
 from sampler.ipc.child_process import run_child
 from sampler.ipc.frames import FrameSocket
-from sampler.kernels.interface import PLAIN, fastest_kernels
+from sampler.kernels.reference import NUMPY
+from sampler.kernels.selection import fastest_kernels
 
 GRACE_SECONDS = 0.5
 """Time to end in good order once the trainer is gone."""
@@ -45,7 +46,7 @@ def fill_compact(packed: PackedBatch, out: Arrays) -> PackedBoxes:
 
 def load(job: LoaderJob, trainer: FrameSocket, grants: "queue.SimpleQueue[int | None]") -> None:
     """Send a token for each batch of the job, in step order, each in a slot that was granted; None ends it."""
-    kernels = fastest_kernels() if job.render else PLAIN  # what compiles takes a second to import
+    kernels = fastest_kernels() if job.render else NUMPY  # what compiles takes a second to import
     with job.settings.client() as client:
         spec = client.spec()
         require_digest(job.digest, spec, job.settings.url, "at first contact")

@@ -1,7 +1,7 @@
-"""Numbers at addresses that need not be aligned: arrays inside a message start anywhere.
+"""Numbers at addresses that need not be aligned, since arrays inside a message start anywhere.
 
-A compiled version that takes arrays is made again for each way in which they are aligned. One that takes addresses is
-made once. Whoever calls it has checked that what it names is there, is contiguous and may be written.
+A kernel that takes arrays is compiled again for each alignment; a kernel that takes addresses is compiled once. Its
+caller must have checked that the memory exists, is contiguous and is writable.
 """
 
 # mypy: disallow-untyped-decorators=False
@@ -22,7 +22,7 @@ FLOAT, LONG = 4, 8
 
 @intrinsic
 def store(_typing: Any, address: Any, value: Any) -> tuple[Any, Any]:
-    """Write a number, of its own type, to an int64 address."""
+    """Write a number, in its own type, to an int64 address."""
 
     def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         kind = context.get_value_type(value)
@@ -44,7 +44,7 @@ def load_float32(_typing: Any, address: Any) -> tuple[Any, Any]:
 
 
 def address_of(array: NDArray[Any]) -> int:
-    """Return where an array begins in memory."""
+    """Return the address of an array's first element."""
     address: int = array.__array_interface__["data"][0]
     return address
 
@@ -52,9 +52,10 @@ def address_of(array: NDArray[Any]) -> int:
 def addresses_of(
     out: Mapping[str, NDArray[Any]], table: Sequence[tuple[str, str, tuple[int, ...]]]
 ) -> NDArray[np.int64] | None:
-    """Return the (n,) addresses of the arrays named in `table`, whose dtypes and shapes are checked against it.
+    """Return the (n,) addresses of the arrays in `table` (name, dtype, shape), or None if one is not contiguous.
 
-    None where one of them is not contiguous. Raises ValueError for an array that is another or must not be written.
+    Raises:
+        ValueError: An array has another dtype or shape, or is read-only.
     """
     places = np.empty(len(table), np.int64)
     for row, (name, dtype, shape) in enumerate(table):

@@ -1,4 +1,4 @@
-"""Arithmetic on the boxes of a sample in one compiled call: a dozen NumPy calls on a handful of boxes take longer."""
+"""Boxes, compiled: one call in place of a dozen NumPy calls, which take longer for a handful of boxes."""
 
 # mypy: disallow-untyped-decorators=False
 # Numba's decorators carry no types.
@@ -12,7 +12,7 @@ from sampler.ops.boxes import VISIBLE_SHARE, Boxes, Frame
 
 @njit(nogil=True)
 def _within(value: np.float32, low: np.float32, high: np.float32) -> np.float32:
-    """Clip as NumPy does: low first, then high; NaN stays NaN."""
+    """Clip like NumPy: low first, then high; NaN stays NaN."""
     if value < low:
         value = low
     if value > high:
@@ -24,7 +24,7 @@ def _within(value: np.float32, low: np.float32, high: np.float32) -> np.float32:
 def _clip(
     boxes: NDArray[np.float32], bounds: NDArray[np.float32], out: NDArray[np.float32], kept: NDArray[np.int64]
 ) -> int:
-    """Write what remains of boxes within left, top, right, bottom, and their rows; return how many there are."""
+    """Write the boxes that remain in left, top, right, bottom, and their rows; return their number."""
     count = 0
     for n in range(boxes.shape[0]):
         for side in range(4):
@@ -38,7 +38,7 @@ def _clip(
 
 @njit(nogil=True)
 def _scaled(side: np.float32, factor: float, single: bool) -> np.float32:
-    """Multiply in the factor's own precision, and round once."""
+    """Multiply in the precision of the factor and round once."""
     return side * np.float32(factor) if single else np.float32(np.float64(side) * factor)
 
 
@@ -62,10 +62,25 @@ def _frame(
     objects: NDArray[np.bool_],
     rows: NDArray[np.int64],
 ) -> tuple[int, int]:
-    """Write the boxes seen, whether each is an object, and which it was; return how many are seen and are in the image.
+    """Write the boxes in the crop, which of them are objects, and their rows.
 
-    image, filled: left, top, right, bottom. move: y, x. flip_in: the canvas's width, or 0 for no flip. least_share: an
-    argument and no global, for cached code outlives a change of any file outside this folder.
+    Args:
+        boxes: (N, 5).
+        image: Left, top, right, bottom of the image.
+        factor: Scale.
+        single: Whether the scale is float32.
+        move: y, x.
+        filled: Left, top, right, bottom of the filled part of the crop.
+        flip_in: Width of the canvas, or 0 for no flip.
+        least_side: Least longer side of an object.
+        least_share: Least visible share of an object. An argument, since cached code may not depend on globals of
+            files outside this folder.
+        out: (N, 5) for the boxes in the crop.
+        objects: (N,) for which of them are objects.
+        rows: (N,) for their rows in `boxes`.
+
+    Returns:
+        The number of boxes in the crop, and in the image.
     """
     inside, kept, mirror = np.empty_like(boxes), np.empty(boxes.shape[0], np.int64), np.float32(flip_in)
     remaining = _clip(boxes, image, inside, kept)
@@ -88,7 +103,7 @@ def _frame(
 
 
 def clip_boxes(boxes: Boxes, left: float, top: float, right: float, bottom: float) -> tuple[Boxes, NDArray[np.intp]]:
-    """Do what `sampler.ops.boxes.clip` does."""
+    """Clip boxes; see `Kernels.clip_boxes`."""
     bounds = np.array((left, top, right, bottom), np.float32)
     out, kept = np.empty((len(boxes), 5), np.float32), np.empty(len(boxes), np.int64)
     count = _clip(np.array(boxes, np.float32, order="C"), bounds, out, kept)
@@ -96,10 +111,10 @@ def clip_boxes(boxes: Boxes, left: float, top: float, right: float, bottom: floa
 
 
 def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, NDArray[np.bool_], NDArray[np.intp], int]:
-    """Do what `sampler.ops.boxes.frame_boxes` does."""
+    """Find the boxes in a crop; see `Kernels.frame_boxes`."""
     height, width = frame.image
-    room = len(boxes)
-    out, objects, rows = np.empty((room, 5), np.float32), np.empty(room, np.bool_), np.empty(room, np.int64)
+    most = len(boxes)
+    out, objects, rows = np.empty((most, 5), np.float32), np.empty(most, np.bool_), np.empty(most, np.int64)
     count, remaining = _frame(
         np.array(boxes, np.float32, order="C"), np.array((0, 0, width - 1, height - 1), np.float32),
         float(frame.factor), isinstance(frame.factor, np.float32), np.array(frame.move, np.float32),
@@ -109,12 +124,12 @@ def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, NDArray[np.bool_], N
     return out[:count], objects[:count], rows[:count], remaining
 
 
-PLANNING = (_clip, _frame)
-"""The kernels of this file that are called from outside."""
+KERNELS = (_clip, _frame)
+"""The compiled functions that this file calls."""
 
 
-def warm_up_planning() -> None:
-    """Compile or load the kernels of this file."""
+def warm_up() -> None:
+    """Compile the kernels of this file, or load them from the cache."""
     boxes = np.array([[3, 3, 40, 40, 1]], np.float32)
     clip_boxes(boxes, 0, 0, 9, 9)
     frame_boxes(boxes, Frame((50, 50), np.float32(1), (0, 0), (0, 0, 49, 49), None, 1))

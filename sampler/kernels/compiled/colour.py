@@ -1,4 +1,4 @@
-"""The loops that render, compiled by Numba: colours and bumps, into one sample or a whole batch of them."""
+"""Colours, compiled: the matrix product of all pixels in one pass."""
 
 # mypy: disallow-untyped-decorators=False
 # Numba's decorators carry no types.
@@ -7,13 +7,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sampler.array_table import allocate
-from sampler.config.schema import PRESETS
 from sampler.kernels.compiled.addresses import FLOAT, address_of, store
 from sampler.kernels.compiled.simd import LANES, colour_pixels
-from sampler.kernels.compiled.targets import DRAWING, draw_targets, stamp_bumps
+from sampler.ops import colour as reference
 from sampler.ops.colour import ColourMatrix
-from sampler.ops.colour import apply_colour as apply_colour_anywhere
 from sampler.ops.resize import Image
 
 
@@ -37,27 +34,22 @@ def _colour(pixels: NDArray[np.uint8], matrix: NDArray[np.float32], out: int) ->
 
 
 def apply_colour(pixels: Image, matrix: ColourMatrix, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """Do what `sampler.ops.colour.apply_colour` does."""
+    """Return the normalised image; see `Kernels.apply_colour`."""
     height, width = pixels.shape[:2]
     image = np.empty((3, height, width), np.float32) if out is None else out
-    fit = image.shape == (3, height, width) and image.dtype == np.float32
-    if not fit or not image.flags.c_contiguous or not image.flags.writeable:
-        return apply_colour_anywhere(pixels, matrix, out)
+    fits = image.shape == (3, height, width) and image.dtype == np.float32
+    if not fits or not image.flags.c_contiguous or not image.flags.writeable:
+        return reference.apply_colour(pixels, matrix, out)
     lines = np.ascontiguousarray(pixels, np.uint8).reshape(-1, 3)
-    lines.flags.writeable = False  # of this view alone: one compiled version then serves both kinds of source
+    lines.flags.writeable = False  # of this view only: one compiled version then serves writable and read-only sources
     _colour(lines, np.array(matrix, np.float32, order="C"), address_of(image))
     return image
 
 
-RENDERING = (_colour, *DRAWING)
-"""The kernels that render."""
+KERNELS = (_colour,)
+"""The compiled functions that this file calls."""
 
 
-def warm_up_rendering() -> None:
-    """Compile or load the kernels that render."""
-    crop, matrix = np.zeros((8, 8, 3), np.uint8), np.zeros((3, 4), np.float32)
-    apply_colour(crop, matrix)
-    stamp_bumps(np.zeros((1, 3, 8, 8), np.float32), np.zeros((1, 4), np.int64), np.ones(1, np.int64), False)
-    saccade = PRESETS["cornernet_saccade"]
-    box = np.array([[3, 3, 40, 40, 1]], np.float32)
-    draw_targets(box, np.ones(1, np.bool_), np.array([0, 1]), saccade, allocate(saccade, 1, 1))
+def warm_up() -> None:
+    """Compile the kernels of this file, or load them from the cache."""
+    apply_colour(np.zeros((8, 8, 3), np.uint8), np.zeros((3, 4), np.float32))

@@ -1,4 +1,4 @@
-"""NumPy's Philox 4×64 in ten rounds, compiled: making a generator for each sample takes longer than its few words."""
+"""NumPy's Philox 4×64-10, compiled: a new NumPy generator for each sample takes longer than its few random bits."""
 
 # mypy: disallow-untyped-decorators=False
 # Numba's decorators carry no types.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 ROUNDS = 10
 MULTIPLIERS = (np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157))
 KEY_STEPS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B))
-"""What is added to each half of the key after a round."""
+"""Added to each half of the key after a round."""
 
 
 @intrinsic
@@ -31,26 +31,31 @@ def _high_half(_typing: Any, first: Any, second: Any) -> tuple[Any, Any]:
 
 
 @njit(nogil=True)
-def _philox(names: NDArray[np.uint64], out: NDArray[np.uint64]) -> None:
-    """Fill in words. names: two of the key, and the second to fourth of the counter, whose first numbers blocks."""
+def _philox(words: NDArray[np.uint64], out: NDArray[np.uint64]) -> None:
+    """Fill `out`. words: two of the key, and the second to fourth of the counter, whose first word counts blocks."""
     for block in range((out.shape[0] + 3) // 4):
-        key, other = names[0], names[1]
-        a, b, c, d = np.uint64(block + 1), names[2], names[3], names[4]
+        key, other = words[0], words[1]
+        a, b, c, d = np.uint64(block + 1), words[2], words[3], words[4]
         for _ in range(ROUNDS):
             first, second = _high_half(a, MULTIPLIERS[0]), _high_half(c, MULTIPLIERS[1])
             a, b, c, d = second ^ b ^ key, c * MULTIPLIERS[1], first ^ d ^ other, a * MULTIPLIERS[0]
             key, other = key + KEY_STEPS[0], other + KEY_STEPS[1]
-        words = (a, b, c, d)
+        block_bits = (a, b, c, d)
         for n in range(min(4, out.shape[0] - 4 * block)):
-            out[4 * block + n] = words[n]
+            out[4 * block + n] = block_bits[n]
 
 
-def random_words(seed: int, domain: int, epoch: int, index: int, count: int) -> NDArray[np.uint64]:
-    """Do what `sampler.stream.keys.random_words` does."""
-    words = np.empty(count, np.uint64)
-    _philox(np.array((seed, domain, index, epoch, 0), np.uint64), words)
-    return words
+def random_bits(seed: int, domain: int, epoch: int, index: int, count: int) -> NDArray[np.uint64]:
+    """Return random bits of a Philox stream; see `Kernels.random_bits`."""
+    bits = np.empty(count, np.uint64)
+    _philox(np.array((seed, domain, index, epoch, 0), np.uint64), bits)
+    return bits
 
 
-WORDS = (_philox,)
-"""The kernel of this file."""
+KERNELS = (_philox,)
+"""The compiled functions that this file calls."""
+
+
+def warm_up() -> None:
+    """Compile the kernels of this file, or load them from the cache."""
+    random_bits(1, 1, 1, 1, 5)

@@ -1,7 +1,7 @@
-"""The loops of a crop that go along one row, compiled by Numba.
+"""The loops of a crop along one row, compiled.
 
-A crop's columns are blended once for each source row that is needed, into 16 bits: (255 · 2049) >> 4 fits. Rows are
-then blended many values at a time. A flip costs nothing: it mirrors where the columns' taps point.
+Columns are blended once for each source row that is needed, into 16 bits: (255 · 2049) >> 4 fits. Rows are then blended
+many values at a time. A flip costs nothing: it mirrors the source positions of the columns.
 """
 
 # mypy: disallow-untyped-decorators=False
@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from sampler.kernels.compiled.simd import LANES, blend_pixel, blend_values, prefetch
 
 WEIGHT_ONE = np.float32(2048)
-"""`sampler.ops.resize.WEIGHT_ONE`, restated: cached code depends on the files of this folder only."""
+"""`sampler.ops.resize.WEIGHT_ONE`, repeated because cached code may depend only on the files of this folder."""
 
-AHEAD = 4
-"""How many output rows before they are blended their source rows are asked for."""
+PREFETCH_ROWS = 4
+"""How many output rows in advance source rows are prefetched."""
 
 CACHE_LINE = 64
-"""Bytes."""
+"""Bytes of a line of the CPU's cache."""
 
 
 @njit(nogil=True)
 def tap(position: int, step: float) -> tuple[np.int64, np.float32]:
-    """Return the first source position of an output position, −1 and up, and the weight of the next one, 0–1.
+    """Return the first source position of an output position, ≥ −1, and the weight of the next one, 0–1.
 
-    step: source positions to an output position.
+    step: source positions per output position.
     """
     exact = np.float32((position + 0.5) * step - 0.5)
     first = np.floor(exact)
@@ -40,7 +40,7 @@ def column_taps(
 ) -> None:
     """Fill (n,) taps, in elements of a row of (B, G, R), and (n, 2) weights of each and the next, 0 … 2048.
 
-    The last pixel of a row has none next to it, but a weight of 0 there.
+    The last pixel of a row has no next one; its weight there is 0.
     """
     step, count = 1.0 / (size / source), taps.shape[0]
     for k in range(count):
@@ -60,7 +60,7 @@ def blend_columns(
 ) -> None:
     """Blend neighbouring pixels of a source row, (3·W,) uint8, into (3·n + 1,) int16.
 
-    Eight bytes are loaded from a tap on. Not in the last row of an image, where so many need not be left.
+    Eight bytes are loaded from each tap, except in the last row of an image, which may end before that.
     """
     if not last:
         for k in range(taps.shape[0]):
@@ -93,22 +93,22 @@ def blend_rows(
 
 
 @njit(nogil=True)
-def fetch(rows: NDArray[np.uint8], above: int, asked: int, taps: NDArray[np.int64]) -> int:
-    """Ask for what will be blended of source rows `above` and the next; return the row before which all is asked for.
+def prefetch_rows(rows: NDArray[np.uint8], above: int, fetched: int, taps: NDArray[np.int64]) -> int:
+    """Prefetch what will be blended of source rows `above` and the next one; return the first row not yet fetched.
 
-    Images lie in memory that is far larger than caches, and no processor foresees leaps from row to row.
+    Images are far larger than the CPU's caches, and no CPU predicts jumps from row to row. fetched: the last result.
     """
     first, last = min(taps[0], taps[-1]), max(taps[0], taps[-1])
     stop = min(above + 2, rows.shape[0])
-    for source in range(max(asked, above, 0), stop):
+    for source in range(max(fetched, above, 0), stop):
         for position in range(first, last + CACHE_LINE, CACHE_LINE):
             prefetch(rows[source], position)
-    return stop if stop > asked else asked
+    return stop if stop > fetched else fetched
 
 
 @njit(nogil=True)
 def copy_row(row: NDArray[np.uint8], first: int, flip: bool, out: NDArray[np.uint8]) -> None:
-    """Copy pixels of a source row from its element `first` on into (3·n,) uint8."""
+    """Copy pixels of a source row, starting at its element `first`, into (3·n,) uint8."""
     source = row[first : first + out.shape[0]]
     if not flip:
         for k in range(out.shape[0]):
@@ -122,14 +122,14 @@ def copy_row(row: NDArray[np.uint8], first: int, flip: bool, out: NDArray[np.uin
 
 @njit(nogil=True)
 def add_row(row: NDArray[np.uint8], sums: NDArray[np.uint32]) -> None:
-    """Add the (n,) values of a row to the sums of all."""
+    """Add the (n,) values of a row to `sums`."""
     for k in range(row.shape[0]):
         sums[k] += np.uint32(row[k])
 
 
 @njit(nogil=True)
-def add(part: NDArray[np.uint16], sums: NDArray[np.uint32]) -> None:
-    """Add sums of some rows to those of all, and begin again."""
+def add_sums(part: NDArray[np.uint16], sums: NDArray[np.uint32]) -> None:
+    """Add partial sums to the sums of all rows, and reset them to 0."""
     for k in range(part.shape[0]):
         sums[k] += np.uint32(part[k])
         part[k] = 0

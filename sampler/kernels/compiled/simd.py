@@ -1,6 +1,6 @@
-"""Some pixels at a time in vector registers, where a compiler does not find its way there by itself.
+"""Several pixels at a time in vector registers, for loops that LLVM does not vectorise by itself.
 
-Written for vectors of any machine: LLVM makes the instructions out of them that there are. Positions are not checked.
+The vectors are generic: LLVM turns them into the instructions of the machine. Positions are not checked.
 """
 
 # mypy: disallow-untyped-decorators=False
@@ -14,7 +14,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 LANES = 16
-"""How many values `blend_values` and `colour_pixels` make at a time."""
+"""Values that `blend_values` and `colour_pixels` compute at a time."""
 
 _BYTE, _SHORT, _WORD, _FLOAT = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.FloatType()
 
@@ -23,8 +23,8 @@ _BYTE, _SHORT, _WORD, _FLOAT = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir
 def blend_pixel(_typing: Any, row: Any, first: Any, weights: Any, number: Any, out: Any) -> tuple[Any, Any]:
     """Set out[3·k … 3·k+3] to (row[first …] · weights[k, 0] + row[first+3 …] · weights[k, 1]) >> 4, k = `number`.
 
-    row: contiguous uint8, of which eight from `first` on are read. weights: contiguous (n, 2) int16. out: contiguous
-    int16; a fourth value is written behind the three of a pixel.
+    row: contiguous uint8, of which eight are read, starting at `first`. weights: contiguous (n, 2) int16. out:
+    contiguous int16; a fourth value is written after the three of a pixel.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -47,9 +47,9 @@ def blend_pixel(_typing: Any, row: Any, first: Any, weights: Any, number: Any, o
 def blend_values(
     _typing: Any, top: Any, bottom: Any, weight: Any, other: Any, out: Any, place: Any, sums: Any
 ) -> tuple[Any, Any]:
-    """Set `LANES` uint8 of `out` from `place` on to (((top·weight) >> 16) + ((bottom·other) >> 16) + 2) >> 2.
+    """Set `LANES` uint8 of `out`, starting at `place`, to (((top·weight) >> 16) + ((bottom·other) >> 16) + 2) >> 2.
 
-    top, bottom: contiguous int16, not negative. weight, other: int16. sums: contiguous uint16, to which they are added.
+    top, bottom: contiguous int16, not negative. weight, other: int16. sums: contiguous uint16 to add them to.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -73,10 +73,10 @@ def blend_values(
 
 @intrinsic
 def colour_pixels(_typing: Any, pixels: Any, matrix: Any, first: Any, address: Any, plane: Any) -> tuple[Any, Any]:
-    """Write `LANES` pixels, from pixel `first` on, times a matrix, to three float32 planes.
+    """Write `LANES` pixels, starting at pixel `first`, times a matrix, to three float32 planes.
 
-    pixels: contiguous uint8, B, G, R of one pixel after the other. matrix: twelve float32, row by row; each channel is
-    ((m₀·B + m₁·G) + m₂·R) + m₃. address: int64, of the first plane, wherever it lies. plane: int64, pixels of a plane.
+    pixels: contiguous uint8, B, G, R per pixel. matrix: twelve float32, row by row; each channel is
+    ((m₀·B + m₁·G) + m₂·R) + m₃. address: int64, of the first plane. plane: int64, pixels of a plane.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -103,7 +103,7 @@ def colour_pixels(_typing: Any, pixels: Any, matrix: Any, first: Any, address: A
 
 @intrinsic
 def prefetch(_typing: Any, row: Any, position: Any) -> tuple[Any, Any]:
-    """Ask for the cache line of a position of a contiguous uint8 array, which will be read soon."""
+    """Prefetch the cache line of a position of a contiguous uint8 array."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         (data,) = _data(context, builder, signature, values, (0,))
@@ -129,7 +129,7 @@ def _splat(kind: Any, lanes: int, value: int) -> Any:
 
 
 def _data(context: Any, builder: Any, signature: Any, values: Any, which: Sequence[int]) -> list[Any]:
-    """Pointers to the elements of the arguments that are arrays."""
+    """Return pointers to the elements of array arguments."""
     return [context.make_array(signature.args[n])(context, builder, values[n]).data for n in which]
 
 

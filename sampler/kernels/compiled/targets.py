@@ -1,4 +1,4 @@
-"""The targets of a batch in two compiled calls, one that measures all boxes and one that draws them."""
+"""Corner targets, compiled: one call that checks and measures all boxes of a batch, and one that draws them."""
 
 # mypy: disallow-untyped-decorators=False
 # Numba's decorators carry no types.
@@ -10,17 +10,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sampler.config.schema import SamplerConfig
-from sampler.kernels.compiled.addresses import FLOAT, LONG, address_of, addresses_of, load_float32, store
+from sampler.config.schema import AttentionMap, SamplerConfig
+from sampler.kernels.compiled.addresses import FLOAT, LONG, addresses_of, load_float32, store
+from sampler.ops import targets as reference
 from sampler.ops.boxes import Boxes
 from sampler.ops.gaussian import bump_table
-from sampler.ops.gaussian import stamp_bumps as stamp_bumps_anywhere
-from sampler.ops.targets import draw_batch_targets, grid_ratios
+from sampler.ops.targets import CornerNames, TargetNames, grid_ratios
 
 
 @njit(nogil=True)
 def _radius(height: int, width: int, min_iou: float) -> np.int64:
-    """Do what `sampler.ops.gaussian.bump_radius` does, operation by operation; −1 where it finds none."""
+    """Return `sampler.ops.gaussian.bump_radius`, operation by operation; −1 if it is not defined."""
     total, area = height + width, width * height
     c1 = area * (1 - min_iou) / (1 + min_iou)
     r1 = (total - np.sqrt(total * total - 4 * c1)) / 2
@@ -39,7 +39,7 @@ def _radius(height: int, width: int, min_iou: float) -> np.int64:
 
 @njit(nogil=True)
 def _inside(y: np.float32, x: np.float32, height: int, width: int) -> np.bool_:
-    """Whether a place, once its fractions are cut off, lies in a plane; NaN lies in none."""
+    """Whether a position, truncated to a cell, lies in a plane; NaN does not."""
     return y > -1 and x > -1 and y < height and x < width
 
 
@@ -62,7 +62,7 @@ def _fits(
     attention: NDArray[np.float32],
     sizes: NDArray[np.int64],
 ) -> bool:
-    """Whether a box's category, corners and places in attention maps are all there."""
+    """Whether a box's category, corners and cells in attention maps all exist."""
     fits = box[4] >= 1 and box[4] < grid[1] + 1
     fits &= _inside(box[1] * ratios[1], box[0] * ratios[0], grid[2], grid[3])
     fits &= _inside(box[3] * ratios[1], box[2] * ratios[0], grid[2], grid[3])
@@ -75,12 +75,12 @@ def _fits(
 
 
 @njit(nogil=True)
-def _divide(starts: NDArray[np.int64], count: int) -> bool:
+def _partitions(starts: NDArray[np.int64], count: int) -> bool:
     """Whether starts ascend from 0 to `count`."""
-    divide = starts[0] == 0 and starts[-1] == count
+    ascending = starts[0] == 0 and starts[-1] == count
     for sample in range(starts.shape[0] - 1):
-        divide &= starts[sample] <= starts[sample + 1]
-    return bool(divide)
+        ascending &= starts[sample] <= starts[sample + 1]
+    return bool(ascending)
 
 
 @njit(nogil=True)
@@ -95,12 +95,13 @@ def _measure(
     min_iou: float,
     radii: NDArray[np.int64],
 ) -> int:
-    """Fill in the radius of each box, `fixed` unless that is −1; return the first box that lies outside, or −1.
+    """Fill in the radius of each box, `fixed` unless that is −1.
 
-    The number of boxes where it is the starts that do not fit.
+    Returns:
+        −1; or the first box that is outside; or the number of boxes if `starts` does not partition them.
     """
     count = int(boxes.shape[0])
-    if not _divide(starts, count):
+    if not _partitions(starts, count):
         return count
     for n in range(count):
         box = boxes[n]
@@ -128,7 +129,7 @@ def _bump(
     begin: int,
     clear: bool,
 ) -> None:
-    """Raise the plane at an address to a bump, which begins at `begin` in `table`, or with `clear` set it to 0."""
+    """Draw the bump at `begin` of `table` into the plane at an address, or with `clear` set its square to 0."""
     side, left, right = 2 * radius + 1, max(0, x - radius), min(width, x + radius + 1)
     for row in range(max(0, y - radius), min(height, y + radius + 1)):
         line = plane + FLOAT * (row * width + left)
@@ -137,22 +138,6 @@ def _bump(
             place = line + FLOAT * k
             value = np.float32(0) if clear else max(load_float32(place), table[first + k])
             store(place, np.float32(value))
-
-
-@njit(nogil=True)
-def _stamp(
-    planes: int,
-    shape: NDArray[np.int64],
-    places: NDArray[np.int64],
-    radii: NDArray[np.int64],
-    table: NDArray[np.float32],
-    begins: NDArray[np.int64],
-    clear: bool,
-) -> None:
-    """Draw bumps at `places`, or clear their squares, into planes of a `shape` at an address."""
-    for n in range(radii.shape[0]):
-        plane = planes + FLOAT * ((places[n, 0] * shape[1] + places[n, 1]) * shape[2] * shape[3])
-        _bump(plane, shape[2], shape[3], places[n, 2], places[n, 3], radii[n], table, begins[n], clear)
 
 
 @njit(nogil=True)
@@ -168,7 +153,7 @@ def _draw_box(
     table: NDArray[np.float32],
     out: NDArray[np.int64],
 ) -> None:
-    """Draw both corners of a box; an object whose `row` is below grid[4] gets it. out: as in `_draw`."""
+    """Draw both corners of a box. An object gets its `row` of offsets and tags if that is below grid[4]."""
     height, width, rows = grid[2], grid[3], grid[4]
     plane = FLOAT * (sample * grid[1] + np.int64(box[4]) - 1) * height * width
     for corner in range(2):
@@ -197,10 +182,7 @@ def _draw(
     begins: NDArray[np.int64],
     out: NDArray[np.int64],
 ) -> None:
-    """Draw all boxes.
-
-    out: addresses of heats, valids, regrs and tags, top left, then the same bottom right, tag masks, attention maps.
-    """
+    """Draw all boxes. out: addresses of the arrays, in the order of `_table`."""
     for sample in range(starts.shape[0] - 1):
         row = 0
         for n in range(starts[sample], starts[sample + 1]):
@@ -222,30 +204,35 @@ def draw_targets(
     objects: NDArray[np.bool_],
     starts: NDArray[np.int64],
     config: SamplerConfig,
+    names: TargetNames,
     out: Mapping[str, NDArray[Any]],
 ) -> None:
-    """Do what `sampler.ops.targets.draw_batch_targets` does. Raises IndexError for a box outside, before it draws."""
+    """Draw the corner targets of B samples; see `Kernels.draw_targets`.
+
+    Raises:
+        IndexError: A box lies outside the crop. Nothing has been drawn.
+        ValueError: An array has another dtype or shape, or `starts` does not partition the boxes.
+    """
     if not len(boxes):
         return
-    grid = (len(starts) - 1, out["tl_heats"].shape[1], *config.output_size, config.max_objects)
-    addresses = addresses_of(out, _table(config, *grid))
-    if addresses is None or (config.kind != "saccade" and not objects.all()):
-        draw_batch_targets(boxes, objects, starts, config, out)
+    grid = (len(starts) - 1, out[names.top_left.heats].shape[1], *config.output_size, config.max_objects)
+    addresses = addresses_of(out, _table(config, names, *grid))
+    if addresses is None or (names.top_left.valids is None and not objects.all()):
+        reference.draw_targets(boxes, objects, starts, config, names, out)
         return
-    # Copies, small as they are, have one type to compile for, whatever they are copied from.
+    # Small copies of one type each, so that one compiled version serves any input.
     boxes, objects, starts = (
         np.array(boxes, np.float32, order="C"),
         np.array(objects, np.bool_),
         np.array(starts, np.int64),
     )
     ratios, shape, radii = grid_ratios(config), np.array(grid, np.int64), np.empty(len(boxes), np.int64)
-    maps = config.attention
-    attention = np.array([(one.ratio, *one.longest) for one in maps], np.float32).reshape(-1, 3)
-    sizes = np.array([one.size for one in maps], np.int64).reshape(-1, 2)
+    attention = np.array([(one.ratio, *one.longest) for one in config.attention], np.float32).reshape(-1, 3)
+    sizes = np.array([one.size for one in config.attention], np.int64).reshape(-1, 2)
     fixed = config.gaussian_radius if config.gaussian_bump else 0
     outside = _measure(boxes, starts, ratios, shape, attention, sizes, fixed, config.gaussian_iou, radii)
     if outside == len(boxes) or len(objects) != len(boxes):
-        raise ValueError(f"starts, objects: expected to divide {len(boxes)} boxes, one object each")
+        raise ValueError(f"starts, objects: expected to partition {len(boxes)} boxes, one object each")
     if outside >= 0:
         raise IndexError(f"boxes[{outside}] = {boxes[outside].tolist()}: expected a box within the crop")
     table, begins = bump_table(radii)
@@ -253,33 +240,38 @@ def draw_targets(
 
 
 def _table(
-    config: SamplerConfig, batch: int, categories: int, height: int, width: int, rows: int
+    config: SamplerConfig, names: TargetNames, batch: int, categories: int, height: int, width: int, rows: int
 ) -> list[tuple[str, str, tuple[int, ...]]]:
     """Return name, dtype and shape of each array that `_draw` writes, in its order."""
     planes = (batch, categories, height, width)
     table: list[tuple[str, str, tuple[int, ...]]] = []
-    for corner in ("tl", "br"):
-        ignored = "valids" if config.kind == "saccade" else "heats"  # a cornernet sample ignores no box
+    for corner in (names.top_left, names.bottom_right):
         table += [
-            (f"{corner}_heats", "<f4", planes), (f"{corner}_{ignored}", "<f4", planes),
-            (f"{corner}_regrs", "<f4", (batch, rows, 2)), (f"{corner}_tags", "<i8", (batch, rows)),
-        ]  # fmt: skip
-    table.append(("tag_masks", "|u1", (batch, rows)))
-    maps = enumerate(config.attention)
-    return table + [(f"attentions_{number}", "<f4", (batch, 1, *one.size)) for number, one in maps]
+            (corner.heats, "<f4", planes),
+            (corner.valids or corner.heats, "<f4", planes),  # without valid masks no box is ignored
+            (corner.regrs, "<f4", (batch, rows, 2)),
+            (corner.tags, "<i8", (batch, rows)),
+        ]
+    table.append((names.tag_masks, "|u1", (batch, rows)))
+    maps = zip(names.attentions, config.attention, strict=True)
+    return table + [(name, "<f4", (batch, 1, *one.size)) for name, one in maps]
 
 
-def stamp_bumps(planes: NDArray[np.float32], places: NDArray[np.int64], radii: NDArray[np.int64], clear: bool) -> None:
-    """Do what `sampler.ops.gaussian.stamp_bumps` does."""
-    if ((places < 0) | (places >= planes.shape)).any():  # compiled code does not look where it writes
-        raise IndexError(f"places: expected sample, category, y and x within {planes.shape}")
-    flags, fit = planes.flags, planes.dtype == np.float32 and len(places) == len(radii)
-    if not (fit and flags.c_contiguous and flags.writeable):
-        stamp_bumps_anywhere(planes, places, radii, clear)
-        return
-    table, begins = bump_table(radii)
-    _stamp(address_of(planes), np.array(planes.shape), places, radii, table, begins, clear)
+KERNELS = (_measure, _draw)
+"""The compiled functions that this file calls."""
 
 
-DRAWING = (_measure, _draw, _stamp)
-"""The kernels of this file."""
+def warm_up() -> None:
+    """Compile the kernels of this file, or load them from the cache."""
+    planes, rows, tags = np.zeros((1, 1, 4, 4), np.float32), np.zeros((1, 1, 2), np.float32), np.zeros((1, 1), np.int64)
+    corner = CornerNames("heats", "regrs", "tags", "valids")
+    names = TargetNames(corner, corner, "masks", ("attention",))
+    out: dict[str, NDArray[Any]] = {
+        "heats": planes, "valids": planes, "regrs": rows, "tags": tags, "masks": np.zeros((1, 1), np.uint8),
+        "attention": planes,
+    }  # fmt: skip
+    config = SamplerConfig(
+        kind="warm-up", name="warm-up", input_size=(16, 16), output_size=(4, 4), rand_scales=(1.0,), gaussian_iou=0.5,
+        rand_crop=True, max_objects=1, attention=(AttentionMap((4, 4), 4, (0, 16)),),
+    )  # fmt: skip
+    draw_targets(np.array([[1, 1, 9, 9, 1]], np.float32), np.ones(1, np.bool_), np.array([0, 1]), config, names, out)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from sampler.sample.crop import scale_factor, scaled_size
+from sampler.families.crop_plan import scale_factor, scaled_size
 from service.explorer.inspection import BoxFate, Corners, Inspection
 from service.explorer.picture import style
 from service.explorer.picture.marks import STATE_COLOURS, View, draw_boxes

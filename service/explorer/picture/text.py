@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from sampler.sample.crop import scale_factor, scaled_size
+from sampler.families.crop_plan import scale_factor, scaled_size
 from service.explorer.inspection import BoxFate, Inspection, State
 from service.explorer.picture import style
 from service.explorer.picture.marks import STATE_COLOURS, label_text, outline, ring

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client import Batch, ClientError, MissingExtraError, RequestRefusedError, SamplerClient, StreamRequest
-from sampler.array_table import LAYOUTS, dense_table
+from sampler.array_table import dense_table
+from sampler.arrays import LAYOUTS
 from sampler.config.schema import SamplerConfig
 from sampler.layouts.convert import compact, compact_to_dense
 from sampler.recipe import Recipe

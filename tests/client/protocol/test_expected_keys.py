@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from client.protocol.expected_keys import ExpectedKeys
 from client.protocol.requests import IndexRequest, Request, StepRequest, StreamRequest
-from sampler.config.schema import PRESETS
+from sampler.config.presets import PRESETS
 from sampler.errors import InvalidRequestError
 from sampler.stream.epoch_order import epoch_order, epoch_orders
 from sampler.stream.keys import SampleKey

@@ -5,7 +5,7 @@ import pytest
 
 from client import ClientError, SamplerClient
 from client.transport import proxy_applies, transport_for
-from sampler.array_table import LAYOUTS
+from sampler.arrays import LAYOUTS
 from tests.support.scripted_server import scripted
 
 NO_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")

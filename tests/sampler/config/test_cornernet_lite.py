@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sampler.config.cornernet_lite import IgnoredKeysWarning, config_of, load_config
-from sampler.config.schema import PRESETS
+from sampler.config.presets import PRESETS
 from sampler.errors import ConfigError
 
 SACCADE = PRESETS["cornernet_saccade"]
@@ -148,5 +148,5 @@ def test_what_is_no_config_at_all_is_named(tmp_path: Path) -> None:
         load_config(str(tmp_path))
     for content in (b"", b"{", b"\xff\xfe"):
         (tmp_path / "bad.json").write_bytes(content)
-        with pytest.raises(ConfigError, match=r"bad\.json: is not JSON"):
+        with pytest.raises(ConfigError, match=r"bad\.json: not JSON"):
             load_config(str(tmp_path / "bad.json"))

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from sampler.config.digest import config_digest, sample_digest
-from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.config.presets import PRESETS
+from sampler.config.schema import SamplerConfig
 
 SACCADE = PRESETS["cornernet_saccade"]
 

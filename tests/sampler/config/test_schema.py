@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sampler.config.schema import PRESETS, AttentionMap, SamplerConfig, preset
+from sampler.config.presets import PRESETS, preset
+from sampler.config.schema import AttentionMap, SamplerConfig
 from sampler.errors import ConfigError
+from sampler.families.registry import family_of
 
 SACCADE = PRESETS["cornernet_saccade"]
 CORNERNET = PRESETS["cornernet"]
@@ -53,7 +55,8 @@ def test_configs_are_frozen() -> None:
 HUGE = 10**400
 
 BAD_FIELDS: list[tuple[str, Any, str]] = [
-    ("kind", "corner", "kind = 'corner': expected one of saccade, cornernet"),
+    ("kind", "", "kind = '': expected the name of a detector family"),
+    ("kind", 3, "kind = 3: expected the name of a detector family"),
     ("input_size", (255, 254), r"input_size = \(255, 254\): expected a square"),
     ("input_size", (0, 0), "input_size = 0: expected an integer from 1 to 4096"),
     ("input_size", (5000, 5000), "input_size = 5000: expected"),
@@ -102,17 +105,30 @@ def test_a_bad_field_is_refused_by_name_value_and_range(field: str, value: objec
         dataclasses.replace(SACCADE, **{field: value})  # type: ignore[arg-type] # that is the point
 
 
+def assert_its_family_refuses(config: SamplerConfig, cause: str) -> None:
+    with pytest.raises(ConfigError, match=cause):
+        family_of(config)
+
+
+def test_an_unknown_family_is_refused() -> None:
+    assert_its_family_refuses(
+        dataclasses.replace(SACCADE, kind="corner"), "kind = 'corner': expected one of saccade, cornernet"
+    )
+
+
 def test_cornernet_is_always_a_crop_and_has_no_attention() -> None:
-    with pytest.raises(ConfigError, match="rand_crop = False: expected true"):
-        dataclasses.replace(CORNERNET, rand_crop=False)
-    with pytest.raises(ConfigError, match="attention: expected none"):
-        dataclasses.replace(CORNERNET, attention=SACCADE.attention)
+    assert_its_family_refuses(dataclasses.replace(CORNERNET, rand_crop=False), "rand_crop = False: expected true")
+    assert_its_family_refuses(
+        dataclasses.replace(CORNERNET, attention=(AttentionMap((32, 32), 16, (0, 9)),)), "attention: expected none"
+    )
 
 
-def test_a_canvas_that_memory_could_not_hold_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"rand_scales = 64\.0: expected at most 32\.0626, a canvas of 16384 pixels"):
-        dataclasses.replace(CORNERNET, rand_scales=(1.0, 64.0))
-    assert dataclasses.replace(SACCADE, rand_scales=(1.0, 64.0)).rand_scales[1] == 64
+def test_a_canvas_beyond_memory_is_refused() -> None:
+    assert_its_family_refuses(
+        dataclasses.replace(CORNERNET, rand_scales=(1.0, 64.0)),
+        r"rand_scales = 64\.0: expected at most 32\.0626, a canvas of 16384 pixels",
+    )
+    family_of(dataclasses.replace(SACCADE, rand_scales=(1.0, 64.0)))
 
 
 def test_a_config_is_plain_data_as_a_dict() -> None:

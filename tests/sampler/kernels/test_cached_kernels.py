@@ -6,9 +6,9 @@ from tests.support.laws import CATEGORIES
 from tests.support.processes import run_python
 
 RENDER = f"""
-from sampler.kernels.compiled.colour import RENDERING
-from sampler.config.schema import PRESETS
-from sampler.kernels.interface import fastest_kernels
+from sampler.kernels.compiled import colour, targets
+from sampler.config.presets import PRESETS
+from sampler.kernels.selection import fastest_kernels
 from sampler.layouts.convert import unpack_batch
 from sampler.array_table import allocate
 import numpy as np
@@ -18,6 +18,7 @@ sample = {{
     "crop": np.zeros((*config.input_size, 3), np.uint8), "colour": np.zeros((3, 4), np.float32),
     "boxes": np.array([[8, 8, 90, 90, 1]], np.float32), "objects": np.ones(1, np.uint8),
 }}
+RENDERING = (*colour.KERNELS, *targets.KERNELS)
 kernels = fastest_kernels()
 assert not any(kernel.stats.cache_misses for kernel in RENDERING), "compiled before anything was to be rendered"
 unpack_batch([sample], "compact", config, allocate(config, {CATEGORIES}, 1), kernels)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sampler.kernels.compiled.code_cache import SOURCES, forget_stale
+from sampler.kernels.compiled.code_cache import SOURCES, discard_stale
 from tests.support.processes import run_python
 
 
@@ -14,9 +14,9 @@ def keep(folder: Path) -> list[Path]:
 
 
 def test_code_of_these_sources_stays(tmp_path: Path) -> None:
-    forget_stale(tmp_path)
+    discard_stale(tmp_path)
     files = keep(tmp_path)
-    forget_stale(tmp_path)
+    discard_stale(tmp_path)
     assert all(file.exists() for file in files)
 
 
@@ -29,13 +29,13 @@ def test_code_of_other_sources_or_of_unknown_ones_goes(tmp_path: Path) -> None:
             (tmp_path / SOURCES).unlink()
         else:
             (tmp_path / SOURCES).write_text(note)
-        forget_stale(tmp_path)
+        discard_stale(tmp_path)
         assert not any(file.exists() for file in files)
         assert other.exists()
 
 
 def test_whoever_keeps_code_looks_at_its_sources_first(tmp_path: Path) -> None:
-    code = "from sampler.kernels.compiled.crop import keep_all; keep_all()"
+    code = "from sampler.kernels.compiled.kernels import enable_code_cache; enable_code_cache()"
     variables = {"NUMBA_CACHE_DIR": tmp_path}
     run_python("-c", code, variables=variables)
     (note,) = tmp_path.rglob(SOURCES)

@@ -10,13 +10,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.config.presets import PRESETS
+from sampler.config.schema import SamplerConfig
 from sampler.dataset.images.decode import read_image
-from sampler.kernels.compiled.crop import COMPILED, keep_compiled
-from sampler.kernels.interface import PLAIN, Kernels
+from sampler.kernels.compiled.code_cache import enable_cache
+from sampler.kernels.compiled.kernels import COMPILED
+from sampler.kernels.interface import Kernels
+from sampler.kernels.reference import NUMPY
 from sampler.layouts.convert import lay_out
 from sampler.recipe import Recipe
-from sampler.sample.sample import cook, make_sample
+from sampler.sample.sample import apply_recipe, make_sample
 from sampler.stream.keys import SampleKey
 from tests.support.laws import random_numbers
 from tests.support.processes import run_python
@@ -28,11 +31,11 @@ def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     return random_numbers(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def pasted(kernels: Kernels, image: NDArray[np.uint8], size: tuple[int, int], window: list[int], flip: bool) -> bytes:
+def filled(kernels: Kernels, image: NDArray[np.uint8], size: tuple[int, int], window: list[int], flip: bool) -> bytes:
     top, bottom, left, right = window
     canvas = np.full((bottom - top + 5, right - left + 7, 3), 77, np.uint8)
-    out = canvas[2 : 2 + bottom - top, 3 : 3 + right - left]
-    kernels.paste_resized(image, size, (top, bottom), (left, right), flip, out)
+    sums = kernels.fill_canvas(image, size, (top, left), (bottom - top, right - left), (2, 3), flip, canvas)
+    assert sums == tuple(canvas.sum(axis=(0, 1)).tolist())
     return canvas.tobytes()
 
 
@@ -41,7 +44,7 @@ def pasted(kernels: Kernels, image: NDArray[np.uint8], size: tuple[int, int], wi
 @example(1, 1, 5, 5, 0, True, None)
 @example(2, 3, 2, 3, 0, True, None)
 @example(40, 60, 20, 30, 0, False, None)
-def test_any_window_is_pasted_alike(
+def test_any_window_fills_the_same_canvas(
     height: int, width: int, to_height: int, to_width: int, seed: int, flip: bool, data: st.DataObject | None
 ) -> None:
     window = [0, to_height, 0, to_width]
@@ -49,31 +52,30 @@ def test_any_window_is_pasted_alike(
         window[:2] = sorted(data.draw(st.tuples(st.integers(0, to_height), st.integers(0, to_height))))
         window[2:] = sorted(data.draw(st.tuples(st.integers(0, to_width), st.integers(0, to_width))))
     image, size = noise(height, width, seed), (to_height, to_width)
-    assert pasted(COMPILED, image, size, window, flip) == pasted(PLAIN, image, size, window, flip)
+    assert filled(COMPILED, image, size, window, flip) == filled(NUMPY, image, size, window, flip)
 
 
 @pytest.mark.parametrize("scale", [0.02, 0.5, 1.0, 7.3, 900.0, 4096.0])
-def test_any_scale_is_pasted_alike(scale: float) -> None:
+def test_any_scale_fills_the_same_canvas(scale: float) -> None:
     image = noise(60, 90)
     size = max(1, int(60 * scale)), max(1, int(90 * scale))
     for top, left in ((0, 0), (size[0] // 2, size[1] // 2), (max(0, size[0] - 254), max(0, size[1] - 254))):
         window = [top, min(size[0], top + 254), left, min(size[1], left + 254)]
-        assert pasted(COMPILED, image, size, window, True) == pasted(PLAIN, image, size, window, True)
+        assert filled(COMPILED, image, size, window, True) == filled(NUMPY, image, size, window, True)
 
 
-def test_a_source_that_is_not_contiguous_is_pasted_alike() -> None:
+def test_a_source_that_is_not_contiguous_fills_the_same_canvas() -> None:
     image = noise(80, 120)[::2, ::-1]
-    assert pasted(COMPILED, image, (99, 77), [3, 60, 5, 70], False) == pasted(
-        PLAIN, image, (99, 77), [3, 60, 5, 70], False
+    assert filled(COMPILED, image, (99, 77), [3, 60, 5, 70], False) == filled(
+        NUMPY, image, (99, 77), [3, 60, 5, 70], False
     )
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 1 << 32))
-def test_colours_and_sums_are_alike(height: int, width: int, seed: int) -> None:
+def test_colours_are_the_same(height: int, width: int, seed: int) -> None:
     pixels = noise(height, width, seed)
     matrix = random_numbers(seed + 1).normal(0, 0.02, (3, 4)).astype(np.float32)
-    assert COMPILED.apply_colour(pixels, matrix, None).tobytes() == PLAIN.apply_colour(pixels, matrix, None).tobytes()
-    assert COMPILED.channel_sums(pixels) == PLAIN.channel_sums(pixels)
+    assert COMPILED.apply_colour(pixels, matrix, None).tobytes() == NUMPY.apply_colour(pixels, matrix, None).tobytes()
 
 
 def test_colours_are_written_where_asked() -> None:
@@ -102,7 +104,7 @@ class Noise:
 def test_samples_are_the_same_to_the_byte(preset: SamplerConfig) -> None:
     for index in range(12):
         key = SampleKey(3, 1, index)
-        plain, compiled = (make_sample(Noise(), preset, key, kernels=kernels) for kernels in (PLAIN, COMPILED))
+        plain, compiled = (make_sample(Noise(), preset, key, kernels=kernels) for kernels in (NUMPY, COMPILED))
         one, other = lay_out(plain, "dense", preset, 2), lay_out(compiled, "dense", preset, 2, COMPILED)
         assert {name: array.tobytes() for name, array in one.items()} == {
             name: array.tobytes() for name, array in other.items()
@@ -121,7 +123,7 @@ def test_the_published_crops_come_out_of_the_compiled_loops(shared: Path) -> Non
         path = shared / "coco-tiny/images" / case["split"] / case["file_name"]
         image = read_image(path, *sizes[case["file_name"]])
         boxes = np.array(case["boxes"], np.float32).reshape(-1, 5)
-        sample = cook(image, boxes, Recipe.parse(case["recipe"]), PRESETS[case["config"]], COMPILED)
+        sample = apply_recipe(image, boxes, Recipe.parse(case["recipe"]), PRESETS[case["config"]], COMPILED)
         golden = np.load(shared / f"golden/{case['case']}.npz")
         assert np.array_equal(sample.crop, golden["crop_bgr_u8"]), case["case"]
         grid = COMPILED.apply_colour(sample.crop, sample.colour, None)[:, ::5, ::5]
@@ -130,7 +132,7 @@ def test_the_published_crops_come_out_of_the_compiled_loops(shared: Path) -> Non
 
 def test_compiled_code_is_kept_and_found_again(tmp_path: Path) -> None:
     def compiled() -> set[str]:
-        code = "from sampler.kernels.compiled.crop import warm_up; warm_up()"
+        code = "from sampler.kernels.compiled.kernels import warm_up; warm_up()"
         run_python("-c", code, variables={"NUMBA_CACHE_DIR": tmp_path})
         return {file.name for file in tmp_path.rglob("*.nb?")}
 
@@ -156,7 +158,7 @@ def test_where_nothing_can_be_written_compiled_code_goes_to_the_servers_cache(
 ) -> None:
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
     kernel = Unkept()
-    keep_compiled(kernel, None)
+    enable_cache(kernel, None)
     assert kernel.kept_in == ""
-    keep_compiled(kernel, tmp_path)
+    enable_cache(kernel, tmp_path)
     assert kernel.kept_in == str(tmp_path)

@@ -8,13 +8,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sampler.kernels.compiled.crop import COMPILED
-from sampler.kernels.interface import PLAIN
+from sampler.families.registry import family_of
+from sampler.kernels.compiled.kernels import COMPILED
+from sampler.kernels.reference import NUMPY
+from sampler.layouts.render import render_targets
 from sampler.ops.boxes import Boxes, Frame
 from sampler.ops.gaussian import bump_radius
-from sampler.ops.targets import draw_targets
-from sampler.sample.crop import plan_crop
-from sampler.sample.draw import draw_recipe
+from sampler.sample.recipes import draw_recipe
 from sampler.stream.keys import SampleKey, order_words, recipe_words
 from tests.support.batches import CATEGORIES, CONFIGS, random_batch, soiled
 from tests.support.laws import assert_same_arrays, random_boxes, random_numbers
@@ -32,7 +32,7 @@ SCALES = st.one_of(st.floats(1e-3, 64), st.sampled_from([1.0, 0.5, 0.1, 4096.0, 
 @example(0, 0, 0, 0, 19)
 @example((1 << 64) - 1, (1 << 64) - 1, (1 << 63) - 1, (1 << 63) - 1, 19)
 def test_the_words_are_those_of_numpys_generator(seed: int, domain: int, epoch: int, index: int, count: int) -> None:
-    plain, compiled = (kernels.random_words(seed, domain, epoch, index, count) for kernels in (PLAIN, COMPILED))
+    plain, compiled = (kernels.random_bits(seed, domain, epoch, index, count) for kernels in (NUMPY, COMPILED))
     generator = np.random.Philox(
         key=np.array([seed, domain], np.uint64), counter=np.array([0, index, epoch, 0], np.uint64)
     )
@@ -42,7 +42,7 @@ def test_the_words_are_those_of_numpys_generator(seed: int, domain: int, epoch: 
 
 def test_recipes_and_orders_draw_from_streams_of_their_own_whoever_makes_the_words() -> None:
     key = SampleKey(7, 3, 0)
-    words = recipe_words(key, 19, COMPILED.random_words).tolist()
+    words = recipe_words(key, 19, COMPILED.random_bits).tolist()
     assert words == recipe_words(key, 19).tolist()
     assert not set(words) & set(order_words(7, 3, 19).tolist())
 
@@ -59,7 +59,7 @@ def odd_boxes(corners: list[tuple[float, float, float, float]]) -> Boxes:
 def test_boxes_are_clipped_alike(corners: list[tuple[float, float, float, float]], height: int, width: int) -> None:
     boxes = odd_boxes(corners)
     before = boxes.tobytes()
-    found = [kernels.clip_boxes(boxes, 0, 0, width - 1, height - 1) for kernels in (PLAIN, COMPILED)]
+    found = [kernels.clip_boxes(boxes, 0, 0, width - 1, height - 1) for kernels in (NUMPY, COMPILED)]
     # A zero may have either sign: no later step tells them apart.
     assert [bits(array + 0) for array in found[0]] == [bits(array + 0) for array in found[1]]
     assert boxes.tobytes() == before
@@ -79,7 +79,7 @@ def test_boxes_are_framed_alike(
     boxes = odd_boxes(corners)
     factor = np.float32(scale) if single else np.float64(scale)
     frame = Frame((height, width), factor, move, filled, flip_in, least)
-    plain, compiled = (kernels.frame_boxes(boxes, frame) for kernels in (PLAIN, COMPILED))
+    plain, compiled = (kernels.frame_boxes(boxes, frame) for kernels in (NUMPY, COMPILED))
     assert [bits(array) for array in plain[:3]] == [bits(array) for array in compiled[:3]]
     assert plain[3] == compiled[3]
 
@@ -89,7 +89,7 @@ def test_a_box_whose_whole_area_leaves_float32_or_vanishes_is_no_object_either_w
         [[-3e38, -3e38, 3e38, 3e38, 1], [5, 5, 5 + 1e-6, 5 + 1e-6, 2], [3e-23, 3e-23, 4e-23, 4e-23, 3]], np.float32
     )
     frame = Frame((100, 100), np.float32(4096), (0, 0), (0, 0, 253, 253), None, 0)
-    plain, compiled = (kernels.frame_boxes(boxes, frame) for kernels in (PLAIN, COMPILED))
+    plain, compiled = (kernels.frame_boxes(boxes, frame) for kernels in (NUMPY, COMPILED))
     assert [bits(array) for array in plain[:3]] == [bits(array) for array in compiled[:3]]
     assert not plain[1].all()
 
@@ -104,11 +104,12 @@ def test_recipes_and_plans_are_the_same_for_many_keys(name: str) -> None:
         boxes.flags.writeable = bool(index % 2)
         recipes = [
             draw_recipe(SampleKey(index, 1, index), config, height, width, boxes, kernels)
-            for kernels in (PLAIN, COMPILED)
+            for kernels in (NUMPY, COMPILED)
         ]
         assert recipes[0] == recipes[1]
         plain, compiled = (
-            plan_crop(height, width, boxes, recipes[0], config, kernels) for kernels in (PLAIN, COMPILED)
+            family_of(config).plan_crop(height, width, boxes, recipes[0], config, kernels)
+            for kernels in (NUMPY, COMPILED)
         )
         for field in ("boxes", "objects", "rows"):
             assert bits(getattr(plain, field)) == bits(getattr(compiled, field))
@@ -128,7 +129,7 @@ def test_radii_are_the_same_for_every_size_of_box(iou: float) -> None:
     out = {name: array for name, array in soiled(config, len(boxes)).items() if name != "images"}
     for array in out.values():
         array.fill(0)
-    COMPILED.draw_targets(boxes, np.ones(len(boxes), np.bool_), np.arange(len(boxes) + 1), config, out)
+    render_targets(boxes, np.ones(len(boxes), np.bool_), np.arange(len(boxes) + 1), config, out, COMPILED)
     for row, (high, wide) in enumerate(sizes.astype(int).tolist()):
         reach = (
             int(np.count_nonzero(out["tl_heats"][row, 0, 0])) - 1
@@ -143,8 +144,8 @@ def test_a_single_samples_targets_are_drawn_alike(name: str) -> None:
         batch = random_batch(config, [count], seed)
         one, other = ({key: array for key, array in soiled(config, 1).items() if key != "images"} for _ in range(2))
         objects = batch.objects.astype(np.bool_)
-        COMPILED.draw_targets(batch.boxes, objects, batch.starts, config, one)
-        draw_targets(batch.boxes, objects, config, {key: array[0] for key, array in other.items()})
+        render_targets(batch.boxes, objects, batch.starts, config, one, COMPILED)
+        render_targets(batch.boxes, objects, batch.starts, config, other, NUMPY)
         assert_same_arrays(one, other)
 
 
@@ -154,8 +155,8 @@ def test_arrays_that_are_not_contiguous_are_drawn_into_all_the_same() -> None:
     objects = batch.objects.astype(np.bool_)
     expected, wide = soiled(config, 3), soiled(config, 6)
     out = {name: array[::2] for name, array in wide.items()}
-    PLAIN.draw_targets(batch.boxes, objects, batch.starts, config, expected)
-    COMPILED.draw_targets(batch.boxes, objects, batch.starts, config, out)
+    render_targets(batch.boxes, objects, batch.starts, config, expected, NUMPY)
+    render_targets(batch.boxes, objects, batch.starts, config, out, COMPILED)
     assert_same_arrays({name: array.copy() for name, array in out.items()}, expected)
 
 
@@ -169,7 +170,7 @@ def test_a_box_outside_is_refused_before_anything_is_drawn(change: dict[int, flo
         boxes[1, column] = value
     out = soiled(config, 1)
     with pytest.raises(IndexError, match=r"boxes\[1\] = .*: expected a box within the crop"):
-        COMPILED.draw_targets(boxes, np.ones(2, np.bool_), np.array([0, 2]), config, out)
+        render_targets(boxes, np.ones(2, np.bool_), np.array([0, 2]), config, out, COMPILED)
     assert_same_arrays(out, soiled(config, 1))
 
 
@@ -181,8 +182,8 @@ def test_arrays_of_another_shape_or_dtype_are_refused_by_name() -> None:
         ("attentions_1", np.zeros((1, 1, 9, 9), np.float32)),
     ):
         with pytest.raises(ValueError, match=f"{name}: expected a writable"):
-            COMPILED.draw_targets(
-                boxes, np.ones(1, np.bool_), np.array([0, 1]), config, soiled(config, 1) | {name: array}
+            render_targets(
+                boxes, np.ones(1, np.bool_), np.array([0, 1]), config, soiled(config, 1) | {name: array}, COMPILED
             )
 
 
@@ -190,15 +191,16 @@ def test_starts_and_objects_that_do_not_fit_the_boxes_are_refused() -> None:
     config, boxes = CONFIGS["saccade"], np.array([[3, 3, 60, 70, 1], [3, 3, 60, 70, 1]], np.float32)
     for starts, objects in (([0, 1], 2), ([1, 2], 2), ([0, 2, 1, 2], 2), ([0, 2], 1)):
         out = soiled(config, len(starts) - 1)
-        with pytest.raises(ValueError, match="starts, objects: expected to divide 2 boxes"):
-            COMPILED.draw_targets(boxes, np.ones(objects, np.bool_), np.array(starts), config, out)
+        with pytest.raises(ValueError, match="starts, objects: expected to partition 2 boxes"):
+            render_targets(boxes, np.ones(objects, np.bool_), np.array(starts), config, out, COMPILED)
         assert_same_arrays(out, soiled(config, len(starts) - 1))
 
 
-def test_planes_that_must_not_be_written_are_not_stamped() -> None:
-    planes = np.zeros((1, 1, 9, 9), np.float32)
-    planes.flags.writeable = False
-    for kernels in (PLAIN, COMPILED):
-        with pytest.raises(ValueError, match="read-only"):
-            kernels.stamp_bumps(planes, np.array([[0, 0, 4, 4]]), np.ones(1, np.int64), False)
-    assert not planes.any()
+def test_planes_that_are_read_only_are_refused() -> None:
+    config, boxes = CONFIGS["saccade"], np.array([[3, 3, 60, 70, 1]], np.float32)
+    out = soiled(config, 1)
+    out["tl_heats"].flags.writeable = False
+    for kernels in (NUMPY, COMPILED):
+        with pytest.raises(ValueError, match=r"read-only|writable"):
+            render_targets(boxes, np.ones(1, np.bool_), np.array([0, 1]), config, out, kernels)
+    assert_same_arrays(out, soiled(config, 1))

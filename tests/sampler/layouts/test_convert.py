@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampler.array_table import LAYOUTS, Arrays, Layout, allocate, array_table, largest_sample
-from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.array_table import allocate, array_table, largest_sample
+from sampler.arrays import LAYOUTS, Arrays, Layout
+from sampler.config.presets import PRESETS
+from sampler.config.schema import SamplerConfig
 from sampler.errors import InvalidRequestError
 from sampler.layouts.convert import (
     compact,
@@ -20,11 +22,11 @@ from sampler.layouts.convert import (
     dense_to_sparse,
     lay_out,
     render,
-    sparse_to_dense,
-    unpack_into,
+    scatter,
+    unpack_batch,
 )
-from sampler.sample.draw import draw_recipe
-from sampler.sample.sample import Sample, cook, make_sample, recipe_of
+from sampler.sample.recipes import draw_recipe
+from sampler.sample.sample import Sample, apply_recipe, make_sample, recipe_of
 from sampler.stream.keys import SampleKey
 from tests.support.laws import (
     CATEGORIES,
@@ -129,7 +131,7 @@ class TestPureFunction:
         sample = make_sample(PICTURES, SACCADE, key)
         recipe = recipe_of(PICTURES, SACCADE, key)
         assert recipe == sample.recipe
-        again = cook(PICTURES.read(key.index), PICTURES.boxes(key.index), recipe, SACCADE)
+        again = apply_recipe(PICTURES.read(key.index), PICTURES.boxes(key.index), recipe, SACCADE)
         assert_same_arrays(compact(again), compact(sample))
 
     def test_samples_are_pinned(self) -> None:
@@ -143,7 +145,7 @@ class TestPureFunction:
             total = hashlib.blake2b(digest_size=16)
             for index in range(12):
                 recipe = draw_recipe(SampleKey(7, 3, index), config, 300, 400, boxes)
-                for array in lay_out(cook(image, boxes, recipe, config), "dense", config, CATEGORIES).values():
+                for array in lay_out(apply_recipe(image, boxes, recipe, config), "dense", config, CATEGORIES).values():
                     total.update(array.tobytes())
             found.append((name, total.hexdigest()))
         assert found == PINNED
@@ -154,7 +156,13 @@ def crowded(config: SamplerConfig) -> Sample:
     numbers = random_numbers(5)
     boxes = random_boxes(numbers, 300, 250, 250, CATEGORIES)
     recipe = recipe_of(PICTURES, config, SampleKey(0, 0, 0), augment=False)
-    return cook(PICTURES.read(0), boxes, recipe, config)
+    return apply_recipe(PICTURES.read(0), boxes, recipe, config)
+
+
+def scattered(sparse: Arrays, config: SamplerConfig) -> Arrays:
+    dense = allocate(config, CATEGORIES)
+    scatter(sparse, config, dense)
+    return dense
 
 
 class TestLayouts:
@@ -197,7 +205,7 @@ class TestLayouts:
         for layout in LAYOUTS:
             arrays = lay_out(sample, layout, SACCADE, CATEGORIES)
             batch = allocate(SACCADE, CATEGORIES, batch=3)
-            unpack_into(arrays, layout, SACCADE, {name: array[1] for name, array in batch.items()})
+            unpack_batch([arrays], layout, SACCADE, {name: array[1:2] for name, array in batch.items()})
             empty = allocate(SACCADE, CATEGORIES)
             for name, array in batch.items():
                 assert array[1].tobytes() == dense[name].tobytes()
@@ -223,8 +231,8 @@ class TestLayouts:
         dense: Arrays = lay_out(sample, "dense", config, CATEGORIES)
         assert_same_arrays(compact_to_dense(lay_out(sample, "compact", config, CATEGORIES), config, CATEGORIES), dense)
         sparse = lay_out(sample, "sparse", config, CATEGORIES)
-        assert_same_arrays(sparse_to_dense(sparse, config, CATEGORIES), dense)
-        assert_same_arrays(dense_to_sparse(sparse_to_dense(sparse, config, CATEGORIES), config, CATEGORIES), sparse)
+        assert_same_arrays(scattered(sparse, config), dense)
+        assert_same_arrays(dense_to_sparse(scattered(sparse, config), config, CATEGORIES), sparse)
 
 
 PINNED = [

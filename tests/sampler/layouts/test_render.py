@@ -7,19 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampler.array_table import LAYOUTS, Arrays, Layout, allocate
-from sampler.config.schema import PRESETS, SamplerConfig
-from sampler.kernels.compiled.crop import COMPILED
-from sampler.kernels.interface import PLAIN, Kernels
+from sampler.array_table import allocate
+from sampler.arrays import LAYOUTS, Arrays, Layout
+from sampler.config.presets import PRESETS
+from sampler.config.schema import SamplerConfig
+from sampler.kernels.compiled.kernels import COMPILED
+from sampler.kernels.interface import Kernels
+from sampler.kernels.reference import NUMPY
 from sampler.layouts.convert import compact_to_dense, lay_out, unpack_batch
 from sampler.layouts.render import render_batch
-from sampler.ops.gaussian import bump
 from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
 from tests.support.batches import CATEGORIES, CONFIGS, CompactBatch, random_batch, soiled
 from tests.support.laws import Pictures, assert_same_arrays, random_numbers
 
-KERNELS = {"plain": PLAIN, "compiled": COMPILED}
+KERNELS = {"plain": NUMPY, "compiled": COMPILED}
 
 
 def one_by_one(batch: CompactBatch, config: SamplerConfig) -> Arrays:
@@ -64,39 +66,6 @@ def test_every_layout_unpacks_to_the_same_batch(layout: Layout, preset: str) -> 
     assert_same_arrays(out, expected)
 
 
-@given(st.data(), st.booleans(), st.booleans())
-def test_bumps_are_stamped_alike_anywhere(data: st.DataObject, clear: bool, aligned: bool) -> None:
-    shape = data.draw(st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 40), st.integers(1, 40)))
-    count = data.draw(st.integers(1, 12))
-    numbers = random_numbers(data.draw(st.integers(0, 1 << 32)))
-    places = np.stack([numbers.integers(0, side, count) for side in shape], axis=1)
-    radii = numbers.integers(0, 30, count)
-    found = []
-    for kernels in (PLAIN, COMPILED):
-        memory = np.zeros(int(np.prod(shape)) * 4 + 1, np.uint8)
-        planes = memory[int(not aligned) :][: memory.size - 1].view(np.float32).reshape(shape)
-        planes.fill(0.25)
-        kernels.stamp_bumps(planes, places, radii, clear)
-        found.append(planes.tobytes())
-    assert found[0] == found[1]
-
-
-def test_the_compiled_stamp_refuses_a_place_outside_its_planes() -> None:
-    planes = np.zeros((1, 2, 5, 5), np.float32)
-    for place in ([0, 2, 0, 0], [0, 0, 5, 0], [-1, 0, 0, 0], [0, 0, 0, -1]):
-        with pytest.raises(IndexError, match="expected sample, category, y and x within"):
-            COMPILED.stamp_bumps(planes, np.array([place]), np.ones(1, np.int64), False)
-    assert not planes.any()
-
-
-def test_a_bump_is_the_one_of_its_radius_to_the_last_bit() -> None:
-    for radius in (0, 1, 7, 33):
-        planes = np.zeros((1, 1, 80, 80), np.float32)
-        COMPILED.stamp_bumps(planes, np.array([[0, 0, 40, 40]]), np.array([radius]), False)
-        span = slice(40 - radius, 41 + radius)
-        assert planes[0, 0, span, span].tobytes() == bump(radius).tobytes()
-
-
 @pytest.mark.parametrize("flip", [False, True])
 @given(st.data())
 def test_a_canvas_is_filled_and_summed_alike(flip: bool, data: st.DataObject) -> None:
@@ -109,7 +78,7 @@ def test_a_canvas_is_filled_and_summed_alike(flip: bool, data: st.DataObject) ->
     unwritable = image[:]
     unwritable.flags.writeable = False
     canvases = []
-    for kernels, source in ((PLAIN, image), (COMPILED, image), (COMPILED, unwritable)):
+    for kernels, source in ((NUMPY, image), (COMPILED, image), (COMPILED, unwritable)):
         out = np.full((shape[0] + offset[0] + 2, shape[1] + offset[1] + 1, 3), 99, np.uint8)
         sums = kernels.fill_canvas(source, (to_height, to_width), start, shape, offset, flip, out)
         assert sums == tuple(out.sum(axis=(0, 1)).tolist())

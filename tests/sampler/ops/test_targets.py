@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sampler.array_table import Arrays, allocate, dense_table
-from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.array_table import allocate, dense_table
+from sampler.arrays import Arrays
+from sampler.config.presets import PRESETS
+from sampler.config.schema import SamplerConfig
+from sampler.layouts.render import render_targets
 from sampler.ops.boxes import Boxes
 from sampler.ops.gaussian import bump_radius
-from sampler.ops.targets import draw_targets, untagged
+from sampler.ops.targets import untagged
 from tests.support.laws import random_numbers
 
 SACCADE = PRESETS["cornernet_saccade"]
@@ -23,7 +26,9 @@ CATEGORIES = 3
 
 def drawn(boxes: Boxes, objects: NDArray[np.bool_], config: SamplerConfig) -> Arrays:
     out = allocate(config, CATEGORIES)
-    draw_targets(boxes, objects, config, out)
+    render_targets(
+        boxes, objects, np.array([0, len(boxes)]), config, {name: array[None] for name, array in out.items()}
+    )
     del out["images"]
     return out
 

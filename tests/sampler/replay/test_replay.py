@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from sampler.array_table import dense_table
 from sampler.commands.cli import app
-from sampler.config.schema import PRESETS
+from sampler.config.presets import PRESETS
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.layouts.convert import lay_out
 from sampler.recipe import Recipe

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,18 +11,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sampler.config.schema import PRESETS
+from sampler.config.presets import PRESETS
+from sampler.config.schema import SamplerConfig
 from sampler.errors import RecipeError
+from sampler.families.crop_plan import window_at
+from sampler.families.registry import family_of
+from sampler.kernels.reference import NUMPY
 from sampler.ops.boxes import Boxes
 from sampler.recipe import Recipe
-from sampler.sample.crop import Crop, make_crop, window_at
-from sampler.sample.draw import draw_recipe
+from sampler.sample.recipes import draw_recipe
+from sampler.sample.sample import fill_sample
 from sampler.stream.keys import SampleKey
 from tests.support.laws import random_boxes, random_numbers
 
 SACCADE = PRESETS["cornernet_saccade"]
 CORNERNET = PRESETS["cornernet"]
 SIDE = 255
+
+
+class Crop(NamedTuple):
+    pixels: NDArray[np.uint8]
+    boxes: Boxes
+    objects: NDArray[np.bool_]
+    rows: NDArray[np.intp]
+
+
+def make_crop(image: NDArray[np.uint8], boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> Crop:
+    plan = family_of(config).plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, NUMPY)
+    return Crop(fill_sample(image, plan, recipe, config).crop, plan.boxes, plan.objects, plan.rows)
 
 
 def image_of(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -199,10 +216,10 @@ def test_the_image_and_its_boxes_are_left_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(("recipe", "cause"), [
-    (at(1.0, 100, 100, reference=1), "reference = 1: expected a row below 1, the boxes there are"),
-    (at(1.0, 400, 100), r"center = \[400, 100\]: expected a crop that meets the plane"),
+    (at(1.0, 100, 100, reference=1), "reference = 1: expected less than 1, the boxes in the image"),
+    (at(1.0, 400, 100), r"center = \[400, 100\]: the crop lies outside the plane"),
     (at(1.0, 100, -200), r"center = \[100, -200\]"),
-    (at(1.0, 10**30, 0), "expected a crop that meets the plane"),
+    (at(1.0, 10**30, 0), "the crop lies outside the plane"),
 ])  # fmt: skip
 def test_a_recipe_that_does_not_fit_is_refused(recipe: Recipe, cause: str) -> None:
     with pytest.raises(RecipeError, match=cause):

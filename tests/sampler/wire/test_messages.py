@@ -12,8 +12,8 @@ import pytest
 import xxhash
 from numpy.typing import NDArray
 
-from sampler.array_table import LAYOUTS, Layout
-from sampler.config.schema import PRESETS
+from sampler.arrays import LAYOUTS, Layout
+from sampler.config.presets import PRESETS
 from sampler.layouts.convert import lay_out
 from sampler.recipe import Recipe
 from sampler.sample.sample import make_sample

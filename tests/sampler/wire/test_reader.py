@@ -13,8 +13,9 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampler.array_table import LAYOUTS, Layout, largest_sample
-from sampler.config.schema import PRESETS
+from sampler.array_table import largest_sample
+from sampler.arrays import LAYOUTS, Layout
+from sampler.config.presets import PRESETS
 from sampler.errors import ProtocolError
 from sampler.wire.messages import WireBatch, encode_batch, encode_error
 from sampler.wire.reader import SLACK_BYTES, BatchReader, RemoteError

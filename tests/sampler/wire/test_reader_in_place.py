@@ -16,8 +16,8 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampler.array_table import LAYOUTS, Layout
-from sampler.config.schema import PRESETS
+from sampler.arrays import LAYOUTS, Layout
+from sampler.config.presets import PRESETS
 from sampler.errors import ProtocolError, SamplerError
 from sampler.memory.buffer_pool import RecycledMemory
 from sampler.wire.batch_builder import FIRST_ROOM

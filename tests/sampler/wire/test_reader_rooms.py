@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampler.array_table import LAYOUTS, Layout
+from sampler.arrays import LAYOUTS, Layout
 from sampler.errors import ProtocolError
 from sampler.wire.messages import WireBatch, encode_batch
 from sampler.wire.reader import BatchReader

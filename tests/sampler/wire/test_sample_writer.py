@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sampler.array_table import LAYOUTS, Layout
-from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.arrays import LAYOUTS, Layout
+from sampler.config.presets import PRESETS
+from sampler.config.schema import SamplerConfig
 from sampler.errors import InvalidRequestError
-from sampler.kernels.compiled.crop import COMPILED
-from sampler.kernels.interface import PLAIN, Kernels
+from sampler.kernels.compiled.kernels import COMPILED
+from sampler.kernels.reference import NUMPY, NumpyKernels
 from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes
+from sampler.ops.resize import Image
 from sampler.ops.targets import untagged
 from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
@@ -24,6 +26,7 @@ from tests.support.laws import CATEGORIES, Pictures, random_boxes, random_number
 from tests.support.processes import run_python
 
 PICTURES = Pictures()
+Pair = tuple[int, int]
 SACCADE = PRESETS["cornernet_saccade"]
 SMALL: dict[str, Any] = {"input_size": (127, 127), "output_size": (32, 32)}
 CONFIGS = {
@@ -34,7 +37,7 @@ CONFIGS = {
     "cornernet": dataclasses.replace(PRESETS["cornernet"], **SMALL),
     "squeeze": dataclasses.replace(PRESETS["cornernet_squeeze"], **SMALL),
 }
-KERNELS = {"plain": PLAIN, "compiled": COMPILED}
+KERNELS = {"plain": NUMPY, "compiled": COMPILED}
 
 
 class Crowded(Pictures):
@@ -102,22 +105,25 @@ def test_a_written_message_needs_no_memory_of_its_own_for_the_crop() -> None:
     key, memory = SampleKey(5, 0, 2), memoryview(bytearray(300_000))
     pasted: list[int] = []
 
-    def noted(image: Any, size: Any, start: Any, shape: Any, offset: Any, flip: bool, out: Any) -> Any:
-        pasted.append(out.__array_interface__["data"][0])
-        return PLAIN.fill_canvas(image, size, start, shape, offset, flip, out)
+    class Noted(NumpyKernels):
+        @staticmethod
+        def fill_canvas(
+            image: Image, size: Pair, start: Pair, shape: Pair, offset: Pair, flip: bool, out: Image
+        ) -> tuple[int, int, int]:
+            pasted.append(out.__array_interface__["data"][0])
+            return NUMPY.fill_canvas(image, size, start, shape, offset, flip, out)
 
-    kernels: Kernels = dataclasses.replace(PLAIN, fill_canvas=noted)
-    write_sample(memory, 0, PICTURES, SACCADE, CATEGORIES, key, kernels=kernels)
+    write_sample(memory, 0, PICTURES, SACCADE, CATEGORIES, key, kernels=Noted())
     first = np.frombuffer(memory, np.uint8).__array_interface__["data"][0]
     assert len(pasted) == 1
     assert first < pasted[0] < first + len(memory)
 
 
 WARM = """
-from sampler.kernels.compiled.crop import COMPILED, _blacken, _resize_rows, _channel_sums, warm_up
-from sampler.kernels.compiled.colour import RENDERING
-from sampler.array_table import LAYOUTS, allocate
-from sampler.config.schema import PRESETS
+from sampler.kernels.compiled.kernels import COMPILED, ENTRY_POINTS, warm_up
+from sampler.array_table import allocate
+from sampler.arrays import LAYOUTS
+from sampler.config.presets import PRESETS
 from sampler.stream.keys import SampleKey
 from sampler.layouts.convert import lay_out, unpack_batch
 from sampler.sample.sample import make_sample
@@ -125,8 +131,7 @@ from sampler.wire.sample_writer import write_sample
 from tests.support.laws import Pictures
 
 warm_up()
-kernels = (_blacken, _resize_rows, _channel_sums, *RENDERING)
-warm = [len(kernel.signatures) for kernel in kernels]
+warm = [len(kernel.signatures) for kernel in ENTRY_POINTS]
 pictures, memory = Pictures(), memoryview(bytearray(9_000_000))
 pictures.read(3).flags.writeable = False
 for config in PRESETS.values():
@@ -136,7 +141,7 @@ for config in PRESETS.values():
             write_sample(memory[index:], 0, pictures, config, 5, key, layout=layout, kernels=COMPILED)
         arrays = lay_out(make_sample(pictures, config, key, kernels=COMPILED), layout, config, 5, COMPILED)
         unpack_batch([arrays], layout, config, allocate(config, 5, 1), COMPILED)
-print(warm == [len(kernel.signatures) for kernel in kernels])
+print(warm == [len(kernel.signatures) for kernel in ENTRY_POINTS])
 """
 
 

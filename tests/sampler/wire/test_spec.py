@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler.array_table import LAYOUTS, array_table
-from sampler.config.schema import PRESETS
+from sampler.array_table import array_table
+from sampler.arrays import LAYOUTS
+from sampler.config.presets import PRESETS
 from sampler.errors import ProtocolError
 from sampler.wire.messages import PROTOCOL
 from sampler.wire.spec import ServiceSpec, config_from_dict

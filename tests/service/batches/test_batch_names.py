@@ -1,6 +1,6 @@
 """Batches are told apart by all of their keys, whatever a table of them looks at first."""
 
-from sampler.config.schema import preset
+from sampler.config.presets import preset
 from sampler.stream.keys import SampleKey
 from sampler.wire.messages import Header
 from sampler.wire.spec import ServiceSpec

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from sampler.array_table import dense_table
-from sampler.config.schema import PRESETS, SamplerConfig, preset
+from sampler.config.presets import PRESETS, preset
+from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.errors import InvalidRequestError
 from sampler.layouts.convert import lay_out

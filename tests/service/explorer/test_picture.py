@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from sampler.config.schema import PRESETS, AttentionMap, preset
+from sampler.config.presets import PRESETS, preset
+from sampler.config.schema import AttentionMap
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.errors import InvalidRequestError
 from sampler.stream.keys import SampleKey

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sampler.config.schema import preset
+from sampler.config.presets import preset
 from sampler.dataset.dataset import open_dataset
 from sampler.stream.keys import SampleKey
 from service.arena import Arena

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sampler.config.schema import preset
+from sampler.config.presets import preset
 from sampler.dataset.dataset import open_dataset
 from service.workers.process import WorkerProcess, WorkerSetup
 

@@ -11,8 +11,8 @@ import httpx
 import numpy as np
 import pytest
 
-from sampler.array_table import LAYOUTS, Layout
-from sampler.config.schema import preset
+from sampler.arrays import LAYOUTS, Layout
+from sampler.config.presets import preset
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decoded_store.reader import PAGE, DecodedStore, StoreError, find_store
 from sampler.dataset.images.image_cache import PixelCache

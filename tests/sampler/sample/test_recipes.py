@@ -5,6 +5,7 @@ import functools
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from enum import IntEnum
 from itertools import pairwise, permutations
 
 import numpy as np
@@ -14,11 +15,17 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from sampler.config.schema import PRESETS, SamplerConfig
+from sampler.config.presets import PRESETS
+from sampler.config.schema import SamplerConfig
+from sampler.families.cornernet import family as cornernet
+from sampler.families.cornernet.family import centre_margin
+from sampler.families.interface import PLACEMENT_DRAWS
+from sampler.families.saccade import placement as saccade
 from sampler.ops.boxes import Boxes
 from sampler.recipe import JITTER_STEPS, Recipe
-from sampler.sample.draw import Word, centre_margin, draw_recipe, fixed_recipe
-from sampler.sample.sample import cook
+from sampler.sample import recipes
+from sampler.sample.recipes import draw_recipe, fixed_recipe
+from sampler.sample.sample import apply_recipe
 from sampler.stream.keys import SampleKey
 from tests.support.laws import random_boxes, random_numbers
 
@@ -348,8 +355,12 @@ class TestIndependence:
                    for seed in range(20) for epoch in range(20)}  # fmt: skip
         assert len(recipes) == 400
 
-    def test_every_decision_has_a_word_of_its_own(self) -> None:
-        assert sorted(Word) == list(range(len(Word)))
+    @pytest.mark.parametrize("placement", [saccade.Draw, cornernet.Draw])
+    def test_every_decision_has_random_bits_of_its_own(self, placement: type[IntEnum]) -> None:
+        draws = [*placement, *recipes.Draw]
+        assert len(set(draws)) == len(draws)
+        assert max(placement) < PLACEMENT_DRAWS <= min(recipes.Draw)
+        assert max(recipes.Draw) < recipes.DRAWS
 
 
 class TestCornernet:
@@ -424,7 +435,7 @@ class TestWildInput:
         config = PRESETS[preset]
         key = SampleKey(0, 0, index)
         recipe = draw_recipe(key, config, *size, boxes) if augment else fixed_recipe(config, *size, boxes)
-        sample = cook(np.full((height, width, 3), 200, np.uint8), boxes, recipe, config)
+        sample = apply_recipe(np.full((height, width, 3), 200, np.uint8), boxes, recipe, config)
         corners = sample.boxes[:, :4]
         assert ((corners >= 0) & (corners <= config.input_side - 1)).all()
         assert (corners[:, :2] <= corners[:, 2:]).all()

@@ -1,0 +1,1 @@
+"""Detector families: everything that distinguishes one family of detectors from another."""

@@ -1,0 +1,1 @@
+"""The CornerNet family: CornerNet and CornerNet-Squeeze."""

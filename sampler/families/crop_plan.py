@@ -1,0 +1,88 @@
+"""The plan of a crop: which part of an image becomes which part of the network's input."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sampler.errors import RecipeError
+from sampler.ops.boxes import Boxes
+from sampler.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of a plane is copied to which part of a canvas; the rest of the canvas is black.
+
+    Attributes:
+        rows: [start, stop) of the plane.
+        columns: [start, stop) of the plane.
+        offset: (y, x) on the canvas of the first row and column copied.
+    """
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    offset: tuple[int, int]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the part that is copied."""
+        return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
+
+    @property
+    def bottom_right(self) -> tuple[int, int]:
+        """End of the filled part on the canvas, (y, x), exclusive."""
+        return self.offset[0] + self.shape[0], self.offset[1] + self.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class CropPlan:
+    """Everything about a crop except its pixels.
+
+    Without a canvas, the image is resized to `size` and the window is cut from it. With one, the window is cut from the
+    image as it is, pasted onto the canvas, and the canvas is resized to the input size.
+
+    Attributes:
+        boxes: (N, 5) float32 boxes in the crop, in crop pixels.
+        objects: (N,) False for ignored boxes.
+        rows: (N,) the row of each box among the image's boxes.
+        size: (height, width) of the plane that the window is cut from.
+        window: The part that is copied.
+        canvas: (height, width), or None.
+        flip: Whether left and right are swapped at last.
+    """
+
+    boxes: Boxes
+    objects: NDArray[np.bool_]
+    rows: NDArray[np.intp]
+    size: tuple[int, int]
+    window: Window
+    canvas: tuple[int, int] | None
+    flip: bool
+
+
+def scale_factor(recipe: Recipe) -> np.float32 | np.float64:
+    """Return the recipe's scale in the precision of the published sampler: float32 if a box set it."""
+    return np.float64(recipe.scale) if recipe.reference is None else np.float32(recipe.scale)
+
+
+def scaled_size(height: int, width: int, factor: np.float32 | np.float64) -> tuple[int, int]:
+    """Return (⌊height · factor⌋, ⌊width · factor⌋), at least 1 each."""
+    return max(1, int(height * factor)), max(1, int(width * factor))
+
+
+def window_at(center: tuple[int, int], canvas: tuple[int, int], extent: tuple[int, int]) -> Window:
+    """Return the window of a `canvas` (height, width) around `center` (y, x) of a plane of size `extent`.
+
+    An axis takes [max(0, c − half), min(c + half, E)) with half = ⌊canvas / 2⌋. The last row and column of an odd
+    canvas therefore stay black.
+
+    Raises:
+        RecipeError: The window lies outside the plane.
+    """
+    starts = [max(0, c - side // 2) for c, side in zip(center, canvas, strict=True)]
+    stops = [min(c + side // 2, e) for c, side, e in zip(center, canvas, extent, strict=True)]
+    if any(start > stop for start, stop in zip(starts, stops, strict=True)):
+        raise RecipeError(f"center = {list(center)}: the crop lies outside the plane of {extent} pixels")
+    offsets = [side // 2 - (c - start) for c, side, start in zip(center, canvas, starts, strict=True)]
+    return Window((starts[0], stops[0]), (starts[1], stops[1]), (offsets[0], offsets[1]))

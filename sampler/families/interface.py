@@ -1,0 +1,168 @@
+"""The interface of a detector family.
+
+A family decides what a sample of its detectors is: where the crop lies, which target arrays there are and what is drawn
+into them. Everything else (streams, decoding, colour, layouts, wire format, server, client) is the same for all
+families.
+
+To write a family, subclass `Family` in a module of your own and create one instance of it:
+
+    class CentreFamily(Family):
+        presets = (SamplerConfig(kind="my_package.centres:FAMILY", name="centres", ...),)
+
+        def target_specs(self, config, categories): ...
+        ...
+
+    FAMILY = CentreFamily()
+
+Its `kind` is the import path `my_package.centres:FAMILY`. A server loads it from a JSON config file:
+
+    {"system": {"sampling_function": "my_package.centres:FAMILY"}, "db": {"input_size": [255, 255]}}
+
+A client imports no code that a server names. Register the family in the training process first:
+
+    client.register_family("my_package.centres:FAMILY")
+
+Samples must be reproducible to the last bit on any machine. So every method is a pure function of its arguments: take
+random decisions from the given random bits (`sampler.rng.distributions`), use elementary functions from
+`sampler.rng.exact_math`, and sum floats in a fixed order. Change the family's import path or its config when you change
+its samples: a digest covers the config, not the code. Boxes are (N, 5) float32 throughout: x0, y0, x1, y1 in pixels and
+the category 1…C. `kernels` are the inner loops to use, such as `kernels.clip_boxes`; they do not change the result.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sampler.arrays import ArraySpec
+from sampler.config.schema import SamplerConfig
+from sampler.families.crop_plan import CropPlan
+from sampler.kernels.interface import Kernels
+from sampler.ops.boxes import Boxes
+from sampler.ops.targets import TargetNames
+from sampler.recipe import Recipe
+
+PLACEMENT_DRAWS = 11
+"""Random integers that a family gets for the placement of one crop."""
+
+TrainingOrder = tuple[str | tuple[str, ...], ...]
+"""Names of arrays in the order of a training step's targets; a nested tuple becomes a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a crop lies: the part of a recipe that the family decides.
+
+    Attributes:
+        scale: As in `Recipe`.
+        reference: As in `Recipe`.
+        center: (y, x) of the crop in pixels, as the family's `plan_crop` reads it.
+    """
+
+    scale: float
+    reference: int | None
+    center: tuple[int, int]
+
+
+class Family(ABC):
+    """A detector family. Instances have no state; the module docstring says how to write one."""
+
+    presets: ClassVar[tuple[SamplerConfig, ...]]
+    """The family's published configs, at least one. A config file that names the family starts from the first."""
+
+    ignores_boxes: ClassVar[bool] = False
+    """Whether `plan_crop` may mark boxes as ignored (not objects)."""
+
+    def check_config(self, config: SamplerConfig) -> None:  # noqa: B027 - a family without conditions needs no check
+        """Raise `ConfigError` for a config that the family cannot use. Every field is in its own range already."""
+
+    @abstractmethod
+    def target_specs(self, config: SamplerConfig, categories: int) -> tuple[ArraySpec, ...]:
+        """Return the target arrays of a dense sample, in the order in which they are sent; all shapes fixed.
+
+        A plane array of one plane per category, (C, height, width) float32, may set `ArraySpec.sparse`. A box must then
+        draw into the plane of its own category only, and in the same way into each.
+
+        Args:
+            config: A config of this family.
+            categories: C, the number of categories of the dataset.
+        """
+
+    @abstractmethod
+    def training_order(self, config: SamplerConfig) -> TrainingOrder:
+        """Return the names of the target arrays in the order of `client.Batch.ys`."""
+
+    @abstractmethod
+    def draw_placement(
+        self, bits: Sequence[int], config: SamplerConfig, height: int, width: int, boxes: Boxes, kernels: Kernels
+    ) -> Placement:
+        """Draw where the crop lies.
+
+        Args:
+            bits: `PLACEMENT_DRAWS` independent random 64-bit integers of the sample's key. Give each decision an index
+                of its own, so that a decision more or less does not change the others.
+            config: A config of this family.
+            height: Height of the image in pixels.
+            width: Width of the image in pixels.
+            boxes: The image's boxes, unclipped.
+            kernels: Inner loops to use.
+        """
+
+    @abstractmethod
+    def fixed_placement(self, config: SamplerConfig, height: int, width: int, boxes: Boxes) -> Placement:
+        """Return the placement without augmentation, the same for every seed and epoch."""
+
+    @abstractmethod
+    def plan_crop(
+        self, height: int, width: int, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels
+    ) -> CropPlan:
+        """Return what a recipe makes of an image and its boxes, except for the pixels.
+
+        Raises:
+            RecipeError: The recipe does not fit the image and its boxes. Recorded recipes come from files.
+        """
+
+    @abstractmethod
+    def draw_targets(
+        self,
+        boxes: Boxes,
+        objects: NDArray[np.bool_],
+        starts: NDArray[np.int64],
+        config: SamplerConfig,
+        out: Mapping[str, NDArray[Any]],
+        kernels: Kernels,
+    ) -> None:
+        """Draw the targets of B samples.
+
+        Args:
+            boxes: (M, 5) boxes of all samples, concatenated, in crop pixels.
+            objects: (M,) False for ignored boxes.
+            starts: (B + 1,) sample b has rows starts[b] to starts[b + 1] of `boxes` and `objects`.
+            config: A config of this family.
+            out: At least the arrays of `target_specs`, each with a leading axis of B, filled with their backgrounds.
+                C may be smaller than the dataset's category count, never than the largest category in `boxes`.
+            kernels: Inner loops to use.
+        """
+
+    def most_sparse_values(self, config: SamplerConfig, categories: int, boxes: int) -> int:
+        """Return an upper bound on the values of all sparse arrays of a sample together, in the sparse layout.
+
+        The bound sizes memory for messages. By default it is the number of all cells.
+
+        Args:
+            config: A config of this family.
+            categories: C, the number of categories of the dataset.
+            boxes: Number of boxes of the image, before clipping.
+        """
+        return sum(spec.nbytes // 4 for spec in self.target_specs(config, categories) if spec.sparse is not None)
+
+    def corner_names(self, config: SamplerConfig) -> TargetNames | None:
+        """Return the names of the corner targets, or None if the targets are not those of `sampler.ops.targets`.
+
+        With names, targets are drawn by compiled kernels, on a GPU by PyTorch, and shown in the debug picture. Without,
+        `draw_targets` draws them on the CPU wherever they are needed.
+        """
+        return None

@@ -1,0 +1,1 @@
+"""The CornerNet-Saccade family."""

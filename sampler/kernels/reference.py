@@ -1,0 +1,19 @@
+"""The reference implementation of all kernels, in NumPy."""
+
+from sampler.kernels.interface import Kernels
+from sampler.ops import boxes, colour, resize, targets
+from sampler.stream import keys
+
+
+class NumpyKernels:
+    """The functions of `sampler.ops` as kernels."""
+
+    random_bits = staticmethod(keys.random_words)
+    clip_boxes = staticmethod(boxes.clip)
+    frame_boxes = staticmethod(boxes.frame_boxes)
+    fill_canvas = staticmethod(resize.fill_canvas)
+    apply_colour = staticmethod(colour.apply_colour)
+    draw_targets = staticmethod(targets.draw_targets)
+
+
+NUMPY: Kernels = NumpyKernels()
