@@ -58,7 +58,7 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def demo(cache_dir: Path) -> DemoDataset:
     """The demo dataset, whole; made once, whichever of the test processes comes first."""
-    return ensure_demo(cache_dir, progress=False)
+    return ensure_demo(cache_dir)
 
 
 @pytest.fixture(scope="session")

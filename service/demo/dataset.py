@@ -1,165 +1,112 @@
-"""The dataset the server serves when it is told of none: drawn once, on first start, into the cache folder."""
+"""The dataset a server serves if none is set: drawn once, on the first start, into the cache folder."""
 
 import json
 import logging
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from filelock import FileLock
 
 from sampler.cpus import processors
 from sampler.errors import SamplerError
-from service.demo.layout import Picture, coco_json, plan_pictures
-from service.demo.scene import encode_picture
-from service.demo.shapes import load_shapes
+from sampler.progress import bar
+from service.demo.annotations import coco_json
+from service.demo.drawing import draw_scene
+from service.demo.scenes import Scene, compose_scene
 
 PICTURES = 256
-"""Pictures in the demo."""
 
-_VERSION = 1  # raised whenever the pictures or the annotations change, so that the new demo gets a new folder
-_WAIT_SECONDS = 300.0
+_VERSION = 2  # part of the folder's name; raise it whenever the pictures or the annotations change
+_LOCK_TIMEOUT_SECONDS = 300.0
 _MANIFEST = "manifest.json"
-_ANNOTATIONS = Path("annotations", "instances_demo.json")
-_IMAGES = Path("images")
+_ANNOTATIONS = "annotations/instances_demo.json"
+_IMAGES = "images"
 
 _log = logging.getLogger("saccade_sampler.demo")
 
 
 class DemoError(SamplerError):
-    """The demo dataset cannot be made: `folder` says where, `cause` why."""
-
-    def __init__(self, folder: Path, cause: str) -> None:
-        super().__init__(
-            f"{folder}: cannot make the demo dataset here: {cause}; set another cache folder (SAMPLER_CACHE_DIR), or "
-            "a dataset of your own (SAMPLER_ANNOTATIONS, SAMPLER_IMAGES)"
-        )
-        self.folder = folder
-        self.cause = cause
+    """The demo dataset cannot be made."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoDataset:
-    """Where the demo is: `annotations`, a COCO instances file, and `images`, the folder of its pictures."""
+    """The annotation file, in COCO's format, and the folder of the images."""
 
     annotations: Path
     images: Path
 
 
-def _dataset(folder: Path) -> DemoDataset:
-    return DemoDataset(annotations=folder / _ANNOTATIONS, images=folder / _IMAGES)
+def ensure_demo(cache_dir: Path, count: int = PICTURES) -> DemoDataset:
+    """Return the demo dataset below `cache_dir`; draw it first if it is absent or damaged, which takes seconds.
+
+    Any number of processes may call this at once: one draws, the others wait.
+
+    Args:
+        cache_dir: Created if absent.
+        count: Number of pictures: the first ones of an endless series, the same on every machine. Each number has a
+            folder of its own.
+
+    Raises:
+        DemoError: The folder cannot be written, the disk is full, or another process holds the lock too long.
+    """
+    folder = cache_dir / f"demo-v{_VERSION}-{count}"
+    try:
+        if not _is_complete(folder):
+            cache_dir.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder.with_name(folder.name + ".lock"), timeout=_LOCK_TIMEOUT_SECONDS):
+                if not _is_complete(folder):
+                    _replace(folder, count)
+    except OSError as error:  # a lock's timeout is one, too
+        raise DemoError(
+            f"{cache_dir}: cannot make the demo dataset here: {error.strerror or error}; set another cache folder "
+            "(SAMPLER_CACHE_DIR), or a dataset of your own (SAMPLER_ANNOTATIONS, SAMPLER_IMAGES)"
+        ) from error
+    return DemoDataset(folder / _ANNOTATIONS, folder / _IMAGES)
 
 
 def _is_complete(folder: Path) -> bool:
-    """Whether every file that the manifest lists is there with its size; contents are not read."""
+    """Return whether each file in the manifest exists and has its size; contents are not read."""
     try:
         sizes = json.loads((folder / _MANIFEST).read_bytes())
         return all((folder / name).stat().st_size == size for name, size in sizes.items())
     except (FileNotFoundError, NotADirectoryError, ValueError, AttributeError):
-        # No manifest, a listed file that is gone, or a manifest cut short: not a demo that can be served.
-        return False
+        return False  # no manifest, a truncated manifest, or a missing file
 
 
-class _Ticker:
-    """Counts finished pictures on a progress bar, or nowhere."""
-
-    def __init__(self, bar: Progress | None, total: int) -> None:
-        self._bar = bar
-        self._task = bar.add_task("Drawing the demo dataset", total=total) if bar else None
-
-    def tick(self) -> None:
-        """One more picture is finished."""
-        if self._bar is not None and self._task is not None:
-            self._bar.advance(self._task)
-
-
-@contextmanager
-def _progress(show: bool, folder: Path, count: int) -> Iterator[_Ticker]:
-    """A progress bar on a terminal, a log line before and after elsewhere."""
-    if show and sys.stderr.isatty():
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            yield _Ticker(bar, count)
-        return
-    _log.info("drawing the demo dataset (%d pictures) into %s", count, folder)
-    yield _Ticker(None, count)
-    _log.info("the demo dataset is ready")
-
-
-def _draw_all(pictures: Sequence[Picture], images: Path, ticker: _Ticker) -> None:
-    """Draw and write every picture, on as many threads as there are processors: OpenCV and NumPy release the GIL."""
-    shapes = load_shapes()
-
-    def draw(picture: Picture) -> None:
-        (images / picture.file_name).write_bytes(encode_picture(picture, shapes))
-
-    pool = ThreadPoolExecutor(max_workers=processors(), thread_name_prefix="demo")
-    try:
-        for _ in pool.map(draw, pictures):
-            ticker.tick()
-    finally:
-        # After an error or Ctrl-C the pictures still queued are not drawn any more.
-        pool.shutdown(cancel_futures=True)
-
-
-def _build(folder: Path, count: int, ticker: _Ticker) -> None:
-    """Make a whole demo in `folder`, which must not exist; the manifest is written last."""
-    (folder / _IMAGES).mkdir(parents=True)
-    (folder / _ANNOTATIONS).parent.mkdir()
-    pictures = plan_pictures(count)
-    (folder / _ANNOTATIONS).write_bytes(coco_json(pictures))
-    _draw_all(pictures, folder / _IMAGES, ticker)
-    names = [_ANNOTATIONS, *(_IMAGES / picture.file_name for picture in pictures)]
-    sizes = {name.as_posix(): (folder / name).stat().st_size for name in names}
-    (folder / _MANIFEST).write_text(json.dumps(sizes, indent=0))
-
-
-def _replace(folder: Path, count: int, progress: bool) -> None:
-    """Put a newly built demo at `folder`. The caller holds the lock, so any leftover belongs to a dead process."""
-    partial, discarded = (folder.with_name(folder.name + end) for end in (".partial", ".discarded"))
-    for leftover in (partial, discarded):
+def _replace(folder: Path, count: int) -> None:
+    """Draw a demo dataset and move it to `folder`. The caller holds the lock, so leftovers belong to dead processes."""
+    partial = folder.with_name(folder.name + ".partial")
+    if folder.exists():
+        _log.warning("%s: files are missing or have another size; drawing the demo dataset again", folder)
+    for leftover in (partial, folder):
         if leftover.exists():
             shutil.rmtree(leftover)
     try:
-        with _progress(progress, folder, count) as ticker:
-            _build(partial, count, ticker)
-        if folder.exists():
-            _log.warning("%s: files are missing or have another size; it was made again", folder)
-            folder.rename(discarded)
+        _log.info("drawing the demo dataset (%d pictures) into %s", count, folder)
+        _draw(partial, count)
         partial.rename(folder)
+        _log.info("the demo dataset is ready")
     finally:
-        # What cannot be removed now is removed by the next start; the first error is the one to report.
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(discarded, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)  # the first error is the one to report
 
 
-def ensure_demo(cache_dir: Path, progress: bool = True, count: int = PICTURES) -> DemoDataset:
-    """The demo dataset below `cache_dir`, made first where it is absent or damaged (a few seconds; else at once).
+def _draw(folder: Path, count: int) -> None:
+    """Write annotations, pictures and, last, the manifest. One thread per CPU: OpenCV and NumPy release the GIL."""
 
-    `count` pictures (1 or more) of about 640×480 pixels with COCO's 80 categories; the first `count` of an endless
-    series, the same on every machine. Fewer than the usual 256 get a folder of their own. Any number of processes
-    may call this at once: one builds, the others wait for it. `progress` shows a bar if stderr is a terminal.
+    def write(scene: Scene) -> int:
+        return (folder / _IMAGES / scene.file_name).write_bytes(draw_scene(scene))
 
-    Raises DemoError where the folder cannot be written, the disk is full, or another process holds the lock too long.
-    """
-    if count < 1:
-        raise DemoError(cache_dir, f"count = {count}: expected 1 or more")
-    folder = cache_dir / (f"demo-v{_VERSION}" if count == PICTURES else f"demo-v{_VERSION}-{count}")
-    try:
-        if _is_complete(folder):
-            return _dataset(folder)
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(folder.name + ".lock"), timeout=_WAIT_SECONDS):
-            if not _is_complete(folder):
-                _replace(folder, count, progress)
-    except Timeout as error:
-        raise DemoError(cache_dir, f"another process has been making it for {_WAIT_SECONDS:.0f} seconds") from error
-    except OSError as error:
-        raise DemoError(cache_dir, error.strerror or str(error)) from error
-    return _dataset(folder)
+    (folder / _IMAGES).mkdir(parents=True)
+    (folder / _ANNOTATIONS).parent.mkdir()
+    scenes = [compose_scene(number) for number in range(count)]
+    sizes = {_ANNOTATIONS: (folder / _ANNOTATIONS).write_bytes(coco_json(scenes))}
+    show = sys.stderr.isatty()
+    with ThreadPoolExecutor(processors()) as pool, bar("Drawing the demo dataset", count, show) as advance:
+        for scene, size in zip(scenes, pool.map(write, scenes), strict=True):
+            sizes[f"{_IMAGES}/{scene.file_name}"] = size
+            advance()
+    (folder / _MANIFEST).write_text(json.dumps(sizes))

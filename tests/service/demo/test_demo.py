@@ -1,4 +1,4 @@
-"""The demo dataset: what is in it, and that it is built whole, once, or not at all."""
+"""The demo dataset: its contents, and that it is drawn completely, once, or not at all."""
 
 import hashlib
 import json
@@ -18,9 +18,9 @@ from filelock import FileLock
 from pycocotools import mask as coco_mask
 
 from sampler.errors import SamplerError
-from service.demo.categories import CLASSES
+from service.demo.annotations import coco_json
 from service.demo.dataset import DemoDataset, DemoError, ensure_demo
-from service.demo.layout import coco_json, plan_pictures
+from service.demo.scenes import compose_scene
 from tests.support.processes import start_python
 
 SMALL = 12
@@ -29,21 +29,15 @@ BUILD += "print(ensure_demo(Path(sys.argv[1]), count=int(sys.argv[2])).annotatio
 
 
 @pytest.fixture(scope="session")
-def whole(demo: DemoDataset) -> DemoDataset:
-    """The demo as a server with no settings gets it."""
-    return demo
-
-
-@pytest.fixture(scope="session")
-def document(whole: DemoDataset) -> dict[str, Any]:
-    """Its annotation file."""
-    parsed: dict[str, Any] = json.loads(whole.annotations.read_bytes())
+def document(demo: DemoDataset) -> dict[str, Any]:
+    """The annotation file."""
+    parsed: dict[str, Any] = json.loads(demo.annotations.read_bytes())
     return parsed
 
 
 @pytest.fixture(scope="session")
 def boxes(document: dict[str, Any]) -> np.ndarray:
-    """Every box of it: x, y, width, height in pixels."""
+    """All boxes: x, y, width, height in pixels."""
     return np.array([annotation["bbox"] for annotation in document["annotations"]])
 
 
@@ -56,24 +50,22 @@ def start(cache: Path, count: int, *before: str) -> "subprocess.Popen[str]":
     return start_python("-c", "\n".join([*before, BUILD]), cache, count, coverage=False)
 
 
-def test_the_demo_has_256_pictures_of_which_every_one_decodes_to_its_annotated_size(
-    whole: DemoDataset, document: dict[str, Any]
-) -> None:
-    assert len(document["images"]) == len(list(whole.images.iterdir())) == 256
+def test_there_are_256_pictures_of_the_annotated_sizes(demo: DemoDataset, document: dict[str, Any]) -> None:
+    assert len(document["images"]) == len(list(demo.images.iterdir())) == 256
     for image in document["images"]:
-        pixels = cv2.imread(str(whole.images / image["file_name"]))
+        pixels = cv2.imread(str(demo.images / image["file_name"]))
         assert pixels is not None
         assert pixels.shape == (image["height"], image["width"], 3)
 
 
-def test_the_pictures_weigh_what_photos_weigh(whole: DemoDataset) -> None:
-    weights = [file.stat().st_size for file in whole.images.iterdir()]
-    assert 100_000 < np.median(weights) < 200_000
-    assert min(weights) > 30_000
-    assert max(weights) < 400_000
+def test_files_are_as_large_as_photographs(demo: DemoDataset) -> None:
+    sizes = [file.stat().st_size for file in demo.images.iterdir()]
+    assert 100_000 < np.median(sizes) < 200_000
+    assert min(sizes) > 30_000
+    assert max(sizes) < 400_000
 
 
-def test_the_pictures_have_sizes_and_names_like_those_of_coco(document: dict[str, Any]) -> None:
+def test_picture_sizesand_file_names_resemble_coco(document: dict[str, Any]) -> None:
     sizes = Counter((image["width"], image["height"]) for image in document["images"])
     assert sizes.most_common(1)[0][0] == (640, 480)
     assert len(sizes) >= 8
@@ -84,7 +76,7 @@ def test_the_pictures_have_sizes_and_names_like_those_of_coco(document: dict[str
     assert all(image["file_name"] == f"{image['id']:012d}.jpg" for image in document["images"])
 
 
-def test_the_categories_are_those_of_coco_and_all_of_them_occur(document: dict[str, Any]) -> None:
+def test_all_of_cocos_categories_occur(document: dict[str, Any]) -> None:
     gaps = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
     ids = [category["id"] for category in document["categories"]]
     assert ids == [number for number in range(1, 91) if number not in gaps]
@@ -93,11 +85,7 @@ def test_the_categories_are_those_of_coco_and_all_of_them_occur(document: dict[s
     assert {annotation["category_id"] for annotation in document["annotations"]} == set(ids)
 
 
-def test_categories_that_share_a_silhouette_differ_in_colour() -> None:
-    assert len({(kind.shape, kind.colour) for kind in CLASSES}) == len(CLASSES)
-
-
-def test_box_sizes_are_spread_like_those_of_coco(boxes: np.ndarray) -> None:
+def test_box_sizesare_distributed_as_in_coco(boxes: np.ndarray) -> None:
     areas = boxes[:, 2] * boxes[:, 3]
     small, large = np.mean(areas < 32**2), np.mean(areas > 96**2)
     assert small == pytest.approx(0.41, abs=0.06)
@@ -105,7 +93,7 @@ def test_box_sizes_are_spread_like_those_of_coco(boxes: np.ndarray) -> None:
     assert large == pytest.approx(0.25, abs=0.06)
 
 
-def test_object_areas_are_spread_like_those_of_coco(document: dict[str, Any]) -> None:
+def test_object_areas_are_distributed_as_in_coco(document: dict[str, Any]) -> None:
     areas = np.array([annotation["area"] for annotation in document["annotations"]])
     small, large = np.mean(areas < 32**2), np.mean(areas > 96**2)
     assert small == pytest.approx(0.41, abs=0.06)
@@ -113,7 +101,7 @@ def test_object_areas_are_spread_like_those_of_coco(document: dict[str, Any]) ->
     assert large == pytest.approx(0.25, abs=0.06)
 
 
-def test_some_pictures_are_empty_some_crowded_and_one_has_more_boxes_than_a_sample_has_tags(
+def test_some_pictures_are_empty_some_crowded_and_one_has_more_objects_than_a_sample_has_tags(
     document: dict[str, Any],
 ) -> None:
     found = Counter(annotation["image_id"] for annotation in document["annotations"])
@@ -124,7 +112,7 @@ def test_some_pictures_are_empty_some_crowded_and_one_has_more_boxes_than_a_samp
     assert sum(count > 128 for count in counts) == 1
 
 
-def test_every_box_lies_inside_its_picture_and_has_width_and_height(document: dict[str, Any]) -> None:
+def test_boxes_have_an_area_and_lie_inside_their_picture(document: dict[str, Any]) -> None:
     sizes = {image["id"]: (image["width"], image["height"]) for image in document["images"]}
     for annotation in document["annotations"]:
         x, y, width, height = annotation["bbox"]
@@ -135,7 +123,7 @@ def test_every_box_lies_inside_its_picture_and_has_width_and_height(document: di
         assert round(y + height, 2) <= down
 
 
-def test_every_polygon_touches_all_four_sides_of_its_box(document: dict[str, Any]) -> None:
+def test_polygons_touch_all_four_sides_of_their_box(document: dict[str, Any]) -> None:
     for annotation in document["annotations"]:
         if annotation["iscrowd"]:
             continue
@@ -146,7 +134,7 @@ def test_every_polygon_touches_all_four_sides_of_its_box(document: dict[str, Any
         assert 0 < annotation["area"] <= round(annotation["bbox"][2] * annotation["bbox"][3], 2)
 
 
-def test_crowds_are_masks_whose_box_and_area_are_those_of_the_annotation(document: dict[str, Any]) -> None:
+def test_crowd_masks_match_the_annotated_box_and_area(document: dict[str, Any]) -> None:
     sizes = {image["id"]: (image["height"], image["width"]) for image in document["images"]}
     crowds = [annotation for annotation in document["annotations"] if annotation["iscrowd"]]
     assert len(crowds) >= 3
@@ -156,52 +144,52 @@ def test_crowds_are_masks_whose_box_and_area_are_those_of_the_annotation(documen
         assert coco_mask.area(runs) == crowd["area"]
 
 
-def test_the_annotation_file_is_the_same_to_the_byte_on_every_machine(whole: DemoDataset) -> None:
-    recorded = "26b7a908fb506118fcda8abc133267479ce7024dedb8672c6de9601a630e2774"
-    assert hashlib.sha256(whole.annotations.read_bytes()).hexdigest() == recorded
+def test_annotations_are_byte_identical_on_every_machine(demo: DemoDataset) -> None:
+    recorded = "9de31ed209db92c6c6af9a4e29b05ed7317b2a8374249e8280d5fa73e03b5cc5"
+    assert hashlib.sha256(demo.annotations.read_bytes()).hexdigest() == recorded
 
 
-def test_annotation_ids_occur_once(document: dict[str, Any]) -> None:
+def test_annotation_ids_are_unique(document: dict[str, Any]) -> None:
     ids = [annotation["id"] for annotation in document["annotations"]]
     assert len(set(ids)) == len(ids)
 
 
-def test_two_builds_make_the_same_bytes(tmp_path: Path) -> None:
+def test_drawing_is_deterministic(tmp_path: Path) -> None:
     one, two = (ensure_demo(tmp_path / name, count=SMALL) for name in ("one", "two"))
     assert one != two
     assert digest(one) == digest(two)
 
 
-def test_a_smaller_demo_has_the_first_pictures_of_the_whole_one(whole: DemoDataset, tmp_path: Path) -> None:
+def test_a_smaller_demo_has_the_first_pictures_of_the_full_one(demo: DemoDataset, tmp_path: Path) -> None:
     small = ensure_demo(tmp_path, count=SMALL)
-    of_whole = digest(whole)
+    full = digest(demo)
     pictures = [file.name for file in small.images.iterdir()]
     assert len(pictures) == SMALL
-    assert {name: digest(small)[name] for name in pictures} == {name: of_whole[name] for name in pictures}
-    assert small.annotations.read_bytes() == coco_json(plan_pictures(SMALL))
+    assert {name: digest(small)[name] for name in pictures} == {name: full[name] for name in pictures}
+    assert small.annotations.read_bytes() == coco_json([compose_scene(number) for number in range(SMALL)])
 
 
-def test_a_second_start_builds_nothing(whole: DemoDataset) -> None:
-    before = {file: file.stat().st_mtime_ns for file in whole.images.iterdir()}
+def test_a_second_start_draws_nothing(demo: DemoDataset) -> None:
+    before = {file: file.stat().st_mtime_ns for file in demo.images.iterdir()}
     began = time.monotonic()
-    assert ensure_demo(whole.images.parents[1]) == whole
+    assert ensure_demo(demo.images.parents[1]) == demo
     assert time.monotonic() - began < 0.5
-    assert {file: file.stat().st_mtime_ns for file in whole.images.iterdir()} == before
+    assert {file: file.stat().st_mtime_ns for file in demo.images.iterdir()} == before
 
 
-def test_processes_that_start_at_once_share_one_build(tmp_path: Path) -> None:
+def test_concurrent_processes_draw_once(tmp_path: Path) -> None:
     starters = [start(tmp_path, SMALL) for _ in range(3)]
     outcomes = [starter.communicate(timeout=100) for starter in starters]
     assert [starter.returncode for starter in starters] == [0, 0, 0], outcomes
     assert len({out for out, _ in outcomes}) == 1
     demo = ensure_demo(tmp_path, count=SMALL)
     assert len(list(demo.images.iterdir())) == SMALL
-    assert {path.name for path in tmp_path.iterdir()} == {f"demo-v1-{SMALL}", f"demo-v1-{SMALL}.lock"}
+    assert {path.name for path in tmp_path.iterdir()} == {f"demo-v2-{SMALL}", f"demo-v2-{SMALL}.lock"}
 
 
-def test_a_killed_build_leaves_nothing_that_passes_for_a_demo_and_the_next_start_cleans_up(tmp_path: Path) -> None:
+def test_after_a_kill_there_is_no_demo_and_the_next_start_removes_the_partial_one(tmp_path: Path) -> None:
     victim = start(tmp_path, 60)
-    images = tmp_path / "demo-v1-60.partial" / "images"
+    images = tmp_path / "demo-v2-60.partial" / "images"
     try:
         until = time.monotonic() + 60
         while not (images.is_dir() and any(images.iterdir())):
@@ -211,31 +199,33 @@ def test_a_killed_build_leaves_nothing_that_passes_for_a_demo_and_the_next_start
     finally:
         victim.send_signal(signal.SIGKILL)
         victim.communicate(timeout=30)
-    assert not (tmp_path / "demo-v1-60").exists()
+    assert not (tmp_path / "demo-v2-60").exists()
     assert images.is_dir()
     demo = ensure_demo(tmp_path, count=60)
     assert len(list(demo.images.iterdir())) == 60
-    assert {path.name for path in tmp_path.iterdir()} == {"demo-v1-60", "demo-v1-60.lock"}
+    assert {path.name for path in tmp_path.iterdir()} == {"demo-v2-60", "demo-v2-60.lock"}
 
 
-@pytest.mark.parametrize("damage", ["picture gone", "picture cut short", "annotations gone", "manifest broken"])
-def test_a_damaged_demo_is_made_again(damage: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage", ["picture missing", "picture truncated", "annotations missing", "manifest truncated"]
+)
+def test_a_damaged_demo_is_drawn_again(damage: str, tmp_path: Path) -> None:
     demo = ensure_demo(tmp_path, count=3)
-    sound = digest(demo)
+    intact = digest(demo)
     picture = next(demo.images.iterdir())
-    if damage == "picture gone":
+    if damage == "picture missing":
         picture.unlink()
-    elif damage == "picture cut short":
+    elif damage == "picture truncated":
         os.truncate(picture, 1000)
-    elif damage == "annotations gone":
+    elif damage == "annotations missing":
         demo.annotations.unlink()
     else:
         (demo.images.parent / "manifest.json").write_text('{"annotations')
-    assert digest(ensure_demo(tmp_path, count=3)) == sound
-    assert {path.name for path in tmp_path.iterdir()} == {"demo-v1-3", "demo-v1-3.lock"}
+    assert digest(ensure_demo(tmp_path, count=3)) == intact
+    assert {path.name for path in tmp_path.iterdir()} == {"demo-v2-3", "demo-v2-3.lock"}
 
 
-def test_a_folder_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported_in_one_line(tmp_path: Path) -> None:
     blocked = tmp_path / "a file"
     blocked.write_text("")
     with pytest.raises(DemoError, match=r"a file.inside: cannot make the demo dataset here: Not a directory") as raised:
@@ -244,7 +234,7 @@ def test_a_folder_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) ->
     assert "\n" not in str(raised.value)
 
 
-def test_a_write_that_fails_midway_gives_one_line_and_leaves_no_files(tmp_path: Path) -> None:
+def test_a_failed_write_is_reported_in_one_line_and_leaves_no_files(tmp_path: Path) -> None:
     # No file may grow past 60 kB in this process: the annotations fit, a picture does not.
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))"
     starter = start(tmp_path, 4, limit)
@@ -253,15 +243,10 @@ def test_a_write_that_fails_midway_gives_one_line_and_leaves_no_files(tmp_path: 
     last = errors.strip().splitlines()[-1]
     assert last.startswith("service.demo.dataset.DemoError: ")
     assert "cannot make the demo dataset here: File too large" in last
-    assert [path.name for path in tmp_path.iterdir()] == ["demo-v1-4.lock"]
+    assert [path.name for path in tmp_path.iterdir()] == ["demo-v2-4.lock"]
 
 
-def test_a_demo_without_pictures_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DemoError, match="count = 0: expected 1 or more"):
-        ensure_demo(tmp_path, count=0)
-
-
-def test_without_a_terminal_there_is_one_log_line_before_and_one_after(
+def test_drawing_logs_start_and_end_and_prints_nothing_without_a_terminal(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level("INFO", logger="saccade_sampler.demo"):
@@ -271,12 +256,12 @@ def test_without_a_terminal_there_is_one_log_line_before_and_one_after(
     assert capsys.readouterr() == ("", "")
 
 
-def test_on_a_terminal_there_is_a_progress_bar(tmp_path: Path) -> None:
+def test_a_terminal_shows_a_progress_bar(tmp_path: Path) -> None:
     controller, terminal = os.openpty()
     shown = b""
     with start_python("-c", BUILD, tmp_path, 6, stderr=terminal, variables={"TERM": "xterm"}) as builder:
         os.close(terminal)
-        # Read while it runs, as a terminal does; Linux ends a terminal nobody holds open with an error.
+        # Read while the process runs; when it exits, Linux reports the closed terminal as an error.
         with suppress(OSError), os.fdopen(controller, "rb", buffering=0) as screen:
             while piece := screen.read(4096):
                 shown += piece
@@ -285,12 +270,10 @@ def test_on_a_terminal_there_is_a_progress_bar(tmp_path: Path) -> None:
     assert b"6/6" in shown
 
 
-def test_a_build_that_another_process_never_finishes_is_not_waited_for_without_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.demo.dataset._WAIT_SECONDS", 0.2)
+def test_waiting_for_another_process_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.demo.dataset._LOCK_TIMEOUT_SECONDS", 0.2)
     with (
-        FileLock(tmp_path / "demo-v1-3.lock"),
-        pytest.raises(DemoError, match="another process has been making it for"),
+        FileLock(tmp_path / "demo-v2-3.lock"),
+        pytest.raises(DemoError, match=r"demo-v2-3.lock' could not be acquired"),
     ):
         ensure_demo(tmp_path, count=3)
