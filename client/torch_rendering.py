@@ -1,10 +1,11 @@
-"""Rendering a batch into PyTorch tensors, on the device where its crops are.
+"""Rendering a batch into PyTorch tensors, on the device of its crops.
 
-Pixels and planes, the bulk of it, never exist on the host. What there is of boxes is tiny: their cells, radii and
-offsets are found by NumPy, in the operations of `sampler.ops.targets`, so that every integer is the same; they go to
-the device in a few small tensors, without waiting for it. No step loops over pixels, boxes or categories.
+Pixels and planes, the bulk of a batch, are never in host memory. NumPy computes the cells, radii and offsets of boxes
+with the operations of `sampler.ops.targets`, so that every integer is the same; they are sent to the device in a few
+small tensors, without waiting for it. No step loops over pixels, boxes or categories. The targets of detector families
+without corners are drawn by NumPy and copied to the device.
 
-Import this only where torch is installed: `pip install 'saccade-sampler[torch]'`.
+This module needs torch: `pip install 'saccade-sampler[torch]'`.
 """
 
 from typing import Any
@@ -13,11 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sampler.array_table import dense_table
+from sampler.array_table import allocate
 from sampler.config.schema import SamplerConfig
+from sampler.families.registry import family_of
+from sampler.layouts.render import render_targets
 from sampler.ops.boxes import Boxes
 from sampler.ops.gaussian import bump
-from sampler.ops.targets import Corners, attention_cells, locate_corners, rows_of_objects
+from sampler.ops.targets import Corners, TargetNames, attention_cells, locate_corners, rows_of_objects
 
 Tensors = dict[str, Any]
 
@@ -33,39 +36,53 @@ def render_tensors(
 ) -> Tensors:
     """Return the dense arrays of B samples as tensors on the device of `crops`, by their names in the array table.
 
-    crops: (B, S, S, 3) uint8 tensor. colours: (B, 3, 4) float32, a tensor or an array. boxes: (M, 5) float32 in crop
-    pixels, of all samples one behind the other. objects: (M,), 0 for an ignored box. starts: (B+1,) int64: sample i has
-    the rows starts[i] to starts[i + 1]. categories: C of the dataset.
-
-    Integers and what is 0 or 1 are those of NumPy's rendering; other floats are within 1e-5 of it. No value is checked:
+    Integers, zeros and ones are those of NumPy's rendering; other floats are within 1e-5 of it. Values are not checked:
     see `sampler.wire.reader`.
+
+    Args:
+        crops: (B, S, S, 3) uint8 tensor.
+        colours: (B, 3, 4) float32, a tensor or an array.
+        boxes: (M, 5) float32 boxes of all samples, concatenated, in crop pixels.
+        objects: (M,) 0 for ignored boxes.
+        starts: (B + 1,) int64: sample b has rows starts[b] to starts[b + 1] of `boxes` and `objects`.
+        config: The config of the samples.
+        categories: C, the number of categories of the dataset.
     """
     device = crops.device
-    out = {
-        spec.name: torch.full(
-            (len(crops), *(int(side) for side in spec.shape)),
-            spec.background,
-            dtype=getattr(torch, np.dtype(spec.dtype).name),
-            device=device,
-        )
-        for spec in dense_table(config, categories)
-        if spec.name != "images"
-    }
-    tensors = {"images": _images(crops, torch.as_tensor(colours).to(device, non_blocking=True)), **out}
+    images = {"images": _images(crops, torch.as_tensor(colours).to(device, non_blocking=True))}
+    names = family_of(config).corner_names(config)
+    if names is None:
+        targets = allocate(config, categories, len(crops))
+        del targets["images"]
+        render_targets(boxes, objects, starts, config, targets)
+        return images | {name: torch.from_numpy(array).to(device) for name, array in targets.items()}
+    out = images | _backgrounds(config, categories, len(crops), device)
     if len(boxes):
         samples = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
         chosen = objects.astype(np.bool_)
         corners = locate_corners(boxes, config)
-        _draw_bumps(corners, boxes[:, 4].astype(np.int64) - 1, chosen, samples, tensors)
-        _draw_tags(corners, chosen, samples, config, tensors)
-        _draw_attention(boxes, samples, config, tensors)
-    return tensors
+        _draw_bumps(corners, boxes[:, 4].astype(np.int64) - 1, chosen, samples, names, out)
+        _draw_tags(corners, chosen, samples, config, names, out)
+        _draw_attention(boxes, samples, config, names, out)
+    return out
+
+
+def _backgrounds(config: SamplerConfig, categories: int, batch: int, device: Any) -> Tensors:
+    return {
+        spec.name: torch.full(
+            (batch, *(int(side) for side in spec.shape)),
+            spec.background,
+            dtype=getattr(torch, np.dtype(spec.dtype).name),
+            device=device,
+        )
+        for spec in family_of(config).target_specs(config, categories)
+    }
 
 
 def _images(crops: Any, colours: Any) -> Any:
-    """Return (B, 3, S, S) float32: each pixel times its sample's matrix.
+    """Return (B, 3, S, S) float32, each pixel times its sample's matrix.
 
-    Elementwise, in NumPy's order: a matrix product may run in TF32, which comes no nearer than 1e-3.
+    Elementwise and in NumPy's order: a matrix product may run in TF32, which is only accurate to 1e-3.
     """
     pixels = crops.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
     weights = colours[:, :, :, None, None]
@@ -80,28 +97,27 @@ def _draw_bumps(
     categories: NDArray[np.int64],
     objects: NDArray[np.bool_],
     samples: NDArray[np.int64],
+    names: TargetNames,
     out: Tensors,
 ) -> None:
-    """Draw all bumps of a kind by one scatter over the flattened planes, and clear the squares of ignored boxes."""
-    for corner, x in (("tl", 0), ("br", 2)):
+    """Draw all bumps of a corner by one scatter over the flattened planes, and clear ignored boxes by another."""
+    for corner, x in names.corners:
         places = np.stack([samples, categories, corners.cells[:, x + 1], corners.cells[:, x]], axis=1)
-        for chosen, name in ((objects, f"{corner}_heats"), (~objects, f"{corner}_valids")):
-            if not chosen.any():
-                continue
-            planes = out[name]
-            cells, values, inside = _windows(places[chosen], corners.radii[chosen], planes)
-            if name.endswith("_heats"):
-                # Outside its square a window has 0, which raises nothing, wherever it lands.
-                planes.view(-1).scatter_reduce_(0, cells, values * inside, "amax")
-            else:
-                planes.view(-1).scatter_reduce_(0, cells, 1 - inside.to(planes.dtype), "amin")
+        if objects.any():
+            cells, values, inside = _windows(places[objects], corners.radii[objects], out[corner.heats])
+            # Outside its square a window has 0, which raises nothing, wherever it lands.
+            out[corner.heats].view(-1).scatter_reduce_(0, cells, values * inside, "amax")
+        if corner.valids is not None and not objects.all():
+            planes = out[corner.valids]
+            cells, _, inside = _windows(places[~objects], corners.radii[~objects], planes)
+            planes.view(-1).scatter_reduce_(0, cells, 1 - inside.to(planes.dtype), "amin")
 
 
 def _windows(places: NDArray[np.int64], radii: NDArray[np.int64], planes: Any) -> tuple[Any, Any, Any]:
     """Return cells, values and which of them count, each flat over (n, 2R+1, 2R+1) windows of the largest radius R.
 
-    cells: places in the flattened `planes` (B, C, h, w). Those outside a plane or a bump's own square do not count,
-    and lie at some place of their plane.
+    Cells are positions in the flattened `planes` (B, C, h, w). Those outside the plane or the bump's own square do not
+    count; they are some other cell of the plane.
     """
     device, (height, width) = planes.device, planes.shape[2:]
     distinct, which = np.unique(radii, return_inverse=True)
@@ -124,29 +140,35 @@ def _windows(places: NDArray[np.int64], radii: NDArray[np.int64], planes: Any) -
 
 
 def _draw_tags(
-    corners: Corners, objects: NDArray[np.bool_], samples: NDArray[np.int64], config: SamplerConfig, out: Tensors
+    corners: Corners,
+    objects: NDArray[np.bool_],
+    samples: NDArray[np.int64],
+    config: SamplerConfig,
+    names: TargetNames,
+    out: Tensors,
 ) -> None:
     owners = samples[objects]
     rows = rows_of_objects(owners)
-    room = rows < config.max_objects
-    device = out["tag_masks"].device
+    has_row = rows < config.max_objects
+    masks = out[names.tag_masks]
 
     def send(array: NDArray[Any]) -> Any:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(device, non_blocking=True)
+        return torch.from_numpy(np.ascontiguousarray(array)).to(masks.device, non_blocking=True)
 
-    where = send(owners[room]), send(rows[room])
-    cells, offsets = corners.cells[objects][room], corners.offsets[objects][room]
-    for corner, first in (("tl", 0), ("br", 2)):
-        out[f"{corner}_regrs"].index_put_(where, send(offsets[:, first : first + 2]))
-        tags = cells[:, first + 1] * config.output_size[1] + cells[:, first]
-        out[f"{corner}_tags"].index_put_(where, send(tags))
-    out["tag_masks"].index_put_(where, out["tag_masks"].new_ones(()))
+    where = send(owners[has_row]), send(rows[has_row])
+    cells, offsets = corners.cells[objects][has_row], corners.offsets[objects][has_row]
+    for corner, x in names.corners:
+        out[corner.regrs].index_put_(where, send(offsets[:, x : x + 2]))
+        out[corner.tags].index_put_(where, send(cells[:, x + 1] * config.output_size[1] + cells[:, x]))
+    masks.index_put_(where, masks.new_ones(()))
 
 
-def _draw_attention(boxes: Boxes, samples: NDArray[np.int64], config: SamplerConfig, out: Tensors) -> None:
-    for number in range(len(config.attention)):
+def _draw_attention(
+    boxes: Boxes, samples: NDArray[np.int64], config: SamplerConfig, names: TargetNames, out: Tensors
+) -> None:
+    for number, name in enumerate(names.attentions):
         chosen, rows, columns = attention_cells(boxes, number, config)
-        target = out[f"attentions_{number}"]
+        target = out[name]
         owners, rows_at, columns_at = (
             torch.from_numpy(array).to(target.device, non_blocking=True) for array in (samples[chosen], rows, columns)
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sampler.checks import require_number
 from sampler.config.presets import PRESETS, preset
 from sampler.config.schema import AttentionMap, SamplerConfig
 from sampler.errors import ConfigError
@@ -117,22 +118,13 @@ def _scales(db: dict[str, Any]) -> dict[str, Any]:
         return {}
     if len(given) < 3:
         raise ConfigError(f"{', '.join(given)}: expected rand_scale_min, rand_scale_max and rand_scale_step together")
-    low, high, step = (_number(key, db[key]) for key in SCALE_KEYS[1:])
+    low, high, step = (require_number(key, db[key], error=ConfigError) for key in SCALE_KEYS[1:])
     if not (step > 0 and low < high and (high - low) / step <= 1024):
         raise ConfigError(
             f"rand_scale_min = {low}, rand_scale_max = {high}, rand_scale_step = {step}: expected min < max and "
             "a step above 0 that gives at most 1024 scales"
         )
     return {"rand_scales": tuple(np.arange(low, high, step).tolist())}
-
-
-def _number(key: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"{key} = {value!r}: expected a number")
-    try:
-        return float(value)
-    except OverflowError:
-        raise ConfigError(f"{key}: expected a number that a 64-bit float holds") from None
 
 
 def _sizes(db: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from sampler.checks import require_bool, require_integer, require_number
 from sampler.errors import ConfigError
 
 MAX_SIDE = 4096
@@ -15,6 +16,13 @@ MAX_SIDE = 4096
 
 MAX_KIND = 200
 """Longest `kind`, in characters."""
+
+INTEGERS = {
+    "gaussian_radius": (-1, MAX_SIDE), "max_objects": (1, 1 << 16), "min_scale": (0, MAX_SIDE), "border": (1, 1 << 20),
+}  # fmt: skip
+"""Integer fields and their ranges, both ends included."""
+
+BOOLEANS = ("rand_crop", "rand_center", "rand_color", "lighting", "gaussian_bump", "keep_crowd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +105,25 @@ class SamplerConfig:
     )
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` that names field, value and range."""
+        """Raise `ConfigError` that names the field, its value and the range."""
         if not isinstance(self.kind, str) or not 1 <= len(self.kind) <= MAX_KIND:
-            raise ConfigError(f"kind = {self.kind!r}: expected the name of a detector family")
-        _sizes(self)
-        _scales(self)
-        _within("gaussian_iou", self.gaussian_iou, 0.0, 1.0, open_ends=True)
-        _integer("gaussian_radius", self.gaussian_radius, -1, MAX_SIDE)
-        _integer("max_objects", self.max_objects, 1, 65536)
-        _integer("min_scale", self.min_scale, 0, MAX_SIDE)
-        _integer("border", self.border, 1, 1 << 20)
-        _within("jitter", self.jitter, 0.0, 1.0)
-        _within("lighting_std", self.lighting_std, 0.0, 10.0)
-        for name in ("rand_crop", "rand_center", "rand_color", "lighting", "gaussian_bump", "keep_crowd"):
-            if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} = {getattr(self, name)!r}: expected true or false")
-        _colour_vectors(self)
-        _attention(self)
+            raise ConfigError.of_field("kind", self.kind, "the name of a detector family")
+        for name, (low, high) in INTEGERS.items():
+            # Set again because NumPy integers become plain ones, which JSON can encode.
+            object.__setattr__(self, name, require_integer(name, getattr(self, name), low, high, ConfigError))
+        for name in BOOLEANS:
+            require_bool(name, getattr(self, name), ConfigError)
+        require_number("jitter", self.jitter, 0, 1, ConfigError)
+        require_number("lighting_std", self.lighting_std, 0, 10, ConfigError)
+        if not 0 < require_number("gaussian_iou", self.gaussian_iou, error=ConfigError) < 1:
+            raise ConfigError.of_field("gaussian_iou", self.gaussian_iou, "a number above 0 and below 1")
+        object.__setattr__(self, "input_size", _pair("input_size", self.input_size))
+        object.__setattr__(self, "output_size", _pair("output_size", self.output_size))
+        _check_sizes(self)
+        _check_scales(self.rand_scales)
+        _check_colours(self)
+        maps = [_attention_map(number, one, self.input_side) for number, one in enumerate(self.attention)]
+        object.__setattr__(self, "attention", tuple(maps))
 
     @property
     def input_side(self) -> int:
@@ -125,64 +135,49 @@ class SamplerConfig:
         return dataclasses.asdict(self)
 
 
-def _integer(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"{name} = {value!r}: expected an integer from {low} to {high}")
-
-
-def _within(name: str, value: object, low: float, high: float, *, open_ends: bool = False) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and -1e300 < value < 1e300  # not NaN either
-    if not number or not low <= value <= high or (open_ends and value in (low, high)):  # type: ignore[operator] # a number by now
-        ends = "between" if open_ends else "from"
-        raise ConfigError(f"{name} = {value!r}: expected a number {ends} {low} {'and' if open_ends else 'to'} {high}")
-
-
-def _pair(name: str, value: object) -> None:
+def _pair(name: str, value: object) -> tuple[int, int]:
     if not isinstance(value, tuple) or len(value) != 2:
-        raise ConfigError(f"{name} = {value!r}: expected two integers, height and width")
-    for side in value:
-        _integer(name, side, 1, MAX_SIDE)
+        raise ConfigError.of_field(name, value, "two integers, height and width")
+    height, width = (require_integer(name, side, 1, MAX_SIDE, ConfigError) for side in value)
+    return height, width
 
 
-def _sizes(config: SamplerConfig) -> None:
-    _pair("input_size", config.input_size)
-    _pair("output_size", config.output_size)
+def _check_sizes(config: SamplerConfig) -> None:
     if config.input_size[0] != config.input_size[1]:
-        raise ConfigError(f"input_size = {config.input_size}: expected a square")
+        raise ConfigError.of_field("input_size", config.input_size, "a square")
     if any(out > side for out, side in zip(config.output_size, config.input_size, strict=True)):
-        raise ConfigError(f"output_size = {config.output_size}: expected at most input_size = {config.input_size}")
+        raise ConfigError.of_field("output_size", config.output_size, f"at most input_size = {config.input_size}")
 
 
-def _scales(config: SamplerConfig) -> None:
-    scales: object = config.rand_scales
+def _check_scales(scales: object) -> None:
     if not isinstance(scales, tuple) or not 1 <= len(scales) <= 1024:
-        raise ConfigError(f"rand_scales = {scales!r}: expected 1 to 1024 numbers")
+        raise ConfigError.of_field("rand_scales", scales, "1 to 1024 numbers")
     for scale in scales:
-        _within("rand_scales", scale, 1e-3, 64.0)
+        require_number("rand_scales", scale, 1e-3, 64, ConfigError)
 
 
-def _colour_vectors(config: SamplerConfig) -> None:
+def _check_colours(config: SamplerConfig) -> None:
     rows = {"mean": config.mean, "std": config.std, "eigenvalues": config.eigenvalues}
     rows |= {f"eigenvectors[{i}]": row for i, row in enumerate(config.eigenvectors)}
     if len(config.eigenvectors) != 3:
-        raise ConfigError(f"eigenvectors = {config.eigenvectors!r}: expected three rows")
+        raise ConfigError.of_field("eigenvectors", config.eigenvectors, "three rows")
     for name, row in rows.items():
         if len(row) != 3:
-            raise ConfigError(f"{name} = {row!r}: expected three numbers, for B, G and R")
+            raise ConfigError.of_field(name, row, "three numbers, for B, G and R")
         for value in row:
-            _within(name, value, 1e-6 if name == "std" else -10.0, 10.0)
+            require_number(name, value, 1e-6 if name == "std" else -10, 10, ConfigError)
 
 
-def _attention(config: SamplerConfig) -> None:
-    for number, attention in enumerate(config.attention):
-        _pair(f"attention[{number}].size", attention.size)
-        _integer(f"attention[{number}].ratio", attention.ratio, 1, MAX_SIDE)
-        low, high = attention.longest
-        _within(f"attention[{number}].longest", low, 0.0, 1e6)
-        _within(f"attention[{number}].longest", high, low, 1e6)
-        reach = min(attention.size) * attention.ratio
-        if reach < config.input_side:
-            raise ConfigError(
-                f"attention[{number}]: size {attention.size} × ratio {attention.ratio} covers {reach} pixels: "
-                f"expected at least input_size = {config.input_side}"
-            )
+def _attention_map(number: int, attention: AttentionMap, input_side: int) -> AttentionMap:
+    name = f"attention[{number}]"
+    size = _pair(f"{name}.size", attention.size)
+    ratio = require_integer(f"{name}.ratio", attention.ratio, 1, MAX_SIDE, ConfigError)
+    low, high = attention.longest
+    require_number(f"{name}.longest", low, 0, 1e6, ConfigError)
+    require_number(f"{name}.longest", high, low, 1e6, ConfigError)
+    if min(size) * ratio < input_side:
+        raise ConfigError(
+            f"{name}: size {size} × ratio {ratio} covers {min(size) * ratio} pixels: "
+            f"expected at least input_size = {input_side}"
+        )
+    return AttentionMap(size, ratio, attention.longest)

@@ -81,10 +81,11 @@ class Family(ABC):
 
     @abstractmethod
     def target_specs(self, config: SamplerConfig, categories: int) -> tuple[ArraySpec, ...]:
-        """Return the target arrays of a dense sample, in the order in which they are sent; all shapes fixed.
+        """Return the target arrays of a dense sample, in the order in which they are sent; all shapes are fixed.
 
-        A plane array of one plane per category, (C, height, width) float32, may set `ArraySpec.sparse`. A box must then
-        draw into the plane of its own category only, and in the same way into each.
+        An array of one plane per category, (C, height, width) float32, must set `ArraySpec.sparse`: the sparse layout
+        sends it as coordinates and values. A box draws into the plane of its own category only, in the same way for
+        each category. No other shape may depend on C.
 
         Args:
             config: A config of this family.

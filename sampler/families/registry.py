@@ -86,4 +86,15 @@ def _import_family(path: str) -> Family:
         raise ConfigError(f"family {path!r} cannot be imported: {error}; check the path and PYTHONPATH") from error
     if not isinstance(found, Family):
         raise ConfigError(f"family {path!r} is a {type(found).__name__}: expected an instance of a Family subclass")
+    _check_specs(path, found)
     return found
+
+
+def _check_specs(path: str, family: Family) -> None:
+    for config in family.presets:
+        for one, two in zip(family.target_specs(config, 1), family.target_specs(config, 2), strict=True):
+            if (one.sparse is None) != (one.shape == two.shape):
+                raise ConfigError(
+                    f"family {path!r}: array {one.name}: expected `sparse` to be set if and only if the array has one "
+                    "plane per category"
+                )
