@@ -1,14 +1,15 @@
-"""The client that a training node installs: batches of a sampling server as NumPy arrays or tensors.
+"""The client that a training node installs. It fetches batches from a sampling server as NumPy arrays or tensors.
 
-`loader` is what a training loop needs: batches ahead of it, from a process of their own. `SamplerClient` gives single
-batches and streams, `AsyncSamplerClient` is its twin for asyncio; `ClientError` is the base of all that they raise.
-Importing this package loads NumPy, msgpack, xxhash, httpx and stamina; PyTorch is loaded only by `Batch.torch`, for a
-loader with a device, and for PyTorch's datasets.
+Use `loader` in a training loop: it prefetches batches in a process of its own. `SamplerClient` fetches single batches
+and streams; `AsyncSamplerClient` does the same for asyncio. Every error is a `ClientError`.
+
+Importing this package loads NumPy, msgpack, xxhash, httpx and stamina. PyTorch is loaded only by `Batch.torch`, by a
+loader with a device and by datasets for PyTorch.
 """
 
 from client.async_client import AsyncSamplerClient
-from client.batches.batch import Batch, PackedBatch, TorchBatch, TrainingArrays
-from client.batches.compact import CompactBatch
+from client.batches.batch import Batch, TorchBatch, TrainingArrays
+from client.batches.packed import CompactBatch, PackedBatch
 from client.errors import (
     ClientError,
     DigestMismatchError,

@@ -1,4 +1,4 @@
-"""The client for asyncio: the same as `SamplerClient`, with only the I/O done otherwise."""
+"""The client for asyncio. It differs from `SamplerClient` in the I/O only."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
@@ -9,29 +9,32 @@ from typing import Self, TypeVar, overload
 import httpx
 import stamina
 
-from client.batches.batch import Batch, PackedBatch
-from client.errors import ClientError, ServerUnavailableError
-from client.protocol.requests import BatchRequest, Request, StreamRequest, batch_request, stream_request
-from client.protocol.responses import checked, translated
+from client.batches.batch import Batch
+from client.batches.packed import PackedBatch
+from client.errors import ClientError, ServerUnavailableError, checked_arguments
+from client.protocol.delivery import Delivery
+from client.protocol.exchange import Exchange, client_errors
+from client.protocol.requests import BatchRequest, Request, StreamRequest, batch_request
 from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
-from client.protocol.session import HEADERS, Body, Contact, Conversation, Delivery, Probe, SpecDocument
+from client.protocol.session import HEADERS, Session
 from sampler.arrays import Layout
+from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec
 
 ResultT = TypeVar("ResultT")
 
 
 class AsyncSamplerClient:
-    """Batches of a sampling server, for asyncio.
+    """Fetches batches from a sampling server, for asyncio.
 
         async with AsyncSamplerClient("http://cpu-host:8000") as client:
             batch = await client.batch(indices=[3, 17, 5], seed=7)
             async with aclosing(client.stream(seed=7, start=0, batch_size=48)) as batches:
                 async for batch in batches: ...
 
-    Arguments, results and errors are those of `SamplerClient`. Batches are rendered in a thread, so that the event
-    loop goes on. `contextlib.aclosing` releases a stream's connection at once when the loop is left early; without
-    it the event loop does so a little later.
+    Arguments, results and errors are those of `SamplerClient`. Batches are rendered in a thread, so that they do not
+    block the event loop. `contextlib.aclosing` releases a stream's connection as soon as the block is left; without it
+    the event loop does so a little later.
     """
 
     def __init__(
@@ -44,38 +47,36 @@ class AsyncSamplerClient:
         max_wait: float = MAX_WAIT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Connect to nothing yet. Raises `RequestRefusedError` for a setting out of range."""
-        with checked():
-            self._contact = Contact(base_url, layout)
+        """Make a client: see `SamplerClient`. transport: replaces httpx's own."""
+        with checked_arguments():
+            self._session = Session(base_url, layout)
             self._retries = RetrySettings(attempts, max_wait)
             self._http = httpx.AsyncClient(timeout=timeouts(timeout), headers=HEADERS, transport=transport)
         self._caller = self._retries.caller(stamina.AsyncRetryingCaller)
 
     async def __aenter__(self) -> Self:
-        """The client, to be closed at the end of the block."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close all connections."""
         await self.close()
 
     async def close(self) -> None:
-        """Close all connections. A stream that is still open ends with an error at its next batch."""
+        """Close all connections. An open stream raises an error at its next batch."""
         await self._http.aclose()
 
     async def spec(self) -> ServiceSpec:
-        """Return dataset, config, digest and limits of the server, as they were at first contact."""
-        known = self._contact.spec
+        """Return dataset, config, digest and limits of the server as of the first contact."""
+        known = self._session.spec
         return await self._retry(self._fetch_spec) if known is None else known
 
     async def ready(self) -> bool:
-        """Return whether the server takes requests now. One attempt; False where it cannot be reached."""
-        probe = Probe(self._contact.base_url)
+        """Return whether the server accepts requests now; False if it cannot be reached. Makes one attempt."""
+        exchange = self._session.ready_exchange()
         try:
-            with translated(probe.place):
-                async with aclosing(await _open(self._http, probe)):
+            with client_errors(exchange):
+                async with aclosing(await _open(self._http, exchange)):
                     return True
         except ServerUnavailableError:
             return False
@@ -118,10 +119,10 @@ class AsyncSamplerClient:
         layout: Layout | None = None,
     ) -> Batch:
         """Return one batch, by index or by seed: see `SamplerClient.batch`."""
-        with checked():
+        with checked_arguments():
             request = batch_request(
                 indices, seed=seed, epoch=epoch, step=step, batch_size=batch_size, rank=rank, world_size=world_size,
-                augment=augment, layout=layout or self._contact.layout,
+                augment=augment, layout=layout or self._session.layout,
             )  # fmt: skip
         return await asyncio.to_thread((await self.packed_batch(request)).render)
 
@@ -138,15 +139,15 @@ class AsyncSamplerClient:
         layout: Layout | None = None,
     ) -> AsyncGenerator[Batch]:
         """Return an iterator over a rank's batches of the steps start … stop−1: see `SamplerClient.stream`."""
-        with checked():
-            request = stream_request(
-                seed=seed, start=start, stop=stop, batch_size=batch_size, rank=rank, world_size=world_size,
-                augment=augment, layout=layout or self._contact.layout,
+        with checked_arguments():
+            request = StreamRequest(
+                seed=seed, start=start, stop=stop, shard=Shard(batch_size, rank, world_size), augment=augment,
+                layout=layout or self._session.layout,
             )  # fmt: skip
         return self._rendered(request)
 
     async def packed_batch(self, request: BatchRequest) -> PackedBatch:
-        """Return one batch, received and checked but not rendered: for rendering elsewhere."""
+        """Return one batch, received and checked but not rendered."""
         [packed] = [packed async for packed in self._deliver(request)]
         return packed
 
@@ -160,7 +161,7 @@ class AsyncSamplerClient:
                 yield await asyncio.to_thread(packed.render)
 
     async def _deliver(self, request: Request) -> AsyncGenerator[PackedBatch]:
-        link = _Link(self._http, Delivery(request, await self.spec(), self._contact.base_url, self._contact.memory))
+        link = _Link(self._http, self._session.deliver(request, await self.spec()))
         try:
             while (packed := await self._retry(link.next)) is not None:
                 yield packed
@@ -168,51 +169,50 @@ class AsyncSamplerClient:
             await link.close()
 
     async def _fetch_spec(self) -> ServiceSpec:
-        document = SpecDocument(self._contact.base_url)
-        with translated(document.place):
-            async with aclosing(await _open(self._http, document)) as response:
-                return self._contact.pin(document.parse((await _read(response, document)).whole()))
+        exchange = self._session.spec_exchange()
+        with client_errors(exchange):
+            async with aclosing(await _open(self._http, exchange)) as response:
+                return self._session.pin(await _read(response, exchange), exchange)
 
     async def _retry(self, operation: Callable[[], Awaitable[ResultT]]) -> ResultT:
         return await self._caller(self._retries.hook(), operation)
 
 
 class _Link:
-    """The answer that a delivery is read from; opened when needed, and again after a break."""
+    """The response that a delivery reads from; opened when needed, and again after a break."""
 
     def __init__(self, http: httpx.AsyncClient, delivery: Delivery) -> None:
         self._http = http
         self._delivery = delivery
         self._response: httpx.Response | None = None
-        self._chunks: AsyncIterator[bytes] | None = None
+        self._chunks: AsyncIterator[bytes]
 
     async def next(self) -> PackedBatch | None:
-        """Make one attempt at the next batch. None: all were handed over."""
-        try:
-            with translated(self._delivery.place):
-                return await self._advance()
-        except ClientError as error:
-            await self.close()
-            if self._delivery.settled(error):
+        """Make one attempt at the next batch. None: every batch was taken."""
+        if self._response is None:
+            if self._delivery.done:
                 return None
-            raise
-        except BaseException:
+            self._delivery.start()
+        try:
+            with client_errors(self._delivery.exchange):
+                return await self._advance()
+        except BaseException as error:
             await self.close()
+            if isinstance(error, ClientError) and self._delivery.settled(error):
+                return None
             raise
 
     async def _advance(self) -> PackedBatch | None:
+        if self._response is None:
+            self._response = await _open(self._http, self._delivery.exchange)
+            self._chunks = self._response.aiter_bytes()
         while (packed := self._delivery.take()) is None:
-            if self._response is None or self._chunks is None:
-                if self._delivery.done:
-                    return None
-                self._response = await _open(self._http, self._delivery)
-                self._chunks = self._response.aiter_bytes()
             chunk = await anext(self._chunks, None)
             if chunk is None:
                 await self.close()
                 self._delivery.end()
-            else:
-                self._delivery.feed(chunk)
+                return None
+            self._delivery.feed(chunk)
         return packed
 
     async def close(self) -> None:
@@ -222,25 +222,23 @@ class _Link:
             await response.aclose()
 
 
-async def _open(http: httpx.AsyncClient, conversation: Conversation) -> httpx.Response:
+async def _open(http: httpx.AsyncClient, exchange: Exchange) -> httpx.Response:
     if http.is_closed:
-        raise ClientError("the client is closed: expected one that is open")
-    outgoing = conversation.outgoing()
-    request = http.build_request(outgoing.method, outgoing.url, json=outgoing.body)
+        raise ClientError("the client is closed: make a new one")
+    request = http.build_request(exchange.method, exchange.url, json=exchange.body)
     response = await http.send(request, stream=True)
     try:
-        conversation.place.answered(response.headers)
-        if response.status_code != 200:
-            raise (await _read(response, conversation)).refusal(response.status_code, response.headers)
-        conversation.begin(response.headers)
+        if not exchange.begin(response.status_code, response.headers):
+            raise exchange.refusal(response.status_code, response.headers, await _read(response, exchange))
     except BaseException:
         await response.aclose()
         raise
     return response
 
 
-async def _read(response: httpx.Response, conversation: Conversation) -> Body:
-    body = Body(conversation.place)
+async def _read(response: httpx.Response, exchange: Exchange) -> bytes:
+    document = bytearray()
     async for chunk in response.aiter_bytes():
-        body.add(chunk)
-    return body
+        document += chunk
+        exchange.limit_document(len(document))
+    return bytes(document)

@@ -1,75 +1,81 @@
-"""Everything the client can raise, as one tree: catch `ClientError` to catch it all.
+"""All errors of the client. Catch `ClientError` to catch every one of them.
 
     ClientError
-    ├── ServerUnavailableError   no answer within all attempts, or "come back later" (503) each time
-    ├── RequestRefusedError      a value of the request is wrong, found here or by the server (4xx)
+    ├── ServerUnavailableError   no response within all attempts, or "come back later" (503) each time
+    ├── RequestRefusedError      a value of the request is invalid, found here or by the server (4xx)
     ├── DigestMismatchError      the server's samples are not those of the first contact (412)
-    ├── SampleError              the server could not make a sample: a missing image, for example
+    ├── SampleError              the server could not make a sample, for example because an image is missing
     ├── ServerError              the server has a fault (500)
-    ├── ProtocolError            the bytes that came are not what the protocol allows
-    │   └── TransferError        they ended too early, within all attempts
+    ├── ProtocolError            the received bytes break the protocol
+    │   └── TransferError        the response ended too early, within all attempts
     └── MissingExtraError        an optional package is not installed
 
-Every error takes one message, so that it survives pickling between processes; what else is known is in attributes.
+Every error is made from one message, so that it survives pickling; all else is in attributes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from sampler.errors import InvalidRequestError
 from sampler.errors import ProtocolError as WireProtocolError
 
 Problem = Mapping[str, Any]
-"""A problem document (RFC 9457) as the server sent it: type, title, status, detail and further members."""
+"""A problem document (RFC 9457) as the server sent it: type, title, status, detail and more."""
 
 
 class ClientError(Exception):
     """Base of all errors of this package.
 
-    `request_id` is the server's X-Request-Id of the answer in question, where there was one; it finds the request
-    in the server's log. `attempts` is how often the client tried (0: it never came to that).
+    Attributes:
+        request_id: the server's X-Request-Id of the response, if there was one; it finds the request in the server's
+            log.
+        attempts: how often the client tried; 0 if it did not get that far.
     """
 
     def __init__(self, message: str, *, request_id: str | None = None) -> None:
-        """Take a message of one line."""
         super().__init__(message)
         self.request_id = request_id
         self.attempts = 0
 
     def __str__(self) -> str:
-        """The message, with the request id and the number of attempts where they say something."""
+        """The message, with the request id and the number of attempts if there was more than one."""
         parts = [f"request id {self.request_id}"] if self.request_id else []
         parts += [f"{self.attempts} attempts"] if self.attempts > 1 else []
         return f"{self.args[0]} ({', '.join(parts)})" if parts else str(self.args[0])
 
 
 class ServerUnavailableError(ClientError):
-    """The server could not be reached or had no time, and the attempts are used up.
+    """The server could not be reached or was too busy, and no attempts are left.
 
-    `retry_after` is the wait in seconds that the server asked for at last, if it did. `__cause__` is the last
-    error of the transport, if there was one.
+    Attributes:
+        retry_after: the wait in seconds that the server asked for last, if it did.
+        __cause__: the last error of the transport, if there was one.
     """
 
     def __init__(self, message: str, *, request_id: str | None = None, retry_after: float | None = None) -> None:
-        """Take a message of one line."""
         super().__init__(message, request_id=request_id)
         self.retry_after = retry_after
 
 
 class ProblemError(ClientError):
-    """An error that comes with a problem document: `problem` (empty where the answer had none)."""
+    """An error with a problem document.
+
+    Attributes:
+        problem: the document; empty if the response had none.
+    """
 
     def __init__(self, message: str, *, request_id: str | None = None, problem: Problem | None = None) -> None:
-        """Take a message of one line and the document."""
         super().__init__(message, request_id=request_id)
         self.problem = dict(problem or {})
 
 
 class RequestRefusedError(ProblemError):
-    """The request cannot be answered as it stands. `errors` has a row of field, value and expected for each cause."""
+    """A value of the request is invalid."""
 
     @property
     def errors(self) -> list[dict[str, Any]]:
-        """The values that are wrong: [{"field": …, "value": …, "expected": …}, …]; empty for other refusals."""
+        """The invalid values: [{"field": …, "value": …, "expected": …}, …]; empty if the server does not name them."""
         rows = self.problem.get("errors")
         return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
@@ -77,7 +83,9 @@ class RequestRefusedError(ProblemError):
 class DigestMismatchError(ProblemError):
     """The server makes other samples than at first contact: dataset, config or sampler version changed.
 
-    `expected` is the digest the client holds on to, `actual` the one that the server has now.
+    Attributes:
+        expected: the digest of the first contact.
+        actual: the digest that the server has now.
     """
 
     def __init__(
@@ -89,16 +97,16 @@ class DigestMismatchError(ProblemError):
         expected: str = "",
         actual: str = "",
     ) -> None:
-        """Take a message of one line and both digests."""
         super().__init__(message, request_id=request_id, problem=problem)
         self.expected = expected
         self.actual = actual
 
 
 class SampleError(ProblemError):
-    """The server could not make a sample. No part of its batch is handed over; other batches are not affected.
+    """The server could not make a sample. No part of its batch is returned; other batches are not affected.
 
-    `step` is the step of the batch, or None where it was asked for by index.
+    Attributes:
+        step: the step of the batch; None for a batch by index.
     """
 
     def __init__(
@@ -109,34 +117,48 @@ class SampleError(ProblemError):
         problem: Problem | None = None,
         step: int | None = None,
     ) -> None:
-        """Take a message of one line, the document and the step."""
         super().__init__(message, request_id=request_id, problem=problem)
         self.step = step
 
     @property
     def index(self) -> int | None:
-        """Dataset index of the sample, where the server names it."""
+        """Dataset index of the sample, if the server names it."""
         index = self.problem.get("index")
         return index if isinstance(index, int) else None
 
     @property
     def file(self) -> str | None:
-        """The image file, where the server names it."""
+        """The image file, if the server names it."""
         file = self.problem.get("file")
         return file if isinstance(file, str) else None
 
 
 class ServerError(ProblemError):
-    """The server has a fault that another attempt would meet again."""
+    """The server has a fault. Another attempt would meet it again."""
 
 
 class ProtocolError(ClientError, WireProtocolError):
-    """The bytes that came are not what the protocol allows. Nothing half-built is ever returned."""
+    """The received bytes break the protocol. An incomplete batch is never returned."""
 
 
 class TransferError(ProtocolError):
-    """The answer ended before it was whole, and the attempts are used up."""
+    """The response ended before it was complete, and no attempts are left."""
 
 
 class MissingExtraError(ClientError, ImportError):
-    """An optional package is missing; the message says how to install it."""
+    """An optional package is not installed; the message says how to install it."""
+
+
+def refused(error: InvalidRequestError) -> RequestRefusedError:
+    """Return the error for a value found invalid on this side, with the row that the server would have sent."""
+    row = {"field": error.field, "value": error.value, "expected": error.expected}
+    return RequestRefusedError(str(error), problem={"status": 422, "detail": str(error), "errors": [row]})
+
+
+@contextmanager
+def checked_arguments() -> Iterator[None]:
+    """Raise `InvalidRequestError` as `RequestRefusedError`."""
+    try:
+        yield
+    except InvalidRequestError as error:
+        raise refused(error) from error

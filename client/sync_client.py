@@ -8,36 +8,34 @@ from typing import Self, TypeVar, overload
 import httpx
 import stamina
 
-from client.batches.batch import Batch, PackedBatch
-from client.errors import ClientError, ServerUnavailableError
-from client.protocol.requests import BatchRequest, Request, StreamRequest, batch_request, stream_request
-from client.protocol.responses import checked, translated
+from client.batches.batch import Batch
+from client.batches.packed import PackedBatch
+from client.errors import ClientError, ServerUnavailableError, checked_arguments
+from client.protocol.delivery import Delivery
+from client.protocol.exchange import Exchange, client_errors
+from client.protocol.requests import BatchRequest, Request, StreamRequest, batch_request
 from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
-from client.protocol.session import HEADERS, Body, Contact, Conversation, Delivery, Probe, SpecDocument
+from client.protocol.session import HEADERS, Session
 from client.transport import receiver, transport_for
 from sampler.arrays import Layout
+from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec
 
 ResultT = TypeVar("ResultT")
 
 
 class SamplerClient:
-    """Batches of a sampling server.
+    """Fetches batches from a sampling server.
 
         with SamplerClient("http://cpu-host:8000") as client:
             batch = client.batch(indices=[3, 17, 5], seed=7)
             batch = client.batch(seed=7, step=12, batch_size=48)
             for batch in client.stream(seed=7, start=0, batch_size=48, rank=0, world_size=4): ...
 
-    base_url: of the server, with a path where a proxy puts it under one. layout: how batches travel, "compact",
-    "sparse" or "dense"; the arrays are the same to the last bit. timeout: seconds to connect, between two pieces of
-    an answer, and for sending, or `httpx.Timeout` for each alone. attempts: how often an operation is tried in all.
-    max_wait: the longest wait in seconds between two attempts. transport: in place of the client's own, which
-    receives arrays where they are to stay (httpx's own where a proxy applies to the URL).
+    The first contact pins the server's digest. Everything that comes later has the same dataset, config and sampler
+    version, or `DigestMismatchError` is raised. Every error is a `ClientError`.
 
-    The first contact pins the server's digest: whatever comes later is of the same dataset, config and sampler
-    version, or raises `DigestMismatchError`. Every error is a `ClientError`. One client may be used by several
-    threads; each stream by one at a time. After a fork, make a new client.
+    Several threads may share a client; a stream belongs to one thread at a time. After a fork, make a new client.
     """
 
     def __init__(
@@ -50,37 +48,48 @@ class SamplerClient:
         max_wait: float = MAX_WAIT,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """Connect to nothing yet. Raises `RequestRefusedError` for a setting out of range."""
-        with checked():
-            self._contact = Contact(base_url, layout)
+        """Make a client. It connects when it is first used.
+
+        Args:
+            base_url: of the server, with a path if a proxy serves it under one.
+            layout: how batches travel: "compact", "sparse" or "dense". The arrays are the same to the last bit.
+            timeout: seconds to connect, between two pieces of a response, and to send; or `httpx.Timeout`.
+            attempts: how often an operation is tried in all.
+            max_wait: the longest wait between two attempts, in seconds.
+            transport: replaces the default transport, which receives arrays directly into the memory of the batch
+                (or httpx's transport, if a proxy applies to the URL).
+
+        Raises:
+            RequestRefusedError: a value is out of range.
+        """
+        with checked_arguments():
+            self._session = Session(base_url, layout)
             self._retries = RetrySettings(attempts, max_wait)
-            chosen = transport_for(self._contact.base_url) if transport is None else transport
+            chosen = transport_for(self._session.base_url) if transport is None else transport
             self._http = httpx.Client(timeout=timeouts(timeout), headers=HEADERS, transport=chosen)
         self._caller = self._retries.caller(stamina.RetryingCaller)
 
     def __enter__(self) -> Self:
-        """The client, to be closed at the end of the block."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close all connections."""
         self.close()
 
     def close(self) -> None:
-        """Close all connections. A stream that is still open ends with an error at its next batch."""
+        """Close all connections. An open stream raises an error at its next batch."""
         self._http.close()
 
     def spec(self) -> ServiceSpec:
-        """Return dataset, config, digest and limits of the server, as they were at first contact."""
-        return self._contact.spec or self._retry(self._fetch_spec)
+        """Return dataset, config, digest and limits of the server as of the first contact."""
+        return self._session.spec or self._retry(self._fetch_spec)
 
     def ready(self) -> bool:
-        """Return whether the server takes requests now. One attempt; False where it cannot be reached."""
-        probe = Probe(self._contact.base_url)
+        """Return whether the server accepts requests now; False if it cannot be reached. Makes one attempt."""
+        exchange = self._session.ready_exchange()
         try:
-            with translated(probe.place), closing(_open(self._http, probe)):
+            with client_errors(exchange), closing(_open(self._http, exchange)):
                 return True
         except ServerUnavailableError:
             return False
@@ -122,16 +131,26 @@ class SamplerClient:
         augment: bool = True,
         layout: Layout | None = None,
     ) -> Batch:
-        """Return one batch: by index, the samples (seed, epoch, index); or by seed, a rank's part of a step.
+        """Return one batch: by index (`indices`), or by seed (`step` and `batch_size`).
 
-        indices: 1 or more of 0 … N−1. seed: 0 … 2⁶⁴−1. epoch: 0 … 2⁶³−1. step: 0 and up. batch_size: B of all
-        ranks together; rank 0 … world_size−1 takes the places [⌊rank·B/world_size⌋, ⌊(rank+1)·B/world_size⌋) of the
-        step. augment: False for the fixed recipe, without random decisions. layout: in place of the client's own.
+        Args:
+            indices: 1 or more dataset indices, 0 … N−1.
+            seed: 0 … 2⁶⁴−1.
+            epoch: 0 … 2⁶³−1, of a batch by index.
+            step: 0 … 2⁶².
+            batch_size: B, of all ranks together.
+            rank: 0 … world_size−1. A rank takes the places ⌊rank·B/world_size⌋ … ⌊(rank+1)·B/world_size⌋−1 of a step.
+            world_size: 1 … B.
+            augment: False for the fixed recipe, without random decisions.
+            layout: replaces the client's layout.
+
+        Raises:
+            ClientError: see `client.errors`.
         """
-        with checked():
+        with checked_arguments():
             request = batch_request(
                 indices, seed=seed, epoch=epoch, step=step, batch_size=batch_size, rank=rank, world_size=world_size,
-                augment=augment, layout=layout or self._contact.layout,
+                augment=augment, layout=layout or self._session.layout,
             )  # fmt: skip
         return self.packed_batch(request).render()
 
@@ -147,24 +166,37 @@ class SamplerClient:
         augment: bool = True,
         layout: Layout | None = None,
     ) -> Generator[Batch]:
-        """Return an iterator over a rank's batches of the steps start … stop−1; without `stop` it is endless.
+        """Return an iterator over a rank's batches of the steps start … stop−1.
 
-        The values mean what they mean for `batch`. Where the connection breaks, the iterator carries on with the
-        next step not yet handed over. Leaving the loop, or closing the iterator, releases the connection.
+        If the connection breaks, the iterator resumes at the next step. Leaving the loop or closing the iterator
+        releases the connection.
+
+        Args:
+            seed: 0 … 2⁶⁴−1.
+            start: the first step, 0 … 2⁶².
+            stop: the step to stop before; None for an endless stream.
+            batch_size: B, of all ranks together.
+            rank: see `batch`.
+            world_size: 1 … B.
+            augment: False for the fixed recipe, without random decisions.
+            layout: replaces the client's layout.
+
+        Raises:
+            ClientError: see `client.errors`. After an error, the iterator has ended.
         """
-        with checked():
-            request = stream_request(
-                seed=seed, start=start, stop=stop, batch_size=batch_size, rank=rank, world_size=world_size,
-                augment=augment, layout=layout or self._contact.layout,
+        with checked_arguments():
+            request = StreamRequest(
+                seed=seed, start=start, stop=stop, shard=Shard(batch_size, rank, world_size), augment=augment,
+                layout=layout or self._session.layout,
             )  # fmt: skip
         return self._rendered(request)
 
     def packed_batch(self, request: BatchRequest) -> PackedBatch:
-        """Return one batch, received and checked but not rendered: for rendering elsewhere."""
+        """Return one batch, received and checked but not rendered."""
         link = self._link(request)
         try:
             packed = self._retry(link.next)
-            assert packed is not None, "a request for a batch without one"
+            assert packed is not None, "a request for one batch gives one batch"
             link.finish()
         finally:
             link.close()
@@ -172,14 +204,6 @@ class SamplerClient:
 
     def packed_stream(self, request: StreamRequest) -> Generator[PackedBatch]:
         """Return an iterator over batches that are received and checked but not rendered."""
-        return self._deliver(request)
-
-    def _rendered(self, request: StreamRequest) -> Generator[Batch]:
-        with closing(self._deliver(request)) as batches:
-            for packed in batches:
-                yield packed.render()
-
-    def _deliver(self, request: Request) -> Generator[PackedBatch]:
         link = self._link(request)
         try:
             while (packed := self._retry(link.next)) is not None:
@@ -187,60 +211,64 @@ class SamplerClient:
         finally:
             link.close()
 
+    def _rendered(self, request: StreamRequest) -> Generator[Batch]:
+        with closing(self.packed_stream(request)) as batches:
+            for packed in batches:
+                yield packed.render()
+
     def _link(self, request: Request) -> "_Link":
-        return _Link(self._http, Delivery(request, self.spec(), self._contact.base_url, self._contact.memory))
+        return _Link(self._http, self._session.deliver(request, self.spec()))
 
     def _fetch_spec(self) -> ServiceSpec:
-        document = SpecDocument(self._contact.base_url)
-        with translated(document.place), closing(_open(self._http, document)) as response:
-            return self._contact.pin(document.parse(_read(response, document).whole()))
+        exchange = self._session.spec_exchange()
+        with client_errors(exchange), closing(_open(self._http, exchange)) as response:
+            return self._session.pin(_read(response, exchange), exchange)
 
     def _retry(self, operation: Callable[[], ResultT]) -> ResultT:
         return self._caller(self._retries.hook(), operation)
 
 
 class _Link:
-    """The answer that a delivery is read from; opened when needed, and again after a break."""
+    """The response that a delivery reads from; opened when needed, and again after a break."""
 
     def __init__(self, http: httpx.Client, delivery: Delivery) -> None:
         self._http = http
         self._delivery = delivery
         self._response: httpx.Response | None = None
-        self._receive: Callable[[memoryview], int] | None = None
+        self._receive: Callable[[memoryview], int]
 
     def next(self) -> PackedBatch | None:
-        """Make one attempt at the next batch. None: all were handed over."""
-        try:
-            with translated(self._delivery.place):
-                return self._advance()
-        except ClientError as error:
-            self.close()
-            if self._delivery.settled(error):
+        """Make one attempt at the next batch. None: every batch was taken."""
+        if self._response is None:
+            if self._delivery.done:
                 return None
-            raise
-        except BaseException:
+            self._delivery.start()
+        try:
+            with client_errors(self._delivery.exchange):
+                return self._advance()
+        except BaseException as error:
             self.close()
+            if isinstance(error, ClientError) and self._delivery.settled(error):
+                return None
             raise
 
     def _advance(self) -> PackedBatch | None:
+        if self._response is None:
+            self._response = _open(self._http, self._delivery.exchange)
+            self._receive = receiver(self._response)
         while (packed := self._delivery.take()) is None:
-            if self._response is None or self._receive is None:
-                if self._delivery.done:
-                    return None
-                self._response = _open(self._http, self._delivery)
-                self._receive = receiver(self._response)
             count = self._receive(self._delivery.buffer())
-            if count:
-                self._delivery.advance(count)
-            else:
+            if not count:
                 self.close()
                 self._delivery.end()
+                return None
+            self._delivery.advance(count)
         return packed
 
     def finish(self) -> None:
-        """Read what follows the last batch, which should be nothing: the connection can then be used again."""
+        """Read the end of the response after its last batch, so that the connection can be reused."""
         if self._response is not None:
-            self.next()  # not worth another attempt: where an answer breaks after its last batch, nothing is missing
+            self.next()  # not retried: if the response breaks here, nothing is missing
 
     def close(self) -> None:
         """Release the connection."""
@@ -249,24 +277,22 @@ class _Link:
             response.close()
 
 
-def _open(http: httpx.Client, conversation: Conversation) -> httpx.Response:
+def _open(http: httpx.Client, exchange: Exchange) -> httpx.Response:
     if http.is_closed:
-        raise ClientError("the client is closed: expected one that is open")
-    outgoing = conversation.outgoing()
-    response = http.send(http.build_request(outgoing.method, outgoing.url, json=outgoing.body), stream=True)
+        raise ClientError("the client is closed: make a new one")
+    response = http.send(http.build_request(exchange.method, exchange.url, json=exchange.body), stream=True)
     try:
-        conversation.place.answered(response.headers)
-        if response.status_code != 200:
-            raise _read(response, conversation).refusal(response.status_code, response.headers)
-        conversation.begin(response.headers)
+        if not exchange.begin(response.status_code, response.headers):
+            raise exchange.refusal(response.status_code, response.headers, _read(response, exchange))
     except BaseException:
         response.close()
         raise
     return response
 
 
-def _read(response: httpx.Response, conversation: Conversation) -> Body:
-    body = Body(conversation.place)
+def _read(response: httpx.Response, exchange: Exchange) -> bytes:
+    document = bytearray()
     for chunk in response.iter_bytes():
-        body.add(chunk)
-    return body
+        document += chunk
+        exchange.limit_document(len(document))
+    return bytes(document)

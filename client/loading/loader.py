@@ -3,9 +3,9 @@
 from typing import Any, overload
 
 from client.batches.batch import Batch, TorchBatch
+from client.errors import checked_arguments
 from client.loading.settings import LoaderSettings, asked
 from client.loading.trainer.batch_loader import Loader
-from client.protocol.responses import checked
 from sampler.arrays import Layout
 
 AHEAD = 2
@@ -92,7 +92,7 @@ def loader(
     Nothing is started yet, see `Loader`. Raises `RequestRefusedError` for a value out of range or a device that
     torch does not find here, `MissingExtraError` for a device where torch is not installed.
     """
-    with checked():
+    with checked_arguments():
         request = asked(
             seed=seed, batch_size=batch_size, rank=rank, world_size=world_size, start=start, stop=stop,
             augment=augment, layout=layout, render_elsewhere=device is not None,

@@ -6,7 +6,7 @@ from typing import Any
 
 from client.errors import DigestMismatchError
 from client.protocol.requests import StreamRequest
-from client.protocol.retries import MOST_ATTEMPTS
+from client.protocol.retries import MAX_ATTEMPTS
 from client.sync_client import SamplerClient
 from sampler.arrays import Layout
 from sampler.checks import require_integer
@@ -41,7 +41,7 @@ class LoaderSettings:
         """Raise `InvalidRequestError` that names the field, its value and its range."""
         object.__setattr__(self, "ahead", require_integer("ahead", self.ahead, 1, MOST_AHEAD))
         if self.attempts is not None:  # a plain integer, for it is sent to a process
-            object.__setattr__(self, "attempts", require_integer("attempts", self.attempts, 1, MOST_ATTEMPTS))
+            object.__setattr__(self, "attempts", require_integer("attempts", self.attempts, 1, MAX_ATTEMPTS))
         if self.timeout is not None and not isinstance(self.timeout, int | float):
             raise InvalidRequestError("timeout", self.timeout, "seconds, as a number that can be sent to a process")
         if self.log_every is not None and not self.log_every > 0:

@@ -1,8 +1,8 @@
-"""What an answer means: statuses and problem documents as errors, and every foreign error as one of ours."""
+"""One HTTP exchange: the request, what is known of its response, and every failure as a `ClientError`."""
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -18,61 +18,144 @@ from client.errors import (
     ServerError,
     ServerUnavailableError,
     TransferError,
+    refused,
 )
 from sampler.errors import InvalidRequestError, SamplerError
 from sampler.wire.reader import RemoteError
 
-COME_BACK = (408, 429, 502, 503, 504)
-"""Statuses that say "not now", by the server or by a proxy before it."""
+TRY_LATER = (408, 429, 502, 503, 504)
+"""Statuses that say "not now", sent by the server or by a proxy in front of it."""
+
+MAX_DOCUMENT_BYTES = 16 << 20
+"""Largest accepted document (a spec or a problem document)."""
 
 
-class Place:
-    """Where an answer comes from, for messages: method and URL, and what is known of the answer so far."""
+class Exchange:
+    """A request and its response. Each attempt makes a new one."""
 
-    def __init__(self, name: str, digest: str = "") -> None:
-        """name: method and URL without the query. digest: the one that was asked for."""
-        self.name = name
-        self.digest = digest
-        self.step: int | None = None
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        *,
+        media_type: str | None = None,
+        body: dict[str, Any] | None = None,
+        digest: str = "",
+        step: int | None = None,
+    ) -> None:
+        """Describe a request that has not been sent yet.
+
+        Args:
+            method: GET or POST.
+            url: with the query.
+            media_type: that the response must have; None for any.
+            body: of a POST, sent as JSON.
+            digest: that the server is asked for.
+            step: of the next batch in the response; None if it has none. Kept up to date by the reader.
+        """
+        self.method = method
+        self.url = url
+        self.body = body
+        self.name = f"{method} {url.partition('?')[0]}"
+        self.step = step
         self.request_id: str | None = None
         self.in_body = False
+        self._media_type = media_type
+        self._digest = digest
 
-    def answered(self, headers: Mapping[str, str]) -> None:
-        """Take note of an answer's headers."""
+    def begin(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Take the head of the response. Returns False for a status other than 200: the body is then for `refusal`.
+
+        Raises:
+            ProtocolError: the body has another media type than expected, such as a proxy's login page.
+        """
         self.request_id = headers.get("x-request-id")
+        if status != 200:
+            return False
+        found = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if self._media_type is not None and found != self._media_type:
+            raise self.violation(f"content type {found or 'missing'}: expected {self._media_type}")
+        self.in_body = True
+        return True
 
-    def forget(self) -> None:
-        """A new attempt begins: nothing is known of its answer."""
-        self.request_id, self.in_body = None, False
+    def limit_document(self, size: int) -> None:
+        """Raise `ProtocolError` if a document of `size` bytes is too large."""
+        if size > MAX_DOCUMENT_BYTES:
+            raise self.violation(f"a document of more than {MAX_DOCUMENT_BYTES} bytes")
+
+    def violation(self, cause: str) -> ProtocolError:
+        """Return the error for a response that breaks the protocol."""
+        return ProtocolError(f"{self.name}: {cause}", request_id=self.request_id)
+
+    def digest_mismatch(self, expected: str, actual: str) -> DigestMismatchError:
+        """Return the error for a digest other than that of the first contact."""
+        message = f"{self.name}: digest {actual}: expected {expected}, as at first contact"
+        return DigestMismatchError(message, request_id=self.request_id, expected=expected, actual=actual)
+
+    def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ClientError:
+        """Return the error for a response with a status other than 200. headers: names in lower case."""
+        media_type, request_id = headers.get("content-type", ""), self.request_id
+        problem = _problem(media_type, body)
+        detail = problem.get("detail") or problem.get("title") or ("" if "html" in media_type else _excerpt(body))
+        message = f"{self.name}: status {status}" + (f": {detail}" if detail else "")
+        if status == 404:
+            message += ": expected the address of a sampling server, such as http://cpu-host:8000"
+        if status in TRY_LATER:
+            wait = retry_after(headers.get("retry-after"), time.time())
+            return ServerUnavailableError(message, request_id=request_id, retry_after=wait)
+        if status == 412:
+            expected, actual = problem.get("expected") or self._digest, problem.get("actual") or ""
+            return DigestMismatchError(
+                message, request_id=request_id, problem=problem, expected=str(expected), actual=str(actual)
+            )
+        if 400 <= status < 500:
+            return RequestRefusedError(message, request_id=request_id, problem=problem)
+        if status >= 500:
+            return ServerError(message, request_id=request_id, problem=problem)
+        return ProtocolError(f"{message}: expected 200", request_id=request_id)
 
 
-def refusal(status: int, headers: Mapping[str, str], body: bytes, place: Place) -> ClientError:
-    """Return the error that an answer other than 200 stands for. headers: names in lower case."""
-    kind = headers.get("content-type", "")
-    problem = _problem(kind, body)
-    said = problem.get("detail") or problem.get("title") or ("" if "html" in kind else _excerpt(body))
-    message = f"{place.name}: status {status}" + (f": {said}" if said else "")
-    if status == 404:
-        message += ": expected the address of a sampling server, such as http://cpu-host:8000"
-    if status in COME_BACK:
-        wait = retry_after(headers.get("retry-after"), time.time())
-        return ServerUnavailableError(message, request_id=place.request_id, retry_after=wait)
-    if status == 412:
-        return _mismatch(message, problem, place)
-    if 400 <= status < 500:
-        return RequestRefusedError(message, request_id=place.request_id, problem=problem)
-    if status >= 500:
-        return ServerError(message, request_id=place.request_id, problem=problem)
-    return ProtocolError(f"{message}: expected 200", request_id=place.request_id)
+@contextmanager
+def client_errors(exchange: Exchange) -> Iterator[None]:
+    """Raise errors of the transport and of `sampler` as `ClientError` that names the exchange."""
+    try:
+        yield
+    except ClientError:
+        raise
+    except InvalidRequestError as error:
+        raise refused(error) from error
+    except RemoteError as error:
+        raise _remote_error(error, exchange) from error
+    except SamplerError as error:
+        raise exchange.violation(str(error)) from error
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as error:
+        raise _transport_error(error, exchange) from error
 
 
-def _mismatch(message: str, problem: dict[str, Any], place: Place) -> DigestMismatchError:
-    expected, actual = str(problem.get("expected") or place.digest), str(problem.get("actual") or "")
-    return DigestMismatchError(message, request_id=place.request_id, problem=problem, expected=expected, actual=actual)
+def _remote_error(error: RemoteError, exchange: Exchange) -> ClientError:
+    message, request_id = f"{exchange.name}: {error}", exchange.request_id
+    if error.problem.get("status") in TRY_LATER:
+        return ServerUnavailableError(message, request_id=request_id)
+    return SampleError(message, request_id=request_id, problem=error.problem, step=exchange.step)
+
+
+def _transport_error(error: Exception, exchange: Exchange) -> ClientError:
+    cause, request_id = " ".join(str(error).split()) or "no reason given", exchange.request_id
+    message = f"{exchange.name}: {type(error).__name__}: {cause}"
+    if isinstance(error, httpx.ConnectError):
+        message += ": expected a server that runs at this host and port"
+    broken = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+    if broken and exchange.in_body:
+        return TransferError(f"{message}: expected a trailer", request_id=request_id)
+    if broken or isinstance(error, httpx.TimeoutException | httpx.ProxyError):
+        return ServerUnavailableError(message, request_id=request_id)
+    if isinstance(error, httpx.DecodingError):
+        return ProtocolError(message, request_id=request_id)
+    return ClientError(message, request_id=request_id)  # another attempt would not help
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """Return the seconds that a Retry-After header asks for, given as seconds or as a date; None if it says nothing.
+    """Return the seconds that a Retry-After header asks for, given as seconds or as a date; None if it is unusable.
 
     now: seconds since 1970.
     """
@@ -83,86 +166,16 @@ def retry_after(value: str | None, now: float) -> float | None:
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     except (ValueError, OverflowError):
-        return None  # the header is no more than a hint; without it the usual backoff applies
+        return None  # only a hint: without it, the usual backoff applies
 
 
-def require_type(headers: Mapping[str, str], expected: str, place: Place) -> None:
-    """Raise `ProtocolError` for a body that is not what was asked for, such as a proxy's login page."""
-    found = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if found != expected:
-        message = f"{place.name}: content type {found or 'missing'}: expected {expected}"
-        raise ProtocolError(message, request_id=place.request_id)
-
-
-def refused(error: InvalidRequestError) -> RequestRefusedError:
-    """Return the error for a value that this side found wrong, with the row the server would have sent."""
-    row = {"field": error.field, "value": error.value, "expected": error.expected}
-    return RequestRefusedError(str(error), problem={"status": 422, "detail": str(error), "errors": [row]})
-
-
-@contextmanager
-def checked() -> Iterator[None]:
-    """Raise what `sampler` finds wrong with a caller's values as `RequestRefusedError`."""
-    try:
-        yield
-    except InvalidRequestError as error:
-        raise refused(error) from error
-
-
-@contextmanager
-def translated(place: Place) -> Iterator[None]:
-    """Raise every error of the transport and of `sampler` as one of this package's, naming the place."""
-    try:
-        yield
-    except ClientError:
-        raise
-    except InvalidRequestError as error:
-        raise refused(error) from error
-    except RemoteError as error:
-        raise _remote(error, place) from error
-    except SamplerError as error:
-        raise ProtocolError(f"{place.name}: {error}", request_id=place.request_id) from error
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as error:
-        raise _transport(error, place) from error
-
-
-def _remote(error: RemoteError, place: Place) -> ClientError:
-    message = f"{place.name}: {error}"
-    if error.problem.get("status") in COME_BACK:
-        return ServerUnavailableError(message, request_id=place.request_id)
-    return SampleError(message, request_id=place.request_id, problem=error.problem, step=place.step)
-
-
-TRANSPORT: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Callable[..., ClientError]], ...] = (
-    (
-        (httpx.TimeoutException, httpx.ProxyError, httpx.NetworkError, httpx.RemoteProtocolError),
-        ServerUnavailableError,
-    ),
-    (httpx.DecodingError, ProtocolError),
-)
-"""What becomes of the transport's errors; any that is not here is a fault that no other attempt would mend."""
-
-
-def _transport(error: Exception, place: Place) -> ClientError:
-    said = " ".join(str(error).split()) or "no reason given"
-    message = f"{place.name}: {type(error).__name__}: {said}"
-    if isinstance(error, httpx.ConnectError):
-        message += ": expected a server that runs at this host and port"
-    if place.in_body and isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
-        return TransferError(f"{message}: expected a trailer", request_id=place.request_id)
-    for kinds, make in TRANSPORT:
-        if isinstance(error, kinds):
-            return make(message, request_id=place.request_id)
-    return ClientError(message, request_id=place.request_id)
-
-
-def _problem(content_type: str, body: bytes) -> dict[str, Any]:
-    if "json" not in content_type:
+def _problem(media_type: str, body: bytes) -> dict[str, Any]:
+    if "json" not in media_type:
         return {}
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        return {}  # an answer that is no document is told by its status and its first words
+        return {}  # the message then has the status and the beginning of the body
     return document if isinstance(document, dict) else {}
 
 

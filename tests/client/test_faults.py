@@ -29,7 +29,7 @@ from client import (
     ServerUnavailableError,
     TransferError,
 )
-from client.protocol.responses import retry_after
+from client.protocol.exchange import retry_after
 from client.protocol.retries import RetryHook
 from sampler.wire.messages import encode_error
 from tests.support.client_twins import Make, clients

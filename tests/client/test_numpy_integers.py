@@ -36,7 +36,7 @@ def test_a_loader_takes_them_and_its_state_is_of_plain_ones(small: ScriptedServe
 def test_a_batch_that_is_asked_for_by_post_takes_them() -> None:
     indices = np.arange(2100)
     request = IndexRequest.of(indices, seed=np.uint64((1 << 64) - 1), epoch=np.int64((1 << 63) - 1))
-    asked = request.outgoing("http://host:8000", "d1")
+    asked = request.exchange("http://host:8000", "d1")
     assert asked.method == "POST"
     body = json.loads(json.dumps(asked.body))
     assert (body["indices"], body["seed"], body["epoch"]) == (indices.tolist(), (1 << 64) - 1, (1 << 63) - 1)

@@ -7,12 +7,11 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
 from client.batches.batch import Batch, TorchBatch
-from client.errors import ClientError, MissingExtraError
+from client.errors import ClientError, MissingExtraError, checked_arguments
 from client.loading.settings import LOADED, LoaderSettings, require_digest, require_whole, resumed_step, state_of
 from client.loading.trainer.handover import Unloading, ViewUnloading
 from client.loading.trainer.statistics import LoaderStatistics, WaitingClock
 from client.loading.trainer.supervisor import SlotSource
-from client.protocol.responses import checked
 from sampler.wire.spec import ServiceSpec
 
 BatchT = TypeVar("BatchT", bound=Batch | TorchBatch)
@@ -56,7 +55,7 @@ class Loader(Generic[BatchT]):
         self._closed = False
         if device is not None:
             part = _torch_part("client.loading.trainer.device_handover")
-            with checked():
+            with checked_arguments():
                 part.require_device(device)
 
     def __repr__(self) -> str:
@@ -168,7 +167,7 @@ class Loader(Generic[BatchT]):
         Raises `RequestRefusedError` for a state of another seed or batch size, past `stop`, or of one worker of a
         DataLoader, and, here or at first contact with the server, `DigestMismatchError` for one of another digest.
         """
-        with checked():
+        with checked_arguments():
             require_whole(state)
             step = resumed_step(state, self._settings.request, strict=strict)
         digest = state["digest"] if strict else None

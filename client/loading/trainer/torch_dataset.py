@@ -15,12 +15,12 @@ from typing import Any
 
 from torch.utils.data import IterableDataset, get_worker_info
 
-from client.batches.batch import PackedBatch, TorchBatch
-from client.errors import RequestRefusedError
+from client.batches.batch import TorchBatch
+from client.batches.packed import PackedBatch
+from client.errors import RequestRefusedError, checked_arguments
 from client.loading.settings import LOADED, LoaderSettings, require_digest, resumed_step, state_of
 from client.loading.trainer.batch_loader import Loader
 from client.protocol.requests import StreamRequest
-from client.protocol.responses import checked
 from sampler.stream.shards import Shard
 
 
@@ -78,7 +78,7 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
 
         In the workers of a plain DataLoader, that is each of its iterations.
         """
-        with checked():
+        with checked_arguments():
             self._next_step = resumed_step(state, self._settings.request, strict=strict)
         self._digest = state["digest"] if strict else None
         self._part = (state["worker"], state["workers"]) if "workers" in state else None

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from client.batches.batch import PackedBatch
+from client.batches.packed import PackedBatch
 from client.errors import ClientError
 from client.loading.job import LoaderJob
 from client.loading.messages import (

@@ -93,7 +93,7 @@ def test_an_empty_stream_asks_for_nothing(make: Make) -> None:
 def test_a_long_list_of_indices_comes_by_post(
     server: ScriptedServer, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("client.protocol.requests.LONGEST_URL", 400)  # so that a short list is a long one
+    monkeypatch.setattr("client.protocol.requests.MAX_URL_LENGTH", 400)  # so that a short list is a long one
     count = len(server.asked_at("/v1/batches"))
     batch = make(server.url).batch([2] * 210, seed=1 << 63)
     assert len(batch) == 210

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client import ClientError, DigestMismatchError, ProtocolError, RequestRefusedError, SamplerClient, TransferError
+from client.protocol.delivery import Delivery
+from client.protocol.exchange import Exchange, client_errors
 from client.protocol.requests import IndexRequest, StreamRequest
-from client.protocol.responses import Place, translated
-from client.protocol.session import Delivery, SpecDocument
+from client.protocol.session import Session
 from sampler.errors import ProtocolError as WireProtocolError
 from sampler.errors import SamplerError
 from sampler.stream.keys import SampleKey
@@ -208,7 +209,7 @@ def test_a_body_of_another_type_is_a_protocol_error(server: ScriptedServer, make
 
 def test_a_second_batch_where_one_was_asked_for_is_a_protocol_error(server: ScriptedServer, make: Make) -> None:
     server.script("/v1/batches", lambda asked: Answer([*next(server.batches(asked))] * 2))
-    with pytest.raises(ProtocolError, match="after the last one asked for"):
+    with pytest.raises(ProtocolError, match="after the last one requested"):
         make(server.url).batch([3])
 
 
@@ -258,7 +259,7 @@ def test_a_spec_that_is_no_json_is_a_protocol_error(server: ScriptedServer, make
 def test_a_spec_without_end_is_a_protocol_error(server: ScriptedServer, make: Make) -> None:
     endless = Answer((b" " * (1 << 20) for _ in range(64)), headers={"Content-Type": "application/json"})
     server.script("/v1/spec", endless)
-    with pytest.raises(ProtocolError, match="expected fewer"):
+    with pytest.raises(ProtocolError, match="more than 16777216 bytes"):
         make(server.url).spec()
 
 
@@ -273,8 +274,8 @@ def honest_bytes(server: ScriptedServer) -> bytes:
 
 def received(delivery: Delivery, chunks: list[bytes]) -> list[tuple[int | None, tuple[SampleKey, ...]]]:
     got = []
-    with translated(delivery.place):
-        delivery.outgoing()
+    delivery.start()
+    with client_errors(delivery.exchange):
         for chunk in chunks:
             delivery.feed(chunk)
             while (packed := delivery.take()) is not None:
@@ -355,7 +356,7 @@ def test_what_sampler_raises_comes_out_as_a_client_error(server: ScriptedServer)
         error = kind.__new__(kind)
         error.args = ("a reason",)
         error.__dict__.update(field="f", value=1, expected="e", problem={}, attempts=1, request_id=None)
-        with pytest.raises(ClientError), translated(Place("GET x")):
+        with pytest.raises(ClientError), client_errors(Exchange("GET", "x")):
             raise error
 
 
@@ -377,9 +378,12 @@ def test_the_digest_of_first_contact_holds(server: ScriptedServer) -> None:
         server.script("/v1/spec", Answer([], headers={}))
         assert client.spec() is first
     server.forget()
-    document = SpecDocument(server.url)
-    other = replace(server.spec, digest="d2")
-    assert document.parse(json.dumps(other.as_dict()).encode()).digest == "d2"
+    session = Session(server.url, "compact")
+    document = json.dumps(server.spec.as_dict()).encode()
+    assert session.pin(document, session.spec_exchange()) == session.pin(document, session.spec_exchange())
+    other = json.dumps(replace(server.spec, digest="d2").as_dict()).encode()
+    with pytest.raises(DigestMismatchError, match="digest d2: expected d1, as at first contact"):
+        session.pin(other, session.spec_exchange())
 
 
 def test_a_trailer_alone_is_a_protocol_error(server: ScriptedServer) -> None:

@@ -1,0 +1,48 @@
+"""Keys computed for several steps or epochs at once are those of each step or epoch."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sampler.errors import InvalidRequestError
+from sampler.stream.epoch_order import epoch_order, epoch_orders
+from sampler.stream.shards import Shard, keys_of_steps, last_step, step_keys
+
+SIZES = st.one_of(st.integers(1, 300), st.integers(1, 1 << 62))
+SEEDS = st.integers(0, (1 << 64) - 1)
+
+
+@st.composite
+def shards(draw: st.DrawFn) -> Shard:
+    batch_size = draw(st.integers(1, 70))
+    world_size = draw(st.integers(1, batch_size))
+    return Shard(batch_size, draw(st.integers(0, world_size - 1)), world_size)
+
+
+@settings(max_examples=60, deadline=None)
+@given(size=SIZES, seed=SEEDS, first=st.integers(0, 1 << 50), count=st.integers(1, 9), shard=shards())
+def test_the_keys_of_steps_at_once_are_those_of_each(
+    size: int, seed: int, first: int, count: int, shard: Shard
+) -> None:
+    found = keys_of_steps(size, seed, first, count, shard)
+    assert found == [step_keys(size, seed, step, shard) for step in range(first, first + count)]
+
+
+def test_the_keys_of_steps_are_refused_past_the_last() -> None:
+    for shard in (Shard(1), Shard(7), Shard(1 << 40, 3, 1 << 40)):
+        last = last_step(shard)
+        assert [len(keys) for keys in keys_of_steps(5, 0, last - 3, 4, shard)] == [shard.count] * 4
+        with pytest.raises(InvalidRequestError, match="step = "):
+            keys_of_steps(5, 0, last - 3, 5, shard)
+        with pytest.raises(InvalidRequestError, match="step = "):
+            keys_of_steps(5, 0, -1, 2, shard)
+
+
+def test_keys_of_many_epochs_are_worked_out_in_one_pass() -> None:
+    epochs, places = np.array([7, 0, 7, 1 << 62, 1]), np.array([3, 0, 9, 4, 9])
+    found = epoch_orders(10, 3, epochs, places)
+    assert found.tolist() == [int(epoch_order(10, 3, *pair)) for pair in zip(epochs.tolist(), places, strict=True)]
+    assert epoch_orders(10, 3, epochs[:0], places[:0]).tolist() == []
+    with pytest.raises(InvalidRequestError, match="positions"):
+        epoch_orders(9, 3, epochs, places)
