@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.memory.borrowed import lease
-from sampler.memory.shared_memory import unnamed_file
+from sampler.memory.buffer_pool import borrow
+from sampler.memory.shared_memory import create_shared_memory
 
 PAGE = 4096
 """Slabs begin and end at multiples of it."""
@@ -134,7 +134,7 @@ class Arena:
         self.reserved_room = pages(reserved_size + PROGRESS_BYTES) - PROGRESS_BYTES
         slot = self.reserved_room + PROGRESS_BYTES
         self.capacity = self.shared + reserved * slot
-        self.descriptor = unnamed_file(self.capacity)
+        self.descriptor = create_shared_memory(self.capacity)
         try:
             self._memory = memoryview(mmap.mmap(self.descriptor, self.capacity))
         except BaseException:
@@ -225,7 +225,7 @@ class Arena:
             if self._waiting:
                 self._waiting[0].get_loop().call_soon_threadsafe(self._wake)
 
-        return Slab(self, lent, lease(memory, give_back), lent.reserved)
+        return Slab(self, lent, borrow(memory, give_back), lent.reserved)
 
     def _wake(self) -> None:
         for room in self._waiting:

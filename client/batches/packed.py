@@ -16,7 +16,7 @@ from sampler.kernels.interface import Kernels
 from sampler.kernels.selection import fastest_kernels
 from sampler.layouts.batch_buffer import buffer_arrays, buffer_size
 from sampler.layouts.convert import unpack_batch
-from sampler.memory.buffer_pool import RecycledMemory
+from sampler.memory.buffer_pool import BufferPool
 from sampler.stream.keys import SampleKey
 from sampler.wire.messages import WireBatch
 from sampler.wire.spec import ServiceSpec
@@ -65,7 +65,7 @@ class PackedBatch:
     wire: WireBatch
     spec: ServiceSpec
     wire_bytes: int
-    memory: RecycledMemory = field(default_factory=RecycledMemory)
+    memory: BufferPool = field(default_factory=BufferPool)
 
     def __len__(self) -> int:
         """B, the number of samples."""
@@ -151,7 +151,7 @@ class PackedBatch:
         if out is None and self.layout == "dense" and self.wire.stacks:
             return {spec.name: self.wire.stacks[spec.name] for spec in table}
         if out is None:
-            arrays = buffer_arrays(self.memory.take(buffer_size(table, count)), table, count)
+            arrays = buffer_arrays(self.memory.borrow(buffer_size(table, count)), table, count)
         else:
             with checked_arguments():
                 arrays = _require_fitting(out, table, count)

@@ -16,7 +16,7 @@ from sampler.array_table import compact_table, dense_table
 from sampler.arrays import Arrays, ArraySpec
 from sampler.config.schema import SamplerConfig
 from sampler.layouts.batch_buffer import buffer_arrays, buffer_size
-from sampler.memory.shared_memory import unnamed_file
+from sampler.memory.shared_memory import create_shared_memory
 
 PAGE = 4096
 """Bytes that each slot starts at a multiple of."""
@@ -74,7 +74,7 @@ class SharedSlots:
     @classmethod
     def create(cls, count: int, slot_bytes: int) -> Self:
         """Return new slots, all zeros. Raises OSError where there is no memory or descriptor for them."""
-        descriptor = unnamed_file(count * slot_bytes)
+        descriptor = create_shared_memory(count * slot_bytes)
         try:
             return cls(descriptor, count, slot_bytes)
         except BaseException:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from client.batches.packed import PackedBatch
 from client.errors import ClientError, ServerUnavailableError, TransferError
 from client.protocol.requests import Request, StreamRequest
-from sampler.memory.buffer_pool import RecycledMemory
+from sampler.memory.buffer_pool import BufferPool
 from sampler.wire.messages import WireBatch
 from sampler.wire.reader import BatchReader
 from sampler.wire.spec import ServiceSpec
@@ -23,9 +23,7 @@ class Delivery:
     After a response that broke, call `start` again.
     """
 
-    def __init__(
-        self, request: Request, spec: ServiceSpec, base_url: str, memory: RecycledMemory | None = None
-    ) -> None:
+    def __init__(self, request: Request, spec: ServiceSpec, base_url: str, memory: BufferPool | None = None) -> None:
         """Prepare the delivery of `request`.
 
         Args:
@@ -34,7 +32,7 @@ class Delivery:
             base_url: of the server.
             memory: holds the arrays of the batches; new memory by default.
         """
-        self._memory = memory or RecycledMemory()
+        self._memory = memory or BufferPool()
         self._base_url = base_url
         self._spec = spec
         self._due: Request | None = request

@@ -9,7 +9,7 @@ from client.protocol.exchange import Exchange
 from client.protocol.requests import Request, require_layout
 from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
-from sampler.memory.buffer_pool import RecycledMemory
+from sampler.memory.buffer_pool import BufferPool
 from sampler.version import VERSION
 from sampler.wire.spec import ServiceSpec
 
@@ -28,7 +28,7 @@ class Session:
         self.base_url = _require_url(base_url)
         self.layout = require_layout(layout)
         self.spec: ServiceSpec | None = None
-        self._memory = RecycledMemory()
+        self._memory = BufferPool()
         self._lock = threading.Lock()
 
     def ready_exchange(self) -> Exchange:

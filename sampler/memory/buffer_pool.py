@@ -1,48 +1,68 @@
-"""Memory for whole batches, used again once nobody has a view of it.
+"""Buffers that are reused once nothing refers to them any more.
 
-A fresh large buffer costs more in page faults than the copy into it. So memory that comes back is held for the next
-batch: a loop that lets its batches go runs in the same few buffers for ever, and one that keeps them gets fresh ones.
+A fresh large buffer costs more in page faults than the copy into it. So a borrowed buffer returns to its owner when
+its last view is gone, and the next borrower gets it again. Borrowers need not release anything explicitly.
 """
 
+import weakref
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.memory.borrowed import lease
+MAX_IDLE = 8
+"""Unused buffers that a pool keeps by default. It never keeps more than were in use at once."""
 
-IDLE_BUFFERS = 8
-"""The most buffers that are held while nobody uses them; there are never more of them than were once in use."""
+MIN_REUSED = 1 << 20
+"""Bytes up to which an unused buffer is taken for any smaller size."""
 
 
-class RecycledMemory:
-    """Buffers that come back by themselves when the last view of them is gone. Safe to use from several threads."""
+def borrow(memory: memoryview, on_release: Callable[[], None]) -> NDArray[np.uint8]:
+    """Return `memory` as an array that shares it and reports the end of its use.
 
-    def __init__(self, most_idle: int = IDLE_BUFFERS) -> None:
-        """Hold nothing yet. most_idle: buffers held while nobody uses them; the oldest goes first."""
-        # Appending and popping are atomic, so no lock is needed. One could not be had: memory comes back from
-        # wherever the last view goes, a garbage collection in the middle of `take` included.
-        self._idle: deque[memoryview] = deque(maxlen=most_idle)
+    Args:
+        memory: any contiguous memory, n bytes.
+        on_release: called once, when neither the array nor any view of it (slice, reshaped array, memoryview, tensor)
+            is left. It runs in the thread that drops the last one, possibly during a garbage collection, so it must
+            not take locks.
 
-    @property
-    def idle_bytes(self) -> int:
-        """Bytes held for the next batch."""
-        return sum(memory.nbytes for memory in list(self._idle))
+    Returns:
+        (n,) uint8.
+    """
+    array = np.frombuffer(memory, np.uint8)
+    weakref.finalize(array, on_release).atexit = False
+    return array
 
-    def take(self, size: int, enough: int | None = None) -> NDArray[np.uint8]:
-        """Return memory of `size` bytes or more with anything in it: (n,) uint8.
 
-        Idle memory is taken where some fits: of up to twice the size that is needed. enough: the most bytes of fresh
-        memory, perhaps fewer than `size`, where that was announced by somebody who may never send as much.
+class BufferPool:
+    """A pool of buffers of any size. Safe to use from several threads."""
+
+    def __init__(self, max_idle: int = MAX_IDLE) -> None:
+        """Create an empty pool that keeps up to `max_idle` unused buffers; the oldest is freed first."""
+        # A deque's append and popleft are atomic. A lock is impossible: buffers are released from anywhere, even
+        # from a garbage collection inside `borrow`.
+        self._idle: deque[memoryview] = deque(maxlen=max_idle)
+
+    def borrow(self, size: int, fresh_limit: int | None = None) -> NDArray[np.uint8]:
+        """Return a buffer with arbitrary content: (n,) uint8.
+
+        Args:
+            size: the bytes needed. An unused buffer is reused if it has as many, and at most twice as many.
+            fresh_limit: the most bytes to allocate if none can be reused, for a size announced by a peer that may
+                never send as much. The buffer is then smaller than `size`.
         """
         for _ in range(len(self._idle)):
             try:
                 memory = self._idle.popleft()
             except IndexError:
                 break  # another thread took the last one
-            if size <= memory.nbytes <= max(2 * size, 1 << 20):
-                return lease(memory, partial(self._idle.append, memory))
+            if size <= memory.nbytes <= max(2 * size, MIN_REUSED):
+                return self._lend(memory)
             self._idle.append(memory)
-        fresh = np.empty(max(1, size if enough is None else min(size, enough)), np.uint8).data
-        return lease(fresh, partial(self._idle.append, fresh))
+        fresh = size if fresh_limit is None else min(size, fresh_limit)
+        return self._lend(np.empty(max(1, fresh), np.uint8).data)
+
+    def _lend(self, memory: memoryview) -> NDArray[np.uint8]:
+        return borrow(memory, partial(self._idle.append, memory))

@@ -1,18 +1,19 @@
-"""Memory without a name, for processes that are given its descriptor: it ends with the last that has it."""
+"""Anonymous shared memory (memfd); freed when the last process closes it."""
 
 import os
 import tempfile
 
 
-def unnamed_file(size: int) -> int:
-    """Return the descriptor of a file of `size` zeros that lies in memory where the system can do that, as Linux can.
+def create_shared_memory(size: int) -> int:
+    """Return the file descriptor of `size` zero bytes of new shared memory, for `mmap`.
 
-    Pages take no memory until they are written. Raises OSError where the system does not give as much.
+    Pages use no memory until they are written. On a system without memfd it is a deleted temporary file. Raises
+    OSError if the system cannot provide it.
     """
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("saccade-sampler")
     else:
-        with tempfile.TemporaryFile() as file:  # unlinked before anyone could open it
+        with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
     try:
         os.ftruncate(descriptor, size)

@@ -12,7 +12,7 @@ from sampler.arrays import Arrays, Layout
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ProtocolError, SamplerError
 from sampler.layouts.batch_buffer import buffer_arrays, buffer_size
-from sampler.memory.buffer_pool import RecycledMemory
+from sampler.memory.buffer_pool import BufferPool
 from sampler.recipe import Recipe
 from sampler.stream.keys import SampleKey
 from sampler.wire.array_checks import check_values, read_array
@@ -34,7 +34,7 @@ class BatchAssembly:
     """
 
     def __init__(
-        self, config: SamplerConfig, categories: int, layout: Layout, max_batch: int, memory: RecycledMemory
+        self, config: SamplerConfig, categories: int, layout: Layout, max_batch: int, memory: BufferPool
     ) -> None:
         """Expect batches in `layout`, of at most `max_batch` samples. memory: where their arrays are to lie."""
         plan = wire_plan(config, categories, layout)
@@ -135,7 +135,7 @@ class BatchAssembly:
         """Have more rows: all at once from memory that was used before or is modest, otherwise step by step."""
         assert self.header is not None, "a row outside a batch"
         whole = buffer_size(self._fixed, self.header.count)
-        memory = self._memory.take(whole, max(FIRST_ROOM, self._one, 2 * self._room * self._one))
+        memory = self._memory.borrow(whole, max(FIRST_ROOM, self._one, 2 * self._room * self._one))
         room = self.header.count if len(memory) >= whole else len(memory) // self._one
         before, self._stacks, self._room = self._stacks, buffer_arrays(memory, self._fixed, room), room
         for name, stack in before.items():

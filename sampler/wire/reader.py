@@ -19,7 +19,7 @@ from typing import Any
 from sampler.arrays import Layout
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ProtocolError, SamplerError
-from sampler.memory.buffer_pool import RecycledMemory
+from sampler.memory.buffer_pool import BufferPool
 from sampler.wire.batch_builder import BatchAssembly
 from sampler.wire.fast_path import Head, OtherEncodingError, Slot, locate, read_head
 from sampler.wire.general_path import Message
@@ -87,11 +87,11 @@ class BatchReader:
         categories: int,
         layout: Layout,
         max_batch: int = LARGEST_BATCH,
-        memory: RecycledMemory | None = None,
+        memory: BufferPool | None = None,
     ) -> None:
         """Expect batches in `layout`, of at most `max_batch` samples. memory: where their arrays are to lie."""
         plan = wire_plan(config, categories, layout)
-        self._batch = BatchAssembly(config, categories, layout, max_batch, memory or RecycledMemory())
+        self._batch = BatchAssembly(config, categories, layout, max_batch, memory or BufferPool())
         self._slots = plan.slots
         self._limit = plan.largest + SLACK_BYTES
         self._desk = bytearray(DESK_BYTES)

@@ -22,7 +22,7 @@ from client.loading.settings import LoaderSettings
 from client.loading.slots import SharedSlots
 from client.loading.trainer.process import LoaderProcess
 from client.protocol.requests import StreamRequest
-from sampler.memory.borrowed import lease
+from sampler.memory.buffer_pool import borrow
 
 log = logging.getLogger("saccade_client")
 
@@ -132,7 +132,7 @@ class SlotSource:
         held = self.slots.count - len(self._granted) - len(self._free)  # this one included
         memory = self.slots.slot(number)
         if held <= HELD:
-            return lease(memory, _returning(self._free, number))
+            return borrow(memory, _returning(self._free, number))
         if not self.copies:
             log.warning("the last %d batches are still in use: further ones are copied until some are let go", HELD)
         self.copies += 1

@@ -15,11 +15,12 @@ import pytest
 import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from sampler.arrays import LAYOUTS, Layout
 from sampler.config.presets import PRESETS
-from sampler.errors import ProtocolError, SamplerError
-from sampler.memory.buffer_pool import RecycledMemory
+from sampler.errors import SamplerError
+from sampler.memory.buffer_pool import BufferPool
 from sampler.wire.batch_builder import FIRST_ROOM
 from sampler.wire.fast_path import OtherEncodingError, binary_header
 from sampler.wire.messages import Header, WireBatch, array_map, encode_batch, encode_error, encode_header
@@ -245,8 +246,8 @@ class TestMemory:
         assert_same_batch(found, batch)
         assert found.stacks["crop"].shape == (4, 255, 255, 3)
 
-    def test_batches_that_are_let_go_leave_their_memory_to_the_next(self) -> None:
-        memory = RecycledMemory()
+    def test_the_memory_of_a_batch_that_is_dropped_is_reused_for_the_next(self) -> None:
+        memory = BufferPool()
         places = set()
         for _ in range(5):
             reader = BatchReader(PRESETS["cornernet_saccade"], CATEGORIES, "compact", memory=memory)
@@ -255,31 +256,32 @@ class TestMemory:
                 del batch
         assert len(places) == 1
 
-    def test_batches_that_are_kept_keep_their_memory(self) -> None:
-        memory = RecycledMemory()
+    def test_the_memory_of_a_batch_in_use_is_not_reused(self) -> None:
+        memory = BufferPool()
         reader = BatchReader(PRESETS["cornernet_saccade"], CATEGORIES, "compact", memory=memory)
-        kept = [batch.samples[1].arrays["crop"] for _ in range(3) for batch in reader.feed(PAYLOADS["compact"])]
-        assert memory.idle_bytes == 0
-        for crop in kept:
+        used = [batch.samples[1].arrays["crop"] for _ in range(3) for batch in reader.feed(PAYLOADS["compact"])]
+        for crop in used:
             np.testing.assert_array_equal(crop, BATCHES["compact"].samples[1].arrays["crop"])
-        kept.pop(0)
-        del crop
-        gc.collect()
-        assert memory.idle_bytes > 0
 
-    def test_idle_memory_is_bounded(self) -> None:
-        memory = RecycledMemory(most_idle=2)
-        taken = [memory.take(1 << 20) for _ in range(6)]
-        taken.clear()
-        assert memory.idle_bytes == 2 << 20
-        assert len(memory.take(100 << 20)) == 100 << 20
+    def test_the_memory_of_an_incomplete_batch_is_reused(self) -> None:
+        memory = RecordingPool()
+        for _ in range(2):
+            reader = BatchReader(PRESETS["cornernet_saccade"], CATEGORIES, "compact", memory=memory)
+            assert list(reader.feed(PAYLOADS["compact"][:-1])) == []
+            del reader
+            gc.collect()
+        assert len(memory.addresses) == 2
+        assert len(set(memory.addresses)) == 1
 
-    def test_a_batch_that_breaks_off_leaves_its_memory_too(self) -> None:
-        memory = RecycledMemory()
-        reader = BatchReader(PRESETS["cornernet_saccade"], CATEGORIES, "compact", memory=memory)
-        assert list(reader.feed(PAYLOADS["compact"][:-1])) == []
-        with pytest.raises(ProtocolError, match="the response ended after 3 of 3 samples"):
-            reader.close()
-        del reader
-        gc.collect()
-        assert memory.idle_bytes > 0
+
+class RecordingPool(BufferPool):
+    """A pool that records the address of each buffer that is borrowed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[int] = []
+
+    def borrow(self, size: int, fresh_limit: int | None = None) -> NDArray[np.uint8]:
+        buffer = super().borrow(size, fresh_limit)
+        self.addresses.append(buffer.ctypes.data)
+        return buffer
