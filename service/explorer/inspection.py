@@ -78,6 +78,21 @@ class BoxFate:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaneNames:
+    """A plane array to show.
+
+    Attributes:
+        title: Heading.
+        heats: (C, h, w) array with values from 0 to 1.
+        valids: (C, h, w) array with 0 on ignored areas, if there is one.
+    """
+
+    title: str
+    heats: str
+    valids: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Inspection:
     """A sample with everything it was made of.
 
@@ -92,11 +107,37 @@ class Inspection:
     file_name: str
     image: Image
     recipe: Recipe
+    plan: CropPlan
     crop: Image
     dense: Arrays
     boxes: tuple[BoxFate, ...]
     category_count: int
     untagged: int
+
+    @property
+    def ignores_boxes(self) -> bool:
+        """Whether boxes in the crop can be ignored."""
+        return family_of(self.config).ignores_boxes
+
+    @property
+    def planes(self) -> tuple[PlaneNames, ...]:
+        """The plane arrays of the config's detector family."""
+        family = family_of(self.config)
+        names = family.corner_names(self.config)
+        if names is None:
+            specs = family.target_specs(self.config, self.category_count)
+            return tuple(PlaneNames(spec.name, spec.name) for spec in specs if spec.sparse is not None)
+        top_left, bottom_right = names.top_left, names.bottom_right
+        return (
+            PlaneNames("Top-left corners", top_left.heats, top_left.valids),
+            PlaneNames("Bottom-right corners", bottom_right.heats, bottom_right.valids),
+        )
+
+    @property
+    def attentions(self) -> tuple[str, ...]:
+        """The arrays of the config's attention maps."""
+        names = family_of(self.config).corner_names(self.config)
+        return () if names is None else names.attentions
 
     def count(self, state: State) -> int:
         """How many boxes ended in `state`."""
@@ -134,6 +175,7 @@ def inspect_sample(dataset: DebugSource, config: SamplerConfig, key: SampleKey, 
         file_name=dataset.file_name(key.index),
         image=image,
         recipe=recipe,
+        plan=plan,
         crop=sample.crop,
         dense=lay_out(sample, "dense", config, len(names)),
         boxes=_fates(names, boxes, crowd.tolist(), plan, _reference_row(boxes, image, recipe)),

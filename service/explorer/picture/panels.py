@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from sampler.families.crop_plan import scale_factor, scaled_size
 from service.explorer.inspection import BoxFate, Corners, Inspection
 from service.explorer.picture import style
 from service.explorer.picture.marks import STATE_COLOURS, View, draw_boxes
@@ -36,16 +35,10 @@ class Panel:
 
 def crop_window(seen: Inspection) -> Corners:
     """Return the crop's x0, y0, x1, y1 in pixels of the original image; it may stick out or hold the whole image."""
-    height, width = seen.image.shape[:2]
-    side_y, side_x = seen.config.input_size
-    step_y = step_x = 1.0
-    factor = scale_factor(seen.recipe)
-    if seen.config.kind == "saccade":
-        scaled_y, scaled_x = scaled_size(height, width, factor)
-        step_y, step_x = height / scaled_y, width / scaled_x
-    else:
-        side_y, side_x = scaled_size(side_y, side_x, factor)
-    top, left = (center - side // 2 for center, side in zip(seen.recipe.center, (side_y, side_x), strict=True))
+    plan, window = seen.plan, seen.plan.window
+    step_y, step_x = seen.image.shape[0] / plan.size[0], seen.image.shape[1] / plan.size[1]
+    side_y, side_x = plan.canvas or seen.config.input_size
+    top, left = window.rows[0] - window.offset[0], window.columns[0] - window.offset[1]
     return left * step_x, top * step_y, (left + side_x) * step_x, (top + side_y) * step_y
 
 
@@ -102,25 +95,24 @@ def network_panel(seen: Inspection, side: int) -> Panel:
     return Panel(shown.resize((side, side), _filter(side / seen.config.input_side)))
 
 
-def heat_panel(seen: Inspection, corner: str, side: int) -> Panel:
-    """Return the highest value over categories as a tint on the crop; `corner` is "tl" or "br".
+def heat_panel(seen: Inspection, number: int, side: int) -> Panel:
+    """Return the highest value over categories of plane array `number` as a tint on the crop.
 
     Where the valid mask of any category is 0, the panel is hatched.
     """
-    colour = style.TOP_LEFT if corner == "tl" else style.BOTTOM_RIGHT
-    heat = seen.dense[f"{corner}_heats"].max(axis=0)
+    names = seen.planes[number]
+    heat = seen.dense[names.heats].max(axis=0)
     pixels = _backdrop(seen, side, _cropped(seen))
-    valids = seen.dense.get(f"{corner}_valids")
-    if valids is not None:
-        pixels = _hatch(pixels, _spread(1 - valids.min(axis=0), heat.shape, side) > 0)
-    pixels = _blend(pixels, _spread(heat, heat.shape, side) ** TINT_POWER, colour)
+    if names.valids is not None:
+        pixels = _hatch(pixels, _spread(1 - seen.dense[names.valids].min(axis=0), heat.shape, side) > 0)
+    pixels = _blend(pixels, _spread(heat, heat.shape, side) ** TINT_POWER, style.PLANES[number % len(style.PLANES)])
     return Panel(Image.fromarray(pixels))
 
 
 def attention_panel(seen: Inspection, number: int, side: int) -> Panel:
     """Return one attention map's marked cells over the crop, with the boxes that marked them."""
     attention = seen.config.attention[number]
-    cells = seen.dense[f"attentions_{number}"][0]
+    cells = seen.dense[seen.attentions[number]][0]
     covered = tuple(extent / attention.ratio for extent in seen.config.input_size)
     low, high = attention.longest
     chosen = [(box, corners) for box, corners in _cropped(seen) if low <= _longest(corners) <= high]

@@ -70,13 +70,13 @@ def sample_picture(dataset: DebugSource, config: SamplerConfig, key: SampleKey, 
 
 
 def _rows(seen: Inspection) -> list[list[Card]]:
-    heats = [_heat_card(seen, "tl", "Top-left corners"), _heat_card(seen, "br", "Bottom-right corners")]
+    heats = [_heat_card(seen, number) for number in range(len(seen.planes[:2]))]
     first = [_original_card(seen), _crop_card(seen), _network_card(seen)]
-    if not seen.config.attention:
+    if not seen.attentions:
         words = stacked(WIDE, [("", recipe_body(seen, WIDE)), ("Legend", legend_body(seen, WIDE))])
         return [first, [_recipe_card(words), *heats]]
     words = stacked(WIDE, [("", recipe_body(seen, WIDE)), ("Boxes in the crop", boxes_body(seen, WIDE))])
-    maps = [_attention_card(seen, number) for number in range(len(seen.config.attention))]
+    maps = [_attention_card(seen, number) for number in range(len(seen.attentions))]
     last = [Card("Legend", "what the marks mean", legend_body(seen, WIDE)), *maps[:3]]
     more = [maps[start : start + 5] for start in range(3, len(maps), 5)]
     return [first, [_recipe_card(words), *heats], last, *more]
@@ -112,15 +112,15 @@ def _network_card(seen: Inspection) -> Card:
     return Card("Network input", caption, network_panel(seen, LARGE).image)
 
 
-def _heat_card(seen: Inspection, corner: str, heading: str) -> Card:
+def _heat_card(seen: Inspection, number: int) -> Card:
     height, width = seen.config.output_size
     caption = f"{width} x {height} cells, highest of {_plural(seen.category_count, 'category', 'categories')}"
-    return Card(heading, caption, heat_panel(seen, corner, LARGE).image)
+    return Card(seen.planes[number].title, caption, heat_panel(seen, number, LARGE).image)
 
 
 def _attention_card(seen: Inspection, number: int) -> Card:
     attention = seen.config.attention[number]
-    marked = int(seen.dense[f"attentions_{number}"].sum())
+    marked = int(seen.dense[seen.attentions[number]].sum())
     low, high = attention.longest
     caption = f"longer side {low:g} to {high:g} px: {_plural(marked, 'cell', 'cells')}"
     height, width = attention.size

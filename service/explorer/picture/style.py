@@ -27,8 +27,8 @@ IGNORED: Colour = (232, 98, 10)
 OUTSIDE: Colour = (176, 183, 193)
 REFERENCE: Colour = (250, 232, 60)
 WINDOW: Colour = (255, 255, 255)
-TOP_LEFT: Colour = (86, 196, 250)
-BOTTOM_RIGHT: Colour = (232, 134, 190)
+PLANES: tuple[Colour, ...] = ((86, 196, 250), (232, 134, 190))
+"""Tints of plane arrays, in their order."""
 ATTENTION: Colour = (255, 176, 0)
 
 TITLE_SIZE = 26

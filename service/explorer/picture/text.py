@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from sampler.families.crop_plan import scale_factor, scaled_size
 from service.explorer.inspection import BoxFate, Inspection, State
 from service.explorer.picture import style
 from service.explorer.picture.marks import STATE_COLOURS, label_text, outline, ring
@@ -101,12 +100,12 @@ def recipe_lines(seen: Inspection) -> list[tuple[str, str]]:
 def _scale_line(seen: Inspection) -> str:
     recipe = seen.recipe
     height, width = seen.image.shape[:2]
-    if seen.config.kind == "cornernet":
-        canvas_y, canvas_x = scaled_size(*seen.config.input_size, scale_factor(recipe))
+    if seen.plan.canvas is not None:
+        canvas_y, canvas_x = seen.plan.canvas
         return f"{recipe.scale:.4g}: {canvas_x} x {canvas_y} px of the image fill the crop"
     reference = next((box.original for box in seen.boxes if box.is_reference), None)
     if reference is None:
-        scaled_y, scaled_x = scaled_size(height, width, scale_factor(recipe))
+        scaled_y, scaled_x = seen.plan.size
         return f"{recipe.scale:.4g}: the image becomes {scaled_x} x {scaled_y} px"
     x0, y0, x1, y1 = np.clip(np.array(reference), 0, [width - 1, height - 1] * 2)
     longest = max(x1 - x0, y1 - y0)
@@ -115,10 +114,9 @@ def _scale_line(seen: Inspection) -> str:
 
 def _centre_line(seen: Inspection) -> str:
     y, x = seen.recipe.center
-    if seen.config.kind == "cornernet":
+    if seen.plan.canvas is not None:
         return f"x {x}, y {y} of the image"
-    height, width = seen.image.shape[:2]
-    scaled_y, scaled_x = scaled_size(height, width, scale_factor(seen.recipe))
+    scaled_y, scaled_x = seen.plan.size
     return f"x {x}, y {y} of the scaled image, {scaled_x} x {scaled_y} px"
 
 
@@ -173,24 +171,26 @@ def legend_body(seen: Inspection, width: int) -> Image.Image:
 
 
 def _legend(seen: Inspection) -> list[tuple[Swatch, str]]:
-    is_saccade = seen.config.kind == "saccade"
+    ignores = seen.ignores_boxes
     objects = (
-        f"object: over half in view, {seen.config.min_scale} px or longer" if is_saccade else "object: box in the crop"
+        f"object: over half in view, {seen.config.min_scale} px or longer" if ignores else "object: box in the crop"
     )
     entries: list[tuple[Swatch, str]] = [(_box("object"), objects)]
-    if is_saccade:
+    if ignores:
         entries.append((_box("ignored"), "ignored box: too small or too much cut off"))
     entries.append((_box("outside"), "box outside the crop"))
-    if is_saccade:
+    if ignores:
         entries.append((_reference, "reference box, which sets the scale"))
     entries += [
         (_window, "crop window; the rest of the image is dimmed"),
-        (_tint(style.TOP_LEFT), "top-left heatmap from 0 to 1, highest category"),
-        (_tint(style.BOTTOM_RIGHT), "bottom-right heatmap from 0 to 1, highest category"),
+        *(
+            (_tint(colour), f"{plane.title[0].lower()}{plane.title[1:]}: 0 to 1, highest category")
+            for plane, colour in zip(seen.planes, style.PLANES, strict=False)
+        ),
     ]
-    if is_saccade:
+    if ignores:
         entries.append((_hatched, "corner area of an ignored box: no loss here"))
-    if seen.config.attention:
+    if seen.attentions:
         entries.append((_attention, "attention cell: centre of a box of that size"))
     return entries
 

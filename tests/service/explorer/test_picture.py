@@ -194,23 +194,23 @@ def test_the_original_is_dimmed_outside_the_window_and_not_inside(look: Look) ->
     assert shown[10:-10, right + 6 : 530].max() < brightest * 0.6
 
 
-@pytest.mark.parametrize("corner", ["tl", "br"])
+@pytest.mark.parametrize(("number", "corner"), [(0, "tl"), (1, "br")])
 @pytest.mark.parametrize("seed", range(4))
-def test_each_object_has_the_full_tint_at_its_corner_cell(look: Look, corner: str, seed: int) -> None:
+def test_each_object_has_the_full_tint_at_its_corner_cell(look: Look, number: int, corner: str, seed: int) -> None:
     seen = look("mixed", seed)
-    shown = np.asarray(heat_panel(seen, corner, SIDE).image)
+    shown = np.asarray(heat_panel(seen, number, SIDE).image)
     height, width = seen.config.output_size
     for cell in seen.dense[f"{corner}_tags"][seen.dense["tag_masks"] == 1].tolist():
         y, x = (
             int((place + 0.5) * SIDE / extent) for place, extent in ((cell // width, height), (cell % width, width))
         )
-        assert tuple(shown[y, x]) == (style.TOP_LEFT if corner == "tl" else style.BOTTOM_RIGHT)
+        assert tuple(shown[y, x]) == style.PLANES[number]
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_heatmaps_are_hatched_exactly_where_a_valid_mask_is_zero(look: Look, seed: int) -> None:
     seen = look("mixed", seed)
-    hatched = style.IGNORED in colours(heat_panel(seen, "tl", SIDE).image)
+    hatched = style.IGNORED in colours(heat_panel(seen, 0, SIDE).image)
     assert hatched == (seen.dense["tl_valids"].min() == 0)
 
 

@@ -1,0 +1,31 @@
+"""A detector family from outside the project is inspected and shown like the others."""
+
+from pathlib import Path
+
+from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.families.registry import register_family
+from sampler.stream.keys import SampleKey
+from service.explorer.inspection import inspect_sample, sample_document
+from service.explorer.picture.picture import sample_picture
+from tests.support.toy_family import PATH
+
+TOY = register_family(PATH).presets[0]
+
+
+def opened(scenes: tuple[Path, Path], cache_dir: Path) -> Dataset:
+    annotations, images = scenes
+    return open_dataset(annotations, images, cache_dir)
+
+
+def test_the_document_lists_its_arrays(scenes: tuple[Path, Path], cache_dir: Path) -> None:
+    document = sample_document(opened(scenes, cache_dir), TOY, SampleKey(3, 0, 7))
+    assert list(document["arrays"]) == ["images", "counts", "centres"]
+    assert document["arrays"]["counts"]["max"] == document["counts"]["objects"]
+
+
+def test_the_picture_shows_its_plane_arrays(scenes: tuple[Path, Path], cache_dir: Path) -> None:
+    dataset, key = opened(scenes, cache_dir), SampleKey(3, 0, 7)
+    seen = inspect_sample(dataset, TOY, key)
+    assert [plane.title for plane in seen.planes] == ["centres"]
+    assert seen.attentions == ()
+    assert sample_picture(dataset, TOY, key).startswith(b"\x89PNG")
