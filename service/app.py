@@ -9,7 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 from sampler.errors import SamplerError
 from sampler.version import VERSION
 from service.errors import responses as error_responses
-from service.lifespan.state import serving
+from service.lifespan.startup import run_server
 from service.metrics import Metrics
 from service.middleware import request_log
 from service.routes import batches, debug, status
@@ -58,7 +58,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
             settings = app.state.settings or load_settings()
             request_log.configure(settings.log_level)
-            app.state.serving = await stack.enter_async_context(serving(settings, app.state.metrics))
+            app.state.serving = await stack.enter_async_context(run_server(settings, app.state.metrics))
             app.openapi()  # works out all routes' parameters, which the first batch would otherwise wait for
         except SamplerError as error:
             app.state.start_failure = f"cannot start: {error}"

@@ -1,16 +1,19 @@
-"""The memory that workers write samples into and that responses are sent from, without a copy in between.
+"""Anonymous shared memory that workers write samples into and responses are sent from, without a copy in between.
 
-    descriptor ──→ [ shared: slabs, lowest address first ........ | reserve: one fixed slab a request ... ]
+    descriptor ──→ [ shared: slabs, lowest address first ........ | reserve: fixed slabs ... ]
 
-A slab is a range of it. The server lends slabs and never copies them: what it sends are views, and a slab comes back
-when the last view is gone, however long a socket holds on to it. The shared part bounds what is made ahead; a slab of
-the reserve is for a request that has nothing under way while others hold all of the shared part, so that each
-request always gets on.
+A slab is a range of the arena that holds the messages of one run. `Arena` is the server's side: it lends slabs, and a
+slab is released when the last view of it is gone, however long a socket holds that view. `AttachedArena` is a
+worker's side: it writes into slabs.
+
+The shared part bounds the memory for prefetched samples. The reserve has one slab for each admitted request: a
+request that has no run under way borrows from it while others hold the whole shared part, so each request progresses.
 """
 
 import asyncio
 import mmap
 import os
+import sys
 from bisect import bisect
 from collections import deque
 from dataclasses import dataclass, field
@@ -24,47 +27,52 @@ from sampler.memory.shared_memory import create_shared_memory
 PAGE = 4096
 """Slabs begin and end at multiples of it."""
 
-AHEAD_BYTES = 32 << 20
-"""What is on its way to clients at most times: about three compact batches of 48."""
+PREFETCH_BYTES = 32 << 20
+"""Memory typically on its way to clients: about three compact batches of 48 samples."""
 
-LONGEST_WARM = 512 << 20
-"""More than this is not brought into memory before the first request: a start is not to take seconds."""
+MAX_WARM_BYTES = 512 << 20
+"""Upper bound on the memory that is warmed up at startup, so that starting does not take seconds."""
 
 PROGRESS_BYTES = 8
-"""At the end of a slab as it is lent: how many samples of the run the worker has written so far."""
+"""Size of the counter at the end of a borrowed slab: how many samples of the run the worker has written."""
+
+POPULATE_WRITE = 23
+"""Linux's MADV_POPULATE_WRITE (5.14 and newer); Python's `mmap` names it from 3.14 on."""
+
+CHUNK = 1 << 21
+"""Bytes that a worker populates at once."""
 
 
-def warm_bytes(kept: int) -> int:
-    """Return how much of an arena is used over and over, where `kept` bytes are kept for whoever asks again.
+def warm_bytes(cached: int) -> int:
+    """Return how much of an arena is reused constantly when `cached` bytes of batches are cached.
 
-    The first touch of each page by each process is a page fault, and these cost as much as making what is written
-    there; so pages are touched before the first request.
+    The first touch of a page by a process is a page fault, which costs as much as making the sample that is written
+    there; so these pages are touched before the first request.
     """
-    return min(kept + AHEAD_BYTES, LONGEST_WARM)
+    return min(cached + PREFETCH_BYTES, MAX_WARM_BYTES)
 
 
-def pages(size: int) -> int:
+def round_to_pages(size: int) -> int:
     """Return `size` rounded up to whole pages."""
     return -(-size // PAGE) * PAGE
 
 
-class Extents:
-    """The free ranges of a memory, by address."""
+class FreeRanges:
+    """The free ranges of a memory, ordered by address."""
 
     def __init__(self, start: int, size: int) -> None:
-        """All of start … start + size is free."""
         self._free = [(start, size)] if size else []
 
-    def take(self, size: int) -> int | None:
-        """Return where the first free range of `size` bytes began, or None where there is none."""
-        for place, (start, room) in enumerate(self._free):
-            if room >= size:
-                self._free[place : place + 1] = [(start + size, room - size)] if room > size else []
+    def allocate(self, size: int) -> int | None:
+        """Return the start of the first free range of `size` bytes, or None if there is none."""
+        for place, (start, length) in enumerate(self._free):
+            if length >= size:
+                self._free[place : place + 1] = [(start + size, length - size)] if length > size else []
                 return start
         return None
 
-    def give(self, start: int, size: int) -> None:
-        """Take a range back and join it with its neighbours."""
+    def free(self, start: int, size: int) -> None:
+        """Free an allocated range and merge it with its free neighbours."""
         place = bisect(self._free, (start, 0))
         end = start + size
         if place < len(self._free) and self._free[place][0] == end:
@@ -77,7 +85,7 @@ class Extents:
 
 @dataclass(slots=True, eq=False)
 class _Range:
-    """Where a slab lies; `size` shrinks to what was used."""
+    """Where a slab lies; `size` shrinks to what is used. Views of a slab may outlive its `Slab`, so it is apart."""
 
     start: int
     size: int
@@ -86,7 +94,7 @@ class _Range:
 
 @dataclass(slots=True, eq=False)
 class Slab:
-    """A range of the arena, this slab's own until neither it nor any view of it is left."""
+    """A borrowed range of the arena, released when neither the slab nor any view of it is left."""
 
     _arena: "Arena"
     _range: _Range
@@ -100,39 +108,44 @@ class Slab:
 
     @property
     def size(self) -> int:
-        """Bytes that it takes of the arena."""
+        """Bytes of the arena that it occupies."""
         return self._range.size
 
     @property
-    def room(self) -> int:
-        """Bytes for messages, as it was lent."""
+    def capacity(self) -> int:
+        """Bytes for messages, before any shrinking."""
         return len(self._memory) - PROGRESS_BYTES
 
     @property
     def progress(self) -> int:
-        """How many samples the worker has written; only until the slab is shrunk."""
+        """How many samples the worker has written; valid until the slab is shrunk."""
         return int.from_bytes(self._memory[-PROGRESS_BYTES:].tobytes(), "little")
 
     def view(self, start: int, stop: int) -> memoryview:
-        """Return the bytes start … stop; they stay as they are as long as the view lives."""
+        """Return the bytes start … stop. They do not change while the view exists."""
         return self._memory[start:stop].data
 
     def shrink(self, used: int) -> int:
-        """Give back what lies behind `used` bytes; return how many bytes that was. A reserved slab stays whole."""
-        return 0 if self._range.reserved else self._arena.cut(self._range, pages(max(1, used)))
+        """Release all but the first `used` bytes; return how many were released. A reserved slab keeps its size."""
+        return 0 if self.reserved else self._arena.shrink(self._range, round_to_pages(max(1, used)))
 
 
 class Arena:
-    """Memory shared with the workers. All methods belong to one event loop; slabs may end in any thread."""
+    """The server's side. All methods belong to one event loop; views of slabs may end in any thread."""
 
     def __init__(self, shared: int, reserved: int = 0, reserved_size: int = 0) -> None:
-        """shared: bytes that all requests share. reserved: how many slabs of `reserved_size` bytes lie behind them.
+        """Create the memory; pages take none until they are written.
 
-        Raises OSError where the system does not give as much.
+        Args:
+            shared: bytes of the part that all requests share.
+            reserved: number of slabs in the reserve.
+            reserved_size: bytes for messages in each of them.
+
+        Raises:
+            OSError: the system does not provide that much.
         """
-        self.shared = pages(shared)
-        self.reserved_room = pages(reserved_size + PROGRESS_BYTES) - PROGRESS_BYTES
-        slot = self.reserved_room + PROGRESS_BYTES
+        slot = round_to_pages(reserved_size + PROGRESS_BYTES)
+        self.shared = round_to_pages(shared)
         self.capacity = self.shared + reserved * slot
         self.descriptor = create_shared_memory(self.capacity)
         try:
@@ -140,94 +153,123 @@ class Arena:
         except BaseException:
             os.close(self.descriptor)
             raise
-        self._extents = Extents(0, self.shared)
-        self._slots = [self.shared + place * slot for place in reversed(range(reserved))]
-        self._returned: deque[_Range] = deque()
+        self._free = FreeRanges(0, self.shared)
+        self._reserve = [_Range(self.shared + place * slot, slot, reserved=True) for place in reversed(range(reserved))]
+        self._released: deque[_Range] = deque()
         self._waiting: list[asyncio.Future[None]] = []
         self._bytes_in_use = 0
         self._slabs_in_use = 0
 
     @property
     def bytes_in_use(self) -> int:
-        """Bytes of all slabs that are lent."""
-        self.settle()
+        """Bytes of all borrowed slabs."""
+        self._reclaim()
         return self._bytes_in_use
 
     @property
     def slabs_in_use(self) -> int:
-        """How many slabs are lent."""
-        self.settle()
+        """Number of borrowed slabs."""
+        self._reclaim()
         return self._slabs_in_use
 
-    def warm(self, size: int) -> None:
-        """Have the first `size` bytes in memory before they are needed. Only while no slab is lent."""
+    def warm_up(self, size: int) -> None:
+        """Touch the first `size` bytes of the shared part. Only while no slab is borrowed."""
         np.frombuffer(self._memory, np.uint8)[: min(size, self.shared)].fill(0)
 
-    def take(self, size: int) -> Slab | None:
-        """Return a slab with room for `size` bytes, or None while there is none."""
-        self.settle()
-        whole = pages(size + PROGRESS_BYTES)
-        start = self._extents.take(whole)
+    def borrow(self, size: int) -> Slab | None:
+        """Return a slab with room for `size` bytes of messages, or None while there is none."""
+        self._reclaim()
+        whole = round_to_pages(size + PROGRESS_BYTES)
+        start = self._free.allocate(whole)
         return None if start is None else self._lend(_Range(start, whole, reserved=False))
 
-    def take_reserved(self) -> Slab | None:
-        """Return a slab of the reserve, or None while all are lent."""
-        self.settle()
-        if not self._slots:
-            return None
-        return self._lend(_Range(self._slots.pop(), self.reserved_room + PROGRESS_BYTES, reserved=True))
+    def borrow_reserved(self) -> Slab | None:
+        """Return a slab of the reserve, or None while all are borrowed."""
+        self._reclaim()
+        return self._lend(self._reserve.pop()) if self._reserve else None
 
-    def cut(self, lent: _Range, size: int) -> int:
-        """Shorten a lent range to `size` bytes; return how many came back."""
-        rest = max(0, lent.size - size)
+    def shrink(self, borrowed: _Range, size: int) -> int:
+        """Shorten a borrowed range to `size` bytes; return how many were released."""
+        rest = max(0, borrowed.size - size)
         if rest:
-            lent.size -= rest
-            self._extents.give(lent.start + lent.size, rest)
+            borrowed.size -= rest
+            self._free.free(borrowed.start + borrowed.size, rest)
             self._bytes_in_use -= rest
             self._wake()
         return rest
 
-    def settle(self) -> None:
-        """Make free what has come back."""
-        while self._returned:
-            lent = self._returned.popleft()
-            self._bytes_in_use -= lent.size
-            self._slabs_in_use -= 1
-            if lent.reserved:
-                self._slots.append(lent.start)
-            else:
-                self._extents.give(lent.start, lent.size)
-
-    async def more_room(self) -> None:
-        """Return when something has come back."""
-        room = asyncio.get_running_loop().create_future()
-        self._waiting.append(room)
+    async def wait_for_release(self) -> None:
+        """Return when some memory has been released."""
+        released = asyncio.get_running_loop().create_future()
+        self._waiting.append(released)
         try:
-            if not self._returned:  # nothing came back since the caller looked
-                await room
+            if not self._released:  # nothing was released since the caller looked
+                await released
         finally:
-            if room in self._waiting:
-                self._waiting.remove(room)
+            if released in self._waiting:
+                self._waiting.remove(released)
 
     def close(self) -> None:
-        """Close the descriptor; the memory itself ends with the last view and the last process that has it."""
+        """Close the descriptor. The memory is freed with the last view and the last process that has it mapped."""
         os.close(self.descriptor)
 
-    def _lend(self, lent: _Range) -> Slab:
-        memory = self._memory[lent.start : lent.start + lent.size]
+    def _lend(self, borrowed: _Range) -> Slab:
+        memory = self._memory[borrowed.start : borrowed.start + borrowed.size]
         memory[-PROGRESS_BYTES:] = bytes(PROGRESS_BYTES)
-        self._bytes_in_use += lent.size
+        self._bytes_in_use += borrowed.size
         self._slabs_in_use += 1
 
-        def give_back() -> None:
-            # Whichever thread lets go last is here, perhaps amid a garbage collection: only note it.
-            self._returned.append(lent)
+        def release() -> None:
+            # This runs in whichever thread drops the last view, perhaps during garbage collection: only note it.
+            self._released.append(borrowed)
             if self._waiting:
                 self._waiting[0].get_loop().call_soon_threadsafe(self._wake)
 
-        return Slab(self, lent, borrow(memory, give_back), lent.reserved)
+        return Slab(self, borrowed, borrow(memory, release), borrowed.reserved)
+
+    def _reclaim(self) -> None:
+        while self._released:
+            borrowed = self._released.popleft()
+            self._bytes_in_use -= borrowed.size
+            self._slabs_in_use -= 1
+            if borrowed.reserved:
+                self._reserve.append(borrowed)
+            else:
+                self._free.free(borrowed.start, borrowed.size)
 
     def _wake(self) -> None:
-        for room in self._waiting:
-            if not room.done():
-                room.set_result(None)
+        for released in self._waiting:
+            if not released.done():
+                released.set_result(None)
+
+
+class AttachedArena:
+    """A worker's side: the same memory in another process.
+
+    Page faults taken one at a time, as pages are written, cost many times more than asking the system for many pages
+    at once. So pages are populated before they are written, where the system supports it.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        """Map the arena behind `descriptor`, and close the descriptor, which the mapping does not need."""
+        try:
+            self._map = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+        finally:
+            os.close(descriptor)
+        self._memory = memoryview(self._map)
+        self._populated: set[int] | None = set() if sys.platform == "linux" else None
+
+    def part(self, start: int, size: int) -> memoryview:
+        """Return `size` bytes from `start`."""
+        return self._memory[start : start + size]
+
+    def populate(self, start: int, stop: int) -> None:
+        """Populate the pages of the bytes start … stop, as far as the arena reaches. Contents do not change."""
+        for chunk in range(start // CHUNK, -(-min(stop, len(self._memory)) // CHUNK)):
+            if self._populated is None or chunk in self._populated:
+                continue
+            self._populated.add(chunk)
+            try:
+                self._map.madvise(POPULATE_WRITE, chunk * CHUNK, min(CHUNK, len(self._memory) - chunk * CHUNK))
+            except OSError:  # an older kernel: pages are populated as they are written
+                self._populated = None

@@ -1,65 +1,101 @@
-"""What is counted, in a registry of the app's own."""
+"""All Prometheus metrics: names, help texts and labels.
 
-from collections.abc import Callable, Iterable, Mapping
+Requests and responses update the metrics of `Metrics`. The state of workers, memory and caches is read from the
+objects that hold it whenever the metrics are requested.
+"""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+from service.arena import Arena
+from service.batches.admission import Admission
+from service.batches.cache import BatchCache
+from service.lifespan.decoded_images import Decoded
+from service.workers.pool import WorkerPool
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 class Metrics:
-    """Counters, gauges and histograms of one server."""
+    """The metrics of one server, in a registry of their own."""
 
     def __init__(self) -> None:
-        """Register them all, at 0."""
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "sampler_requests", "Requests by route and status", ["route", "status"], registry=self.registry
-        )
+        self.registry = registry = CollectorRegistry()
+        self.requests = Counter("sampler_requests", "Requests", ["route", "status"], registry=registry)
         self.outcomes = Counter(
             "sampler_responses",
-            "Batch responses by outcome: complete, failed, abandoned by the client, stalled, cut at shutdown",
+            "Batch responses by outcome: complete, failed, abandoned (client disconnected), stalled (client does not "
+            "read), cut (at shutdown)",
             ["outcome"],
-            registry=self.registry,
+            registry=registry,
         )
-        self.samples = Counter("sampler_samples", "Samples sent, by layout", ["layout"], registry=self.registry)
-        self.bytes = Counter("sampler_sent_bytes", "Bytes of response bodies sent", registry=self.registry)
+        self.samples = Counter("sampler_samples", "Samples sent", ["layout"], registry=registry)
+        self.bytes = Counter("sampler_sent_bytes", "Bytes of response bodies sent", registry=registry)
         self.request_seconds = Histogram(
-            "sampler_request_seconds", "Time from request to the end of its response, by route", ["route"],
-            buckets=SECONDS, registry=self.registry,
-        )  # fmt: skip
+            "sampler_request_seconds",
+            "Time from a request to the end of its response",
+            ["route"],
+            buckets=SECONDS,
+            registry=registry,
+        )
         self.sample_seconds = Histogram(
-            "sampler_sample_seconds", "Time that a response waited for its next run of samples", buckets=SECONDS,
-            registry=self.registry,
-        )  # fmt: skip
-
-    def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
-        """Add a gauge that is read whenever metrics are asked for."""
-        Gauge(name, meaning, registry=self.registry).set_function(value)
-
-    def watch_count(self, name: str, meaning: str, value: Callable[[], float]) -> None:
-        """Add a counter whose value is kept elsewhere."""
-        self.registry.register(_Tally(name, meaning, lambda: {"": value()}))
-
-    def watch_counts(self, name: str, meaning: str, label: str, values: Callable[[], Mapping[str, float]]) -> None:
-        """Add counters that are kept elsewhere, one for each value of a label."""
-        self.registry.register(_Tally(name, meaning, values, label))
+            "sampler_sample_seconds",
+            "Time that a response waits for its next run of samples",
+            buckets=SECONDS,
+            registry=registry,
+        )
 
     def text(self) -> bytes:
-        """Return all of them in the Prometheus text format."""
+        """Return all metrics in the Prometheus text format."""
         return generate_latest(self.registry)
 
 
-class _Tally(Collector):
-    """Counts that are kept elsewhere: one without a label, or one for each value of a label."""
+class ServerState(Collector):
+    """Gauges and counters of a running server's state."""
 
-    def __init__(self, name: str, meaning: str, values: Callable[[], Mapping[str, float]], label: str = "") -> None:
-        self._name, self._meaning, self._values, self._label = name, meaning, values, label
+    def __init__(
+        self, pool: WorkerPool, admission: Admission, arena: Arena, cache: BatchCache, decoded: Decoded
+    ) -> None:
+        self._pool = pool
+        self._admission = admission
+        self._arena = arena
+        self._cache = cache
+        self._images = decoded.cache
 
     def collect(self) -> Iterable[Metric]:
-        family = CounterMetricFamily(self._name, self._meaning, labels=[self._label] if self._label else [])
-        for kind, count in self._values().items():
-            family.add_metric([kind] if self._label else [], count)
-        yield family
+        """Yield the present values."""
+        pool, arena, cache, images = self._pool, self._arena, self._cache, self._images
+        in_flight = self._admission.in_flight
+        yield GaugeMetricFamily("sampler_workers_alive", "Workers that are ready", pool.alive)
+        yield GaugeMetricFamily("sampler_workers", "Workers that the server is configured for", pool.size)
+        yield CounterMetricFamily("sampler_worker_restarts", "Workers that died and were replaced", pool.restarts)
+        yield GaugeMetricFamily("sampler_queue_depth", "Samples that wait for a worker", pool.queued)
+        yield GaugeMetricFamily("sampler_requests_in_flight", "Admitted requests that are being served", in_flight)
+        yield GaugeMetricFamily(
+            "sampler_ahead_bytes", "Shared arena memory of runs that responses hold", cache.prefetched_bytes
+        )
+        yield GaugeMetricFamily("sampler_slabs", "Arena slabs in use", arena.slabs_in_use)
+        yield GaugeMetricFamily("sampler_slab_bytes", "Arena memory in use", arena.bytes_in_use)
+        yield GaugeMetricFamily("sampler_slab_capacity_bytes", "Size of the arena", arena.capacity)
+        yield GaugeMetricFamily("sampler_batch_cache_bytes", "Arena memory of cached batches", cache.cached_bytes)
+        found = CounterMetricFamily(
+            "sampler_batch_cache",
+            "Requested batches by how they were found: made (hit), being made (join), neither (miss)",
+            labels=["found"],
+        )
+        for kind, count in cache.found.items():
+            found.add_metric([kind], count)
+        yield found
+        yield CounterMetricFamily(
+            "sampler_decoded_cache_hits",
+            "Images that workers found in the image cache",
+            0 if images is None else images.hits,
+        )
+        yield CounterMetricFamily(
+            "sampler_decoded_cache_misses",
+            "Images that workers did not find in the image cache",
+            0 if images is None else images.misses,
+        )

@@ -1,44 +1,32 @@
-"""What is shared out among requests: bytes for samples made ahead of what clients have taken, and places."""
+"""Admission: a bounded number of requests are served at once, and none once the server shuts down."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from service.errors.problems import ServiceError
+from service.shutdown import Shutdown
 
 
-class Budget:
-    """Keeps count of the bytes that are lent for samples made ahead, of a total that all requests share.
+class Admission:
+    """Admits requests. retry_after: seconds that a refused client is asked to wait."""
 
-    It lends nothing itself: what bounds the memory is the arena, and each request's share of it the run source.
-    """
+    def __init__(self, max_requests: int, retry_after: int, shutdown: Shutdown) -> None:
+        self.in_flight = 0
+        self._max_requests = max_requests
+        self._retry_after = retry_after
+        self._shutdown = shutdown
 
-    def __init__(self, total: int) -> None:
-        """Start with `total` bytes."""
-        self.total = total
-        self.free = total
-
-    def take(self, amount: int) -> bool:
-        """Take `amount` bytes if there are as many; say whether there were."""
-        if amount > self.free:
-            return False
-        self.free -= amount
-        return True
-
-    def give(self, amount: int) -> None:
-        """Give back what was taken."""
-        self.free += amount
-
-
-class Gate:
-    """Admits a bounded number of requests at once."""
-
-    def __init__(self, places: int) -> None:
-        """Admit `places` at once."""
-        self.places = places
-        self.taken = 0
-
-    def enter(self) -> bool:
-        """Take a place if there is one; say whether there was."""
-        if self.taken >= self.places:
-            return False
-        self.taken += 1
-        return True
-
-    def leave(self) -> None:
-        """Give the place back."""
-        self.taken -= 1
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """Count a request as in flight within the `with` block. Raises `ServiceError` (503) if it is refused."""
+        if self._shutdown.begun:
+            detail = "the server is shutting down; use another server or try again later"
+            raise ServiceError("shutting-down", detail, retry_after=self._retry_after)
+        if self.in_flight >= self._max_requests:
+            detail = f"{self._max_requests} requests are in flight, which is the limit; try again later"
+            raise ServiceError("overloaded", detail, retry_after=self._retry_after)
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1

@@ -1,55 +1,79 @@
-"""How a batch is cut into runs: the jobs that workers get and the pieces that are sent."""
+"""Plans: how a batch is cut into runs."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-from sampler.arrays import Layout
+import numpy as np
+from numpy.typing import NDArray
+
+from sampler.arrays import LAYOUTS, Layout
 from sampler.config.schema import SamplerConfig
 from sampler.wire.sample_writer import largest_message
 from service.batches.selection import Batch
 
 RUN_BYTES = 2_500_000
-"""About what a run holds: twelve compact samples, or one dense one (measured; larger ones cost hardly less)."""
+"""Upper bound on a run of several samples: twelve compact ones (measured; larger runs hardly cost less per sample)."""
 
-LONGEST_RUN = 12
-"""Samples of a run, at most: enough to make the messages about it cheap, few enough for others to get their turn."""
+RUN_SAMPLES = 12
+"""Most samples of a run: enough that messages about it cost little, few enough that other requests get their turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """The samples start … stop − 1 of a batch. room: bytes that their messages take at most."""
+    """The samples start … stop−1 of a batch.
 
+    Attributes:
+        number: position of the run in its batch.
+        max_bytes: upper bound on the bytes of its messages.
+    """
+
+    number: int
     start: int
     stop: int
-    room: int
+    max_bytes: int
 
 
-class BatchPlanner:
-    """Cuts batches. The same batch is always cut the same way, so that requests for it can share its runs."""
+class Planner:
+    """Plans the batches of one dataset. Equal batches get equal plans, so that requests for them can share runs."""
 
-    def __init__(self, config: SamplerConfig, categories: int, boxes: Callable[[int], int], workers: int) -> None:
-        """boxes: how many boxes the image of an index has."""
-        self._boxes = boxes
+    def __init__(
+        self, config: SamplerConfig, categories: int, box_starts: NDArray[np.integer[Any]], workers: int
+    ) -> None:
+        """Plan for a dataset of N images.
+
+        Args:
+            config: of the samples.
+            categories: C of the dataset.
+            box_starts: (N+1,) the boxes of image i are box_starts[i] … box_starts[i+1]−1.
+            workers: number of workers; a small batch is spread over all of them.
+        """
+        self._box_starts = box_starts
         self._workers = workers
 
         @lru_cache(maxsize=4096)
-        def largest(layout: Layout, count: int) -> int:
-            return largest_message(layout, config, categories, count)
+        def sample_bytes(layout: Layout, boxes: int) -> int:
+            return largest_message(layout, config, categories, boxes)
 
-        self._largest = largest
+        self._sample_bytes = sample_bytes
+
+    @property
+    def largest_run(self) -> int:
+        """Upper bound on the bytes of any run, in any layout."""
+        boxes = int(np.diff(self._box_starts).max())
+        return max(RUN_BYTES, *(self._sample_bytes(layout, boxes) for layout in LAYOUTS))
 
     def plan(self, batch: Batch) -> tuple[RunPlan, ...]:
-        """Return the runs of a batch, in order. A small batch is spread over all workers."""
+        """Return the runs of a batch, in order."""
         layout = batch.header.layout
-        longest = min(LONGEST_RUN, -(-len(batch.keys) // (2 * self._workers)))
+        longest = min(RUN_SAMPLES, -(-len(batch.keys) // (2 * self._workers)))
         runs: list[RunPlan] = []
-        start = room = 0
+        start = size = 0
         for place, key in enumerate(batch.keys):
-            size = self._largest(layout, self._boxes(key.index))
-            if place > start and (place - start == longest or room + size > RUN_BYTES):
-                runs.append(RunPlan(start, place, room))
-                start, room = place, 0
-            room += size
-        runs.append(RunPlan(start, len(batch.keys), room))
-        return tuple(runs)
+            boxes = int(self._box_starts[key.index + 1] - self._box_starts[key.index])
+            sample = self._sample_bytes(layout, boxes)
+            if place > start and (place - start == longest or size + sample > RUN_BYTES):
+                runs.append(RunPlan(len(runs), start, place, size))
+                start, size = place, 0
+            size += sample
+        return (*runs, RunPlan(len(runs), start, len(batch.keys), size))

@@ -1,127 +1,148 @@
-"""What one response has under way: the runs of this step and of the next ones, as far ahead as it may work."""
+"""Prefetch: the runs that one response has under way, of the step that is being sent and of the next ones."""
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from service.batches.cache import Run, SharedBatch
-from service.batches.run_source import RunSource
+from service.arena import Slab
+from service.batches.cache import BatchCache
+from service.batches.run import Run, SharedBatch
 from service.batches.selection import Batch
 
 JOBS_PER_WORKER = 3
-"""Runs of one response that are not made yet, for each worker: enough to keep all busy."""
+"""Most runs of one response per worker that are not made yet: enough to keep all workers busy."""
 
 
-class Lookahead:
-    """Takes the runs of batch after batch, in order, ahead of their being sent. To be closed."""
+class Prefetch:
+    """Takes the runs of batch after batch, in order, ahead of their being sent. Call `close()` when done."""
 
-    def __init__(self, source: RunSource, batches: Iterator[Batch], steps_ahead: int, stall_seconds: float) -> None:
-        """steps_ahead: how many batches may be begun before the current one is sent."""
-        self._stall_seconds = stall_seconds
-        self._source = source
-        self._batches: Iterator[Batch] | None = batches
+    def __init__(self, cache: BatchCache, batches: Iterable[Batch], steps_ahead: int, stall_seconds: float) -> None:
+        """Take nothing yet.
+
+        Args:
+            cache: where runs come from.
+            batches: the batches of the response, in order.
+            steps_ahead: how many batches may be begun before the current one is sent.
+            stall_seconds: time to wait for memory that the response's own client may hold.
+        """
+        self._cache = cache
+        self._batches: Iterator[Batch] = iter(batches)
         self._steps_ahead = steps_ahead
+        self._stall_seconds = stall_seconds
         self._begun: deque[SharedBatch] = deque()
-        self._next = 0
-        self._window: deque[tuple[SharedBatch, int, Run]] = deque()
-        self._held = 0
+        self._next_number = 0
+        self._window: deque[Run] = deque()
+        self._window_bytes = 0
         self._pending = 0
         self._closed = False
-        source.takers += 1
+        cache.responses += 1
 
     def current(self) -> SharedBatch | None:
-        """Return the batch to be sent now, or None after the last."""
+        """Return the batch to send now, or None after the last."""
         if not self._begun:
-            self._begin()
+            self._begin_batch()
         return self._begun[0] if self._begun else None
 
-    def hold_whole(self) -> bool:
-        """Take all runs of the current batch if all of them are there; say whether they are."""
+    def hold_complete(self) -> bool:
+        """Hold all runs of the current batch if all are made; return whether they are."""
         shared = self.current()
         if shared is None or not shared.complete:
             return False
-        for run in shared.runs[self._next :]:
+        for run in shared.runs[self._next_number :]:
             if run is not None:
-                run.users += 1
-                self._take(shared, run)
+                self._append(run.hold())
         return True
 
-    def fail(self) -> None:
-        """A sample of the current batch failed: nobody else is to share it."""
-        self._source.cache.forget(self._begun[0])
+    async def next_run(self) -> Run:
+        """Return the run to send now, once it is made or has failed.
 
-    def begin_no_more(self) -> None:
-        """Begin no further batch."""
-        self._batches = None
-
-    async def head(self) -> Run:
-        """Return the run to be sent now, once it is made, or has failed.
-
-        Raises TimeoutError when the client takes nothing of what was sent, for too long to go on without its memory.
+        Raises:
+            TimeoutError: there is no memory, because the client does not read what was sent.
         """
         self._fill()
-        while not self._window:  # all memory is held by others, or by what this response has just sent
+        while not self._window:  # others, or what this response has just sent, hold all memory
             async with asyncio.timeout(self._stall_seconds):
-                await self._source.arena.more_room()
+                await self._cache.arena.wait_for_release()
             self._fill()
-        shared, _, run = self._window[0]
-        await self._source.made(shared, run)
-        return run
+        await self._window[0].wait()
+        return self._window[0]
 
-    def sent(self) -> None:
-        """The run at the head is on its way; go on to the next."""
-        self._give(*self._window.popleft())
+    def run_sent(self) -> None:
+        """Go on to the next run."""
+        run = self._window.popleft()
+        self._window_bytes -= run.plan.max_bytes
+        run.release()
 
-    def end_batch(self) -> None:
-        """The current batch is sent; go on to the next."""
-        self._source.cache.leave(self._begun.popleft())
+    def batch_sent(self) -> None:
+        """Go on to the next batch."""
+        self._cache.close(self._begun.popleft())
+
+    def fail(self) -> None:
+        """Have no other response share the current batch, because one of its samples failed."""
+        self._cache.forget(self._begun[0])
+
+    def stop(self) -> None:
+        """Begin no further batch."""
+        self._batches = iter(())
 
     def close(self) -> None:
-        """Give everything back. What is not made yet, and nobody else wants, is never made."""
+        """Release everything. What is not made yet, and no other response needs, is never made."""
         if self._closed:
             return
         self._closed = True
-        self._source.takers -= 1
+        self._cache.responses -= 1
         while self._window:
-            self._give(*self._window.popleft())
+            self.run_sent()
         while self._begun:
-            self._source.cache.leave(self._begun.popleft())
+            self.batch_sent()
 
     def _fill(self) -> None:
-        """Take runs as far ahead as workers, memory and the steps allow."""
-        while not self._closed and self._pending < JOBS_PER_WORKER * self._source.pool.size:
-            if (not self._begun or self._next == len(self._begun[-1].plan)) and not self._begin():
+        """Take runs as far ahead as workers, memory and steps allow."""
+        while not self._closed and self._pending < JOBS_PER_WORKER * self._cache.pool.size:
+            if (not self._begun or self._next_number == len(self._begun[-1].plan)) and not self._begin_batch():
                 return
-            shared = self._begun[-1]
-            run = self._source.take(shared, self._next, self, self._held if self._window else None)
+            run = self._take(self._begun[-1])
             if run is None:
                 return
-            self._take(shared, run)
+            self._append(run)
 
-    def _take(self, shared: SharedBatch, run: Run) -> None:
-        self._window.append((shared, self._next, run))
-        self._next += 1
-        self._held += run.plan.room
-        if not run.answer.done():
-            self._pending += 1
-            run.answer.add_done_callback(self._made)
-
-    def _made(self, _: "asyncio.Future[bytes]") -> None:
-        self._pending -= 1
-        self._fill()
-
-    def _give(self, shared: SharedBatch, place: int, run: Run) -> None:
-        self._held -= run.plan.room
-        self._source.give(shared, place, run)
-
-    def _begin(self) -> bool:
-        """Begin the next batch if there is one and the steps allow it; say whether it was begun."""
-        if self._batches is None or len(self._begun) > self._steps_ahead:
+    def _begin_batch(self) -> bool:
+        """Begin the next batch; return False if there is none or the steps do not allow it yet."""
+        if len(self._begun) > self._steps_ahead:
             return False
         batch = next(self._batches, None)
         if batch is None:
-            self._batches = None
             return False
-        self._begun.append(self._source.open(batch))
-        self._next = 0
+        self._begun.append(self._cache.open(batch))
+        self._next_number = 0
         return True
+
+    def _take(self, shared: SharedBatch) -> Run | None:
+        """Return the next run of a batch, shared or started now, or None while there is no memory for it."""
+        run = shared.runs[self._next_number]
+        if run is not None:
+            return run.hold()
+        slab = self._borrow(shared.plan[self._next_number].max_bytes)
+        return None if slab is None else self._cache.start(shared, self._next_number, slab, self)
+
+    def _borrow(self, size: int) -> Slab | None:
+        """Borrow within this response's share of the memory, which leaves as much for the next request.
+
+        With no run under way, the share does not matter, and the reserve helps out.
+        """
+        if not self._window:
+            return self._cache.borrow(size) or self._cache.arena.borrow_reserved()
+        share = self._cache.arena.shared // (self._cache.responses + 1)
+        return self._cache.borrow(size) if self._window_bytes + size <= share else None
+
+    def _append(self, run: Run) -> None:
+        self._window.append(run)
+        self._window_bytes += run.plan.max_bytes
+        self._next_number += 1
+        if not run.reply.done():
+            self._pending += 1
+            run.reply.add_done_callback(self._run_made)
+
+    def _run_made(self, _: object) -> None:
+        self._pending -= 1
+        self._fill()

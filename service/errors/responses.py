@@ -1,4 +1,4 @@
-"""Every error of the app as a response that carries a problem document."""
+"""Error responses: every error of the app becomes a response with a problem document."""
 
 import math
 from collections.abc import Mapping
@@ -11,70 +11,74 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from sampler.errors import SamplerError
-from service.errors.problems import Problem, expectation, invalid, problem, problem_of
+from service.errors.problems import Problem, ServiceError, expectation, invalid_request, problem, problem_of
 
 MEDIA_TYPE = "application/problem+json"
 
-LONGEST_VALUE = 200
-"""Characters of a refused value that are quoted."""
+MAX_VALUE_CHARACTERS = 200
+"""Characters of an invalid value that are quoted."""
 
-LISTED_ERRORS = 20
-"""Bad values of one request that are listed; of further ones only the number is told."""
+MAX_LISTED_ERRORS = 20
+"""Invalid values of one request that are listed; the rest are only counted."""
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of `app` a problem document."""
-    app.add_exception_handler(SamplerError, _sampler_error)
+    """Register the exception handlers."""
+    app.add_exception_handler(SamplerError, _any_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _sampler_error)
+    app.add_exception_handler(Exception, _any_error)
 
 
-def respond(document: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the response that carries a document."""
+def problem_response(document: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the response for a problem document."""
     return JSONResponse(document, document["status"], dict(headers or {}), media_type=MEDIA_TYPE)
 
 
-def _sampler_error(_: Request, error: Exception) -> Response:
-    return respond(problem_of(error))
-
-
-def _validation_error(_: Request, error: Exception) -> Response:
-    return refuse_values(error) if isinstance(error, RequestValidationError) else respond(problem_of(error))
-
-
-def refuse_values(error: RequestValidationError | ValidationError) -> Response:
-    """Return the 422 that lists the bad values that pydantic found."""
+def invalid_values_response(error: RequestValidationError | ValidationError) -> Response:
+    """Return the 422 response that lists the invalid values pydantic found."""
     rows = list(error.errors())
-    document = invalid([_row(row) for row in rows[:LISTED_ERRORS]])
-    if len(rows) > LISTED_ERRORS:
-        document["detail"] += f"; and {len(rows) - LISTED_ERRORS} more"
-    return respond(document)
+    document = invalid_request([_row(row) for row in rows[:MAX_LISTED_ERRORS]])
+    if len(rows) > MAX_LISTED_ERRORS:
+        document["detail"] += f"; and {len(rows) - MAX_LISTED_ERRORS} more"
+    return problem_response(document)
 
 
-def _row(row: Mapping[str, Any]) -> dict[str, object]:
-    """Return field, value and what was expected for one of pydantic's errors."""
-    place = [str(part) for part in row["loc"] if part not in ("query", "path", "body")]
-    field = ".".join(place) or "body"
-    message = expectation(str(row["msg"]))
-    if row["type"] == "extra_forbidden":
-        message = "no such parameter"
-    elif row["type"] == "missing":
-        message = "a value"
-    value = None if row["type"] == "missing" else row.get("input")
-    return {"field": field, "value": _plain(value), "expected": message}
+# The handlers are async, or Starlette would run them in threads, which fails in a server that is out of descriptors.
+async def _any_error(_: Request, error: Exception) -> Response:
+    retry_after = error.retry_after if isinstance(error, ServiceError) else None
+    return problem_response(problem_of(error), None if retry_after is None else {"retry-after": str(retry_after)})
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, float) and not math.isfinite(value):
-        return repr(value)  # JSON has no number for it
-    if isinstance(value, str | int | float | bool | None):
-        return value if not isinstance(value, str) or len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…"
-    return repr(value)[:LONGEST_VALUE]
+async def _validation_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, RequestValidationError):
+        return invalid_values_response(error)
+    return await _any_error(request, error)
 
 
-def _http_error(_: Request, error: Exception) -> Response:
-    status = getattr(error, "status_code", 500)
+async def _http_error(_: Request, error: Exception) -> Response:
     detail = str(getattr(error, "detail", error))
-    document = problem("http", detail) | {"status": status, "title": detail}
-    return respond(document, getattr(error, "headers", None))
+    document = problem("http", detail) | {"status": getattr(error, "status_code", 500), "title": detail}
+    return problem_response(document, getattr(error, "headers", None))
+
+
+def _row(error: Mapping[str, Any]) -> dict[str, object]:
+    """Return field, value and expected for one of pydantic's errors."""
+    field = ".".join(str(part) for part in error["loc"] if part not in ("query", "path", "body")) or "body"
+    match error["type"]:
+        case "extra_forbidden":
+            expected = "no such parameter"
+        case "missing":
+            return {"field": field, "value": None, "expected": "a value"}
+        case _:
+            expected = expectation(str(error["msg"]))
+    return {"field": field, "value": _quotable(error.get("input")), "expected": expected}
+
+
+def _quotable(value: object) -> object:
+    """Return a value that JSON can hold and that is short."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    if isinstance(value, str) and len(value) > MAX_VALUE_CHARACTERS:
+        return value[:MAX_VALUE_CHARACTERS] + "…"
+    return value if isinstance(value, str | int | float | bool | None) else repr(value)[:MAX_VALUE_CHARACTERS]

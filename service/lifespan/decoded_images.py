@@ -7,7 +7,6 @@ from pathlib import Path
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.decoded_store.reader import DecodedStore, StoreError, file_state, find_store
 from sampler.dataset.images.image_cache import PixelCache
-from service.metrics import Metrics
 from service.settings import Settings
 
 log = logging.getLogger("saccade_sampler")
@@ -27,17 +26,6 @@ class Decoded:
     def address(self) -> str | None:
         """Where workers open the cache."""
         return None if self.cache is None else self.cache.address
-
-    def watch(self, metrics: Metrics) -> None:
-        """Count what is found in the cache."""
-        meaning = "Images that workers {} in the cache of decoded images"
-        cache = self.cache
-        metrics.watch_count(
-            "sampler_decoded_cache_hits", meaning.format("found"), lambda: 0 if cache is None else cache.hits
-        )
-        metrics.watch_count(
-            "sampler_decoded_cache_misses", meaning.format("did not find"), lambda: 0 if cache is None else cache.misses
-        )
 
 
 def find_decoded(settings: Settings, dataset: Dataset) -> Decoded:

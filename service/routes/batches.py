@@ -1,4 +1,4 @@
-"""`/v1/spec`, `/v1/batches` and `/v1/stream`: what training nodes ask for."""
+"""`/v1/spec`, `/v1/batches` and `/v1/stream`: the endpoints for training nodes."""
 
 from typing import Annotated, Any
 
@@ -8,26 +8,20 @@ from pydantic import ValidationError
 
 from sampler.errors import InvalidRequestError
 from sampler.wire.messages import MEDIA_TYPE
-from service.batches.response import BatchResponse
-from service.batches.selection import (
-    Batch,
-    BatchParameters,
-    StreamParameters,
-    refuse_repeated,
-    select_batch,
-    select_stream,
-)
+from service.batches.parameters import BatchParameters, StreamParameters, refuse_repeated
+from service.batches.selection import select_batch, select_stream
 from service.errors.problems import ServiceError
-from service.errors.responses import refuse_values
-from service.lifespan.state import Current, Serving
+from service.errors.responses import invalid_values_response
+from service.lifespan.state import CurrentServing
+from service.routes.batch_response import BatchResponse
 
 router = APIRouter(prefix="/v1", tags=["batches"], dependencies=[Depends(refuse_repeated)])
 
 IMMUTABLE = "public, max-age=31536000, immutable"
-"""For a URL that names the digest: what it gives can never change."""
+"""Cache-Control of a URL that names the digest: its response never changes."""
 
-CHECK_FIRST = "no-cache"
-"""For a URL that does not: another server may answer it tomorrow."""
+REVALIDATE = "no-cache"
+"""Cache-Control of a URL that does not: another server may give another response."""
 
 STREAMED: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA_TYPE: {}}, "description": "header, samples and trailer as msgpack objects"}
@@ -35,20 +29,21 @@ STREAMED: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/spec", summary="Dataset, config, digests, array tables, limits")
-async def spec(serving: Current) -> dict[str, Any]:
+async def spec(serving: CurrentServing) -> dict[str, Any]:
     """What this server serves. `digest` is what clients pin."""
-    return serving.spec.as_dict()
+    return serving.dataset.spec.as_dict()
 
 
 @router.get("/batches", response_class=Response, responses=STREAMED, summary="One batch, by index or by seed")
-async def get_batch(request: Request, asked: Annotated[BatchParameters, Query()], serving: Current) -> Response:
+async def get_batch(
+    request: Request, parameters: Annotated[BatchParameters, Query()], serving: CurrentServing
+) -> Response:
     """By index: `indices`, `seed`, `epoch`. By seed: `seed`, `step`, `batch_size`, `rank`, `world_size`."""
-    batch = select_batch(asked, serving.spec)
-    etag = batch.etag
-    cache = {"etag": etag, "cache-control": IMMUTABLE if asked.digest else CHECK_FIRST}
-    if _holds(request, etag):
-        return Response(status_code=304, headers=cache)
-    return _respond(serving, batch, cache)
+    batch = select_batch(parameters, serving.dataset.spec)
+    headers = {"etag": batch.etag, "cache-control": IMMUTABLE if parameters.digest else REVALIDATE}
+    if _matches(request, batch.etag):
+        return Response(status_code=304, headers=headers)
+    return BatchResponse(serving, [batch], headers)
 
 
 @router.post(
@@ -58,49 +53,40 @@ async def get_batch(request: Request, asked: Annotated[BatchParameters, Query()]
     summary="The same as JSON, for long index lists",
     openapi_extra={"requestBody": {"content": {"application/json": {"schema": BatchParameters.model_json_schema()}}}},
 )
-async def post_batch(request: Request, serving: Current) -> Response:
+async def post_batch(request: Request, serving: CurrentServing) -> Response:
     """The parameters of the GET form as one JSON object; `indices` is a list."""
     for name, value in request.query_params.items():
-        raise InvalidRequestError(name, value, "nothing in the URL: the parameters of a POST are in its body")
+        raise InvalidRequestError(name, value, "no parameter in the URL; a POST has them in its body")
     try:
-        body = await _body(request, serving.spec.max_body_bytes)
-        asked = BatchParameters.model_validate_json(body, strict=True)
+        body = await _read_body(request, serving.dataset.spec.max_body_bytes)
+        parameters = BatchParameters.model_validate_json(body, strict=True)
     except ValidationError as error:
-        return refuse_values(error)
-    return _respond(serving, select_batch(asked, serving.spec), {"cache-control": "no-store"})
+        return invalid_values_response(error)
+    batch = select_batch(parameters, serving.dataset.spec)
+    return BatchResponse(serving, [batch], {"cache-control": "no-store"})
 
 
 @router.get("/stream", response_class=Response, responses=STREAMED, summary="Batches of one seed, step after step")
-async def stream(asked: Annotated[StreamParameters, Query()], serving: Current) -> Response:
-    """Batches from step `start` until `stop`, or without end; each has its own header and trailer."""
-    batches = select_stream(asked, serving.spec)
-    return BatchResponse(
-        lambda: serving.maker.open(batches),
-        serving.admission,
-        serving.delivery,
-        {"cache-control": "no-store"},
-        endless=True,
-    )
+async def stream(parameters: Annotated[StreamParameters, Query()], serving: CurrentServing) -> Response:
+    """Batches from step `start` to `stop`, or endless; each has its own header and trailer."""
+    batches = select_stream(parameters, serving.dataset.spec)
+    return BatchResponse(serving, batches, {"cache-control": "no-store"}, stream=True)
 
 
-def _respond(serving: Serving, batch: Batch, headers: dict[str, str]) -> Response:
-    return BatchResponse(lambda: serving.maker.open([batch]), serving.admission, serving.delivery, headers)
-
-
-def _holds(request: Request, etag: str) -> bool:
+def _matches(request: Request, etag: str) -> bool:
     tags = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     return etag in tags or "*" in tags
 
 
-async def _body(request: Request, most: int) -> bytes:
-    """Return the body, or raise `ServiceError` (413) as soon as it is known to be too large."""
-    error = ServiceError("body-too-large", f"the body is over the limit of {most} bytes", {"limit": most})
+async def _read_body(request: Request, limit: int) -> bytes:
+    """Return the request's body. Raises `ServiceError` (413) as soon as it is known to be too large."""
+    error = ServiceError("body-too-large", f"the body is over the limit of {limit} bytes", {"limit": limit})
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > most:
+    if announced.isdigit() and int(announced) > limit:
         raise error
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > most:
+        if len(body) > limit:
             raise error
     return bytes(body)

@@ -1,15 +1,15 @@
 """`/debug`: one sample to look at, as a page, a picture or JSON."""
 
-import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from service.batches.disconnect import ClientLeftError, departure
-from service.batches.selection import SampleParameters, refuse_repeated, select_sample
+from service.batches.parameters import SampleParameters, refuse_repeated
+from service.batches.selection import select_sample
+from service.disconnect import until_disconnect
 from service.explorer.page import explorer_page
-from service.lifespan.state import Current, Serving
+from service.lifespan.state import CurrentServing, Serving
 from service.workers.protocol import Job, Kind
 
 router = APIRouter(tags=["debug"], dependencies=[Depends(refuse_repeated)])
@@ -25,19 +25,19 @@ async def home(request: Request) -> Response:
 
 
 @router.get("/explore/{index}", response_class=HTMLResponse, summary="A page to leaf through samples")
-async def explore(index: Index, asked: Asked, request: Request, serving: Current) -> Response:
+async def explore(index: Index, asked: Asked, request: Request, serving: CurrentServing) -> Response:
     """The picture of a sample with links to its neighbours."""
-    key = select_sample(index, asked, serving.spec)
+    key = select_sample(index, asked, serving.dataset.spec)
     page = explorer_page(
         root=_root(request),
         index=key.index,
         seed=key.seed,
         epoch=key.epoch,
         augment=asked.augment,
-        total=serving.spec.size,
-        config=serving.spec.config.name,
-        dataset_name=serving.dataset_name,
-        category_names=serving.spec.category_names,
+        total=serving.dataset.spec.size,
+        config=serving.dataset.spec.config.name,
+        dataset_name=serving.dataset.name,
+        category_names=serving.dataset.spec.category_names,
     )
     return HTMLResponse(page)
 
@@ -53,13 +53,13 @@ def _root(request: Request) -> str:
     responses={200: {"content": {"image/png": {}}}},
     response_class=Response,
 )
-async def picture(index: Index, asked: Asked, request: Request, serving: Current) -> Response:
+async def picture(index: Index, asked: Asked, request: Request, serving: CurrentServing) -> Response:
     """The original with boxes and crop window, the crop, corners, ignored areas, attention, the recipe as text."""
     return await _made("picture", "image/png", index, asked, request, serving)
 
 
 @router.get("/debug/samples/{index}", summary="Key, recipe, boxes and array statistics of a sample")
-async def document(index: Index, asked: Asked, request: Request, serving: Current) -> Response:
+async def document(index: Index, asked: Asked, request: Request, serving: CurrentServing) -> Response:
     """The same facts as the picture, as JSON."""
     return await _made("document", "application/json", index, asked, request, serving)
 
@@ -67,27 +67,8 @@ async def document(index: Index, asked: Asked, request: Request, serving: Curren
 async def _made(
     kind: Kind, media_type: str, index: int, asked: SampleParameters, request: Request, serving: Serving
 ) -> Response:
-    key = select_sample(index, asked, serving.spec)
-    refusal = serving.admission.refusal()
-    if refusal is not None:
-        return refusal
-    try:
-        body = await _unless_left(serving.pool.submit(Job(kind, key, asked.augment)), request)
-    finally:
-        serving.admission.leave()
+    key = select_sample(index, asked, serving.dataset.spec)
+    with serving.admission.admit():
+        reply = serving.dataset.pool.submit(Job(kind, key, asked.augment))
+        body = await until_disconnect(reply, request.receive)
     return Response(body, media_type=media_type)
-
-
-async def _unless_left(answer: "asyncio.Future[bytes]", request: Request) -> bytes:
-    """Return the answer. When the client leaves first, let go of it and raise `ClientLeftError`."""
-    leaving = asyncio.create_task(departure(request.receive))
-    try:
-        first: set[asyncio.Future[Any]] = {answer, leaving}
-        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():
-            raise ClientLeftError("before its answer")
-        return await answer
-    finally:
-        answer.cancel()
-        leaving.cancel()
-        await asyncio.gather(leaving, return_exceptions=True)

@@ -1,33 +1,33 @@
-"""`/healthz`, `/readyz` and `/metrics`: what machines ask for."""
+"""`/healthz`, `/readyz` and `/metrics`: the endpoints for monitoring."""
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from service.errors.problems import problem
-from service.errors.responses import respond
-from service.lifespan.state import Current
+from service.errors.problems import ServiceError
+from service.lifespan.state import CurrentServing
 
 router = APIRouter(tags=["status"])
 
 
-@router.get("/healthz", summary="Whether the process lives")
+@router.get("/healthz", summary="Whether the process is alive")
 async def health() -> dict[str, str]:
-    """Answered as long as the event loop runs."""
+    """200 while the event loop runs."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", summary="Whether batches can be asked for")
-async def ready(serving: Current) -> Response:
-    """200 with the number of workers, or 503 when none is there or the server is to end."""
+@router.get("/readyz", summary="Whether the server accepts requests for batches")
+async def ready(serving: CurrentServing) -> Response:
+    """200 with the number of workers, or 503 while there is none or the server is shutting down."""
+    pool = serving.dataset.pool
     if serving.shutdown.begun:
-        return respond(problem("shutting-down", "the server is about to end"))
-    if not serving.pool.alive:
-        return respond(problem("not-ready", f"none of {serving.pool.size} workers is ready"))
-    return JSONResponse({"status": "ok", "workers": serving.pool.alive})
+        raise ServiceError("shutting-down", "the server is shutting down")
+    if not pool.alive:
+        raise ServiceError("not-ready", f"none of {pool.size} workers is ready")
+    return JSONResponse({"status": "ok", "workers": pool.alive})
 
 
-@router.get("/metrics", response_class=Response, summary="Counters in the Prometheus text format")
-async def metrics(serving: Current) -> Response:
-    """Requests, samples, bytes, latency, queue depth, workers alive, worker restarts."""
+@router.get("/metrics", response_class=Response, summary="Metrics in the Prometheus text format")
+async def metrics(serving: CurrentServing) -> Response:
+    """Requests, samples, bytes, latency, queue depth, memory and workers."""
     return Response(serving.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import msgpack
 
 from service.arena import Arena, Slab
-from service.batches.scheduler import Lanes
 from service.errors.problems import JobError, ServiceError
+from service.workers.fair_queue import FairQueue
 from service.workers.process import WorkerProcess, WorkerSetup
 from service.workers.protocol import Job, Outcome, Reply, RunJob
 
@@ -92,7 +92,7 @@ class WorkerPool:
         self._descriptor = None if arena is None else arena.descriptor
         self._job_seconds = job_seconds
         self._seats = [Seat() for _ in range(size)]
-        self._queue: Lanes[Ticket] = Lanes()
+        self._queue: FairQueue[Ticket] = FairQueue()
         self._numbers = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._ending: set[WorkerProcess] = set()

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sampler.wire.problem_types import PROBLEM_TYPES
 from service.app import create_app
-from service.errors.problems import TITLES
 from service.settings import FILE_VARIABLE, PREFIX, Settings
 from tests.support.docs import HOST, PAGES, Block, blocks, shell_lines, table
 from tests.support.live_server import LiveServer
@@ -150,7 +150,7 @@ def settings_rows() -> list[list[str]]:
 
 def problem_rows() -> list[list[str]]:
     """The table of problem types as it has to be."""
-    return [[f"`{kind}`", str(code), title] for kind, (code, title) in TITLES.items()]
+    return [[f"`{kind}`", str(code), title] for kind, (code, title) in PROBLEM_TYPES.items()]
 
 
 def metric_rows(text: str) -> list[list[str]]:

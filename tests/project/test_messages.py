@@ -144,7 +144,7 @@ def test_a_server_with_a_wrong_image_folder_logs_it_at_startup(tmp_path: Path, n
     settings = {"annotations": annotations, "images": images, "cache_dir": tmp_path / "c", "workers": 1}
     with live_server(tmp_path, **settings) as up:
         assert httpx.get(f"{up.url}/readyz").status_code == 200
-        assert "the first image of the dataset does not exist; is SAMPLER_IMAGES its folder?" in up.log
+        assert "the first image does not exist; check that SAMPLER_IMAGES is its folder" in up.log
 
 
 @pytest.mark.parametrize(

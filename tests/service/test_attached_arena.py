@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from service.arena import AHEAD_BYTES, LONGEST_WARM, Arena, warm_bytes
+from service.arena import MAX_WARM_BYTES, PREFETCH_BYTES, Arena, warm_bytes
 from service.workers import run_writer
 from service.workers.run_writer import CHUNK, AttachedArena
 
@@ -20,7 +20,7 @@ def attached(arena: Arena) -> AttachedArena:
 def test_pages_that_are_met_keep_what_others_wrote(monkeypatch: pytest.MonkeyPatch, advice: int) -> None:
     monkeypatch.setattr(run_writer, "POPULATE_WRITE", advice)
     arena = Arena(SIZE)
-    slab = arena.take(SIZE - 100)
+    slab = arena.borrow(SIZE - 100)
     assert slab is not None
     theirs, again = attached(arena), attached(arena)
     theirs.part(CHUNK - 3, 6)[:] = b"across"
@@ -33,6 +33,6 @@ def test_pages_that_are_met_keep_what_others_wrote(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_is_used_over_and_over_is_warm_up_to_a_limit() -> None:
-    assert warm_bytes(0) == AHEAD_BYTES
-    assert warm_bytes(5 << 20) == AHEAD_BYTES + (5 << 20)
-    assert warm_bytes(1 << 40) == LONGEST_WARM
+    assert warm_bytes(0) == PREFETCH_BYTES
+    assert warm_bytes(5 << 20) == PREFETCH_BYTES + (5 << 20)
+    assert warm_bytes(1 << 40) == MAX_WARM_BYTES

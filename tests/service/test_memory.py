@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from sampler.arrays import Layout
-from service.arena import AHEAD_BYTES
+from service.arena import PREFETCH_BYTES
 from service.workers.run_writer import CHUNK
 from tests.service.test_load import slow_client
 from tests.support.live_server import LiveServer, live_server, until
@@ -68,7 +68,7 @@ def test_memory_for_kept_batches_is_there_before_the_first_request(
 ) -> None:
     with sized(batch_cache_mb=40, buffer_mb=200) as server:
         for process in (server.process.pid, *(worker.pid for worker in server.workers())):
-            assert shared_pages(process) == pytest.approx(AHEAD_BYTES + (40 << 20), abs=CHUNK)
+            assert shared_pages(process) == pytest.approx(PREFETCH_BYTES + (40 << 20), abs=CHUNK)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="pages of another process are listed by Linux only")

@@ -21,7 +21,6 @@ from sampler.config.presets import preset
 from sampler.dataset.dataset import open_dataset
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import STEP_LIMIT
-from service.settings import SettingsError, load_settings
 from service.workers.pool import WorkerPool
 from service.workers.process import WorkerSetup
 from service.workers.protocol import Job
@@ -246,12 +245,6 @@ def test_a_stream_past_the_last_step_there_is_is_refused(server: LiveServer, que
     answer = httpx.get(f"{server.url}/v1/stream?{query}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == field
-
-
-def test_a_home_folder_that_is_not_known_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAMPLER_CACHE_DIR", "~nobody-of-this-name/cache")
-    with pytest.raises(SettingsError, match=r"SAMPLER_CACHE_DIR.*without ~"):
-        load_settings()
 
 
 def test_behind_a_proxy_that_shows_it_under_a_path_every_link_has_that_path(

@@ -1,5 +1,7 @@
 """Ending a server: what is in flight is finished, nothing is left behind."""
 
+import asyncio
+import logging
 import signal
 import socket
 import subprocess
@@ -13,6 +15,7 @@ import pytest
 
 from sampler.wire.messages import WireBatch
 from sampler.wire.reader import BatchReader
+from service.shutdown import Shutdown
 from tests.service.test_load import slow_client
 from tests.support.live_server import LiveServer, launch, until, wait_until_ready
 from tests.support.wire_client import get_spec
@@ -149,3 +152,19 @@ def test_ctrl_c_in_a_terminal_reaches_the_whole_group_and_still_ends_in_order(mo
     except subprocess.TimeoutExpired:
         pytest.fail(mortal.log)
     assert_nothing_left(workers, shared_memory())
+
+
+def test_responses_that_outlive_the_grace_time_are_cut(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene() -> bool:
+        shutdown = Shutdown(0.05)
+        response = asyncio.create_task(asyncio.sleep(30))
+        shutdown.watch(response)
+        shutdown.begin()
+        shutdown.begin()
+        await asyncio.wait([response], timeout=5)
+        shutdown.uninstall()
+        return response.cancelled()
+
+    with caplog.at_level(logging.INFO, "saccade_sampler"):
+        assert asyncio.run(scene())
+    assert "cutting 1 responses" in caplog.text

@@ -57,9 +57,9 @@ def test_a_sample_behind_others_of_its_run_is_given_up_though_the_others_are_mad
         pool = WorkerPool(setup, 1, 60.0, arena)
         await pool.start()
         try:
-            slab = arena.take(4 << 20)
+            slab = arena.borrow(4 << 20)
             assert slab is not None
-            answer = pool.submit(RunJob(KEYS, 0, True, "compact", slab.offset, slab.room), "lane", slab)
+            answer = pool.submit(RunJob(KEYS, 0, True, "compact", slab.offset, slab.capacity), "lane", slab)
             with pytest.raises(ServiceError, match=r"'index': 2.*ended its worker 3 times"):
                 await asyncio.wait_for(answer, 60)
             assert pool.restarts == 3
@@ -73,10 +73,10 @@ def test_a_sample_behind_others_of_its_run_is_given_up_though_the_others_are_mad
 def test_looking_at_a_run_that_begins_anew_is_no_progress_of_it() -> None:
     async def scene() -> None:
         arena = Arena(1 << 16)
-        slab = arena.take(4096)
+        slab = arena.borrow(4096)
         assert slab is not None
-        ticket = Ticket(1, RunJob(KEYS, 0, True, "compact", 0, slab.room), asyncio.Future(), slab)
-        written = arena._memory[slab.offset + slab.room :]
+        ticket = Ticket(1, RunJob(KEYS, 0, True, "compact", 0, slab.capacity), asyncio.Future(), slab)
+        written = arena._memory[slab.offset + slab.capacity :]
         further = []
         for count in (2, 2, 1, 2):
             written[:8] = (0).to_bytes(8, "little")
@@ -117,16 +117,13 @@ def test_a_stop_waits_for_a_worker_that_is_being_ended(
 
 CRAMPED = """
 import resource
-from sampler.config.schema import preset
-from sampler.wire.spec import ServiceSpec
-from service.lifespan.state import _arena
+from service.lifespan.startup import _arena
 from service.settings import Settings, SettingsError
 import os
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 before = len(os.listdir("/dev/fd"))
-config = preset("cornernet_saccade")
 try:
-    _arena(Settings(buffer_mb=1 << 16), config, ServiceSpec("d", "e", 1, ("ant",), config, 1, 1))
+    _arena(Settings(buffer_mb=1 << 16), 1000)
 except SettingsError as error:
     print(len(os.listdir("/dev/fd")) - before, error)
 """

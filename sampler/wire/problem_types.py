@@ -1,0 +1,30 @@
+"""The problem types of error responses (RFC 9457): part of the wire contract, shared by server and client.
+
+A problem document's `type` is `TYPE_PREFIX` followed by one of these names. Clients tell errors apart by it; titles
+and details are for people.
+"""
+
+from typing import NamedTuple
+
+TYPE_PREFIX = "urn:saccade-sampler:problem:"
+
+
+class ProblemType(NamedTuple):
+    """The HTTP status and the title of a problem type."""
+
+    status: int
+    title: str
+
+
+PROBLEM_TYPES = {
+    "invalid-request": ProblemType(422, "The request cannot be answered"),
+    "digest-mismatch": ProblemType(412, "The server does not serve what was asked for"),
+    "body-too-large": ProblemType(413, "The request body is too large"),
+    "overloaded": ProblemType(503, "The server is busy"),
+    "shutting-down": ProblemType(503, "The server is shutting down"),
+    "image": ProblemType(500, "An image cannot be read as annotated"),
+    "worker": ProblemType(500, "A sample could not be made"),
+    "not-ready": ProblemType(503, "The server is not ready"),
+    "http": ProblemType(500, "The request failed"),
+    "internal": ProblemType(500, "The server has a fault"),
+}

@@ -1,0 +1,82 @@
+"""The parameters of requests, as pydantic models; URLs and JSON bodies use the same ones."""
+
+from collections import Counter
+from typing import Annotated, Any
+
+from fastapi import Request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from sampler.arrays import Layout
+from sampler.errors import InvalidRequestError
+from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
+from sampler.stream.shards import STEP_LIMIT
+
+
+def _split_commas(value: Any) -> Any:
+    """Accept `3,17,5` as well as a list; a query value arrives as a list of one string."""
+    items = value if isinstance(value, list) else [value]
+    is_text = all(isinstance(item, str) for item in items)
+    return [part.strip() for item in items for part in item.split(",")] if is_text else value
+
+
+Seed = Annotated[int, Field(ge=0, lt=SEED_LIMIT, description="seed of the stream, 0 … 2⁶⁴−1")]
+Epoch = Annotated[int, Field(ge=0, lt=EPOCH_LIMIT, description="epoch of samples that are requested by index")]
+Step = Annotated[int, Field(ge=0, le=STEP_LIMIT, description="global step")]
+BatchSize = Annotated[int, Field(ge=1, le=STEP_LIMIT, description="global batch size B, all ranks together")]
+Rank = Annotated[int, Field(ge=0, description="rank of this process, 0 … world_size−1")]
+WorldSize = Annotated[int, Field(ge=1, description="number of processes, 1 … batch_size")]
+Augment = Annotated[bool, Field(description="false: largest box as reference, centred, no flip, no colour changes")]
+LayoutName = Annotated[Layout, Field(description="how samples travel")]
+Digest = Annotated[str | None, Field(description="refuse with 412 unless the server has this digest")]
+Indices = Annotated[
+    list[int] | None,
+    Field(fail_fast=True),  # report one invalid index, not a million
+    BeforeValidator(_split_commas),
+    Field(description="dataset indices, separated by commas"),
+]
+
+
+class _Parameters(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: Seed = 0
+    augment: Augment = True
+    digest: Digest = None
+
+
+class SampleParameters(_Parameters):
+    """One sample, for inspection; its index is in the path."""
+
+    epoch: Epoch = 0
+
+
+class _BatchParameters(_Parameters):
+    layout: LayoutName = "compact"
+
+
+class BatchParameters(_BatchParameters):
+    """A batch by index (`indices`, `seed`, `epoch`) or by seed (`seed`, `step`, `batch_size`, `rank`, `world_size`)."""
+
+    indices: Indices = None
+    epoch: Epoch | None = None
+    step: Step | None = None
+    batch_size: BatchSize | None = None
+    rank: Rank | None = None
+    world_size: WorldSize | None = None
+
+
+class StreamParameters(_BatchParameters):
+    """The batches of one seed from step `start` to `stop`, or endless without `stop`."""
+
+    start: Step = 0
+    stop: Step | None = None
+    batch_size: BatchSize
+    rank: Rank = 0
+    world_size: WorldSize = 1
+
+
+async def refuse_repeated(request: Request) -> None:  # async: FastAPI would run it in a thread otherwise
+    """Raise `InvalidRequestError` for a repeated query parameter, of which all but one would be ignored."""
+    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if times > 1 and name != "indices":
+            raise InvalidRequestError(name, request.query_params.getlist(name), "one value")

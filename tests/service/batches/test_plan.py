@@ -1,0 +1,34 @@
+"""Plans cut batches into runs that cover them, bounded in samples and bytes."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sampler.arrays import LAYOUTS, Layout
+from sampler.config.presets import preset
+from sampler.stream.keys import SampleKey
+from sampler.wire.messages import Header
+from sampler.wire.sample_writer import largest_message
+from service.batches.plan import RUN_BYTES, RUN_SAMPLES, Planner
+from service.batches.selection import Batch
+
+CONFIG = preset("cornernet")
+BOX_COUNTS = (0, 1, 3, 93, 500)
+PLANNER = Planner(CONFIG, 80, np.cumsum([0, *BOX_COUNTS]), 2)
+
+
+@given(st.lists(st.integers(0, len(BOX_COUNTS) - 1), min_size=1, max_size=80), st.sampled_from(LAYOUTS))
+def test_runs_cover_the_batch_in_order_and_stay_within_their_bounds(indices: list[int], layout: Layout) -> None:
+    keys = tuple(SampleKey(1, 0, index) for index in indices)
+    plan = PLANNER.plan(Batch(Header("d", layout, True, len(keys), None), keys))
+    assert [place for run in plan for place in range(run.start, run.stop)] == list(range(len(keys)))
+    assert [run.number for run in plan] == list(range(len(plan)))
+    for run in plan:
+        size = sum(largest_message(layout, CONFIG, 80, BOX_COUNTS[keys[place].index])
+                   for place in range(run.start, run.stop))  # fmt: skip
+        assert run.max_bytes == size <= PLANNER.largest_run
+        assert run.stop - run.start == 1 or (size <= RUN_BYTES and run.stop - run.start <= RUN_SAMPLES)
+
+
+def test_the_largest_run_is_that_of_the_image_with_most_boxes_in_the_largest_layout() -> None:
+    assert PLANNER.largest_run == largest_message("sparse", CONFIG, 80, 500)

@@ -1,0 +1,70 @@
+"""Parameters select keys; invalid ones are refused before anything is made."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sampler.config.presets import preset
+from sampler.errors import InvalidRequestError
+from sampler.stream.keys import SampleKey
+from sampler.wire.messages import Header
+from sampler.wire.spec import ServiceSpec
+from service.batches.parameters import BatchParameters, StreamParameters
+from service.batches.selection import Batch, select_batch, select_stream
+
+SPEC = ServiceSpec("d" * 32, "e" * 32, 100, ("ant", "bee"), preset("cornernet_saccade"), 64, 1024)
+
+
+@given(st.integers(1, 64), st.data())
+def test_the_ranks_of_a_request_cover_its_step(batch_size: int, data: st.DataObject) -> None:
+    world_size = data.draw(st.integers(1, batch_size))
+    step = data.draw(st.integers(0, 10**9))
+    parts = [
+        select_batch(
+            BatchParameters(seed=3, step=step, batch_size=batch_size, rank=rank, world_size=world_size), SPEC
+        ).keys
+        for rank in range(world_size)
+    ]
+    whole = select_batch(BatchParameters(seed=3, step=step, batch_size=batch_size), SPEC).keys
+    assert tuple(key for part in parts for key in part) == whole
+
+
+def test_a_stream_is_checked_before_its_first_batch() -> None:
+    with pytest.raises(InvalidRequestError, match="world_size"):
+        select_stream(StreamParameters(batch_size=2, world_size=3), SPEC)
+
+
+def test_the_limit_counts_the_samples_of_a_rank_not_of_its_step() -> None:
+    parameters = BatchParameters(step=0, batch_size=640, rank=3, world_size=10)
+    assert len(select_batch(parameters, SPEC).keys) == 64
+
+
+def test_entity_tags_differ_with_everything_that_bytes_depend_on() -> None:
+    keys = (SampleKey(1, 2, 3),)
+    base = Header("digest", "compact", True, 1, None)
+    others = [
+        Header("other", "compact", True, 1, None),
+        Header("digest", "dense", True, 1, None),
+        Header("digest", "compact", False, 1, None),
+        Header("digest", "compact", True, 1, 0),
+    ]
+    tags = {Batch(header, keys).etag for header in (base, *others)} | {Batch(base, (SampleKey(1, 2, 4),)).etag}
+    assert len(tags) == 6
+    assert Batch(base, keys).etag == Batch(base, keys).etag
+
+
+def test_batches_that_differ_only_in_the_middle_are_different() -> None:
+    header = Header("d" * 32, "compact", True, 3, None)
+    first, other = (Batch(header, tuple(SampleKey(1, 0, index) for index in row)) for row in ((1, 2, 3), (1, 5, 3)))
+    assert first != other
+    assert {first: "first", other: "other"}[other] == "other"
+    assert first.etag != other.etag
+
+
+def test_a_step_of_a_stream_and_the_same_step_alone_are_the_same_batch() -> None:
+    streamed = list(select_stream(StreamParameters(seed=4, start=7, stop=9, batch_size=12, rank=1, world_size=3), SPEC))
+    parameters = BatchParameters(seed=4, step=8, batch_size=12, rank=1, world_size=3)
+    for alone in (select_batch(parameters, SPEC), select_batch(parameters, SPEC)):
+        assert alone == streamed[1]
+        assert hash(alone) == hash(streamed[1])
+        assert alone.etag == streamed[1].etag

@@ -1,0 +1,32 @@
+"""Settings come from environment variables; invalid ones are named."""
+
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings, SettingsError, load_settings, processors
+
+
+def test_settings_come_from_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SAMPLER_WORKERS", "3")
+    monkeypatch.setenv("SAMPLER_CACHE_DIR", str(tmp_path))
+    settings = load_settings()
+    assert (settings.workers, settings.cache_dir) == (3, tmp_path)
+    assert settings.annotations is None
+
+
+def test_an_unknown_setting_without_a_similar_name_lists_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPLER_QQQ", "3")
+    with pytest.raises(SettingsError, match="expected one of SAMPLER_ANNOTATIONS"):
+        load_settings()
+
+
+def test_there_is_a_worker_per_cpu_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SAMPLER_WORKERS", raising=False)
+    assert Settings().workers == processors() >= 1
+
+
+def test_an_unknown_home_folder_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPLER_CACHE_DIR", "~nobody-of-this-name/cache")
+    with pytest.raises(SettingsError, match=r"SAMPLER_CACHE_DIR.*without ~"):
+        load_settings()
