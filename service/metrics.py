@@ -24,7 +24,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        self.requests = Counter("sampler_requests", "Requests", ["route", "status"], registry=registry)
+        self.requests = Counter(
+            "sampler_requests", "Requests by route and status", ["route", "status"], registry=registry
+        )
         self.outcomes = Counter(
             "sampler_responses",
             "Batch responses by outcome: complete, failed, abandoned (client disconnected), stalled (client does not "
@@ -32,18 +34,18 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
-        self.samples = Counter("sampler_samples", "Samples sent", ["layout"], registry=registry)
+        self.samples = Counter("sampler_samples", "Samples sent, by layout", ["layout"], registry=registry)
         self.bytes = Counter("sampler_sent_bytes", "Bytes of response bodies sent", registry=registry)
         self.request_seconds = Histogram(
             "sampler_request_seconds",
-            "Time from a request to the end of its response",
+            "Seconds from a request to the end of its response, by route",
             ["route"],
             buckets=SECONDS,
             registry=registry,
         )
         self.sample_seconds = Histogram(
             "sampler_sample_seconds",
-            "Time that a response waits for its next run of samples",
+            "Seconds that a response waited for its next run of samples",
             buckets=SECONDS,
             registry=registry,
         )
@@ -75,12 +77,14 @@ class ServerState(Collector):
         yield GaugeMetricFamily("sampler_queue_depth", "Samples that wait for a worker", pool.queued)
         yield GaugeMetricFamily("sampler_requests_in_flight", "Admitted requests that are being served", in_flight)
         yield GaugeMetricFamily(
-            "sampler_ahead_bytes", "Shared arena memory of runs that responses hold", cache.prefetched_bytes
+            "sampler_ahead_bytes", "Bytes of the arena held by responses for prefetched samples", cache.prefetched_bytes
         )
-        yield GaugeMetricFamily("sampler_slabs", "Arena slabs in use", arena.slabs_in_use)
-        yield GaugeMetricFamily("sampler_slab_bytes", "Arena memory in use", arena.bytes_in_use)
-        yield GaugeMetricFamily("sampler_slab_capacity_bytes", "Size of the arena", arena.capacity)
-        yield GaugeMetricFamily("sampler_batch_cache_bytes", "Arena memory of cached batches", cache.cached_bytes)
+        yield GaugeMetricFamily("sampler_slabs", "Slabs of the arena in use", arena.slabs_in_use)
+        yield GaugeMetricFamily("sampler_slab_bytes", "Bytes of the arena in use", arena.bytes_in_use)
+        yield GaugeMetricFamily("sampler_slab_capacity_bytes", "Bytes of the arena, in use or free", arena.capacity)
+        yield GaugeMetricFamily(
+            "sampler_batch_cache_bytes", "Bytes of the arena held by cached batches", cache.cached_bytes
+        )
         found = CounterMetricFamily(
             "sampler_batch_cache",
             "Requested batches by how they were found: made (hit), being made (join), neither (miss)",

@@ -1,9 +1,10 @@
-"""Settings: environment variables with the prefix SAMPLER_, and a TOML file that SAMPLER_SETTINGS names."""
+"""Settings: environment variables with the prefix SAMPLER_, and the TOML file that SAMPLER_SETTINGS names."""
 
 import difflib
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -21,77 +22,82 @@ from service.errors.problems import expectation
 
 PREFIX = "SAMPLER_"
 FILE_VARIABLE = "SAMPLER_SETTINGS"
-"""The environment variable that names a TOML file; variables win over the file."""
+"""The environment variable that names the TOML file. Variables override the file."""
 
 MEGABYTE = 1 << 20
 
 
 class SettingsError(SamplerError):
-    """A setting is unknown, malformed or out of range; the message is one line that names it."""
+    """A setting is unknown, malformed or out of range. The message is one line that names it."""
 
 
 class Settings(BaseSettings):
-    """What a server is started with. Each field is the environment variable SAMPLER_<FIELD>."""
+    """The settings of a server. Each field is the environment variable SAMPLER_<FIELD>."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
 
     annotations: Path | None = Field(
-        default=None, description="COCO-format `instances_*.json`; without it the demo dataset is served"
+        default=None, description="annotation file (COCO `instances_*.json`); if unset, the demo dataset is served"
     )
-    images: Path | None = Field(default=None, description="folder that the annotations' file names are relative to")
+    images: Path | None = Field(
+        default=None, description="image folder; file names in the annotations are relative to it"
+    )
     config: str = Field(
         default="cornernet_saccade",
         description="`cornernet_saccade`, `cornernet`, `cornernet_squeeze`, or the path of a CornerNet-Lite JSON file",
     )
     keep_crowd: bool = Field(default=True, description="keep boxes marked `iscrowd`, as the published sampler does")
     workers: Annotated[int, Field(ge=1, le=1024)] = Field(
-        default_factory=processors, description="processes that make samples (default: one per processor)"
+        default_factory=processors, description="worker processes that make samples (default: one per CPU)"
     )
     cache_dir: Path = Field(
         default_factory=default_cache_dir,
         description="folder for the index, the decoded store and the demo dataset",
     )
-    max_batch: int = Field(default=1024, ge=1, le=65536, description="most samples of one request")
+    max_batch: int = Field(default=1024, ge=1, le=65536, description="largest number of samples per batch and rank")
     max_requests: int = Field(
-        default=64, ge=1, le=65536, description="requests served at once; past it: 503 with Retry-After"
+        default=64, ge=1, le=65536, description="requests served at once; further ones get 503 with Retry-After"
     )
     buffer_mb: int = Field(
-        default=1024, ge=1, le=1 << 20, description="memory (MB) for samples made ahead of what clients have taken"
+        default=1024, ge=1, le=1 << 20, description="memory (MB) for prefetched samples and cached batches"
     )
-    steps_ahead: int = Field(
-        default=2, ge=0, le=1024, description="steps that a stream works ahead of the one being sent"
-    )
+    steps_ahead: int = Field(default=2, ge=0, le=1024, description="steps that a stream prefetches")
     batch_cache_mb: int = Field(
         default=128, ge=0, le=1 << 20,
-        description="part of that memory (MB) for batches kept for whoever asks for them again; 0: none",
+        description="part of SAMPLER_BUFFER_MB for the batch cache; 0 disables it",
     )  # fmt: skip
     decoded_cache_mb: int = Field(
         default=0, ge=0, le=1 << 24,
-        description="memory (MB) for decoded images that all workers share, where there is no decoded store; 0: none",
+        description="memory (MB) for the image cache, used if there is no decoded store; 0 disables it",
     )  # fmt: skip
-    max_body_kb: int = Field(default=1024, ge=1, le=1 << 20, description="largest request body (kB); past it: 413")
-    max_image_pixels: int = Field(
-        default=MAX_PIXELS, ge=1, le=1 << 30, description="images of more pixels are refused before they are decoded"
+    max_body_kb: int = Field(
+        default=1024, ge=1, le=1 << 20, description="largest request body (kB); larger ones get 413"
     )
-    retry_after: int = Field(default=2, ge=1, le=3600, description="seconds that a 503 asks a client to wait")
+    max_image_pixels: int = Field(
+        default=MAX_PIXELS, ge=1, le=1 << 30, description="images with more pixels are rejected before decoding"
+    )
+    retry_after: int = Field(default=2, ge=1, le=3600, description="seconds a client waits after a 503 (Retry-After)")
     grace_seconds: float = Field(
-        default=10.0, ge=0, le=3600, description="time that a shutdown leaves to what is in flight"
+        default=10.0, ge=0, le=3600, description="seconds for responses in flight to finish at shutdown"
     )
     job_seconds: float = Field(
-        default=60.0, ge=1, le=3600, description="time for one sample, after which its worker is replaced"
+        default=60.0, ge=1, le=3600, description="timeout (seconds) for one sample; its worker is then replaced"
     )
     stall_seconds: float = Field(
-        default=600.0, ge=1, le=86400, description="time in which a client must take something, or its response is cut"
+        default=600.0,
+        ge=1,
+        le=86400,
+        description="timeout (seconds) after which a client that reads nothing is disconnected",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="least level that is logged"
+        default="info", description="lowest level that is logged"
     )
 
     @model_validator(mode="after")
-    def _both_or_neither(self) -> "Settings":
+    def _annotations_need_images(self) -> "Settings":
         if (self.annotations is None) != (self.images is None):
             missing = "SAMPLER_IMAGES" if self.images is None else "SAMPLER_ANNOTATIONS"
-            raise ValueError(f"{missing} is not set: annotations and images are set together, or neither for the demo")
+            raise ValueError(f"{missing} is not set; set annotations and images, or neither to serve the demo dataset")
         return self
 
     @field_validator("annotations", "images", "cache_dir")
@@ -100,7 +106,7 @@ class Settings(BaseSettings):
         try:
             return path.expanduser() if path else None
         except RuntimeError as error:
-            raise ValueError("the home folder in front of it is not known; expected a path without ~") from error
+            raise ValueError("the home folder is unknown; expected a path without ~") from error
 
     @classmethod
     def settings_customise_sources(
@@ -111,7 +117,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes it by name; no .env is read
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes it by name
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments win over variables, variables over the TOML file."""
+        """Arguments override variables, which override the TOML file."""
         file = os.environ.get(FILE_VARIABLE)
         if not file:
             return init_settings, env_settings
@@ -119,7 +125,7 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Return the settings of this process. Raises `SettingsError`, one line, naming what is wrong and what is right."""
+    """Return the settings from the environment. Raises `SettingsError`."""
     _refuse_unknown_variables()
     file = os.environ.get(FILE_VARIABLE)
     if file and not Path(file).is_file():
@@ -127,8 +133,8 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise SettingsError("; ".join(_line(dict(row), file) for row in error.errors())) from None
-    except ValueError as error:  # a TOML file that does not parse, or a variable that is no JSON where JSON is due
+        raise SettingsError("; ".join(_describe(row, file) for row in error.errors())) from None
+    except ValueError as error:  # a malformed TOML file, or a variable that should be JSON and is not
         raise SettingsError(f"{file or 'settings'}: {' '.join(str(error).split())}") from None
 
 
@@ -141,13 +147,13 @@ def _refuse_unknown_variables() -> None:
             raise SettingsError(f"{name}: no such setting; {hint}")
 
 
-def _line(row: dict[str, object], file: str | None) -> str:
-    place = row["loc"]
-    message = str(row["msg"]).removeprefix("Value error, ")
-    if not isinstance(place, tuple) or not place:
+def _describe(error: Mapping[str, Any], file: str | None) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
         return message
-    if row["type"] == "extra_forbidden":
+    name = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
         known = ", ".join(Settings.model_fields)
-        return f"{file or 'settings'}: {place[0]}: no such setting; expected one of {known}"
+        return f"{file or 'settings'}: {name}: no such setting; expected one of {known}"
     expected = f"expected {expectation(message)}" if message.startswith("Input should be ") else message
-    return f"{PREFIX}{str(place[0]).upper()} = {row['input']!r}: {expected}"
+    return f"{PREFIX}{name.upper()} = {error['input']!r}: {expected}"

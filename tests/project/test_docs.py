@@ -20,7 +20,7 @@ from tests.support.processes import run
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE))
 
-COMPUTED = {"workers": "one per processor", "cache_dir": "the user's cache folder"}
+COMPUTED = {"workers": "one per CPU", "cache_dir": "the user's cache folder"}
 """Defaults that depend on the machine."""
 
 PYTHON = blocks("python")
