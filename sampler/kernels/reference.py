@@ -2,13 +2,13 @@
 
 from sampler.kernels.interface import Kernels
 from sampler.ops import boxes, colour, resize, targets
-from sampler.stream import keys
+from sampler.rng import philox
 
 
 class NumpyKernels:
     """The functions of `sampler.ops` as kernels."""
 
-    random_bits = staticmethod(keys.random_words)
+    random_bits = staticmethod(philox.random_bits)
     clip_boxes = staticmethod(boxes.clip)
     frame_boxes = staticmethod(boxes.frame_boxes)
     fill_canvas = staticmethod(resize.fill_canvas)

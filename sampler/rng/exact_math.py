@@ -1,8 +1,8 @@
-"""Elementary functions that give the same bits on every processor.
+"""Elementary functions with bit-identical results on every CPU.
 
-The exponential and the logarithm of a C library, and NumPy's vectorised ones, differ in the last bit between
-processors and versions. Samples must not. IEEE 754 fixes the results of +, −, ×, ÷ and √, so these functions use
-nothing else, in a fixed order. They are accurate to a few units in the last place of float64.
+The exponential and logarithm of C libraries and of NumPy differ in the last bit between CPUs and versions. Samples must
+not. IEEE 754 defines the results of +, −, ×, ÷ and √ exactly, so these functions use nothing else, in a fixed order.
+They are accurate to a few units in the last place of float64.
 """
 
 import math
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 LOG2_E = 1.4426950408889634
 LN2_HIGH = 0.693147180369123816490
-"""ln 2 to 33 bits, so that k·LN2_HIGH is exact for every exponent k met here."""
+"""ln 2 to 33 bits, so that k·LN2_HIGH is exact for every exponent k in range."""
 LN2_LOW = 1.90821492927058770002e-10
 """ln 2 − LN2_HIGH."""
 
 EXP_TERMS = tuple(1.0 / math.factorial(n) for n in range(14, -1, -1))
-"""Taylor coefficients, highest first: for |r| ≤ ln 2 / 2 the first term left out is below 1e-19."""
+"""Taylor coefficients, highest first: for |r| ≤ ln 2 / 2 the first omitted term is below 1e-19."""
 
 LOG_TERMS = tuple(1.0 / (2 * n + 1) for n in range(13, -1, -1))
-"""Coefficients of artanh(s)/s in s²: for |s| ≤ 0.1716 the first term left out is below 1e-22."""
+"""Coefficients of artanh(s)/s in s²: for |s| ≤ 0.1716 the first omitted term is below 1e-22."""
 
 
 def exp(x: NDArray[np.float64]) -> NDArray[np.float64]:

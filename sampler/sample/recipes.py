@@ -14,7 +14,8 @@ from sampler.kernels.reference import NUMPY
 from sampler.ops.boxes import Boxes
 from sampler.recipe import JITTER_STEPS, Recipe
 from sampler.rng import distributions as draw
-from sampler.stream.keys import SampleKey, recipe_words
+from sampler.rng.philox import RECIPE_DOMAIN
+from sampler.stream.keys import SampleKey
 
 ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 """The orders in which the three jitter steps can be applied."""
@@ -40,13 +41,13 @@ def draw_recipe(
     key: SampleKey, config: SamplerConfig, height: int, width: int, boxes: Boxes, kernels: Kernels = NUMPY
 ) -> Recipe:
     """Return the recipe of a key for an image of height × width pixels with (N, 5) float32 `boxes`."""
-    bits: list[int] = recipe_words(key, DRAWS, kernels.random_bits).tolist()
+    bits: list[int] = kernels.random_bits(key.seed, RECIPE_DOMAIN, key.epoch, key.index, DRAWS).tolist()
     place = family_of(config).draw_placement(bits[:PLACEMENT_DRAWS], config, height, width, boxes, kernels)
     return Recipe(
         scale=place.scale,
         reference=place.reference,
         center=place.center,
-        flip=draw.fair(bits[Draw.FLIP]),
+        flip=draw.coin_flip(bits[Draw.FLIP]),
         jitter=_jitter(bits, config.jitter) if config.rand_color else (),
         lighting=_lighting(bits, config.lighting_std) if config.rand_color and config.lighting else (0.0, 0.0, 0.0),
     )
@@ -60,7 +61,7 @@ def fixed_recipe(config: SamplerConfig, height: int, width: int, boxes: Boxes) -
 
 def _jitter(bits: Sequence[int], half_width: float) -> tuple[tuple[str, float], ...]:
     order = ORDERS[draw.integer(bits[Draw.JITTER_ORDER], 0, len(ORDERS) - 1)]
-    gains = [draw.between(bits[Draw.GAIN_BRIGHTNESS + i], 1 - half_width, 1 + half_width) for i in range(3)]
+    gains = [draw.uniform(bits[Draw.GAIN_BRIGHTNESS + i], 1 - half_width, 1 + half_width) for i in range(3)]
     return tuple((JITTER_STEPS[i], gains[i]) for i in order)
 
 

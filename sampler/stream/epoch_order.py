@@ -1,10 +1,10 @@
-"""The order of an epoch: a keyed permutation of 0 … N−1 that is evaluated where it is asked for.
+"""The order of an epoch: a keyed permutation of 0 … N−1, evaluated at single positions without a table.
 
-A position is written as (left, right) in a grid of `rows × columns ≥ N` cells; each round adds to one half a
-keyed function of the other, modulo the half's size, which can be undone, so the whole is a bijection of the grid
-(Black and Rogaway, "Ciphers with arbitrary finite domains", 2002, the generalised Feistel network). Cells past N
-are walked on from until one inside is met, which keeps it a bijection of 0 … N−1. The grid is almost square and
-has fewer than 2·√N cells too many, so walks are rare and short. Nothing of size N is ever held.
+A position is written as a cell (left, right) of a grid of `rows × columns ≥ N` cells. Each round adds to one half a
+keyed function of the other, modulo the half's size. Each round can be undone, so the whole is a bijection of the grid:
+a generalised Feistel network (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002). A cell past N is
+permuted again until it is below N (cycle walking), which makes it a bijection of 0 … N−1. The grid is almost square and
+has fewer than 2·√N cells too many, so this is rare.
 """
 
 import math
@@ -14,74 +14,85 @@ from numpy.typing import ArrayLike, NDArray
 
 from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
-from sampler.stream.keys import order_words
+from sampler.rng.philox import ORDER_DOMAIN, random_bits
 
 ROUNDS = 10
-"""Each half is replaced five times; four rounds already pass for random to a reader of few positions."""
+"""Each half is replaced five times. Four rounds already look random to an observer of few positions."""
 
+# The constants of SplitMix64, as arrays, which NumPy need not convert at each use.
 FIRST_FACTOR = np.array([0x9E3779B97F4A7C15], np.uint64)
 MIXING = tuple(
     (np.array([shift], np.uint64), np.array([factor], np.uint64))
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 )
 LAST_SHIFT = np.array([31], np.uint64)
-"""Of SplitMix64, as arrays: those need no conversion at each use."""
 
 
 def epoch_order(size: int, seed: int, epoch: int, positions: ArrayLike) -> NDArray[np.int64]:
-    """Return the indices at `positions` of the epoch's order.
+    """Return the indices at `positions` of the order of one epoch.
 
-    size: N ≥ 1, the number of images. positions: integers 0 … N−1 of any shape; the result has the same shape,
-    int64, 0 … N−1. Raises `InvalidRequestError` for a position out of range.
+    Args:
+        size: N ≥ 1, the number of images.
+        seed: 0 … 2⁶⁴−1.
+        epoch: 0 … 2⁶³−1.
+        positions: integers 0 … N−1, of any shape.
+
+    Returns:
+        int64 of the same shape, 0 … N−1.
+
+    Raises:
+        InvalidRequestError: a position is out of range.
     """
-    places = _places(size, positions)
-    words = order_words(seed, epoch, ROUNDS)[:, np.newaxis]
-    return _permute(size, places.ravel(), words).reshape(places.shape)
+    cells = _checked(size, positions)
+    round_keys = random_bits(seed, ORDER_DOMAIN, epoch, 0, ROUNDS)[:, np.newaxis]
+    return _permute(size, cells.ravel(), round_keys).reshape(cells.shape)
 
 
 def epoch_orders(size: int, seed: int, epochs: NDArray[np.int64], positions: ArrayLike) -> NDArray[np.int64]:
-    """Return `epoch_order` of each of (n,) epochs at its own of (n,) positions: (n,) int64.
+    """Return the indices at (n,) positions, each of its own epoch, in one pass: (n,) int64.
 
-    However many epochs there are, they cost one pass. Raises like `epoch_order`.
+    Args and errors are those of `epoch_order`, with (n,) epochs.
     """
     if len(epochs) and (epochs == epochs[0]).all():
         return epoch_order(size, seed, int(epochs[0]), positions)
-    different, which = np.unique(epochs, return_inverse=True)
-    words = np.empty((ROUNDS, len(different)), np.uint64)
-    for column, epoch in enumerate(different.tolist()):
-        words[:, column] = order_words(seed, epoch, ROUNDS)
-    return _permute(size, _places(size, positions), words[:, which])
+    distinct, column = np.unique(epochs, return_inverse=True)
+    round_keys = np.empty((ROUNDS, len(distinct)), np.uint64)
+    for number, epoch in enumerate(distinct.tolist()):
+        round_keys[:, number] = random_bits(seed, ORDER_DOMAIN, epoch, 0, ROUNDS)
+    return _permute(size, _checked(size, positions), round_keys[:, column])
 
 
-def _places(size: int, positions: ArrayLike) -> NDArray[np.uint64]:
+def _checked(size: int, positions: ArrayLike) -> NDArray[np.uint64]:
     require_integer("size", size, 1, 1 << 62)
-    places = np.asarray(positions)
-    if places.size and (places.dtype.kind not in "iu" or places.min() < 0 or places.max() >= size):
-        found = f"{places.dtype} {places.ravel()[:8].tolist()}…"
+    cells = np.asarray(positions)
+    if cells.size and (cells.dtype.kind not in "iu" or cells.min() < 0 or cells.max() >= size):
+        found = f"{cells.dtype} {cells.ravel()[:8].tolist()}…"
         raise InvalidRequestError("positions", found, f"integers from 0 to {size - 1}")
-    return places.astype(np.uint64)
+    return cells.astype(np.uint64)
 
 
-def _permute(size: int, cells: NDArray[np.uint64], words: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Return where cells 0 … N−1 go. words: (ROUNDS, 1) for all, or (ROUNDS, n), a column for each of n cells."""
+def _permute(size: int, cells: NDArray[np.uint64], round_keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Permute (n,) cells 0 … N−1. round_keys: (ROUNDS, 1) for all cells, or (ROUNDS, n) with a column for each."""
     rows = math.isqrt(size - 1) + 1
     columns = -(-size // rows)
-    cells = _permute_grid(cells, rows, columns, words)
+    cells = _permute_grid(cells, rows, columns, round_keys)
     outside = np.flatnonzero(cells >= size)
     while outside.size:
-        theirs = words if words.shape[1] == 1 else words[:, outside]
-        cells[outside] = _permute_grid(cells[outside], rows, columns, theirs)
+        keys = round_keys if round_keys.shape[1] == 1 else round_keys[:, outside]
+        cells[outside] = _permute_grid(cells[outside], rows, columns, keys)
         outside = outside[cells[outside] >= size]
     return cells.astype(np.int64)
 
 
-def _permute_grid(cells: NDArray[np.uint64], rows: int, columns: int, words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    # Few cells at a time are the rule, so what counts is how many calls NumPy gets and what it must convert for them.
+def _permute_grid(
+    cells: NDArray[np.uint64], rows: int, columns: int, round_keys: NDArray[np.uint64]
+) -> NDArray[np.uint64]:
+    # Usually there are few cells, so the number of NumPy calls and of conversions for them is what costs time.
     sides = np.array([[rows], [columns]], np.uint64)
     left, right = np.divmod(cells, sides[1])
     scratch = np.empty_like(cells)
-    starts = words + FIRST_FACTOR
-    for number in range(0, len(words), 2):
+    starts = round_keys + FIRST_FACTOR
+    for number in range(0, ROUNDS, 2):
         left += _mix(right, starts[number], scratch) % sides[0]
         left %= sides[0]
         right += _mix(left, starts[number + 1], scratch) % sides[1]
@@ -92,9 +103,9 @@ def _permute_grid(cells: NDArray[np.uint64], rows: int, columns: int, words: NDA
 
 
 def _mix(values: NDArray[np.uint64], start: NDArray[np.uint64], scratch: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Hash each value with a key word (the finaliser of SplitMix64, Steele et al. 2014), modulo 2⁶⁴.
+    """Hash each value with a round key (the finaliser of SplitMix64, Steele et al. 2014), modulo 2⁶⁴.
 
-    start: the word plus `FIRST_FACTOR`: a value takes part as itself plus 1. scratch: of the shape of `values`.
+    start: the round key plus `FIRST_FACTOR`, so that a value counts as itself plus 1. scratch: like `values`.
     """
     x = values * FIRST_FACTOR
     x += start

@@ -11,7 +11,7 @@ from sampler.families.interface import Placement
 from sampler.kernels.interface import Kernels
 from sampler.ops.boxes import Boxes, clip, longest_sides
 from sampler.recipe import MAX_SCALE
-from sampler.rng.distributions import fair, integer, uniform
+from sampler.rng.distributions import coin_flip, integer, uniform
 
 REFERENCE_SHARE = 0.7
 """With random cropping, the share of draws that use a reference box (published constant)."""
@@ -98,7 +98,7 @@ def _center(
     bits: Sequence[int], config: SamplerConfig, extent: tuple[int, int], reference: Boxes | None
 ) -> tuple[int, int]:
     """Draw the centre (y, x). extent, reference: of the scaled image and of the reference box in it."""
-    centred = config.rand_center and fair(bits[Draw.CENTRED]) and reference is not None
+    centred = config.rand_center and coin_flip(bits[Draw.CENTRED]) and reference is not None
     centers = []
     for axis, first in enumerate((Draw.CENTRE_Y, Draw.CENTRE_X)):
         size, side = extent[axis], config.input_size[axis]

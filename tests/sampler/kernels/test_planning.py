@@ -15,7 +15,7 @@ from sampler.layouts.render import render_targets
 from sampler.ops.boxes import Boxes, Frame
 from sampler.ops.gaussian import bump_radius
 from sampler.sample.recipes import draw_recipe
-from sampler.stream.keys import SampleKey, order_words, recipe_words
+from sampler.stream.keys import SampleKey
 from tests.support.batches import CATEGORIES, CONFIGS, random_batch, soiled
 from tests.support.laws import assert_same_arrays, random_boxes, random_numbers
 
@@ -38,13 +38,6 @@ def test_the_words_are_those_of_numpys_generator(seed: int, domain: int, epoch: 
     )
     assert compiled.dtype == plain.dtype == np.uint64
     assert compiled.tolist() == plain.tolist() == generator.random_raw(count).tolist()
-
-
-def test_recipes_and_orders_draw_from_streams_of_their_own_whoever_makes_the_words() -> None:
-    key = SampleKey(7, 3, 0)
-    words = recipe_words(key, 19, COMPILED.random_bits).tolist()
-    assert words == recipe_words(key, 19).tolist()
-    assert not set(words) & set(order_words(7, 3, 19).tolist())
 
 
 def bits(array: NDArray[np.generic]) -> tuple[str, tuple[int, ...], bytes]:

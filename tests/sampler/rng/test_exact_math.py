@@ -1,4 +1,4 @@
-"""Elementary functions give the right values, from operations that every processor rounds alike."""
+"""Elementary functions give the right values, from operations that every CPU rounds alike."""
 
 import math
 
@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from sampler.rng import distributions as words
-from sampler.rng import exact_math as exactmath
+from sampler.rng import distributions, exact_math
 
 
 def ulps(found: float, expected: float) -> float:
@@ -18,60 +17,65 @@ def ulps(found: float, expected: float) -> float:
 
 @given(st.floats(-700, 700))
 def test_exp_is_right_to_a_few_units_in_the_last_place(x: float) -> None:
-    assert ulps(float(exactmath.exp(np.array([x]))[0]), math.exp(x)) <= 4
+    assert ulps(float(exact_math.exp(np.array([x]))[0]), math.exp(x)) <= 4
 
 
 def test_exp_keeps_the_shape_and_is_exactly_one_at_zero() -> None:
-    assert exactmath.exp(np.zeros((3, 2, 1))).tolist() == np.ones((3, 2, 1)).tolist()
+    assert exact_math.exp(np.zeros((3, 2, 1))).tolist() == np.ones((3, 2, 1)).tolist()
 
 
 @given(st.floats(min_value=1e-300, max_value=1e300))
 def test_log_is_right_to_a_few_units_in_the_last_place(x: float) -> None:
-    assert ulps(exactmath.log(x), math.log(x)) <= 4 or abs(exactmath.log(x) - math.log(x)) < 1e-16
+    assert ulps(exact_math.log(x), math.log(x)) <= 4 or abs(exact_math.log(x) - math.log(x)) < 1e-16
 
 
 def test_log_of_one_is_exactly_zero() -> None:
-    assert exactmath.log(1.0) == 0
+    assert exact_math.log(1.0) == 0
 
 
 @given(st.floats(min_value=2.0**-53, max_value=1 - 2.0**-53))
 def test_the_normal_quantile_is_right_to_fourteen_digits(p: float) -> None:
-    assert exactmath.normal_quantile(p) == pytest.approx(float(special.ndtri(p)), rel=1e-14, abs=1e-15)
+    assert exact_math.normal_quantile(p) == pytest.approx(float(special.ndtri(p)), rel=1e-14, abs=1e-15)
 
 
 @given(st.integers(0, (1 << 64) - 1))
 def test_mirrored_words_give_mirrored_normals(word: int) -> None:
-    assert words.normal(word, 1.0) == -words.normal((1 << 64) - 1 - word, 1.0)
+    assert distributions.normal(word, 1.0) == -distributions.normal((1 << 64) - 1 - word, 1.0)
 
 
 def test_the_first_and_the_last_words_are_the_farthest_normals() -> None:
     farthest = float(special.ndtri(2.0**-53))
-    assert words.normal(0, 1.0) == pytest.approx(farthest)
-    assert words.normal((1 << 64) - 1, 1.0) == pytest.approx(-farthest)
+    assert distributions.normal(0, 1.0) == pytest.approx(farthest)
+    assert distributions.normal((1 << 64) - 1, 1.0) == pytest.approx(-farthest)
 
 
 def test_evenly_spread_words_give_evenly_spread_quantiles() -> None:
     spread = range(1 << 50, 1 << 64, 1 << 51)
-    assert stats.kstest([words.normal(word, 0.1) for word in spread], stats.norm(0, 0.1).cdf).statistic < 1e-3
-    assert stats.kstest([words.uniform(word) for word in spread], stats.uniform.cdf).statistic < 1e-3
+    assert stats.kstest([distributions.normal(word, 0.1) for word in spread], stats.norm(0, 0.1).cdf).statistic < 1e-3
+    assert stats.kstest([distributions.uniform(word) for word in spread], stats.uniform.cdf).statistic < 1e-3
 
 
 @given(st.integers(0, (1 << 64) - 1), st.integers(-1000, 1000), st.integers(0, 5000))
 def test_integers_lie_between_their_ends(word: int, low: int, span: int) -> None:
-    assert low <= words.integer(word, low, low + span) <= low + span
-    assert words.integer(0, low, low + span) == low
-    assert words.integer((1 << 64) - 1, low, low + span) == low + span
+    assert low <= distributions.integer(word, low, low + span) <= low + span
+    assert distributions.integer(0, low, low + span) == low
+    assert distributions.integer((1 << 64) - 1, low, low + span) == low + span
 
 
-def test_half_of_all_words_are_fair() -> None:
-    assert [words.fair(word) for word in (0, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)] == [False, False, True, True]
+def test_a_coin_flip_is_true_for_half_of_all_values() -> None:
+    assert [distributions.coin_flip(word) for word in (0, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_a_few_values_are_pinned_to_the_last_bit() -> None:
     """If one of these changes, samples change: `SAMPLER_VERSION` must then rise."""
-    bits = [float(exactmath.exp(np.array([x]))[0]).hex() for x in (-9.0, -0.5, 1.0)]
-    bits += [exactmath.log(x).hex() for x in (0.1, 10.0)]
-    bits += [exactmath.normal_quantile(p).hex() for p in (1e-12, 0.01, 0.3, 0.9)]
+    bits = [float(exact_math.exp(np.array([x]))[0]).hex() for x in (-9.0, -0.5, 1.0)]
+    bits += [exact_math.log(x).hex() for x in (0.1, 10.0)]
+    bits += [exact_math.normal_quantile(p).hex() for p in (1e-12, 0.01, 0.3, 0.9)]
     assert bits == PINNED_BITS
 
 
