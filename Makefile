@@ -50,6 +50,7 @@ bench: $(READY) ## Compare the speed of each part with its limit (minutes); stat
 
 docs: $(READY) ## Build the documentation into site/
 	@$(BIN)/zensical build --strict
+	@echo "open site/index.html"
 
 test: lint ## Run all checks: lint, types, tests with coverage (TORCH=1: also those with PyTorch)
 	@echo "pytest, with branch coverage"
