@@ -21,6 +21,7 @@ from client.errors import (
     ServerUnavailableError,
     TransferError,
 )
+from client.families import register_family
 from client.loading.loader import loader
 from client.loading.trainer.batch_loader import Loader
 from client.loading.trainer.statistics import LoaderStatistics
@@ -58,4 +59,5 @@ __all__ = [
     "TrainingArrays",
     "TransferError",
     "loader",
+    "register_family",
 ]

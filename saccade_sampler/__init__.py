@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         TrainingArrays,
         TransferError,
         loader,
+        register_family,
     )
     from client.torch_rendering import render_tensors
     from sampler import (
@@ -106,6 +107,7 @@ __all__ = [
     "open_dataset",
     "preset",
     "recipe_of",
+    "register_family",
     "render_tensors",
     "step_keys",
 ]

@@ -12,37 +12,23 @@ from numpy.typing import NDArray
 
 from client.errors import MissingExtraError
 from sampler.arrays import Arrays
+from sampler.families.interface import TrainingOrder
 from sampler.recipe import Recipe
 from sampler.stream.keys import SampleKey
 
 ArrayT = TypeVar("ArrayT")
-
-ARRAY_NAMES = (
-    "images", "tl_heats", "tl_regrs", "tl_tags", "tl_valids", "br_heats", "br_regrs", "br_tags", "br_valids",
-    "tag_masks",
-)  # fmt: skip
-"""The arrays other than attention maps, in the order of the array table."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class TrainingArrays(Generic[ArrayT]):
     """The arrays or tensors of B samples, and where they come from. `len(batch)` is B.
 
-    S is the input side, H×W the output size, C the number of categories, M the config's `max_objects`.
+    The attributes named after single arrays exist for the families of corner detectors. In their shapes, S is the input
+    side, H×W the output size, C the number of categories, M the config's `max_objects`.
 
     Attributes:
-        images: (B, 3, S, S) float32, normalised images, channels B, G, R.
-        tl_heats: (B, C, H, W) float32, Gaussian bumps of peak 1 at the top-left corners, by category.
-        br_heats: the same for the bottom-right corners.
-        tag_masks: (B, M) uint8, 1 for the rows of regrs and tags that hold an object.
-        tl_regrs: (B, M, 2) float32, x and y offset of the top-left corner in its cell, 0–1.
-        br_regrs: the same for the bottom-right corners.
-        tl_tags: (B, M) int64, cell of the top-left corner, y · W + x.
-        br_tags: the same for the bottom-right corners.
-        tl_valids: (B, C, H, W) float32, 0 around the top-left corners of ignored boxes, 1 elsewhere; None if the config
-            has none (cornernet, cornernet_squeeze).
-        br_valids: the same for the bottom-right corners.
-        attentions: (B, 1, a, a) float32 for each attention map; empty for cornernet and cornernet_squeeze.
+        arrays: every array by its name, in the order of the server's array table.
+        order: names of the targets in the order of `ys`; a nested tuple becomes a list.
         keys: of each sample, in order.
         recipes: of each sample, in order.
         untagged: (B,) int64, the number of objects of each sample beyond the room in tags and regrs.
@@ -50,17 +36,8 @@ class TrainingArrays(Generic[ArrayT]):
         digest: identity of all that the samples depend on.
     """
 
-    images: ArrayT
-    tl_heats: ArrayT
-    br_heats: ArrayT
-    tag_masks: ArrayT
-    tl_regrs: ArrayT
-    br_regrs: ArrayT
-    tl_tags: ArrayT
-    br_tags: ArrayT
-    tl_valids: ArrayT | None
-    br_valids: ArrayT | None
-    attentions: tuple[ArrayT, ...]
+    arrays: dict[str, ArrayT]
+    order: TrainingOrder
     keys: tuple[SampleKey, ...]
     recipes: tuple[Recipe, ...]
     untagged: ArrayT
@@ -82,23 +59,67 @@ class TrainingArrays(Generic[ArrayT]):
 
     @property
     def ys(self) -> list[Any]:
-        """The targets of CornerNet-Lite's training step, in its order.
+        """The targets of a training step, in the order of the detector family.
 
-        [tl_heats, br_heats, tag_masks, tl_regrs, br_regrs, tl_tags, br_tags], and for CornerNet-Saccade
-        also [tl_valids, br_valids, [attention, …]].
+        For CornerNet and CornerNet-Squeeze, as in CornerNet-Lite: [tl_heats, br_heats, tag_masks, tl_regrs, br_regrs,
+        tl_tags, br_tags]. For CornerNet-Saccade also [tl_valids, br_valids, [attention, …]].
         """
-        targets: list[Any] = [self.tl_heats, self.br_heats, self.tag_masks, self.tl_regrs, self.br_regrs]
-        targets += [self.tl_tags, self.br_tags]
-        if self.tl_valids is not None:
-            targets += [self.tl_valids, self.br_valids, list(self.attentions)]
-        return targets
+        return [self.arrays[one] if isinstance(one, str) else [self.arrays[n] for n in one] for one in self.order]
 
     @property
-    def arrays(self) -> dict[str, ArrayT]:
-        """Every array by its name in the server's array table; attention maps are `attentions_0` and so on."""
-        named = {name: getattr(self, name) for name in ARRAY_NAMES}
-        named |= {f"attentions_{number}": array for number, array in enumerate(self.attentions)}
-        return {name: array for name, array in named.items() if array is not None}
+    def images(self) -> ArrayT:
+        """(B, 3, S, S) float32, normalised images, channels B, G, R."""
+        return self.arrays["images"]
+
+    @property
+    def tl_heats(self) -> ArrayT:
+        """(B, C, H, W) float32, Gaussian bumps of peak 1 at the top-left corners, by category."""
+        return self.arrays["tl_heats"]
+
+    @property
+    def br_heats(self) -> ArrayT:
+        """The same as `tl_heats` for the bottom-right corners."""
+        return self.arrays["br_heats"]
+
+    @property
+    def tag_masks(self) -> ArrayT:
+        """(B, M) uint8, 1 for the rows of regrs and tags that hold an object."""
+        return self.arrays["tag_masks"]
+
+    @property
+    def tl_regrs(self) -> ArrayT:
+        """(B, M, 2) float32, x and y offset of the top-left corner in its cell, 0–1."""
+        return self.arrays["tl_regrs"]
+
+    @property
+    def br_regrs(self) -> ArrayT:
+        """The same as `tl_regrs` for the bottom-right corners."""
+        return self.arrays["br_regrs"]
+
+    @property
+    def tl_tags(self) -> ArrayT:
+        """(B, M) int64, cell of the top-left corner, y · W + x."""
+        return self.arrays["tl_tags"]
+
+    @property
+    def br_tags(self) -> ArrayT:
+        """The same as `tl_tags` for the bottom-right corners."""
+        return self.arrays["br_tags"]
+
+    @property
+    def tl_valids(self) -> ArrayT | None:
+        """(B, C, H, W) float32, 0 around top-left corners of ignored boxes, 1 elsewhere; None if no box is ignored."""
+        return self.arrays.get("tl_valids")
+
+    @property
+    def br_valids(self) -> ArrayT | None:
+        """The same as `tl_valids` for the bottom-right corners."""
+        return self.arrays.get("br_valids")
+
+    @property
+    def attentions(self) -> tuple[ArrayT, ...]:
+        """(B, 1, a, a) float32 for each attention map; empty for cornernet and cornernet_squeeze."""
+        return tuple(array for name, array in self.arrays.items() if name.startswith("attentions_"))
 
 
 class Batch(TrainingArrays[NDArray[Any]]):
@@ -123,7 +144,8 @@ class Batch(TrainingArrays[NDArray[Any]]):
             return on_cpu if device is None else on_cpu.to(device, non_blocking=True)
 
         return TorchBatch(
-            **training_fields({name: tensor(array) for name, array in self.arrays.items()}),
+            arrays={name: tensor(array) for name, array in self.arrays.items()},
+            order=self.order,
             keys=self.keys,
             recipes=self.recipes,
             untagged=tensor(self.untagged),
@@ -170,10 +192,3 @@ def describe(batch: _Described, content: str) -> str:
     seeds = ", ".join(str(seed) for seed in dict.fromkeys(key.seed for key in batch.keys))
     step = "by index" if batch.step is None else f"step {batch.step}"
     return f"<{type(batch).__name__}: {len(batch.keys)} samples, seed {seeds}, {step}; {content}>"
-
-
-def training_fields(arrays: dict[str, Any]) -> dict[str, Any]:
-    """Return arrays or tensors, by their names in the array table, as fields of `TrainingArrays`."""
-    fields = {name: arrays.get(name) for name in ARRAY_NAMES}
-    count = len(arrays.keys() - set(ARRAY_NAMES))
-    return {**fields, "attentions": tuple(arrays[f"attentions_{number}"] for number in range(count))}

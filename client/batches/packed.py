@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from client.batches.batch import Batch, describe, training_fields
+from client.batches.batch import Batch, describe
 from client.errors import checked_arguments
 from sampler.array_table import dense_table
 from sampler.arrays import Arrays, ArraySpec, Layout
 from sampler.errors import InvalidRequestError
+from sampler.families.registry import family_of
 from sampler.kernels.interface import Kernels
 from sampler.kernels.selection import fastest_kernels
 from sampler.layouts.batch_buffer import buffer_arrays, buffer_size
@@ -137,7 +138,8 @@ class PackedBatch:
             RequestRefusedError: `out` does not fit.
         """
         return Batch(
-            **training_fields(self._dense(out, kernels)),
+            arrays=self._dense(out, kernels),
+            order=family_of(self.spec.config).training_order(self.spec.config),
             keys=self.keys,
             recipes=tuple(sample.recipe for sample in self.wire.samples),
             untagged=np.array([sample.untagged for sample in self.wire.samples], np.int64),

@@ -30,6 +30,7 @@ class LoaderJob:
         shard = request.shard
         packed: bytes = msgpack.packb({
             "url": self.settings.url, "options": self.settings.options, "digest": self.digest, "render": self.render,
+            "families": self.settings.families,
             "descriptor": self.descriptor, "count": self.count,
             "request": {"seed": request.seed, "start": request.start, "stop": request.stop,
                         "augment": request.augment, "layout": request.layout},
@@ -42,5 +43,7 @@ class LoaderJob:
         """Return the job in a message that `encode` made."""
         fields = msgpack.unpackb(body)
         request = StreamRequest(**fields.pop("request"), shard=Shard(*fields.pop("shard")))
-        settings = LoaderSettings(url=fields.pop("url"), request=request, **fields.pop("options"))
+        settings = LoaderSettings(
+            url=fields.pop("url"), request=request, families=tuple(fields.pop("families")), **fields.pop("options")
+        )
         return cls(settings=settings, **fields)

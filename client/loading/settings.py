@@ -1,16 +1,18 @@
 """What a loader is asked for, and the state that it resumes from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from client.errors import DigestMismatchError
+from client.families import register_family
 from client.protocol.requests import StreamRequest
 from client.protocol.retries import MAX_ATTEMPTS
 from client.sync_client import SamplerClient
 from sampler.arrays import Layout
 from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
+from sampler.families.registry import registered_paths
 from sampler.stream.shards import STEP_LIMIT, Shard
 from sampler.wire.spec import ServiceSpec
 
@@ -26,7 +28,7 @@ class LoaderSettings:
 
     request: the rank's part of the stream. ahead: batches kept ahead of the trainer, 1 … 256. attempts, max_wait,
     timeout: of the client that receives; None for its own. log_every: seconds between two lines of log, None for no
-    lines.
+    lines. families: import paths of the detector families that the trainer has registered.
     """
 
     url: str
@@ -36,6 +38,7 @@ class LoaderSettings:
     max_wait: float | None = None
     timeout: float | None = None
     log_every: float | None = None
+    families: tuple[str, ...] = field(default_factory=registered_paths)
 
     def __post_init__(self) -> None:
         """Raise `InvalidRequestError` that names the field, its value and its range."""
@@ -54,7 +57,9 @@ class LoaderSettings:
         return {name: value for name, value in given.items() if value is not None}
 
     def client(self) -> SamplerClient:
-        """Return a client of the server. Raises `RequestRefusedError` for a setting out of range."""
+        """Return a client of the server, in any process. Raises `RequestRefusedError` for a setting out of range."""
+        for path in self.families:
+            register_family(path)
         return SamplerClient(self.url, layout=self.request.layout, **self.options)
 
     def at(self, step: int) -> "LoaderSettings":

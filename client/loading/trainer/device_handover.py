@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from client.batches.batch import TorchBatch, training_fields
+from client.batches.batch import TorchBatch
 from client.errors import ClientError
 from client.loading.messages import PackedBoxes, read_origin
 from client.loading.slots import SharedSlots, SlotForm
@@ -19,6 +19,7 @@ from client.loading.trainer.supervisor import HELD, Delivered
 from client.torch_rendering import render_tensors
 from sampler.arrays import Arrays
 from sampler.errors import InvalidRequestError
+from sampler.families.registry import family_of
 from sampler.wire.spec import ServiceSpec
 
 
@@ -67,7 +68,8 @@ class DeviceUnloading:
         arrays = self._arrived(delivered) | _unpacked(token.boxes)
         keys, recipes = read_origin(token.origin)
         return TorchBatch(
-            **training_fields(_rendered(arrays, self._spec)),
+            arrays=_rendered(arrays, self._spec),
+            order=family_of(self._spec.config).training_order(self._spec.config),
             keys=keys,
             recipes=recipes,
             untagged=torch.tensor(token.untagged, dtype=torch.int64).to(self._device),

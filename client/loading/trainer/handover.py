@@ -6,6 +6,7 @@ from client.batches.batch import Batch, TorchBatch
 from client.loading.slots import SharedSlots, SlotForm
 from client.loading.trainer.loaded_batch import loaded_batch
 from client.loading.trainer.supervisor import Delivered
+from sampler.families.registry import family_of
 from sampler.wire.spec import ServiceSpec
 
 BatchT_co = TypeVar("BatchT_co", bound=Batch | TorchBatch, covariant=True)
@@ -42,6 +43,7 @@ class ViewUnloading:
     def __init__(self, spec: ServiceSpec, batch: int) -> None:
         """batch: B, the samples of each."""
         self.form = SlotForm.dense(spec.config, spec.categories, batch)
+        self._order = family_of(spec.config).training_order(spec.config)
 
     def attach(self, slots: SharedSlots) -> None:
         """Nothing needs to be known of it."""
@@ -51,7 +53,7 @@ class ViewUnloading:
 
     def unload(self, delivered: Delivered) -> Batch:
         """Return the batch of a slot."""
-        return loaded_batch(delivered.token, self.form.arrays(delivered.slot))
+        return loaded_batch(delivered.token, self.form.arrays(delivered.slot), self._order)
 
     def close(self) -> None:
         """Nothing is under way."""

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from client.batches.batch import Batch, training_fields
+from client.batches.batch import Batch
 from client.loading.messages import Token, read_origin
 from sampler.arrays import Arrays
+from sampler.families.interface import TrainingOrder
 
 
 class LoadedBatch(Batch):
@@ -25,12 +26,13 @@ class LoadedBatch(Batch):
         return vars(self)[name]
 
 
-def loaded_batch(token: Token, arrays: Arrays) -> Batch:
+def loaded_batch(token: Token, arrays: Arrays, order: TrainingOrder) -> Batch:
     """Return the batch that a token and the dense arrays of its slot stand for, without copying."""
     batch = LoadedBatch.__new__(LoadedBatch)
     # Past the dataclass's own __init__, which would want keys and recipes at once.
     vars(batch).update(
-        training_fields(arrays),
+        arrays=arrays,
+        order=order,
         untagged=np.array(token.untagged, np.int64),
         step=token.step,
         digest=token.digest,
