@@ -1,1 +1,1 @@
-"""How fast it is: each row measured beside its own limit, in the same run on the same machine."""
+"""Benchmarks: each row is compared with its own limit, measured in the same run on the same machine."""

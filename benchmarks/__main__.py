@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, print one table, write it as JSON and as a picture.
+"""`python -m benchmarks`: measure, print one table, write it as JSON and as a chart.
 
 Exit status 1 when a ratio misses its bound.
 """
@@ -32,19 +32,18 @@ PARTS = ("sampler", "service", "delivery", "loader", "index", "scale")
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="The JSON file to write; the picture goes beside it.")] = HERE
-    / "results.json",
+    out: Annotated[Path, typer.Option(help="The JSON file to write, next to its chart.")] = HERE / "results.json",
     only: Annotated[list[str] | None, typer.Option(help=f"Measure only this part ({', '.join(PARTS)}).")] = None,
     publish: Annotated[bool, typer.Option("--publish", help="Write table and chart into docs/ too.")] = False,
 ) -> None:
-    """Measure every row beside its limit."""
+    """Measure every row and its limit."""
     unknown = set(only or ()) - set(PARTS)
     if unknown:
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: expected some of {', '.join(PARTS)}")
     console = Console()
     with tempfile.TemporaryDirectory() as name:
         found, source = _measure(Path(name), only or list(PARTS), console)
-    machine = f"{_processor()}, {processors()} processors, Python {platform.python_version()}"
+    machine = f"{_cpu_model()}, {processors()} CPUs, Python {platform.python_version()}"
     title = f"on {source}; {machine}"
     console.print(terminal_table(found, title))
     document = json.dumps(_document(found, source, machine), indent=1) + "\n"
@@ -84,7 +83,7 @@ def _document(rows: list[Row], source: str, machine: str) -> dict[str, Any]:
     return {"machine": machine, "on": source, "rows": [row.as_dict() for row in rows]}
 
 
-def _processor() -> str:
+def _cpu_model() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

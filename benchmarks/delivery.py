@@ -33,7 +33,7 @@ while channel.recv(1):
 
 
 def rows(source: Material, folder: Path) -> Iterator[Row]:
-    """Measure dense batches beside a bare socket, and compact batches by their number."""
+    """Measure dense batches against a bare socket, and count compact batches."""
     with (
         server(source, folder / "server.log", batch_cache_mb=900, buffer_mb=1024) as running,
         SamplerClient(running.url) as client,
@@ -52,7 +52,7 @@ def _dense(client: SamplerClient) -> Row:
             if run > 1:  # the first ones make the batch and touch the buffers
                 ours.append(size / 1e6 / seconds)
                 bare.append(size / 1e6 / bare_seconds)
-    name = "dense batch already made, server → client arrays"
+    name = "dense batch from the cache, server → client arrays"
     return paired(name, "MB/s", ours, "bare socket, sendmsg → recv_into", bare, 0.6, at_most=False)
 
 
@@ -60,7 +60,7 @@ def _compact(client: SamplerClient) -> Row:
     request = _request("compact", COMPACT_BATCH)
     seconds = [_seconds(lambda: _whole(client, request)) for _ in range(COMPACT_FETCHES)]
     rates = [COMPACT_BATCH / taken for taken in seconds[WARM_FETCHES:]]
-    name = "compact batch already made, delivered but not rendered"
+    name = "compact batch from the cache, delivered but not rendered"
     return paired(name, "samples/s", rates, NO_LIMIT, [1.0] * len(rates), 5000, at_most=False)
 
 

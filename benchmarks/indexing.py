@@ -1,4 +1,4 @@
-"""Indexing an annotation file the size of train2017, beside pycocotools' loader."""
+"""Indexing an annotation file the size of train2017, compared with pycocotools' loader."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The loader beside a main thread that never lets go of the interpreter by itself."""
+"""The loader next to a main thread that holds the interpreter's lock."""
 
 import threading
 import time
@@ -17,17 +17,17 @@ RUNS = 5
 
 
 def rows(source: Material, folder: Path) -> Iterator[Row]:
-    """Measure dense output of the loader with and without a busy interpreter, on steps that were made before."""
+    """Measure dense output of the loader with and without a busy interpreter, on cached steps."""
     with server(source, folder / "server.log", batch_cache_mb=512) as running:
         for _ in range(2):
-            _megabytes_per_second(running.url)  # makes the steps, so that only their way is measured
-        alone, beside = [], []
+            _megabytes_per_second(running.url)  # fills the batch cache, so that only delivery is measured
+        alone, busy = [], []
         for _ in range(RUNS):
             alone.append(_megabytes_per_second(running.url))
             with _busy_interpreter():
-                beside.append(_megabytes_per_second(running.url))
-    name = "loader beside a thread that holds the GIL, dense output"
-    yield paired(name, "MB/s", beside, "the same without it", alone, 0.5, at_most=False)
+                busy.append(_megabytes_per_second(running.url))
+    name = "loader next to a thread that holds the GIL, dense output"
+    yield paired(name, "MB/s", busy, "the same without it", alone, 0.5, at_most=False)
 
 
 def _megabytes_per_second(url: str) -> float:
@@ -42,7 +42,7 @@ def _megabytes_per_second(url: str) -> float:
 
 @contextmanager
 def _busy_interpreter() -> Iterator[None]:
-    """A thread that computes in pure Python all the time: others get the interpreter only when it is taken away."""
+    """Run a thread that computes in pure Python and never yields the interpreter's lock by itself."""
     stop = threading.Event()
 
     def spin() -> None:

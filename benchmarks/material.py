@@ -1,4 +1,4 @@
-"""The dataset that is measured on: real COCO images where they are at hand, the demo dataset otherwise."""
+"""The dataset to measure with: real COCO images if they are present, the demo dataset otherwise."""
 
 import json
 import os
@@ -17,12 +17,12 @@ from service.demo.dataset import ensure_demo
 COCO = Path(__file__).resolve().parents[2] / "shared" / "coco-tiny"
 
 SMALL_BOXES = 12
-"""Boxes of 1–8 pixels in each image of the dataset that the slowest samples are looked for in."""
+"""Boxes of 1–8 pixels in each image of the dataset with which the slowest samples are measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """A dataset, where it came from, and the cache folder with its index, and with its decoded store if it has one."""
+    """A dataset, its origin, and the cache folder with its index and decoded store, if it has one."""
 
     name: str
     annotations: Path
@@ -30,7 +30,7 @@ class Material:
     cache_dir: Path
 
     def open(self) -> Dataset:
-        """Return the dataset, its index built, with its decoded store where there is one."""
+        """Return the dataset with its index and, if there is one, its decoded store."""
         dataset = open_dataset(self.annotations, self.images, self.cache_dir)
         return dataset.with_pixels(find_store(self.cache_dir, dataset.digest, len(dataset), dataset.images_dir))
 

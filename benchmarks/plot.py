@@ -1,4 +1,4 @@
-"""The table as a picture: how much of its bound each row takes up."""
+"""The table as a chart: the share of its bound that each row takes up."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ MET, MISSED, BOUND = "#2f7d6d", "#c4513a", "#444444"
 WIDTH, ROW_HEIGHT, MARGIN = 11.0, 0.42, 1.3
 """Inches."""
 WIDEST = 2.0
-"""Bars end here; their number tells the rest."""
+"""Bars end here; longer ones show their number."""
 ROOM_FOR_TEXT = 0.4
 """Bars at least this long hold their number."""
 
 
 def draw(rows: list[Row], title: str, file: Path) -> None:
-    """Write a PNG with a bar for each row: up to 1 it is within its bound, whichever way that points."""
+    """Write a PNG with a bar for each row. Up to 1, the row is within its bound, in either direction."""
     figure = Figure(
         figsize=(WIDTH, MARGIN + ROW_HEIGHT * len(rows)), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
     )
@@ -38,8 +38,8 @@ def draw(rows: list[Row], title: str, file: Path) -> None:
                   va="top", size=9, color=BOUND)  # fmt: skip
     axes.set_xlim(0, WIDEST + 0.02)
     axes.invert_yaxis()
-    axes.set_xlabel("share of its bound that a row takes up; left of the dashed line it is met")
+    axes.set_xlabel("share of the bound that a row takes up; left of the dashed line it is met")
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    figure.suptitle(f"What was measured, and what it must be (in brackets)\n{title}", x=0.01, ha="left", size=11)
+    figure.suptitle(f"Measured ratios, with their bounds in brackets\n{title}", x=0.01, ha="left", size=11)
     figure.savefig(file, dpi=110, metadata={"Software": None})

@@ -1,4 +1,4 @@
-"""One line of the benchmark table, and the measuring of functions in turn."""
+"""Rows of the benchmark table, and measuring functions in turn."""
 
 import statistics
 import time
@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 NO_LIMIT = "–"
-"""Stands for the limit of a row whose bound is a number of its own."""
+"""Name of the limit in a row whose bound is an absolute number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Something measured, what limits it, and how near to that it must come.
+    """A measurement, its limit, and the bound on their ratio.
 
-    value and limit are in `unit`. bound: what value ÷ limit must be, at most or at least. spread: the lowest and the
-    highest ratio among the runs, each of which measured both.
+    Attributes:
+        value: In `unit`, like `limit`.
+        bound: What value ÷ limit must be, at most or at least.
+        spread: The lowest and the highest ratio of the runs, each of which measured both.
     """
 
     name: str
@@ -34,7 +36,7 @@ class Row:
 
     @property
     def ratio_text(self) -> str:
-        """The ratio as people read it: two places, or whole where it is large."""
+        """The ratio with two decimals, or without if it is large."""
         return f"{self.ratio:,.2f}" if self.ratio < 100 else f"{self.ratio:,.0f}"
 
     @property
@@ -44,17 +46,17 @@ class Row:
 
     @property
     def use(self) -> float:
-        """How much of its bound a row takes up: up to 1 it is met, whichever way the bound points."""
+        """The share of the bound that the row takes up: at most 1 if it is met, in either direction."""
         return self.ratio / self.bound if self.at_most else self.bound / self.ratio
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> "Row":
-        """Return the row whose `as_dict` this is, as JSON gives it back."""
+        """Return the row of an `as_dict` that may have been through JSON."""
         kept = {name: value for name, value in fields.items() if name not in ("ratio", "met")}
         return cls(**kept | {"spread": tuple(kept["spread"]) if kept["spread"] else None})
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
+        """Return plain values for JSON."""
         return {
             "name": self.name, "unit": self.unit, "value": self.value, "limit_name": self.limit_name,
             "limit": self.limit, "ratio": self.ratio, "bound": self.bound, "at_most": self.at_most, "met": self.met,
@@ -73,8 +75,8 @@ def paired(
 ) -> Row:
     """Return the row of runs that each measured a value and its limit.
 
-    Its ratio is the median of the runs' own ratios, so that a machine that changes its pace between runs changes
-    nothing; its value is the median one, and the limit is what goes with both.
+    The ratio is the median of the ratios of the runs, so a change of the machine's speed between runs does not matter.
+    The value is the median of the values. The limit follows from both.
     """
     ratios = [value / limit for value, limit in zip(values, limits, strict=True)]
     value = statistics.median(values)
@@ -85,8 +87,8 @@ def paired(
 def milliseconds(functions: list[Callable[[int], object]], count: int, runs: int = 5) -> list[float]:
     """Return the median time of a call of each function, in ms.
 
-    Each is called with 0 … count−1; once to warm up, then `runs` times, the functions in turn, so that a machine that
-    slows down slows all of them.
+    Each is called with 0 … count−1: once to warm up, then `runs` times. The functions take turns, so that a machine
+    that slows down slows all of them.
     """
     return [statistics.median(times) for times in each_run(functions, count, runs)]
 
@@ -99,7 +101,7 @@ def each_run(
 ) -> list[list[float]]:
     """Return for each function the time of a call in each run, in ms, measured as `milliseconds` says.
 
-    clock: gives seconds; `time.process_time` counts the processor's.
+    clock: returns seconds; `time.process_time` counts CPU time.
     """
     taken: list[list[float]] = [[] for _ in functions]
     for run in range(runs + 1):

@@ -28,7 +28,7 @@ BATCH = 48
 
 SMALL_SAMPLES = 2000
 REPEATS = 5
-"""How often each of the small-box samples is timed; its median counts, for the machine has pauses of its own."""
+"""How often each of the small-box samples is timed; its median counts, since the machine pauses now and then."""
 
 
 def rows(jpeg: Material, decoded: Material, decoded_small: Material) -> Iterator[Row]:
@@ -83,7 +83,7 @@ def _slowest(dataset: Dataset) -> Row:
 
 
 def rendering(samples: list[Arrays], categories: int) -> Row:
-    """Measure rendering a batch of compact arrays into one that is there already, beside copying as many bytes."""
+    """Measure rendering a batch of compact arrays into a reused batch, and copying as many bytes."""
     out = allocate(CONFIG, categories, len(samples))
     size = sum(array.nbytes for array in out.values())
     source, target = np.ones(size, np.uint8), np.ones(size, np.uint8)

@@ -1,4 +1,4 @@
-"""A server to measure, in a process of its own, and what it costs the processors."""
+"""A server in its own process, and its CPU time."""
 
 import os
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ class MeasuredServer:
     url: str
     process: psutil.Process
 
-    def processor_seconds(self) -> float:
+    def cpu_seconds(self) -> float:
         """Return what server and workers have used so far; a worker that ended is not counted."""
         return sum(sum(one.cpu_times()[:2]) for one in (self.process, *self.process.children()))
 

@@ -17,24 +17,22 @@ BATCH = 48
 STEPS = 24
 RUNS = 5
 STARTS = 3
-"""Servers that are started to see how long the first batch of each takes."""
+"""Servers that are started to measure the first batch of each."""
 LATER_BATCHES = 9
 
 
 def rows(jpeg: Material, decoded: Material, folder: Path) -> Iterator[Row]:
-    """Measure processor time beside that of the sampler alone, and the first batch beside later ones."""
+    """Measure CPU time and that of the sampler alone, then the first batch and later ones."""
     warm_up()
     for source, name, bound in ((decoded, "the decoded store", 1.5), (jpeg, "JPEG", 1.15)):
         with server(source, folder / "server.log") as running:
-            served, alone = _processor_times(source, running)
-        yield paired(
-            f"processor time of a sample, whole service, from {name}", "ms", served, "sampler alone", alone, bound
-        )
+            served, alone = _cpu_times(source, running)
+        yield paired(f"CPU time of a sample, whole service, from {name}", "ms", served, "sampler alone", alone, bound)
     yield first_batch(jpeg, folder)
 
 
-def _processor_times(source: Material, running: MeasuredServer) -> tuple[list[float], list[float]]:
-    """Return the processor's ms a sample in each run: of server, workers and client, and of the sampler alone."""
+def _cpu_times(source: Material, running: MeasuredServer) -> tuple[list[float], list[float]]:
+    """Return the CPU time of a sample in ms in each run: of server, workers and client, and of the sampler alone."""
     make = sampling(source.open())
     served, alone = [], []
     with SamplerClient(running.url) as client:
@@ -50,15 +48,15 @@ def _processor_times(source: Material, running: MeasuredServer) -> tuple[list[fl
 def _stream(client: SamplerClient, running: MeasuredServer, seed: int) -> float:
     # Another seed each time: no batch was made before.
     request = StreamRequest(seed=seed, start=0, stop=STEPS, shard=Shard(BATCH))
-    before = running.processor_seconds() + time.process_time()
+    before = running.cpu_seconds() + time.process_time()
     with closing(client.packed_stream(request)) as batches:
         for _ in batches:
             pass
-    return (running.processor_seconds() + time.process_time() - before) * 1000 / (STEPS * BATCH)
+    return (running.cpu_seconds() + time.process_time() - before) * 1000 / (STEPS * BATCH)
 
 
 def first_batch(source: Material, folder: Path) -> Row:
-    """Measure the first batch of a server that has just become ready, beside later ones."""
+    """Measure the first batch of a server that has just become ready, and later ones."""
     first, later = [], []
     for _ in range(STARTS):
         with server(source, folder / "server.log") as running, SamplerClient(running.url) as client:
