@@ -96,7 +96,7 @@ class BatchCache:
         """Have a worker make a run of a batch, and hold it. owner: the response, which takes turns with others."""
         plan, header = shared.plan[number], shared.batch.header
         keys = shared.batch.keys[plan.start : plan.stop]
-        job = RunJob(keys, plan.start, header.augment, header.layout, slab.offset, slab.capacity)
+        job = RunJob(keys, header.augment, header.layout, plan.start, slab.offset, slab.capacity)
         run = Run(shared, plan, slab, self.pool.submit(job, owner, slab))
         self._runs.add(run)
         return run

@@ -12,7 +12,7 @@ from service.arena import Slab
 from service.batches.plan import RunPlan
 from service.batches.selection import Batch
 from service.errors.problems import JobError
-from service.workers.protocol import RunAnswer
+from service.workers.protocol import RunResult
 
 
 @dataclass(slots=True, eq=False)
@@ -87,7 +87,7 @@ class Run:
     slab: Slab
     reply: "asyncio.Future[bytes]"
     holders: int = 1
-    _result: RunAnswer | None = None
+    _result: RunResult | None = None
 
     def __post_init__(self) -> None:
         if not self.slab.reserved:
@@ -114,12 +114,12 @@ class Run:
         self._finish(self.reply)
 
     @property
-    def result(self) -> RunAnswer:
+    def result(self) -> RunResult:
         """The lengths of the messages that were made, and the problem of the sample that failed, if any.
 
         Raises `ServiceError` if the worker could not make any.
         """
-        return self._result or RunAnswer.decode(self.reply.result())
+        return self._result or RunResult.decode(self.reply.result())
 
     def view(self) -> memoryview:
         """Return the messages that were made. Raises like `result`."""
@@ -138,7 +138,7 @@ class Run:
         """Read the reply, once, and release the part of the slab that the messages do not need."""
         if self._result is not None or not self._is_made():
             return
-        self._result = RunAnswer.decode(self.reply.result())
+        self._result = RunResult.decode(self.reply.result())
         released = self.slab.shrink(sum(self._result.lengths))
         if self.batch.runs[self.plan.number] is self:
             self.batch.resize(-released)

@@ -27,7 +27,7 @@ from service.metrics import Metrics, ServerState
 from service.settings import MEGABYTE, Settings, SettingsError
 from service.shutdown import Shutdown
 from service.workers.pool import WorkerPool
-from service.workers.process import WorkerSetup
+from service.workers.protocol import WorkerSetup
 
 log = logging.getLogger("saccade_sampler")
 
@@ -67,10 +67,17 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
         await asyncio.to_thread(arena.warm_up, warm)
         _warm_up(planner, spec)
         setup = WorkerSetup(
-            dataset.index_dir, images, config, settings.max_image_pixels, settings.cache_dir / "kernels",
-            decoded.store, decoded.address, warm,
-        )  # fmt: skip
-        pool = WorkerPool(setup, settings.workers, settings.job_seconds, arena)
+            index_dir=dataset.index_dir,
+            images=images,
+            config=config,
+            max_image_pixels=settings.max_image_pixels,
+            arena=arena.descriptor,
+            warm_bytes=warm,
+            kernel_cache=settings.cache_dir / "kernels",
+            decoded_store=decoded.store,
+            image_cache=decoded.address,
+        )
+        pool = WorkerPool(setup, settings.workers, settings.job_seconds)
         cache = BatchCache(pool, arena, planner, _cache_bytes(settings))
         admission = Admission(settings.max_requests, settings.retry_after, shutdown)
         metrics.registry.register(ServerState(pool, admission, arena, cache, decoded))

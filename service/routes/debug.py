@@ -10,7 +10,7 @@ from service.batches.selection import select_sample
 from service.disconnect import until_disconnect
 from service.explorer.page import explorer_page
 from service.lifespan.state import CurrentServing, Serving
-from service.workers.protocol import Job, Kind
+from service.workers.protocol import InspectionJob, InspectionKind
 
 router = APIRouter(tags=["debug"], dependencies=[Depends(refuse_repeated)])
 
@@ -65,10 +65,10 @@ async def document(index: Index, asked: Asked, request: Request, serving: Curren
 
 
 async def _made(
-    kind: Kind, media_type: str, index: int, asked: SampleParameters, request: Request, serving: Serving
+    kind: InspectionKind, media_type: str, index: int, asked: SampleParameters, request: Request, serving: Serving
 ) -> Response:
     key = select_sample(index, asked, serving.dataset.spec)
     with serving.admission.admit():
-        reply = serving.dataset.pool.submit(Job(kind, key, asked.augment))
+        reply = serving.dataset.pool.submit(InspectionJob(kind, key, asked.augment))
         body = await until_disconnect(reply, request.receive)
     return Response(body, media_type=media_type)

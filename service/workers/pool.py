@@ -1,8 +1,7 @@
-"""The worker pool: a queue of jobs, and processes that make them.
+"""The worker pool: a fair queue of jobs, and the processes that do them.
 
-Whoever asks has a lane of its own in the queue, and lanes take turns. A worker that dies is replaced and its jobs are
-put back in front of the queue; the answers are the same bytes, since a sample does not depend on who makes it. A job
-that ends its worker again and again is given up.
+A worker that dies is replaced, and its jobs go back to the front of the queue. The bytes are the same, since a sample
+does not depend on who makes it. A job that ends its worker again and again is given up.
 """
 
 import asyncio
@@ -13,35 +12,39 @@ from dataclasses import dataclass, field
 
 import msgpack
 
-from service.arena import Arena, Slab
+from service.arena import Slab
 from service.errors.problems import JobError, ServiceError
 from service.workers.fair_queue import FairQueue
-from service.workers.process import WorkerProcess, WorkerSetup
-from service.workers.protocol import Job, Outcome, Reply, RunJob
+from service.workers.process import WorkerProcess
+from service.workers.protocol import Job, Outcome, Reply, WorkerSetup, encode_job
 
 log = logging.getLogger("saccade_sampler.pool")
 
-AHEAD_OF_WORKER = 2
-"""Jobs that a worker has been given: one under way and one waiting, so that it never waits for the server."""
+JOBS_PER_WORKER = 2
+"""Jobs sent to a worker: one under way and one waiting, so that the worker never waits for the server."""
 
 ATTEMPTS = 3
-"""How often a job is begun before it is taken to be what ends the workers."""
+"""How often a job is begun before it is considered the cause of its workers' deaths."""
 
-LONGEST_PAUSE = 5.0
-"""Seconds between attempts to start a worker that keeps dying, at most."""
+MAX_PAUSE = 5.0
+"""Longest pause, in seconds, between attempts to start a worker."""
 
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A job on its way through the pool, and the slab it is written to, which it keeps from being lent again.
+    """A job on its way through the pool.
 
-    attempts: how often the sample that no worker has got past was begun. furthest: samples of a run that the worker
-    which got furthest wrote. seen: how many were written when it was last looked at.
+    Attributes:
+        reply: the payload of the worker's reply.
+        slab: where a run is written. It cannot be borrowed again before the job is over.
+        attempts: how often the sample that no worker has got past was begun.
+        furthest: samples of a run that the most successful worker has written.
+        seen: samples written when progress was last checked.
     """
 
     number: int
-    job: Job | RunJob
-    answer: "asyncio.Future[bytes]"
+    job: Job
+    reply: "asyncio.Future[bytes]"
     slab: Slab | None = None
     attempts: int = 0
     furthest: int = 0
@@ -49,136 +52,157 @@ class Ticket:
 
     @property
     def written(self) -> int:
-        """How many samples of a run its worker has written, or had when it ended."""
+        """How many samples of a run its worker has written, or had written when it died."""
         return self.slab.progress if self.slab else 0
 
+    @property
+    def culprit(self) -> dict[str, int]:
+        """The key of the sample that is being made, or was when the worker died."""
+        return self.job.keys[min(self.written, len(self.job.keys) - 1)].as_dict()
+
     def is_moving(self) -> bool:
-        """Whether another number of samples is written than when this was last asked."""
+        """Return whether the number of samples written has changed since this was last called."""
         before, self.seen = self.seen, self.written
         return self.seen != before
 
     def got_further(self) -> bool:
-        """Whether its worker wrote more than any before. Not what was seen meanwhile: a new worker begins at 0."""
+        """Return whether its worker wrote more samples than any before it."""
+        # Not from `seen`: each worker begins at 0, and may die before progress is checked.
         before, self.furthest = self.furthest, max(self.furthest, self.written)
         return self.furthest > before
 
-    @property
-    def culprit(self) -> dict[str, int]:
-        """The key of the sample that is being made, or was when the worker ended."""
-        key = self.job.keys[min(self.written, len(self.job.keys) - 1)] if isinstance(self.job, RunJob) else self.job.key
-        return key.as_dict()
+    def finish(self, reply: Reply) -> None:
+        """Pass on the worker's reply, if anyone still waits for it."""
+        if self.reply.done():
+            return
+        if reply.outcome is Outcome.DONE:
+            self.reply.set_result(reply.payload)
+        else:
+            self.reply.set_exception(JobError(msgpack.unpackb(reply.payload)))
+
+    def give_up(self) -> None:
+        """Fail, because no worker survives the job."""
+        if not self.reply.done():
+            detail = f"sample {self.culprit} ended its worker {ATTEMPTS} times and is given up"
+            self.reply.set_exception(ServiceError("worker", detail, self.culprit))
 
 
 @dataclass(slots=True, eq=False)
 class Seat:
-    """A place for a worker: the process that holds it now, if any, and the jobs it was given, oldest first."""
+    """A place for one worker.
+
+    Attributes:
+        process: the worker, if it is ready.
+        tickets: the jobs it was sent, oldest first.
+        since: when it last made progress with the oldest.
+    """
 
     process: WorkerProcess | None = None
-    given: deque[Ticket] = field(default_factory=deque)
+    tickets: deque[Ticket] = field(default_factory=deque)
     since: float = 0.0
 
-    @property
-    def room(self) -> bool:
-        """Whether this seat can be given another job."""
-        return self.process is not None and len(self.given) < AHEAD_OF_WORKER
+    def send(self, ticket: Ticket) -> None:
+        """Send a job to the worker."""
+        self.tickets.append(ticket)
+        if len(self.tickets) == 1:
+            self.begin_oldest()
+        if self.process is not None:
+            self.process.send(encode_job(ticket.number, ticket.job))
+
+    def begin_oldest(self) -> None:
+        """Note that the worker begins its oldest job now, if it has one."""
+        if self.tickets:
+            self.tickets[0].attempts += 1
+            self.since = asyncio.get_running_loop().time()
 
 
 class WorkerPool:
-    """Runs jobs on `size` worker processes. All methods belong to one event loop."""
+    """Does jobs on `size` worker processes. All methods belong to one event loop."""
 
-    def __init__(self, setup: WorkerSetup, size: int, job_seconds: float, arena: Arena | None = None) -> None:
-        """job_seconds: time for one sample, after which its worker is replaced. arena: where runs are written."""
+    def __init__(self, setup: WorkerSetup, size: int, job_seconds: float) -> None:
+        """Start nothing yet.
+
+        Args:
+            setup: what each worker starts with.
+            size: number of workers.
+            job_seconds: timeout for one sample, after which its worker is replaced.
+        """
+        self.size = size
+        self.restarts = 0
         self._setup = setup
-        self._descriptor = None if arena is None else arena.descriptor
         self._job_seconds = job_seconds
         self._seats = [Seat() for _ in range(size)]
         self._queue: FairQueue[Ticket] = FairQueue()
-        self._numbers = 0
+        self._last_number = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._ending: set[WorkerProcess] = set()
-        self.restarts = 0
 
     @property
     def alive(self) -> int:
-        """How many workers are ready for jobs."""
+        """Number of workers that are ready."""
         return sum(seat.process is not None for seat in self._seats)
 
     @property
-    def size(self) -> int:
-        """How many workers there should be."""
-        return len(self._seats)
-
-    @property
     def queued(self) -> int:
-        """How many samples wait for a worker."""
-        return sum(len(ticket.job.keys) if isinstance(ticket.job, RunJob) else 1
-                   for ticket in self._queue if not ticket.answer.done())  # fmt: skip
-
-    @property
-    def process_ids(self) -> list[int]:
-        """The ids of the worker processes that are ready."""
-        return [seat.process.pid for seat in self._seats if seat.process]
+        """Number of samples that wait for a worker."""
+        return sum(len(ticket.job.keys) for ticket in self._queue if not ticket.reply.done())
 
     async def start(self) -> None:
-        """Start all workers and wait until each is ready. Raises `ServiceError` when one cannot start."""
-        processes = await asyncio.gather(
-            *(WorkerProcess.start(self._setup, self._descriptor) for _ in self._seats), return_exceptions=True
-        )
-        failures = [outcome for outcome in processes if isinstance(outcome, BaseException)]
-        for seat, process in zip(self._seats, processes, strict=True):
+        """Start all workers and wait until they are ready. Raises `ServiceError` if one cannot start."""
+        started = await asyncio.gather(*(WorkerProcess.start(self._setup) for _ in self._seats), return_exceptions=True)
+        for seat, process in zip(self._seats, started, strict=True):
             if isinstance(process, WorkerProcess):
                 seat.process = process
+        failures = [outcome for outcome in started if isinstance(outcome, BaseException)]
         if failures:
             await self.stop()
             raise failures[0]
-        self._tasks = [asyncio.create_task(self._keep(seat)) for seat in self._seats]
-        self._tasks.append(asyncio.create_task(self._watch()))
+        self._tasks = [asyncio.create_task(self._run(seat)) for seat in self._seats]
+        self._tasks.append(asyncio.create_task(self._kill_stuck_workers()))
 
     async def stop(self) -> None:
-        """End all workers; jobs that are not done are cancelled. Leaves no process behind."""
+        """Stop all workers and cancel unfinished jobs. No process is left."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for ticket in [*self._queue, *(ticket for seat in self._seats for ticket in seat.given)]:
-            ticket.answer.cancel()
+        for ticket in [*self._queue, *(ticket for seat in self._seats for ticket in seat.tickets)]:
+            ticket.reply.cancel()
         self._queue.clear()
         processes = [*(seat.process for seat in self._seats if seat.process), *self._ending]
         for seat in self._seats:
             seat.process = None
         await asyncio.gather(*(process.end() for process in processes))
 
-    def submit(self, job: Job | RunJob, lane: Hashable = None, slab: Slab | None = None) -> "asyncio.Future[bytes]":
-        """Queue a job; the future gives its bytes, or raises `ServiceError` with the problem a worker found.
+    def submit(self, job: Job, owner: Hashable = None, slab: Slab | None = None) -> "asyncio.Future[bytes]":
+        """Queue a job.
 
-        lane: who asks; lanes are served in turn. slab: where a run goes; it is held until the job is over.
-        Cancel the future when the answer is not wanted any more: a job that has not begun is then never made.
+        Args:
+            job: the job.
+            owner: the request it is for; owners take turns.
+            slab: the slab of a run.
+
+        Returns:
+            The payload of the worker's reply, or `ServiceError` with the problem. Cancel it if it is not needed any
+            more; a job that has not been sent to a worker is then never done.
         """
-        self._numbers += 1
-        ticket = Ticket(self._numbers, job, asyncio.get_running_loop().create_future(), slab)
-        self._queue.put(lane, ticket)
+        self._last_number += 1
+        ticket = Ticket(self._last_number, job, asyncio.get_running_loop().create_future(), slab)
+        self._queue.put(owner, ticket)
         self._hand_out()
-        return ticket.answer
+        return ticket.reply
 
     def _hand_out(self) -> None:
-        while self._queue and (seat := min(self._open_seats(), key=lambda seat: len(seat.given), default=None)):
+        """Send queued jobs to the workers that have fewest."""
+        while self._queue:
+            free = [seat for seat in self._seats if seat.process and len(seat.tickets) < JOBS_PER_WORKER]
+            if not free:
+                return
             ticket = self._queue.take()
-            if ticket.answer.done():
-                continue
-            if not seat.given:
-                self._begin(seat, ticket)
-            seat.given.append(ticket)
-            if seat.process:
-                seat.process.send(ticket.job.encode(ticket.number))
+            if not ticket.reply.done():
+                min(free, key=lambda seat: len(seat.tickets)).send(ticket)
 
-    def _open_seats(self) -> list[Seat]:
-        return [seat for seat in self._seats if seat.room]
-
-    def _begin(self, seat: Seat, ticket: Ticket) -> None:
-        ticket.attempts += 1
-        seat.since = asyncio.get_running_loop().time()
-
-    async def _keep(self, seat: Seat) -> None:
-        """Read a worker's answers; when it dies, put its jobs back and start another, for ever."""
+    async def _run(self, seat: Seat) -> None:
+        """Read a worker's replies; when it dies, put its jobs back and start another, forever."""
         pause = 0.0
         while True:
             if seat.process is None:
@@ -189,75 +213,59 @@ class WorkerPool:
             except OSError as error:
                 log.error("worker %d: %s", seat.process.pid, error)
             process, seat.process = seat.process, None
-            self._ending.add(process)  # a stop amid its end waits for it too
-            code = await process.end()
+            self._ending.add(process)  # a stop at this moment waits for it too
+            status = await process.end()
             self._ending.discard(process)
-            log.warning("worker %d ended (%s) and is replaced", process.pid, _how(code))
+            log.warning("worker %d ended (%s) and is replaced", process.pid, _describe(status))
             self.restarts += 1
             self._put_back(seat)
 
     async def _restart(self, seat: Seat, pause: float) -> float:
+        """Try to start a worker after `pause` seconds; return the pause before the next attempt."""
         await asyncio.sleep(pause)
         try:
-            seat.process = await WorkerProcess.start(self._setup, self._descriptor)
+            seat.process = await WorkerProcess.start(self._setup)
         except ServiceError as error:
             log.error("a worker cannot start: %s", error)
-            return min(LONGEST_PAUSE, max(0.1, 2 * pause))
+            return min(MAX_PAUSE, max(0.1, 2 * pause))
         self._hand_out()
         return 0.0
 
     async def _read_replies(self, seat: Seat, process: WorkerProcess) -> None:
-        """Read replies until the worker is gone. Raises OSError for a reply that cannot be right."""
+        """Pass on replies until the worker is gone. Raises OSError for an invalid reply."""
         while (reply := await process.reply()) is not None:
-            if not seat.given or seat.given[0].number != reply.number:
+            if not seat.tickets or seat.tickets[0].number != reply.number:
                 raise ConnectionError(f"a reply to job {reply.number}, which the worker was not given")
-            ticket = seat.given.popleft()
-            if seat.given:
-                self._begin(seat, seat.given[0])
-            _settle(ticket, reply)
-            del ticket  # its slab is not to wait for the next answer
+            seat.tickets.popleft().finish(reply)
+            seat.begin_oldest()
             self._hand_out()
 
     def _put_back(self, seat: Seat) -> None:
-        for ticket in reversed(seat.given):
+        for ticket in reversed(seat.tickets):
             if ticket.got_further():
-                ticket.attempts = 1  # an earlier sample of the run was the one that ended workers before
+                ticket.attempts = 1  # an earlier sample of the run was the cause before
             if ticket.attempts >= ATTEMPTS:
-                _fail(ticket, f"sample {ticket.culprit} ended its worker {ATTEMPTS} times and is given up")
+                ticket.give_up()
             else:
                 self._queue.put_first(ticket)
-        seat.given.clear()
+        seat.tickets.clear()
         self._hand_out()
 
-    async def _watch(self) -> None:
-        """Replace workers that sit on one job for too long."""
+    async def _kill_stuck_workers(self) -> None:
+        """Kill workers that make no progress; they are replaced like any that die."""
         while True:
             await asyncio.sleep(min(1.0, self._job_seconds / 4))
             now = asyncio.get_running_loop().time()
             for seat in self._seats:
-                if not seat.process or not seat.given:
+                if not seat.process or not seat.tickets:
                     continue
-                if seat.given[0].is_moving():
+                if seat.tickets[0].is_moving():
                     seat.since = now
                 elif now - seat.since > self._job_seconds:
-                    log.error("worker %d made no progress for %g s and is ended", seat.process.pid, now - seat.since)
+                    log.error("worker %d made no progress for %g s and is killed", seat.process.pid, now - seat.since)
                     seat.process.kill()
                     seat.since = now
 
 
-def _settle(ticket: Ticket, reply: Reply) -> None:
-    if ticket.answer.done():
-        return
-    if reply.outcome is Outcome.DONE:
-        ticket.answer.set_result(reply.payload)
-    else:
-        ticket.answer.set_exception(JobError(msgpack.unpackb(reply.payload)))
-
-
-def _fail(ticket: Ticket, detail: str) -> None:
-    if not ticket.answer.done():
-        ticket.answer.set_exception(ServiceError("worker", detail, ticket.culprit))
-
-
-def _how(code: int | None) -> str:
-    return f"signal {-code}" if code is not None and code < 0 else f"status {code}"
+def _describe(status: int | None) -> str:
+    return f"signal {-status}" if status is not None and status < 0 else f"status {status}"

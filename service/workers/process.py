@@ -1,57 +1,20 @@
-"""The server's end of one worker process."""
+"""The server's side of one worker process."""
 
 import asyncio
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Self
 
 import msgpack
 
-from sampler.config.schema import SamplerConfig
 from sampler.ipc.child_process import ChildProcess
 from sampler.ipc.frames import AsyncFrameSocket
 from service.errors.problems import ServiceError
-from service.workers.protocol import Outcome, Reply
+from service.workers.protocol import Outcome, Reply, WorkerSetup
 
 START_SECONDS = 60.0
 """Time for a worker to import its libraries and open the dataset."""
 
 END_SECONDS = 2.0
-"""Time for a worker to end by itself once its socket is closed, before it is killed."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSetup:
-    """What a worker needs to start. kernel_cache: folder for compiled code where none else can be written.
-
-    decoded_store: folder of the decoded store, if there is one. pixel_cache: address of the cache of decoded images.
-    warm_bytes: of the arena, to be met before the worker is ready.
-    """
-
-    index_dir: Path
-    images: Path
-    config: SamplerConfig
-    max_image_pixels: int
-    kernel_cache: Path | None = None
-    decoded_store: Path | None = None
-    pixel_cache: str | None = None
-    warm_bytes: int = 0
-
-    def encode(self, arena: int | None) -> bytes:
-        """Return the first message for a worker. arena: descriptor of the arena, which the worker inherits."""
-        packed: bytes = msgpack.packb(
-            {
-                "arena": arena,
-                "index_dir": str(self.index_dir),
-                "images": str(self.images),
-                "config": self.config.as_dict(),
-                "max_image_pixels": self.max_image_pixels,
-                "kernel_cache": None if self.kernel_cache is None else str(self.kernel_cache),
-                "decoded_store": None if self.decoded_store is None else str(self.decoded_store),
-                "pixel_cache": self.pixel_cache,
-                "warm_bytes": self.warm_bytes,
-            }
-        )
-        return packed
+"""Time for a worker to exit once its socket is closed, before it is killed."""
 
 
 class WorkerProcess:
@@ -67,18 +30,10 @@ class WorkerProcess:
         return self._child.pid
 
     @classmethod
-    async def start(cls, setup: WorkerSetup, arena: int | None = None) -> "WorkerProcess":
-        """Start a worker and wait until it is ready.
-
-        Args:
-            setup: the first message to the worker.
-            arena: descriptor of the memory that the worker writes runs to.
-
-        Raises:
-            ServiceError: the worker cannot start; says why.
-        """
+    async def start(cls, setup: WorkerSetup) -> Self:
+        """Start a worker and wait until it is ready. Raises `ServiceError`, with the reason, if it cannot start."""
         try:
-            child = ChildProcess("service.workers.main", [] if arena is None else [arena])
+            child = ChildProcess("service.workers.main", [] if setup.arena is None else [setup.arena])
         except OSError as error:
             raise _not_started(error) from error
         try:
@@ -90,25 +45,28 @@ class WorkerProcess:
         except BaseException:  # the server may be stopped at any moment; no process may be left behind
             child.end(0)
             raise
-        await worker._wait_until_ready(setup.encode(arena))
+        await worker._wait_until_ready(setup)
         return worker
 
-    async def _wait_until_ready(self, setup: bytes) -> None:
-        self._frames.send(setup)
+    async def _wait_until_ready(self, setup: WorkerSetup) -> None:
+        self._frames.send(setup.encode())
+        reply = None
         try:
             async with asyncio.timeout(START_SECONDS):
                 reply = await self.reply()
-        except BaseException as error:
+        except (ConnectionError, TimeoutError):
+            pass  # reported below, with the exit status
+        except BaseException:
             self.kill()
-            code = await self.end()
-            if isinstance(error, ConnectionError | TimeoutError):
-                raise ServiceError("worker", f"a worker did not start: it ended with status {code}") from error
+            await self.end()
             raise
-        if reply is None or reply.outcome is not Outcome.READY:
-            code = await self.end()
-            if reply is None:
-                raise ServiceError("worker", f"a worker did not start: it ended with status {code}")
-            raise ServiceError("worker", str(msgpack.unpackb(reply.payload)["detail"]))
+        if reply is not None and reply.outcome is Outcome.READY:
+            return
+        self.kill()
+        status = await self.end()
+        if reply is None:
+            raise ServiceError("worker", f"a worker did not start: it exited with status {status}")
+        raise ServiceError("worker", str(msgpack.unpackb(reply.payload)["detail"]))
 
     def send(self, job: bytes) -> None:
         """Send an encoded job. Does nothing if the worker is gone, which `reply` reports."""

@@ -1,37 +1,136 @@
 """Messages between the server and a worker. Each travels as one frame of `sampler.ipc.frames`.
 
-Server → worker: msgpack maps. The first is the worker's setup, every other one a job.
-Worker → server: replies.
+Server → worker: a setup first, then jobs. Worker → server: replies. Payloads are msgpack:
 
-    reply:  ┌────────────────────┬────────────────┬─────────┐
+    setup   map of the fields of `WorkerSetup`
+    job     number, "run", keys, augment, layout, first, offset, capacity       or   number, kind, keys, augment
+    reply   ┌────────────────────┬────────────────┬─────────┐
             │ job number, uint64 │ outcome, uint8 │ payload │   little-endian
             └────────────────────┴────────────────┴─────────┘
 
-The payload is what the job asked for, or the problem document as a msgpack map. The samples of a run are written to
-the arena; the payload of its reply only has the length of each message.
+The payload of a failed job is its problem document. The samples of a run are written to the arena; its payload only
+has the length of each message.
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import msgpack
 
 from sampler.arrays import Layout
+from sampler.config.schema import SamplerConfig
 from sampler.stream.keys import SampleKey
+from sampler.wire.spec import config_from_dict
 
-Kind = Literal["sample", "document", "picture"]
+InspectionKind = Literal["document", "picture"]
 
 STARTING = 0
 """Job number of the reply that says whether a worker has started."""
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerSetup:
+    """What a worker needs to start.
+
+    Attributes:
+        index_dir: folder of the dataset index.
+        images: image folder.
+        config: of the samples.
+        max_image_pixels: images with more pixels are rejected.
+        arena: descriptor of the arena, which the worker inherits; None if it gets no runs to make.
+        warm_bytes: bytes of the arena to populate before the worker is ready.
+        kernel_cache: folder for compiled code where no other can be written.
+        decoded_store: folder of the decoded store, if there is one.
+        image_cache: address of the image cache, if there is one.
+    """
+
+    index_dir: Path
+    images: Path
+    config: SamplerConfig
+    max_image_pixels: int
+    arena: int | None = None
+    warm_bytes: int = 0
+    kernel_cache: Path | None = None
+    decoded_store: Path | None = None
+    image_cache: str | None = None
+
+    def encode(self) -> bytes:
+        """Return the message."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        packed: bytes = msgpack.packb(values | {"config": self.config.as_dict()}, default=str)
+        return packed
+
+    @classmethod
+    def decode(cls, message: bytes) -> Self:
+        """Return the setup in a message."""
+        values = msgpack.unpackb(message)
+        for name in ("index_dir", "images", "kernel_cache", "decoded_store"):
+            values[name] = None if values[name] is None else Path(values[name])
+        return cls(**values | {"config": config_from_dict(values["config"])})
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionJob:
+    """Show one sample: "document" as the debug JSON, "picture" as the debug PNG."""
+
+    kind: InspectionKind
+    key: SampleKey
+    augment: bool = True
+
+    @property
+    def keys(self) -> tuple[SampleKey, ...]:
+        """The key of its only sample."""
+        return (self.key,)
+
+
+@dataclass(frozen=True, slots=True)
+class RunJob:
+    """Write consecutive samples of one batch, one after another, into a slab of the arena.
+
+    Attributes:
+        keys: of the samples, in order.
+        first: position of the first of them in the batch.
+        offset: where the slab begins in the arena.
+        capacity: bytes for messages. Right behind them, the worker counts the samples it has written.
+    """
+
+    keys: tuple[SampleKey, ...]
+    augment: bool
+    layout: Layout
+    first: int
+    offset: int
+    capacity: int
+
+
+Job = RunJob | InspectionJob
+
+
+def encode_job(number: int, job: Job) -> bytes:
+    """Return the message for a job."""
+    keys = [(key.seed, key.epoch, key.index) for key in job.keys]
+    message: tuple[Any, ...]
+    if isinstance(job, RunJob):
+        message = (number, "run", keys, job.augment, job.layout, job.first, job.offset, job.capacity)
+    else:
+        message = (number, job.kind, keys, job.augment)
+    packed: bytes = msgpack.packb(message)
+    return packed
+
+
+def decode_job(message: bytes) -> tuple[int, Job]:
+    """Return the number and the job in a message."""
+    number, kind, packed_keys, augment, *run = msgpack.unpackb(message)
+    keys = tuple(SampleKey(*key) for key in packed_keys)
+    return number, RunJob(keys, augment, *run) if kind == "run" else InspectionJob(kind, keys[0], augment)
+
+
 class Outcome(IntEnum):
-    """How a job ended."""
+    """How a job ended. READY: the worker has started, which is no job."""
 
     READY = 0
-    """The worker has started; not the reply to a job."""
     DONE = 1
     FAILED = 2
 
@@ -61,94 +160,24 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One thing to make of one sample.
+class RunResult:
+    """The payload of the reply to a run.
 
-    kind: "sample" for its message on the wire (then `position` in the batch and `layout` count), "document" for the
-    debug JSON, "picture" for the debug PNG.
+    Attributes:
+        lengths: of the messages, up to the sample that failed if one did.
+        problem: of the sample that failed.
     """
-
-    kind: Kind
-    key: SampleKey
-    augment: bool = True
-    layout: Layout = "compact"
-    position: int = 0
-
-    def encode(self, number: int) -> bytes:
-        """Return the message that asks a worker for this job."""
-        packed: bytes = msgpack.packb(
-            {
-                "number": number,
-                "kind": self.kind,
-                "key": self.key.as_dict(),
-                "augment": self.augment,
-                "layout": self.layout,
-                "position": self.position,
-            }
-        )
-        return packed
-
-    @classmethod
-    def decode(cls, message: dict[str, Any]) -> tuple[int, "Job"]:
-        """Return the number and the job of a message that `encode` made."""
-        fields = dict(message)
-        number = fields.pop("number")
-        return number, cls(**{**fields, "key": SampleKey(**fields["key"])})
-
-
-@dataclass(frozen=True, slots=True)
-class RunJob:
-    """Consecutive samples of one batch, to be written one behind the other into a slab of the arena.
-
-    keys: theirs, in order. first: position of the first of them in the batch. offset: where the slab begins in the
-    arena. room: bytes for messages; right behind them the worker keeps count of the samples it has written.
-    """
-
-    keys: tuple[SampleKey, ...]
-    first: int
-    augment: bool
-    layout: Layout
-    offset: int
-    room: int
-
-    @property
-    def key(self) -> SampleKey:
-        """The key of the first sample."""
-        return self.keys[0]
-
-    def encode(self, number: int) -> bytes:
-        """Return the message that asks a worker for this job."""
-        keys = [(key.seed, key.epoch, key.index) for key in self.keys]
-        fields = (keys, self.first, self.augment, self.layout, self.offset, self.room)
-        packed: bytes = msgpack.packb({"number": number, "run": fields})
-        return packed
-
-    @classmethod
-    def decode(cls, message: dict[str, Any]) -> tuple[int, "RunJob"]:
-        """Return the number and the job of a message that `encode` made."""
-        keys, *fields = message["run"]
-        return message["number"], cls(tuple(SampleKey(*key) for key in keys), *fields)
-
-
-def decode_job(message: dict[str, Any]) -> tuple[int, "Job | RunJob"]:
-    """Return the number and the job of a message, whichever kind of job it is."""
-    return RunJob.decode(message) if "run" in message else Job.decode(message)
-
-
-@dataclass(frozen=True, slots=True)
-class RunAnswer:
-    """What became of a run: the length of each message, up to the sample that failed; that sample's problem, if any."""
 
     lengths: tuple[int, ...]
     problem: dict[str, Any] | None = None
 
     def encode(self) -> bytes:
-        """Return the payload that says so."""
+        """Return the payload."""
         packed: bytes = msgpack.packb((self.lengths, self.problem))
         return packed
 
     @classmethod
-    def decode(cls, payload: bytes) -> "RunAnswer":
-        """Return what `encode` packed."""
+    def decode(cls, payload: bytes) -> Self:
+        """Return the result in a payload."""
         lengths, problem = msgpack.unpackb(payload)
         return cls(tuple(lengths), problem)

@@ -10,8 +10,7 @@ import psutil
 import pytest
 
 from sampler.arrays import Layout
-from service.arena import PREFETCH_BYTES
-from service.workers.run_writer import CHUNK
+from service.arena import CHUNK, PREFETCH_BYTES
 from tests.service.test_load import slow_client
 from tests.support.live_server import LiveServer, live_server, until
 from tests.support.wire_client import batches, body, one_batch

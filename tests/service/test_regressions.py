@@ -1,29 +1,18 @@
 """What once broke the server: kept, so that it stays mended."""
 
-import asyncio
 import json
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
 import pytest
-import uvloop
 
-from sampler.config.presets import preset
-from sampler.dataset.dataset import open_dataset
-from sampler.stream.keys import SampleKey
 from sampler.stream.shards import STEP_LIMIT
-from service.workers.pool import WorkerPool
-from service.workers.process import WorkerSetup
-from service.workers.protocol import Job
 from tests.service.test_load import slow_client
 from tests.support.live_server import LiveServer, launch, live_server, until
 from tests.support.wire_client import batches
@@ -54,89 +43,6 @@ def own_server(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> It
         tmp_path, annotations=annotations, images=images, cache_dir=cache_dir, workers=2, grace_seconds=3
     ) as server:
         yield server
-
-
-@pytest.fixture
-def setup(scenes: tuple[Path, Path], cache_dir: Path) -> WorkerSetup:
-    """What workers of the small dataset start with."""
-    annotations, images = scenes
-    return WorkerSetup(
-        open_dataset(annotations, images, cache_dir).index_dir, images, preset("cornernet_saccade"), 1 << 24
-    )
-
-
-async def lengths(pool: WorkerPool, pauses: int) -> list[int]:
-    """The lengths of two samples that are asked for right after the only worker died."""
-    await pool.start()
-    try:
-        (worker,) = (psutil.Process(number) for number in pool.process_ids)
-        worker.kill()
-        while worker.status() != psutil.STATUS_ZOMBIE or worker.num_threads() > 1:
-            time.sleep(0.01)  # not to be seen by the event loop yet
-        answers = []
-        for index in range(2):
-            answers.append(pool.submit(Job("sample", SampleKey(1, 0, index))))
-            for _ in range(pauses):
-                await asyncio.sleep(0)
-        return [len(await asyncio.wait_for(answer, 30)) for answer in answers]
-    finally:
-        await pool.stop()
-
-
-def run(scene: Coroutine[Any, Any, list[int]], loop: str) -> list[int]:
-    return uvloop.run(scene) if loop == "uvloop" else asyncio.run(scene)
-
-
-@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
-@pytest.mark.parametrize("pauses", [0, 1, 2])
-def test_jobs_given_to_a_worker_that_has_just_died_are_made_by_the_next(
-    setup: WorkerSetup, loop: str, pauses: int
-) -> None:
-    pool = WorkerPool(setup, 1, 60.0)
-    assert all(length > 1000 for length in run(lengths(pool, pauses), loop))
-    assert pool.restarts == 1
-
-
-LIAR = """
-import struct
-from sampler.ipc.child_process import run_child
-
-def lie(server):
-    server.read()
-    server.send(struct.pack("<QB", 0, 0))
-    server.read()
-    server.send(struct.pack("<QB", {number}, {outcome}) + b"lie")
-    server.read()
-
-run_child(lie)
-"""
-
-
-@pytest.mark.parametrize(("number", "outcome"), [(99, 1), (1, 77)], ids=["another job", "no such outcome"])
-def test_a_worker_that_answers_nonsense_is_replaced_and_its_job_made_again(
-    setup: WorkerSetup, monkeypatch: pytest.MonkeyPatch, number: int, outcome: int
-) -> None:
-    popen = subprocess.Popen
-    started: list[object] = []
-
-    def first_a_liar(command: list[str], **named: object) -> "subprocess.Popen[bytes]":
-        if not started:
-            command = [sys.executable, "-c", LIAR.format(number=number, outcome=outcome), command[-1]]
-        started.append(popen(command, **named))  # type: ignore[call-overload] # what the pool passes on
-        return started[-1]  # type: ignore[return-value] # the process just started
-
-    async def scene() -> list[int]:
-        await pool.start()
-        try:
-            return [len(await asyncio.wait_for(pool.submit(Job("sample", SampleKey(1, 0, 3))), 30))]
-        finally:
-            await pool.stop()
-
-    monkeypatch.setattr(subprocess, "Popen", first_a_liar)
-    pool = WorkerPool(setup, 1, 60.0)
-    (length,) = run(scene(), "asyncio")
-    assert length > 1000
-    assert pool.restarts == 1
 
 
 def test_a_worker_that_cannot_be_started_for_want_of_descriptors_is_started_later(own_server: LiveServer) -> None:

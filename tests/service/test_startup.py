@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ from service.demo.dataset import DemoDataset
 from service.settings import SettingsError, load_settings
 from tests.support.coco_files import box_entry, image_entry, small_coco, write_dataset, write_jpeg
 from tests.support.live_server import LiveServer, launch, live_server
+from tests.support.paths import ROOT
 from tests.support.wire_client import get_spec, one_batch
 
 
@@ -187,3 +189,21 @@ def test_a_changed_annotation_file_is_indexed_anew(tmp_path: Path) -> None:
         after = get_spec(server.url)
     assert (before.size, after.size) == (3, 4)
     assert before.digest != after.digest
+
+
+TOO_LARGE = """
+import os, resource
+from service.lifespan.startup import _arena
+from service.settings import Settings, SettingsError
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+before = len(os.listdir("/dev/fd"))
+try:
+    _arena(Settings(buffer_mb=1 << 16), 1000)
+except SettingsError as error:
+    print(len(os.listdir("/dev/fd")) - before, error)
+"""
+
+
+def test_an_arena_larger_than_the_system_provides_is_an_error_that_names_its_settings() -> None:
+    done = subprocess.run([sys.executable, "-c", TOO_LARGE], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("0 SAMPLER_BUFFER_MB = 65536, SAMPLER_MAX_REQUESTS = 64: ")

@@ -1,15 +1,29 @@
-"""Jobs and replies survive the way between server and worker."""
+"""Setups and jobs arrive at the worker as they were sent."""
 
-import msgpack
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sampler.config.presets import preset
 from sampler.stream.keys import SampleKey
-from service.workers.protocol import Job
+from service.workers.protocol import InspectionJob, Job, RunJob, WorkerSetup, decode_job, encode_job
+
+KEYS = st.builds(SampleKey, st.integers(0, 2**64 - 1), st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
+INSPECTIONS = st.builds(InspectionJob, st.sampled_from(["document", "picture"]), KEYS, st.booleans())
+RUNS = st.builds(RunJob, st.lists(KEYS, min_size=1, max_size=12).map(tuple), st.booleans(),
+                 st.sampled_from(["compact", "sparse", "dense"]), *[st.integers(0, 2**60)] * 3)  # fmt: skip
 
 
-@given(st.builds(Job, st.sampled_from(["document", "picture"]),
-                 st.builds(SampleKey, st.integers(0, 2**64 - 1), st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1)),
-                 st.booleans()))  # fmt: skip
-def test_a_job_survives_the_way_to_a_worker(job: Job) -> None:
-    assert Job.decode(msgpack.unpackb(job.encode(12))) == (12, job)
+@given(INSPECTIONS | RUNS, st.integers(0, 2**64 - 1))
+def test_a_job_survives_the_way_to_a_worker(job: Job, number: int) -> None:
+    assert decode_job(encode_job(number, job)) == (number, job)
+
+
+def test_a_setup_survives_the_way_to_a_worker() -> None:
+    small = WorkerSetup(Path("/index"), Path("/images"), preset("cornernet_saccade"), 1 << 24)
+    full = WorkerSetup(
+        Path("/index"), Path("/images"), preset("cornernet"), 9, 3, 5, Path("/kernels"), Path("/store"), "/dev/shm/x"
+    )
+    for setup in (small, full):
+        assert WorkerSetup.decode(setup.encode()) == setup

@@ -5,6 +5,7 @@ import logging
 import os
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -22,7 +23,8 @@ from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
 from service.lifespan.decoded_images import find_decoded
 from service.settings import Settings
-from service.workers.dataset import worker_dataset
+from service.workers.main import open_dataset as open_worker_dataset
+from service.workers.protocol import WorkerSetup
 from tests.support.coco_files import write_dataset, write_jpeg
 from tests.support.laws import assert_same_arrays
 from tests.support.live_server import LiveServer, live_server
@@ -281,9 +283,8 @@ def test_a_server_does_without_a_cache_that_the_system_does_not_give(
 def test_a_worker_does_without_a_store_or_a_cache_that_is_gone(
     small: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    setup = {"index_dir": str(small.index_dir), "images": str(small.images_dir), "max_image_pixels": 1 << 20}
-    for gone in ({"decoded_store": str(tmp_path / "gone"), "pixel_cache": None},
-                 {"decoded_store": None, "pixel_cache": str(tmp_path / "gone")}):  # fmt: skip
-        dataset = worker_dataset(setup | gone)
+    setup = WorkerSetup(small.index_dir, small.images_dir, preset("cornernet_saccade"), 1 << 20)
+    for gone in (replace(setup, decoded_store=tmp_path / "gone"), replace(setup, image_cache=str(tmp_path / "gone"))):
+        dataset = open_worker_dataset(gone)
         assert np.array_equal(dataset.read(0), small.read(0))
         assert "decoded images are not used" in capsys.readouterr().err

@@ -1,0 +1,213 @@
+"""The pool replaces workers that die, takes turns, and gives up on samples that end every worker."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+import psutil
+import pytest
+import uvloop
+
+from sampler.stream.keys import SampleKey
+from service.arena import Arena
+from service.errors.problems import ServiceError
+from service.workers.pool import JOBS_PER_WORKER, Ticket, WorkerPool
+from service.workers.protocol import InspectionJob, RunJob, WorkerSetup
+from tests.support.paths import ROOT
+
+KEYS = tuple(SampleKey(1, 0, index) for index in range(3))
+
+GREEDY = 4
+MANY = 40
+FEW = 3
+
+
+def document(seed: int, index: int) -> InspectionJob:
+    return InspectionJob("document", SampleKey(seed, 0, index))
+
+
+def run(scene: Coroutine[Any, Any, list[int]], loop: str = "asyncio") -> list[int]:
+    return uvloop.run(scene) if loop == "uvloop" else asyncio.run(scene)
+
+
+def test_an_owner_of_few_jobs_waits_for_few_jobs_of_greedy_owners(setup: WorkerSetup) -> None:
+    async def scene() -> int:
+        pool = WorkerPool(setup, 1, 60.0)
+        await pool.start()
+        try:
+            others = [pool.submit(document(owner, 0), owner) for owner in range(GREEDY) for _ in range(MANY)]
+            few = [pool.submit(document(9, 0), "few") for _ in range(FEW)]
+            await asyncio.gather(*few)
+            done = sum(reply.done() for reply in others)
+            assert pool.queued > 0
+            for reply in others:
+                reply.cancel()
+            return done
+        finally:
+            await pool.stop()
+
+    assert asyncio.run(scene()) <= GREEDY * FEW + 2 * JOBS_PER_WORKER
+
+
+# --- workers that die ---
+
+
+async def lengths_after_death(pool: WorkerPool, pauses: int) -> list[int]:
+    """The lengths of two documents that are requested right after the only worker died."""
+    await pool.start()
+    try:
+        (seat,) = pool._seats
+        assert seat.process is not None
+        worker = psutil.Process(seat.process.pid)
+        worker.kill()
+        while worker.status() != psutil.STATUS_ZOMBIE or worker.num_threads() > 1:
+            time.sleep(0.01)  # keeps the event loop from noticing
+        replies = []
+        for index in range(2):
+            replies.append(pool.submit(document(1, index)))
+            for _ in range(pauses):
+                await asyncio.sleep(0)
+        return [len(await asyncio.wait_for(reply, 30)) for reply in replies]
+    finally:
+        await pool.stop()
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@pytest.mark.parametrize("pauses", [0, 1, 2])
+def test_jobs_sent_to_a_worker_that_has_just_died_are_done_by_the_next(
+    setup: WorkerSetup, loop: str, pauses: int
+) -> None:
+    pool = WorkerPool(setup, 1, 60.0)
+    assert all(length > 1000 for length in run(lengths_after_death(pool, pauses), loop))
+    assert pool.restarts == 1
+
+
+LIAR = """
+import struct
+from sampler.ipc.child_process import run_child
+
+def lie(server):
+    server.read()
+    server.send(struct.pack("<QB", 0, 0))
+    server.read()
+    server.send(struct.pack("<QB", {number}, {outcome}) + b"lie")
+    server.read()
+
+run_child(lie)
+"""
+
+
+@pytest.mark.parametrize(("number", "outcome"), [(99, 1), (1, 77)], ids=["another job", "unknown outcome"])
+def test_a_worker_that_replies_nonsense_is_replaced_and_its_job_done_again(
+    setup: WorkerSetup, monkeypatch: pytest.MonkeyPatch, number: int, outcome: int
+) -> None:
+    popen = subprocess.Popen
+    started: list[object] = []
+
+    def first_a_liar(command: list[str], **named: object) -> "subprocess.Popen[bytes]":
+        if not started:
+            command = [sys.executable, "-c", LIAR.format(number=number, outcome=outcome), command[-1]]
+        started.append(popen(command, **named))  # type: ignore[call-overload] # what the pool passes on
+        return started[-1]  # type: ignore[return-value] # the process just started
+
+    async def scene() -> list[int]:
+        await pool.start()
+        try:
+            return [len(await asyncio.wait_for(pool.submit(document(1, 3)), 30))]
+        finally:
+            await pool.stop()
+
+    monkeypatch.setattr(subprocess, "Popen", first_a_liar)
+    pool = WorkerPool(setup, 1, 60.0)
+    (length,) = run(scene())
+    assert length > 1000
+    assert pool.restarts == 1
+
+
+def test_stop_waits_for_a_worker_that_is_ending(setup: WorkerSetup) -> None:
+    async def scene() -> None:
+        pool = WorkerPool(setup, 1, 60.0)
+        await pool.start()
+        (seat,) = pool._seats
+        assert seat.process is not None
+        number = seat.process.pid
+        psutil.Process(number).suspend()
+        seat.process._frames.close()
+        while pool.alive:
+            await asyncio.sleep(0.01)
+        await pool.stop()
+        assert not psutil.pid_exists(number)
+
+    asyncio.run(scene())
+
+
+# --- samples that end their workers ---
+
+POISON = """
+import os, sys
+from service.workers import run_writer
+honest = run_writer.write_sample
+
+def write_sample(memory, position, dataset, config, categories, key, **manner):
+    if key.index == 2:
+        os._exit(9)
+    return honest(memory, position, dataset, config, categories, key, **manner)
+
+run_writer.write_sample = write_sample
+from sampler.ipc.child_process import run_child
+from service.workers.main import serve
+run_child(serve)
+"""
+"""A worker that ends at image 2."""
+
+
+def test_a_sample_that_ends_its_workers_is_given_up_although_samples_before_it_are_made_again_each_time(
+    setup: WorkerSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    popen = subprocess.Popen
+
+    def poisoned(command: list[str], **named: object) -> "subprocess.Popen[bytes]":
+        return popen([sys.executable, "-c", POISON, command[-1]], **named | {"cwd": ROOT})  # type: ignore[call-overload,no-any-return] # what the pool passes on
+
+    monkeypatch.setattr(subprocess, "Popen", poisoned)
+
+    async def scene() -> None:
+        arena = Arena(16 << 20)
+        pool = WorkerPool(replace(setup, arena=arena.descriptor), 1, 60.0)
+        await pool.start()
+        try:
+            slab = arena.borrow(4 << 20)
+            assert slab is not None
+            reply = pool.submit(RunJob(KEYS, True, "compact", 0, slab.offset, slab.capacity), "owner", slab)
+            with pytest.raises(ServiceError, match=r"'index': 2.*ended its worker 3 times"):
+                await asyncio.wait_for(reply, 60)
+            assert pool.restarts == 3
+        finally:
+            await pool.stop()
+            arena.close()
+
+    asyncio.run(scene())
+
+
+def test_checking_the_progress_of_a_restarted_run_does_not_count_as_progress() -> None:
+    async def scene() -> None:
+        arena = Arena(1 << 16)
+        slab = arena.borrow(4096)
+        assert slab is not None
+        ticket = Ticket(1, RunJob(KEYS, True, "compact", 0, 0, slab.capacity), asyncio.Future(), slab)
+        written = arena._memory[slab.offset + slab.capacity :]
+        further = []
+        for count in (2, 2, 1, 2):
+            written[:8] = (0).to_bytes(8, "little")
+            ticket.is_moving()
+            written[:8] = count.to_bytes(8, "little")
+            further.append(ticket.got_further())
+        assert further == [True, False, False, False]
+        assert ticket.culprit == KEYS[2].as_dict()
+        arena.close()
+
+    asyncio.run(scene())
