@@ -99,12 +99,20 @@ def test_looking_at_a_bad_image_says_what_is_wrong(damaged: LiveServer, path: st
     assert answer.json()["index"] == 0
 
 
-@pytest.fixture
-def own_server(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> Iterator[LiveServer]:
-    """A server that one test may harm."""
+@pytest.fixture(scope="module")
+def own_server(
+    scenes: tuple[Path, Path], cache_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    """A server whose workers tests kill."""
     annotations, images = scenes
     with live_server(
-        tmp_path, annotations=annotations, images=images, cache_dir=cache_dir, workers=2, max_requests=6, retry_after=1
+        tmp_path_factory.mktemp("own"),
+        annotations=annotations,
+        images=images,
+        cache_dir=cache_dir,
+        workers=2,
+        max_requests=6,
+        retry_after=1,
     ) as server:
         yield server
 

@@ -16,15 +16,24 @@ from tests.support.wire_client import one_batch
 PLACES = 6
 
 
-@pytest.fixture
-def small_server(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> Iterator[LiveServer]:
-    """A server that takes six requests at once and makes 20 MB of samples ahead at most."""
+@pytest.fixture(scope="module")
+def shared_small_server(
+    scenes: tuple[Path, Path], cache_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    """A server that takes six requests at once and prefetches at most 20 MB of samples."""
     annotations, images = scenes
     with live_server(
-        tmp_path, annotations=annotations, images=images, cache_dir=cache_dir,
+        tmp_path_factory.mktemp("small"), annotations=annotations, images=images, cache_dir=cache_dir,
         workers=2, max_requests=PLACES, buffer_mb=20, retry_after=3, grace_seconds=2,
     ) as server:  # fmt: skip
         yield server
+
+
+@pytest.fixture
+def small_server(shared_small_server: LiveServer) -> LiveServer:
+    """The shared server, once it has no requests."""
+    until(lambda: shared_small_server.metric("sampler_requests_in_flight") == 0)
+    return shared_small_server
 
 
 def slow_client(server: LiveServer, path: str) -> socket.socket:

@@ -19,13 +19,15 @@ CLIENTS = 63
 BUFFER = 32 << 20
 
 
-@pytest.fixture
-def crowded(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> Iterator[LiveServer]:
+@pytest.fixture(scope="module")
+def crowded(
+    scenes: tuple[Path, Path], cache_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
     """A server for 64 requests at once, with 32 MB for what is made ahead."""
     annotations, images = scenes
     with live_server(
-        tmp_path, annotations=annotations, images=images, cache_dir=cache_dir, workers=2, buffer_mb=BUFFER >> 20,
-        grace_seconds=1,
+        tmp_path_factory.mktemp("crowded"), annotations=annotations, images=images, cache_dir=cache_dir, workers=2,
+        buffer_mb=BUFFER >> 20, grace_seconds=1,
     ) as server:  # fmt: skip
         yield server
 

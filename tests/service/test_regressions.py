@@ -35,6 +35,18 @@ def log_of(server: LiveServer) -> str:
     return server.log
 
 
+@pytest.fixture(scope="module")
+def abandoned(
+    scenes: tuple[Path, Path], cache_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    """A server for clients that disconnect."""
+    annotations, images = scenes
+    with live_server(
+        tmp_path_factory.mktemp("abandoned"), annotations=annotations, images=images, cache_dir=cache_dir, workers=2
+    ) as server:
+        yield server
+
+
 @pytest.fixture
 def own_server(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> Iterator[LiveServer]:
     """A server that one test may harm."""
@@ -61,34 +73,34 @@ def test_a_worker_that_cannot_be_started_for_want_of_descriptors_is_started_late
 
 
 @pytest.mark.parametrize("ahead", [1, 3], ids=["one request", "requests sent ahead"])
-def test_clients_that_leave_at_any_moment_leave_no_stack_trace(own_server: LiveServer, ahead: int) -> None:
+def test_clients_that_leave_at_any_moment_leave_no_stack_trace(abandoned: LiveServer, ahead: int) -> None:
     paths = ("/v1/stream?batch_size=8", "/v1/batches?seed=1&step=0&batch_size=100&layout=dense", "/debug/samples/2")
     for number in range(60):
-        with connect(own_server) as client:
+        with connect(abandoned) as client:
             client.sendall(get(paths[number % 3]) * ahead)
             time.sleep((0, 0.005, 0.02, 0.1)[number % 4])
             if number % 2:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    log = log_of(own_server)
+    log = log_of(abandoned)
     assert "Traceback" not in log
-    assert own_server.metric("sampler_ahead_bytes") == 0
+    assert abandoned.metric("sampler_ahead_bytes") == 0
 
 
-def test_a_client_that_leaves_while_it_sends_its_body_leaves_no_stack_trace(own_server: LiveServer) -> None:
-    with connect(own_server) as client:
+def test_a_client_that_leaves_while_it_sends_its_body_leaves_no_stack_trace(abandoned: LiveServer) -> None:
+    with connect(abandoned) as client:
         client.sendall(b"POST /v1/batches HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n" + b'{"indices')
         time.sleep(0.3)
-    until(lambda: "POST /v1/batches 499" in own_server.log)
-    assert "Traceback" not in own_server.log
+    until(lambda: "POST /v1/batches 499" in abandoned.log)
+    assert "Traceback" not in abandoned.log
 
 
-def test_pictures_for_clients_that_have_left_are_not_drawn(own_server: LiveServer) -> None:
+def test_pictures_for_clients_that_have_left_are_not_drawn(abandoned: LiveServer) -> None:
     with ExitStack() as clients:
         for index in range(24):
-            clients.enter_context(connect(own_server)).sendall(get(f"/debug/samples/{index}.png"))
-        until(lambda: own_server.metric("sampler_requests_in_flight") >= 20)
-    until(lambda: own_server.metric("sampler_requests_in_flight") == 0, seconds=2.0)
-    assert own_server.metric("sampler_queue_depth") == 0
+            clients.enter_context(connect(abandoned)).sendall(get(f"/debug/samples/{index}.png"))
+        until(lambda: abandoned.metric("sampler_requests_in_flight") >= 20)
+    until(lambda: abandoned.metric("sampler_requests_in_flight") == 0, seconds=2.0)
+    assert abandoned.metric("sampler_queue_depth") == 0
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e400", "true", "1.5", '"3"', "null", "[1]"])

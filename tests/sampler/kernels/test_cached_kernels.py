@@ -37,7 +37,7 @@ CompileResultCacheImpl._locator_classes = CacheImpl._locator_classes = []
 
 def render(cache: Path, before: str = "") -> tuple[int, int]:
     """How many kernels were compiled, and how many found, in a process of its own."""
-    done = run_python("-c", before + RENDER, variables={"NUMBA_CACHE_DIR": cache})
+    done = run_python("-c", before + RENDER, variables={"NUMBA_CACHE_DIR": cache}, coverage=False)
     compiled, found = done.stdout.split()
     return int(compiled), int(found)
 
