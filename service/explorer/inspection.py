@@ -1,14 +1,15 @@
-"""One sample looked at closely: every box with what became of it, every dense array with its statistics."""
+"""One sample in detail: each box and what became of it, each dense array and its statistics."""
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sampler.arrays import Arrays
 from sampler.config.schema import SamplerConfig
+from sampler.dataset.dataset import Dataset
 from sampler.families.crop_plan import CropPlan
 from sampler.families.registry import family_of
 from sampler.kernels.reference import NUMPY
@@ -17,42 +18,27 @@ from sampler.ops.boxes import Boxes, clip
 from sampler.ops.resize import Image
 from sampler.ops.targets import untagged
 from sampler.recipe import Recipe
-from sampler.sample.sample import SampleSource, fill_sample, load_inputs
+from sampler.sample.sample import fill_sample, load_inputs
 from sampler.stream.keys import SampleKey
 
 State = Literal["object", "ignored", "outside"]
-Corners = tuple[float, float, float, float]
+Corners = tuple[float, ...]
 """x0, y0, x1, y1 in pixels."""
 
 
-class DebugSource(SampleSource, Protocol):
-    """What a close look needs of a dataset; `sampler.dataset.dataset.Dataset` is one."""
-
-    @property
-    def category_names(self) -> tuple[str, ...]:
-        """C names; category k of a box is called `category_names[k - 1]`."""
-        ...
-
-    def image_id(self, index: int) -> int:
-        """Return the COCO image id."""
-        ...
-
-    def file_name(self, index: int) -> str:
-        """Return the image's path below the image folder."""
-        ...
-
-    def crowd(self, index: int) -> NDArray[np.bool_]:
-        """Return (N,) bool: which boxes of the image, crowd boxes included, are crowd boxes."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class BoxFate:
+class InspectedBox:
     """One of an image's boxes and what the sample made of it.
 
-    row: its place among the image's boxes as the config keeps them. category: 1…C. original: x0, y0, x1, y1 in image
-    pixels, unclipped. cropped: the same in crop pixels, None when the box lies outside the crop. is_reference: the
-    scale was chosen for it.
+    Attributes:
+        row: Row among the image's boxes, without crowd boxes if the config drops them.
+        category: 1…C.
+        name: Name of the category.
+        original: In image pixels, unclipped.
+        cropped: In crop pixels; None for a box outside the crop.
+        state: What became of it.
+        is_crowd: Whether it is a crowd box.
+        is_reference: Whether the scale was chosen for it.
     """
 
     row: int
@@ -61,43 +47,39 @@ class BoxFate:
     original: Corners
     cropped: Corners | None
     state: State
-    crowd: bool
+    is_crowd: bool
     is_reference: bool
 
     def as_dict(self) -> dict[str, Any]:
-        """The box as it stands in the sample's document."""
+        """Return the box as it appears in the sample's document."""
         return {
             "row": self.row,
             "category": {"number": self.category, "name": self.name},
             "original": list(self.original),
             "crop": None if self.cropped is None else list(self.cropped),
             "state": self.state,
-            "crowd": self.crowd,
+            "crowd": self.is_crowd,
             "reference": self.is_reference,
         }
 
 
 @dataclass(frozen=True, slots=True)
-class PlaneNames:
-    """A plane array to show.
+class Inspection:
+    """A sample and everything it was made of.
 
     Attributes:
-        title: Heading.
-        heats: (C, h, w) array with values from 0 to 1.
-        valids: (C, h, w) array with 0 on ignored areas, if there is one.
-    """
-
-    title: str
-    heats: str
-    valids: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """A sample with everything it was made of.
-
-    image: (H, W, 3) uint8 BGR. crop: (S, S, 3) uint8 BGR. dense: the arrays of `sampler.array_table.dense_table`.
-    untagged: how many objects have no row in tags and offsets, for want of room.
+        key: Seed, epoch and index.
+        config: The config of the sample.
+        augment: False for the fixed recipe.
+        image_id: COCO image id.
+        file_name: Path below the image folder.
+        image: (H, W, 3) uint8 BGR.
+        recipe: The random decisions.
+        plan: What the recipe makes of image and boxes.
+        crop: (S, S, 3) uint8 BGR.
+        dense: The arrays of the dense layout.
+        boxes: All boxes of the image.
+        category_count: C.
     """
 
     key: SampleKey
@@ -110,63 +92,71 @@ class Inspection:
     plan: CropPlan
     crop: Image
     dense: Arrays
-    boxes: tuple[BoxFate, ...]
+    boxes: tuple[InspectedBox, ...]
     category_count: int
-    untagged: int
-
-    @property
-    def ignores_boxes(self) -> bool:
-        """Whether boxes in the crop can be ignored."""
-        return family_of(self.config).ignores_boxes
-
-    @property
-    def planes(self) -> tuple[PlaneNames, ...]:
-        """The plane arrays of the config's detector family."""
-        family = family_of(self.config)
-        names = family.corner_names(self.config)
-        if names is None:
-            specs = family.target_specs(self.config, self.category_count)
-            return tuple(PlaneNames(spec.name, spec.name) for spec in specs if spec.sparse is not None)
-        top_left, bottom_right = names.top_left, names.bottom_right
-        return (
-            PlaneNames("Top-left corners", top_left.heats, top_left.valids),
-            PlaneNames("Bottom-right corners", bottom_right.heats, bottom_right.valids),
-        )
-
-    @property
-    def attentions(self) -> tuple[str, ...]:
-        """The arrays of the config's attention maps."""
-        names = family_of(self.config).corner_names(self.config)
-        return () if names is None else names.attentions
-
-    def count(self, state: State) -> int:
-        """How many boxes ended in `state`."""
-        return sum(box.state == state for box in self.boxes)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Objects, ignored boxes, boxes outside the crop, and objects without a row in the tags."""
+        """Numbers of objects, ignored boxes, boxes outside the crop, and objects without a row in the tags."""
+        states = [box.state for box in self.boxes]
         return {
-            "objects": self.count("object"),
-            "ignored": self.count("ignored"),
-            "outside": self.count("outside"),
-            "untagged": self.untagged,
+            "objects": states.count("object"),
+            "ignored": states.count("ignored"),
+            "outside": states.count("outside"),
+            "untagged": untagged(self.plan.objects, self.config),
         }
 
+    @property
+    def reference(self) -> InspectedBox | None:
+        """The box that the scale was chosen for."""
+        return next((box for box in self.boxes if box.is_reference), None)
 
-def inspect_sample(dataset: DebugSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Inspection:
-    """Make the sample of a key and keep all that went into it.
+    @property
+    def window(self) -> Corners:
+        """The crop's window in pixels of the original image; it may exceed the image."""
+        sides = self.plan.canvas or self.config.input_size
+        (top, _), (left, _) = self.plan.window.rows, self.plan.window.columns
+        y, x = top - self.plan.window.offset[0], left - self.plan.window.offset[1]
+        step_y, step_x = (own / scaled for own, scaled in zip(self.image.shape[:2], self.plan.size, strict=True))
+        return x * step_x, y * step_y, (x + sides[1]) * step_x, (y + sides[0]) * step_y
 
-    Raises what `make_sample` raises: `InvalidRequestError` for an unknown index, `ImageError` for an
-    image that cannot be read as annotated.
+
+@dataclass(frozen=True, slots=True)
+class PictureArrays:
+    """Names of the arrays that a picture of a sample shows.
+
+    Attributes:
+        planes: Title, plane array (C, h, w) of values from 0 to 1, and valid mask of the same shape or None.
+        attentions: Attention maps in the order of the config.
+    """
+
+    planes: tuple[tuple[str, str, str | None], ...]
+    attentions: tuple[str, ...]
+
+
+def picture_arrays(config: SamplerConfig, categories: int) -> PictureArrays:
+    """Return the corner heatmaps and attention maps, or for a family without corners all plane arrays."""
+    family = family_of(config)
+    names = family.corner_names(config)
+    if names is None:
+        specs = family.target_specs(config, categories)
+        return PictureArrays(tuple((spec.name, spec.name, None) for spec in specs if len(spec.shape) == 3), ())
+    corners = (("Top-left corners", names.top_left), ("Bottom-right corners", names.bottom_right))
+    return PictureArrays(tuple((title, corner.heats, corner.valids) for title, corner in corners), names.attentions)
+
+
+def inspect_sample(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Inspection:
+    """Make the sample of a key and return it with everything it was made of.
+
+    Raises:
+        InvalidRequestError: The dataset has no such index.
+        ImageError: The image cannot be read as annotated.
     """
     names = dataset.category_names
     image, boxes, recipe = load_inputs(dataset, config, key, augment)
     plan = family_of(config).plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, NUMPY)
     sample = fill_sample(image, plan, recipe, config)
     crowd = dataset.crowd(key.index)
-    if not config.keep_crowd:
-        crowd = crowd[~crowd]
     return Inspection(
         key=key,
         config=config,
@@ -178,54 +168,47 @@ def inspect_sample(dataset: DebugSource, config: SamplerConfig, key: SampleKey, 
         plan=plan,
         crop=sample.crop,
         dense=lay_out(sample, "dense", config, len(names)),
-        boxes=_fates(names, boxes, crowd.tolist(), plan, _reference_row(boxes, image, recipe)),
+        boxes=_inspect_boxes(
+            names, boxes, crowd if config.keep_crowd else crowd[~crowd], plan, _reference_row(boxes, image, recipe)
+        ),
         category_count=len(names),
-        untagged=untagged(plan.objects, config),
     )
 
 
-def _fates(
-    names: tuple[str, ...], boxes: Boxes, crowd: list[bool], plan: CropPlan, reference: int | None
-) -> tuple[BoxFate, ...]:
-    remaining = dict(zip(plan.rows.tolist(), zip(plan.boxes.tolist(), plan.objects.tolist(), strict=True), strict=True))
-    fates = []
+def _inspect_boxes(
+    names: tuple[str, ...], boxes: Boxes, crowd: NDArray[np.bool_], plan: CropPlan, reference: int | None
+) -> tuple[InspectedBox, ...]:
+    places = {row: place for place, row in enumerate(plan.rows.tolist())}
+    inspected = []
     for row, (*original, number) in enumerate(boxes.tolist()):
-        cropped, is_object = remaining.get(row, (None, False))
-        state: State = "outside" if cropped is None else "object" if is_object else "ignored"
-        fates.append(
-            BoxFate(
+        place = places.get(row)
+        inspected.append(
+            InspectedBox(
                 row=row,
                 category=int(number),
                 name=names[int(number) - 1],
-                original=_corners(original),
-                cropped=None if cropped is None else _corners(cropped),
-                state=state,
-                crowd=crowd[row],
+                original=tuple(original),
+                cropped=None if place is None else tuple(plan.boxes[place, :4].tolist()),
+                state="outside" if place is None else "object" if plan.objects[place] else "ignored",
+                is_crowd=bool(crowd[row]),
                 is_reference=row == reference,
             )
         )
-    return tuple(fates)
-
-
-def _corners(box: list[float]) -> Corners:
-    return box[0], box[1], box[2], box[3]
+    return tuple(inspected)
 
 
 def _reference_row(boxes: Boxes, image: Image, recipe: Recipe) -> int | None:
-    """Return the reference as a row of the image's boxes; recipes count only those left after clipping."""
+    """Return the reference's row among the image's boxes; a recipe counts only those left after clipping."""
     if recipe.reference is None:
         return None
     _, rows = clip(boxes, 0, 0, image.shape[1] - 1, image.shape[0] - 1)
     return int(rows[recipe.reference])
 
 
-def sample_document(
-    dataset: DebugSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True
-) -> dict[str, Any]:
-    """Return all about one sample as plain dicts, lists, strings and finite numbers, ready for JSON.
+def sample_document(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> dict[str, Any]:
+    """Return everything about one sample as dicts, lists, strings and finite numbers, ready for JSON.
 
-    `boxes` lists every box of the image, whatever became of it; `arrays` has one entry per dense array. Raises as
-    `inspect_sample` does.
+    `boxes` lists all boxes of the image; `arrays` has the statistics of each dense array. Raises as `inspect_sample`.
     """
     seen = inspect_sample(dataset, config, key, augment=augment)
     height, width = seen.image.shape[:2]

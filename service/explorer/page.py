@@ -1,32 +1,25 @@
-"""The page on which people leaf through samples."""
+"""The HTML page to browse samples."""
 
-import math
+import secrets
 from collections.abc import Sequence
 from functools import cache
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
+from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from service.explorer.picture.picture import WIDTH
-
-GOLDEN_SHARE = 0.6180339887498949
-"""The leap's share of a dataset: successive leaps spread evenly over it."""
 
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("service", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template("explorer.html")
+    loader = PackageLoader("service.explorer", package_path="")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("page.html")
 
 
 def explorer_page(
+    key: SampleKey,
     *,
-    index: int,
-    seed: int,
-    epoch: int,
     augment: bool,
     total: int,
     config: str,
@@ -36,15 +29,25 @@ def explorer_page(
 ) -> str:
     """Return a self-contained HTML page that shows one sample's picture, with links to others.
 
-    index: 0 … total−1. Leafing past either end starts over at the other. Names may hold anything; they are escaped.
-    root: the path under which a proxy shows the server, such as "/sampler"; every link begins with it.
+    Args:
+        key: The sample. The first and the last one of the dataset are neighbours.
+        augment: Whether the sample is augmented.
+        total: Number of samples in the dataset.
+        config: Name of the config.
+        dataset_name: Shown as it is; all names are escaped.
+        category_names: Shown as a list.
+        root: The path under which a proxy serves the server, such as "/sampler"; every link begins with it.
     """
-    same = _query(seed, epoch, augment)
+
+    def link(path: str, index: int = key.index, epoch: int = key.epoch, augment: bool = augment) -> str:
+        query = urlencode({"seed": key.seed, "epoch": epoch, "augment": str(augment).lower()})
+        return f"{root}/{path.format(index % total)}?{query}"
+
     return _template().render(
         root=root,
-        index=index,
-        seed=seed,
-        epoch=epoch,
+        index=key.index,
+        seed=key.seed,
+        epoch=key.epoch,
         augment=augment,
         total=total,
         config=config,
@@ -53,26 +56,11 @@ def explorer_page(
         picture_width=WIDTH,
         last_seed=SEED_LIMIT - 1,
         last_epoch=EPOCH_LIMIT - 1,
-        picture=f"{root}/debug/samples/{index}.png?{same}",
-        document=f"{root}/debug/samples/{index}?{same}",
-        previous=f"{root}/explore/{(index - 1) % total}?{same}",
-        following=f"{root}/explore/{(index + 1) % total}?{same}",
-        elsewhere=f"{root}/explore/{(index + leap(total)) % total}?{same}",
-        redrawn=f"{root}/explore/{index}?{_query(seed, (epoch + 1) % EPOCH_LIMIT, augment)}",
-        otherwise=f"{root}/explore/{index}?{_query(seed, epoch, not augment)}",
+        picture=link("debug/samples/{}.png"),
+        document=link("debug/samples/{}"),
+        previous_sample=link("explore/{}", key.index - 1),
+        next_sample=link("explore/{}", key.index + 1),
+        random_sample=link("explore/{}", secrets.randbelow(total)),
+        next_epoch=link("explore/{}", epoch=(key.epoch + 1) % EPOCH_LIMIT),
+        other_augmentation=link("explore/{}", augment=not augment),
     )
-
-
-def leap(total: int) -> int:
-    """Return a stride through `total` samples that visits every one before it comes back, far from the last each time.
-
-    The first number from `GOLDEN_SHARE` of the total up that shares no divisor with it.
-    """
-    stride = max(1, round(total * GOLDEN_SHARE))
-    while math.gcd(stride, total) != 1:
-        stride += 1
-    return stride
-
-
-def _query(seed: int, epoch: int, augment: bool) -> str:
-    return urlencode({"seed": seed, "epoch": epoch, "augment": "true" if augment else "false"})

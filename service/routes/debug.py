@@ -1,4 +1,4 @@
-"""`/debug`: one sample to look at, as a page, a picture or JSON."""
+"""One sample explained: as a page, a picture or JSON."""
 
 from typing import Annotated
 
@@ -20,30 +20,28 @@ Asked = Annotated[SampleParameters, Query()]
 
 @router.get("/", include_in_schema=False)
 async def home(request: Request) -> Response:
-    """Lead people to the explorer."""
+    """Redirect to the explorer."""
     return RedirectResponse(f"{_root(request)}/explore/0")
 
 
-@router.get("/explore/{index}", response_class=HTMLResponse, summary="A page to leaf through samples")
+@router.get("/explore/{index}", response_class=HTMLResponse, summary="A page to browse samples")
 async def explore(index: Index, asked: Asked, request: Request, serving: CurrentServing) -> Response:
-    """The picture of a sample with links to its neighbours."""
+    """Show the picture of a sample with links to others."""
     key = select_sample(index, asked, serving.dataset.spec)
     page = explorer_page(
-        root=_root(request),
-        index=key.index,
-        seed=key.seed,
-        epoch=key.epoch,
+        key,
         augment=asked.augment,
         total=serving.dataset.spec.size,
         config=serving.dataset.spec.config.name,
         dataset_name=serving.dataset.name,
         category_names=serving.dataset.spec.category_names,
+        root=_root(request),
     )
     return HTMLResponse(page)
 
 
 def _root(request: Request) -> str:
-    """Return the path under which a proxy shows this server; most often none."""
+    """Return the path under which a proxy serves this server, usually none."""
     return str(request.scope.get("root_path", "")).rstrip("/")
 
 
@@ -54,17 +52,17 @@ def _root(request: Request) -> str:
     response_class=Response,
 )
 async def picture(index: Index, asked: Asked, request: Request, serving: CurrentServing) -> Response:
-    """The original with boxes and crop window, the crop, corners, ignored areas, attention, the recipe as text."""
-    return await _made("picture", "image/png", index, asked, request, serving)
+    """Original with boxes and crop window, crop, network input, target arrays, and recipe."""
+    return await _reply("picture", "image/png", index, asked, request, serving)
 
 
 @router.get("/debug/samples/{index}", summary="Key, recipe, boxes and array statistics of a sample")
 async def document(index: Index, asked: Asked, request: Request, serving: CurrentServing) -> Response:
-    """The same facts as the picture, as JSON."""
-    return await _made("document", "application/json", index, asked, request, serving)
+    """The same facts as JSON."""
+    return await _reply("document", "application/json", index, asked, request, serving)
 
 
-async def _made(
+async def _reply(
     kind: InspectionKind, media_type: str, index: int, asked: SampleParameters, request: Request, serving: Serving
 ) -> Response:
     key = select_sample(index, asked, serving.dataset.spec)

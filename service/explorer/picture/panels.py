@@ -1,139 +1,122 @@
-"""The panels of the debug picture: the original, the crop, the heatmaps, the attention maps."""
+"""The panels of the debug picture: original, crop, network input, plane arrays and attention maps."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from service.explorer.inspection import BoxFate, Corners, Inspection
+from sampler.ops.targets import attention_cells
+from service.explorer.inspection import Corners, Inspection, picture_arrays
 from service.explorer.picture import style
-from service.explorer.picture.marks import STATE_COLOURS, View, draw_boxes
+from service.explorer.picture.boxes import View, draw_boxes
 from service.explorer.picture.style import Colour
 
-DIMMED = 0.5
-"""Brightness left to what lies outside the crop window."""
+SIDE = 400
+"""Width and height of a panel in pixels."""
 
-RIM = 4
-"""Pixels left free around the original, so that a frame at its edge is not cut."""
+_RIM = 4
+"""Free pixels around the original, so that a frame at its edge is not cut off."""
 
-TINT_POWER = 0.6
-"""Exponent that lifts the low values of a heatmap, as a small bump's neighbours would hardly show."""
-
-HATCH_STEP = 7
-"""Distance in pixels between the lines that hatch ignored areas."""
+_HEAT_EXPONENT = 0.6
+"""Lifts the low values of a heatmap; the edge of a bump would hardly be visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A finished panel and how many of its boxes are named on it."""
+    """A square of `SIDE` pixels, and the words above it."""
 
+    heading: str
+    caption: str
     image: Image.Image
-    labels: int = 0
 
 
-def crop_window(seen: Inspection) -> Corners:
-    """Return the crop's x0, y0, x1, y1 in pixels of the original image; it may stick out or hold the whole image."""
-    plan, window = seen.plan, seen.plan.window
-    step_y, step_x = seen.image.shape[0] / plan.size[0], seen.image.shape[1] / plan.size[1]
-    side_y, side_x = plan.canvas or seen.config.input_size
-    top, left = window.rows[0] - window.offset[0], window.columns[0] - window.offset[1]
-    return left * step_x, top * step_y, (left + side_x) * step_x, (top + side_y) * step_y
+def draw_panels(seen: Inspection) -> Iterator[Panel]:
+    """Yield all panels of a sample."""
+    yield original_panel(seen)
+    yield crop_panel(seen)
+    yield network_panel(seen)
+    arrays = picture_arrays(seen.config, seen.category_count)
+    for number, (title, planes, valids) in enumerate(arrays.planes):
+        masks = None if valids is None else seen.dense[valids]
+        yield plane_panel(seen, title, seen.dense[planes], masks, style.PLANES[number % len(style.PLANES)])
+    for number, name in enumerate(arrays.attentions):
+        yield attention_panel(seen, number, seen.dense[name][0])
 
 
-def original_panel(seen: Inspection, size: tuple[int, int]) -> Panel:
-    """Return the image with all its boxes and the crop window, in a panel of `size` (width, height)."""
+def original_panel(seen: Inspection) -> Panel:
+    """Return the image with all its boxes and the crop's window; what lies outside the window is dimmed."""
     height, width = seen.image.shape[:2]
-    window = crop_window(seen)
-    view = _view_of((min(0.0, window[0]), min(0.0, window[1]), max(width, window[2]), max(height, window[3])), size)
-    left, top, right, bottom = view.place((0, 0, width, height), size)
-    shown = Image.new("RGB", size, style.BEYOND)
-    frame = view.place(window, size)
-    ImageDraw.Draw(shown).rectangle(frame, fill=(0, 0, 0))
-    shown.paste(_rgb(seen.image).resize((right - left + 1, bottom - top + 1), _filter(view.zoom_x)), (left, top))
-
-    pixels = np.asarray(shown).copy()
-    dim = np.zeros(pixels.shape[:2], np.bool_)
-    dim[top : bottom + 1, left : right + 1] = True
-    dim[frame[1] : frame[3] + 1, frame[0] : frame[2] + 1] = False
-    pixels[dim] = (pixels[dim] * DIMMED).astype(np.uint8)
-    shown = Image.fromarray(pixels)
+    window = seen.window
+    view = _view_of((min(0.0, window[0]), min(0.0, window[1]), max(width, window[2]), max(height, window[3])))
+    left, top, right, bottom = view.place((0, 0, width, height))
+    image = _rgb(seen.image).resize((right - left + 1, bottom - top + 1), _filter(view.zoom))
+    shown = Image.new("RGB", (SIDE, SIDE), style.EMPTY)
+    shown.paste(image.point(lambda value: value // 2), (left, top))
+    frame = x0, y0, x1, y1 = view.place(window)
     draw = ImageDraw.Draw(shown)
-    x0, y0, x1, y1 = frame
+    draw.rectangle(frame, fill=(0, 0, 0))
+    inside = max(x0, left), max(y0, top), min(x1, right) + 1, min(y1, bottom) + 1
+    shown.paste(image.crop((inside[0] - left, inside[1] - top, inside[2] - left, inside[3] - top)), inside[:2])
     draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline=style.CASING, width=4)
     draw.rectangle(frame, outline=style.WINDOW, width=2)
-    # What a small window holds is named on the crop; labels here would cover it.
-    is_small = (x1 - x0) * (y1 - y0) < size[0] * size[1] / 3
-    boxes = [(box, box.original) for box in seen.boxes]
-    return Panel(shown, draw_boxes(shown, boxes, view, avoid=[(x0 - 2, y0 - 2, x1 + 2, y1 + 2)] if is_small else []))
+    draw_boxes(shown, [(box, box.original) for box in seen.boxes], view)
+    return Panel("Original", f"{width} x {height} px, {plural(len(seen.boxes), 'box', 'boxes')}, crop in white", shown)
 
 
-def _view_of(area: Corners, size: tuple[int, int]) -> View:
-    """Return the view that shows a whole area, centred, as large as the panel allows with a thin rim."""
-    width, height = area[2] - area[0], area[3] - area[1]
-    zoom = min((size[0] - 1 - 2 * RIM) / width, (size[1] - 1 - 2 * RIM) / height)
-    return View(
-        left=(area[0] + area[2]) / 2 - (size[0] - 1) / 2 / zoom,
-        top=(area[1] + area[3]) / 2 - (size[1] - 1) / 2 / zoom,
-        zoom_x=zoom,
-        zoom_y=zoom,
-    )
+def _view_of(area: Corners) -> View:
+    """Return the view that shows an area in the middle of a panel, as large as possible."""
+    zoom = (SIDE - 1 - 2 * _RIM) / max(area[2] - area[0], area[3] - area[1])
+    half = (SIDE - 1) / 2 / zoom
+    return View(SIDE, zoom, (area[0] + area[2]) / 2 - half, (area[1] + area[3]) / 2 - half)
 
 
-def crop_panel(seen: Inspection, side: int) -> Panel:
-    """Return the crop before any colour step, with what is left of the boxes in it."""
-    shown = _rgb(seen.crop).resize((side, side), _filter(side / seen.config.input_side))
-    return Panel(shown, draw_boxes(shown, _cropped(seen), _crop_view(seen, side)))
+def crop_panel(seen: Inspection) -> Panel:
+    """Return the crop before the colour steps, with its boxes."""
+    shown, view = _crop_image(seen)
+    boxes = [(box, box.cropped) for box in seen.boxes if box.cropped is not None]
+    draw_boxes(shown, boxes, view)
+    side, flipped = seen.config.input_side, ", flipped" if seen.recipe.flip else ""
+    return Panel("Crop", f"{side} x {side} px{flipped}, {plural(len(boxes), 'box', 'boxes')}", shown)
 
 
-def network_panel(seen: Inspection, side: int) -> Panel:
-    """Return the crop in the colours the network gets, with the normalisation undone and cut to 0–255."""
+def network_panel(seen: Inspection) -> Panel:
+    """Return the crop after the colour steps, without the normalisation and clipped to 0…255."""
     mean, std = (np.array(values)[:, None, None] for values in (seen.config.mean, seen.config.std))
     bgr = np.rint((seen.dense["images"] * std + mean) * 255).clip(0, 255).astype(np.uint8)
-    shown = _rgb(bgr.transpose(1, 2, 0))
-    return Panel(shown.resize((side, side), _filter(side / seen.config.input_side)))
+    shown = _rgb(bgr.transpose(1, 2, 0)).resize((SIDE, SIDE), _filter(SIDE / seen.config.input_side))
+    return Panel("Network input", "after jitter and lighting; shown without normalisation", shown)
 
 
-def heat_panel(seen: Inspection, number: int, side: int) -> Panel:
-    """Return the highest value over categories of plane array `number` as a tint on the crop.
+def plane_panel(
+    seen: Inspection, title: str, planes: NDArray[np.float32], valids: NDArray[np.float32] | None, colour: Colour
+) -> Panel:
+    """Return the highest value of all categories as a tint on the crop, hatched where a valid mask is 0."""
+    count, height, width = planes.shape
+    pixels = _backdrop(seen, seen.plan.objects | True)
+    caption = f"{width} x {height} cells, highest of {plural(count, 'category', 'categories')}"
+    if valids is not None and valids.min() == 0:
+        caption += "; hatched: no loss"
+        _hatch(pixels, _enlarged(valids.min(axis=0), (height, width)) == 0)
+    heat = np.clip(_enlarged(planes.max(axis=0), (height, width)), 0, 1)
+    return Panel(title, caption, _blended(pixels, heat**_HEAT_EXPONENT, colour))
 
-    Where the valid mask of any category is 0, the panel is hatched.
-    """
-    names = seen.planes[number]
-    heat = seen.dense[names.heats].max(axis=0)
-    pixels = _backdrop(seen, side, _cropped(seen))
-    if names.valids is not None:
-        pixels = _hatch(pixels, _spread(1 - seen.dense[names.valids].min(axis=0), heat.shape, side) > 0)
-    pixels = _blend(pixels, _spread(heat, heat.shape, side) ** TINT_POWER, style.PLANES[number % len(style.PLANES)])
-    return Panel(Image.fromarray(pixels))
 
-
-def attention_panel(seen: Inspection, number: int, side: int) -> Panel:
-    """Return one attention map's marked cells over the crop, with the boxes that marked them."""
+def attention_panel(seen: Inspection, number: int, cells: NDArray[np.float32]) -> Panel:
+    """Return the marked cells (h, w) of an attention map on the crop, with the boxes that marked them."""
     attention = seen.config.attention[number]
-    cells = seen.dense[seen.attentions[number]][0]
-    covered = tuple(extent / attention.ratio for extent in seen.config.input_size)
+    chosen, _, _ = attention_cells(seen.plan.boxes, number, seen.config)
+    extent = seen.config.input_side / attention.ratio
+    shown = _blended(_backdrop(seen, chosen), _enlarged(cells, (extent, extent)), style.ATTENTION)
     low, high = attention.longest
-    chosen = [(box, corners) for box, corners in _cropped(seen) if low <= _longest(corners) <= high]
-    pixels = _blend(_backdrop(seen, side, chosen), _spread(cells, covered, side), style.ATTENTION)
-    return Panel(Image.fromarray(pixels))
+    caption = f"longer side {low:g} to {high:g} px: {plural(int(cells.sum()), 'cell', 'cells')}"
+    return Panel(f"Attention {attention.size[1]} x {attention.size[0]}", caption, shown)
 
 
-def _cropped(seen: Inspection) -> list[tuple[BoxFate, Corners]]:
-    return [(box, box.cropped) for box in seen.boxes if box.cropped is not None]
-
-
-def _longest(box: Corners) -> np.float32:
-    # In the sampler's own precision: a side of just 96 pixels belongs to two maps.
-    x0, y0, x1, y1 = np.array(box, np.float32)
-    longest: np.float32 = max(x1 - x0, y1 - y0)
-    return longest
-
-
-def _crop_view(seen: Inspection, side: int) -> View:
-    height, width = seen.config.input_size
-    return View(0.0, 0.0, side / width, side / height)
+def plural(count: int, one: str, many: str) -> str:
+    """Return a count with its noun."""
+    return f"{count} {one if count == 1 else many}"
 
 
 def _rgb(bgr: NDArray[np.uint8]) -> Image.Image:
@@ -144,43 +127,38 @@ def _filter(zoom: float) -> Image.Resampling:
     return Image.Resampling.BICUBIC if zoom > 1 else Image.Resampling.LANCZOS
 
 
-def _backdrop(seen: Inspection, side: int, boxes: list[tuple[BoxFate, Corners]]) -> NDArray[np.uint8]:
-    """Return the crop in dark greys with thin lines around `boxes`, (side, side, 3) uint8.
+def _crop_image(seen: Inspection) -> tuple[Image.Image, View]:
+    zoom = SIDE / seen.config.input_side
+    return _rgb(seen.crop).resize((SIDE, SIDE), _filter(zoom)), View(SIDE, zoom)
 
-    Tints stand out against it on any photograph.
-    """
-    grey = _rgb(seen.crop).convert("L").resize((side, side), _filter(side / seen.config.input_side))
-    shown = Image.fromarray((np.asarray(grey) * 0.5 + 14).astype(np.uint8)).convert("RGB")
-    draw, view = ImageDraw.Draw(shown), _crop_view(seen, side)
-    for box, corners in boxes:
-        faint = tuple(channel // 2 + 32 for channel in STATE_COLOURS[box.state])
-        draw.rectangle(view.place(corners, shown.size), outline=faint)
+
+def _backdrop(seen: Inspection, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return the crop in dark greys, on which tints stand out, with thin lines around the chosen boxes of the plan."""
+    crop, view = _crop_image(seen)
+    shown = crop.convert("L").point(lambda value: value // 2 + 14).convert("RGB")
+    draw = ImageDraw.Draw(shown)
+    for (x0, y0, x1, y1, _), is_object in zip(seen.plan.boxes[chosen].tolist(), seen.plan.objects[chosen], strict=True):
+        colour = style.OBJECT if is_object else style.IGNORED
+        draw.rectangle(view.place((x0, y0, x1, y1)), outline=tuple(channel // 2 + 32 for channel in colour))
     return np.asarray(shown).copy()
 
 
-def _spread(cells: NDArray[Any], covered: tuple[float, ...], side: int) -> NDArray[np.float32]:
-    """Return cells as (side, side) pixels; `covered`: how many rows and columns of cells the panel shows.
-
-    Where several cells meet in a pixel, the highest one counts.
-    """
-    spread: NDArray[np.float32] = cells.astype(np.float32)
-    for axis, extent in enumerate(covered):
-        starts = np.minimum(np.arange(side) * extent / side, cells.shape[axis] - 1).astype(np.intp)
-        spread = np.maximum.reduceat(spread, starts, axis=axis)
-    return spread
+def _enlarged(cells: NDArray[np.float32], extent: tuple[float, float]) -> NDArray[np.float32]:
+    """Return cells as (SIDE, SIDE) pixels. extent: how many rows and columns of cells the panel shows."""
+    rows, columns = (
+        np.minimum((np.arange(SIDE) + 0.5) * shown / SIDE, count - 1).astype(np.intp)
+        for shown, count in zip(extent, cells.shape, strict=True)
+    )
+    return cells[np.ix_(rows, columns)]
 
 
-def _blend(backdrop: NDArray[np.uint8], weight: NDArray[np.float32], colour: Colour) -> NDArray[np.uint8]:
+def _blended(backdrop: NDArray[np.uint8], weight: NDArray[np.float32], colour: Colour) -> Image.Image:
     share = weight[:, :, None]
-    blended: NDArray[np.uint8] = np.rint(backdrop * (1 - share) + np.array(colour) * share).astype(np.uint8)
-    return blended
+    return Image.fromarray(np.rint(backdrop * (1 - share) + np.array(colour) * share).astype(np.uint8))
 
 
-def _hatch(pixels: NDArray[np.uint8], area: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Draw diagonal lines over `area`, and a light tint between them, so that small areas show as well."""
-    diagonals = np.add.outer(np.arange(area.shape[0]), np.arange(area.shape[1]))
-    lines = area & (diagonals % HATCH_STEP < 2)
-    tint = area & ~lines
-    pixels[tint] = (pixels[tint] * 0.7 + np.array(style.IGNORED) * 0.3).astype(np.uint8)
-    pixels[lines] = style.IGNORED
-    return pixels
+def _hatch(pixels: NDArray[np.uint8], area: NDArray[np.bool_]) -> None:
+    """Draw diagonal lines over an area, in place, and a light tint between them so that small areas show too."""
+    lines = np.add.outer(np.arange(SIDE), np.arange(SIDE)) % 7 < 2
+    pixels[area] = (pixels[area] * 0.7 + np.array(style.IGNORED) * 0.3).astype(np.uint8)
+    pixels[area & lines] = style.IGNORED

@@ -1,7 +1,6 @@
-"""Colours and type of the debug picture.
+"""Colours and text of the debug picture.
 
-The hues are those of Okabe and Ito's palette, which stay apart for every common kind of colour blindness; where two
-meanings could still be confused, the line style differs as well.
+The colours are Okabe and Ito's, which people with any common kind of colour blindness can tell apart.
 """
 
 import unicodedata
@@ -10,17 +9,16 @@ from functools import cache
 from PIL import ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
-Font = ImageFont.FreeTypeFont
 
 PAGE: Colour = (238, 241, 245)
 CARD: Colour = (255, 255, 255)
 CARD_EDGE: Colour = (214, 220, 228)
-BEYOND: Colour = (226, 230, 236)
-"""Behind an image that does not fill its panel."""
+EMPTY: Colour = (226, 230, 236)
+"""Around an image that does not fill its panel."""
 INK: Colour = (23, 28, 36)
 SOFT_INK: Colour = (91, 101, 115)
 CASING: Colour = (16, 18, 22)
-"""Thin dark edges that keep a coloured line visible on any photograph."""
+"""Dark edge that keeps a coloured line visible on any photograph."""
 
 OBJECT: Colour = (0, 190, 136)
 IGNORED: Colour = (232, 98, 10)
@@ -28,7 +26,7 @@ OUTSIDE: Colour = (176, 183, 193)
 REFERENCE: Colour = (250, 232, 60)
 WINDOW: Colour = (255, 255, 255)
 PLANES: tuple[Colour, ...] = ((86, 196, 250), (232, 134, 190))
-"""Tints of plane arrays, in their order."""
+"""Colours of plane arrays, repeated if there are more."""
 ATTENTION: Colour = (255, 176, 0)
 
 TITLE_SIZE = 26
@@ -36,70 +34,48 @@ HEADING_SIZE = 17
 TEXT_SIZE = 14
 LABEL_SIZE = 13
 
-_STANDINS = str.maketrans(
-    {"×": "x", "–": "-", "—": "-", "−": "-", "ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
-)
-_UNDRAWABLE = "?"
-
 
 @cache
-def font(size: int) -> Font:
-    """Return Pillow's own scalable font. Raises `RuntimeError` for a Pillow built without FreeType."""
+def _font(size: int) -> ImageFont.FreeTypeFont:
     loaded = ImageFont.load_default(size=size)
     if not isinstance(loaded, ImageFont.FreeTypeFont):
-        raise RuntimeError("this Pillow has no FreeType support: install a Pillow wheel to draw pictures")
+        raise RuntimeError("Pillow was built without FreeType and cannot draw text; install a Pillow wheel")
     return loaded
 
 
 @cache
 def _has_glyph(character: str) -> bool:
-    # Pillow's font draws what it lacks as the glyph of a code point that is no character.
-    mask, missing = (font(TEXT_SIZE).getmask(text) for text in (character, "\uffff"))
+    # Pillow's font draws a missing character like the noncharacter U+FFFF.
+    mask, missing = (_font(TEXT_SIZE).getmask(text) for text in (character, "\uffff"))
     return mask.size != missing.size or bytes(mask) != bytes(missing)
 
 
 def drawable(text: str) -> str:
-    """Return `text` as the font can draw it, on one line.
-
-    Letters lose accents the font lacks; everything else it lacks becomes a question mark, so that nothing vanishes
-    unseen.
-    """
-    return "".join(_drawable_character(character) for character in " ".join(text.split()))
+    """Return `text` on one line with only characters that the font has: accents dropped, others as question marks."""
+    return "".join(c if _has_glyph(c) else _without_accents(c) for c in " ".join(text.split()))
 
 
-def _drawable_character(character: str) -> str:
-    if _has_glyph(character):
-        return character
-    plain = unicodedata.normalize("NFKD", character.translate(_STANDINS))
-    base = "".join(part for part in plain if not unicodedata.combining(part))
-    if not base:
-        return ""
-    return base if all(_has_glyph(part) for part in base) else _UNDRAWABLE
+def _without_accents(character: str) -> str:
+    letters = [part for part in unicodedata.normalize("NFKD", character) if not unicodedata.combining(part)]
+    return "".join(letter if _has_glyph(letter) else "?" for letter in letters)
 
 
 def width_of(text: str, size: int) -> int:
-    """Return how many pixels wide `text` is drawn."""
-    return round(font(size).getlength(text))
+    """Return the width of drawn text in pixels."""
+    return round(_font(size).getlength(text))
 
 
 def fitted(text: str, size: int, width: int) -> str:
-    """Return `text` as it can be drawn in `width` pixels, with its middle left out where it is too long."""
+    """Return `text` as it can be drawn in `width` pixels; the middle of longer text is left out."""
     text = drawable(text[:1000])
-    if width_of(text, size) <= width:
-        return text
-    low, high = 0, len(text)
-    while low < high:
-        kept = (low + high + 1) // 2
-        low, high = (kept, high) if width_of(_shortened(text, kept), size) <= width else (low, kept - 1)
-    return _shortened(text, low)
-
-
-def _shortened(text: str, kept: int) -> str:
-    tail = kept // 2
-    return text[: kept - tail].rstrip() + "…" + (text[-tail:].lstrip() if tail else "")
+    shown, kept = text, min(len(text), width // 2)  # no character is narrower than 2 pixels
+    while kept and width_of(shown, size) > width:
+        kept -= 1
+        shown = text[: kept - kept // 2].rstrip() + "…" + text[len(text) - kept // 2 :].lstrip()
+    return shown
 
 
 def write(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: int, colour: Colour = INK) -> None:
-    """Draw one line of drawable text whose capitals' top left is at `place` (x, y)."""
-    top = font(size).getbbox("H")[1]
-    draw.text((place[0], place[1] - top), text, font=font(size), fill=colour)
+    """Draw one line of drawable text; the top left of its capital letters is at `place` (x, y)."""
+    top = _font(size).getbbox("H")[1]
+    draw.text((place[0], place[1] - top), text, font=_font(size), fill=colour)

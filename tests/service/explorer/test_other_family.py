@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.families.registry import register_family
 from sampler.stream.keys import SampleKey
 from service.explorer.inspection import inspect_sample, sample_document
+from service.explorer.picture import style
+from service.explorer.picture.panels import draw_panels
 from service.explorer.picture.picture import sample_picture
 from tests.support.toy_family import PATH
 
@@ -25,7 +29,7 @@ def test_the_document_lists_its_arrays(scenes: tuple[Path, Path], cache_dir: Pat
 
 def test_the_picture_shows_its_plane_arrays(scenes: tuple[Path, Path], cache_dir: Path) -> None:
     dataset, key = opened(scenes, cache_dir), SampleKey(3, 0, 7)
-    seen = inspect_sample(dataset, TOY, key)
-    assert [plane.title for plane in seen.planes] == ["centres"]
-    assert seen.attentions == ()
+    panels = list(draw_panels(inspect_sample(dataset, TOY, key)))
+    assert [panel.heading for panel in panels] == ["Original", "Crop", "Network input", "centres"]
+    assert (np.asarray(panels[-1].image) == style.PLANES[0]).all(axis=-1).any()
     assert sample_picture(dataset, TOY, key).startswith(b"\x89PNG")

@@ -1,0 +1,82 @@
+"""The page to browse samples."""
+
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from sampler.stream.keys import SampleKey
+from service.explorer.page import explorer_page
+
+
+def page(index: int = 3, **changed: Any) -> str:
+    values: dict[str, Any] = {
+        "augment": True, "total": 10, "config": "cornernet_saccade", "dataset_name": "demo",
+        "category_names": ("cat", "dog"),
+    }  # fmt: skip
+    return explorer_page(SampleKey(7, 1, index), **{**values, **changed})
+
+
+class Elements(HTMLParser):
+    """The start tags of a page with their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def test_the_page_shows_the_picture_and_links_to_other_samples_and_documents() -> None:
+    elements = Elements(page())
+    query = "?seed=7&epoch=1&augment=true"
+    assert elements.all("img")[0]["src"] == f"/debug/samples/3.png{query}"
+    targets = {link["href"] for link in elements.all("a")}
+    assert {f"/explore/2{query}", f"/explore/4{query}", f"/debug/samples/3{query}"} <= targets
+    assert {"/docs", "/metrics", "/v1/spec", "/explore/3?seed=7&epoch=2&augment=true"} <= targets
+    assert "/explore/3?seed=7&epoch=1&augment=false" in targets
+
+
+@pytest.mark.parametrize(("index", "previous", "following"), [(0, 9, 1), (9, 8, 0)])
+def test_the_first_and_the_last_sample_are_neighbours(index: int, previous: int, following: int) -> None:
+    links = {link["rel"]: link["href"] for link in Elements(page(index)).all("a") if "rel" in link}
+    assert str(links["prev"]).startswith(f"/explore/{previous}?")
+    assert str(links["next"]).startswith(f"/explore/{following}?")
+
+
+def test_the_random_link_leads_to_a_sample_of_the_dataset() -> None:
+    found = {
+        link["href"] for _ in range(200) for link in Elements(page(total=3)).all("a") if link.get("id") == "random"
+    }
+    assert found == {f"/explore/{index}?seed=7&epoch=1&augment=true" for index in range(3)}
+
+
+@pytest.mark.parametrize("field", ["dataset_name", "config", "category_names"])
+def test_names_are_escaped(field: str) -> None:
+    evil = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'{{ 7 * 7 }}"
+    html = page(3, **{field: (evil,) if field == "category_names" else evil})
+    dirty = Elements(html)
+    plain = Elements(page(category_names=("cat",)) if field == "category_names" else page())
+    assert [tag for tag, _ in dirty.found] == [tag for tag, _ in plain.found]
+    assert not any("onerror" in attributes for _, attributes in dirty.found)
+    assert "&lt;script&gt;" in html
+    assert "{{ 7 * 7 }}" in html
+
+
+def test_the_page_loads_nothing_from_other_hosts() -> None:
+    html = page()
+    assert "http://" not in html
+    assert "https://" not in html
+    assert all("src" not in script for script in Elements(html).all("script"))
+
+
+def test_every_input_has_a_label_and_the_picture_a_description() -> None:
+    elements = Elements(page())
+    labelled = {label["for"] for label in elements.all("label")}
+    assert {field["id"] for field in (*elements.all("input"), *elements.all("select"))} == labelled
+    assert "seed 7" in str(elements.all("img")[0]["alt"])
