@@ -118,8 +118,8 @@ class PackedBatch:
         )
 
     def _stacked(self, name: str, shape: tuple[int, ...], dtype: type) -> NDArray[Any]:
-        if name in self.wire.stacks:
-            return self.wire.stacks[name]
+        if name in self.wire.stacked:
+            return self.wire.stacked[name]
         arrays = [sample.arrays[name] for sample in self.wire.samples]
         return np.stack(arrays) if arrays else np.zeros((0, *shape), dtype)
 
@@ -150,8 +150,8 @@ class PackedBatch:
     def _dense(self, out: Mapping[str, NDArray[Any]] | None, kernels: Kernels | None) -> Arrays:
         config, count = self.spec.config, len(self)
         table = dense_table(config, self.spec.categories)
-        if out is None and self.layout == "dense" and self.wire.stacks:
-            return {spec.name: self.wire.stacks[spec.name] for spec in table}
+        if out is None and self.layout == "dense" and self.wire.stacked:
+            return {spec.name: self.wire.stacked[spec.name] for spec in table}
         if out is None:
             arrays = buffer_arrays(self.memory.borrow(buffer_size(table, count)), table, count)
         else:

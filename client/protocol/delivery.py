@@ -92,7 +92,7 @@ class Delivery:
         """Handle the end of the response. Raises `TransferError` if a batch is still due."""
         if self._due is None:
             return
-        where = "inside a batch" if self._reader.midway else "before"
+        where = "inside a batch" if self._reader.incomplete else "before"
         what = "the requested batch" if self._due.step is None else f"the batch of step {self._due.step}"
         message = f"{self.exchange.name}: the response ended {where}: expected {what}"
         raise TransferError(message, request_id=self.exchange.request_id)

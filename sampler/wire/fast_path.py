@@ -1,55 +1,36 @@
-"""Finding the arrays in a sample's message by its bytes, so that they can be received where they belong.
+"""Finds the arrays in a sample's message by comparing bytes, so that they can be received in place.
 
-All that our encoder writes around an array follows from the array table, but for the length of one that varies:
-
-    name, map of 5, b"nd" true, b"type" dtype, b"kind" b"", b"shape" [sides], b"data" header of binary | the bytes
-
-Nothing here looks into an array. Where a message is written in any other way, `OtherEncodingError` says so, and it is
-for msgpack to read: it may be right all the same.
+All bytes that our encoder writes around the arrays are known in advance, except lengths that vary. No byte of an array
+is looked at. A message in any other encoding may be valid too: then `OtherEncodingError` is raised and msgpack has to
+decode the message.
 """
 
-import math
-from collections.abc import Iterable
 from itertools import islice
 from typing import Any, NamedTuple
 
 import msgpack
-import numpy as np
 
-from sampler.arrays import ArraySpec
+from sampler.wire.array_format import ArrayFormat, binary_header, map_header
+from sampler.wire.messages import FIELDS
 
-HEAD_BYTES = 1024
-"""Room for what stands before the arrays of a sample: key, recipe and a few numbers."""
+MAX_HEAD = 1024
+"""Bytes that the fields before the arrays may take: key, recipe and a few numbers."""
 
-BEFORE_POSITION = b"\x86" + b"".join(map(msgpack.packb, ("type", "sample", "position")))
-BETWEEN = ("key", "recipe", "untagged", "arrays")
+FIELDS_BEFORE_ARRAYS = FIELDS["sample"][:-1]
 ARRAYS = msgpack.packb("arrays")
-FIVE_FIELDS = b"\x85"
-BEFORE_ARRAYS = ("type", "position", "key", "recipe", "untagged")
-WIDTHS = {0xCC: 1, 0xCD: 2, 0xCE: 4}
-"""First byte of an integer past 127: the bytes that follow."""
+START = map_header(len(FIELDS["sample"])) + b"".join(map(msgpack.packb, ("type", "sample", "position")))
+"""The start of a sample's message, up to the value of "position"."""
+
+INTEGER_WIDTHS = {0xCC: 1, 0xCD: 2, 0xCE: 4}
+"""First byte of an encoded integer above 127, and the number of bytes that follow."""
 
 
 class OtherEncodingError(Exception):
-    """The bytes are not those that our encoder would have written here."""
-
-
-class Slot(NamedTuple):
-    """How an array is written.
-
-    before: bytes up to its data, or up to its length if that varies. row: bytes of data in all, or for one more of the
-    length. letter: the length that varies, or None. after: what follows the length, up to the header of the data.
-    """
-
-    name: str
-    before: bytes
-    row: int
-    letter: str | None = None
-    after: bytes = b""
+    """The bytes are not those that our encoder writes here."""
 
 
 class Head(NamedTuple):
-    """What a sample's message says before its arrays, unchecked, and where they begin."""
+    """The fields of a sample before its arrays, unchecked, and where its first array begins."""
 
     position: Any
     key: Any
@@ -58,111 +39,85 @@ class Head(NamedTuple):
     end: int
 
 
-def slots_of(table: Iterable[ArraySpec]) -> tuple[Slot, ...]:
-    """Return how each array of a table is written. Lengths that vary must come first in a shape."""
-    return tuple(map(_slot, table))
+def read_head(data: bytearray, start: int, end: int, array_count: int) -> Head | None:
+    """Return the head of the sample's message at `start`, or None if bytes are missing.
 
-
-def _slot(spec: ArraySpec) -> Slot:
-    start = msgpack.packb(spec.name) + b"\x85"
-    start += b"".join(map(msgpack.packb, (b"nd", True, b"type", spec.dtype, b"kind", b"", b"shape")))
-    data = msgpack.packb(b"data")
-    varying = [side for side in spec.shape if isinstance(side, str)]
-    sides = [side for side in spec.shape if isinstance(side, int)]
-    row = math.prod(sides) * np.dtype(spec.dtype).itemsize
-    if not varying:
-        return Slot(spec.name, start + msgpack.packb(sides) + data + binary_header(row), row)
-    assert varying == [spec.shape[0]], f"{spec.name}: only the first side of a shape may vary"
-    shape = msgpack.packb([0, *sides])  # its length is a byte of its own after the byte that says how many sides
-    return Slot(spec.name, start + shape[:1], row, varying[0], shape[2:] + data)
-
-
-def binary_header(size: int) -> bytes:
-    """Return what msgpack writes before `size` bytes of binary, below 2³²."""
-    if size < 1 << 8:
-        return bytes((0xC4, size))
-    return b"\xc5" + size.to_bytes(2, "big") if size < 1 << 16 else b"\xc6" + size.to_bytes(4, "big")
-
-
-def map_header(count: int) -> bytes:
-    """Return what msgpack writes before a map of `count` entries, below 2¹⁶."""
-    return bytes((0x80 | count,)) if count < 16 else b"\xde" + count.to_bytes(2, "big")
-
-
-def read_head(data: bytearray, start: int, end: int, arrays: int) -> Head | None:
-    """Return what the message that begins at `start` says before its arrays, or None: more bytes are needed.
-
-    data: bytes up to `end` have arrived. arrays: how many there should be. Raises `OtherEncodingError`.
+    data: received up to `end`. array_count: number of arrays that must follow. Raises OtherEncodingError.
     """
-    fields = _past(BEFORE_POSITION, data, start, end)
-    if fields is None:
+    values_start = _skip(START, data, start, end)
+    if values_start is None:
         return None
-    arrays_begin = data.find(ARRAYS, fields, min(end, fields + HEAD_BYTES))
-    if arrays_begin < 0:
-        return _read_long_head(data, fields, end, arrays)
-    begin = _past(map_header(arrays), data, arrays_begin + len(ARRAYS), end)
-    try:  # five whole entries that end where "arrays" stands are what the message says before it
-        message = msgpack.unpackb(FIVE_FIELDS + data[start + 1 : arrays_begin], raw=False, max_ext_len=0)
+    arrays_start = data.find(ARRAYS, values_start, min(end, values_start + MAX_HEAD))
+    if arrays_start < 0:
+        return _read_partial_head(data, values_start, end, array_count)
+    first = _skip(map_header(array_count), data, arrays_start + len(ARRAYS), end)
+    try:  # if the bytes up to "arrays" are exactly five entries, they are the fields before it
+        entries = map_header(len(FIELDS_BEFORE_ARRAYS)) + data[start + 1 : arrays_start]
+        message = msgpack.unpackb(entries, raw=False, max_ext_len=0)
     except (ValueError, msgpack.UnpackException) as error:
         raise OtherEncodingError from error
-    if tuple(message) != BEFORE_ARRAYS:
+    if tuple(message) != FIELDS_BEFORE_ARRAYS:
         raise OtherEncodingError
-    if begin is None:
+    if first is None:
         return None
     _, position, key, recipe, untagged = message.values()
-    return Head(position, key, recipe, untagged, begin)
+    return Head(position, key, recipe, untagged, first)
 
 
-def _read_long_head(data: bytearray, fields: int, end: int, arrays: int) -> Head | None:
-    """Do the same, value by value, where the name of the arrays is not among the bytes so far."""
-    unpacker = msgpack.Unpacker(raw=False, strict_map_key=True, max_buffer_size=HEAD_BYTES, max_ext_len=0)
+def _read_partial_head(data: bytearray, start: int, end: int, array_count: int) -> Head | None:
+    """Read the head value by value, for bytes in which "arrays" was not found."""
+    unpacker = msgpack.Unpacker(raw=False, strict_map_key=True, max_buffer_size=MAX_HEAD, max_ext_len=0)
     try:
-        unpacker.feed(data[fields : min(end, fields + HEAD_BYTES)])
+        unpacker.feed(data[start : min(end, start + MAX_HEAD)])
         values = list(islice(unpacker, 8))
     except (ValueError, msgpack.UnpackException) as error:
         raise OtherEncodingError from error
     if len(values) < 8:
-        if end - fields >= HEAD_BYTES:
+        if end - start >= MAX_HEAD:
             raise OtherEncodingError
         return None
-    position, key_name, key, recipe_name, recipe, untagged_name, untagged, arrays_name = values
-    if (key_name, recipe_name, untagged_name, arrays_name) != BETWEEN:
+    if tuple(values[1::2]) != FIELDS["sample"][2:]:
         raise OtherEncodingError
-    begin = _past(map_header(arrays), data, fields + unpacker.tell(), end)
-    return None if begin is None else Head(position, key, recipe, untagged, begin)
+    first = _skip(map_header(array_count), data, start + unpacker.tell(), end)
+    position, key, recipe, untagged = values[::2]
+    return None if first is None else Head(position, key, recipe, untagged, first)
 
 
-def locate(slot: Slot, data: bytearray, start: int, end: int) -> tuple[int, int, int] | None:
-    """Return where the data of the array at `start` begins, its length in rows and in bytes; None: more is needed.
+def find_array(array: ArrayFormat, data: bytearray, start: int, end: int) -> tuple[int, int, int] | None:
+    """Find the data of the array at `start`, in bytes received up to `end`.
 
-    Raises `OtherEncodingError`.
+    Returns:
+        Where the data begins, its number of rows, its number of bytes; None if bytes are missing.
+
+    Raises:
+        OtherEncodingError: the bytes are not those of the array in our encoding.
     """
-    at = _past(slot.before, data, start, end)
+    at = _skip(array.start, data, start, end)
     if at is None:
         return None
-    if slot.letter is None:
-        return at, 1, slot.row
+    if array.letter is None:
+        return at, 1, array.row_bytes
     if at >= end:
         return None
     rows = data[at]
     at += 1
     if rows > 0x7F:
-        width = WIDTHS.get(rows)
+        width = INTEGER_WIDTHS.get(rows)
         if width is None:
             raise OtherEncodingError
         at += width
         if at > end:
             return None
         rows = int.from_bytes(data[at - width : at], "big")
-    size = rows * slot.row
+    size = rows * array.row_bytes
     if size >= 1 << 32:
         raise OtherEncodingError
-    begin = _past(slot.after + binary_header(size), data, at, end)
-    return None if begin is None else (begin, rows, size)
+    first = _skip(array.rest + binary_header(size), data, at, end)
+    return None if first is None else (first, rows, size)
 
 
-def _past(expected: bytes, data: bytearray, start: int, end: int) -> int | None:
-    """Return the place after `expected`, or None where bytes are missing. Raises `OtherEncodingError`."""
+def _skip(expected: bytes, data: bytearray, start: int, end: int) -> int | None:
+    """Return the place after `expected`; None if bytes are missing. Raises OtherEncodingError for other bytes."""
     stop = start + len(expected)
     if stop <= end:
         if data.startswith(expected, start):

@@ -1,29 +1,25 @@
-"""Messages as msgpack reads them, bounded and told apart by type and fields."""
+"""Messages of any encoder, decoded by msgpack within limits."""
 
 from typing import Any
 
 import msgpack
 
 from sampler.errors import ProtocolError
-
-FIELDS = {
-    "header": {"type", "protocol", "digest", "layout", "augment", "count", "step"},
-    "sample": {"type", "position", "key", "recipe", "untagged", "arrays"},
-    "trailer": {"type", "status", "count", "digest"},
-    "error": {"type", "problem"},
-}
+from sampler.wire.messages import FIELDS
 
 
-class Message:
-    """A message on its way to msgpack.
+class IncomingMessage:
+    """A message that is passed to msgpack piece by piece.
 
-    held: its bytes before those on the desk; hashed: how many of them are digested.
+    Attributes:
+        received: bytes of the message before those that are still in the reader's scratch buffer.
+        digested: how many of these the reader has added to its digest.
     """
 
-    def __init__(self, limit: int, held: bytearray, hashed: int) -> None:
-        """limit: bytes that a message may have."""
-        self.held = held
-        self.hashed = hashed
+    def __init__(self, limit: int, received: bytearray) -> None:
+        """Start with digested bytes. limit: the most bytes of a message."""
+        self.received = received
+        self.digested = len(received)
         self._unpacker = msgpack.Unpacker(
             raw=False,
             strict_map_key=True,
@@ -34,12 +30,12 @@ class Message:
             max_map_len=1 << 10,
             max_ext_len=0,
         )
-        self._unpacker.feed(held)
+        self._unpacker.feed(received)
 
     def read(self, piece: memoryview) -> tuple[dict[str, Any], int] | None:
-        """Take more bytes; return the message and how many of these bytes it took, or None: more are needed.
+        """Add bytes. Return the message and the number of bytes of `piece` it took; None if it is incomplete.
 
-        Raises `ProtocolError` for what is no message of the protocol.
+        Raises ProtocolError for anything but a message of the protocol.
         """
         try:
             self._unpacker.feed(piece)
@@ -48,13 +44,13 @@ class Message:
             return None
         except (ValueError, msgpack.UnpackException) as error:
             raise ProtocolError(f"not a msgpack response: {type(error).__name__}: {error}") from error
-        return _known(message), self._unpacker.tell() - len(self.held)
+        return _check_fields(message), self._unpacker.tell() - len(self.received)
 
 
-def _known(message: object) -> dict[str, Any]:
+def _check_fields(message: object) -> dict[str, Any]:
     kind = message.get("type") if isinstance(message, dict) else None
     if not isinstance(message, dict) or not isinstance(kind, str) or kind not in FIELDS:
         raise ProtocolError(f"message of type {kind!r}: expected one of {', '.join(FIELDS)}")
-    if set(message) != FIELDS[kind]:
+    if set(message) != set(FIELDS[kind]):
         raise ProtocolError(f"{kind} with fields {sorted(map(str, message))}: expected {sorted(FIELDS[kind])}")
     return message

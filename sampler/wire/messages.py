@@ -1,4 +1,4 @@
-"""The bytes of a response, and the encoder.
+"""The messages of a response and their encoder.
 
 A response is a sequence of msgpack objects (UTF-8 strings, no extension types). One batch is
 
@@ -10,19 +10,15 @@ A response is a sequence of msgpack objects (UTF-8 strings, no extension types).
               "untagged": …, "arrays": {name: array, …}}                           n times, in request order
     trailer  {"type": "trailer", "status": "ok", "count": n, "digest": "xxh3_128 in hex"}
 
-and a stream is batches of consecutive steps, one after another. The trailer's digest is XXH3 (128 bits) over
-all bytes of the batch before the trailer. Where making a sample fails, the last object of the response is
+A stream is the concatenated batches of consecutive steps. The trailer's digest is XXH3 (128 bits) over all bytes of the
+batch before the trailer. If a sample cannot be made, the last message of the response is
 
     error    {"type": "error", "problem": {"type": …, "title": …, "status": …, "detail": …, …}}
 
-and no trailer follows; the connection is broken off, so that no cache keeps the response. A batch without its trailer
+without a trailer, and the connection is closed early, so that no cache stores the response. A batch without its trailer
 is an error, never a short batch.
 
-An array is the map that the msgpack-numpy package writes, with keys and kind as binary:
-
-    {b"nd": true, b"type": "<f4", b"kind": b"", b"shape": [3, 255, 255], b"data": bytes}
-
-in C order, little-endian. Which arrays there are is in `sampler.array_table`.
+`sampler.wire.array_format` describes the arrays, `sampler.array_table` lists them.
 """
 
 from collections.abc import Mapping
@@ -30,21 +26,36 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
-import numpy as np
 import xxhash
-from numpy.typing import NDArray
 
 from sampler.arrays import Arrays, Layout
 from sampler.recipe import Recipe
 from sampler.stream.keys import SampleKey
+from sampler.wire.array_format import encode_array
 
 PROTOCOL = 1
 MEDIA_TYPE = "application/x-msgpack"
 
+FIELDS = {
+    "header": ("type", "protocol", "digest", "layout", "augment", "count", "step"),
+    "sample": ("type", "position", "key", "recipe", "untagged", "arrays"),
+    "trailer": ("type", "status", "count", "digest"),
+    "error": ("type", "problem"),
+}
+"""The fields of each type of message, in the order in which they are encoded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a batch is: the server's digest, the layout, how many samples, and the step if it was asked by seed."""
+    """The header of a batch.
+
+    Attributes:
+        digest: the server's digest.
+        layout: of the samples.
+        augment: whether the recipes are random.
+        count: number of samples.
+        step: of the stream; None for a batch by index.
+    """
 
     digest: str
     layout: Layout
@@ -55,7 +66,15 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class WireSample:
-    """One sample as it travels. `untagged` counts objects past the room for tags."""
+    """One sample as it is sent.
+
+    Attributes:
+        position: in the batch, from 0.
+        key: of the sample.
+        recipe: of the sample.
+        untagged: number of objects beyond `max_objects`, which have no tags.
+        arrays: those of the array table of the layout, in its order.
+    """
 
     position: int
     key: SampleKey
@@ -66,90 +85,59 @@ class WireSample:
 
 @dataclass(frozen=True, slots=True)
 class WireBatch:
-    """A whole batch whose trailer has been checked.
+    """A complete, verified batch.
 
-    stacks: arrays of fixed shape that lie beneath one another already, as (count, …) arrays by name, of which the
-    samples' arrays are read-only rows; none where the batch did not come that way. They may be written by who owns
-    the batch.
+    Attributes:
+        header: of the batch.
+        samples: in order; their arrays are read-only.
+        stacked: each array of fixed shape as one (count, …) array, of which the samples' arrays are the rows. The
+            owner of the batch may write to them. Empty for a batch that was not received.
     """
 
     header: Header
     samples: tuple[WireSample, ...]
-    stacks: Arrays = field(default_factory=dict, compare=False, repr=False)
+    stacked: Arrays = field(default_factory=dict, compare=False, repr=False)
 
 
 def encode_header(header: Header) -> bytes:
-    """Return the header's bytes."""
-    return _pack(
-        {
-            "type": "header",
-            "protocol": PROTOCOL,
-            "digest": header.digest,
-            "layout": header.layout,
-            "augment": header.augment,
-            "count": header.count,
-            "step": header.step,
-        }
-    )
+    """Return the bytes of a header."""
+    return _encode(
+        "header", PROTOCOL, header.digest, header.layout, header.augment, header.count, header.step
+    )  # fmt: skip
 
 
 def encode_sample(sample: WireSample) -> bytes:
-    """Return the sample's bytes. Arrays of any memory order and endianness leave in C order, little-endian."""
-    return _pack(
-        {
-            "type": "sample",
-            "position": sample.position,
-            "key": sample.key.as_dict(),
-            "recipe": sample.recipe.as_dict(),
-            "untagged": sample.untagged,
-            "arrays": {name: array_map(array) for name, array in sample.arrays.items()},
-        }
-    )
+    """Return the bytes of a sample. `sampler.wire.sample_writer` writes the same bytes in place."""
+    arrays = {name: encode_array(array) for name, array in sample.arrays.items()}
+    recipe = sample.recipe.as_dict()
+    return _encode("sample", sample.position, sample.key.as_dict(), recipe, sample.untagged, arrays)
 
 
 def encode_trailer(count: int, digest: str) -> bytes:
-    """Return the trailer's bytes; `digest` is what `PayloadDigest` gives."""
-    return _pack({"type": "trailer", "status": "ok", "count": count, "digest": digest})
+    """Return the bytes of a trailer. digest: of the header and the samples, from `PayloadDigest`."""
+    return _encode("trailer", "ok", count, digest)
 
 
 def encode_error(problem: Mapping[str, Any]) -> bytes:
-    """Return an error message's bytes. problem: an RFC 9457 problem document."""
-    return _pack({"type": "error", "problem": dict(problem)})
+    """Return the bytes of an error message. problem: an RFC 9457 problem document."""
+    return _encode("error", dict(problem))
 
 
-def encode_batch(batch: WireBatch) -> bytes:
-    """Return the bytes of a whole batch."""
-    digest = PayloadDigest()
-    parts = [encode_header(batch.header), *(encode_sample(sample) for sample in batch.samples)]
-    for part in parts:
-        digest.update(part)
-    return b"".join([*parts, encode_trailer(len(batch.samples), digest.hex())])
+def _encode(kind: str, *values: object) -> bytes:
+    packed: bytes = msgpack.packb(dict(zip(FIELDS[kind], (kind, *values), strict=True)))
+    return packed
 
 
 class PayloadDigest:
-    """The running digest over one batch's header and samples."""
+    """The running digest of a batch's header and samples."""
 
     def __init__(self) -> None:
-        """Start with no bytes."""
         self._hash = xxhash.xxh3_128()
 
     def update(self, payload: bytes | memoryview) -> None:
-        """Add the bytes of one message."""
+        """Add bytes."""
         self._hash.update(payload)
 
     def hex(self) -> str:
-        """Return 32 hex digits."""
+        """Return the digest, 32 hexadecimal digits."""
         return self._hash.hexdigest()
-
-
-def array_map(array: NDArray[Any]) -> dict[bytes, Any]:
-    """Return the map that stands for an array on the wire. Raises ValueError for object arrays."""
-    if array.dtype.kind not in "iufb":
-        raise ValueError(f"dtype {array.dtype}: expected plain numbers")
-    plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    return {b"nd": True, b"type": plain.dtype.str, b"kind": b"", b"shape": list(array.shape), b"data": plain.data}
-
-
-def _pack(message: dict[str, Any]) -> bytes:
-    packed: bytes = msgpack.packb(message, use_bin_type=True)
-    return packed

@@ -268,4 +268,4 @@ def test_a_response_that_stops_early_is_not_taken_for_a_batch(server: LiveServer
     reader = BatchReader(spec.config, spec.categories, "compact")
     assert list(reader.feed(whole[:-10])) == []
     with pytest.raises(ProtocolError, match="expected a trailer"):
-        reader.close()
+        assert not reader.incomplete

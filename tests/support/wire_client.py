@@ -23,7 +23,7 @@ def batches(url: str, query: str, layout: Layout = "compact") -> Iterator[WireBa
         assert response.status_code == 200, response.read()
         for chunk in response.iter_raw():  # not in larger pieces: the last one would be lost with the connection
             yield from reader.feed(chunk)
-    reader.close()
+    assert not reader.incomplete
 
 
 def one_batch(url: str, query: str, layout: Layout = "compact") -> WireBatch:

@@ -55,7 +55,7 @@ def test_compact_arrays_lie_beneath_one_another_without_a_copy(client: SamplerCl
     for array in (whole.crops, whole.colours, whole.boxes, whole.objects, whole.starts):
         assert array.flags.c_contiguous
         assert not array.flags.writeable
-    batch.wire.stacks["crop"][0, 0, 0, 0] ^= 1  # looking at it read-only has not made it so
+    batch.wire.stacked["crop"][0, 0, 0, 0] ^= 1  # looking at it read-only has not made it so
 
 
 def test_other_layouts_have_no_compact_arrays(client: SamplerClient) -> None:
@@ -96,14 +96,14 @@ def test_a_dense_batch_is_not_copied(client: SamplerClient) -> None:
     batch = packed(client, "dense")
     rendered = batch.render()
     for name, array in rendered.arrays.items():
-        assert np.shares_memory(array, batch.wire.stacks[name])
+        assert np.shares_memory(array, batch.wire.stacked[name])
         assert array.flags.writeable
 
 
 def test_a_loop_that_lets_its_batches_go_runs_in_the_same_memory(client: SamplerClient) -> None:
     places: dict[str, set[int]] = {"crops": set(), "images": set()}
     for batch in client.packed_stream(request(stop=12)):
-        places["crops"].add(batch.wire.stacks["crop"].ctypes.data)
+        places["crops"].add(batch.wire.stacked["crop"].ctypes.data)
         places["images"].add(batch.render(kernels=NUMPY).images.ctypes.data)
     assert len(places["crops"]) <= 3
     assert len(places["images"]) <= 3

@@ -1,6 +1,5 @@
 """The bytes of a response are those that the description promises, and come back as they went."""
 
-import dataclasses
 import io
 from itertools import product
 from typing import Any
@@ -13,55 +12,21 @@ import xxhash
 from numpy.typing import NDArray
 
 from sampler.arrays import LAYOUTS, Layout
-from sampler.config.presets import PRESETS
-from sampler.layouts.convert import lay_out
 from sampler.recipe import Recipe
-from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
-from sampler.wire.messages import Header as WireHeader
+from sampler.wire.array_format import encode_array
 from sampler.wire.messages import (
+    Header,
     PayloadDigest,
     WireBatch,
     WireSample,
-    array_map,
-    encode_batch,
     encode_error,
     encode_header,
     encode_sample,
     encode_trailer,
 )
-from sampler.wire.reader import BatchReader
-from tests.support.laws import CATEGORIES, Pictures, assert_same_arrays
-
-PICTURES = Pictures(6)
-SMALL = {
-    "cornernet_saccade": PRESETS["cornernet_saccade"],
-    "cornernet": dataclasses.replace(PRESETS["cornernet"], input_size=(63, 63), output_size=(16, 16)),
-}
-
-
-def batch_of(layout: Layout, name: str = "cornernet_saccade", count: int = 4, step: int | None = 12) -> WireBatch:
-    """A batch of real samples, of which one has no boxes."""
-    samples = []
-    for position in range(count):
-        key = SampleKey((1 << 64) - 1 - position, (1 << 63) - 1, (2, 0, 3, 4)[position])
-        sample = make_sample(PICTURES, SMALL[name], key)
-        arrays = lay_out(sample, layout, SMALL[name], CATEGORIES)
-        samples.append(WireSample(position, key, sample.recipe, position, arrays))
-    return WireBatch(WireHeader("d" * 32, layout, True, count, step), tuple(samples))
-
-
-def reader_of(layout: Layout, name: str = "cornernet_saccade") -> BatchReader:
-    return BatchReader(SMALL[name], CATEGORIES, layout)
-
-
-def assert_same_batch(found: WireBatch, expected: WireBatch) -> None:
-    assert found.header == expected.header
-    assert len(found.samples) == len(expected.samples)
-    for one, other in zip(found.samples, expected.samples, strict=True):
-        assert (one.position, one.key, one.recipe, one.untagged) == (
-            other.position, other.key, other.recipe, other.untagged)  # fmt: skip
-        assert_same_arrays(one.arrays, other.arrays)
+from tests.support.laws import assert_same_arrays
+from tests.support.wire_batches import SMALL, assert_same_batch, batch_of, encode_batch, reader_of
 
 
 @pytest.mark.parametrize(("layout", "name"), list(product(LAYOUTS, SMALL)))
@@ -70,7 +35,7 @@ def test_what_is_encoded_is_decoded_as_it_was(layout: Layout, name: str, step: i
     batch = batch_of(layout, name, step=step)
     reader = reader_of(layout, name)
     found = list(reader.feed(encode_batch(batch)))
-    reader.close()
+    assert not reader.incomplete
     assert len(found) == 1
     assert_same_batch(found[0], batch)
     again = encode_batch(found[0])
@@ -78,7 +43,7 @@ def test_what_is_encoded_is_decoded_as_it_was(layout: Layout, name: str, step: i
 
 
 def test_an_empty_batch_travels_too() -> None:
-    batch = WireBatch(WireHeader("d", "dense", False, 0, None), ())
+    batch = WireBatch(Header("d", "dense", False, 0, None), ())
     assert list(reader_of("dense").feed(encode_batch(batch))) == [batch]
 
 
@@ -108,7 +73,7 @@ def tiny() -> WireSample:
 
 def test_the_bytes_of_a_tiny_batch_are_pinned() -> None:
     """Written out once by hand from the format: a change here breaks every client there is."""
-    header = WireHeader("ab", "compact", True, 1, 12)
+    header = Header("ab", "compact", True, 1, 12)
     assert encode_header(header) == HEADER
     assert encode_sample(tiny()) == SAMPLE
     assert encode_batch(WireBatch(header, (tiny(),))) == HEADER + SAMPLE + TRAILER
@@ -143,7 +108,7 @@ def test_the_msgpack_numpy_package_decodes_every_layout(layout: Layout) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_bytes_of_an_array_are_those_that_msgpack_numpy_writes(layout: Layout) -> None:
     for array in batch_of(layout).samples[1].arrays.values():
-        ours = msgpack.packb(array_map(array))
+        ours = msgpack.packb(encode_array(array))
         theirs = msgpack.packb(array, default=msgpack_numpy.encode)
         assert msgpack.unpackb(ours) == {k: list(v) if k == b"shape" else v for k, v in msgpack.unpackb(theirs).items()}
 
@@ -161,7 +126,7 @@ def test_the_bytes_of_an_array_are_those_that_msgpack_numpy_writes(layout: Layou
     ids=["big-endian", "transposed", "reversed", "scalar", "empty", "bool"],
 )
 def test_arrays_of_any_memory_order_leave_in_c_order_little_endian(array: NDArray[Any]) -> None:
-    message = msgpack.unpackb(msgpack.packb(array_map(array)), strict_map_key=False)
+    message = msgpack.unpackb(msgpack.packb(encode_array(array)), strict_map_key=False)
     assert message[b"type"][0] in "<|"
     found = np.frombuffer(message[b"data"], message[b"type"]).reshape(message[b"shape"])
     np.testing.assert_array_equal(found, array)
@@ -170,4 +135,4 @@ def test_arrays_of_any_memory_order_leave_in_c_order_little_endian(array: NDArra
 @pytest.mark.parametrize("array", [np.array([{}]), np.array(["a"]), np.array([1j]), np.zeros(2, "M8[s]")])
 def test_only_plain_numbers_are_sent(array: NDArray[Any]) -> None:
     with pytest.raises(ValueError, match="expected plain numbers"):
-        array_map(array)
+        encode_array(array)

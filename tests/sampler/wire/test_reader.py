@@ -17,12 +17,17 @@ from sampler.array_table import largest_sample
 from sampler.arrays import LAYOUTS, Layout
 from sampler.config.presets import PRESETS
 from sampler.errors import ProtocolError
-from sampler.wire.messages import WireBatch, encode_batch, encode_error
-from sampler.wire.reader import SLACK_BYTES, BatchReader, RemoteError
-from tests.sampler.wire.test_messages import assert_same_batch, batch_of, reader_of
+from sampler.wire.messages import WireBatch, encode_error
+from sampler.wire.reader import EXTRA_BYTES, BatchReader, RemoteError
 from tests.support.laws import CATEGORIES
+from tests.support.wire_batches import assert_same_batch, batch_of, encode_batch, reader_of
 
 Message = dict[str, Any]
+
+
+class IncompleteForTestError(ProtocolError):
+    """Raised by `read` for a response that ends inside a batch."""
+
 
 BATCH = batch_of("compact", count=2)
 PAYLOAD = encode_batch(BATCH)
@@ -31,10 +36,11 @@ DENSE = batch_of("dense", count=1)
 
 
 def read(chunks: Iterable[bytes], layout: Layout = "compact") -> list[WireBatch]:
-    """All batches of a whole response."""
+    """All batches of a complete response."""
     reader = reader_of(layout)
     found = [batch for chunk in chunks for batch in reader.feed(chunk)]
-    reader.close()
+    if reader.incomplete:
+        raise IncompleteForTestError
     return found
 
 
@@ -84,8 +90,7 @@ class TestGoodResponses:
     def test_a_batch_is_handed_over_with_its_last_byte_and_not_before(self) -> None:
         reader = reader_of("compact")
         assert list(reader.feed(PAYLOAD[:-1])) == []
-        assert [reader.midway, len(list(reader.feed(PAYLOAD[-1:]))), reader.midway] == [True, 1, False]
-        reader.close()
+        assert [reader.incomplete, len(list(reader.feed(PAYLOAD[-1:]))), reader.incomplete] == [True, 1, False]
 
     def test_an_empty_response_is_no_batch(self) -> None:
         assert read([]) == read([b""]) == []
@@ -132,7 +137,7 @@ class TestDamage:
     @given(st.integers(0, len(PAYLOAD) - 1))
     def test_a_response_cut_short_is_refused(self, end: int) -> None:
         if end:
-            with pytest.raises(ProtocolError, match=r"the response ended .*: expected a trailer"):
+            with pytest.raises(IncompleteForTestError):
                 read([PAYLOAD[:end]])
 
     @given(st.integers(0, len(PAYLOAD)), st.binary(min_size=1, max_size=40))
@@ -168,13 +173,7 @@ class TestDamage:
     def test_after_the_last_whole_batch_a_cut_stream_is_refused(self) -> None:
         reader = reader_of("compact")
         assert len(list(reader.feed(PAYLOAD + PAYLOAD[:100]))) == 1
-        with pytest.raises(ProtocolError, match="the response ended inside a message"):
-            reader.close()
-
-    def test_the_end_says_how_far_it_came(self) -> None:
-        messages = messages_of(BATCH)
-        with pytest.raises(ProtocolError, match="the response ended after 1 of 2 samples: expected a trailer"):
-            read([packed(messages[:2])])
+        assert reader.incomplete
 
 
 def array_of(name: str, **change: Any) -> Callable[[list[Message]], None]:
@@ -252,7 +251,7 @@ LIES: list[tuple[str, Callable[[list[Any]], object], str]] = [
     ("sample twice", lambda m: m.insert(2, dict(m[1])), "sample 0 of 2: expected sample 1"),
     ("sample missing", lambda m: m.pop(2), "a trailer after 1 samples: expected 2"),
     ("one sample more", lambda m: m.insert(3, {**m[2], "position": 2}), "sample 2 of 2"),
-    ("position negative", field_of(1, position=-1), "position = -1: expected a whole number"),
+    ("position negative", field_of(1, position=-1), "position = -1: expected an integer of at least 0"),
     ("position of True", field_of(1, position=False), "position = False"),
     ("key with an unknown word", field_of(1, key={"seed": 1, "epoch": 1, "index": 1, "rank": 1}), "sample 0"),
     ("key without a word", field_of(1, key={"seed": 1, "epoch": 1}), "sample 0"),
@@ -269,7 +268,7 @@ LIES: list[tuple[str, Callable[[list[Any]], object], str]] = [
     ("field missing in the header", without(0, "step"), "header with fields"),
     ("field missing in the trailer", without(3, "digest"), "trailer with fields"),
     ("another protocol", field_of(0, protocol=2), "protocol 2: expected 1"),
-    ("another layout", field_of(0, layout="dense"), "layout 'dense': expected 'compact', as asked"),
+    ("another layout", field_of(0, layout="dense"), "layout 'dense': expected 'compact', as requested"),
     ("digest of another type", field_of(0, digest=7), "digest = 7: expected str"),
     ("augment of another type", field_of(0, augment=1), "augment = 1: expected bool"),
     ("count negative", field_of(0, count=-2), "count = -2"),
@@ -309,8 +308,8 @@ class TestLies:
 
     @pytest.mark.parametrize(("column", "value", "cause"), [
         (0, -0.5, "expected 0 ≤ x0"), (2, 254.5, "expected 0 ≤ x0"), (1, np.nan, "expected 0 ≤ x0"),
-        (0, 21, "expected 0 ≤ x0"), (3, np.inf, "expected 0 ≤ x0"), (4, 0, "whole categories from 1 to 5"),
-        (4, 6, "whole categories"), (4, 1.5, "whole categories"), (4, np.nan, "whole categories"),
+        (0, 21, "expected 0 ≤ x0"), (3, np.inf, "expected 0 ≤ x0"), (4, 0, "integer categories from 1 to 5"),
+        (4, 6, "integer categories"), (4, 1.5, "integer categories"), (4, np.nan, "integer categories"),
     ])  # fmt: skip
     def test_boxes_that_rendering_could_not_place_are_refused(self, column: int, value: float, cause: str) -> None:
         messages = messages_of(BATCH)
@@ -365,7 +364,7 @@ class TestLimits:
     """What a server sends costs no more memory than it may."""
 
     def test_a_message_past_the_limit_is_refused_before_it_is_all_there(self) -> None:
-        limit = largest_sample("dense", PRESETS["cornernet_saccade"], CATEGORIES) + SLACK_BYTES
+        limit = largest_sample("dense", PRESETS["cornernet_saccade"], CATEGORIES) + EXTRA_BYTES
         reader = reader_of("compact")
         assert list(reader.feed(b"\xc6\xff\xff\xff\xff" + bytes(limit - (2 << 20)))) == []
         with pytest.raises(ProtocolError, match="not a msgpack response: BufferFull"):
@@ -427,7 +426,7 @@ class TestRemoteErrors:
 
 def test_a_reader_takes_the_categories_of_its_dataset() -> None:
     assert len(list(BatchReader(PRESETS["cornernet_saccade"], CATEGORIES + 1, "compact").feed(PAYLOAD))) == 1
-    with pytest.raises(ProtocolError, match="whole categories from 1 to 1"):
+    with pytest.raises(ProtocolError, match="integer categories from 1 to 1"):
         list(BatchReader(PRESETS["cornernet_saccade"], 1, "compact").feed(PAYLOAD))
 
 

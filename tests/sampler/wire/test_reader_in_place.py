@@ -1,4 +1,4 @@
-"""Receiving arrays in place: the same batches and the same errors as by the general way, whatever the bytes."""
+"""Receiving arrays in place gives the same batches and errors as decoding with msgpack, whatever the bytes."""
 
 import gc
 import tracemalloc
@@ -21,12 +21,13 @@ from sampler.arrays import LAYOUTS, Layout
 from sampler.config.presets import PRESETS
 from sampler.errors import SamplerError
 from sampler.memory.buffer_pool import BufferPool
-from sampler.wire.batch_builder import FIRST_ROOM
-from sampler.wire.fast_path import OtherEncodingError, binary_header
-from sampler.wire.messages import Header, WireBatch, array_map, encode_batch, encode_error, encode_header
+from sampler.wire.array_format import binary_header, encode_array
+from sampler.wire.batch_builder import FIRST_ALLOCATION
+from sampler.wire.fast_path import OtherEncodingError
+from sampler.wire.messages import Header, WireBatch, encode_error, encode_header
 from sampler.wire.reader import BatchReader
-from tests.sampler.wire.test_messages import assert_same_batch, batch_of, reader_of
 from tests.support.laws import CATEGORIES
+from tests.support.wire_batches import assert_same_batch, batch_of, encode_batch, reader_of
 
 BATCHES = {layout: batch_of(layout, count=3) for layout in LAYOUTS}
 PAYLOADS = {layout: encode_batch(batch) for layout, batch in BATCHES.items()}
@@ -43,21 +44,20 @@ def read(payload: bytes, layout: Layout, step: int = 1 << 18) -> Outcome:
     try:
         for start in range(0, len(payload), step):
             found += map(encode_batch, reader.feed(payload[start : start + step]))
-        reader.close()
     except SamplerError as error:
         return found, f"{type(error).__name__}: {error}"
-    return found, ""
+    return found, "incomplete" if reader.incomplete else ""
 
 
 @contextmanager
-def the_general_way() -> Iterator[None]:
+def msgpack_only() -> Iterator[None]:
     with mock.patch("sampler.wire.reader.read_head", side_effect=OtherEncodingError):
         yield
 
 
 def assert_same_either_way(payload: bytes, layout: Layout, step: int = 1 << 18) -> Outcome:
     outcome = read(payload, layout, step)
-    with the_general_way():
+    with msgpack_only():
         assert read(payload, layout, step) == outcome
     return outcome
 
@@ -71,7 +71,7 @@ def socketlike(reader: BatchReader, payload: bytes, most: int) -> Iterator[WireB
         count = min(len(room), len(rest), most)
         room[:count], rest = rest[:count], rest[count:]
         yield from reader.advance(count)
-    reader.close()
+    assert not reader.incomplete
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -84,10 +84,10 @@ def test_what_is_received_in_place_is_what_was_sent(layout: Layout, most: int) -
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_our_encoders_arrays_do_arrive_in_place(layout: Layout) -> None:
-    with mock.patch("sampler.wire.batch_builder.BatchAssembly.add_message", side_effect=AssertionError("unpacked")):
+    with mock.patch("sampler.wire.batch_builder.BatchBuilder.add_message", side_effect=AssertionError("unpacked")):
         found = list(socketlike(reader_of(layout), PAYLOADS[layout], 1 << 30))
     for batch in found:
-        for name, stack in batch.stacks.items():
+        for name, stack in batch.stacked.items():
             assert stack.shape[0] == len(batch.samples)
             assert stack.flags.writeable
             assert all(np.shares_memory(stack, sample.arrays[name]) for sample in batch.samples)
@@ -100,7 +100,7 @@ def test_a_response_may_be_cut_anywhere(layout: Layout, cuts: list[float]) -> No
     ends = sorted({0, len(payload), *(int(cut * len(payload)) for cut in cuts)})
     reader = reader_of(layout)
     found = [batch for start, end in pairwise(ends) for batch in reader.feed(payload[start:end])]
-    reader.close()
+    assert not reader.incomplete
     assert b"".join(map(encode_batch, found)) == payload
 
 
@@ -190,7 +190,7 @@ def test_other_encoders_are_read_too_mixed_with_ours(layout: Layout, write: Any)
     for most in (3001, 1 << 30):
         [found] = socketlike(reader_of(layout), body + msgpack.packb(trailer), most)
         assert_same_batch(found, batch)
-        assert all(len(stack) == 3 for stack in found.stacks.values())
+        assert all(len(stack) == 3 for stack in found.stacked.values())
 
 
 class _Bytes:
@@ -205,7 +205,9 @@ class _Bytes:
 def test_text_that_looks_like_an_array_is_text() -> None:
     messages = list(msgpack.Unpacker(_Bytes(PAYLOADS["compact"]), strict_map_key=False, max_buffer_size=1 << 28))
     crop = messages[1]["arrays"]["crop"]
-    lure = msgpack.packb("crop") + msgpack.packb(array_map(np.frombuffer(crop[b"data"], np.uint8).reshape(255, 255, 3)))
+    lure = msgpack.packb("crop") + msgpack.packb(
+        encode_array(np.frombuffer(crop[b"data"], np.uint8).reshape(255, 255, 3))
+    )
     messages[1]["recipe"]["scale"] = lure
     payload = b"".join(map(msgpack.packb, messages))
     assert "scale = b'" in assert_same_either_way(payload, "compact")[1]
@@ -237,14 +239,14 @@ class TestMemory:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert alone < 4 << 20
-        assert peak < FIRST_ROOM + (8 << 20)
+        assert peak < FIRST_ALLOCATION + (8 << 20)
 
     def test_room_that_grows_step_by_step_holds_what_came_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sampler.wire.batch_builder.FIRST_ROOM", 1)
+        monkeypatch.setattr("sampler.wire.batch_builder.FIRST_ALLOCATION", 1)
         batch = batch_of("compact", count=4)
         [found] = socketlike(reader_of("compact"), encode_batch(batch), 1 << 30)
         assert_same_batch(found, batch)
-        assert found.stacks["crop"].shape == (4, 255, 255, 3)
+        assert found.stacked["crop"].shape == (4, 255, 255, 3)
 
     def test_the_memory_of_a_batch_that_is_dropped_is_reused_for_the_next(self) -> None:
         memory = BufferPool()
@@ -252,7 +254,7 @@ class TestMemory:
         for _ in range(5):
             reader = BatchReader(PRESETS["cornernet_saccade"], CATEGORIES, "compact", memory=memory)
             for batch in reader.feed(PAYLOADS["compact"]):
-                places.add(batch.stacks["crop"].ctypes.data)
+                places.add(batch.stacked["crop"].ctypes.data)
                 del batch
         assert len(places) == 1
 
