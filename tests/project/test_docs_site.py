@@ -60,7 +60,7 @@ def test_the_architecture_page_covers_the_common_changes() -> None:
 
 def test_the_readme_is_short_and_its_picture_loads_quickly() -> None:
     assert len(PAGES["README.md"].splitlines()) <= 180
-    assert (ROOT / "docs" / "sample.png").stat().st_size < 600_000
+    assert (ROOT / "docs" / "sample.jpg").stat().st_size < 600_000
 
 
 def test_every_page_is_in_the_navigation() -> None:
