@@ -71,7 +71,7 @@ class RetryHook:
         if not isinstance(error, RETRIED):
             return False
         if self._made < self._attempts:  # the error of the last attempt is raised instead
-            log.warning("attempt %d of %d: %s; retrying", self._made, self._attempts, error.args[0])
+            log.warning("attempt %d of %d: %s; trying again", self._made, self._attempts, error.args[0])
         wait = error.retry_after if isinstance(error, ServerUnavailableError) else None
         return True if wait is None else min(wait, self._max_wait)
 

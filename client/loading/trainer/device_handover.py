@@ -1,30 +1,37 @@
-"""Batches that are rendered on a device: crops go there, and become tensors there. Needs torch.
+"""Batches rendered by PyTorch on a device. Needs torch.
 
-Where the device is a GPU, the copies run beside the trainer: the GPU reads pinned memory itself, and a slot is kept
-until the GPU says that it has done so.
+Crops are copied to the device and become tensors there. If the device is a GPU, it reads the slot itself, which is
+pinned, while the trainer goes on; the slot is released when the GPU has read it.
 """
 
+import logging
 from collections import deque
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from client.batches.batch import TorchBatch
 from client.errors import ClientError
 from client.loading.messages import PackedBoxes, read_origin
 from client.loading.slots import SharedSlots, SlotForm
-from client.loading.trainer.pinned_slots import PinnedSlots
-from client.loading.trainer.supervisor import HELD, Delivered
+from client.loading.trainer.handover import Handover
+from client.loading.trainer.supervisor import MAX_HELD, Delivered
 from client.torch_rendering import render_tensors
 from sampler.arrays import Arrays
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import family_of
 from sampler.wire.spec import ServiceSpec
 
+log = logging.getLogger("saccade_client")
+
+PORTABLE = 1
+"""CUDA's flag for memory that is pinned for every GPU of the process."""
+
 
 def require_device(device: Any) -> None:
-    """Raise `InvalidRequestError` for what is no device of torch, and for a GPU that is not here."""
+    """Raise `InvalidRequestError` for an invalid device, and for a GPU that this machine does not have."""
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError) as error:
@@ -36,49 +43,53 @@ def require_device(device: Any) -> None:
             raise InvalidRequestError("device", str(found), f"a GPU that PyTorch sees here ({seen})")
 
 
-class DeviceUnloading:
-    """Batches as tensors on a device, rendered there."""
+class DeviceHandover(Handover[TorchBatch]):
+    """Hands over batches of tensors on a device, and renders them there."""
 
     render = False
 
     def __init__(self, spec: ServiceSpec, batch: int, device: Any) -> None:
-        """batch: B, the samples of each. Raises what torch raises for an unknown device."""
-        self.form = SlotForm.compact(spec.config, spec.categories, batch)
+        """batch: B, the samples of each batch. Raises the errors of torch for an invalid device."""
+        self.form = SlotForm.of(spec, batch, render=False)
         self._spec = spec
         self._device = torch.device(device)
         self._pinned: PinnedSlots | None = None
         self._copying: deque[tuple[Any, object]] = deque()
 
     def attach(self, slots: SharedSlots) -> None:
-        """Pin the memory where the device is a GPU."""
+        """Pin the memory if the device is a GPU."""
         if self._device.type == "cuda":
             self._pinned = PinnedSlots(slots, self._device)
 
     def make_room(self) -> None:
-        """Let go of the slots that the GPU has read, and wait for the oldest where it has as many as it may."""
-        while self._copying and (len(self._copying) >= HELD or self._copying[0][0].query()):
+        """Release the slots that the GPU has read; wait for the oldest if it uses as many as it may."""
+        while self._copying and (len(self._copying) >= MAX_HELD or self._copying[0][0].query()):
             event, _ = self._copying.popleft()
             event.synchronize()
 
-    def unload(self, delivered: Delivered) -> TorchBatch:
+    def batch(self, delivered: Delivered) -> TorchBatch:
         """Return the batch of a slot."""
-        token = delivered.token
-        if token.boxes is None:
-            raise ClientError(f"the loader's process sent step {token.step} without boxes: expected some")
-        arrays = self._arrived(delivered) | _unpacked(token.boxes)
-        keys, recipes = read_origin(token.origin)
+        filled = delivered.filled
+        if filled.boxes is None:
+            raise ClientError(f"the loader's process sent step {filled.step} without boxes")
+        arrays = self._on_device(delivered) | _unpack(filled.boxes)
+        tensors: dict[str, Any] = render_tensors(
+            arrays["crop"], arrays["colour"], arrays["boxes"], arrays["objects"], arrays["starts"],
+            self._spec.config, self._spec.categories,
+        )  # fmt: skip
+        keys, recipes = read_origin(filled.origin)
         return TorchBatch(
-            arrays=_rendered(arrays, self._spec),
+            arrays=tensors,
             order=family_of(self._spec.config).training_order(self._spec.config),
             keys=keys,
             recipes=recipes,
-            untagged=torch.tensor(token.untagged, dtype=torch.int64).to(self._device),
-            step=token.step,
-            digest=token.digest,
+            untagged=torch.tensor(filled.untagged, dtype=torch.int64).to(self._device),
+            step=filled.step,
+            digest=filled.digest,
         )
 
     def close(self) -> None:
-        """Wait for the copies under way, and unpin the memory. May be called again."""
+        """Wait for unfinished copies, and unpin the memory. May be called again."""
         while self._copying:
             event, _ = self._copying.popleft()
             event.synchronize()
@@ -86,36 +97,68 @@ class DeviceUnloading:
         if pinned is not None:
             pinned.close()
 
-    def _arrived(self, delivered: Delivered) -> dict[str, Any]:
-        """Return crops and colour matrices as tensors on the device, or on their way there."""
-        arrays = self.form.arrays(delivered.slot)
-        if self._pinned is None:
-            return {name: _own(array, self._device) for name, array in arrays.items()}
+    def _on_device(self, delivered: Delivered) -> dict[str, Any]:
+        """Return crops and colour matrices as tensors on the device, perhaps still being copied."""
+        arrays = self.form.arrays(delivered.memory)
+        if self._pinned is None:  # on the CPU, the tensors share the slot and keep it from being reused
+            return {name: torch.from_numpy(array).to(self._device) for name, array in arrays.items()}
         tensors = {name: self._pinned.tensor(array) for name, array in arrays.items()}
         moved = {name: tensor.to(self._device, non_blocking=True) for name, tensor in tensors.items()}
         event = torch.cuda.Event()
         event.record(torch.cuda.current_stream(self._device))
-        self._copying.append((event, delivered.slot))
+        self._copying.append((event, delivered.memory))
         return moved
 
 
-def _own(array: Any, device: Any) -> Any:
-    """Return an array as a tensor on a device; on the CPU it lies in the slot, which lives as long as the tensor."""
-    return torch.from_numpy(array).to(device)
+class PinnedSlots:
+    """Slots that are page-locked in place. If that fails, arrays are copied to pinned memory instead.
+
+    registered: whether the slots are page-locked.
+    """
+
+    def __init__(self, slots: SharedSlots, device: Any) -> None:
+        """Page-lock the slots. device: the GPU that reads them."""
+        memory = np.frombuffer(slots.memory, np.uint8)
+        self._address = memory.ctypes.data
+        self._device = device
+        with torch.cuda.device(device):  # the call initialises the current GPU, whichever that is
+            result = int(torch.cuda.cudart().cudaHostRegister(self._address, memory.nbytes, PORTABLE))
+        self.registered = result == 0
+        if not self.registered:
+            _clear_cuda_error(device)
+            log.warning(
+                "the loader's memory of %d bytes cannot be pinned (CUDA error %d): batches are copied to pinned memory",
+                memory.nbytes, result,
+            )  # fmt: skip
+
+    def tensor(self, array: NDArray[Any]) -> Any:
+        """Return an array in a slot as a tensor in pinned memory.
+
+        If the slots are registered, it shares the slot, which must not be reused until a copy of the tensor has ended.
+        Otherwise it is in torch's pinned memory, which tracks copies itself.
+        """
+        plain = torch.from_numpy(array)
+        return plain if self.registered else plain.pin_memory()
+
+    def close(self) -> None:
+        """Unlock the pages. No copy may be in progress. May be called again."""
+        if self.registered:
+            self.registered = False
+            with torch.cuda.device(self._device):
+                torch.cuda.cudart().cudaHostUnregister(self._address)
 
 
-def _unpacked(packed: PackedBoxes) -> Arrays:
+def _clear_cuda_error(device: Any) -> None:
+    # CUDA reports a failed call again at the next kernel, whichever that is. Let it be this one.
+    try:
+        torch.zeros(1, device=device)
+    except RuntimeError as error:
+        log.debug("CUDA reported the failed call again: %s", error)
+
+
+def _unpack(packed: PackedBoxes) -> Arrays:
     return {
         "boxes": np.frombuffer(packed.boxes, np.float32).reshape(-1, 5),
         "objects": np.frombuffer(packed.objects, np.uint8),
         "starts": np.frombuffer(packed.starts, np.int64),
     }
-
-
-def _rendered(arrays: dict[str, Any], spec: ServiceSpec) -> dict[str, Any]:
-    """Return the dense tensors, on the device of the crops; boxes stay with the CPU, which places what is drawn."""
-    tensors: dict[str, Any] = render_tensors(
-        arrays["crop"], arrays["colour"], arrays["boxes"], arrays["objects"], arrays["starts"],
-        spec.config, spec.categories,
-    )  # fmt: skip
-    return tensors

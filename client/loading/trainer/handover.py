@@ -1,59 +1,73 @@
-"""The way from a slot to what the trainer gets."""
+"""From a filled slot to the batch that the trainer gets."""
 
-from typing import Protocol, TypeVar
+from abc import ABC, abstractmethod
+from typing import Any, Generic, TypeVar
+
+import numpy as np
 
 from client.batches.batch import Batch, TorchBatch
+from client.loading.messages import read_origin
 from client.loading.slots import SharedSlots, SlotForm
-from client.loading.trainer.loaded_batch import loaded_batch
 from client.loading.trainer.supervisor import Delivered
 from sampler.families.registry import family_of
 from sampler.wire.spec import ServiceSpec
 
-BatchT_co = TypeVar("BatchT_co", bound=Batch | TorchBatch, covariant=True)
+BatchT = TypeVar("BatchT", bound=Batch | TorchBatch)
 
 
-class Unloading(Protocol[BatchT_co]):
-    """Turns what lies in slots into batches. form: of a slot. render: whether the loader's process renders."""
+class Handover(ABC, Generic[BatchT]):
+    """Turns filled slots into batches. form: of a slot. render: whether the loader worker renders."""
 
     form: SlotForm
     render: bool
 
     def attach(self, slots: SharedSlots) -> None:
-        """Take note of the memory that batches will lie in."""
-        ...
+        """Prepare the memory that batches will be in. Called once."""
 
     def make_room(self) -> None:
-        """Let go of slots, before another one is asked for."""
-        ...
+        """Release slots. Called before each batch."""
 
-    def unload(self, delivered: Delivered) -> BatchT_co:
+    @abstractmethod
+    def batch(self, delivered: Delivered) -> BatchT:
         """Return the batch of a slot."""
-        ...
 
     def close(self) -> None:
-        """Finish what is under way. May be called again."""
-        ...
+        """Wait for unfinished work. May be called again."""
 
 
-class ViewUnloading:
-    """Batches as NumPy arrays that lie in the slot itself: the process has rendered them, and nothing is copied."""
+class ArrayHandover(Handover[Batch]):
+    """Hands over batches of NumPy arrays in the slot itself: the loader worker has rendered them, nothing is copied."""
 
     render = True
 
     def __init__(self, spec: ServiceSpec, batch: int) -> None:
-        """batch: B, the samples of each."""
-        self.form = SlotForm.dense(spec.config, spec.categories, batch)
+        """batch: B, the samples of each batch."""
+        self.form = SlotForm.of(spec, batch, render=True)
         self._order = family_of(spec.config).training_order(spec.config)
 
-    def attach(self, slots: SharedSlots) -> None:
-        """Nothing needs to be known of it."""
-
-    def make_room(self) -> None:
-        """Slots are the trainer's to let go of."""
-
-    def unload(self, delivered: Delivered) -> Batch:
+    def batch(self, delivered: Delivered) -> Batch:
         """Return the batch of a slot."""
-        return loaded_batch(delivered.token, self.form.arrays(delivered.slot), self._order)
+        filled, batch = delivered.filled, LoadedBatch.__new__(LoadedBatch)
+        # Not through the dataclass's __init__, which needs keys and recipes at once.
+        vars(batch).update(
+            arrays=self.form.arrays(delivered.memory),
+            order=self._order,
+            untagged=np.array(filled.untagged, np.int64),
+            step=filled.step,
+            digest=filled.digest,
+            _packed_origin=filled.origin,
+        )
+        return batch
 
-    def close(self) -> None:
-        """Nothing is under way."""
+
+class LoadedBatch(Batch):
+    """A batch whose keys and recipes are unpacked when first used: most training steps never use them."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Unpack keys and recipes; from then on they are ordinary attributes."""
+        if name not in ("keys", "recipes"):
+            raise AttributeError(name)
+        # The packed form stays, because a second thread may be here at the same time; both get the same result.
+        keys, recipes = read_origin(vars(self)["_packed_origin"])
+        vars(self).update(keys=keys, recipes=recipes)
+        return vars(self)[name]

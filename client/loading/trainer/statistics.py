@@ -6,18 +6,22 @@ from dataclasses import dataclass
 
 log = logging.getLogger("saccade_client")
 
-WORTH_A_WARNING = 0.1
-"""Share of the time spent waiting from which on the line of log is a warning."""
+WARN_SHARE = 0.1
+"""Share of the time spent waiting from which the log line is a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoaderStatistics:
-    """What a loader did so far.
+    """Counts and times of a loader.
 
-    batches, samples, bytes: handed out; bytes of arrays, as the process made them. waited: seconds that the trainer
-    waited for a batch, the first one included. busy: seconds between a batch and the question for the next. copies:
-    batches that were copied, since the trainer kept too many. restarts: how often the loader's process died and was
-    replaced.
+    Attributes:
+        batches: batches that the trainer got.
+        samples: samples in them.
+        bytes: bytes of their arrays, as the loader's process made them.
+        waited: seconds that the trainer waited for batches, including the first one.
+        busy: seconds between getting a batch and asking for the next.
+        copies: batches that were copied, because the trainer kept too many.
+        restarts: how often the loader's process died and was replaced.
     """
 
     batches: int = 0
@@ -31,15 +35,15 @@ class LoaderStatistics:
     @property
     def starved(self) -> float:
         """The share of the time spent waiting, 0–1."""
-        whole = self.waited + self.busy
-        return self.waited / whole if whole > 0 else 0.0
+        total = self.waited + self.busy
+        return self.waited / total if total > 0 else 0.0
 
 
 @dataclass(slots=True)
 class WaitingClock:
-    """Tells waiting from computing, and says it in the log every so often.
+    """Measures waiting and computing, and logs both from time to time.
 
-    log_every: seconds between two lines; None for none.
+    log_every: seconds between two lines; None for no lines.
     """
 
     log_every: float | None
@@ -48,7 +52,7 @@ class WaitingClock:
     busy: float = 0.0
     _asked: float | None = None
     _given: float | None = None
-    _told: tuple[int, float, float] = (0, 0.0, 0.0)
+    _logged: tuple[int, float, float] = (0, 0.0, 0.0)
 
     def ask(self) -> None:
         """The trainer asks for a batch."""
@@ -58,28 +62,28 @@ class WaitingClock:
             self._given = None
 
     def give(self) -> None:
-        """It has got one."""
+        """The trainer gets a batch."""
         self.batches += 1
         self.stop()
         self._given = time.perf_counter()
-        if self.log_every is not None and self.waited + self.busy - sum(self._told[1:]) >= self.log_every:
-            self.tell()
+        if self.log_every is not None and self.waited + self.busy - sum(self._logged[1:]) >= self.log_every:
+            self.log()
 
     def stop(self) -> None:
-        """It waits no longer, whether it got something or not."""
+        """The trainer stops waiting, with or without a batch."""
         if self._asked is not None:
             self.waited += time.perf_counter() - self._asked
             self._asked = None
 
-    def tell(self) -> None:
-        """Say how it was since the last time, if there was anything."""
-        batches, waited, busy = self._told
+    def log(self) -> None:
+        """Log the times since the last line, if there were any batches."""
+        batches, waited, busy = self._logged
         batches, waited, busy = self.batches - batches, self.waited - waited, self.busy - busy
         if self.log_every is None or not batches:
             return
-        self._told = (self.batches, self.waited, self.busy)
+        self._logged = (self.batches, self.waited, self.busy)
         share = waited / (waited + busy) if waited > 0 else 0.0
-        level = logging.WARNING if share >= WORTH_A_WARNING else logging.INFO
+        level = logging.WARNING if share >= WARN_SHARE else logging.INFO
         log.log(
             level, "starved for %.1f %% of the last %.0f s (waited %.1f s for %d batches)",
             100 * share, waited + busy, waited, batches,

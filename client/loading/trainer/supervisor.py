@@ -1,8 +1,8 @@
-"""Batches of a loader's process, each once and in order, whatever happens to the process.
+"""The batches of the loader worker: each once and in order, even if the worker dies.
 
-Every slot is at any time in one of three hands: granted to the process, which fills it; held by the trainer, as long
-as a view of it lives; or free. What the trainer lets go of becomes free by itself, and free slots are granted one for
-each batch that is taken, so that `ahead` are always the process's.
+At any time, each slot is in one of three states: granted to the worker, which fills it; held by the trainer, as long as
+a view of it lives; or free. A slot that the trainer releases becomes free. For each batch that is taken, one free slot
+is granted, so that the worker always has `ahead` of them.
 """
 
 import errno
@@ -10,168 +10,221 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from client.errors import ClientError
-from client.loading.job import LoaderJob
-from client.loading.messages import Token
+from client.loading.messages import SLOT_NUMBER, FilledSlot, LoaderJob
 from client.loading.settings import LoaderSettings
 from client.loading.slots import SharedSlots
-from client.loading.trainer.process import LoaderProcess
 from client.protocol.requests import StreamRequest
+from sampler.ipc.child_process import ChildProcess
 from sampler.memory.buffer_pool import borrow
 
 log = logging.getLogger("saccade_client")
 
-HELD = 4
-"""Slots that the trainer may hold at once; a training loop holds one, and two while it asks for the next."""
+MAX_HELD = 4
+"""Slots that the trainer may hold at once. A training loop holds one, and two while it asks for the next batch."""
 
-ATTEMPTS = 3
-"""How often in a row the process may die without giving a batch."""
+MAX_DEATHS = 3
+"""Attempts at one batch: how often in a row the worker may die without sending it."""
+
+END_SECONDS = 1.0
+"""Time for the worker to exit once its socket is closed, before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A batch in memory that nobody else writes to as long as a view of it lives. slot: (n,) uint8."""
+    """A filled slot and its memory, which is not written to as long as a view of it lives. memory: (n,) uint8."""
 
-    token: Token
-    slot: NDArray[np.uint8]
+    filled: FilledSlot
+    memory: NDArray[np.uint8]
 
 
 class SlotSource:
-    """The batches of one stream, from the process of `settings` and in the slots of its memory.
+    """The batches of one stream, from a loader worker that is restarted when it dies.
 
-    copies: batches that were handed out as copies, since the trainer holds as many slots as it may. restarts: how
-    often the process died and was replaced.
+    copies: batches that were copied, because the trainer held as many slots as it may. restarts: how often the worker
+    died and was replaced.
     """
 
     def __init__(self, settings: LoaderSettings, digest: str, *, render: bool, slot_bytes: int) -> None:
-        """Start nothing yet. Raises `ClientError` where there is no memory."""
+        """Allocate the slots. Raises `ClientError` if there is no memory for them."""
         self._settings = settings
         self._digest = digest
         self._render = render
         self._owner = os.getpid()
-        self.slots = _slots(settings.ahead, slot_bytes)
+        self.slots = _make_slots(settings.ahead, slot_bytes)
         self._free: deque[int] = deque(range(self.slots.count))
         self._granted: set[int] = set()
         self._due: StreamRequest | None = None if settings.request.empty else settings.request
-        self._child: LoaderProcess | None = None
+        self._worker: LoaderWorker | None = None
         self._deaths = 0
         self.copies = 0
         self.restarts = 0
 
     @property
-    def child_pid(self) -> int | None:
-        """The id of the process, if one runs."""
-        return None if self._child is None else self._child.pid
+    def worker_pid(self) -> int | None:
+        """The process id of the worker, if it runs."""
+        return None if self._worker is None else self._worker.pid
 
     def start(self) -> None:
-        """Start the process, if there is anything left to receive and none runs. Raises `ClientError`."""
+        """Start the worker, unless it runs or no batch is due. Raises `ClientError`."""
         if self._due is not None:
-            self._child_for(self._due)
+            self._worker_for(self._due)
 
     def next(self) -> Delivered | None:
-        """Wait for the next batch; None after the last one. Raises `ClientError`; then the same step is next again."""
+        """Wait for the next batch; None after the last one. After a `ClientError`, the same step is next again."""
         if os.getpid() != self._owner:
             raise ClientError(f"this loader belongs to process {self._owner}: after a fork, make a new one")
         if self._due is None:
             return None
-        token = self._token(self._due)
+        filled = self._receive(self._due)
         self._due = self._due.after_next()
-        slot = self._take(token.slot)
-        if self._child is not None:
-            self._grant(self._child)
+        memory = self._take(filled.slot)
+        if self._worker is not None:
+            self._grant(self._worker)
         if self._due is None:
-            self._end()
-        return Delivered(token, slot)
+            self._end_worker()
+        return Delivered(filled, memory)
 
     def close(self) -> None:
-        """End the process and let go of the memory, which goes when the last view of it does. May be called again."""
+        """End the worker and release the memory, which is freed with the last view of it. May be called again."""
         self._due = None
-        self._end()
+        self._end_worker()
         self.slots.close()
 
-    def _token(self, due: StreamRequest) -> Token:
+    def _receive(self, due: StreamRequest) -> FilledSlot:
         while True:
             try:
-                token = self._child_for(due).receive()
-                if token is not None and token.step != due.start:
-                    raise ClientError(f"the loader's process sent step {token.step}: expected step {due.start}")
+                filled = self._worker_for(due).receive()
+                if filled is not None and filled.step != due.start:
+                    raise ClientError(f"the loader's process sent step {filled.step}: expected step {due.start}")
             except BaseException:
-                self._end()
+                self._end_worker()
                 raise
-            if token is not None:
+            if filled is not None:
                 self._deaths = 0
-                return token
-            self._buried(due)
+                return filled
+            self._record_death(due)
 
-    def _child_for(self, due: StreamRequest) -> LoaderProcess:
-        """Return the process that runs; if none does, start one for what is due."""
-        if self._child is None:
+    def _worker_for(self, due: StreamRequest) -> "LoaderWorker":
+        """Return the worker; start one for the batches due if none runs."""
+        if self._worker is None:
             settings, slots = self._settings.at(due.start), self.slots
-            self._child = LoaderProcess(LoaderJob(settings, self._digest, self._render, slots.descriptor, slots.count))
+            self._worker = LoaderWorker(LoaderJob(settings, self._digest, self._render, slots.descriptor, slots.count))
             for _ in range(self._settings.ahead):
-                self._grant(self._child)
-        return self._child
+                self._grant(self._worker)
+        return self._worker
 
-    def _buried(self, due: StreamRequest) -> None:
-        status = self._end()
+    def _record_death(self, due: StreamRequest) -> None:
+        status = self._end_worker()
         self._deaths += 1
-        what = f"the loader's process ended with status {status} before step {due.start}"
-        if self._deaths >= ATTEMPTS:
+        message = f"the loader's process exited with status {status} before step {due.start}"
+        if self._deaths >= MAX_DEATHS:
             deaths, self._deaths = self._deaths, 0
-            raise ClientError(f"{what}, {deaths} times in a row: expected a batch")
+            raise ClientError(f"{message}, {deaths} times in a row; see its output on stderr")
         self.restarts += 1
-        log.warning("%s: starting another", what)
+        log.warning("%s: restarting it", message)
 
     def _take(self, number: int) -> NDArray[np.uint8]:
         self._granted.discard(number)
         held = self.slots.count - len(self._granted) - len(self._free)  # this one included
         memory = self.slots.slot(number)
-        if held <= HELD:
-            return borrow(memory, _returning(self._free, number))
+        if held <= MAX_HELD:
+            return borrow(memory, _release(self._free, number))
         if not self.copies:
-            log.warning("the last %d batches are still in use: further ones are copied until some are let go", HELD)
+            log.warning("the last %d batches are still in use: later ones are copied until some are dropped", MAX_HELD)
         self.copies += 1
         copy = np.frombuffer(memory, np.uint8).copy()
         self._free.append(number)
         return copy
 
-    def _grant(self, child: LoaderProcess) -> None:
-        number = self._free.pop()  # the one given back last: its pages are there, and warm
+    def _grant(self, worker: "LoaderWorker") -> None:
+        number = self._free.pop()  # the one released last, whose pages exist and are warm
         self._granted.add(number)
-        child.grant(number)
+        worker.grant(number)
 
-    def _end(self) -> int | None:
-        child, self._child = self._child, None
-        if child is None:
+    def _end_worker(self) -> int | None:
+        worker, self._worker = self._worker, None
+        if worker is None:
             return None
-        status = child.end()
+        status = worker.end()
         self._free.extend(self._granted)
         self._granted.clear()
         return status
 
 
-def _slots(ahead: int, slot_bytes: int) -> SharedSlots:
-    count = ahead + HELD
+class LoaderWorker:
+    """A running loader worker and the connection to it."""
+
+    def __init__(self, job: LoaderJob) -> None:
+        """Start a loader worker. Raises `ClientError` if there is no descriptor, memory or process for it."""
+        try:
+            self._child = ChildProcess("client.loading.worker.main", [job.descriptor])
+        except OSError as error:
+            raise _not_started(error) from error
+        try:
+            self._child.start()
+            self._frames = self._child.frames()
+            self._send(job.encode())
+        except OSError as error:
+            self._child.end(0)
+            raise _not_started(error) from error
+        except BaseException:  # such as an interrupt: the caller has no reference to the process yet
+            self._child.end(0)
+            raise
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._child.pid
+
+    def grant(self, number: int) -> None:
+        """Let the worker fill a slot."""
+        self._send(SLOT_NUMBER.pack(number))
+
+    def receive(self) -> FilledSlot | None:
+        """Wait for the next batch; None if the worker is gone.
+
+        Raises the `ClientError` that the worker met. After any exception, also an interrupt, only `end` may be called.
+        """
+        message = self._frames.read()
+        return None if message is None else FilledSlot.decode(message)
+
+    def end(self) -> int | None:
+        """Stop the worker and return its exit status (−signal if killed). Does nothing in a fork."""
+        return self._child.end(END_SECONDS)
+
+    def _send(self, message: bytes) -> None:
+        with suppress(ConnectionError):  # the worker is gone, which `receive` reports
+            self._frames.send(message)
+
+
+def _not_started(error: OSError) -> ClientError:
+    return ClientError(f"the loader's process did not start: {error.strerror or error}")
+
+
+def _make_slots(ahead: int, slot_bytes: int) -> SharedSlots:
+    count = ahead + MAX_HELD
     try:
         return SharedSlots.create(count, slot_bytes)
     except OSError as error:
         need = f"{count} slots of {slot_bytes / 1e6:.1f} MB, {count * slot_bytes / 1e6:.1f} MB in all"
-        # One descriptor is all that is asked for beside the memory; where none is left, less memory would not help.
+        # If descriptors ran out, less memory would not help: one is all that is needed.
         out_of_files = error.errno in (errno.EMFILE, errno.ENFILE)
-        wanted = "fewer open files" if out_of_files else f"fewer samples a batch, or a smaller `ahead` than {ahead}"
-        said = error.strerror or error
-        raise ClientError(f"no shared memory for the loader ({need}): {said}: expected {wanted}") from error
+        advice = "fewer open files" if out_of_files else f"fewer samples a batch, or a smaller `ahead` than {ahead}"
+        cause = error.strerror or error
+        raise ClientError(f"no shared memory for the loader ({need}): {cause}: expected {advice}") from error
 
 
-def _returning(free: "deque[int]", number: int) -> Callable[[], None]:
-    # Of nothing but the deque: a batch that outlives its loader keeps no more of it than the memory. Appending takes no
-    # lock, so it may happen in any thread and in the middle of anything.
-    def give_back() -> None:
+def _release(free: "deque[int]", number: int) -> Callable[[], None]:
+    # It refers to the deque only: a batch that outlives its loader keeps nothing else of it but the memory. Appending
+    # takes no lock, so it may happen in any thread at any time.
+    def release() -> None:
         free.append(number)
 
-    return give_back
+    return release

@@ -10,21 +10,12 @@ import threading
 import time
 import traceback
 from contextlib import closing
-from typing import Any
 
 import numpy as np
 
 from client.batches.packed import PackedBatch
 from client.errors import ClientError
-from client.loading.job import LoaderJob
-from client.loading.messages import (
-    SLOT,
-    PackedBoxes,
-    Token,
-    encode_error,
-    encode_token,
-    pack_origin,
-)
+from client.loading.messages import SLOT_NUMBER, FilledSlot, LoaderJob, PackedBoxes, encode_error, pack_origin
 from client.loading.settings import require_digest
 from client.loading.slots import SharedSlots, SlotForm
 from sampler.arrays import Arrays
@@ -34,71 +25,7 @@ from sampler.kernels.reference import NUMPY
 from sampler.kernels.selection import fastest_kernels
 
 GRACE_SECONDS = 0.5
-"""Time to end in good order once the trainer is gone."""
-
-
-def fill_compact(packed: PackedBatch, out: Arrays) -> PackedBoxes:
-    """Copy a batch's crops and colour matrices into `out`, and return its boxes."""
-    batch = packed.compact()
-    out["crop"][...], out["colour"][...] = batch.crops, batch.colours
-    return PackedBoxes(batch.boxes.tobytes(), batch.objects.tobytes(), batch.starts.tobytes())
-
-
-def load(job: LoaderJob, trainer: FrameSocket, grants: "queue.SimpleQueue[int | None]") -> None:
-    """Send a token for each batch of the job, in step order, each in a slot that was granted; None ends it."""
-    kernels = fastest_kernels() if job.render else NUMPY  # what compiles takes a second to import
-    with job.settings.client() as client:
-        spec = client.spec()
-        require_digest(job.digest, spec, job.settings.url, "at first contact")
-        make = SlotForm.dense if job.render else SlotForm.compact
-        form = make(spec.config, spec.categories, job.settings.request.shard.count)
-        slots = SharedSlots(job.descriptor, job.count, form.size)
-        with closing(client.packed_stream(job.settings.request)) as batches:
-            for packed in batches:
-                slot = grants.get()
-                if slot is None:
-                    return
-                out = form.arrays(np.frombuffer(slots.slot(slot), np.uint8))
-                boxes = None
-                if job.render:
-                    packed.render(out, kernels)
-                else:
-                    boxes = fill_compact(packed, out)
-                trainer.send(encode_token(_token(packed, slot, boxes)))
-
-
-def _token(packed: PackedBatch, slot: int, boxes: PackedBoxes | None) -> Token:
-    samples, header = packed.wire.samples, packed.wire.header
-    assert header.step is not None, "a batch of a stream has a step"
-    untagged = [sample.untagged for sample in samples]
-    return Token(slot, header.step, header.digest, untagged, pack_origin(samples), boxes)
-
-
-class Listener(threading.Thread):
-    """Reads the granted slots from the trainer, and ends the process once the trainer is gone."""
-
-    def __init__(self, trainer: FrameSocket) -> None:
-        """Read from `trainer`, which nothing else may read from any more."""
-        super().__init__(daemon=True)
-        self.grants: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._trainer = trainer
-
-    def run(self) -> None:
-        """Read until the trainer is gone."""
-        while (message := self._trainer.read()) is not None:
-            self.grants.put(SLOT.unpack(message)[0])
-        self.grants.put(None)
-        time.sleep(GRACE_SECONDS)
-        os._exit(0)  # even while a batch is received or rendered: nothing waits for it any more
-
-
-def _failure(error: Exception) -> ClientError:
-    if isinstance(error, ClientError):
-        return error
-    # A fault of ours: its place in the code is what helps.
-    print(f"loader: {''.join(traceback.format_exception(error))}", file=sys.stderr, flush=True)
-    said: Any = " ".join(str(error).split())
-    return ClientError(f"the loader's process failed: {type(error).__name__}: {said}")
+"""Time for a clean exit once the trainer is gone."""
 
 
 def serve(trainer: FrameSocket) -> None:
@@ -110,11 +37,73 @@ def serve(trainer: FrameSocket) -> None:
     listener = Listener(trainer)
     listener.start()
     try:
-        load(job, trainer, listener.grants)
+        load(job, trainer, listener.granted)
     except ConnectionError:
         raise  # of the socket to the trainer; those of the client are ClientErrors
     except Exception as error:  # noqa: BLE001 - raised again in the trainer
-        trainer.send(encode_error(_failure(error)))
+        trainer.send(encode_error(_as_client_error(error)))
+
+
+def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int | None]") -> None:
+    """Fill a granted slot with each batch of the job, in step order, and tell the trainer. None ends it."""
+    kernels = fastest_kernels() if job.render else NUMPY  # importing the compiled kernels takes a second
+    with job.settings.client() as client:
+        spec = client.spec()
+        require_digest(job.digest, spec, job.settings.url, "at first contact")
+        form = SlotForm.of(spec, job.settings.request.shard.count, render=job.render)
+        slots = SharedSlots(job.descriptor, job.count, form.size)
+        with closing(client.packed_stream(job.settings.request)) as batches:
+            for packed in batches:
+                number = granted.get()
+                if number is None:
+                    return
+                out = form.arrays(np.frombuffer(slots.slot(number), np.uint8))
+                boxes = None
+                if job.render:
+                    packed.render(out, kernels)
+                else:
+                    boxes = _fill_compact(packed, out)
+                trainer.send(_filled_slot(packed, number, boxes).encode())
+
+
+def _fill_compact(packed: PackedBatch, out: Arrays) -> PackedBoxes:
+    """Copy a batch's crops and colour matrices into `out`, and return its boxes."""
+    batch = packed.compact()
+    out["crop"][...], out["colour"][...] = batch.crops, batch.colours
+    return PackedBoxes(batch.boxes.tobytes(), batch.objects.tobytes(), batch.starts.tobytes())
+
+
+def _filled_slot(packed: PackedBatch, number: int, boxes: PackedBoxes | None) -> FilledSlot:
+    samples, header = packed.wire.samples, packed.wire.header
+    assert header.step is not None, "a batch of a stream has a step"
+    untagged = [sample.untagged for sample in samples]
+    return FilledSlot(number, header.step, header.digest, untagged, pack_origin(samples), boxes)
+
+
+class Listener(threading.Thread):
+    """Reads the numbers of granted slots, and ends the process once the trainer is gone."""
+
+    def __init__(self, trainer: FrameSocket) -> None:
+        """Read from `trainer`, which nothing else may read from any more."""
+        super().__init__(daemon=True)
+        self.granted: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._trainer = trainer
+
+    def run(self) -> None:
+        """Read until the trainer is gone."""
+        while (message := self._trainer.read()) is not None:
+            self.granted.put(SLOT_NUMBER.unpack(message)[0])
+        self.granted.put(None)
+        time.sleep(GRACE_SECONDS)
+        os._exit(0)  # even while a batch is received or rendered: nothing waits for it any more
+
+
+def _as_client_error(error: Exception) -> ClientError:
+    if isinstance(error, ClientError):
+        return error
+    # A bug of ours: the traceback says where.
+    print(f"loader worker: {''.join(traceback.format_exception(error))}", file=sys.stderr, flush=True)
+    return ClientError(f"the loader's process failed: {type(error).__name__}: {' '.join(str(error).split())}")
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def test_a_batch_is_a_batch_like_any_other(small: ScriptedServer) -> None:
 
 def test_a_loader_knows_its_length(small: ScriptedServer) -> None:
     assert len(load(small.url, start=3, stop=10)) == 7
-    with pytest.raises(TypeError, match="no stop"):
+    with pytest.raises(TypeError, match="no length"):
         len(load(small.url))
     assert steps(load(small.url, start=3, stop=3)) == []
 
@@ -104,7 +104,7 @@ def test_batches_that_are_kept_stay_as_they_are_and_that_they_are_copied_is_said
         for one, other in zip(kept, plain.stream(**STREAM, stop=12), strict=True):
             assert same(one, other)
     assert [record.message for record in caplog.records if "copied" in record.message] == [
-        "the last 4 batches are still in use: further ones are copied until some are let go"
+        "the last 4 batches are still in use: later ones are copied until some are dropped"
     ]
 
 
@@ -227,8 +227,8 @@ def test_waiting_and_computing_are_told_apart(
             now[0] += busy
         clock.ask()
         clock.stop()
-        clock.tell()
-        clock.tell()
+        clock.log()
+        clock.log()
     assert (clock.batches, clock.waited, clock.busy) == (5, 4.75, 35.25)
     assert [(record.levelname, record.message) for record in caplog.records] == [
         ("WARNING", "starved for 22.9 % of the last 21 s (waited 4.8 s for 3 batches)"),

@@ -63,13 +63,13 @@ def cudart(monkeypatch: pytest.MonkeyPatch) -> StandInCudart:
     monkeypatch.setattr("torch.cuda.cudart", lambda: stand_in)
     monkeypatch.setattr("torch.cuda.device", nullcontext)
     monkeypatch.setattr(
-        "client.loading.trainer.pinned_slots._forget_error", lambda _: stand_in.calls.append(("forget",))
+        "client.loading.trainer.device_handover._clear_cuda_error", lambda _: stand_in.calls.append(("forget",))
     )
     return stand_in
 
 
 def pinned(slots: SharedSlots) -> Any:
-    return importlib.import_module("client.loading.trainer.pinned_slots").PinnedSlots(slots, "cuda:1")
+    return importlib.import_module("client.loading.trainer.device_handover").PinnedSlots(slots, "cuda:1")
 
 
 def test_all_slots_are_registered_once_and_given_free_once(slots: SharedSlots, cudart: StandInCudart) -> None:
@@ -101,22 +101,22 @@ def test_memory_that_cannot_be_registered_is_copied_to_pinned_memory(
 
 
 def test_slots_are_kept_until_the_gpu_has_read_them(slots: SharedSlots, cudart: StandInCudart) -> None:
-    unloading = importlib.import_module("client.loading.trainer.device_handover").DeviceUnloading(SPEC, 2, "cpu")
-    unloading._pinned = pinned(slots)
+    handover = importlib.import_module("client.loading.trainer.device_handover").DeviceHandover(SPEC, 2, "cpu")
+    handover._pinned = pinned(slots)
     events = [StandInEvent() for _ in range(4)]
     for event in events[:3]:
-        unloading._copying.append((event, object()))
-    unloading.make_room()
-    assert len(unloading._copying) == 3
+        handover._copying.append((event, object()))
+    handover.make_room()
+    assert len(handover._copying) == 3
     events[0].done = True
-    unloading.make_room()
-    assert [event for event, _ in unloading._copying] == events[1:3]
+    handover.make_room()
+    assert [event for event, _ in handover._copying] == events[1:3]
     for event in (StandInEvent(), events[3]):
-        unloading._copying.append((event, object()))
-    unloading.make_room()
+        handover._copying.append((event, object()))
+    handover.make_room()
     assert events[1].waited_for
     assert not events[2].done
-    unloading.close()
+    handover.close()
     assert events[2].waited_for
     assert events[3].waited_for
     assert [call[0] for call in cudart.calls] == ["register", "unregister"]

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from client import ClientError
-from client.loading.messages import Token, read_origin, read_token
+from client.loading.messages import FilledSlot, read_origin
 from tests.support.loading import load
 from tests.support.scripted_server import ScriptedServer, scripted
 
@@ -79,12 +79,14 @@ def test_an_interrupt_while_the_process_starts_leaves_none(
 
 
 def test_a_batch_that_is_not_the_next_one_is_refused(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    def later(body: bytes) -> Token:
-        token = read_token(body)
-        return replace(token, step=token.step + 1)
+    decode = FilledSlot.decode
+
+    def decode_later_step(message: bytes) -> FilledSlot:
+        filled = decode(message)
+        return replace(filled, step=filled.step + 1)
 
     with load(small.url) as loaded:
-        monkeypatch.setattr("client.loading.trainer.process.read_token", later)
+        monkeypatch.setattr(FilledSlot, "decode", decode_later_step)
         with pytest.raises(ClientError, match="sent step 1: expected step 0"):
             next(loaded)
         monkeypatch.undo()
@@ -102,7 +104,7 @@ def test_threads_may_ask_for_the_keys_of_a_batch_at_once(
         both.wait()
         return read_origin(packed)
 
-    monkeypatch.setattr("client.loading.trainer.loaded_batch.read_origin", read_together)
+    monkeypatch.setattr("client.loading.trainer.handover.read_origin", read_together)
     found: list[Any] = []
     asking = [threading.Thread(target=lambda: found.append(batch.keys)) for _ in range(2)]
     for thread in asking:

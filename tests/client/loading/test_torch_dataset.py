@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from client import Batch, MissingExtraError, RequestRefusedError, SampleError, SamplerClient, TorchBatch
-from client.loading.settings import asked
-from sampler.stream.shards import step_keys
+from client import Batch, MissingExtraError, RequestRefusedError, SampleError, SamplerClient, StreamRequest, TorchBatch
+from sampler.stream.shards import Shard, step_keys
 from sampler.wire.messages import encode_error
 from tests.support.loading import STREAM, load
 from tests.support.scripted_server import SMALL_CORNERNET, SMALL_SACCADE, Answer, ScriptedServer, scripted
@@ -127,9 +126,8 @@ def test_an_error_reaches_the_trainer(small: ScriptedServer, workers: int) -> No
 @pytest.mark.parametrize("workers", [1, 2, 4, 7])
 def test_every_nth_step_is_the_same_part_of_the_same_steps(workers: int, world: int) -> None:
     every_nth_step = importlib.import_module("client.loading.trainer.torch_dataset").every_nth_step
-    manner: dict[str, Any] = {"seed": 3, "augment": True, "layout": "compact", "render_elsewhere": False}
     for rank in range(world):
-        request = asked(batch_size=11, rank=rank, world_size=world, start=5, stop=14, **manner)
+        request = StreamRequest(seed=3, start=5, stop=14, shard=Shard(11, rank, world))
         found: dict[int, Any] = {}
         for worker in range(workers):
             part = every_nth_step(request, 5 + worker, workers)
@@ -143,7 +141,7 @@ def test_every_nth_step_is_the_same_part_of_the_same_steps(workers: int, world: 
 @needs_torch
 def test_a_dataset_knows_its_length(small: ScriptedServer) -> None:
     assert len(load(small.url, start=1, stop=4).dataset()) == 3
-    with pytest.raises(TypeError, match="no stop"):
+    with pytest.raises(TypeError, match="no length"):
         len(load(small.url).dataset())
 
 
@@ -153,7 +151,6 @@ def test_without_torch_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPa
     for module in (
         "client.loading.trainer.torch_dataset",
         "client.loading.trainer.device_handover",
-        "client.loading.trainer.pinned_slots",
     ):
         monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(MissingExtraError, match=r"saccade-sampler\[torch\]"):
@@ -194,8 +191,7 @@ def test_crops_and_boxes_reach_the_renderer_as_they_came(
     with load(small.url, stop=6, device="cpu") as loaded:
         taken = [(batch.step, batch.keys) for batch in loaded]
     with SamplerClient(small.url) as plain:
-        request = asked(**STREAM, rank=0, world_size=1, start=0, stop=6, augment=True, layout="compact",
-                        render_elsewhere=True)  # fmt: skip
+        request = StreamRequest(seed=7, start=0, stop=6, shard=Shard(6))
         for packed, given, (step, keys) in zip(plain.packed_stream(request), seen, taken, strict=True):
             crops, colours, boxes, objects, starts, config, categories = given
             assert (step, keys, config, categories) == (packed.step, packed.keys, SMALL_SACCADE, 3)
