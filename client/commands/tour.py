@@ -34,7 +34,7 @@ SEED = 7
 STEP = 12
 BATCH_SIZE = 16
 BATCHES = 20
-PICTURED = 197
+PICTURED = 59
 """The sample of the debug picture: in the demo dataset, one with objects, ignored boxes, and attention at all sizes."""
 
 OWN_URL = "http://127.0.0.1:8000"

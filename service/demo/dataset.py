@@ -19,7 +19,7 @@ from service.demo.scenes import Scene, compose_scene
 
 PICTURES = 256
 
-_VERSION = 2  # part of the folder's name; raise it whenever the pictures or the annotations change
+_VERSION = 3  # part of the folder's name; raise it whenever the pictures or the annotations change
 _LOCK_TIMEOUT_SECONDS = 300.0
 _MANIFEST = "manifest.json"
 _ANNOTATIONS = "annotations/instances_demo.json"

@@ -83,7 +83,7 @@ def compose_scene(number: int) -> Scene:
     sides = [_integer(*_choice(_CROWDED_SIDES if count > 40 else _SIDES, random), random) for _ in range(count)]
     # The smallest are drawn last: nothing larger hides them.
     for place, side in enumerate(sorted(sides, reverse=True)):
-        objects.append(_object(_choice(categories, random) if place else theme, side, empty, random))
+        objects.append(_object(_choice(categories, random) if place else theme, side, empty, objects, random))
     return replace(empty, objects=tuple(objects))
 
 
@@ -105,15 +105,24 @@ def _object_count(number: int, random: Random) -> int:
     return _integer(41, 56, random) if number % 64 == 20 else _choice(_COUNTS, random)
 
 
-def _object(category: Category, side: int, scene: Scene, random: Random) -> DemoObject:
-    """Return an object on the ground whose box has an area of side² pixels. Near ones look large and stand low."""
+def _object(category: Category, side: int, scene: Scene, others: Sequence[DemoObject], random: Random) -> DemoObject:
+    """Return an object on the ground with a box of side² pixels, where it overlaps the others least of a few places."""
     stretch = SILHOUETTES[category.supercategory].stretch * _integer(75, 130, random) // 100
     width = min(side * stretch, 100 * scene.width - _integer(0, 1000, random))
     height = min(side * 10000 // stretch, 100 * scene.height - _integer(0, 1000, random))
-    distance = max(100 - side // 2 - _integer(5, 60, random), 0)
-    bottom = 100 * scene.height - (scene.height - scene.horizon) * distance
-    box = (_integer(0, 100 * scene.width - width, random), max(bottom - height, 0), width, height)
-    return DemoObject(category, box, tint=_integer(0, 255, random))
+    boxes: list[Box] = []
+    for _ in range(8):
+        # Near objects look large and stand low in the picture.
+        distance = max(100 - side // 2 - _integer(5, 60, random), 0)
+        bottom = 100 * scene.height - (scene.height - scene.horizon) * distance
+        boxes.append((_integer(0, 100 * scene.width - width, random), max(bottom - height, 0), width, height))
+    best = min(boxes, key=lambda box: sum(_overlap(box, other.box) for other in others))
+    return DemoObject(category, best, tint=_integer(0, 255, random))
+
+
+def _overlap(a: Box, b: Box) -> int:
+    width, height = (min(a[i] + a[i + 2], b[i] + b[i + 2]) - max(a[i], b[i]) for i in (0, 1))
+    return max(width, 0) * max(height, 0)
 
 
 def _crowd(category: Category, scene: Scene, random: Random) -> DemoObject:

@@ -145,7 +145,7 @@ def test_crowd_masks_match_the_annotated_box_and_area(document: dict[str, Any]) 
 
 
 def test_annotations_are_byte_identical_on_every_machine(demo: DemoDataset) -> None:
-    recorded = "9de31ed209db92c6c6af9a4e29b05ed7317b2a8374249e8280d5fa73e03b5cc5"
+    recorded = "8b1dd82c73f6a4a1c4a9196b5b5e49b684e1c93cd0969c39d6a903080c962f8f"
     assert hashlib.sha256(demo.annotations.read_bytes()).hexdigest() == recorded
 
 
@@ -184,12 +184,12 @@ def test_concurrent_processes_draw_once(tmp_path: Path) -> None:
     assert len({out for out, _ in outcomes}) == 1
     demo = ensure_demo(tmp_path, count=SMALL)
     assert len(list(demo.images.iterdir())) == SMALL
-    assert {path.name for path in tmp_path.iterdir()} == {f"demo-v2-{SMALL}", f"demo-v2-{SMALL}.lock"}
+    assert {path.name for path in tmp_path.iterdir()} == {f"demo-v3-{SMALL}", f"demo-v3-{SMALL}.lock"}
 
 
 def test_after_a_kill_there_is_no_demo_and_the_next_start_removes_the_partial_one(tmp_path: Path) -> None:
     victim = start(tmp_path, 60)
-    images = tmp_path / "demo-v2-60.partial" / "images"
+    images = tmp_path / "demo-v3-60.partial" / "images"
     try:
         until = time.monotonic() + 60
         while not (images.is_dir() and any(images.iterdir())):
@@ -199,11 +199,11 @@ def test_after_a_kill_there_is_no_demo_and_the_next_start_removes_the_partial_on
     finally:
         victim.send_signal(signal.SIGKILL)
         victim.communicate(timeout=30)
-    assert not (tmp_path / "demo-v2-60").exists()
+    assert not (tmp_path / "demo-v3-60").exists()
     assert images.is_dir()
     demo = ensure_demo(tmp_path, count=60)
     assert len(list(demo.images.iterdir())) == 60
-    assert {path.name for path in tmp_path.iterdir()} == {"demo-v2-60", "demo-v2-60.lock"}
+    assert {path.name for path in tmp_path.iterdir()} == {"demo-v3-60", "demo-v3-60.lock"}
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_damaged_demo_is_drawn_again(damage: str, tmp_path: Path) -> None:
     else:
         (demo.images.parent / "manifest.json").write_text('{"annotations')
     assert digest(ensure_demo(tmp_path, count=3)) == intact
-    assert {path.name for path in tmp_path.iterdir()} == {"demo-v2-3", "demo-v2-3.lock"}
+    assert {path.name for path in tmp_path.iterdir()} == {"demo-v3-3", "demo-v3-3.lock"}
 
 
 def test_an_unwritable_folder_is_reported_in_one_line(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_a_failed_write_is_reported_in_one_line_and_leaves_no_files(tmp_path: Pa
     last = errors.strip().splitlines()[-1]
     assert last.startswith("service.demo.dataset.DemoError: ")
     assert "cannot make the demo dataset here: File too large" in last
-    assert [path.name for path in tmp_path.iterdir()] == ["demo-v2-4.lock"]
+    assert [path.name for path in tmp_path.iterdir()] == ["demo-v3-4.lock"]
 
 
 def test_drawing_logs_start_and_end_and_prints_nothing_without_a_terminal(
@@ -273,7 +273,7 @@ def test_a_terminal_shows_a_progress_bar(tmp_path: Path) -> None:
 def test_waiting_for_another_process_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.demo.dataset._LOCK_TIMEOUT_SECONDS", 0.2)
     with (
-        FileLock(tmp_path / "demo-v2-3.lock"),
-        pytest.raises(DemoError, match=r"demo-v2-3.lock' could not be acquired"),
+        FileLock(tmp_path / "demo-v3-3.lock"),
+        pytest.raises(DemoError, match=r"demo-v3-3.lock' could not be acquired"),
     ):
         ensure_demo(tmp_path, count=3)
