@@ -4,9 +4,10 @@ Data flows one way:
 
     config → stream → dataset → sample (recipe, crop, colour matrix, boxes) → layouts → wire
 
-Each inner loop exists twice, in NumPy (`sampler.ops`) and compiled (`sampler.kernels.compiled`), behind one interface
-(`sampler.kernels.interface`). Importing this package loads NumPy and no other third-party package. Datasets need the
-`server` extra, the wire format msgpack and xxhash.
+The detector family of the config (`sampler.families`) decides where a crop lies and which targets there are. Each inner
+loop exists in NumPy (`sampler.ops`) and compiled (`sampler.kernels.compiled`), behind one interface
+(`sampler.kernels.interface`). Importing this package loads no third-party package except NumPy and msgpack. Datasets
+need the `server` extra, the wire format msgpack and xxhash.
 """
 
 from sampler.array_table import array_table

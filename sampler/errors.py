@@ -1,7 +1,6 @@
-"""Everything the sampler can raise, as one tree: catch `SamplerError` to catch it all.
+"""All errors of the sampler. Catch `SamplerError` to catch every one of them.
 
-Each error holds its parts as attributes, so that a server can put them into a problem document and a person
-can read them in one line.
+Each error has a message of one line, and its parts as attributes for the server's problem documents.
 """
 
 from pathlib import Path
@@ -18,7 +17,7 @@ class SamplerError(Exception):
 
 
 class ConfigError(SamplerError):
-    """A config field, preset name or config file is not usable. The message names field, value and range."""
+    """A config field, preset name or config file is invalid. The message names field, value and range."""
 
 
 class UnknownFamilyError(ConfigError):
@@ -26,9 +25,12 @@ class UnknownFamilyError(ConfigError):
 
 
 class InvalidRequestError(SamplerError):
-    """A caller's value is out of range (an index, a step, a rank).
+    """A caller's value is out of range, such as an index, a step or a rank.
 
-    `field`, `value` and `expected` say which, what it was, and what would be right.
+    Attributes:
+        field: Name of the value.
+        value: The value.
+        expected: What it should be.
     """
 
     @classmethod
@@ -43,7 +45,13 @@ class InvalidRequestError(SamplerError):
 
 
 class AnnotationError(SamplerError):
-    """An annotation file cannot be used: `file`, the `place` in it, and the `cause`."""
+    """An annotation file cannot be used.
+
+    Attributes:
+        file: The annotation file.
+        place: Where in the file, or "".
+        cause: What is wrong.
+    """
 
     def __init__(self, file: Path | str, place: str, cause: str) -> None:
         super().__init__(f"{file}: {place}: {cause}" if place else f"{file}: {cause}")
@@ -53,9 +61,13 @@ class AnnotationError(SamplerError):
 
 
 class ImageError(SamplerError):
-    """An image cannot be read as annotated: `file`, the `cause`, its `kind`, and the `index` where it is known.
+    """An image cannot be read as annotated.
 
-    `kind` is one of "missing", "unreadable", "mis-sized", "too-large".
+    Attributes:
+        file: The image file.
+        kind: "missing", "unreadable", "mis-sized" or "too-large".
+        cause: What is wrong.
+        index: Dataset index of the image, if known.
     """
 
     def __init__(self, file: Path | str, kind: str, cause: str, index: int | None = None) -> None:
@@ -67,7 +79,7 @@ class ImageError(SamplerError):
         self.index = index
 
     def at(self, index: int) -> "ImageError":
-        """The same error, naming the dataset index it belongs to."""
+        """Return the same error with a dataset index."""
         return ImageError(self.file, self.kind, self.cause, index)
 
     def __reduce__(self) -> tuple[type["ImageError"], tuple[str, str, str, int | None]]:
@@ -79,4 +91,4 @@ class RecipeError(SamplerError):
 
 
 class ProtocolError(SamplerError):
-    """Bytes from the wire are not what the protocol allows. Nothing half-built is ever returned."""
+    """Received bytes break the protocol. No partial result is returned."""

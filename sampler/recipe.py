@@ -1,4 +1,4 @@
-"""Every random decision of one sample, as a value that is drawn, recorded, sent and replayed."""
+"""The recipe of a sample: every random decision, as a value that is drawn, recorded, sent and replayed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,19 +13,21 @@ FIELDS = ("scale", "reference", "center", "flip", "jitter", "lighting")
 KNOWN_FIELDS = frozenset(FIELDS)
 
 MAX_SCALE = 4096.0
-"""Largest scale: boxes thinner than 1/256 pixel are not enlarged further than this."""
+"""Largest scale. Boxes thinner than 1/256 pixel are not enlarged further."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How one sample is made from its image.
 
-    scale: above 0, up to 4096; the image is resized by it (saccade) or the canvas is that many input sides long
-    (cornernet).
-    reference: row of the box that the scale was chosen for, among the boxes left after clipping to the image;
-    None without. center: (y, x) of the crop in pixels, in the scaled image (saccade) or the image as it is
-    (cornernet). flip: left and right swapped. jitter: (step, gain) in the order applied. lighting: the three
-    normals that weigh the colour eigenvectors.
+    Attributes:
+        scale: Above 0, up to 4096. Saccade resizes the image by it; cornernet cuts a canvas of that many input sizes.
+        reference: Row of the box that the scale was chosen for, among the boxes left after clipping to the image; None
+            if there is no such box.
+        center: (y, x) of the crop in pixels, in the scaled image (saccade) or in the image itself (cornernet).
+        flip: Whether left and right are swapped.
+        jitter: (step, gain) in the order in which they are applied.
+        lighting: Weights of the three colour eigenvectors.
     """
 
     scale: float
@@ -36,18 +38,18 @@ class Recipe:
     lighting: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
-        """Raise `RecipeError` naming the field and what would be right."""
+        """Raise `RecipeError` that names the field and the range."""
         if not 0 < self.scale <= MAX_SCALE:  # NaN compares false
             raise RecipeError(f"scale = {self.scale!r}: expected a number above 0, up to {MAX_SCALE:g}")
         if self.reference is not None and self.reference < 0:
-            raise RecipeError(f"reference = {self.reference!r}: expected null or a row number from 0")
+            raise RecipeError(f"reference = {self.reference!r}: expected null or a row number of at least 0")
         gains = dict(self.jitter)
         if len(gains) != len(self.jitter) or not gains.keys() <= KNOWN_STEPS:
             names = [name for name, _ in self.jitter]
             raise RecipeError(f"jitter = {names}: expected each of {', '.join(JITTER_STEPS)} at most once")
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain lists and numbers; `Recipe.parse` of it is the same recipe."""
+        """Return the recipe as plain lists and numbers, which `Recipe.parse` turns into the same recipe."""
         return {
             "scale": self.scale,
             "reference": self.reference,
@@ -59,7 +61,7 @@ class Recipe:
 
     @classmethod
     def parse(cls, document: object) -> "Recipe":
-        """Return the recipe that `as_dict` or a recording gives. Raises `RecipeError` naming what is wrong."""
+        """Return the recipe of an `as_dict` or a recording. Raises `RecipeError` that names the field at fault."""
         if not isinstance(document, dict) or document.keys() != KNOWN_FIELDS:
             raise RecipeError(f"recipe: expected an object with exactly {', '.join(FIELDS)}")
         scale, reference, center, flip, jitter, lighting = map(document.__getitem__, FIELDS)
@@ -83,7 +85,7 @@ class Recipe:
 
 
 def _list(field: str, value: object) -> Sequence[Any]:
-    if not isinstance(value, (list, tuple)):  # a union would be made anew at each call
+    if not isinstance(value, (list, tuple)):  # a union type would be built on each call
         raise RecipeError(f"{field} = {value!r}: expected a list")
     return value
 

@@ -28,7 +28,6 @@ class CornerFamily(Family):
     ignores_boxes: ClassVar[bool]
 
     def target_specs(self, config: SamplerConfig, categories: int) -> tuple[ArraySpec, ...]:
-        """Return the arrays of both corners, tag masks and attention maps."""
         table = [*self._corner_specs(config, categories, 0), *self._corner_specs(config, categories, 1)]
         rows = "1 for rows of regrs and tags that hold an object"
         table.append(ArraySpec("tag_masks", "|u1", (config.max_objects,), rows))
@@ -54,12 +53,11 @@ class CornerFamily(Family):
         return table
 
     def training_order(self, config: SamplerConfig) -> TrainingOrder:
-        """Return CornerNet-Lite's order."""
+        # The order of CornerNet-Lite.
         order: TrainingOrder = (*HEATS, "tag_masks", "tl_regrs", "br_regrs", "tl_tags", "br_tags")
         return (*order, *VALIDS, self._attentions(config)) if self.ignores_boxes else order
 
     def corner_names(self, config: SamplerConfig) -> TargetNames:
-        """Return the names of the arrays of `target_specs`."""
         valids = VALIDS if self.ignores_boxes else (None, None)
         return TargetNames(
             top_left=CornerNames(HEATS[0], "tl_regrs", "tl_tags", valids[0]),
@@ -77,7 +75,6 @@ class CornerFamily(Family):
         out: Mapping[str, NDArray[Any]],
         kernels: Kernels,
     ) -> None:
-        """Draw corners, tags and attention maps."""
         kernels.draw_targets(boxes, objects, starts, config, self.corner_names(config), out)
 
     def most_sparse_values(self, config: SamplerConfig, categories: int, boxes: int) -> int:

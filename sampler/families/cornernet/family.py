@@ -51,7 +51,6 @@ class CornerNetFamily(CornerFamily):
     )  # fmt: skip
 
     def check_config(self, config: SamplerConfig) -> None:
-        """Refuse a config without cropping, with attention maps or with a canvas that is too large."""
         if not config.rand_crop:
             raise ConfigError("rand_crop = False: expected true; a cornernet sample is always a crop")
         if config.attention:
@@ -64,7 +63,6 @@ class CornerNetFamily(CornerFamily):
     def draw_placement(
         self, bits: Sequence[int], config: SamplerConfig, height: int, width: int, boxes: Boxes, kernels: Kernels
     ) -> Placement:
-        """Draw a scale and a centre that keeps a margin from the image's edges."""
         scale = config.rand_scales[integer(bits[Draw.SCALE], 0, len(config.rand_scales) - 1)]
         centers = []
         for extent, draw in ((height, Draw.CENTRE_Y), (width, Draw.CENTRE_X)):
@@ -73,13 +71,11 @@ class CornerNetFamily(CornerFamily):
         return Placement(scale, None, (centers[0], centers[1]))
 
     def fixed_placement(self, config: SamplerConfig, height: int, width: int, boxes: Boxes) -> Placement:
-        """Return scale 1 at the image's centre."""
         return Placement(1.0, None, (height // 2, width // 2))
 
     def plan_crop(
         self, height: int, width: int, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels
     ) -> CropPlan:
-        """Return the plan of a canvas of `scale` input sizes around the recipe's centre in the image."""
         canvas = scaled_size(*config.input_size, np.float64(recipe.scale))
         if max(canvas) > MAX_CANVAS:
             raise RecipeError(f"scale = {recipe.scale}: expected a canvas of at most {MAX_CANVAS} pixels, not {canvas}")

@@ -39,17 +39,14 @@ class SaccadeFamily(CornerFamily):
     def draw_placement(
         self, bits: Sequence[int], config: SamplerConfig, height: int, width: int, boxes: Boxes, kernels: Kernels
     ) -> Placement:
-        """Draw a reference box, its size and a centre near it."""
         return draw_placement(bits, config, height, width, boxes, kernels)
 
     def fixed_placement(self, config: SamplerConfig, height: int, width: int, boxes: Boxes) -> Placement:
-        """Return the placement around the largest box."""
         return fixed_placement(config, height, width, boxes)
 
     def plan_crop(
         self, height: int, width: int, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels
     ) -> CropPlan:
-        """Return the plan of a window of the input size around the recipe's centre in the scaled image."""
         factor = scale_factor(recipe)
         extent = scaled_size(height, width, factor)
         window = window_at(recipe.center, config.input_size, extent)
