@@ -1,4 +1,4 @@
-"""A recipe is a value that is recorded and read again."""
+"""Recipes are recorded and parsed without loss."""
 
 import json
 import math
@@ -27,7 +27,7 @@ PLAIN = Recipe(scale=1.0, reference=None, center=(1, 2), flip=False).as_dict()
 
 
 @given(RECIPES)
-def test_a_recipe_written_and_read_is_the_same_to_the_last_bit(recipe: Recipe) -> None:
+def test_a_recipe_survives_json_to_the_last_bit(recipe: Recipe) -> None:
     assert Recipe.parse(recipe.as_dict()) == recipe
     assert Recipe.parse(json.loads(json.dumps(recipe.as_dict()))) == recipe
 
@@ -56,12 +56,12 @@ def test_a_recipe_written_and_read_is_the_same_to_the_last_bit(recipe: Recipe) -
     ({"lighting": [0, 0, math.nan]}, "expected a finite number"),
     ({"colour": 1}, "recipe: expected an object with exactly scale, reference"),
 ])  # fmt: skip
-def test_a_recording_that_is_no_recipe_is_refused_by_name(change: dict[str, Any], cause: str) -> None:
+def test_an_invalid_field_is_refused_by_name(change: dict[str, Any], cause: str) -> None:
     with pytest.raises(RecipeError, match=cause):
         Recipe.parse({**PLAIN, **change})
 
 
 @pytest.mark.parametrize("document", [None, [], "recipe", {}, {"scale": 1.0}])
-def test_what_is_no_recipe_at_all_is_refused(document: object) -> None:
+def test_a_document_that_is_no_recipe_is_refused(document: object) -> None:
     with pytest.raises(RecipeError, match="expected an object with exactly"):
         Recipe.parse(document)

@@ -1,4 +1,4 @@
-"""A CornerNet-Lite config file loads as it is."""
+"""CornerNet-Lite config files load unchanged."""
 
 import json
 from pathlib import Path
@@ -49,9 +49,7 @@ def write(folder: Path, document: object, name: str = "mine") -> str:
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_the_published_files_give_the_presets_and_one_warning_that_lists_what_is_ignored(
-    tmp_path: Path, name: str
-) -> None:
+def test_the_published_files_give_the_presets_and_one_warning_with_the_ignored_keys(tmp_path: Path, name: str) -> None:
     with pytest.warns(IgnoredKeysWarning) as caught:
         config = load_config(write(tmp_path, PUBLISHED[name], name))
     assert config == PRESETS[name]
@@ -82,7 +80,7 @@ def test_every_field_a_sample_depends_on_can_be_set() -> None:
     assert [(a.size, a.ratio, a.longest) for a in config.attention] == [((8, 8), 16, (0, 300))]
 
 
-def test_the_kind_follows_the_sampling_function_or_else_the_keys() -> None:
+def test_the_sampling_function_selects_the_preset_or_else_the_keys_do() -> None:
     assert config_of({"system": {"sampling_function": "cornernet_saccade"}}, "a").kind == "saccade"
     assert config_of({"system": {}}, "a").kind == "cornernet"
     assert config_of({"db": {"att_ratios": [16, 8, 4]}}, "a").kind == "saccade"
@@ -143,12 +141,12 @@ def test_a_bad_value_is_refused_with_its_file_and_name(tmp_path: Path, db: dict[
     ({"system": {"sampling_function": "yolo"}, "db": {}}, r"system\.sampling_function = 'yolo': expected one of"),
     ({"system": {"sampling_function": []}, "db": {}}, r"system\.sampling_function = \[\]"),
 ])  # fmt: skip
-def test_a_document_of_another_shape_is_refused(tmp_path: Path, document: object, cause: str) -> None:
+def test_a_document_of_another_form_is_refused(tmp_path: Path, document: object, cause: str) -> None:
     with pytest.raises(ConfigError, match=cause):
         load_config(write(tmp_path, document))
 
 
-def test_what_is_no_config_at_all_is_named(tmp_path: Path) -> None:
+def test_errors_name_a_path_without_a_config(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="config = 'nothing': expected one of"):
         load_config("nothing")
     with pytest.raises(ConfigError, match=r"none\.json: cannot be read: No such file"):

@@ -1,4 +1,4 @@
-"""Digests change with everything that a sample depends on, and with nothing else."""
+"""Digests change with everything that a sample depends on and with nothing else."""
 
 import dataclasses
 import re
@@ -43,7 +43,7 @@ def test_dataset_config_and_version_each_change_the_digest() -> None:
 
 
 def test_digests_are_pinned() -> None:
-    """They name samples in URLs and caches: a change without reason would empty those."""
+    """They name samples in URLs and caches, which a changed digest would invalidate."""
     assert [config_digest(config) for config in PRESETS.values()] == PINNED
 
 

@@ -1,4 +1,4 @@
-"""Configs are the published ones, and refuse what makes no sense by name, value and range."""
+"""Presets have the published values, and configs refuse invalid fields by name, value and range."""
 
 import dataclasses
 import json
@@ -50,7 +50,7 @@ def test_a_preset_is_found_by_name_and_others_are_listed() -> None:
 
 def test_configs_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        SACCADE.border = 3  # type: ignore[misc] # that is the point
+        SACCADE.border = 3  # type: ignore[misc] # on purpose
 
 
 HUGE = 10**400
@@ -107,7 +107,7 @@ BAD_FIELDS: list[tuple[str, Any, str]] = [
 @pytest.mark.parametrize(("field", "value", "cause"), BAD_FIELDS)
 def test_a_bad_field_is_refused_by_name_value_and_range(field: str, value: object, cause: str) -> None:
     with pytest.raises(ConfigError, match=cause):
-        dataclasses.replace(SACCADE, **{field: value})  # type: ignore[arg-type] # that is the point
+        dataclasses.replace(SACCADE, **{field: value})  # type: ignore[arg-type] # on purpose
 
 
 def assert_its_family_refuses(config: SamplerConfig, cause: str) -> None:

@@ -1,9 +1,8 @@
-"""Compiled loops over pixels make the bytes that NumPy's make."""
+"""Compiled kernels over pixels produce the same bytes as those of NumPy."""
 
 import json
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from sampler.config.presets import PRESETS
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.images.decode import read_image
-from sampler.kernels.compiled.code_cache import enable_cache
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.kernels.interface import Kernels
 from sampler.kernels.reference import NUMPY
@@ -22,7 +20,6 @@ from sampler.recipe import Recipe
 from sampler.sample.sample import apply_recipe, make_sample
 from sampler.stream.keys import SampleKey
 from tests.support.laws import random_numbers
-from tests.support.processes import run_python
 
 SIDES = st.one_of(st.integers(1, 6), st.integers(1, 260))
 
@@ -72,13 +69,13 @@ def test_a_source_that_is_not_contiguous_fills_the_same_canvas() -> None:
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 1 << 32))
-def test_colours_are_the_same(height: int, width: int, seed: int) -> None:
+def test_colours_are_identical(height: int, width: int, seed: int) -> None:
     pixels = noise(height, width, seed)
     matrix = random_numbers(seed + 1).normal(0, 0.02, (3, 4)).astype(np.float32)
     assert COMPILED.apply_colour(pixels, matrix, None).tobytes() == NUMPY.apply_colour(pixels, matrix, None).tobytes()
 
 
-def test_colours_are_written_where_asked() -> None:
+def test_colours_are_written_into_a_given_array() -> None:
     pixels, matrix = noise(6, 7), np.eye(3, 4, dtype=np.float32)
     batch = np.zeros((2, 3, 6, 7), np.float32)
     assert COMPILED.apply_colour(pixels, matrix, batch[1]) is not None
@@ -87,7 +84,7 @@ def test_colours_are_written_where_asked() -> None:
 
 
 class Noise:
-    """A dataset of noise with one box an image."""
+    """A dataset of noise with one box per image."""
 
     def read(self, index: int) -> NDArray[np.uint8]:
         return noise(200 + index, 300, index)
@@ -101,7 +98,7 @@ class Noise:
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
-def test_samples_are_the_same_to_the_byte(preset: SamplerConfig) -> None:
+def test_samples_are_identical(preset: SamplerConfig) -> None:
     for index in range(12):
         key = SampleKey(3, 1, index)
         plain, compiled = (make_sample(Noise(), preset, key, kernels=kernels) for kernels in (NUMPY, COMPILED))
@@ -112,7 +109,7 @@ def test_samples_are_the_same_to_the_byte(preset: SamplerConfig) -> None:
         assert plain.crop.tobytes() == compiled.crop.tobytes()
 
 
-def test_the_published_crops_come_out_of_the_compiled_loops(shared: Path) -> None:
+def test_compiled_kernels_reproduce_the_published_crops(shared: Path) -> None:
     cases = json.loads((shared / "golden/cases.json").read_text())
     sizes = {
         image["file_name"]: (image["width"], image["height"])
@@ -128,37 +125,3 @@ def test_the_published_crops_come_out_of_the_compiled_loops(shared: Path) -> Non
         assert np.array_equal(sample.crop, golden["crop_bgr_u8"]), case["case"]
         grid = COMPILED.apply_colour(sample.crop, sample.colour, None)[:, ::5, ::5]
         assert np.abs(grid - golden["image_grid"]).max() <= 5e-6, case["case"]
-
-
-def test_compiled_code_is_kept_and_found_again(tmp_path: Path) -> None:
-    def compiled() -> set[str]:
-        code = "from sampler.kernels.compiled.kernels import warm_up; warm_up()"
-        run_python("-c", code, variables={"NUMBA_CACHE_DIR": tmp_path}, coverage=False)
-        return {file.name for file in tmp_path.rglob("*.nb?")}
-
-    first = compiled()
-    assert any(name.startswith("crop._resize_rows") for name in first)
-    assert compiled() == first
-
-
-class Unkept:
-    """A kernel that finds no folder to be kept in until one is named."""
-
-    def __init__(self) -> None:
-        self.kept_in = ""
-
-    def enable_caching(self) -> None:
-        if not numba.config.CACHE_DIR:
-            raise RuntimeError("no locator available")
-        self.kept_in = numba.config.CACHE_DIR
-
-
-def test_where_nothing_can_be_written_compiled_code_goes_to_the_servers_cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
-    kernel = Unkept()
-    enable_cache(kernel, None)
-    assert kernel.kept_in == ""
-    enable_cache(kernel, tmp_path)
-    assert kernel.kept_in == str(tmp_path)

@@ -50,7 +50,7 @@ FEW = settings(max_examples=12)
 
 
 def config_named(name: str) -> SamplerConfig:
-    """A preset; the large ones made smaller, which changes nothing but the time."""
+    """A preset; large ones are made smaller to save time."""
     config = PRESETS[name]
     if config.kind == "saccade":
         return config
@@ -86,7 +86,7 @@ class TestPureFunction:
 
     @FEW
     @given(st.lists(KEYS, max_size=5))
-    def test_a_batch_is_its_samples_even_when_threads_make_it(self, keys: list[SampleKey]) -> None:
+    def test_a_batch_made_by_threads_equals_its_samples(self, keys: list[SampleKey]) -> None:
         make = sample_maker(PICTURES, SACCADE, "sparse")
         with ThreadPoolExecutor(4) as pool:
             assert_batch_is_its_samples(lambda batch: list(pool.map(make, batch)), make, keys)
@@ -127,7 +127,7 @@ class TestPureFunction:
 
     @FEW
     @given(KEYS)
-    def test_a_recipe_alone_is_that_of_the_sample_and_makes_it_again(self, key: SampleKey) -> None:
+    def test_a_recipe_makes_the_same_sample_again(self, key: SampleKey) -> None:
         sample = make_sample(PICTURES, SACCADE, key)
         recipe = recipe_of(PICTURES, SACCADE, key)
         assert recipe == sample.recipe
@@ -152,7 +152,7 @@ class TestPureFunction:
 
 
 def crowded(config: SamplerConfig) -> Sample:
-    """A sample with more objects than there is room for tags."""
+    """A sample with more objects than rows of tags."""
     numbers = random_numbers(5)
     boxes = random_boxes(numbers, 300, 250, 250, CATEGORIES)
     recipe = recipe_of(PICTURES, config, SampleKey(0, 0, 0), augment=False)
@@ -168,17 +168,17 @@ def scattered(sparse: Arrays, config: SamplerConfig) -> Arrays:
 class TestLayouts:
     @settings(max_examples=30)
     @given(KEYS, st.sampled_from(list(CONFIGS)))
-    def test_every_way_leads_to_the_same_dense_arrays(self, key: SampleKey, name: str) -> None:
+    def test_every_layout_leads_to_the_same_dense_arrays(self, key: SampleKey, name: str) -> None:
         self.assert_all_ways_agree(make_sample(PICTURES, CONFIGS[name], key), CONFIGS[name])
 
     @pytest.mark.parametrize("name", CONFIGS)
-    def test_so_it_is_for_a_crowded_sample_and_for_an_empty_one(self, name: str) -> None:
+    def test_crowded_and_empty_samples_are_the_same_in_every_layout(self, name: str) -> None:
         self.assert_all_ways_agree(crowded(CONFIGS[name]), CONFIGS[name])
         self.assert_all_ways_agree(make_sample(PICTURES, CONFIGS[name], SampleKey(0, 0, 0)), CONFIGS[name])
 
     @pytest.mark.parametrize("layout", LAYOUTS)
     @pytest.mark.parametrize("name", CONFIGS)
-    def test_arrays_are_those_of_the_table(self, layout: Layout, name: str) -> None:
+    def test_arrays_match_the_array_table(self, layout: Layout, name: str) -> None:
         config = CONFIGS[name]
         for sample in (crowded(config), make_sample(PICTURES, config, SampleKey(0, 0, 0))):
             arrays = lay_out(sample, layout, config, CATEGORIES)
@@ -192,14 +192,14 @@ class TestLayouts:
                 for found, side in zip(array.shape, spec.shape, strict=True):
                     assert found == (lengths.setdefault(side, found) if isinstance(side, str) else side)
 
-    def test_coordinates_ascend_and_leave_out_the_background(self) -> None:
+    def test_coordinates_ascend_and_omit_the_background(self) -> None:
         arrays = lay_out(crowded(SACCADE), "sparse", SACCADE, CATEGORIES)
         for name, background in (("tl_heats", 0), ("br_heats", 0), ("tl_valids", 1), ("br_valids", 1)):
             places = [tuple(place) for place in arrays[f"{name}_idx"].tolist()]
             assert places == sorted(set(places))
             assert (arrays[f"{name}_val"] != background).all()
 
-    def test_unpacking_writes_into_arrays_that_are_there(self) -> None:
+    def test_unpacking_writes_into_existing_arrays(self) -> None:
         sample = make_sample(PICTURES, SACCADE, SampleKey(1, 2, 4))
         dense = lay_out(sample, "dense", SACCADE, CATEGORIES)
         for layout in LAYOUTS:
@@ -222,7 +222,7 @@ class TestLayouts:
             array_table("thin", SACCADE, CATEGORIES)
 
     @pytest.mark.parametrize("layout", LAYOUTS)
-    def test_the_largest_sample_is_that_of_the_table(self, layout: Layout) -> None:
+    def test_the_largest_sample_bounds_every_layout(self, layout: Layout) -> None:
         arrays = lay_out(make_sample(PICTURES, SACCADE, SampleKey(0, 0, 0)), layout, SACCADE, CATEGORIES)
         assert sum(array.nbytes for array in arrays.values()) <= largest_sample(layout, SACCADE, CATEGORIES)
 

@@ -1,4 +1,4 @@
-"""A batch rendered whole is its samples rendered one by one, whatever its arrays held and whoever's loops run."""
+"""A rendered batch equals its samples rendered one by one, with any kernels and in used memory."""
 
 import dataclasses
 
@@ -36,9 +36,7 @@ def one_by_one(batch: CompactBatch, config: SamplerConfig) -> Arrays:
 @pytest.mark.parametrize("kernels", KERNELS.values(), ids=KERNELS)
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.integers(0, 12), max_size=4), st.integers(0, 1 << 32))
-def test_a_batch_is_its_samples_in_arrays_used_before(
-    kernels: Kernels, name: str, counts: list[int], seed: int
-) -> None:
+def test_a_batch_in_used_memory_equals_its_samples(kernels: Kernels, name: str, counts: list[int], seed: int) -> None:
     config = CONFIGS[name]
     batch = random_batch(config, counts, seed)
     expected = one_by_one(batch, config)
@@ -68,7 +66,7 @@ def test_every_layout_unpacks_to_the_same_batch(layout: Layout, preset: str) -> 
 
 @pytest.mark.parametrize("flip", [False, True])
 @given(st.data())
-def test_a_canvas_is_filled_and_summed_alike(flip: bool, data: st.DataObject) -> None:
+def test_kernels_fill_and_sum_a_canvas_identically(flip: bool, data: st.DataObject) -> None:
     numbers = random_numbers(data.draw(st.integers(0, 1 << 32)))
     height, width, to_height, to_width, rows, columns = (data.draw(st.integers(1, 60)) for _ in range(6))
     image = numbers.integers(0, 256, (height, width, 3), np.uint8)
@@ -86,7 +84,7 @@ def test_a_canvas_is_filled_and_summed_alike(flip: bool, data: st.DataObject) ->
     assert len(set(canvases)) == 1
 
 
-def test_the_bytes_of_rendering_do_not_depend_on_how_a_batch_is_divided() -> None:
+def test_rendering_a_batch_in_parts_gives_the_same_bytes() -> None:
     config = dataclasses.replace(CONFIGS["saccade"], max_objects=4)
     batch = random_batch(config, [6, 0, 3, 9], 77)
     whole, halves = soiled(config, 4), soiled(config, 4)

@@ -1,4 +1,4 @@
-"""Arithmetic on boxes keeps to float32 as the published sampler does."""
+"""Boxes are computed in float32 like in the published sampler."""
 
 import numpy as np
 from hypothesis import given
@@ -16,7 +16,7 @@ def boxes_of(rows: list[tuple[float, ...]]) -> Boxes:
 
 
 @given(ROWS, st.integers(0, 500), st.integers(0, 500))
-def test_clipping_keeps_what_has_width_and_height_and_says_which(
+def test_clipping_returns_boxes_with_area_and_their_rows(
     rows: list[tuple[float, ...]], right: int, bottom: int
 ) -> None:
     boxes = boxes_of(rows)
@@ -35,7 +35,7 @@ def test_clipping_keeps_what_has_width_and_height_and_says_which(
 
 
 @given(ROWS, st.integers(1, 4096))
-def test_flipping_twice_gives_the_box_back_to_rounding(rows: list[tuple[float, ...]], width: int) -> None:
+def test_flipping_twice_restores_the_box_up_to_rounding(rows: list[tuple[float, ...]], width: int) -> None:
     boxes = boxes_of(rows)
     np.testing.assert_allclose(box.flip(box.flip(boxes, width), width), boxes, atol=2e-3)
 
@@ -44,7 +44,7 @@ def test_flipping_mirrors_pixels_not_edges() -> None:
     assert box.flip(boxes_of([(10, 1, 30, 2)]), 255).tolist() == [[224, 1, 244, 2, 1]]
 
 
-def test_a_factor_multiplies_in_its_own_precision() -> None:
+def test_scaling_computes_in_the_precision_of_the_factor() -> None:
     boxes = boxes_of([(123.45, 67.89, 234.56, 345.67)])
     scaled = box.scale(boxes, np.float64(0.7), np.float32(0.7))
     assert scaled[0, 0] == boxes[0, 0] * np.float32(0.7)
@@ -52,7 +52,7 @@ def test_a_factor_multiplies_in_its_own_precision() -> None:
     assert scaled[0, 4] == 1
 
 
-def test_what_float32_cannot_hold_becomes_infinite_without_a_warning() -> None:
+def test_overflow_becomes_infinite_without_a_warning() -> None:
     boxes = boxes_of([(0, 0, 3e38, 3e38)])
     assert box.areas(boxes).tolist() == [np.inf]
     assert box.scale(boxes, np.float32(8), 2.0)[0, 2:4].tolist() == [np.inf, np.inf]

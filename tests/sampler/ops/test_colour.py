@@ -1,4 +1,4 @@
-"""All colour steps are one matrix, and it does what the published steps do one after another."""
+"""One matrix has the same result as the published colour steps, one after another."""
 
 import dataclasses
 from itertools import permutations
@@ -56,7 +56,7 @@ LIGHTS = st.floats(-0.5, 0.5)
 
 @given(st.integers(0, 1 << 32), st.permutations(JITTER_STEPS), st.tuples(GAINS, GAINS, GAINS),
        st.tuples(LIGHTS, LIGHTS, LIGHTS))  # fmt: skip
-def test_the_matrix_does_what_the_published_steps_do(
+def test_the_matrix_equals_the_published_steps(
     seed: int, order: list[str], gains: tuple[float, ...], lighting: tuple[float, float, float]
 ) -> None:
     recipe = recipe_of(tuple(zip(order, gains, strict=True)), lighting)
@@ -66,12 +66,12 @@ def test_the_matrix_does_what_the_published_steps_do(
 
 
 @pytest.mark.parametrize("steps", [(), ("contrast",), ("saturation", "brightness")])
-def test_recordings_with_fewer_steps_apply_those_alone(steps: tuple[str, ...]) -> None:
+def test_recordings_with_fewer_steps_apply_only_those(steps: tuple[str, ...]) -> None:
     recipe = recipe_of(tuple((step, 1.3) for step in steps))
     np.testing.assert_allclose(by_matrix(pixels_of(1), recipe), step_by_step(pixels_of(1), recipe, CONFIG), atol=2e-6)
 
 
-def test_the_order_of_steps_matters_and_is_kept() -> None:
+def test_the_order_of_steps_matters() -> None:
     gains = {"brightness": 1.4, "contrast": 0.6, "saturation": 1.2}
     images = [by_matrix(pixels_of(2), recipe_of(tuple((step, gains[step]) for step in order)))
               for order in permutations(JITTER_STEPS)]  # fmt: skip
@@ -84,7 +84,7 @@ def test_without_any_step_only_normalisation_remains() -> None:
     np.testing.assert_allclose(by_matrix(pixels, recipe_of()), expected, atol=1e-6)
 
 
-def test_other_constants_are_those_of_the_config() -> None:
+def test_constants_come_from_the_config() -> None:
     config = dataclasses.replace(CONFIG, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 2.0), eigenvalues=(1.0, 0.5, 0.25))
     recipe = recipe_of((("contrast", 0.7),), (0.1, -0.2, 0.3))
     np.testing.assert_allclose(
@@ -103,7 +103,7 @@ def test_the_image_is_elementwise_float32_in_a_fixed_order() -> None:
     assert out.tobytes() == expected.tobytes()
 
 
-def test_the_mean_grey_is_that_of_the_whole_canvas_and_exact() -> None:
+def test_the_mean_grey_is_exact() -> None:
     pixels = np.zeros((255, 255, 3), np.uint8)
     assert grey_of(pixels) == 0
     pixels[:] = 255

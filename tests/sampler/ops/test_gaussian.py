@@ -1,4 +1,4 @@
-"""The bumps around corners."""
+"""Bumps and their radii."""
 
 import math
 
@@ -34,12 +34,12 @@ def test_the_radius_is_the_largest_by_which_corners_may_move(height: int, width:
 @pytest.mark.parametrize(("height", "width", "least", "radius"), [
     (0, 0, 0.5, 0), (1, 1, 0.5, 0), (10, 10, 0.5, 1), (64, 64, 0.5, 9), (64, 64, 0.3, 14), (3, 60, 0.5, 0),
 ])  # fmt: skip
-def test_a_few_radii(height: int, width: int, least: float, radius: int) -> None:
+def test_known_radii(height: int, width: int, least: float, radius: int) -> None:
     assert bump_radius(height, width, least) == radius
 
 
 @given(st.integers(0, 4096), st.integers(0, 4096), st.floats(1e-6, 1 - 1e-6))
-def test_a_radius_is_never_negative_nor_an_error(height: int, width: int, least: float) -> None:
+def test_a_radius_is_never_negative(height: int, width: int, least: float) -> None:
     assert 0 <= bump_radius(height, width, least) <= max(height, width)
 
 
@@ -60,7 +60,7 @@ def test_a_bump_is_a_gaussian_of_peak_1_and_a_sixth_of_its_diameter(radius: int)
 
 
 @given(st.integers(0, 9), st.integers(0, 12), st.integers(0, 14))
-def test_bumps_are_cut_at_the_edges_and_overlap_by_their_maximum(y: int, x: int, radius: int) -> None:
+def test_bumps_are_cut_at_the_edges_and_combined_by_maximum(y: int, x: int, radius: int) -> None:
     plane = np.full((10, 13), 0.25, np.float32)
     draw_bump(plane, y, x, radius)
     values = bump(radius)

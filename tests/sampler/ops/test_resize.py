@@ -1,4 +1,4 @@
-"""A window of a resized image is, byte for byte, what OpenCV makes of the whole."""
+"""A window of a resized image equals that of OpenCV, byte for byte."""
 
 import cv2
 import numpy as np
@@ -38,11 +38,11 @@ SIDES = st.one_of(st.integers(1, 6), st.integers(1, 300))
 @example(1, 1, 5, 5, 0, False, None)
 @example(2, 2, 1, 1, 0, True, None)
 @example(300, 1, 1, 300, 0, False, None)
-@example(40, 60, 20, 30, 0, True, None)  # exact halves, where OpenCV changes to averaging areas
+@example(40, 60, 20, 30, 0, True, None)  # exact halves, where OpenCV averages areas instead
 @example(40, 60, 20, 60, 0, True, None)
 @example(40, 60, 80, 120, 0, True, None)
 @example(255, 255, 255, 255, 0, False, None)
-def test_any_window_of_any_size_is_as_opencv_makes_it(
+def test_any_window_of_any_size_equals_opencv(
     height: int, width: int, to_height: int, to_width: int, seed: int, only_extremes: bool, data: st.DataObject | None
 ) -> None:
     rows, columns = (0, to_height), (0, to_width)
@@ -52,7 +52,7 @@ def test_any_window_of_any_size_is_as_opencv_makes_it(
 
 
 @given(st.integers(20, 200), st.integers(20, 200), st.floats(0.02, 9))
-def test_the_published_sizes_of_any_scale_are_as_opencv_makes_them(height: int, width: int, scale: float) -> None:
+def test_the_sizes_of_any_scale_equal_opencv(height: int, width: int, scale: float) -> None:
     size = max(1, int(height * np.float32(scale))), max(1, int(width * np.float32(scale)))
     assume(size[0] * size[1] < 1_500_000)
     assert_as_opencv(image_of(height, width), size, (0, size[0]), (0, size[1]))
@@ -60,7 +60,7 @@ def test_the_published_sizes_of_any_scale_are_as_opencv_makes_them(height: int, 
 
 @pytest.mark.parametrize("side", [8219, 8223, 8235, 12289, 20000, 40960])
 @pytest.mark.parametrize("source", [2, 3, 10])
-def test_sides_past_8192_where_opencvs_weights_miss_their_sum_are_exact(side: int, source: int) -> None:
+def test_sides_beyond_8192_where_weights_do_not_sum_to_one_equal_opencv(side: int, source: int) -> None:
     for seed in range(4):
         assert_as_opencv(image_of(source, 3, seed), (side, 3), (0, side), (0, 3))
         assert_as_opencv(image_of(3, source, seed), (3, side), (0, 3), (0, side))
@@ -72,7 +72,7 @@ def test_a_scale_of_4096_is_exact_at_both_ends() -> None:
         assert_as_opencv(image, (3 * 4096, 2 * 64), rows, (0, 128))
 
 
-def test_the_cost_is_that_of_the_window_not_of_the_whole() -> None:
+def test_the_whole_resized_image_is_never_made() -> None:
     image = image_of(480, 640)
     size = (480 * 4096, 640 * 4096)
     window = resize_window(image, size, (size[0] - 254, size[0]), (0, 254))
@@ -94,7 +94,7 @@ def test_an_empty_window_is_empty(rows: tuple[int, int], columns: tuple[int, int
     assert window.shape == (rows[1] - rows[0], max(0, columns[1] - columns[0]), 3)
 
 
-def test_views_and_images_that_are_not_contiguous_are_read_rightly() -> None:
+def test_images_that_are_not_contiguous_equal_opencv() -> None:
     image = image_of(40, 50)
     mirrored = image[::2, ::-1]
     expected = cv2.resize(np.ascontiguousarray(mirrored), (33, 44))

@@ -1,4 +1,4 @@
-"""Targets are what a plain loop over pixels and boxes gives."""
+"""Targets equal those of a plain loop over pixels and boxes."""
 
 import dataclasses
 import math
@@ -95,14 +95,14 @@ def assert_targets_equal(found: Arrays, expected: Arrays) -> None:
 
 
 @given(st.integers(0, 1 << 32), st.integers(0, 9))
-def test_saccade_targets_are_those_of_a_plain_loop(seed: int, count: int) -> None:
+def test_saccade_targets_equal_those_of_a_plain_loop(seed: int, count: int) -> None:
     boxes, objects = random_targets(seed, count, 255)
     assert_targets_equal(drawn(boxes, objects, SACCADE), by_definition(boxes, objects, SACCADE))
 
 
 @pytest.mark.parametrize("preset", ["cornernet", "cornernet_squeeze"])
 @pytest.mark.parametrize("seed", range(3))
-def test_cornernet_targets_are_those_of_a_plain_loop(preset: str, seed: int) -> None:
+def test_cornernet_targets_equal_those_of_a_plain_loop(preset: str, seed: int) -> None:
     config = PRESETS[preset]
     boxes, objects = random_targets(seed, 6, 511)
     objects[:] = True
@@ -110,7 +110,7 @@ def test_cornernet_targets_are_those_of_a_plain_loop(preset: str, seed: int) -> 
 
 
 @pytest.mark.parametrize("sizes", [((255, 255), (64, 32)), ((127, 127), (127, 127)), ((256, 256), (1, 1))])
-def test_other_sizes_are_drawn_alike(sizes: tuple[tuple[int, int], tuple[int, int]]) -> None:
+def test_targets_of_other_sizes_equal_those_of_a_plain_loop(sizes: tuple[tuple[int, int], tuple[int, int]]) -> None:
     config = dataclasses.replace(SACCADE, input_size=sizes[0], output_size=sizes[1], attention=())
     boxes, objects = random_targets(7, 8, sizes[0][0])
     boxes[0, :4] = [0, 0, sizes[0][0] - 1, sizes[0][0] - 1]
@@ -127,7 +127,7 @@ def test_no_boxes_leave_every_array_at_its_background() -> None:
         assert (found[spec.name] == spec.background).all(), spec.name
 
 
-def test_past_128_objects_bumps_are_drawn_but_rows_are_not() -> None:
+def test_objects_beyond_128_draw_bumps_but_get_no_row() -> None:
     boxes, objects = random_targets(3, 200, 255)
     objects[:] = True
     found = drawn(boxes, objects, SACCADE)
@@ -139,7 +139,7 @@ def test_past_128_objects_bumps_are_drawn_but_rows_are_not() -> None:
     assert found["tl_heats"][int(boxes[199, 4]) - 1, int(last[1]), int(last[0])] == 1
 
 
-def test_only_objects_count_towards_the_128() -> None:
+def test_ignored_boxes_do_not_count_towards_the_128_rows() -> None:
     boxes, objects = random_targets(4, 300, 255)
     found = drawn(boxes, objects, SACCADE)
     assert_targets_equal(found, by_definition(boxes, objects, SACCADE))
@@ -154,14 +154,14 @@ def test_a_box_marks_every_attention_map_whose_range_holds_its_longer_side(longe
     assert {number for number in range(3) if found[f"attentions_{number}"].any()} == maps
 
 
-def test_without_bumps_only_the_corner_cells_are_set() -> None:
+def test_without_bumps_only_corner_cells_are_set() -> None:
     config = dataclasses.replace(SACCADE, gaussian_bump=False)
     found = drawn(boxes_of((10, 10, 200, 200), (5, 5, 100, 100)), np.array([True, False]), config)
     assert [int(found[name].sum()) for name in ("tl_heats", "br_heats")] == [1, 1]
     assert [int((1 - found[name]).sum()) for name in ("tl_valids", "br_valids")] == [1, 1]
 
 
-def test_a_fixed_radius_is_that_of_every_bump() -> None:
+def test_a_fixed_radius_applies_to_every_bump() -> None:
     config = dataclasses.replace(SACCADE, gaussian_radius=2)
     found = drawn(boxes_of((100, 100, 101, 101), (90, 90, 200, 210)), np.array([True, False]), config)
     assert int((found["tl_heats"] > 0).sum()) == 25

@@ -1,4 +1,4 @@
-"""Crops are what the published steps make of the whole scaled image."""
+"""Crops equal those of the published steps on the whole scaled image."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ def pasted(plane: NDArray[np.uint8], center: tuple[int, int], canvas: tuple[int,
 
 
 def saccade_by_the_whole(image: NDArray[np.uint8], boxes: Boxes, recipe: Recipe) -> Crop:
-    """The published saccade crop, restated: the whole image is resized, and each box is looked at by itself."""
+    """The published saccade crop: the whole image is resized, and each box is computed by itself."""
     height, width = image.shape[:2]
     scale = np.float64(recipe.scale) if recipe.reference is None else np.float32(recipe.scale)
     extent = max(1, int(height * scale)), max(1, int(width * scale))
@@ -122,7 +122,7 @@ SIZES = st.one_of(st.sampled_from([1, 2, 254, 255, 256, 257]), st.integers(1, 42
 
 
 @given(SIZES, SIZES, st.integers(0, 1 << 32))
-def test_saccade_crops_are_those_of_the_whole_scaled_image(height: int, width: int, seed: int) -> None:
+def test_saccade_crops_equal_those_of_the_whole_scaled_image(height: int, width: int, seed: int) -> None:
     numbers = random_numbers(seed)
     boxes = random_boxes(numbers, int(numbers.integers(0, 7)), height, width, 3)
     recipe = draw_recipe(SampleKey(seed, 0, 0), SACCADE, height, width, boxes)
@@ -138,7 +138,7 @@ def test_saccade_crops_are_those_of_the_whole_scaled_image(height: int, width: i
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_cornernet_crops_are_those_of_the_whole_canvas(seed: int) -> None:
+def test_cornernet_crops_equal_those_of_the_whole_canvas(seed: int) -> None:
     numbers = random_numbers(seed)
     height, width = numbers.integers(1, 700, 2).tolist()
     boxes = random_boxes(numbers, 5, height, width, 3)
@@ -172,13 +172,13 @@ def test_objects_are_large_enough_and_more_than_half_visible(box: Sequence[float
     assert crop.objects.tolist() == [is_object]
 
 
-def test_min_scale_is_that_of_the_config() -> None:
+def test_min_scale_comes_from_the_config() -> None:
     config = dataclasses.replace(SACCADE, min_scale=3)
     crop = make_crop(image_of(200, 200), boxes_of((5, 5, 8.5, 6), (5, 5, 7.5, 6)), at(1.0, 100, 100), config)
     assert crop.objects.tolist() == [True, False]
 
 
-def test_boxes_outside_the_image_or_the_crop_are_gone_and_rows_say_which_remain() -> None:
+def test_boxes_outside_the_image_or_the_crop_are_dropped() -> None:
     boxes = boxes_of((-50, 0, -1, 40), (500, 300, 560, 330), (0, 0, 40, 40), (700, 10, 900, 40))
     crop = make_crop(image_of(400, 640), boxes, at(1.0, 300, 530), SACCADE)
     assert crop.rows.tolist() == [1]
@@ -187,7 +187,7 @@ def test_boxes_outside_the_image_or_the_crop_are_gone_and_rows_say_which_remain(
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 20000), (20000, 1), (2, 2)])
 @pytest.mark.parametrize("preset", PRESETS)
-def test_the_smallest_and_the_longest_images_make_crops(size: tuple[int, int], preset: str) -> None:
+def test_tiny_and_very_long_images_give_crops(size: tuple[int, int], preset: str) -> None:
     config = PRESETS[preset]
     boxes = boxes_of((0, 0, *size[::-1]), (0, 0, 0.01, 0.01))
     for index in range(5):
@@ -196,7 +196,7 @@ def test_the_smallest_and_the_longest_images_make_crops(size: tuple[int, int], p
         assert crop.pixels.shape == (*config.input_size, 3)
 
 
-def test_a_box_of_a_hundredth_of_a_pixel_is_enlarged_and_found() -> None:
+def test_a_box_of_a_hundredth_of_a_pixel_is_enlarged() -> None:
     boxes = boxes_of((310.5, 200.25, 310.51, 200.26))
     for index in range(20):
         recipe = draw_recipe(SampleKey(0, 0, index), SACCADE, 480, 640, boxes)
@@ -205,7 +205,7 @@ def test_a_box_of_a_hundredth_of_a_pixel_is_enlarged_and_found() -> None:
         assert recipe.scale > 1500
 
 
-def test_the_image_and_its_boxes_are_left_as_they_are() -> None:
+def test_the_image_and_its_boxes_are_not_modified() -> None:
     image, boxes = image_of(300, 300), boxes_of((5, 5, 90, 90))
     before = image.copy(), boxes.copy()
     for config in (SACCADE, CORNERNET):
@@ -226,13 +226,13 @@ def test_a_recipe_that_does_not_fit_is_refused(recipe: Recipe, cause: str) -> No
         make_crop(image_of(200, 200), boxes_of((5, 5, 90, 90)), recipe, SACCADE)
 
 
-def test_a_canvas_that_memory_could_not_hold_is_refused() -> None:
+def test_a_canvas_beyond_memory_is_refused() -> None:
     with pytest.raises(RecipeError, match=r"scale = 4000.0: expected a canvas of at most 16384 pixels"):
         make_crop(image_of(200, 200), boxes_of(), at(4000.0, 100, 100), CORNERNET)
 
 
 @given(st.integers(1, 600), st.integers(1, 600), st.integers(0, 1 << 30))
-def test_a_window_fills_as_much_of_the_canvas_as_the_plane_has(extent: int, canvas: int, place: int) -> None:
+def test_a_window_is_cut_at_the_edges_of_the_plane(extent: int, canvas: int, place: int) -> None:
     center = place % extent
     window = window_at((center, center), (canvas, canvas), (extent, extent))
     half = canvas // 2

@@ -1,4 +1,4 @@
-"""Drawn recipes follow the published distributions. Every seed is fixed; a p below 1e-4 would be a finding."""
+"""Drawn recipes follow the published distributions. Every seed is fixed, so the tests are deterministic."""
 
 import dataclasses
 import functools
@@ -47,7 +47,7 @@ def drawn(config: SamplerConfig, height: int, width: int, boxes: Boxes, count: i
 
 
 def assert_uniform_over(values: Iterable[object], expected: Sequence[object]) -> None:
-    """Nothing but the expected values, each about equally often."""
+    """Only the expected values occur, each about equally often."""
     counts = Counter(values)
     assert set(counts) <= set(expected)
     assert stats.chisquare([counts[value] for value in expected]).pvalue > LEAST_P
@@ -90,7 +90,7 @@ class TestScale:
             assert max(abs(length - n) for length, n in zip(lengths, whole, strict=True)) < 1e-3
             assert_uniform_over(whole, range(low, high + 1))
 
-    def test_the_class_is_that_of_the_box_clipped_to_its_image(self) -> None:
+    def test_the_size_class_is_that_of_the_clipped_box(self) -> None:
         recipes = drawn(SACCADE, 480, 640, boxes_of((620, 10, 900, 30)), 500)
         assert {round(recipe.scale * 20) for recipe in recipes} == set(range(16, 33))
 
@@ -118,11 +118,11 @@ class TestReference:
     BOXES = boxes_of((10, 10, 50, 50), (700, 5, 800, 50), (30, 30, 90, 200), (5, 5, 6, 6), (-9, 3, -1, 8),
                      (100, 100, 600, 400), (0, 0, 640, 480))  # fmt: skip
 
-    def test_each_box_that_clipping_leaves_is_chosen_equally_often(self) -> None:
+    def test_every_remaining_box_is_chosen_equally_often(self) -> None:
         recipes = drawn(SACCADE, 480, 640, self.BOXES, 4000)
         assert_uniform_over((recipe.reference for recipe in recipes), range(5))
 
-    def test_with_random_cropping_seven_draws_in_ten_have_a_reference(self) -> None:
+    def test_with_random_cropping_70_percent_have_a_reference(self) -> None:
         recipes = drawn(dataclasses.replace(SACCADE, rand_crop=True), 480, 640, self.BOXES, 5000)
         chosen = [recipe.reference for recipe in recipes if recipe.reference is not None]
         assert_share(len(chosen), len(recipes), 0.7)
@@ -136,7 +136,7 @@ class TestReference:
             assert (with_it.flip, with_it.jitter, with_it.lighting) == (without.flip, without.jitter, without.lighting)
             assert with_it.reference in (None, without.reference)
 
-    def test_boxes_that_clipping_drops_leave_an_image_without_reference(self) -> None:
+    def test_an_image_whose_boxes_all_lie_outside_has_no_reference(self) -> None:
         recipes = drawn(SACCADE, 480, 640, boxes_of((-9, 3, -1, 8), (650, 0, 700, 9)), 50)
         assert {recipe.reference for recipe in recipes} == {None}
 
@@ -145,7 +145,7 @@ class TestReference:
 
 
 def centred_by_definition(numbers: np.random.Generator, start: float, end: float, extent: int) -> int:
-    """The published law of a centred crop's centre along one axis, restated."""
+    """The published law of a centred crop's centre along one axis, implemented again."""
     middle = (start + end) // 2
     before, after = int(numbers.integers(0, 15)), int(numbers.integers(0, 15))
     low, high = int(max(middle - before, 0.0)), int(min(middle + after, extent - 1.0))
@@ -153,7 +153,7 @@ def centred_by_definition(numbers: np.random.Generator, start: float, end: float
 
 
 def centre_by_definition(numbers: np.random.Generator, box: Sequence[float], extent: tuple[int, int]) -> list[int]:
-    """The published law of the centre of a crop around a box, restated. box: x0, y0, x1, y1 in the scaled image."""
+    """The published law of the centre of a crop around a box. box: x0, y0, x1, y1 in the scaled image."""
     centred = numbers.random() < 0.5
     centre = []
     for axis, size in enumerate(extent):
@@ -171,21 +171,21 @@ def centre_by_definition(numbers: np.random.Generator, box: Sequence[float], ext
 class TestCentre:
     UNCENTRED = dataclasses.replace(SACCADE, rand_center=False)
 
-    def test_an_axis_that_fits_into_the_input_is_halved(self) -> None:
+    def test_an_axis_that_fits_into_the_input_is_centred(self) -> None:
         for extent in (1, 2, 40, 254, 255):
             scaled = {recipe.center for recipe in drawn(one_scale(1.0), extent, 700, NONE, 40)}
             assert {y for y, _ in scaled} == {extent // 2}
             assert len(scaled) > 10
         assert len({recipe.center[0] for recipe in drawn(one_scale(1.0), 257, 300, NONE, 200)}) == 3
 
-    def test_without_reference_the_window_lies_anywhere_in_the_image(self) -> None:
+    def test_without_reference_the_window_is_uniform_over_the_image(self) -> None:
         recipes = drawn(one_scale(1.0), 300, 340, NONE, 6000)
         assert_uniform_over(starts(recipes, 0), range(300 - SIDE + 1))
         assert_uniform_over(starts(recipes, 1), range(340 - SIDE + 1))
         assert_independent(starts(drawn(one_scale(1.0), 257, 258, NONE, 4000), 0),
                            starts(drawn(one_scale(1.0), 257, 258, NONE, 4000), 1))  # fmt: skip
 
-    def test_a_window_that_is_not_centred_lies_anywhere_that_holds_the_reference(self) -> None:
+    def test_a_window_that_is_not_centred_contains_the_reference(self) -> None:
         boxes = boxes_of((400, 300, 450, 320))
         for recipe in drawn(self.UNCENTRED, 600, 800, boxes, 400):
             start, _, end, _ = scaled((400, 300, 450, 320), recipe.scale)
@@ -194,7 +194,7 @@ class TestCentre:
     @pytest.mark.parametrize(
         "box", [(400, 300, 432, 308), (1, 300, 33, 301), (90, 300, 122, 301), (760, 300, 792, 301), (200, 9, 700, 99)]
     )
-    def test_that_window_is_uniform_between_the_published_ends(self, box: Sequence[float]) -> None:
+    def test_a_window_that_is_not_centred_is_uniform_over_the_published_range(self, box: Sequence[float]) -> None:
         numbers = random_numbers(17)
         for axis in (0, 1):
             places = []
@@ -207,12 +207,12 @@ class TestCentre:
                 places.append((recipe.center[axis] - SIDE // 2 - low + numbers.random()) / (high - low + 1))
             assert stats.kstest(places, stats.uniform.cdf).pvalue > LEAST_P
 
-    def test_a_centred_window_is_at_most_14_pixels_off_the_reference_and_half_of_all_are_centred(self) -> None:
+    def test_half_of_all_windows_are_centred_within_14_pixels(self) -> None:
         near = [max(abs(y), abs(x)) <= 14 for y, x in far_from_edges()]
         by_chance = (29 / (SIDE - 24)) ** 2
         assert_share(sum(near), len(near), 0.5 + 0.5 * by_chance)
 
-    def test_the_spread_around_the_middle_is_drawn_per_axis_as_published(self) -> None:
+    def test_the_spread_of_centred_windows_is_drawn_per_axis(self) -> None:
         offsets = [(y, x) for y, x in far_from_edges() if max(abs(y), abs(x)) <= 14]
         law = np.zeros(29)
         for before in range(15):
@@ -226,7 +226,7 @@ class TestCentre:
             assert_share(int(counts[0] + counts[-1]), len(offsets), (expected[0] + expected[-1]) / len(offsets))
         assert_independent((y // 5 for y, _ in offsets), (x // 5 for _, x in offsets))
 
-    def test_centring_never_happens_when_it_is_off(self) -> None:
+    def test_no_window_is_centred_if_rand_center_is_off(self) -> None:
         box = (300, 300, 332, 301)
         for recipe in drawn(self.UNCENTRED, 600, 800, boxes_of(box), 1500):
             for axis, extent in enumerate((600, 800)):
@@ -236,7 +236,7 @@ class TestCentre:
 
     @pytest.mark.parametrize("box", [(380, 250, 520, 330), (2, 3, 50, 44), (700, 560, 799, 599), (0, 0, 799, 599),
                                      (390.4, 100.2, 401.8, 250.9)])  # fmt: skip
-    def test_centres_follow_the_published_law_at_every_scale(self, box: Sequence[float]) -> None:
+    def test_centres_follow_the_published_distribution_at_every_scale(self, box: Sequence[float]) -> None:
         recipes = drawn(SACCADE, 600, 800, boxes_of(box), 2500)
         numbers = random_numbers(5)
         expected = []
@@ -302,7 +302,7 @@ class TestColour:
         values = [recipe.lighting[axis] for recipe in self.RECIPES]
         assert stats.kstest(values, stats.norm(0, 0.1).cdf).pvalue > LEAST_P
 
-    def test_widths_follow_the_config(self) -> None:
+    def test_jitter_and_lighting_widths_come_from_the_config(self) -> None:
         config = dataclasses.replace(SACCADE, jitter=0.1, lighting_std=2.0)
         recipes = drawn(config, 100, 100, NONE, 2000)
         gains = [gain for recipe in recipes for _, gain in recipe.jitter]
@@ -310,7 +310,7 @@ class TestColour:
         lights = [value for recipe in recipes for value in recipe.lighting]
         assert stats.kstest(lights, stats.norm(0, 2).cdf).pvalue > LEAST_P
 
-    def test_what_is_switched_off_is_not_drawn(self) -> None:
+    def test_disabled_steps_are_not_drawn(self) -> None:
         plain = draw_recipe(SampleKey(1, 2, 3), dataclasses.replace(SACCADE, rand_color=False), 9, 9, NONE)
         assert (plain.jitter, plain.lighting) == ((), (0.0, 0.0, 0.0))
         unlit = draw_recipe(SampleKey(1, 2, 3), dataclasses.replace(SACCADE, lighting=False), 9, 9, NONE)
@@ -318,7 +318,7 @@ class TestColour:
 
 
 class TestIndependence:
-    """One decision says nothing of another, nor a key of its neighbours."""
+    """Decisions are independent of each other, and so are neighbouring keys."""
 
     RECIPES = drawn(SACCADE, 600, 800, TestReference.BOXES[[0, 2, 3]], 6000)
 
@@ -382,24 +382,24 @@ class TestCornernet:
 
 
 class TestFixed:
-    """augment=False: one recipe an image, whatever seed and epoch."""
+    """With augment=False there is one recipe per image, for every seed and epoch."""
 
-    def test_the_largest_box_is_the_reference_and_the_first_of_equals(self) -> None:
+    def test_the_largest_box_is_the_reference_the_first_of_equals(self) -> None:
         boxes = boxes_of((0, 0, 10, 10), (50, 50, 90, 90), (20, 20, 60, 60), (0, 0, 60, 20))
         assert fixed_recipe(SACCADE, 480, 640, boxes).reference == 1
 
     @pytest.mark.parametrize(("longest", "length"), [(300, 254), (200, 200), (96, 96), (40, 40), (32, 32), (20, 20),
                                                      (10, 16), (96.5, 96.5)])  # fmt: skip
-    def test_a_box_keeps_its_size_where_its_class_allows(self, longest: float, length: float) -> None:
+    def test_a_box_keeps_its_size_if_its_size_class_allows_it(self, longest: float, length: float) -> None:
         recipe = fixed_recipe(SACCADE, 480, 640, boxes_of((5, 5, 5 + longest, 9)))
         assert recipe.scale * longest == pytest.approx(length, rel=1e-6)
 
-    def test_the_crop_is_centred_on_the_box_with_no_draws(self) -> None:
+    def test_the_crop_is_centred_on_the_box(self) -> None:
         recipe = fixed_recipe(SACCADE, 480, 640, boxes_of((300, 200, 340, 230)))
         expected = Recipe(scale=1.0, reference=0, center=(215, 320), flip=False)
         assert recipe == expected
 
-    def test_an_axis_that_fits_is_halved_and_others_stay_within_the_image(self) -> None:
+    def test_centres_stay_inside_the_image(self) -> None:
         assert fixed_recipe(SACCADE, 200, 640, boxes_of((600, 100, 700, 140))).center[0] == 100
         for box in ((0, 0, 1, 1), (638, 478, 639, 479), (0, 0, 639, 479)):
             recipe = fixed_recipe(SACCADE, 480, 640, boxes_of(box))
@@ -407,7 +407,7 @@ class TestFixed:
             assert 0 <= recipe.center[1] < 640 * recipe.scale
 
     @pytest.mark.parametrize("preset", PRESETS)
-    def test_without_boxes_it_is_the_middle_of_the_image_at_scale_1(self, preset: str) -> None:
+    def test_without_boxes_the_crop_is_the_image_centre_at_scale_1(self, preset: str) -> None:
         expected = Recipe(scale=1.0, reference=None, center=(240, 320), flip=False)
         assert fixed_recipe(PRESETS[preset], 480, 640, NONE) == expected
 

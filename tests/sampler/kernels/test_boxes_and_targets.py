@@ -1,4 +1,4 @@
-"""Compiled words, boxes and targets are NumPy's to the last bit, at the edges of their numbers too."""
+"""Compiled random bits, boxes and targets equal those of NumPy to the last bit, also for extreme numbers."""
 
 import dataclasses
 
@@ -31,7 +31,7 @@ SCALES = st.one_of(st.floats(1e-3, 64), st.sampled_from([1.0, 0.5, 0.1, 4096.0, 
 @given(WORDS, WORDS, PLACES, PLACES, st.integers(0, 41))
 @example(0, 0, 0, 0, 19)
 @example((1 << 64) - 1, (1 << 64) - 1, (1 << 63) - 1, (1 << 63) - 1, 19)
-def test_the_words_are_those_of_numpys_generator(seed: int, domain: int, epoch: int, index: int, count: int) -> None:
+def test_random_bits_are_those_of_numpys_generator(seed: int, domain: int, epoch: int, index: int, count: int) -> None:
     plain, compiled = (kernels.random_bits(seed, domain, epoch, index, count) for kernels in (NUMPY, COMPILED))
     generator = np.random.Philox(
         key=np.array([seed, domain], np.uint64), counter=np.array([0, index, epoch, 0], np.uint64)
@@ -49,11 +49,13 @@ def odd_boxes(corners: list[tuple[float, float, float, float]]) -> Boxes:
 
 
 @given(st.lists(st.tuples(CORNERS, CORNERS, CORNERS, CORNERS), max_size=6), st.integers(1, 600), st.integers(1, 600))
-def test_boxes_are_clipped_alike(corners: list[tuple[float, float, float, float]], height: int, width: int) -> None:
+def test_boxes_are_clipped_identically(
+    corners: list[tuple[float, float, float, float]], height: int, width: int
+) -> None:
     boxes = odd_boxes(corners)
     before = boxes.tobytes()
     found = [kernels.clip_boxes(boxes, 0, 0, width - 1, height - 1) for kernels in (NUMPY, COMPILED)]
-    # A zero may have either sign: no later step tells them apart.
+    # A zero may have either sign; no later step distinguishes them.
     assert [bits(array + 0) for array in found[0]] == [bits(array + 0) for array in found[1]]
     assert boxes.tobytes() == before
 
@@ -65,7 +67,7 @@ def test_boxes_are_clipped_alike(corners: list[tuple[float, float, float, float]
     st.tuples(st.integers(0, 254), st.integers(0, 254), st.integers(-1, 254), st.integers(-1, 254)),
     st.sampled_from([None, 255, 511]), st.integers(0, 40),
 )  # fmt: skip
-def test_boxes_are_framed_alike(
+def test_boxes_are_framed_identically(
     corners: list[tuple[float, float, float, float]], height: int, width: int, scale: float, single: bool,
     move: tuple[int, int], filled: tuple[int, int, int, int], flip_in: int | None, least: int,
 ) -> None:  # fmt: skip
@@ -77,7 +79,7 @@ def test_boxes_are_framed_alike(
     assert plain[3] == compiled[3]
 
 
-def test_a_box_whose_whole_area_leaves_float32_or_vanishes_is_no_object_either_way() -> None:
+def test_a_box_with_an_infinite_or_zero_area_is_no_object() -> None:
     boxes = np.array(
         [[-3e38, -3e38, 3e38, 3e38, 1], [5, 5, 5 + 1e-6, 5 + 1e-6, 2], [3e-23, 3e-23, 4e-23, 4e-23, 3]], np.float32
     )
@@ -112,7 +114,7 @@ def test_recipes_and_plans_are_the_same_for_many_keys(name: str) -> None:
 
 
 @pytest.mark.parametrize("iou", [0.3, 0.5, 0.62])
-def test_radii_are_the_same_for_every_size_of_box(iou: float) -> None:
+def test_radii_are_identical_for_every_size_of_box(iou: float) -> None:
     config = dataclasses.replace(
         CONFIGS["saccade"], output_size=(64, 64), input_size=(64, 64), gaussian_iou=iou, attention=()
     )
@@ -131,7 +133,7 @@ def test_radii_are_the_same_for_every_size_of_box(iou: float) -> None:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_a_single_samples_targets_are_drawn_alike(name: str) -> None:
+def test_targets_of_one_sample_are_drawn_identically(name: str) -> None:
     config = CONFIGS[name]
     for seed, count in enumerate((1, 2, 7, 30)):
         batch = random_batch(config, [count], seed)
@@ -142,7 +144,7 @@ def test_a_single_samples_targets_are_drawn_alike(name: str) -> None:
         assert_same_arrays(one, other)
 
 
-def test_arrays_that_are_not_contiguous_are_drawn_into_all_the_same() -> None:
+def test_targets_are_drawn_into_arrays_that_are_not_contiguous() -> None:
     config = CONFIGS["saccade"]
     batch = random_batch(config, [4, 0, 5], 3)
     objects = batch.objects.astype(np.bool_)
@@ -180,7 +182,7 @@ def test_arrays_of_another_shape_or_dtype_are_refused_by_name() -> None:
             )
 
 
-def test_starts_and_objects_that_do_not_fit_the_boxes_are_refused() -> None:
+def test_starts_and_objects_must_match_the_boxes() -> None:
     config, boxes = CONFIGS["saccade"], np.array([[3, 3, 60, 70, 1], [3, 3, 60, 70, 1]], np.float32)
     for starts, objects in (([0, 1], 2), ([1, 2], 2), ([0, 2, 1, 2], 2), ([0, 2], 1)):
         out = soiled(config, len(starts) - 1)
