@@ -138,8 +138,8 @@ def test_a_canvas_beyond_memory_is_refused() -> None:
 
 def test_numpy_integers_become_plain_ones() -> None:
     side: Any = np.int32(255)
-    ratio: Any = np.uint8(16)
-    attention = tuple(dataclasses.replace(one, ratio=one.ratio * ratio // 16) for one in SACCADE.attention)
+    ratios: Any = np.array([16, 8, 4])
+    attention = tuple(dataclasses.replace(one, ratio=ratios[row]) for row, one in enumerate(SACCADE.attention))
     config = dataclasses.replace(SACCADE, input_size=(side, side), attention=attention)
     assert json.dumps(config.as_dict()) == json.dumps(SACCADE.as_dict())
 
