@@ -69,7 +69,7 @@ class WorkerSetup:
         values = msgpack.unpackb(message)
         for name in ("index_dir", "images", "kernel_cache", "decoded_store"):
             values[name] = None if values[name] is None else Path(values[name])
-        return cls(**values | {"config": config_from_dict(values["config"])})
+        return cls(**values | {"config": config_from_dict(values["config"], trust_family=True)})
 
 
 @dataclass(frozen=True, slots=True)
