@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from client.loading.loader import AHEAD, LOG_EVERY
+from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT
 from sampler.wire.problem_types import PROBLEM_TYPES
 from service.app import create_app
 from service.settings import FILE_VARIABLE, PREFIX, Settings
@@ -175,3 +177,12 @@ def test_the_endpoint_table_is_that_of_the_server() -> None:
 
 def test_the_metrics_table_is_that_of_the_server(server: LiveServer) -> None:
     assert table("docs/serving.md", "metrics") == metric_rows(httpx.get(f"{server.url}/metrics").text)
+
+
+def test_the_table_of_defaults_is_that_of_the_client() -> None:
+    values = {name: float(value) for name, value, _ in table("docs/api.md", "defaults")}
+    assert values == {
+        "`AHEAD`": AHEAD, "`LOG_EVERY`": LOG_EVERY, "`ATTEMPTS`": ATTEMPTS, "`MAX_WAIT`": MAX_WAIT,
+        "`TIMEOUT`": TIMEOUT.read,
+    }  # fmt: skip
+    assert (TIMEOUT.connect, TIMEOUT.write) == (5, 30)
