@@ -16,6 +16,7 @@ from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, check_images
 from sampler.dataset.index.cache import ensure_index
 from sampler.errors import InvalidRequestError
+from sampler.families.registry import register_family
 from sampler.progress import bar, steps
 from sampler.replay.cases import Case
 from sampler.replay.replay import load_cases, replay_cases
@@ -28,8 +29,14 @@ def replay(
     cases: Annotated[Path, typer.Argument(help="JSON file of recorded cases, as `recipe` prints them.")],
     images: Annotated[Path, typer.Option(envvar="SAMPLER_IMAGES", help="Folder that file names are relative to.")],
     out: Annotated[Path, typer.Option(help="Folder for the .npz files, one a sample.")],
+    family: Annotated[
+        list[str] | None,
+        typer.Option(help="Import path of a detector family in the cases, such as package.module:FAMILY; repeatable."),
+    ] = None,
 ) -> None:
     """Render recorded recipes, each into a .npz file with the crop and every array of the sample."""
+    for path in family or ():
+        register_family(path)
     with _warnings_in_one_line():
         loaded = load_cases(cases)
     check_images(images)

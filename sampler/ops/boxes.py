@@ -37,8 +37,8 @@ def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, NDArray[np.bool_], N
     height, width = frame.image
     clipped, rows = clip(boxes, 0, 0, width - 1, height - 1)
     moved = shift(scale(clipped, frame.factor, frame.factor), *frame.move)
-    seen, kept = clip(moved, *frame.filled)
-    rows = rows[kept]
+    seen, remaining = clip(moved, *frame.filled)
+    rows = rows[remaining]
     if frame.flip_in is not None:
         seen = flip(seen, frame.flip_in)
     share = _visible_share(seen, scale(boxes[rows], frame.factor, frame.factor))
@@ -61,8 +61,8 @@ def clip(boxes: Boxes, left: float, top: float, right: float, bottom: float) -> 
     np.minimum(corners, np.array((right, bottom, right, bottom), np.float32), out=corners)
     remain = clipped[:, 2] > clipped[:, 0]
     remain &= clipped[:, 3] > clipped[:, 1]
-    (kept,) = remain.nonzero()
-    return (clipped if len(kept) == len(boxes) else clipped.take(kept, axis=0)), kept
+    (rows,) = remain.nonzero()
+    return (clipped if len(rows) == len(boxes) else clipped.take(rows, axis=0)), rows
 
 
 @np.errstate(over="ignore")

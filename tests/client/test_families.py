@@ -1,8 +1,6 @@
 """A server of a detector family from outside the project, and clients that allow it or do not."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from sampler.dataset.dataset import open_dataset
 from sampler.layouts.convert import lay_out
 from sampler.sample.sample import make_sample
 from tests.support.live_server import LiveServer, live_server
-from tests.support.paths import ROOT
+from tests.support.processes import run_python
 from tests.support.toy_family import PATH
 
 
@@ -99,7 +97,7 @@ for use in (client.SamplerClient(url).spec, client.loader(url, seed=1, batch_siz
         print(error)
 print("tests.support.toy_family" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = run_python("-c", program)
     *refused, imported = done.stdout.splitlines()
     assert imported == "False"
     assert len(refused) == 2

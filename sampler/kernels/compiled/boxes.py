@@ -22,7 +22,7 @@ def _within(value: np.float32, low: np.float32, high: np.float32) -> np.float32:
 
 @njit(nogil=True)
 def _clip(
-    boxes: NDArray[np.float32], bounds: NDArray[np.float32], out: NDArray[np.float32], kept: NDArray[np.int64]
+    boxes: NDArray[np.float32], bounds: NDArray[np.float32], out: NDArray[np.float32], rows: NDArray[np.int64]
 ) -> int:
     """Write the boxes that remain in left, top, right, bottom, and their rows; return their number."""
     count = 0
@@ -31,7 +31,7 @@ def _clip(
             low, high = bounds[side & 1], bounds[2 + (side & 1)]
             out[count, side] = _within(boxes[n, side], low, high)
         out[count, 4] = boxes[n, 4]
-        kept[count] = n
+        rows[count] = n
         count += out[count, 2] > out[count, 0] and out[count, 3] > out[count, 1]
     return count
 
@@ -82,15 +82,15 @@ def _frame(
     Returns:
         The number of boxes in the crop, and in the image.
     """
-    inside, kept, mirror = np.empty_like(boxes), np.empty(boxes.shape[0], np.int64), np.float32(flip_in)
-    remaining = _clip(boxes, image, inside, kept)
+    inside, inside_rows, mirror = np.empty_like(boxes), np.empty(boxes.shape[0], np.int64), np.float32(flip_in)
+    remaining = _clip(boxes, image, inside, inside_rows)
     for n in range(remaining):
         for side in range(4):
             inside[n, side] = _scaled(inside[n, side], factor, single) + move[1 - (side & 1)]
     count = _clip(inside[:remaining], filled, out, rows)
     for n in range(count):
-        seen, whole = out[n], boxes[kept[rows[n]]]
-        rows[n] = kept[rows[n]]
+        seen, whole = out[n], boxes[inside_rows[rows[n]]]
+        rows[n] = inside_rows[rows[n]]
         if flip_in:
             seen[0], seen[2] = mirror - seen[2] - np.float32(1), mirror - seen[0] - np.float32(1)
         x0, y0 = _scaled(whole[0], factor, single), _scaled(whole[1], factor, single)
@@ -105,9 +105,9 @@ def _frame(
 def clip_boxes(boxes: Boxes, left: float, top: float, right: float, bottom: float) -> tuple[Boxes, NDArray[np.intp]]:
     """Clip boxes; see `Kernels.clip_boxes`."""
     bounds = np.array((left, top, right, bottom), np.float32)
-    out, kept = np.empty((len(boxes), 5), np.float32), np.empty(len(boxes), np.int64)
-    count = _clip(np.array(boxes, np.float32, order="C"), bounds, out, kept)
-    return out[:count], kept[:count]
+    out, rows = np.empty((len(boxes), 5), np.float32), np.empty(len(boxes), np.int64)
+    count = _clip(np.array(boxes, np.float32, order="C"), bounds, out, rows)
+    return out[:count], rows[:count]
 
 
 def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, NDArray[np.bool_], NDArray[np.intp], int]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from sampler.errors import ConfigError, ProtocolError, UnknownFamilyError
 from sampler.families.registry import BUILT_IN, family_of, find_family, register_family, registered_paths
 from sampler.wire.spec import ServiceSpec, config_from_dict
 from tests.support import toy_family
-from tests.support.paths import ROOT
+from tests.support.processes import run_python
 from tests.support.toy_family import PATH
 
 TOY = toy_family.FAMILY.presets[0]
@@ -39,7 +38,7 @@ print("tests.support.toy_family" in sys.modules, registered_paths())
 register_family({PATH!r})
 print(type(find_family({PATH!r})).__name__, registered_paths())
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = run_python("-c", program)
     refused, before, after = done.stdout.splitlines()
     assert refused.startswith(f"kind = {PATH!r}: this detector family is not registered in this process")
     assert refused.endswith(f"call register_family({PATH!r}) first")

@@ -25,6 +25,7 @@ from sampler.replay.replay import load_cases, replay
 from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, step_keys
+from tests.support import toy_family
 from tests.support.coco_files import photo, write_dataset, write_image, write_jpeg, write_json
 from tests.support.laws import assert_same_arrays
 from tests.support.processes import run_python
@@ -377,3 +378,17 @@ class TestRecipe:
                 arrays = dict(found)
             assert (arrays.pop("crop_bgr_u8") == sample.crop).all()
             assert_same_arrays(arrays, lay_out(sample, "dense", config, dataset.category_count))
+
+
+def test_cases_of_another_family_are_replayed_if_the_command_allows_the_family(tmp_path: Path) -> None:
+    case = entry() | {"config": json.loads(json.dumps(toy_family.FAMILY.presets[0].as_dict()))}
+    arguments = [
+        "-m", "sampler", "replay", write_json(tmp_path / "cases.json", case),
+        "--images", folder_of_images(tmp_path / "images"), "--out", tmp_path / "out",
+    ]  # fmt: skip
+    refused = run_python(*arguments, check=False)
+    assert refused.returncode != 0
+    assert "this detector family is not registered" in refused.stderr
+    run_python(*arguments, "--family", toy_family.PATH)
+    with np.load(tmp_path / "out/one.npz") as found:
+        assert sorted(found) == ["centres", "counts", "crop_bgr_u8", "images"]
