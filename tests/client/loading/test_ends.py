@@ -14,14 +14,7 @@ from client import ClientError
 from client.loading.slots import SharedSlots
 from tests.support.live_server import until
 from tests.support.loading import gone, load, process_of, steps, trainer
-from tests.support.scripted_server import Answer, Asked, ScriptedServer, scripted
-
-
-@pytest.fixture
-def small() -> Iterator[ScriptedServer]:
-    with scripted() as running:
-        yield running
-
+from tests.support.scripted_server import Answer, Asked, ScriptedServer
 
 # --- ends ---
 

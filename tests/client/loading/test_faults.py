@@ -1,6 +1,5 @@
 """What can go wrong while a loader loads: its process dies, or meets an error."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -26,13 +25,6 @@ from tests.support.loading import STREAM, TRAINER, load, process_of, steps
 from tests.support.paths import ROOT
 from tests.support.processes import run_python
 from tests.support.scripted_server import Answer, Asked, ScriptedServer, problem, scripted
-
-
-@pytest.fixture
-def small() -> Iterator[ScriptedServer]:
-    with scripted() as running:
-        yield running
-
 
 # --- the loader's process dies ---
 

@@ -4,7 +4,6 @@ import gc
 import logging
 import pickle
 import time
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -18,13 +17,6 @@ from client.loading.trainer.statistics import WaitingClock
 from tests.support.live_server import LiveServer, until
 from tests.support.loading import STREAM, load, same, steps
 from tests.support.scripted_server import SMALL_CORNERNET, SMALL_SACCADE, ScriptedServer, scripted
-
-
-@pytest.fixture
-def small() -> Iterator[ScriptedServer]:
-    with scripted() as running:
-        yield running
-
 
 # --- the same batches ---
 

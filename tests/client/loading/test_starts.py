@@ -1,7 +1,6 @@
 """What can go wrong while a loader starts: no memory, an interrupt, a process that sends what was not asked for."""
 
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -12,19 +11,13 @@ import pytest
 from client import ClientError
 from client.loading.messages import FilledSlot, read_origin
 from tests.support.loading import load
-from tests.support.scripted_server import ScriptedServer, scripted
+from tests.support.scripted_server import ScriptedServer
 
 resource: Any = pytest.importorskip("resource", reason="the system has no limits to run against")
 
 
 class InterruptedForTestError(BaseException):
     """Stands for what Ctrl-C raises."""
-
-
-@pytest.fixture
-def small() -> Iterator[ScriptedServer]:
-    with scripted() as running:
-        yield running
 
 
 def interrupt(*_: object) -> None:

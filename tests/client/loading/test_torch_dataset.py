@@ -3,7 +3,6 @@
 import importlib.util
 import pickle
 import sys
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -18,12 +17,6 @@ from tests.support.scripted_server import SMALL_CORNERNET, SMALL_SACCADE, Answer
 
 torch_installed = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(not torch_installed, reason="torch is not installed")
-
-
-@pytest.fixture
-def small() -> Iterator[ScriptedServer]:
-    with scripted() as running:
-        yield running
 
 
 def plain_stream(url: str, **named: Any) -> list[Batch]:

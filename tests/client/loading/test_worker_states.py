@@ -1,7 +1,6 @@
 """The state of one worker of a DataLoader says where that worker is, and not where the others are."""
 
 import importlib.util
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -9,15 +8,9 @@ import pytest
 
 from client import RequestRefusedError
 from tests.support.loading import load
-from tests.support.scripted_server import ScriptedServer, scripted
+from tests.support.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
-
-
-@pytest.fixture
-def small() -> Iterator[ScriptedServer]:
-    with scripted() as running:
-        yield running
 
 
 @pytest.fixture

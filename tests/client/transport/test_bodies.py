@@ -9,8 +9,6 @@ import pytest
 from client.transport import receiver
 from tests.support.raw_server import BODY, CHUNKED, GOOD, always, raw_server, received, with_length
 
-pytest_plugins = ["tests.support.direct_http"]
-
 
 class TestBodies:
     @pytest.mark.parametrize("answer", GOOD.values(), ids=GOOD)

@@ -12,8 +12,6 @@ from client.transport import DirectTransport, receiver
 from tests.support.processes import run
 from tests.support.raw_server import BODY, CHUNKED, GOOD, always, raw_server, received, with_length
 
-pytest_plugins = ["tests.support.direct_http"]
-
 
 class TestConnections:
     def test_an_idle_connection_that_was_closed_is_not_used(self, http: httpx.Client) -> None:

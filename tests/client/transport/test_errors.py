@@ -8,8 +8,6 @@ import pytest
 
 from tests.support.raw_server import BODY, CHUNKED, always, chunks, raw_server, received, with_length
 
-pytest_plugins = ["tests.support.direct_http"]
-
 CUT = {
     "length": (with_length(BODY)[:-1], "ended inside a body"),
     "chunk": (CHUNKED + chunks(BODY, 1 << 20)[:-9], "ended inside a body"),

@@ -9,8 +9,6 @@ from tests.support.processes import run_python
 from tests.support.scenes import IMAGES
 from tests.support.stores import Source, assert_complete, content, decode, folder_for, open_store
 
-pytest_plugins = ["tests.support.decode_source"]
-
 
 def test_decode_says_what_it_takes_and_writes_a_store(source: Source, dataset: Dataset, tmp_path: Path) -> None:
     status, printed, errors = decode(source, tmp_path / "cache")

@@ -24,8 +24,6 @@ from tests.support.stores import (
     write_store,
 )
 
-pytest_plugins = ["tests.support.decode_source"]
-
 STALL_AT = """
 read = dataset.Dataset.read
 def stalling(self, index):

@@ -13,8 +13,6 @@ from tests.support.coco_files import write_dataset
 from tests.support.file_changes import flip_a_byte
 from tests.support.processes import run_python
 
-pytest_plugins = ["tests.support.watched_index"]
-
 
 def test_damage_to_an_index_shows_though_length_and_time_of_its_files_stay(annotations: Path, tmp_path: Path) -> None:
     folder = ensure_index(annotations, tmp_path)

@@ -14,8 +14,6 @@ from sampler.errors import AnnotationError
 from tests.support.file_changes import longer, replaced, same_bytes, same_size_and_time, touched, wait_for_the_clock
 from tests.support.processes import output_of, start_python
 
-pytest_plugins = ["tests.support.watched_index"]
-
 
 def test_a_second_start_reads_nothing_whole(annotations: Path, tmp_path: Path, read: list[str]) -> None:
     folder = ensure_index(annotations, tmp_path)

@@ -1,4 +1,4 @@
-"""Fixture: an httpx client over the client's own transport."""
+"""Fixture: an httpx client with the transport of `client`."""
 
 from collections.abc import Iterator
 

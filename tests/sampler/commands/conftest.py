@@ -1,4 +1,4 @@
-"""Fixtures: a small dataset to be decoded, as files and opened."""
+"""Fixtures: a small dataset, as files and opened."""
 
 from pathlib import Path
 
