@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sampler.arrays import Arrays
 from sampler.config.cornernet_lite import load_config
+from sampler.config.parsing import config_from_dict
 from sampler.config.presets import PRESETS
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ConfigError, RecipeError, SamplerError
@@ -26,7 +27,6 @@ from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes
 from sampler.recipe import Recipe
 from sampler.sample.sample import apply_recipe
-from sampler.wire.spec import config_from_dict
 
 DEFAULT_CATEGORIES = 80
 """COCO's, which the published configs have."""

@@ -6,9 +6,9 @@ from typing import Any
 from sampler.array_table import array_table
 from sampler.arrays import LAYOUTS
 from sampler.checks import require_integer
-from sampler.config.schema import AttentionMap, SamplerConfig
+from sampler.config.parsing import config_from_dict
+from sampler.config.schema import SamplerConfig
 from sampler.errors import ProtocolError, SamplerError, UnknownFamilyError
-from sampler.families.registry import family_of, is_import_path, register_family
 from sampler.stream.keys import INDEX_LIMIT
 from sampler.version import SAMPLER_VERSION, VERSION
 from sampler.wire.messages import PROTOCOL
@@ -93,31 +93,3 @@ def _names(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
         raise TypeError(f"dataset.categories = {value!r}: expected a list of names")
     return tuple(_text("dataset.categories", name) for name in value)
-
-
-def config_from_dict(fields: dict[str, Any], *, trust_family: bool = False) -> SamplerConfig:
-    """Return the config of which `fields` is the `as_dict`.
-
-    Args:
-        fields: Parsed from JSON or msgpack.
-        trust_family: Whether to import a detector family that the config names by import path. Only for configs of
-            this process's own parent. Without it, such a family must be registered already.
-
-    Raises:
-        UnknownFamilyError: The family is not registered.
-        ConfigError: A field is invalid.
-        TypeError: A field is missing, unknown or has another form. KeyError, AttributeError and ValueError too.
-    """
-    values = {name: _tuples(value) for name, value in fields.items()}
-    values["attention"] = tuple(
-        AttentionMap(tuple(row["size"]), row["ratio"], tuple(row["longest"])) for row in fields["attention"]
-    )
-    config = SamplerConfig(**values)
-    if trust_family and is_import_path(config.kind):
-        register_family(config.kind)
-    family_of(config)  # which checks it
-    return config
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -21,9 +21,9 @@ from typing import Any, ClassVar, Literal, Self
 import msgpack
 
 from sampler.arrays import Layout
+from sampler.config.parsing import config_from_dict
 from sampler.config.schema import SamplerConfig
 from sampler.stream.keys import SampleKey
-from sampler.wire.spec import config_from_dict
 
 InspectionKind = Literal["document", "picture"]
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from sampler.config.cornernet_lite import load_config
+from sampler.config.parsing import config_from_dict
 from sampler.config.presets import PRESETS
 from sampler.errors import ConfigError, ProtocolError, UnknownFamilyError
 from sampler.families.registry import BUILT_IN, family_of, find_family, register_family, registered_paths
-from sampler.wire.spec import ServiceSpec, config_from_dict
+from sampler.wire.spec import ServiceSpec
 from tests.support import toy_family
 from tests.support.processes import run_python
 from tests.support.toy_family import PATH

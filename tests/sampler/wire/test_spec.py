@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from sampler.array_table import array_table
 from sampler.arrays import LAYOUTS
+from sampler.config.parsing import config_from_dict
 from sampler.config.presets import PRESETS
 from sampler.errors import ProtocolError
 from sampler.wire.messages import PROTOCOL
-from sampler.wire.spec import ServiceSpec, config_from_dict
+from sampler.wire.spec import ServiceSpec
 
 NAMES = ("cat", "dög", "")
 
