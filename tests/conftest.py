@@ -40,7 +40,7 @@ def _kill_at_end() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder beside the project with real COCO images and the published sampler's own outputs."""
+    """The folder next to the project with real COCO images and the output of the published sampler."""
     if not (SHARED / "coco-tiny").is_dir():
         pytest.skip("the folder ../shared with real COCO images is absent")
     return SHARED
@@ -48,7 +48,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder for indexes and the demo, shared by all servers of a test run."""
+    """A cache folder for indexes and the demo dataset, shared by all processes of a test run."""
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"
     folder.mkdir(exist_ok=True)
@@ -57,7 +57,7 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo(cache_dir: Path) -> DemoDataset:
-    """The demo dataset, whole; made once, whichever of the test processes comes first."""
+    """The complete demo dataset, made once by the first test process that needs it."""
     return ensure_demo(cache_dir)
 
 
@@ -71,7 +71,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def server(
     scenes: tuple[Path, Path], cache_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    """A server of the small dataset that tests share; those that harm a server start one of their own."""
+    """A shared server of the small dataset. Tests that harm a server start their own."""
     annotations, images = scenes
     with live_server(
         tmp_path_factory.mktemp("server"), annotations=annotations, images=images, cache_dir=cache_dir, workers=2

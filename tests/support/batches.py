@@ -1,4 +1,4 @@
-"""Compact batches of noise, as rendering takes them."""
+"""Random compact batches, the input of rendering."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ CONFIGS = {
 
 @dataclass(frozen=True, slots=True)
 class CompactBatch:
-    """B samples, stacked as `sampler.layouts.render.render_batch` takes them."""
+    """B stacked samples: the arguments of `sampler.layouts.render.render_batch`."""
 
     crops: NDArray[np.uint8]
     colours: NDArray[np.float32]
@@ -46,7 +46,7 @@ class CompactBatch:
 
 
 def random_batch(config: SamplerConfig, counts: list[int], seed: int) -> CompactBatch:
-    """A batch with so many boxes in each sample; those of saccade are ignored now and then."""
+    """Return a batch with `counts` boxes in its samples. Some boxes of saccade are ignored ones."""
     numbers, side, total = random_numbers(seed), config.input_side, sum(counts)
     pairs = np.sort(numbers.uniform(0, side - 1, (total, 2, 2)), axis=1).reshape(total, 4)
     pairs[: total // 4] = np.floor(pairs[: total // 4])
@@ -62,7 +62,7 @@ def random_batch(config: SamplerConfig, counts: list[int], seed: int) -> Compact
 
 
 def soiled(config: SamplerConfig, batch: int) -> Arrays:
-    """Batch arrays that hold what another batch left in them."""
+    """Return batch arrays that still hold other values, as reused ones do."""
     arrays = allocate(config, CATEGORIES, batch)
     for array in arrays.values():
         array.view(np.uint8).fill(0x5A)

@@ -1,4 +1,4 @@
-"""Both clients behind one face, so that every statement about the client is tested of both."""
+"""Both clients behind one interface, so that each test runs with both."""
 
 import asyncio
 from collections.abc import Callable, Generator, Iterator
@@ -10,7 +10,7 @@ from sampler.wire.spec import ServiceSpec
 
 
 class AnyClient(Protocol):
-    """What tests use of a client."""
+    """The methods of a client that tests call."""
 
     def spec(self) -> ServiceSpec: ...
 
@@ -24,7 +24,7 @@ class AnyClient(Protocol):
 
 
 class Blocking:
-    """`AsyncSamplerClient`, waited for."""
+    """`AsyncSamplerClient` with blocking methods."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self._runner = asyncio.Runner()
@@ -66,7 +66,7 @@ Make = Callable[..., AnyClient]
 
 @contextmanager
 def clients(kind: str) -> Iterator[Make]:
-    """A function that makes quick clients of a kind, "sync" or "async"; they are closed at the end of the block."""
+    """Yield a function that makes clients of a kind, "sync" or "async", with short waits; close them at the end."""
     made: list[Any] = []
 
     def make(url: str, **named: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Small COCO files and real pictures for tests."""
+"""Small COCO files and images for tests."""
 
 import json
 from collections.abc import Sequence
@@ -79,7 +79,7 @@ def write_image(file: Path, pixels: npt.NDArray[Any]) -> Path:
 
 
 def opencv_pixels(file: Path) -> npt.NDArray[np.uint8]:
-    """What `cv2.imread` makes of a file."""
+    """Return the pixels that `cv2.imread` reads."""
     pixels = cv2.imread(str(file))
     assert pixels is not None
     return np.asarray(pixels, np.uint8)

@@ -1,4 +1,4 @@
-"""Changes of a file that are hard to see from outside."""
+"""Changes of a file that its size or times hardly show."""
 
 import os
 import time
@@ -8,12 +8,12 @@ from sampler.dataset.fingerprint import TICK
 
 
 def wait_for_the_clock() -> None:
-    """Until a file system's clock has ticked, so that another change shows."""
+    """Wait for a tick of the file system's clock, so that the next change gets another time."""
     time.sleep(2 * TICK / 1e9)
 
 
 def same_bytes(file: Path) -> None:
-    """The same content, written again."""
+    """Write the same content again."""
     file.write_bytes(file.read_bytes())
 
 
@@ -25,7 +25,7 @@ def same_size_and_time(file: Path) -> None:
 
 
 def replaced(file: Path) -> None:
-    """Another file of the same size and time is moved there."""
+    """Replace the file by another one of the same size and time."""
     other = file.with_suffix(".other")
     other.write_text(file.read_text().replace("zebra", "horse"))
     os.utime(other, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))

@@ -1,4 +1,4 @@
-"""The laws of the product as reusable checkers, and a small dataset in memory to hold them against."""
+"""The guarantees of the sampler as reusable checks, and a small dataset in memory to check them with."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
@@ -21,12 +21,12 @@ MakeBatch = Callable[[Sequence[SampleKey]], Sequence[Arrays]]
 
 
 def random_numbers(seed: int) -> np.random.Generator:
-    """A generator for test data, keyed like all randomness here."""
+    """Return a random generator for test data."""
     return np.random.Generator(np.random.Philox(key=seed))
 
 
 def random_boxes(numbers: np.random.Generator, count: int, height: int, width: int, categories: int) -> Boxes:
-    """(count, 5) float32 boxes of all sizes, some of which reach beyond the image."""
+    """Return (count, 5) float32 boxes of all sizes; some reach beyond the image."""
     starts = numbers.uniform(-0.1, 0.95, (count, 2)) * (width, height)
     sides = np.exp(numbers.uniform(np.log(2), np.log(max(height, width, 3)), (count, 2)))
     labels = numbers.integers(1, categories + 1, (count, 1))
@@ -34,7 +34,7 @@ def random_boxes(numbers: np.random.Generator, count: int, height: int, width: i
 
 
 class Pictures:
-    """A dataset in memory: images of many shapes, the first of them without boxes, the second of one pixel."""
+    """A dataset in memory: images of many shapes. The first has no boxes, the second is one pixel."""
 
     def __init__(self, count: int = 12) -> None:
         numbers = random_numbers(count)
@@ -61,12 +61,12 @@ class Pictures:
 
 
 def sample_maker(dataset: SampleSource, config: SamplerConfig, layout: Layout) -> MakeSample:
-    """Make samples of a dataset in this process."""
+    """Return a function that makes samples of a dataset in this process."""
     return lambda key: lay_out(make_sample(dataset, config, key), layout, config, CATEGORIES)
 
 
 def assert_same_arrays(found: Arrays, expected: Arrays) -> None:
-    """The same names, dtypes, shapes and bytes, in the same order."""
+    """Check for the same names, dtypes, shapes and bytes, in the same order."""
     assert list(found) == list(expected)
     for name, array in expected.items():
         assert found[name].dtype == array.dtype, name
@@ -75,13 +75,13 @@ def assert_same_arrays(found: Arrays, expected: Arrays) -> None:
 
 
 def assert_deterministic(make: MakeSample, keys: Iterable[SampleKey]) -> None:
-    """The same key gives the same bytes each time."""
+    """Check that a key gives the same bytes each time."""
     for key in keys:
         assert_same_arrays(make(key), make(key))
 
 
 def assert_order_free(make: MakeSample, keys: Sequence[SampleKey], order: Sequence[int]) -> None:
-    """Samples do not depend on what was made before them: keys made in another order give the same."""
+    """Check that samples do not depend on the order in which they are made."""
     straight = [make(key) for key in keys]
     turned = {place: make(keys[place]) for place in order}
     for place, expected in enumerate(straight):
@@ -89,7 +89,7 @@ def assert_order_free(make: MakeSample, keys: Sequence[SampleKey], order: Sequen
 
 
 def assert_batch_is_its_samples(make_batch: MakeBatch, make: MakeSample, keys: Sequence[SampleKey]) -> None:
-    """A batch holds what each of its keys gives alone, in the order asked for."""
+    """Check that a batch holds the samples that its keys give alone, in request order."""
     batch = make_batch(keys)
     assert len(batch) == len(keys)
     for found, key in zip(batch, keys, strict=True):
@@ -97,7 +97,7 @@ def assert_batch_is_its_samples(make_batch: MakeBatch, make: MakeSample, keys: S
 
 
 def assert_ranks_cover_a_step_once(size: int, seed: int, step: int, batch_size: int, world_size: int) -> None:
-    """The ranks of a world, one behind the other, take the very step that a single rank takes."""
+    """Check that the shards of all ranks, concatenated, are the step of a single rank."""
     shards = [Shard(batch_size, rank, world_size) for rank in range(world_size)]
     parts = [step_keys(size, seed, step, shard) for shard in shards]
     assert [len(part) for part in parts] == [shard.count for shard in shards]
@@ -107,12 +107,12 @@ def assert_ranks_cover_a_step_once(size: int, seed: int, step: int, batch_size: 
 
 
 def assert_resume_continues(steps_from: Callable[[int], Iterable[object]], start: int, resumed: int) -> None:
-    """A stream that starts again at `resumed` gives what the one from `start` gives from there on."""
+    """Check that a stream resumed at `resumed` continues the one that started at `start`."""
     assert list(steps_from(start))[resumed - start :] == list(steps_from(resumed))
 
 
 def assert_stream_visits_epochs_whole(size: int, seed: int, batch_size: int, epochs: int) -> None:
-    """Read step by step, the stream has every index once in each epoch, epoch after epoch."""
+    """Check that the stream visits each index once per epoch, epoch after epoch."""
     steps = -(-size * epochs // batch_size)
     keys = list(chain(*(step_keys(size, seed, step, Shard(batch_size)) for step in range(steps))))
     for epoch in range(epochs):

@@ -1,4 +1,4 @@
-"""A real server for tests: `uvicorn service.main:app` in a process of its own, on a free port of the loopback."""
+"""A real server for tests: `uvicorn service.main:app` in its own process, on a free port of the loopback interface."""
 
 import signal
 import socket
@@ -20,7 +20,7 @@ END_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class LiveServer:
-    """A running server: its address, its process, and the file its log goes to."""
+    """A running server: its URL, process and log file."""
 
     url: str
     process: "subprocess.Popen[str]"
@@ -28,11 +28,11 @@ class LiveServer:
 
     @property
     def log(self) -> str:
-        """What the server has written so far."""
+        """The log so far."""
         return self.log_file.read_text()
 
     def workers(self) -> list[psutil.Process]:
-        """The worker processes of the server."""
+        """Return the worker processes."""
         return [
             child
             for child in psutil.Process(self.process.pid).children()
@@ -40,17 +40,17 @@ class LiveServer:
         ]
 
     def send(self, number: signal.Signals) -> None:
-        """Send the server a signal."""
+        """Send a signal to the server."""
         self.process.send_signal(number)
 
     def metric(self, name: str) -> float:
-        """The value of a metric without labels."""
+        """Return the value of a metric; a name may include labels."""
         text = httpx.get(f"{self.url}/metrics").text
         return float(next(line.split()[-1] for line in text.splitlines() if line.startswith(f"{name} ")))
 
 
 def launch(log_file: Path, settings: Mapping[str, object]) -> tuple["subprocess.Popen[str]", str]:
-    """Start a server; return its process and address without waiting for it."""
+    """Start a server; return its process and URL at once, before it is ready."""
     with socket.socket() as listener, log_file.open("wb") as log:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
@@ -61,7 +61,7 @@ def launch(log_file: Path, settings: Mapping[str, object]) -> tuple["subprocess.
 
 @contextmanager
 def live_server(folder: Path, **settings: object) -> Iterator[LiveServer]:
-    """A server that answers `/readyz`; ended with SIGTERM afterwards if it still runs."""
+    """Run a server for the length of the block; it is ready at the beginning and gets SIGTERM at the end."""
     log_file = folder / f"server-{time.monotonic_ns()}.log"
     process, url = launch(log_file, settings)
     server = LiveServer(url, process, log_file)
@@ -80,11 +80,11 @@ def live_server(folder: Path, **settings: object) -> Iterator[LiveServer]:
 
 
 def wait_until_ready(server: LiveServer) -> None:
-    """Wait for `/readyz`; raise with the server's log if it ends instead."""
+    """Wait for `/readyz`. Raises RuntimeError with the log if the server exits or takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
-            raise RuntimeError(f"the server ended with status {server.process.returncode}:\n{server.log}")
+            raise RuntimeError(f"the server exited with status {server.process.returncode}:\n{server.log}")
         try:
             if httpx.get(f"{server.url}/readyz", timeout=2.0).status_code == 200:
                 return
@@ -94,8 +94,8 @@ def wait_until_ready(server: LiveServer) -> None:
 
 
 def until(reached: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait until `reached` says so; fail when it takes too long."""
+    """Wait until `reached()` is true; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not reached():
-        assert time.monotonic() < deadline, "not reached in time"
+        assert time.monotonic() < deadline, f"not reached within {seconds} s"
         time.sleep(0.05)

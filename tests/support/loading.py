@@ -1,4 +1,4 @@
-"""What tests of the loader share."""
+"""Loaders and trainers for tests."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ print(loaded.process_id, flush=True)
 
 
 def load(url: str, **named: Any) -> Loader[Any]:
-    """A loader that gives up soon and says nothing.
+    """Return a loader with few, short retries and no log.
 
     Samples travel dense unless told otherwise, so that no process compiles the loops that render them: which layout
     it is makes no difference to a batch, and tests that say so name each.
@@ -37,18 +37,18 @@ def load(url: str, **named: Any) -> Loader[Any]:
 
 
 def steps(batches: Iterable[Any]) -> list[int]:
-    """The steps of batches."""
+    """Return the steps of batches."""
     return [batch.step for batch in batches]
 
 
 def process_of(loaded: Loader[Any]) -> psutil.Process:
-    """The process of a loader that has one."""
+    """Return the loader worker's process."""
     assert loaded.process_id is not None
     return psutil.Process(loaded.process_id)
 
 
 def gone(process: psutil.Process) -> bool:
-    """Whether a process has ended."""
+    """Return whether a process has exited."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -56,7 +56,7 @@ def gone(process: psutil.Process) -> bool:
 
 
 def trainer(url: str, then: str) -> "tuple[subprocess.Popen[str], psutil.Process]":
-    """A trainer and its loader's process, both in a process group of their own."""
+    """Start a trainer in its own process group; return its process and that of its loader worker."""
     started = start_python("-c", TRAINER.format(then=then), url, coverage=False, start_new_session=True)
     assert started.stdout is not None
     line = b""
@@ -68,7 +68,7 @@ def trainer(url: str, then: str) -> "tuple[subprocess.Popen[str], psutil.Process
 
 
 def same(one: Batch, other: Batch) -> bool:
-    """Whether two batches are the same to the last bit, and of the same origin."""
+    """Return whether two batches have the same bytes, keys, recipes, step and digest."""
     alike = (one.keys, one.recipes, one.step, one.digest) == (other.keys, other.recipes, other.step, other.digest)
     arrays = one.arrays | {"untagged": one.untagged}
     others = other.arrays | {"untagged": other.untagged}

@@ -1,4 +1,4 @@
-"""A server that answers with the very bytes it is told, right or wrong, and the body that a client makes of them."""
+"""A server that sends the bytes it is given, valid or not, and the body that a client reads from them."""
 
 import socket
 import ssl
@@ -25,7 +25,7 @@ def read_head(stream: BinaryIO) -> bytes:
 
 
 class RawServer:
-    """Hands each request (head and body) with its connection to a function; after it the connection goes on."""
+    """Passes each request (head and body) and its connection to a function, then reads the next request."""
 
     def __init__(self, handler: Handler, trust: ssl.SSLContext | None = None) -> None:
         self._handler, self._trust = handler, trust

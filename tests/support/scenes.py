@@ -1,4 +1,4 @@
-"""A small dataset with what real ones have: boxes of all sizes, overlaps, crowds, an image without boxes."""
+"""A small dataset with boxes of all sizes, overlaps, crowds and an image without boxes."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ EMPTY = 3
 
 
 def scenes() -> Entry:
-    """The COCO file: 24 images, 3 categories, up to 8 boxes an image."""
+    """Return the COCO file: 24 images, 3 categories, up to 8 boxes per image."""
     random = np.random.Generator(np.random.Philox(key=2026))
     images: list[Entry] = []
     annotations: list[Entry] = []

@@ -1,6 +1,6 @@
-"""A small HTTP server on a real socket: honest by itself, and faulty where a test's script says so.
+"""A small HTTP server on a real socket: correct by default, faulty where a test scripts it.
 
-It makes its samples with the sampler itself, from pictures that are computed, so that it needs no files.
+It makes samples with the sampler, from computed images, so that it needs no files.
 """
 
 import json
@@ -77,7 +77,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as it came."""
+    """A received request."""
 
     method: str
     path: str
@@ -125,7 +125,7 @@ class ScriptedServer:
         self._threads[0].start()
 
     def script(self, path: str, *steps: Script | Answer) -> None:
-        """Plan the next answers at a path; after them, answers are honest again."""
+        """Plan the next responses at a path; later ones are correct again."""
         self._plans[path] += [step if callable(step) else _always(step) for step in steps]
 
     def forget(self) -> None:
@@ -245,7 +245,7 @@ class ScriptedServer:
 
 
 def sealed(messages: list[bytes]) -> list[bytes]:
-    """Header and samples with the trailer that fits them, whatever they are."""
+    """Return the messages followed by a trailer with their digest."""
     digest = PayloadDigest()
     for message in messages:
         digest.update(message)
@@ -272,7 +272,7 @@ def _read_request(stream: BinaryIO) -> Asked | None:
 
 @contextmanager
 def scripted(config: SamplerConfig = SMALL_SACCADE, digest: str = "d1", port: int = 0) -> Iterator[ScriptedServer]:
-    """A server for the length of a block."""
+    """Run a server for the length of the block."""
     server = ScriptedServer(config, digest, port)
     try:
         yield server

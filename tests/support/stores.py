@@ -1,4 +1,4 @@
-"""Decoded stores for tests, and processes that make them."""
+"""Decoded stores for tests, and processes that write them."""
 
 import subprocess
 from pathlib import Path
@@ -24,11 +24,11 @@ store_writer.CHECKPOINT_BYTES = 0
 {before}
 app(sys.argv[1:])
 """
-"""A `decode` that marks each image as decoded at once, and does something else first."""
+"""A `decode` that runs `before` first and records each image as soon as it is decoded."""
 
 
 def write_store(dataset: Dataset, cache_dir: Path, force: bool = False) -> list[ImageError]:
-    """Decode what has to be decoded; the errors of the images that cannot be."""
+    """Decode the missing images; return the errors of those that cannot be decoded."""
     with open_writer(dataset, cache_dir, force) as writer:
         return writer.run(2, lambda _: None)
 
@@ -45,7 +45,7 @@ def open_store(dataset: Dataset, cache_dir: Path) -> DecodedStore | None:
 
 
 def assert_complete(dataset: Dataset, cache_dir: Path) -> None:
-    """Check that a store has every image, with the pixels of its file."""
+    """Check that the store has the pixels of every image file."""
     with_store = stored(dataset, cache_dir)
     assert with_store.store is not None
     assert with_store.store.absent == 0
@@ -54,19 +54,19 @@ def assert_complete(dataset: Dataset, cache_dir: Path) -> None:
 
 
 def folder_for(dataset: Dataset, cache_dir: Path) -> Path:
-    """Where the store lies, or would."""
+    """Return the folder of the store, whether it exists or not."""
     return store_folder(cache_dir, dataset.digest, dataset.images_dir)
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """The files of a store."""
+    """Return the content of each file of a store."""
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
 def start_decode(
     source: tuple[Path, Path], cache_dir: Path, *options: object, before: str = ""
 ) -> "subprocess.Popen[str]":
-    """Start `python -m sampler decode`, or with `before` a process that runs that first."""
+    """Start `python -m sampler decode`, or with `before` a process that runs this code first."""
     names = ("annotations", "images", "cache_dir")
     settings = dict(zip(names, (*source, cache_dir), strict=True))
     program = ["-c", START.format(before=before)] if before else ["-m", "sampler"]
@@ -74,7 +74,7 @@ def start_decode(
 
 
 def decode(source: tuple[Path, Path], cache_dir: Path, *options: object, before: str = "") -> tuple[int, str, str]:
-    """Run it; exit status, stdout, stderr."""
+    """Run `python -m sampler decode`; return exit status, stdout and stderr."""
     process = start_decode(source, cache_dir, *options, before=before)
     printed, errors = process.communicate(timeout=60)
     return process.returncode, printed, errors

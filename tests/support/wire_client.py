@@ -1,4 +1,4 @@
-"""Reading a server without the client package: plain HTTP and the reader of the wire."""
+"""Reading from a server without the client package: plain HTTP and the wire reader."""
 
 from collections.abc import Iterator
 
@@ -11,12 +11,12 @@ from sampler.wire.spec import ServiceSpec
 
 
 def get_spec(url: str) -> ServiceSpec:
-    """The server's spec."""
+    """Return the server's spec."""
     return ServiceSpec.parse(httpx.get(f"{url}/v1/spec").raise_for_status().json())
 
 
 def batches(url: str, query: str, layout: Layout = "compact") -> Iterator[WireBatch]:
-    """The batches of a response, as they arrive."""
+    """Yield the batches of a response as they arrive."""
     spec = get_spec(url)
     reader = BatchReader(spec.config, spec.categories, layout)
     with httpx.stream("GET", f"{url}{query}&layout={layout}", timeout=60) as response:
@@ -27,11 +27,11 @@ def batches(url: str, query: str, layout: Layout = "compact") -> Iterator[WireBa
 
 
 def one_batch(url: str, query: str, layout: Layout = "compact") -> WireBatch:
-    """The only batch of a response."""
+    """Return the only batch of a response."""
     (batch,) = batches(url, f"/v1/batches?{query}", layout)
     return batch
 
 
 def body(url: str, query: str) -> bytes:
-    """The bytes of a batch response."""
+    """Return the body of a batch response."""
     return httpx.get(f"{url}/v1/batches?{query}", timeout=60).raise_for_status().content

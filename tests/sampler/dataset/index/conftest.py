@@ -1,4 +1,4 @@
-"""Fixtures: an annotation file, and a note of what is read whole when its index is built or opened."""
+"""Fixtures: an annotation file, and a record of the files that are read completely."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.support.file_changes import wait_for_the_clock
 
 @pytest.fixture
 def annotations(tmp_path: Path) -> Path:
-    """An annotation file that was not written just now."""
+    """An annotation file whose times are in the past."""
     file = write_json(tmp_path / "a.json", small_coco())
     wait_for_the_clock()
     return file
@@ -21,7 +21,7 @@ def annotations(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was read whole since: "file" and "index"."""
+    """Records complete reads: "file" for the annotation file, "index" for the index."""
     seen: list[str] = []
 
     def watch(module: object, name: str, word: str) -> None:
