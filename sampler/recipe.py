@@ -1,5 +1,6 @@
 """The recipe of a sample: every random decision, as a value that is drawn, recorded, sent and replayed."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,8 @@ class Recipe:
         if len(gains) != len(self.jitter) or not gains.keys() <= KNOWN_STEPS:
             names = [name for name, _ in self.jitter]
             raise RecipeError(f"jitter = {names}: expected each of {', '.join(JITTER_STEPS)} at most once")
+        if not all(map(math.isfinite, (*gains.values(), *self.lighting))):
+            raise RecipeError("jitter and lighting: expected finite numbers")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as plain lists and numbers, which `Recipe.parse` turns into the same recipe."""

@@ -1,5 +1,6 @@
 """Recipes are recorded and parsed without loss."""
 
+import dataclasses
 import json
 import math
 from typing import Any
@@ -65,3 +66,10 @@ def test_an_invalid_field_is_refused_by_name(change: dict[str, Any], cause: str)
 def test_a_document_that_is_no_recipe_is_refused(document: object) -> None:
     with pytest.raises(RecipeError, match="expected an object with exactly"):
         Recipe.parse(document)
+
+
+def test_gains_and_lighting_are_finite() -> None:
+    recipe = Recipe.parse(PLAIN)
+    for change in ({"lighting": (0.0, math.nan, 0.0)}, {"jitter": (("contrast", math.inf),)}):
+        with pytest.raises(RecipeError, match="jitter and lighting: expected finite numbers"):
+            dataclasses.replace(recipe, **change)

@@ -62,25 +62,11 @@ def _frame(
     objects: NDArray[np.bool_],
     rows: NDArray[np.int64],
 ) -> tuple[int, int]:
-    """Write the boxes in the crop, which of them are objects, and their rows.
+    """Write the boxes in the crop, which are objects, and their rows; return their number, and that in the image.
 
-    Args:
-        boxes: (N, 5).
-        image: Left, top, right, bottom of the image.
-        factor: Scale.
-        single: Whether the scale is float32.
-        move: y, x.
-        filled: Left, top, right, bottom of the filled part of the crop.
-        flip_in: Width of the canvas, or 0 for no flip.
-        least_side: Least longer side of an object.
-        least_share: Least visible share of an object. An argument, since cached code may not depend on globals of
-            files outside this folder.
-        out: (N, 5) for the boxes in the crop.
-        objects: (N,) for which of them are objects.
-        rows: (N,) for their rows in `boxes`.
-
-    Returns:
-        The number of boxes in the crop, and in the image.
+    The arguments are those of a `Frame`. image, filled: left, top, right, bottom. flip_in: 0 for no flip. single:
+    whether the factor is float32. least_share: `VISIBLE_SHARE`, an argument because cached code may not depend on
+    globals of other folders.
     """
     inside, inside_rows, mirror = np.empty_like(boxes), np.empty(boxes.shape[0], np.int64), np.float32(flip_in)
     remaining = _clip(boxes, image, inside, inside_rows)

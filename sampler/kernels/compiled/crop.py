@@ -55,17 +55,9 @@ def _resize_rows(
 ) -> None:
     """Write a window of the resized source into `out` and add its rows to `sums`.
 
-    Each source row is blended once and cached while output rows need it.
-
-    Args:
-        rows: (H, 3·W) uint8, the source.
-        size: (height, width) of the whole resized image.
-        start: First row and column of the window in the resized image.
-        shape: (height, width) of the window.
-        flip: Whether to mirror the window.
-        out: Flat uint8.
-        place: Position in `out` of the window's first byte, and bytes from row to row.
-        sums: (3·shape[1],) sums of the columns.
+    Each source row is blended once and cached while output rows need it. rows: (H, 3·W) uint8. size, start, shape: as
+    for `Kernels.fill_canvas`. out: flat uint8. place: position in `out` of the window's first byte, and bytes from row
+    to row. sums: (3·shape[1],) sums of the columns.
     """
     height, width, count = rows.shape[0], rows.shape[1] // 3, shape[1]
     if size[0] == height and size[1] == width:
