@@ -19,7 +19,7 @@ from benchmarks.material import material
 from benchmarks.plot import draw
 from benchmarks.row import Row
 from benchmarks.table import markdown, put_into, terminal_table
-from sampler.cpus import processors
+from sampler.cpus import available_cpus
 
 HERE = Path(__file__).resolve().parent
 PUBLISHED = HERE / "published.json"
@@ -43,7 +43,7 @@ def main(
     console = Console()
     with tempfile.TemporaryDirectory() as name:
         found, source = _measure(Path(name), only or list(PARTS), console)
-    machine = f"{_cpu_model()}, {processors()} CPUs, Python {platform.python_version()}"
+    machine = f"{_cpu_model()}, {available_cpus()} CPUs, Python {platform.python_version()}"
     title = f"on {source}; {machine}"
     console.print(terminal_table(found, title))
     document = json.dumps(_document(found, source, machine), indent=1) + "\n"

@@ -32,7 +32,7 @@ class Material:
     def open(self) -> Dataset:
         """Return the dataset with its index and, if there is one, its decoded store."""
         dataset = open_dataset(self.annotations, self.images, self.cache_dir)
-        return dataset.with_pixels(find_store(self.cache_dir, dataset.digest, len(dataset), dataset.images_dir))
+        return dataset.with_decoded(find_store(self.cache_dir, dataset.store_meta))
 
     def environment(self) -> dict[str, str]:
         """The variables that tell a server or a command of this dataset, and of no other."""

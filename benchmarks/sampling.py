@@ -36,7 +36,7 @@ def rows(jpeg: Material, decoded: Material, decoded_small: Material) -> Iterator
     cv2.setNumThreads(1)
     warm_up()
     source = jpeg.open()
-    files = [source.path(index) for index in range(len(source))]
+    files = [jpeg.images / source.file_name(index) for index in range(len(source))]
 
     def decode(index: int) -> object:
         return simplejpeg.decode_jpeg(files[index % len(files)].read_bytes(), colorspace="BGR")

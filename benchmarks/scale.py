@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.row import Row, each_run, paired
 from benchmarks.sampling import CONFIG
 from benchmarks.synthetic_index import write_synthetic_index
-from sampler.dataset.dataset import Dataset
+from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.sample.sample import recipe_of
 from sampler.stream.shards import Shard, step_keys
 
@@ -31,13 +31,13 @@ def rows(folder: Path) -> Iterator[Row]:
 
 
 def _drawing(folder: Path, size: int) -> Callable[[int], None]:
-    dataset = Dataset(write_synthetic_index(folder, size, boxes=BOXES), folder.parent)
+    dataset = DatasetIndex(write_synthetic_index(folder, size, boxes=BOXES))
     # Every page of the index is in memory, as it is once a server has run for a while.
     np.add.reduce(dataset.all_boxes, axis=0)
 
     def draw(step: int) -> None:
         for key in step_keys(size, 1, step, BATCH):
             recipe_of(dataset, CONFIG, key)
-            dataset.path(key.index)
+            dataset.file_name(key.index)
 
     return draw

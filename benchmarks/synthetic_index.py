@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from sampler.dataset.index.arrays import ARRAYS, digest
-from sampler.dataset.index.storage import FORMAT, META, REJECTED, Meta, write_checked
+from sampler.dataset.index.arrays import ARRAYS, index_digest
+from sampler.dataset.index.storage import FORMAT, META, REJECTED, Meta, mark_checked
 
 PART = 1 << 18
 """Images written at a time."""
@@ -36,9 +36,9 @@ def write_synthetic_index(folder: Path, images: int, boxes: int = 7) -> Path:
     names = tuple(f"kind {number}" for number in range(1, CATEGORIES + 1))
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
     files = {file.name: file.stat().st_size for file in folder.iterdir()}
-    meta = Meta(FORMAT, "synthetic", digest(arrays, names), names, files)
+    meta = Meta(FORMAT, "synthetic", index_digest(arrays, names), names, files)
     (folder / META).write_bytes(msgspec.json.encode(meta))
-    write_checked(folder)
+    mark_checked(folder)
     return folder
 
 

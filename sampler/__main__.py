@@ -1,10 +1,7 @@
 """`python -m sampler`."""
 
-import sys
-
 from sampler.commands.cli import app
+from sampler.commands.program import run_program
 
 if __name__ == "__main__":
-    # Shells complete programs that are one word: what is installed completes the command saccade-sampler.
-    completing = any(word in ("--install-completion", "--show-completion") for word in sys.argv[1:])
-    app(prog_name="saccade-sampler" if completing else "python -m sampler")
+    run_program(app, "sampler", "saccade-sampler")

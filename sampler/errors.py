@@ -1,6 +1,6 @@
-"""All errors of the sampler. Catch `SamplerError` to catch every one of them.
+"""All errors of the sampler as one tree: catch `SamplerError` to catch any of them.
 
-Each error has a message of one line, and its parts as attributes for the server's problem documents.
+Each error carries its parts as attributes, for problem documents, and prints as one line.
 """
 
 from pathlib import Path
@@ -25,12 +25,12 @@ class UnknownFamilyError(ConfigError):
 
 
 class InvalidRequestError(SamplerError):
-    """A caller's value is out of range, such as an index, a step or a rank.
+    """A value given by the caller is out of range (an index, a step, a rank).
 
     Attributes:
         field: Name of the value.
-        value: The value.
-        expected: What it should be.
+        value: The value itself.
+        expected: The valid values, in words.
     """
 
     @classmethod
@@ -45,12 +45,12 @@ class InvalidRequestError(SamplerError):
 
 
 class AnnotationError(SamplerError):
-    """An annotation file cannot be used.
+    """An annotation file or its index cannot be used.
 
     Attributes:
-        file: The annotation file.
-        place: Where in the file, or "".
-        cause: What is wrong.
+        file: The annotation file, or the folder of the index.
+        place: JSON path or byte position in the file, "" if the error concerns the whole file.
+        cause: The problem, in words.
     """
 
     def __init__(self, file: Path | str, place: str, cause: str) -> None:
@@ -60,14 +60,18 @@ class AnnotationError(SamplerError):
         self.cause = cause
 
 
+class ImageSourceError(SamplerError):
+    """The images of a dataset cannot be reached at all. The message names the location."""
+
+
 class ImageError(SamplerError):
     """An image cannot be read as annotated.
 
     Attributes:
-        file: The image file.
+        file: Where the image is: its path or URL.
         kind: "missing", "unreadable", "mis-sized" or "too-large".
-        cause: What is wrong.
-        index: Dataset index of the image, if known.
+        cause: The problem, in words.
+        index: Index of the image in the dataset, if known.
     """
 
     def __init__(self, file: Path | str, kind: str, cause: str, index: int | None = None) -> None:
@@ -79,16 +83,43 @@ class ImageError(SamplerError):
         self.index = index
 
     def at(self, index: int) -> "ImageError":
-        """Return the same error with a dataset index."""
+        """Return the same error with the index of the image."""
         return ImageError(self.file, self.kind, self.cause, index)
 
-    def __reduce__(self) -> tuple[type["ImageError"], tuple[str, str, str, int | None]]:
-        return ImageError, (self.file, self.kind, self.cause, self.index)
+
+class StoreError(SamplerError):
+    """A decoded store cannot be used or written.
+
+    Attributes:
+        folder: The folder of the store.
+        cause: The problem, in words.
+    """
+
+    def __init__(self, folder: Path, cause: str) -> None:
+        super().__init__(f"{folder}: {cause}")
+        self.folder = folder
+        self.cause = cause
+
+
+class CaseError(SamplerError):
+    """A recorded sample cannot be read or replayed.
+
+    Attributes:
+        file: The file of recorded samples.
+        case: The name of the sample, "" if the error concerns the whole file.
+        cause: The problem, in words.
+    """
+
+    def __init__(self, file: Path | str, case: str, cause: str) -> None:
+        super().__init__(": ".join(part for part in (str(file), case, cause) if part))
+        self.file = str(file)
+        self.case = case
+        self.cause = cause
 
 
 class RecipeError(SamplerError):
-    """A recorded recipe is malformed or does not fit the image and boxes it is applied to."""
+    """A recorded recipe is malformed or does not fit its image and boxes."""
 
 
 class ProtocolError(SamplerError):
-    """Received bytes break the protocol. No partial result is returned."""
+    """Bytes from the wire violate the protocol. No partial result is returned."""

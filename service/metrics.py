@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from service.arena import Arena
 from service.batches.admission import Admission
 from service.batches.cache import BatchCache
-from service.lifespan.decoded_images import Decoded
+from service.lifespan.decoded_images import DecodedImages
 from service.workers.pool import WorkerPool
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -59,7 +59,7 @@ class ServerState(Collector):
     """Gauges and counters of a running server's state."""
 
     def __init__(
-        self, pool: WorkerPool, admission: Admission, arena: Arena, cache: BatchCache, decoded: Decoded
+        self, pool: WorkerPool, admission: Admission, arena: Arena, cache: BatchCache, decoded: DecodedImages
     ) -> None:
         self._pool = pool
         self._admission = admission

@@ -14,7 +14,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from sampler.cpus import processors as processors
+from sampler.cpus import available_cpus
 from sampler.dataset.images.decode import MAX_PIXELS
 from sampler.dataset.index.cache import default_cache_dir
 from sampler.errors import SamplerError
@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     )
     keep_crowd: bool = Field(default=True, description="keep boxes marked `iscrowd`, as the published sampler does")
     workers: Annotated[int, Field(ge=1, le=1024)] = Field(
-        default_factory=processors, description="worker processes that make samples (default: one per CPU)"
+        default_factory=available_cpus, description="worker processes that make samples (default: one per CPU)"
     )
     cache_dir: Path = Field(
         default_factory=default_cache_dir,

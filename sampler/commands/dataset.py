@@ -1,7 +1,8 @@
-"""The commands about datasets: `index` builds or finds an index, `verify` reads everything and lists what is wrong."""
+"""The commands `index`, which builds or finds the index of a dataset, and `verify`, which checks a whole dataset."""
 
 import time
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -10,66 +11,68 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from sampler.commands.options import AnnotationsOption, CacheOption, ImagesOption
-from sampler.dataset.dataset import Dataset, check_images, open_dataset
+from sampler.commands.options import AnnotationsOption, CacheOption, ExamplesOption, ImagesOption
+from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.open_source import open_source
 from sampler.dataset.index.cache import ensure_index
-from sampler.dataset.index.storage import load_index
+from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.verify import KINDS, Report, verify_dataset
-from sampler.progress import bar, steps
+from sampler.progress import progress_bar, spinner
 
 
 def index(
     annotations: AnnotationsOption,
     images: Annotated[
-        Path | None, typer.Option(envvar="SAMPLER_IMAGES", help="Image folder, if it shall be looked for.")
+        Path | None, typer.Option(envvar="SAMPLER_IMAGES", help="Image folder, to check that it exists.")
     ] = None,
     cache_dir: CacheOption = None,
 ) -> None:
-    """Build the index of an annotation file, or find the one that is there, and show what it holds."""
+    """Build the index of an annotation file, or find an existing one, and show its contents."""
     started = time.perf_counter()
     if images is not None:
-        check_images(images)
-    with steps(show=True) as report:
+        open_source(images)
+    with spinner() as report:
         folder = ensure_index(annotations, cache_dir, report)
-    _print_index(folder, time.perf_counter() - started)
+    _print_index(DatasetIndex(folder), time.perf_counter() - started)
 
 
 def verify(
     annotations: AnnotationsOption,
     images: ImagesOption,
     cache_dir: CacheOption = None,
-    examples: Annotated[int, typer.Option(min=0, help="How many examples of each kind to show.")] = 5,
+    examples: ExamplesOption = 5,
 ) -> None:
-    """Read every image and box of a dataset, and show what is wrong. Exit status 1 if anything is."""
-    dataset = open_dataset(annotations, images, cache_dir, progress=True)
-    with bar("reading images", len(dataset), show=True) as advance:
+    """Decode every image and check every box of a dataset, and show all faults. Exit status 1 if there are any."""
+    with spinner() as step:
+        dataset = open_dataset(annotations, images, cache_dir, step)
+    with progress_bar("reading images", len(dataset)) as advance:
         report = verify_dataset(dataset, examples, advance=advance)
     _print_report(dataset, report)
     if not report.clean:
         raise typer.Exit(1)
 
 
-def _print_index(folder: Path, seconds: float) -> None:
-    content = load_index(folder)
+def _print_index(opened: DatasetIndex, seconds: float) -> None:
+    rejected = opened.rejected
     table = Table("index", Column(overflow="fold"), show_header=False)
-    table.add_row("images", f"{len(content.image_ids):,}")
-    table.add_row("boxes", f"{len(content.boxes):,}")
-    table.add_row("crowd boxes among them", f"{int(content.crowd.sum()):,}")
-    table.add_row("categories", f"{len(content.category_ids):,}")
-    table.add_row("dropped boxes", f"{len(content.rejected):,}")
-    for reason, count in Counter(box.reason for box in content.rejected).most_common():
+    table.add_row("images", f"{len(opened):,}")
+    table.add_row("boxes", f"{opened.box_count:,}")
+    table.add_row("crowd boxes among them", f"{opened.crowd_count:,}")
+    table.add_row("categories", f"{opened.category_count:,}")
+    table.add_row("dropped boxes", f"{len(rejected):,}")
+    for reason, count in Counter(box.reason for box in rejected).most_common():
         table.add_row(f"  {reason}", f"{count:,}")
-    table.add_row("digest", content.digest)
-    table.add_row("folder", escape(str(folder)))
+    table.add_row("digest", opened.digest)
+    table.add_row("folder", escape(str(opened.index_dir)))
     table.add_row("time", f"{seconds:.2f} s")
-    _console().print(table)
+    Console(highlight=False).print(table)
 
 
 def _print_report(dataset: Dataset, report: Report) -> None:
-    table = Table("kind", "found", "what it means", title=f"{report.images:,} images, {report.boxes:,} boxes")
+    table = Table("kind", "found", "meaning", title=f"{report.images:,} images, {report.boxes:,} boxes")
     for kind, meaning in KINDS.items():
         table.add_row(kind, f"{report.counts[kind]:,}", meaning)
-    console = _console()
+    console = Console(highlight=False)
     console.print(table)
     for kind, findings in report.examples.items():
         for finding in findings:
@@ -77,10 +80,15 @@ def _print_report(dataset: Dataset, report: Report) -> None:
         if report.counts[kind] > len(findings) > 0:
             console.print(f"[bold]{kind}[/bold] … and {report.counts[kind] - len(findings):,} more")
     if report.counts["missing"] == report.images:
-        console.print(f"no image was found: is {escape(str(dataset.images_dir))} the folder of this annotation file?")
-    verdict = "nothing is wrong" if report.clean else f"{sum(report.counts.values()):,} things are wrong"
+        console.print(escape(_wrong_folder(dataset)), soft_wrap=True)
+    verdict = "no faults" if report.clean else f"{sum(report.counts.values()):,} faults"
     console.print(f"{verdict} in dataset {dataset.digest}")
 
 
-def _console() -> Console:
-    return Console(highlight=False)
+def _wrong_folder(dataset: Dataset) -> str:
+    """Return a hint for a dataset without any image: what the folder has instead."""
+    found = ", ".join(islice(dataset.images.names(), 3)) or "nothing"
+    return (
+        f"no image was found: {dataset.images.identity} contains {found}; the annotations name "
+        f"{dataset.file_name(0)}. Set --images to the folder of these annotations"
+    )

@@ -1,4 +1,4 @@
-"""Options that several commands have in common."""
+"""Options that several commands share."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +12,7 @@ ImagesOption = Annotated[Path, typer.Option(envvar="SAMPLER_IMAGES", help="Folde
 CacheOption = Annotated[
     Path | None,
     typer.Option(
-        envvar="SAMPLER_CACHE_DIR", help="Where indexes and decoded images are kept; the user's cache folder."
+        envvar="SAMPLER_CACHE_DIR", help="Folder for indexes and decoded images (default: the user's cache folder)."
     ),
 ]
+ExamplesOption = Annotated[int, typer.Option(min=0, help="How many examples of each fault to show.")]

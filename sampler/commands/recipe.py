@@ -1,4 +1,4 @@
-"""The commands about recipes: `recipe` prints what was drawn, `replay` renders what was recorded."""
+"""The commands `recipe`, which prints the recipes of samples, and `replay`, which renders recorded samples."""
 
 import json
 import warnings
@@ -9,15 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
-from sampler.commands.options import AnnotationsOption, CacheOption
+from sampler.commands.options import AnnotationsOption, CacheOption, ImagesOption
 from sampler.config.cornernet_lite import IgnoredKeysWarning, load_config
 from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig
-from sampler.dataset.dataset import Dataset, check_images
+from sampler.dataset.images.open_source import open_source
 from sampler.dataset.index.cache import ensure_index
+from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import register_family
-from sampler.progress import bar, steps
+from sampler.progress import progress_bar, spinner
 from sampler.replay.cases import Case
 from sampler.replay.replay import load_cases, replay_cases
 from sampler.sample.sample import recipe_of
@@ -26,22 +27,22 @@ from sampler.stream.shards import Shard, step_keys
 
 
 def replay(
-    cases: Annotated[Path, typer.Argument(help="JSON file of recorded cases, as `recipe` prints them.")],
-    images: Annotated[Path, typer.Option(envvar="SAMPLER_IMAGES", help="Folder that file names are relative to.")],
-    out: Annotated[Path, typer.Option(help="Folder for the .npz files, one a sample.")],
+    cases: Annotated[Path, typer.Argument(help="JSON file of recorded samples, as printed by `recipe`.")],
+    images: ImagesOption,
+    out: Annotated[Path, typer.Option(help="Folder for the .npz files, one for each sample.")],
     family: Annotated[
         list[str] | None,
-        typer.Option(help="Import path of a detector family in the cases, such as package.module:FAMILY; repeatable."),
+        typer.Option(help="Import path of a detector family of the samples: package.module:FAMILY; repeatable."),
     ] = None,
 ) -> None:
-    """Render recorded recipes, each into a .npz file with the crop and every array of the sample."""
+    """Render recorded samples, each to a .npz file with its crop and all of its arrays."""
     for path in family or ():
         register_family(path)
-    with _warnings_in_one_line():
+    with _one_line_warnings():
         loaded = load_cases(cases)
-    check_images(images)
-    with bar("replaying", len(loaded), show=True) as advance:
-        replay_cases(loaded, cases, images, out, lambda _: advance())
+    source = open_source(images)
+    with progress_bar("replaying", len(loaded)) as advance:
+        replay_cases(loaded, cases, source, out, advance)
     typer.echo(f"{len(loaded)} cases in {out}")
 
 
@@ -50,25 +51,24 @@ def recipe(
     config: Annotated[
         str, typer.Option(envvar="SAMPLER_CONFIG", help="Preset, or path of a CornerNet-Lite JSON file.")
     ] = "cornernet_saccade",
-    index: Annotated[int | None, typer.Option(help="Dataset index of one image, 0 … N−1.")] = None,
+    index: Annotated[int | None, typer.Option(help="Index of one image, 0 … N−1.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the training run.")] = 0,
     epoch: Annotated[int | None, typer.Option(help="Epoch, with --index.  [default: 0]")] = None,
-    step: Annotated[int | None, typer.Option(help="Training step, instead of --index: what did it see?")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples of a step over all ranks, with --step.")] = None,
-    rank: Annotated[int, typer.Option(help="Which rank's part of the step.")] = 0,
-    world_size: Annotated[int, typer.Option(help="How many ranks share a step; 1 shows the whole step.")] = 1,
+    step: Annotated[int | None, typer.Option(help="Training step, instead of --index.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Global batch size, with --step.")] = None,
+    rank: Annotated[int, typer.Option(help="Rank whose shard of the step is printed.")] = 0,
+    world_size: Annotated[int, typer.Option(help="Number of ranks; 1 prints the whole step.")] = 1,
     keep_crowd: Annotated[
-        bool, typer.Option(envvar="SAMPLER_KEEP_CROWD", help="Whether the server kept boxes marked iscrowd.")
+        bool, typer.Option(envvar="SAMPLER_KEEP_CROWD", help="Whether boxes marked iscrowd are used.")
     ] = True,
-    augment: Annotated[bool, typer.Option(help="Whether anything is drawn at all.")] = True,
+    augment: Annotated[bool, typer.Option(help="Draw random recipes, or use the fixed recipe.")] = True,
     cache_dir: CacheOption = None,
 ) -> None:
-    """Print the recipe of a sample, or of all samples of a step, as JSON that `replay` renders."""
-    with _warnings_in_one_line():
+    """Print the recipe of a sample, or of all samples of a step, as JSON for `replay`."""
+    with _one_line_warnings():
         settings = load_config(config, keep_crowd=keep_crowd)
-    with steps(show=True) as report:
-        folder = ensure_index(annotations, cache_dir, report)
-    dataset = Dataset.open(folder, folder)  # no pixels are read, so no image folder is needed
+    with spinner() as report:
+        dataset = DatasetIndex(ensure_index(annotations, cache_dir, report))
     if step is None:
         if index is None or batch_size is not None:
             raise InvalidRequestError("index", index, "either --index, or --step and --batch-size")
@@ -83,7 +83,7 @@ def recipe(
     typer.echo("[\n" + ",\n".join(lines) + "\n]")
 
 
-def _entry(dataset: Dataset, config: SamplerConfig, key: SampleKey, augment: bool) -> dict[str, Any]:
+def _entry(dataset: DatasetIndex, config: SamplerConfig, key: SampleKey, augment: bool) -> dict[str, Any]:
     plain = "" if augment else "-plain"
     label = config.name.lstrip(".")[:80]
     drawn = Case(
@@ -101,7 +101,7 @@ def _entry(dataset: Dataset, config: SamplerConfig, key: SampleKey, augment: boo
 
 
 @contextmanager
-def _warnings_in_one_line() -> Iterator[None]:
+def _one_line_warnings() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", IgnoredKeysWarning)
         yield

@@ -1,4 +1,4 @@
-"""Work on many items in several threads, its results in the order of the items and few of them waiting."""
+"""Mapping a function over many items in threads, in order and with bounded memory."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -10,22 +10,26 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], threads: int, under_way: int
+def parallel_map(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int, window: int
 ) -> Generator[Result, None, None]:
-    """Yield `work` of each item, in turn. Raises what it raises, in the place of the item.
+    """Yield `function(item)` for each item, in order. Errors are raised in place of the item's result.
 
-    threads: how many work at once. under_way: items that are begun or wait to be, or whose results wait to be taken, at
-    most: that bounds memory, as `ThreadPoolExecutor.map` does not. When this is closed, no work is begun any more, and
-    what was begun has ended.
+    Closing the generator starts no further item and waits for those that were started.
+
+    Args:
+        function: Called in any of the threads.
+        items: Consumed as results are taken, unlike with `ThreadPoolExecutor.map`.
+        threads: Number of threads.
+        window: Most items that are started or waiting, or whose results are waiting to be taken. It bounds memory.
     """
     rest = iter(items)
     with ThreadPoolExecutor(threads) as pool:
-        window: deque[Future[Result]] = deque()
+        pending: deque[Future[Result]] = deque()
         try:
-            window.extend(pool.submit(work, item) for item in islice(rest, under_way))
-            while window:
-                yield window.popleft().result()
-                window.extend(pool.submit(work, item) for item in islice(rest, 1))
+            pending.extend(pool.submit(function, item) for item in islice(rest, window))
+            while pending:
+                yield pending.popleft().result()
+                pending.extend(pool.submit(function, item) for item in islice(rest, 1))
         finally:
             pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Whether a dataset is what its annotation file says: every image is read and every box looked at."""
+"""Verifying a dataset: decode every image and check every box."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from sampler.cpus import processors
+from sampler.cpus import available_cpus
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.index.storage import check_index
-from sampler.dataset.parallel_map import in_order
+from sampler.dataset.parallel_map import parallel_map
 from sampler.errors import ImageError
 
 KINDS = {
@@ -18,18 +18,24 @@ KINDS = {
     "unreadable": "image files that cannot be decoded, or are cut short",
     "mis-sized": "image files of another size than annotated",
     "too-large": "image files beyond the pixel limit",
-    "out-of-range": "boxes that reach more than one pixel beyond their image",
-    "degenerate": "boxes dropped by the index, or that vanish once clipped to their image",
+    "out-of-range": "boxes that extend more than one pixel beyond their image",
+    "degenerate": "invalid boxes that were dropped, or boxes without area inside their image",
 }
-"""What can be wrong, in the order it is reported."""
+"""Kinds of findings, in the order they are reported."""
 
 TOLERANCE = 1.0
-"""Pixels a box may reach beyond its image and still be in range: annotation tools round outward."""
+"""Pixels that a box may extend beyond its image: annotation tools round outward."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong. `where` names the file or the annotation, `what` says how it is wrong."""
+    """One fault of a dataset.
+
+    Attributes:
+        kind: A key of KINDS.
+        where: The image file or annotation.
+        what: The fault.
+    """
 
     kind: str
     where: str
@@ -38,7 +44,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was read, how often each of KINDS was found, and the first examples of each."""
+    """All faults of a dataset.
+
+    Attributes:
+        images: Number of images checked.
+        boxes: Number of boxes checked.
+        counts: Number of findings of each kind.
+        examples: The first findings of each kind.
+    """
 
     images: int
     boxes: int
@@ -47,22 +60,22 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there are no findings."""
         return not any(self.counts.values())
 
 
 class _Tally:
-    """Counts findings, and keeps the first few of each kind."""
+    """Counts findings and keeps the first few of each kind."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._counts = dict.fromkeys(KINDS, 0)
         self._examples: dict[str, list[Finding]] = {kind: [] for kind in KINDS}
 
     def add(self, kind: str, findings: Iterator[Finding], count: int = 1) -> None:
         self._counts[kind] += count
-        kept = self._examples[kind]
-        kept.extend(islice(findings, self._most - len(kept)))
+        examples = self._examples[kind]
+        examples.extend(islice(findings, self._limit - len(examples)))
 
     def report(self, dataset: Dataset) -> Report:
         examples = {kind: tuple(found) for kind, found in self._examples.items()}
@@ -75,17 +88,23 @@ def verify_dataset(
     threads: int | None = None,
     advance: Callable[[], None] | None = None,
 ) -> Report:
-    """Read every image and look at every box.
+    """Decode every image and check every box.
 
-    examples: how many findings of each kind are kept, ≥ 0; all are counted. threads: how many images are decoded at
-    once (memory: as many images). advance: called after each image. A box is out of range when it reaches more than
-    TOLERANCE beyond the image; otherwise it is degenerate when nothing is left of it in x 0…W-1, y 0…H-1.
+    A box is out of range if it extends more than TOLERANCE beyond its image. Otherwise it is degenerate if nothing of
+    it is left in x 0…W-1, y 0…H-1.
 
-    Raises AnnotationError when the index itself is damaged: all of it is read here, which opening does not do.
+    Args:
+        dataset: The dataset.
+        examples: How many findings of each kind to keep, ≥ 0.
+        threads: Number of images decoded at once, and in memory (default: one per CPU).
+        advance: Called after each image.
+
+    Raises:
+        AnnotationError: The index is damaged. It is read completely here, which opening it does not do.
     """
     check_index(dataset.index_dir)
     tally = _Tally(examples)
-    for error in _image_errors(dataset, threads or processors()):
+    for error in _image_errors(dataset, threads or available_cpus()):
         if error is not None:
             tally.add(error.kind, iter([Finding(error.kind, error.file, error.cause)]))
         if advance is not None:
@@ -95,8 +114,6 @@ def verify_dataset(
 
 
 def _image_errors(dataset: Dataset, threads: int) -> Iterator[ImageError | None]:
-    """For each image in turn, what is wrong with it."""
-
     def read(index: int) -> ImageError | None:
         try:
             dataset.read(index)
@@ -104,12 +121,12 @@ def _image_errors(dataset: Dataset, threads: int) -> Iterator[ImageError | None]
             return error
         return None
 
-    return in_order(read, range(len(dataset)), threads, under_way=4 * threads)
+    return parallel_map(read, range(len(dataset)), threads, window=4 * threads)
 
 
 def _add_boxes(tally: _Tally, dataset: Dataset) -> None:
-    outside, vanishing = box_faults(dataset)
-    for kind, faulty in (("out-of-range", outside), ("degenerate", vanishing)):
+    out_of_range, degenerate = _box_faults(dataset)
+    for kind, faulty in (("out-of-range", out_of_range), ("degenerate", degenerate)):
         rows = np.flatnonzero(faulty)
         tally.add(kind, (_box_finding(kind, dataset, int(row)) for row in rows), len(rows))
     dropped = (
@@ -123,16 +140,15 @@ def _add_boxes(tally: _Tally, dataset: Dataset) -> None:
     tally.add("degenerate", dropped, len(dataset.rejected))
 
 
-def box_faults(dataset: Dataset) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """(M,) bool which of `dataset.all_boxes` are out of range, and (M,) bool which others vanish once clipped."""
+def _box_faults(dataset: Dataset) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return two (M,) bool arrays: which of `all_boxes` are out of range, and which others are degenerate."""
     boxes = dataset.all_boxes[:, :4].astype(np.float64)
     heights, widths = np.repeat(dataset.sizes, np.diff(dataset.box_starts), axis=0).T.astype(np.float64)
     x0, y0, x1, y1 = boxes.T
-    reach = np.max([-x0, -y0, x1 - widths, y1 - heights], axis=0)
-    outside = reach > TOLERANCE
-    width_left = np.clip(x1, 0, widths - 1) - np.clip(x0, 0, widths - 1)
-    height_left = np.clip(y1, 0, heights - 1) - np.clip(y0, 0, heights - 1)
-    return outside, ~outside & ((width_left <= 0) | (height_left <= 0))
+    out_of_range = np.max([-x0, -y0, x1 - widths, y1 - heights], axis=0) > TOLERANCE
+    clipped_width = np.clip(x1, 0, widths - 1) - np.clip(x0, 0, widths - 1)
+    clipped_height = np.clip(y1, 0, heights - 1) - np.clip(y0, 0, heights - 1)
+    return out_of_range, ~out_of_range & ((clipped_width <= 0) | (clipped_height <= 0))
 
 
 def _box_finding(kind: str, dataset: Dataset, row: int) -> Finding:

@@ -1,11 +1,11 @@
-"""Recorded cases: a recipe together with all it is applied to, as JSON that can be replayed months later.
+"""Recorded samples: a recipe and everything it is applied to, as JSON that can be replayed months later.
 
     {"case": "seed7-epoch0-index12", "config": "cornernet_saccade", "file_name": "000000000139.jpg",
      "boxes": [[x0, y0, x1, y1, category], …], "recipe": {…}}
 
-`config` is a preset, the path of a CornerNet-Lite JSON file, or the whole config as an object. Optional are `split` (a
-folder in front of `file_name`), `size` ([height, width] as annotated; without it an image is taken as
-`cv2.imread` gives it) and `categories` (80). Other fields are notes that nothing depends on.
+`config` is a preset, the path of a CornerNet-Lite JSON file, or a complete config as an object. Optional fields are
+`split` (a folder in front of `file_name`), `size` (annotated [height, width]; without it, images are read as by
+`cv2.imread`) and `categories` (default 80). Other fields are ignored.
 """
 
 import re
@@ -22,39 +22,38 @@ from sampler.config.cornernet_lite import load_config
 from sampler.config.parsing import config_from_dict
 from sampler.config.presets import PRESETS
 from sampler.config.schema import SamplerConfig
-from sampler.errors import ConfigError, RecipeError, SamplerError
+from sampler.dataset.images.source import name_fault
+from sampler.errors import CaseError, ConfigError, RecipeError, SamplerError
 from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes
 from sampler.recipe import Recipe
 from sampler.sample.sample import apply_recipe
 
 DEFAULT_CATEGORIES = 80
-"""COCO's, which the published configs have."""
+"""Number of categories in COCO and in the published configs."""
 
 MAX_CATEGORIES = 16384
-"""Ten times what LVIS has: the arrays of one sample are a gigabyte by then."""
+"""Ten times the number in LVIS. The arrays of one sample then take a gigabyte."""
 
 NAME = re.compile(r"[^/\\\0]{1,200}")
-"""What a case may be called: it becomes a file name."""
+"""A valid name of a recorded sample, which becomes a file name."""
 
 LoadConfig = Callable[[str], SamplerConfig]
 
 
-class CaseError(SamplerError):
-    """A recorded case cannot be read or replayed: the `file` it stands in, the `case`, and the `cause`."""
-
-    def __init__(self, file: Path | str, case: str, cause: str) -> None:
-        super().__init__(": ".join(part for part in (str(file), case, cause) if part))
-        self.file = str(file)
-        self.case = case
-        self.cause = cause
-
-
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One recorded case. boxes: (N, 5) float32, x0 y0 x1 y1 in image pixels, category 1…categories.
+    """One recorded sample.
 
-    split: "" without. size: (height, width) as annotated, None where that is not known.
+    Attributes:
+        name: Unique name.
+        config: The config.
+        split: Folder in front of `file_name`, or "".
+        file_name: Name of the image in its source.
+        size: Annotated (height, width) in pixels, or None if not recorded.
+        categories: Number of categories.
+        boxes: (N, 5) float32, x0, y0, x1, y1 in image pixels and category 1…categories.
+        recipe: The recipe.
     """
 
     name: str
@@ -67,7 +66,7 @@ class Case:
     recipe: Recipe
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain lists and numbers; `parse_cases` of a list of it gives the same case again."""
+        """Return plain lists and numbers that `parse_cases` parses into the same sample."""
         preset = PRESETS.get(self.config.name) == self.config
         fields: dict[str, Any] = {
             "case": self.name,
@@ -83,9 +82,15 @@ class Case:
 
 
 def parse_cases(document: object, file: Path | str = "", load: LoadConfig = load_config) -> list[Case]:
-    """Return the cases of a parsed JSON document: a list of them, or a single one.
+    """Return the recorded samples of a JSON document: a list of them, or a single one.
 
-    file: where they come from, for errors. load: gives the config of a name or path. Raises `CaseError`.
+    Args:
+        document: The parsed JSON.
+        file: Its file, for errors.
+        load: Returns the config with a name or path.
+
+    Raises:
+        CaseError: The document is malformed.
     """
     entries = [document] if isinstance(document, dict) else document
     if not isinstance(entries, list):
@@ -100,7 +105,7 @@ def parse_cases(document: object, file: Path | str = "", load: LoadConfig = load
             name = _name(entry)
             label = f"case {name}"
             if name in seen:
-                raise RecipeError("stands there twice: expected a name of its own for each case")
+                raise RecipeError("the name is used more than once; give each case its own name")
             seen.add(name)
             cases.append(_case(name, entry, load))
         except SamplerError as error:
@@ -109,9 +114,14 @@ def parse_cases(document: object, file: Path | str = "", load: LoadConfig = load
 
 
 def render(case: Case, image: NDArray[np.uint8]) -> Arrays:
-    """Return what a case makes of its image: `crop_bgr_u8` (S, S, 3) uint8, and every dense array by its name.
+    """Return the arrays of a recorded sample: `crop_bgr_u8`, (S, S, 3) uint8, and every dense array by name.
 
-    image: (H, W, 3) uint8 BGR. Raises `RecipeError` where the recipe does not fit image and boxes.
+    Args:
+        case: The recorded sample.
+        image: (H, W, 3) uint8 BGR.
+
+    Raises:
+        RecipeError: The recipe does not fit the image or the boxes.
     """
     sample = apply_recipe(image, case.boxes, case.recipe, case.config)
     return {"crop_bgr_u8": sample.crop, **lay_out(sample, "dense", case.config, case.categories)}
@@ -149,13 +159,12 @@ def _config(value: object, load: LoadConfig) -> SamplerConfig:
     try:
         return config_from_dict(value)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"config: not a whole config: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"config: not a complete config: {type(error).__name__}: {error}") from error
 
 
 def _relative(field: str, value: object) -> str:
-    parts = value.split("/") if isinstance(value, str) else []
-    if not isinstance(value, str) or not value.strip("/. ") or value.startswith("/") or ".." in parts or "\0" in value:
-        raise RecipeError(f"{field} = {value!r}: expected a relative path that does not leave the image folder")
+    if not isinstance(value, str) or name_fault(value):
+        raise RecipeError(f"{field} = {value!r}: expected a relative path inside the image folder")
     return value
 
 

@@ -22,12 +22,8 @@ from sampler.sample.recipes import draw_recipe, fixed_recipe
 from sampler.stream.keys import SampleKey
 
 
-class SampleSource(Protocol):
-    """What a sample needs of a dataset; `sampler.dataset.dataset.Dataset` is one."""
-
-    def read(self, index: int) -> Image:
-        """Return the decoded image: (H, W, 3) uint8 BGR."""
-        ...
+class BoxSource(Protocol):
+    """What a recipe needs of a dataset; `sampler.dataset.index.dataset_index.DatasetIndex` is one."""
 
     def size(self, index: int) -> tuple[int, int]:
         """Return (height, width) in pixels."""
@@ -35,6 +31,14 @@ class SampleSource(Protocol):
 
     def boxes(self, index: int, keep_crowd: bool = True) -> Boxes:
         """Return the (N, 5) float32 boxes of the image, in the sampler's order."""
+        ...
+
+
+class SampleSource(BoxSource, Protocol):
+    """What a sample needs of a dataset; `sampler.dataset.dataset.Dataset` is one."""
+
+    def read(self, index: int) -> Image:
+        """Return the decoded image: (H, W, 3) uint8 BGR."""
         ...
 
 
@@ -91,7 +95,7 @@ def load_inputs(
     return dataset.read(key.index), boxes, recipe
 
 
-def recipe_of(dataset: SampleSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Recipe:
+def recipe_of(dataset: BoxSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Recipe:
     """Return the recipe of a key. Needs the annotated size and boxes of the image, not its pixels."""
     boxes = dataset.boxes(key.index, keep_crowd=config.keep_crowd)
     return _recipe(config, key, dataset.size(key.index), boxes, augment, NUMPY)

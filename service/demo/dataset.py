@@ -10,9 +10,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from sampler.cpus import processors
+from sampler.cpus import available_cpus
 from sampler.errors import SamplerError
-from sampler.progress import bar
+from sampler.progress import progress_bar
 from service.demo.annotations import coco_json
 from service.demo.drawing import draw_scene
 from service.demo.scenes import Scene, compose_scene
@@ -104,8 +104,8 @@ def _draw(folder: Path, count: int) -> None:
     (folder / _ANNOTATIONS).parent.mkdir()
     scenes = [compose_scene(number) for number in range(count)]
     sizes = {_ANNOTATIONS: (folder / _ANNOTATIONS).write_bytes(coco_json(scenes))}
-    show = sys.stderr.isatty()
-    with ThreadPoolExecutor(processors()) as pool, bar("Drawing the demo dataset", count, show) as advance:
+    bar = progress_bar("Drawing the demo dataset", count, show=sys.stderr.isatty())
+    with ThreadPoolExecutor(available_cpus()) as pool, bar as advance:
         for scene, size in zip(scenes, pool.map(write, scenes), strict=True):
             sizes[f"{_IMAGES}/{scene.file_name}"] = size
             advance()

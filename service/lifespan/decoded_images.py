@@ -1,72 +1,80 @@
-"""Where a server's pixels come from before an image file is decoded: a decoded store, or a cache its workers share."""
+"""Decoded images that a server's workers use instead of decoding files: a decoded store, or a shared image cache."""
 
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from sampler.dataset.dataset import Dataset
-from sampler.dataset.images.decoded_store.reader import DecodedStore, StoreError, file_state, find_store
-from sampler.dataset.images.image_cache import PixelCache
+from sampler.dataset.images.decoded_store.format import image_state
+from sampler.dataset.images.decoded_store.reader import DecodedStore, find_store
+from sampler.dataset.images.image_cache import ImageCache
+from sampler.errors import StoreError
 from service.settings import Settings
 
 log = logging.getLogger("saccade_sampler")
 
 COMPARED = 64
-"""Image files that a server compares with what the store has recorded of them when it starts: a look, not a proof."""
+"""Number of image files that are compared with the store at startup: a spot check, not a proof."""
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """What there is: the folder of a store, a cache, or neither."""
+class DecodedImages:
+    """The folder of a store, or a cache, or neither."""
 
     store: Path | None = None
-    cache: PixelCache | None = None
+    cache: ImageCache | None = None
 
     @property
     def address(self) -> str | None:
-        """Where workers open the cache."""
+        """The address by which workers open the cache."""
         return None if self.cache is None else self.cache.address
 
 
-def find_decoded(settings: Settings, dataset: Dataset) -> Decoded:
-    """Return the store of a dataset if it can be used, a cache otherwise if one is wanted, and log which it is.
+def find_decoded(settings: Settings, dataset: Dataset) -> DecodedImages:
+    """Return the decoded store of a dataset if it is usable, or else a cache if the settings ask for one. Logs which.
 
-    A store is not used when files that it was made from are seen to be others now: wrong pixels are worse than slow
-    ones.
+    A store is not used if image files have visibly changed since: wrong pixels are worse than slow ones.
     """
-    try:
-        store = find_store(settings.cache_dir, dataset.digest, len(dataset), dataset.images_dir)
-    except StoreError as error:
-        log.warning("decoded store: not used: %s", error)
-        return Decoded(cache=_cache(settings, dataset))
+    store = _usable_store(settings, dataset)
     if store is None:
-        if settings.annotations is not None:  # the demo is served as it is
-            log.info("decoded store: none; python -m sampler decode makes one, and samples then need no JPEG any more")
-        return Decoded(cache=_cache(settings, dataset))
-    changed = _changed(store, dataset)
-    if changed:
-        log.warning(
-            "decoded store: not used: %d of %d image files compared have changed since they were decoded, such as %s; "
-            "python -m sampler decode brings %s up to date",
-            len(changed), min(COMPARED, len(dataset) - store.absent), dataset.path(changed[0]), store.folder,
-        )  # fmt: skip
-        return Decoded(cache=_cache(settings, dataset))
+        return DecodedImages(cache=_create_cache(settings, dataset))
     absent = f", {store.absent} images absent" if store.absent else ""
     log.info("decoded store: %d images, %.1f MB%s, in %s", len(dataset), store.nbytes / 1e6, absent, store.folder)
-    return Decoded(store.folder)
+    return DecodedImages(store.folder)
 
 
-def _changed(store: DecodedStore, dataset: Dataset) -> list[int]:
-    """Images among some whose file has another size or time than when it was decoded, or is gone."""
-    recorded = store.recorded(COMPARED)
-    return [index for index, size, time in recorded if file_state(dataset.path(index)) != (size, time)]
+def _usable_store(settings: Settings, dataset: Dataset) -> DecodedStore | None:
+    try:
+        store = find_store(settings.cache_dir, dataset.store_meta)
+    except StoreError as error:
+        log.warning("decoded store: not used: %s", error)
+        return None
+    if store is None:
+        if settings.annotations is not None:  # the demo dataset needs no store
+            log.info("decoded store: none; run python -m sampler decode so that samples need no JPEG decoding")
+        return None
+    changed = _changed_images(store, dataset)
+    if changed:
+        log.warning(
+            "decoded store: not used: %d of %d compared image files have changed since they were decoded, such as %s; "
+            "run python -m sampler decode to update %s",
+            len(changed), min(COMPARED, len(dataset) - store.absent), changed[0], store.folder,
+        )  # fmt: skip
+        return None
+    return store
 
 
-def _cache(settings: Settings, dataset: Dataset) -> PixelCache | None:
+def _changed_images(store: DecodedStore, dataset: Dataset) -> list[str]:
+    """Return the paths of those compared images whose file is not the one that was decoded."""
+    recorded = [(dataset.file_name(index), state) for index, state in store.recorded(COMPARED)]
+    return [dataset.images.describe(name) for name, state in recorded if image_state(dataset.images, name) != state]
+
+
+def _create_cache(settings: Settings, dataset: Dataset) -> ImageCache | None:
     if settings.decoded_cache_mb == 0:
         return None
     try:
-        cache = PixelCache.create(settings.decoded_cache_mb, len(dataset))
+        cache = ImageCache.create(settings.decoded_cache_mb, len(dataset))
     except OSError as error:
         log.warning("decoded cache: not used: %s", error)
         return None

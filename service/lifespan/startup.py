@@ -12,7 +12,8 @@ from sampler.config.cornernet_lite import IgnoredKeysWarning, load_config
 from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decoded_store.reader import NO_FILE, file_state
+from sampler.errors import ImageError
+from sampler.progress import spinner
 from sampler.wire.spec import ServiceSpec
 from service.arena import Arena, warm_bytes
 from service.batches.admission import Admission
@@ -56,7 +57,8 @@ async def run_server(settings: Settings, metrics: Metrics) -> AsyncIterator[Serv
 async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> AsyncIterator[Serving]:
     config = sampler_config(settings)
     annotations, images = await asyncio.to_thread(_dataset_files, settings)
-    dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, progress=True)
+    with spinner() as report:
+        dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, report)
     await asyncio.to_thread(_check_first_image, dataset)
     decoded = await asyncio.to_thread(find_decoded, settings, dataset)
     spec = _spec(settings, dataset, config)
@@ -115,8 +117,12 @@ def _dataset_files(settings: Settings) -> tuple[Path, Path]:
 
 def _check_first_image(dataset: Dataset) -> None:
     """Warn if the first image does not exist, most likely because SAMPLER_IMAGES is not the annotations' folder."""
-    if file_state(dataset.path(0)) == NO_FILE:
-        log.warning("%s: the first image does not exist; check that SAMPLER_IMAGES is its folder", dataset.path(0))
+    name = dataset.file_name(0)
+    try:
+        dataset.images.stat(name)
+    except ImageError:
+        path = dataset.images.describe(name)
+        log.warning("%s: the first image does not exist; check that SAMPLER_IMAGES is its folder", path)
 
 
 def _spec(settings: Settings, dataset: Dataset, config: SamplerConfig) -> ServiceSpec:

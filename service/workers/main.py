@@ -14,9 +14,10 @@ import msgpack
 
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
-from sampler.dataset.images.decoded_store.reader import DecodedStore, StoreError
-from sampler.dataset.images.image_cache import PixelCache
-from sampler.errors import SamplerError
+from sampler.dataset.images.decoded_store.reader import DecodedStore
+from sampler.dataset.images.image_cache import ImageCache
+from sampler.dataset.images.open_source import open_source
+from sampler.errors import SamplerError, StoreError
 from sampler.ipc.child_process import run_child
 from sampler.ipc.frames import FrameSocket
 from sampler.kernels.compiled.kernels import warm_up as warm_up_kernels
@@ -89,12 +90,12 @@ def open_dataset(setup: WorkerSetup) -> Dataset:
 
     If that has disappeared, images are decoded: samples are the same, and stderr, which is the server's, says so.
     """
-    dataset = Dataset.open(setup.index_dir, setup.images, setup.max_image_pixels)
+    dataset = Dataset(setup.index_dir, open_source(setup.images), setup.max_image_pixels)
     store, cache = setup.decoded_store, setup.image_cache
     try:
-        return dataset.with_pixels(
-            None if store is None else DecodedStore(store, dataset.digest, len(dataset), dataset.images_dir),
-            None if cache is None else PixelCache(cache),
+        return dataset.with_decoded(
+            None if store is None else DecodedStore(store, dataset.store_meta),
+            None if cache is None else ImageCache(cache),
         )
     except (StoreError, OSError) as error:
         print(f"worker: decoded images are not used: {error}", file=sys.stderr, flush=True)

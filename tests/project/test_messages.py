@@ -114,13 +114,16 @@ def test_fetch_checks_its_output_folder_before_it_connects(tmp_path: Path) -> No
     assert f"expected a file in a folder that exists ({tmp_path / 'no'}: No such file or folder)" in done.stderr
 
 
-def test_verify_asks_about_the_image_folder_if_no_image_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("names", [[], ["other.jpg"]])
+def test_verify_shows_what_is_in_the_image_folder_if_no_image_is_found(names: list[str], tmp_path: Path) -> None:
     annotations, images = write_dataset(tmp_path)
     for file in images.iterdir():
         file.unlink()
+    for name in names:
+        (images / name).write_text("")
     done = run("sampler", "verify", "--annotations", annotations, "--images", images, "--cache-dir", tmp_path)
     assert done.returncode == 1
-    assert "no image was found: is " in done.stdout
+    assert f"no image was found: {images} contains {'other.jpg' if names else 'nothing'}; " in done.stdout
 
 
 def test_replay_checks_the_image_folder_first(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import Settings, SettingsError, load_settings, processors
+from sampler.cpus import available_cpus
+from service.settings import Settings, SettingsError, load_settings
 
 
 def test_settings_come_from_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -23,7 +24,7 @@ def test_an_unknown_setting_without_a_similar_name_lists_all(monkeypatch: pytest
 
 def test_there_is_a_worker_per_cpu_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SAMPLER_WORKERS", raising=False)
-    assert Settings().workers == processors() >= 1
+    assert Settings().workers == available_cpus() >= 1
 
 
 def test_an_unknown_home_folder_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:

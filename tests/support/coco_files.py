@@ -10,6 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from sampler.dataset.dataset import Dataset
+from sampler.dataset.images.decode import MAX_PIXELS, read_image
+from sampler.dataset.images.local_folder import LocalFolder
+
 Entry = dict[str, Any]
 
 
@@ -90,6 +94,20 @@ def write_images(folder: Path, content: Entry) -> Path:
     for image in content["images"]:
         write_jpeg(folder / image["file_name"], image["width"], image["height"], seed=image["id"])
     return folder
+
+
+def read_file(file: Path, width: int, height: int, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8]:
+    """Read one image file through the nearest folder that exists."""
+    folder = next(parent for parent in file.parents if parent.is_dir())
+    return read_image(LocalFolder(folder), str(file.relative_to(folder)), (height, width), max_pixels)
+
+
+def image_folder(dataset: Dataset) -> Path:
+    return Path(dataset.images.describe(""))
+
+
+def image_file(dataset: Dataset, index: int) -> Path:
+    return Path(dataset.images.describe(dataset.file_name(index)))
 
 
 def write_dataset(folder: Path, content: Entry | None = None) -> tuple[Path, Path]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from sampler.dataset.dataset import Dataset
-from sampler.dataset.images.decoded_store.reader import DecodedStore, find_store, store_folder
+from sampler.dataset.images.decoded_store.reader import DecodedStore, find_store
 from sampler.dataset.images.decoded_store.writer import open_writer
 from sampler.errors import ImageError
 from tests.support.processes import start_python
@@ -37,11 +37,11 @@ def stored(dataset: Dataset, cache_dir: Path) -> Dataset:
     """The dataset with its store, which must be there."""
     store = open_store(dataset, cache_dir)
     assert store is not None
-    return dataset.with_pixels(store)
+    return dataset.with_decoded(store)
 
 
 def open_store(dataset: Dataset, cache_dir: Path) -> DecodedStore | None:
-    return find_store(cache_dir, dataset.digest, len(dataset), dataset.images_dir)
+    return find_store(cache_dir, dataset.store_meta)
 
 
 def assert_complete(dataset: Dataset, cache_dir: Path) -> None:
@@ -55,7 +55,7 @@ def assert_complete(dataset: Dataset, cache_dir: Path) -> None:
 
 def folder_for(dataset: Dataset, cache_dir: Path) -> Path:
     """Return the folder of the store, whether it exists or not."""
-    return store_folder(cache_dir, dataset.digest, dataset.images_dir)
+    return dataset.store_meta.folder(cache_dir)
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
-"""Annotation files of the COCO format as plain columns, in the order of the file.
+"""Annotations of a COCO-format file as columns, in the order of the file.
 
-A file that cannot be trusted as a whole is refused with one line that names file, place and cause. A single box that is
-no box is dropped and listed, and the rest of the file is used.
+A file that is wrong as a whole is refused with one line that names file, place and cause. A single invalid box is
+dropped and listed, and the rest of the file is used.
 """
 
 import hashlib
@@ -14,22 +14,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from sampler.dataset.coco.chunked_json import BLOCK, IrregularError, Take, take_arrays
-from sampler.dataset.coco.columns import AnnotationColumns, CategoryColumns, ImageColumns, Odd
-from sampler.dataset.coco.entries import (
-    LOADED,
-    AnnotationEntry,
-    CategoryEntry,
-    CocoFile,
-    ImageEntry,
-    LoadedAnnotationEntry,
-    LoadedCoco,
-    LoadedCocoFile,
-    convert,
-    decode,
-    unreadable,
-)
-from sampler.dataset.coco.hashing_reader import HashedFile
+from sampler.dataset.coco.chunked_json import BLOCK, Consumer, IrregularError, read_arrays
+from sampler.dataset.coco.columns import AnnotationColumns, CategoryColumns, Fault, ImageColumns
+from sampler.dataset.coco.entries import AnnotationEntry, CategoryEntry, ImageEntry, decode_file
+from sampler.dataset.coco.hashing_reader import HashingReader
 from sampler.dataset.coco.segmentation import outline_box
 from sampler.errors import AnnotationError
 
@@ -45,7 +33,15 @@ Entry = TypeVar("Entry")
 
 @dataclass(frozen=True, slots=True)
 class RejectedBox:
-    """A box that was dropped: whose it is, why, and what the file says (None stands for what is not finite)."""
+    """A box that was dropped.
+
+    Attributes:
+        annotation_id: COCO id of the annotation.
+        image_id: COCO id of its image.
+        reason: One of the reasons above.
+        box: The box in the file; None for a side that is not finite.
+        detail: More about the reason, if there is more to say.
+    """
 
     annotation_id: int
     image_id: int
@@ -56,13 +52,20 @@ class RejectedBox:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Annotations:
-    """The columns of an annotation file: N images, C categories, M usable boxes, each in file order.
+    """Columns of an annotation file: N images, C categories, M valid boxes, each in file order.
 
-    image_ids: (N,) int64. sizes: (N, 2) int32, height and width in pixels, ≥ 1. file_names: N relative paths.
-    category_ids: (C,) int64. category_names: C texts.
-    boxes: (M, 4) float64, x, y, width, height in pixels, finite, width and height > 0, not clipped.
-    box_image_ids, box_category_ids, annotation_ids: (M,) int64. crowd: (M,) bool.
-    rejected: the boxes that are not among the M.
+    Attributes:
+        image_ids: (N,) int64.
+        sizes: (N, 2) int32, height and width in pixels, ≥ 1.
+        file_names: N names of images in their image source.
+        category_ids: (C,) int64.
+        category_names: C names.
+        boxes: (M, 4) float64, x, y, width, height in pixels, finite, width and height > 0, not clipped.
+        box_image_ids: (M,) int64.
+        box_category_ids: (M,) int64.
+        annotation_ids: (M,) int64.
+        crowd: (M,) bool.
+        rejected: The invalid boxes.
     """
 
     image_ids: npt.NDArray[np.int64]
@@ -80,90 +83,76 @@ class Annotations:
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """What is gathered of a file's three lists."""
-
     images: ImageColumns = field(default_factory=ImageColumns)
     categories: CategoryColumns = field(default_factory=CategoryColumns)
     annotations: AnnotationColumns = field(default_factory=AnnotationColumns)
 
 
-def read_annotations(file: Path) -> Annotations:
-    """The columns of an annotation file. Raises AnnotationError when the file as a whole cannot be used."""
-    try:
-        with file.open("rb") as stream:
-            return scan_annotations(stream, file)[0]
-    except OSError as error:
-        raise unreadable(file, error) from error
-
-
 def scan_annotations(stream: BinaryIO, file: Path | str, block: int = BLOCK) -> tuple[Annotations, str]:
-    """The columns of an annotation file, and the BLAKE2b-128 of its bytes in 32 hexadecimal digits, in one pass.
+    """Read and hash an annotation file in one pass.
 
-    stream: the open file; `file` is its name. block: bytes read at a time; about as many are in memory at
-    once, as text and as entries, beside the columns. A file that does not fall into pieces is read whole: what
-    cannot be used is refused there, with its place. Raises AnnotationError, and OSError from the stream.
+    A file that cannot be cut into pieces is read as a whole; that also finds the place of an error.
+
+    Args:
+        stream: The open file.
+        file: Its name, for errors.
+        block: Bytes read at a time. Besides the columns, about as many are in memory, as text and as entries.
+
+    Returns:
+        The columns, and the BLAKE2b-128 of the file in 32 hexadecimal digits.
+
+    Raises:
+        AnnotationError: The file cannot be used.
+        OSError: The stream cannot be read.
     """
     columns = _Columns()
     try:
-        with HashedFile(stream) as source:
-            take_arrays(source.read, _takers(columns), block)
+        with HashingReader(stream) as source:
+            read_arrays(source.read, _consumers(columns), block)
             digest = source.digest()
     except IrregularError:
         stream.seek(0)
         data = stream.read()
         return parse_annotations(data, file), hashlib.blake2b(data, digest_size=16).hexdigest()
-    return _checked(columns, file), digest
+    return _validated(columns, file), digest
 
 
 def parse_annotations(data: bytes, file: Path | str) -> Annotations:
-    """The columns of an annotation file's bytes; `file` is what errors name. Raises AnnotationError."""
-    return _checked(_whole(decode(data, file)), file)
+    """Return the columns of an annotation file from its bytes. `file` names it in errors. Raises AnnotationError."""
+    coco, columns = decode_file(data, file), _Columns()
+    columns.images.extend(coco.images)
+    columns.categories.extend(coco.categories)
+    columns.annotations.extend(coco.annotations)
+    return _validated(columns, file)
 
 
-def loaded_annotations(loaded: LoadedCoco) -> Annotations:
-    """The columns of an already loaded `pycocotools.coco.COCO`. Raises AnnotationError."""
-    return _checked(_whole(convert(loaded)), LOADED)
+def _consumers(columns: _Columns) -> dict[str, Consumer]:
+    def consumer(entry: type[Entry], extend: Callable[[list[Entry]], None]) -> Consumer:
+        decoder = msgspec.json.Decoder(list[entry])  # type: ignore[valid-type] # msgspec takes the type as a value
 
-
-def _takers(columns: _Columns) -> dict[str, Take]:
-    """What takes the pieces of each list."""
-
-    def taker(entry: type[Entry], add: Callable[[list[Entry]], None]) -> Take:
-        decoder = msgspec.json.Decoder(list[entry])  # type: ignore[valid-type] # the type is a value here, as msgspec wants it
-
-        def take(text: bytes) -> int:
+        def consume(text: bytes) -> int:
             entries = decoder.decode(text)
-            add(entries)
+            extend(entries)
             return len(entries)
 
-        return take
+        return consume
 
     return {
-        "images": taker(ImageEntry, columns.images.add),
-        "annotations": taker(AnnotationEntry, columns.annotations.add),
-        "categories": taker(CategoryEntry, columns.categories.add),
+        "images": consumer(ImageEntry, columns.images.extend),
+        "annotations": consumer(AnnotationEntry, columns.annotations.extend),
+        "categories": consumer(CategoryEntry, columns.categories.extend),
     }
 
 
-def _whole(coco: CocoFile | LoadedCocoFile) -> _Columns:
-    columns = _Columns()
-    columns.images.add(coco.images)
-    columns.categories.add(coco.categories)
-    columns.annotations.add(coco.annotations)
-    return columns
-
-
-def _checked(columns: _Columns, file: Path | str) -> Annotations:
-    """The columns, when they fit one another."""
-
+def _validated(columns: _Columns, file: Path | str) -> Annotations:
     def refuse(place: str, cause: str) -> NoReturn:
         raise AnnotationError(file, place, cause)
 
     image_ids = _unique_ids("images", columns.images.ids, refuse)
     category_ids = _unique_ids("categories", columns.categories.ids, refuse)
     annotation_ids, box_image_ids, box_category_ids = integers = columns.annotations.integers
-    rows = _known("image_id", "images", annotation_ids, box_image_ids, image_ids, refuse)
-    _known("category_id", "categories", annotation_ids, box_category_ids, category_ids, refuse)
+    rows = _positions("image_id", "images", annotation_ids, box_image_ids, image_ids, refuse)
+    _positions("category_id", "categories", annotation_ids, box_category_ids, category_ids, refuse)
     for fault in filter(None, (columns.images.bad_size, columns.images.bad_name)):
         refuse(*fault)
     sizes = columns.images.sizes
@@ -184,9 +173,9 @@ def _checked(columns: _Columns, file: Path | str) -> Annotations:
 
 
 def _unique_ids(what: str, ids: npt.NDArray[np.int64], refuse: Refuse) -> npt.NDArray[np.int64]:
-    """The ids, all different, at least one."""
+    """Return the ids if there is at least one and all are different."""
     if not len(ids):
-        refuse(f"$.{what}", "is empty: expected at least one entry")
+        refuse(f"$.{what}", "is empty; expected at least one entry")
     order = np.argsort(ids, kind="stable")
     repeats = np.flatnonzero(np.diff(ids[order]) == 0)
     if len(repeats):
@@ -195,7 +184,7 @@ def _unique_ids(what: str, ids: npt.NDArray[np.int64], refuse: Refuse) -> npt.ND
     return ids
 
 
-def _known(
+def _positions(
     field: str,
     what: str,
     annotation_ids: npt.NDArray[np.int64],
@@ -203,7 +192,7 @@ def _known(
     ids: npt.NDArray[np.int64],
     refuse: Refuse,
 ) -> npt.NDArray[np.intp]:
-    """For each annotation's value, its position among `ids`."""
+    """Return (A,) intp: for the `field` of each annotation, its position in `ids`."""
     order = np.argsort(ids)
     found = np.minimum(np.searchsorted(ids[order], values), len(ids) - 1)
     positions = order[found]
@@ -221,10 +210,10 @@ def _boxes(
     sizes: npt.NDArray[np.int32],
     rows: npt.NDArray[np.intp],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], tuple[RejectedBox, ...]]:
-    """(A, 4) float64 boxes of all annotations, (A,) bool which are usable, and the list of those that are not."""
-    boxes, reasons = columns.boxes, dict[int, Odd]()
+    """Return (A, 4) float64 boxes of all annotations, (A,) bool which are valid, and the list of the others."""
+    boxes, reasons = columns.boxes, dict[int, Fault]()
     for place, entry in columns.unboxed.items():
-        boxes[place], fault = _unboxed(entry, sizes[rows[place]])
+        boxes[place], fault = _box_of_outline(entry, sizes[rows[place]])
         if fault is not None:
             reasons[place] = fault
     with np.errstate(over="ignore", invalid="ignore"):
@@ -244,10 +233,8 @@ def _boxes(
     return boxes, usable, tuple(rejected)
 
 
-def _unboxed(
-    entry: AnnotationEntry | LoadedAnnotationEntry, size: npt.NDArray[np.int32]
-) -> tuple[list[float], Odd | None]:
-    """A box for an annotation whose `bbox` is absent or not four long, and what is wrong with it if none can be."""
+def _box_of_outline(entry: AnnotationEntry, size: npt.NDArray[np.int32]) -> tuple[list[float], Fault | None]:
+    """Return the box of an annotation without a usable `bbox`, and reason and detail if it cannot have one."""
     nothing = [0.0] * 4
     if entry.bbox:
         return nothing, (NOT_FOUR_NUMBERS, f"it has {len(entry.bbox)}")

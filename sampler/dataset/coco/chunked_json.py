@@ -1,9 +1,9 @@
-"""The large arrays of a JSON object, read a block at a time and handed over in pieces of whole elements.
+"""Reading the large arrays of a JSON object block by block, in pieces of complete elements.
 
-Where an array can be cut is guessed and then proved. A piece begins where an element begins, so when the text from
-there up to a guessed end parses as the content of an array, that end is between two elements: a parser that has come
-so far is nowhere else, whatever brackets stand inside strings or nested values. Only where the guess fails are strings
-and brackets counted. What cannot be cut this way is `IrregularError`, and is for a reader of whole files.
+The end of a piece is guessed and then proved. A piece begins where an element begins, so if the text up to a guessed
+end parses as the content of an array, that end is between two elements, whatever brackets strings and nested values
+contain. Strings and brackets are counted only if the guess fails. A file that cannot be cut this way raises
+IrregularError; read it as a whole.
 """
 
 import re
@@ -12,33 +12,33 @@ from collections.abc import Callable
 import msgspec
 
 BLOCK = 1 << 20
-"""Bytes read at a time: decoding is fastest while a block and its entries fit the processor's cache."""
+"""Bytes read at a time: decoding is fastest if a block and its entries fit the CPU's cache."""
 
-MOST = 16 << 20
-"""Bytes that one element, or one value beside the arrays, may have here."""
+MAX_ELEMENT = 16 << 20
+"""Most bytes of one element, or of one value that is not an array."""
 
 Read = Callable[[int], bytes]
-"""Gives up to so many bytes of a file, nothing at its end."""
+"""Returns up to so many bytes of a file, none at its end."""
 
-Take = Callable[[bytes], int]
-"""Takes over the text of a JSON array and returns how many elements it has. Raises msgspec's errors."""
+Consumer = Callable[[bytes], int]
+"""Consumes the text of a JSON array and returns its number of elements. Raises msgspec's errors."""
 
 _TAIL = 1 << 14
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANK = re.compile(rb"[ \t\r\n]*")
 _BETWEEN = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*\{")
 _MARK = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{}]', re.DOTALL)
-"""A string, a bracket, or the quote of a string that does not end in sight."""
+"""A string, a bracket, or the quote of a string whose end has not been read yet."""
 _KEY = re.compile(rb'"([ !#-\[\]-~]*)"')
 _SCALAR = re.compile(rb'[^ \t\r\n,"\[\]{}]*')
 
 
 class IrregularError(Exception):
-    """The text does not fall into pieces here. It may be sound all the same."""
+    """The text cannot be cut into pieces. It may still be valid."""
 
 
 class _Window:
-    """The part of a file that is in memory: `data` from `at` on is still to be used."""
+    """The part of a file that is in memory. `data` from `at` on has not been consumed."""
 
     def __init__(self, read: Read, block: int) -> None:
         self._read = read
@@ -48,15 +48,15 @@ class _Window:
         self.ended = False
 
     def more(self) -> None:
-        """Read on; the more the longer nothing could be done with what there is."""
+        """Read another block, or twice the text at hand if that was not enough."""
         rest = self.data[self.at :]
-        if self.ended or len(rest) > MOST:
+        if self.ended or len(rest) > MAX_ELEMENT:
             raise IrregularError
         fresh = self._read(max(self.block, len(rest)))
         self.data, self.at, self.ended = rest + fresh, 0, not fresh
 
     def peek(self) -> bytes:
-        """The next byte that is no white space, not yet used up; nothing at the end."""
+        """Return the next byte that is not white space without consuming it; b"" at the end."""
         while True:
             blank = _BLANK.match(self.data, self.at)
             self.at = blank.end() if blank else self.at
@@ -65,7 +65,7 @@ class _Window:
             self.more()
 
     def next(self, expected: bytes) -> bytes:
-        """The next byte that is no white space, used up. It is one of those expected."""
+        """Consume and return the next byte that is not white space. It must be one of `expected`."""
         found = self.peek()
         if not found or found not in expected:
             raise IrregularError
@@ -73,25 +73,30 @@ class _Window:
         return found
 
 
-def take_arrays(read: Read, takers: dict[str, Take], block: int = BLOCK) -> None:
-    """Hand the elements of some arrays of a JSON object to their takers, in the order of the file.
+def read_arrays(read: Read, consumers: dict[str, Consumer], block: int = BLOCK) -> None:
+    """Pass the elements of some arrays of a JSON object to their consumers, in the order of the file.
 
-    takers: for each array's key, what takes its pieces, each the text of an array of at least one element. Raises
-    IrregularError when the whole text is not shown to be one JSON object that has each key once, its value an array.
+    Args:
+        read: Reads the file.
+        consumers: For the key of each array. A consumer gets the array in pieces of at least one element.
+        block: Bytes read at a time.
+
+    Raises:
+        IrregularError: The text is not proved to be one JSON object with each key once and arrays as their values.
     """
     window = _Window(read, block)
     while len(window.data) < len(_BYTE_ORDER_MARK) and not window.ended:
         window.more()
     window.at = len(_BYTE_ORDER_MARK) if window.data.startswith(_BYTE_ORDER_MARK) else 0
-    missing, mark = dict(takers), window.next(b"{")
+    missing, mark = dict(consumers), window.next(b"{")
     while mark != b"}":
         name = _key(window)
-        if name in takers:
+        if name in consumers:
             if name not in missing:
                 raise IrregularError
-            _take_array(window, missing.pop(name))
+            _read_array(window, missing.pop(name))
         else:
-            _pass_over(window)
+            _skip_value(window)
         mark = window.next(b",}")
     if missing or window.peek():
         raise IrregularError
@@ -106,36 +111,36 @@ def _key(window: _Window) -> str:
     return found.group(1).decode()
 
 
-def _take_array(window: _Window, take: Take) -> None:
+def _read_array(window: _Window, consume: Consumer) -> None:
     window.peek()
     window.next(b"[")
     mark = window.next(b"]") if window.peek() == b"]" else b","
     while mark != b"]":
         if len(window.data) - window.at < window.block // 2 and not window.ended:
             window.more()
-        _take_piece(window, take)
+        _read_piece(window, consume)
         mark = window.next(b",]")
 
 
-def _take_piece(window: _Window, take: Take) -> None:
-    """Hand over as many whole elements as are in sight, at least one."""
+def _read_piece(window: _Window, consume: Consumer) -> None:
+    """Consume as many complete elements as are in memory, at least one."""
     while True:
         guess = _guess(window.data, window.at)
-        if guess is not None and _took(window, guess, take):
+        if guess is not None and _consumed(window, guess, consume):
             return
         counted = _count(window.data, window.at)
         if counted is not None:
-            if counted == guess or not _took(window, counted, take):
+            if counted == guess or not _consumed(window, counted, consume):
                 raise IrregularError
             return
         window.more()
 
 
-def _took(window: _Window, end: int, take: Take) -> bool:
-    """Whether the text up to `end` is whole elements; then they are handed over."""
+def _consumed(window: _Window, end: int, consume: Consumer) -> bool:
+    """Consume the text up to `end` if it is complete elements. Return whether it was."""
     text = b"".join((b"[", memoryview(window.data)[window.at : end], b"]"))
     try:
-        count = take(text)
+        count = consume(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     if not count:
@@ -145,7 +150,7 @@ def _took(window: _Window, end: int, take: Take) -> bool:
 
 
 def _guess(data: bytes, at: int) -> int | None:
-    """After the last bracket that stands as between two objects."""
+    """Return the end of the last object that seems to be followed by another one."""
     for start in (max(at, len(data) - _TAIL), at):
         starts = [between.start() for between in _BETWEEN.finditer(data, start)]
         if starts:
@@ -154,7 +159,7 @@ def _guess(data: bytes, at: int) -> int | None:
 
 
 def _count(data: bytes, at: int) -> int | None:
-    """Before the bracket that closes the array, or else after the last element in sight that ends in a bracket."""
+    """Return the end of the array, or else of the last element in memory that ends in a bracket."""
     depth, end = 0, None
     for found in _MARK.finditer(data, at):
         mark = found.group()
@@ -170,11 +175,11 @@ def _count(data: bytes, at: int) -> int | None:
     return end
 
 
-def _pass_over(window: _Window) -> None:
-    """Leave out a value that nobody takes, once it is shown to be JSON."""
+def _skip_value(window: _Window) -> None:
+    """Skip a value without a consumer, but check that it is JSON."""
     first = window.peek()
     if first == b"[":
-        _take_array(window, _any_array)
+        _read_array(window, _count_elements)
         return
     while (end := _value_end(window.data, window.at)) is None or (end == len(window.data) and not window.ended):
         window.more()
@@ -185,12 +190,12 @@ def _pass_over(window: _Window) -> None:
     window.at = end
 
 
-def _any_array(text: bytes) -> int:
+def _count_elements(text: bytes) -> int:
     return len(msgspec.json.decode(text, type=list[msgspec.Raw]))
 
 
 def _value_end(data: bytes, at: int) -> int | None:
-    """Where a value that is no array ends."""
+    """Return the end of a value that is not an array, or None if it has not been read yet."""
     if data[at : at + 1] not in (b"{", b'"'):
         scalar = _SCALAR.match(data, at)
         return scalar.end() if scalar else None

@@ -1,11 +1,11 @@
-"""The fields of a COCO-format annotation file that samples depend on, decoded with types.
+"""Typed entries of a COCO-format annotation file, with the fields that samples depend on.
 
-Everything else in the file (licences, areas, captions, scores) is skipped by the parser without being built.
+The parser skips everything else in the file (licences, areas, captions, scores) without building it.
 """
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 import msgspec
 
@@ -18,7 +18,7 @@ _STRING_OR_NOT_A_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?(?:NaN|Infinity)'
 
 
 class ImageEntry(msgspec.Struct, gc=False):
-    """One entry of `images`. LVIS names its files by `coco_url` only."""
+    """An entry of `images`. LVIS has only `coco_url` to name the file."""
 
     id: Id
     width: int | float | None = None
@@ -28,14 +28,14 @@ class ImageEntry(msgspec.Struct, gc=False):
 
 
 class CategoryEntry(msgspec.Struct, gc=False):
-    """One entry of `categories`."""
+    """An entry of `categories`."""
 
     id: Id
     name: str
 
 
 class AnnotationEntry(msgspec.Struct, gc=False):
-    """One entry of `annotations`. The segmentation stays undecoded text until a box has to be made of it."""
+    """An entry of `annotations`. The segmentation stays undecoded until a box must be computed from it."""
 
     id: Id
     image_id: Id
@@ -45,7 +45,7 @@ class AnnotationEntry(msgspec.Struct, gc=False):
     segmentation: msgspec.Raw = msgspec.Raw()
 
     def outline(self) -> object:
-        """The segmentation as polygons or RLE, or None where the annotation has none."""
+        """Return the segmentation as polygons or RLE, or None if there is none."""
         return msgspec.json.decode(self.segmentation) if bytes(self.segmentation) else None
 
 
@@ -57,97 +57,41 @@ class CocoFile(msgspec.Struct):
     categories: list[CategoryEntry]
 
 
-class LoadedAnnotationEntry(msgspec.Struct, gc=False):
-    """`AnnotationEntry` for a file that somebody else has loaded: the segmentation is already an object."""
+def decode_file(data: bytes, file: Path | str) -> CocoFile:
+    """Return the entries of an annotation file.
 
-    id: Id
-    image_id: Id
-    category_id: Id
-    bbox: list[float | None] | None = None
-    iscrowd: int | bool | None = None
-    segmentation: Any = None
+    Python's JSON writer emits NaN and Infinity, which are not JSON. Outside strings they are read as null, so that
+    they spoil one box and not the whole file.
 
-    def outline(self) -> object:
-        """The segmentation as polygons or RLE, or None where the annotation has none."""
-        segmentation: object = self.segmentation
-        return segmentation
+    Args:
+        data: The content of the file.
+        file: Its name, for errors.
 
-
-class LoadedCocoFile(msgspec.Struct):
-    """`CocoFile` for a file that somebody else has loaded."""
-
-    images: list[ImageEntry]
-    annotations: list[LoadedAnnotationEntry]
-    categories: list[CategoryEntry]
-
-
-class LoadedCoco(Protocol):
-    """What is used of a loaded `pycocotools.coco.COCO`."""
-
-    dataset: dict[str, Any]
-
-
-LOADED = "loaded COCO object"
-"""Stands where a file's path stands when errors speak of an already loaded object."""
-
-
-def unreadable(file: Path, error: OSError) -> AnnotationError:
-    """The error for a file that the operating system will not read."""
-    if isinstance(error, FileNotFoundError):
-        return AnnotationError(file, "", "annotation file does not exist")
-    if isinstance(error, IsADirectoryError):
-        return AnnotationError(file, "", "is a folder; expected a COCO-format JSON file")
-    return AnnotationError(file, "", f"cannot be read: {error.strerror or error}")
-
-
-def decode(data: bytes, file: Path | str) -> CocoFile:
-    """The entries of an annotation file's bytes; `file` is what errors name.
-
-    Python's own JSON writer puts NaN and Infinity, which are not JSON; outside strings they are taken as null,
-    so that a box holding one is a bad single box and not a bad file. Raises AnnotationError.
+    Raises:
+        AnnotationError: The file is not COCO format.
     """
     data = data.removeprefix(_BYTE_ORDER_MARK)
     try:
-        return msgspec.json.decode(data, type=CocoFile)
-    except msgspec.ValidationError as error:
-        raise _not_coco(file, error) from error
-    except RecursionError as error:
-        raise _too_deep(file) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        if b"NaN" not in data and b"Infinity" not in data:
-            raise _not_json(file, error) from error
-    try:
+        try:
+            return msgspec.json.decode(data, type=CocoFile)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            if b"NaN" not in data and b"Infinity" not in data:
+                raise
         return msgspec.json.decode(_STRING_OR_NOT_A_NUMBER.sub(_null, data), type=CocoFile)
     except msgspec.ValidationError as error:
-        raise _not_coco(file, error) from error
+        cause, _, place = str(error).partition(" - at `")
+        raise AnnotationError(file, place.removesuffix("`"), f"not COCO format: {cause}") from error
     except RecursionError as error:
-        raise _too_deep(file) from error
+        raise AnnotationError(file, "", "not COCO format: nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _not_json(file, error) from error
-
-
-def convert(loaded: LoadedCoco) -> LoadedCocoFile:
-    """The entries of a loaded `pycocotools.coco.COCO`. Raises AnnotationError."""
-    try:
-        return msgspec.convert(loaded.dataset, LoadedCocoFile)
-    except msgspec.ValidationError as error:
-        raise _not_coco(LOADED, error) from error
-    except RecursionError as error:
-        raise _too_deep(LOADED) from error
 
 
 def _null(match: re.Match[bytes]) -> bytes:
     token = match.group()
     return token if token.startswith(b'"') else b"null"
-
-
-def _too_deep(file: Path | str) -> AnnotationError:
-    return AnnotationError(file, "", "not COCO format: nested too deeply")
-
-
-def _not_coco(file: Path | str, error: msgspec.ValidationError) -> AnnotationError:
-    cause, _, place = str(error).partition(" - at `")
-    return AnnotationError(file, place.removesuffix("`"), f"not COCO format: {cause}")
 
 
 def _not_json(file: Path | str, error: Exception) -> AnnotationError:

@@ -1,7 +1,7 @@
-"""Boxes of annotations that carry an outline and no box.
+"""Boxes of annotations that have a segmentation and no box.
 
-pycocotools makes the boxes, but it trusts what it is given: a coordinate that is not a number takes all memory, a
-cut run-length text is read past its end. So outlines are checked here first.
+pycocotools computes the boxes, but does not check its input: a coordinate that is not a number exhausts the memory, and
+a truncated run-length text is read past its end. So segmentations are validated here first.
 """
 
 import math
@@ -9,16 +9,21 @@ import re
 from typing import Any
 
 _RUN_LENGTHS = re.compile(r"(?:[P-o]{0,6}[0-O])+")
-"""COCO's compressed counts: five bits a character, six bits' range from "0", the highest bit says "more"."""
+"""COCO's compressed counts: characters from "0" on with five bits of a number each; the sixth bit means "continued"."""
 
 
 def outline_box(outline: object, height: int, width: int) -> list[float]:
-    """The box x, y, width, height (pixels) around an outline in an image of `height` × `width`.
+    """Return the box around a segmentation: x, y, width, height in pixels.
 
-    outline: polygons (lists of x, y, x, y, …) or a run-length encoding, compressed or not, as COCO stores them.
-    Raises ValueError, saying why, when it is none of these.
+    Args:
+        outline: Polygons (lists of x, y, x, y, …) or a run-length encoding, compressed or not, as COCO stores them.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+
+    Raises:
+        ValueError: It is none of these. The message says why.
     """
-    # Imported here because few datasets have such annotations, and the rest need not pay for the import.
+    # Imported here because few datasets have such annotations; the others should not pay for it.
     from pycocotools import mask
 
     if isinstance(outline, list):
@@ -35,17 +40,17 @@ def outline_box(outline: object, height: int, width: int) -> list[float]:
 
 
 def _check_polygons(polygons: list[object], height: int, width: int) -> None:
-    """Refuse what pycocotools would rasterise without end. A polygon may leave the image by the image's size."""
+    """Refuse polygons that pycocotools would rasterise without end. They may leave the image by the image's size."""
     reach = 2 * max(height, width)
     for polygon in polygons:
         if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
-            raise ValueError("a polygon is a list of at least three x, y pairs")
+            raise ValueError("a polygon must be a list of at least three x, y pairs")
         if not all(_is_number(value) and abs(value) <= reach for value in polygon):
-            raise ValueError("a polygon's coordinates are finite numbers in or near the image")
+            raise ValueError("the coordinates of a polygon must be finite numbers in or near the image")
 
 
 def _runs(mask: Any, outline: dict[str, object], height: int, width: int) -> object:
-    """The compressed run-length encoding of an outline that is run-length encoded."""
+    """Return the compressed form of a run-length encoding."""
     counts = outline.get("counts")
     if outline.get("size") != [height, width]:
         raise ValueError(f"its size is {outline.get('size')}, the image's is {[height, width]}")

@@ -1,4 +1,4 @@
-"""What an image file says of itself before any pixel is decoded: its size, and whether it is all there."""
+"""Headers of encoded images: their size, and whether the file is complete, before any pixel is decoded."""
 
 import io
 import zlib
@@ -8,14 +8,14 @@ from PIL import Image
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
-"""How every JPEG begins."""
+"""First bytes of every JPEG."""
 _END_OF_IMAGE = b"\xff\xd9"
 _START_OF_SCAN = 0xDA
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset([0x01, *range(0xD0, 0xD9)])
 
 _PILLOW_FORMATS = ("BMP", "DIB", "PPM", "TIFF", "WEBP", "GIF", "JPEG2000", "AVIF", "SUN")
-"""What OpenCV decodes beside JPEG and PNG, and Pillow can tell the size of."""
+"""Formats besides JPEG and PNG that OpenCV decodes and whose size Pillow reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Header:
     height: int
 
 
-class BadHeaderError(Exception):
-    """A file whose header already tells that it cannot be decoded. `kind` is one of ImageError's."""
+class DecodeError(Exception):
+    """Encoded bytes that are not a usable image. `kind` is one of ImageError's."""
 
     def __init__(self, kind: str, cause: str) -> None:
         super().__init__(cause)
@@ -35,9 +35,10 @@ class BadHeaderError(Exception):
 
 
 def read_header(data: bytes) -> Header | None:
-    """The header of an encoded image, or None where only the decoder can tell.
+    """Return the header of an encoded image, or None for a format that only the decoder knows.
 
-    JPEG and PNG that are cut short raise BadHeaderError: decoders fill what is missing with grey, and only warn.
+    Raises:
+        DecodeError: The image is cut short or damaged. Decoders would fill the missing part with grey and only warn.
     """
     if data.startswith(JPEG):
         return _jpeg(data)
@@ -47,7 +48,7 @@ def read_header(data: bytes) -> Header | None:
 
 
 def _jpeg(data: bytes) -> Header:
-    """Walk the segments up to the first scan; a scan's own bytes cannot look like an end, which must follow."""
+    """Walk the segments up to the first scan. An end marker must follow; the bytes of a scan cannot look like one."""
     header, at = None, 2
     while at + 4 <= len(data):
         marker = data[at + 1]
@@ -59,21 +60,21 @@ def _jpeg(data: bytes) -> Header:
             continue
         if marker == _START_OF_SCAN:
             if header is None:
-                raise BadHeaderError("unreadable", "JPEG without a frame header")
+                raise DecodeError("unreadable", "JPEG without a frame header")
             if data.rfind(_END_OF_IMAGE, at) < 0:
-                raise BadHeaderError("unreadable", "JPEG is cut short: it has no end marker")
+                raise DecodeError("unreadable", "JPEG is cut short: it has no end marker")
             return header
         if marker in _FRAME_HEADERS and at + 9 <= len(data):
             height, width = int.from_bytes(data[at + 5 : at + 7]), int.from_bytes(data[at + 7 : at + 9])
             header = Header(width, height)
         at += 2 + int.from_bytes(data[at + 2 : at + 4])
-    raise BadHeaderError("unreadable", "JPEG is cut short: it has no pixels")
+    raise DecodeError("unreadable", "JPEG is cut short: it has no pixels")
 
 
 def _png(data: bytes) -> Header:
-    """Walk the chunks to the last, and check the sums of those that pixels are made of."""
+    """Walk all chunks, and check the checksums of the critical ones."""
     if data[12:16] != b"IHDR" or len(data) < 33:
-        raise BadHeaderError("unreadable", "PNG without a header")
+        raise DecodeError("unreadable", "PNG without a header")
     at, view = 8, memoryview(data)
     while at + 12 <= len(data):
         end = at + 8 + int.from_bytes(data[at : at + 4])
@@ -81,11 +82,11 @@ def _png(data: bytes) -> Header:
             break
         critical = not data[at + 4] & 0x20
         if critical and zlib.crc32(view[at + 4 : end]) != int.from_bytes(data[end : end + 4]):
-            raise BadHeaderError("unreadable", f"PNG is damaged at byte {at}")
+            raise DecodeError("unreadable", f"PNG is damaged at byte {at}")
         if data[at + 4 : at + 8] == b"IEND":
             return Header(int.from_bytes(data[16:20]), int.from_bytes(data[20:24]))
         at = end + 4
-    raise BadHeaderError("unreadable", "PNG is cut short: it has no end")
+    raise DecodeError("unreadable", "PNG is cut short: it has no end")
 
 
 def _other(data: bytes) -> Header | None:
@@ -93,6 +94,6 @@ def _other(data: bytes) -> Header | None:
         with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as image:
             return Header(*image.size)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise BadHeaderError("too-large", str(error)) from error
-    except Exception:  # noqa: BLE001 - Pillow's parsers raise anything on damaged files; the decoder then says what it is
+        raise DecodeError("too-large", str(error)) from error
+    except Exception:  # noqa: BLE001 - Pillow's parsers raise anything on damaged files; the decoder will report it
         return None

@@ -1,17 +1,17 @@
-"""A bounded memory of decoded images that all workers of a host share: what one has decoded, the others need not.
+"""A bounded cache of decoded images in shared memory: an image that one worker decodes, the others need not.
 
-It is one file in memory, of fixed size:
+The memory has a fixed size and this layout:
 
-    (64, 8) int64     row 0: where the next image goes, number of slots; the others count hits and misses by process
-    (S,) int64        slot i mod S: where image i was put, or 0
-    the ring          images, each behind its header of 4 uint64: index, place, length in bytes, XXH3-64 of its pixels
+    (64, 8) int64     row 0: next position, number of slots; other rows: hits and misses, spread over processes
+    (S,) int64        slot i mod S: position of image i, or 0
+    ring              images, each after its header of 4 uint64: index, position, length in bytes, XXH3-64 of the pixels
 
-Places only grow; a place lies in the ring at its remainder by the ring's length, so that new images overwrite the
-oldest. Once the ring is full, only one image of many is put in: an epoch comes back to each image after all the others,
-so whatever put all of them in would have overwritten nearly every image before it is needed again.
+Positions only grow. An image is in the ring at its position modulo the length of the ring, so new images overwrite the
+oldest. Once the ring is full, only one image in many is admitted: an epoch returns to an image after all others, so
+admitting every image would overwrite nearly all of them before their next use.
 
-Nobody ever waits, and a process may be killed at any instruction: what is found counts only if header and sum agree
-with the pixels, so an image that is half-written, overwritten or misplaced is an image that is not there.
+Readers take no lock, and a process may be killed at any instruction. An image is found only if its header and checksum
+match, so an image that is half written, overwritten or misplaced counts as a miss.
 """
 
 import contextlib
@@ -33,125 +33,122 @@ _HEADER_BYTES = 4 * 8
 _ROWS, _COLUMNS = 64, 8
 _NEXT, _SLOTS = 0, 1
 _HITS, _MISSES = 0, 1
-_FRONT = _ROWS * _COLUMNS * 8
+_TABLE_BYTES = _ROWS * _COLUMNS * 8
 
-_RENEWAL = 17
-"""Of so many images that are not there, one is put in once the ring is full. A prime, to go through any cycle."""
+_ADMISSION = 17
+"""Once the ring is full, one miss of so many is admitted. A prime, so that no periodic order starves an image."""
 
 _ATTEMPTS = 64
-"""How often the lock is tried, some 0.1 ms in all; a process holds it for a few microseconds."""
+"""How often the lock is tried, 0.1 ms in all; a process holds it for a few microseconds."""
 
-_BYTES_OF_A_SLOT = 1 << 14
-"""There is a slot for so many bytes of the ring: some 60 for an image of COCO, so that few images share one."""
+_BYTES_PER_SLOT = 1 << 14
+"""Bytes of the ring for each slot: about 60 slots for each COCO image, so that few images share one."""
 
 
-class PixelCache:
-    """Decoded images by index. It belongs to one dataset, as indices do; one thread of a process uses it at a time.
-
-    Pickles as the address of its memory, which processes of the same user can open while its maker has it open.
-    """
+class ImageCache:
+    """Decoded images by index, for one dataset. Not thread-safe: each process uses it from one thread at a time."""
 
     def __init__(self, address: str, descriptor: int | None = None) -> None:
-        """Open the memory at an address that `create` made. Raises OSError."""
+        """Open the memory at an address. Raises OSError.
+
+        Args:
+            address: The `address` of a cache that exists in this or another process of the same user.
+            descriptor: Its open file, in the process that created it.
+        """
         self.address = address
         self._descriptor = os.open(address, os.O_RDWR | os.O_CLOEXEC) if descriptor is None else descriptor
-        self._release = weakref.finalize(self, _release, self._descriptor, None if descriptor is None else address)
+        weakref.finalize(self, _release, self._descriptor, None if descriptor is None else address)
         total = os.fstat(self._descriptor).st_size
-        with mmap.mmap(self._descriptor, _FRONT) as front:
-            slots = int(np.frombuffer(bytes(front), np.int64)[_SLOTS])
-        self._begin = _begin_of_ring(slots)
-        self._length = (total - self._begin) // _ALIGNMENT * _ALIGNMENT
-        memory = np.frombuffer(mmap.mmap(self._descriptor, self._begin), np.int64)
-        self._front = memory[: _ROWS * _COLUMNS].reshape(_ROWS, _COLUMNS)
+        with mmap.mmap(self._descriptor, _TABLE_BYTES) as table:
+            slots = int(np.frombuffer(bytes(table), np.int64)[_SLOTS])
+        self._ring = _ring_offset(slots)
+        self._length = (total - self._ring) // _ALIGNMENT * _ALIGNMENT
+        memory = np.frombuffer(mmap.mmap(self._descriptor, self._ring), np.int64)
+        self._table = memory[: _ROWS * _COLUMNS].reshape(_ROWS, _COLUMNS)
         self._slots = memory[_ROWS * _COLUMNS :][:slots]
         self._turn = 0
-        self._counts = self._front[1 + os.getpid() % (_ROWS - 1)]
+        self._counts = self._table[1 + os.getpid() % (_ROWS - 1)]
 
     @classmethod
-    def create(cls, megabytes: int, images: int) -> "PixelCache":
-        """Make an empty cache of `megabytes` (2²⁰ bytes) for a dataset of N `images`. Raises OSError."""
+    def create(cls, megabytes: int, images: int) -> "ImageCache":
+        """Create an empty cache of `megabytes` (2²⁰ bytes) for a dataset of `images` images. Raises OSError.
+
+        The memory is freed when the last process closes it; its address ends with the returned object.
+        """
         total = megabytes * MEGABYTE
-        slots = min(images, max(256, total // _BYTES_OF_A_SLOT))
-        front = np.zeros(_COLUMNS, np.int64)
-        front[[_NEXT, _SLOTS]] = _ALIGNMENT, slots
+        slots = min(images, max(256, total // _BYTES_PER_SLOT))
+        table = np.zeros(_COLUMNS, np.int64)
+        table[[_NEXT, _SLOTS]] = _ALIGNMENT, slots
         descriptor, address = _shared_memory()
         try:
             os.ftruncate(descriptor, total)
-            os.pwrite(descriptor, front.tobytes(), 0)
+            os.pwrite(descriptor, table.tobytes(), 0)
         except BaseException:
             _release(descriptor, address)
             raise
         return cls(address, descriptor)
 
-    def __reduce__(self) -> tuple[type["PixelCache"], tuple[str]]:
-        return PixelCache, (self.address,)
-
     @property
     def nbytes(self) -> int:
-        """Bytes of pixels that fit, headers included; the memory never grows beyond these and the slots."""
+        """Bytes available for images and their headers."""
         return self._length
 
     @property
     def hits(self) -> int:
-        """How often any process has found an image. Approximate where many processes count at once."""
-        return int(self._front[1:, _HITS].sum())
+        """Images found, by all processes. Approximate while many processes count at once."""
+        return int(self._table[1:, _HITS].sum())
 
     @property
     def misses(self) -> int:
-        """How often any process has not found an image. Approximate where many processes count at once."""
-        return int(self._front[1:, _MISSES].sum())
+        """Images not found, by all processes. Approximate while many processes count at once."""
+        return int(self._table[1:, _MISSES].sum())
 
-    def find(self, index: int, height: int, width: int) -> npt.NDArray[np.uint8] | None:
-        """(height, width, 3) uint8 BGR, the caller's own; None when image `index` is not there."""
-        place = int(self._slots[index % len(self._slots)])
-        if place:
+    def get(self, index: int, height: int, width: int) -> npt.NDArray[np.uint8] | None:
+        """Return a copy of an image as (height, width, 3) uint8 BGR, or None if it is not cached."""
+        position = int(self._slots[index % len(self._slots)])
+        if position:
             header, pixels = np.zeros(4, np.uint64), np.empty((height, width, 3), np.uint8)
-            os.preadv(self._descriptor, [header.data, pixels.data], self._begin + place % self._length)
-            if header[:3].tolist() == [index, place, pixels.nbytes] and int(header[3]) == _sum(pixels):
+            os.preadv(self._descriptor, [header.data, pixels.data], self._ring + position % self._length)
+            if header[:3].tolist() == [index, position, pixels.nbytes] and int(header[3]) == _checksum(pixels):
                 self._counts[_HITS] += 1
                 return pixels
         self._counts[_MISSES] += 1
         return None
 
-    def keep(self, index: int, pixels: npt.NDArray[np.uint8]) -> None:
-        """Put an image in, if it is its turn, over the oldest ones; not if it is larger than the cache."""
+    def put(self, index: int, pixels: npt.NDArray[np.uint8]) -> None:
+        """Store an image if it is admitted and fits, over the oldest ones."""
         size = -(-(_HEADER_BYTES + pixels.nbytes) // _ALIGNMENT) * _ALIGNMENT
-        place = self._reserve(size) if size <= self._length and self._due() else None
-        if place is None:
+        position = self._reserve(size) if size <= self._length and self._admits() else None
+        if position is None:
             return
-        header = np.array([index, place, pixels.nbytes, _sum(pixels)], np.uint64)
+        header = np.array([index, position, pixels.nbytes, _checksum(pixels)], np.uint64)
         try:
-            os.pwritev(self._descriptor, [header.data, pixels.data], self._begin + place % self._length)
+            os.pwritev(self._descriptor, [header.data, pixels.data], self._ring + position % self._length)
         except OSError:
-            return  # the system has no memory left for it: the image is decoded again when it is needed again
-        self._slots[index % len(self._slots)] = place
+            return  # the system is out of memory: the image is decoded again next time
+        self._slots[index % len(self._slots)] = position
 
-    def close(self) -> None:
-        """End this process's use; the maker's end is the end of the address. Others keep what they have open."""
-        self._release()
-
-    def _due(self) -> bool:
-        """Whether it is the next image's turn: always while there is room, then once in a while."""
-        if self._front[0, _NEXT] < self._length:
+    def _admits(self) -> bool:
+        if self._table[0, _NEXT] < self._length:
             return True
-        self._turn = (self._turn + 1) % _RENEWAL
+        self._turn = (self._turn + 1) % _ADMISSION
         return self._turn == 0
 
     def _reserve(self, size: int) -> int | None:
-        """A place of `size` bytes that does not wrap around; None when another process does not let go of the lock."""
+        """Return a position with `size` bytes up to the end of the ring, or None if the lock is taken."""
         if not self._locked():
             return None
         try:
-            place = int(self._front[0, _NEXT])
-            if place % self._length + size > self._length:
-                place += self._length - place % self._length
-            self._front[0, _NEXT] = place + size
+            position = int(self._table[0, _NEXT])
+            if position % self._length + size > self._length:
+                position += self._length - position % self._length
+            self._table[0, _NEXT] = position + size
         finally:
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
-        return place
+        return position
 
     def _locked(self) -> bool:
-        """Take the lock, which goes with its process. It is not waited for, lest one that was stopped stop them all."""
+        """Try to take the lock. It ends with its process, but one that is stopped must not block the others."""
         for _ in range(_ATTEMPTS):
             with contextlib.suppress(OSError):  # held by another process
                 fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -159,23 +156,23 @@ class PixelCache:
         return False
 
 
-def _release(descriptor: int, made: str | None) -> None:
-    """Close the memory, and remove its file if this process made one."""
+def _release(descriptor: int, created: str | None) -> None:
+    """Close the memory, and remove its file if this process created one."""
     os.close(descriptor)
-    if made is not None and not made.startswith("/proc/"):
-        Path(made).unlink(missing_ok=True)
+    if created is not None and not created.startswith("/proc/"):
+        Path(created).unlink(missing_ok=True)
 
 
-def _begin_of_ring(slots: int) -> int:
-    return -(-(_FRONT + 8 * slots) // mmap.PAGESIZE) * mmap.PAGESIZE
+def _ring_offset(slots: int) -> int:
+    return -(-(_TABLE_BYTES + 8 * slots) // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
-def _sum(pixels: npt.NDArray[np.uint8]) -> int:
+def _checksum(pixels: npt.NDArray[np.uint8]) -> int:
     return xxhash.xxh3_64_intdigest(pixels.data)
 
 
 def _shared_memory() -> tuple[int, str]:
-    """A descriptor of empty memory, and the address under which other processes open it."""
+    """Return the descriptor of empty memory, and the address by which other processes open it."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("decoded-images")
         address = f"/proc/{os.getpid()}/fd/{descriptor}"

@@ -1,38 +1,43 @@
-"""The index on disk: one folder of `.npy` files and a `meta.json`, mapped into memory by every worker.
+"""A dataset index on disk: a folder of `.npy` files and a `meta.json`, memory-mapped by every worker.
 
-    <cache folder>/indexes/.lock
-    <cache folder>/indexes/<BLAKE2b-128 of the annotation file>-v<format>/boxes.npy, …, rejected.json, meta.json
+    <cache folder>/indexes/<BLAKE2b-128 of the annotation file>-v<format>/
+        boxes.npy, …   the arrays
+        rejected.json  the boxes that were dropped
+        meta.json      digest, category names, length of every file
+        checked.json   fingerprints of the files when they were last compared with the digest
 
-The content of the annotation file names the folder, so a changed file has another index and an unchanged one is never
-parsed again. `checked.json` in the folder has the stamps of its files when they were last known to be what the digest
-says; while they keep them, opening reads none of the arrays.
+While the files have the fingerprints in `checked.json`, opening an index reads none of its arrays.
 """
 
 import contextlib
-from functools import partial
+import shutil
+import tempfile
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from sampler.atomic_write import write_whole
+from sampler.atomic_write import atomic_write
 from sampler.dataset.coco.annotations import RejectedBox
-from sampler.dataset.fingerprint import Stamp, stamp, wait_until_settled
-from sampler.dataset.index.arrays import ARRAYS, Index, digest
+from sampler.dataset.fingerprint import Fingerprint, wait_until_settled
+from sampler.dataset.index.arrays import ARRAYS, IndexArrays, array_bytes, index_digest
 from sampler.errors import AnnotationError
 
 FORMAT = 1
-"""Raised whenever the files in an index folder change their meaning."""
+"""Raised whenever the meaning of the files changes."""
 
 META, REJECTED, CHECKED = "meta.json", "rejected.json", "checked.json"
+
+DRAFT = ".part"
+"""Ends the name of a folder that is not a complete index."""
 
 _FAULTS = (OSError, EOFError, ValueError, msgspec.MsgspecError)
 _FILES = {META, REJECTED, *(f"{name}.npy" for name in ARRAYS)}
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """`meta.json`. `files` has the length in bytes of every other file of the folder, `checked.json` left out."""
+    """`meta.json`. `files` has the length in bytes of every other file but `checked.json`."""
 
     format: int
     source: str
@@ -41,10 +46,11 @@ class Meta(msgspec.Struct, frozen=True):
     files: dict[str, int]
 
 
-def load_index(folder: Path) -> Index:
-    """The index in a folder, its arrays read-only and memory-mapped. None of them is read.
+def load_index(folder: Path) -> IndexArrays:
+    """Map the arrays of an index, read-only. Reads none of them.
 
-    Raises AnnotationError when a file is missing, has another length than it was written with, or is not readable.
+    Raises:
+        AnnotationError: A file is missing, unreadable, or not as long as it was written.
     """
     try:
         meta = msgspec.json.decode((folder / META).read_bytes(), type=Meta)
@@ -52,83 +58,94 @@ def load_index(folder: Path) -> Index:
             raise ValueError(f"format {meta.format}, expected {FORMAT}")
         for name, length in meta.files.items():
             if (folder / name).stat().st_size != length:
-                raise ValueError(f"{name} has not the {length} bytes it was written with")
+                raise ValueError(f"{name} does not have the {length} bytes that were written")
         arrays = {name: _map(folder / f"{name}.npy", name) for name in ARRAYS}
     except _FAULTS as error:
         raise _damaged(folder, error) from error
-    return Index(
-        **arrays,  # type: ignore[arg-type] # ARRAYS names the fields and their dtypes
+    return IndexArrays(
+        **arrays,  # type: ignore[arg-type] # the keys of ARRAYS are the names of the fields
         category_names=meta.category_names,
         digest=meta.digest,
-        read_rejected=partial(_read_rejected, folder),
     )
 
 
+def read_rejected(folder: Path) -> tuple[RejectedBox, ...]:
+    """Return the boxes that were dropped. Raises AnnotationError."""
+    try:
+        return msgspec.json.decode((folder / REJECTED).read_bytes(), type=tuple[RejectedBox, ...])
+    except _FAULTS as error:
+        raise _damaged(folder, error) from error
+
+
+def write_index(folder: Path, index: IndexArrays, rejected: tuple[RejectedBox, ...], source: str) -> None:
+    """Create or replace an index atomically. The caller holds the lock of all indexes. Raises OSError."""
+    draft = Path(tempfile.mkdtemp(suffix=DRAFT, dir=folder.parent))
+    try:
+        draft.chmod(0o755)
+        for name, (dtype, _) in ARRAYS.items():
+            _save(draft / f"{name}.npy", np.ascontiguousarray(getattr(index, name), dtype))
+        (draft / REJECTED).write_bytes(msgspec.json.encode(rejected))
+        files = {file.name: file.stat().st_size for file in draft.iterdir()}
+        meta = Meta(FORMAT, source, index.digest, index.category_names, files)
+        (draft / META).write_bytes(msgspec.json.encode(meta))
+        mark_checked(draft, _fingerprints(draft))
+        if folder.exists():
+            folder.rename(draft.with_suffix(f".old{DRAFT}"))
+        draft.rename(folder)
+    finally:
+        remove_drafts(folder.parent)
+
+
+def remove_drafts(indexes: Path) -> None:
+    """Remove incomplete indexes. The caller holds the lock, so their writers have failed or were killed."""
+    for draft in indexes.glob(f"*{DRAFT}"):
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def check_index(folder: Path) -> None:
-    """Read a whole index. Raises AnnotationError when it does not hold what its digest says."""
+    """Read a whole index. Raises AnnotationError if it does not have its digest."""
     index = load_index(folder)
-    found = digest({name: getattr(index, name) for name in ARRAYS}, index.category_names)
+    found = index_digest({name: getattr(index, name) for name in ARRAYS}, index.category_names)
     if found != index.digest:
         raise _damaged(folder, ValueError(f"its arrays have the digest {found}, expected {index.digest}"))
-    _read_rejected(folder)
+    read_rejected(folder)
 
 
 def is_sound(folder: Path) -> bool:
-    """Whether an index folder is there, whole, and holds what its digest says.
-
-    It is read whole only when one of its files is not the one that was last checked.
-    """
+    """Return whether an index exists and has its digest. Reads it only if a file has changed since the last check."""
     try:
-        if _as_checked(folder):
+        fingerprints = _fingerprints(folder)
+        if _checked_fingerprints(folder) == fingerprints:
             load_index(folder)
         else:
-            stamps = _stamps(folder)
             check_index(folder)
-            _note_checked(folder, stamps)
+            with contextlib.suppress(OSError):  # a read-only cache works too; the index is read at each start
+                mark_checked(folder, fingerprints)
     except AnnotationError:
         return False
     return True
 
 
-def write_checked(folder: Path) -> None:
-    """Note that the files of an index are as they were just written. Raises OSError."""
-    stamps = _stamps(folder)
-    if wait_until_settled(stamps.values()):
-        write_whole(folder / CHECKED, msgspec.json.encode(stamps))
+def mark_checked(folder: Path, fingerprints: dict[str, Fingerprint] | None = None) -> None:
+    """Record that the files of an index were sound when they had these fingerprints (default: now). Raises OSError."""
+    fingerprints = _fingerprints(folder) if fingerprints is None else fingerprints
+    if wait_until_settled(fingerprints.values()):
+        atomic_write(folder / CHECKED, msgspec.json.encode(fingerprints))
 
 
-def _note_checked(folder: Path, stamps: dict[str, Stamp]) -> None:
-    """Note the stamps that the files had before they were found to be sound."""
-    if wait_until_settled(stamps.values()):
-        # A cache that cannot be written to still serves; it is checked whole at each start.
-        with contextlib.suppress(OSError):
-            write_whole(folder / CHECKED, msgspec.json.encode(stamps))
-
-
-def _as_checked(folder: Path) -> bool:
-    """Whether every file of the folder is the one that was last checked."""
+def _checked_fingerprints(folder: Path) -> dict[str, Fingerprint] | None:
     try:
-        checked = msgspec.json.decode((folder / CHECKED).read_bytes(), type=dict[str, Stamp])
-    except _FAULTS:  # never checked, or it is no note of that: the index is read then
-        return False
-    return checked == _stamps(folder)
+        return msgspec.json.decode((folder / CHECKED).read_bytes(), type=dict[str, Fingerprint])
+    except _FAULTS:  # never checked, or damaged: the index is read instead
+        return None
 
 
-def _stamps(folder: Path) -> dict[str, Stamp]:
-    """The stamp of each file of an index that is there."""
-    stamps = {}
+def _fingerprints(folder: Path) -> dict[str, Fingerprint]:
+    found = {}
     for name in sorted(_FILES):
-        with contextlib.suppress(FileNotFoundError):  # `load_index` says what is missing
-            stamps[name] = stamp((folder / name).stat())
-    return stamps
-
-
-def _read_rejected(folder: Path) -> tuple[RejectedBox, ...]:
-    """The dropped boxes. Raises AnnotationError."""
-    try:
-        return msgspec.json.decode((folder / REJECTED).read_bytes(), type=tuple[RejectedBox, ...])
-    except _FAULTS as error:
-        raise _damaged(folder, error) from error
+        with contextlib.suppress(FileNotFoundError):  # `load_index` reports what is missing
+            found[name] = Fingerprint.of((folder / name).stat())
+    return found
 
 
 def _damaged(folder: Path, error: Exception) -> AnnotationError:
@@ -136,9 +153,15 @@ def _damaged(folder: Path, error: Exception) -> AnnotationError:
 
 
 def _map(file: Path, name: str) -> npt.NDArray[np.generic]:
-    """A read-only array whose bytes stay on disk until they are asked for."""
     dtype, dimensions = ARRAYS[name]
     array: npt.NDArray[np.generic] = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
     if array.dtype != np.dtype(dtype) or array.ndim != dimensions:
         raise ValueError(f"{file.name} is {array.dtype} with {array.ndim} dimensions, expected {dtype}, {dimensions}")
     return array
+
+
+def _save(file: Path, array: npt.NDArray[np.generic]) -> None:
+    """Write what `np.save` writes, but let a full disk be an OSError with its cause."""
+    with file.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
+        stream.write(array_bytes(array))

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from sampler.dataset.dataset import Dataset, open_dataset
-from tests.support.coco_files import write_jpeg
+from tests.support.coco_files import image_file, write_jpeg
 from tests.support.processes import run_python
 from tests.support.scenes import IMAGES
 from tests.support.stores import Source, assert_complete, content, decode, folder_for, open_store
@@ -15,7 +15,7 @@ def test_decode_says_what_it_takes_and_writes_a_store(source: Source, dataset: D
     assert status == 0, errors
     first = printed.splitlines()[0]
     assert first.startswith("images to decode: 24: 7.4 MB; ")
-    assert "are free in" in first
+    assert " free in " in first
     assert "24/24" in errors
     assert "MB/s" in errors
     assert dataset.digest in printed
@@ -28,7 +28,7 @@ def test_a_second_decode_finds_everything_there(source: Source, dataset: Dataset
     before = content(folder), [file.stat().st_mtime_ns for file in sorted(folder.iterdir())]
     status, printed, errors = decode(source, tmp_path / "cache")
     assert (status, errors) == (0, "")
-    assert printed.startswith("every image is decoded already")
+    assert printed.startswith("all images are decoded already")
     assert (content(folder), [file.stat().st_mtime_ns for file in sorted(folder.iterdir())]) == before
 
 
@@ -40,7 +40,7 @@ def test_too_little_room_is_one_line_before_anything_is_written(
     assert (status, printed) == (2, "")
     assert errors.count("\n") == 1
     assert errors.startswith("error: ")
-    assert "7.4 MB are needed and 1.0 MB are free; make room, or set another cache folder" in errors
+    assert "7.4 MB needed, 1.0 MB free; make space or set another cache folder" in errors
     assert list(folder_for(dataset, tmp_path / "cache").iterdir()) == []
     assert open_store(dataset, tmp_path / "cache") is None
 
@@ -57,17 +57,17 @@ def test_a_folder_that_cannot_be_made_is_one_line(source: Source, tmp_path: Path
 def test_images_that_cannot_be_decoded_are_counted_and_listed_and_the_rest_is_stored(
     source: Source, dataset: Dataset, tmp_path: Path
 ) -> None:
-    dataset.path(2).unlink()
+    image_file(dataset, 2).unlink()
     for index in (5, 6):
-        dataset.path(index).write_bytes(dataset.path(index).read_bytes()[:-100])
-    write_jpeg(dataset.path(7), 60, 48)
+        image_file(dataset, index).write_bytes(image_file(dataset, index).read_bytes()[:-100])
+    write_jpeg(image_file(dataset, 7), 60, 48)
     status, printed, errors = decode(source, tmp_path / "cache", "--examples", 1)
     assert status == 1, errors
     rows = [line.split("│") for line in printed.splitlines() if line.count("│") == 3]
     counts = {name.strip(): value.strip() for _, name, value, _ in rows}
-    assert (counts["decoded just now"], counts["cannot be decoded"]) == ("20", "4")
+    assert (counts["decoded now"], counts["not decodable"]) == ("20", "4")
     assert (counts["missing"], counts["unreadable"], counts["mis-sized"]) == ("1", "2", "1")
-    assert f"missing {dataset.path(2)}: the file does not exist" in printed
+    assert f"missing {image_file(dataset, 2)}: the file does not exist" in printed
     assert "unreadable … and 1 more" in printed
     store = open_store(dataset, tmp_path / "cache")
     assert store is not None
@@ -76,11 +76,11 @@ def test_images_that_cannot_be_decoded_are_counted_and_listed_and_the_rest_is_st
 
 
 def test_only_what_has_changed_is_decoded_again(source: Source, dataset: Dataset, tmp_path: Path) -> None:
-    dataset.path(3).rename(dataset.path(3).with_suffix(".away"))
+    image_file(dataset, 3).rename(image_file(dataset, 3).with_suffix(".away"))
     assert decode(source, tmp_path / "cache")[0] == 1
-    dataset.path(3).with_suffix(".away").rename(dataset.path(3))
+    image_file(dataset, 3).with_suffix(".away").rename(image_file(dataset, 3))
     height, width = dataset.size(4)
-    write_jpeg(dataset.path(4), width, height, seed=99)
+    write_jpeg(image_file(dataset, 4), width, height, seed=99)
     status, printed, _ = decode(source, tmp_path / "cache")
     assert status == 0
     assert printed.startswith("images to decode: 2 (1 whose files have changed): ")
@@ -91,7 +91,7 @@ def test_an_image_whose_file_became_bad_is_not_served_from_the_store(
     source: Source, dataset: Dataset, tmp_path: Path
 ) -> None:
     decode(source, tmp_path / "cache")
-    dataset.path(8).write_bytes(dataset.path(8).read_bytes()[:-100])
+    image_file(dataset, 8).write_bytes(image_file(dataset, 8).read_bytes()[:-100])
     assert decode(source, tmp_path / "cache")[0] == 1
     store = open_store(dataset, tmp_path / "cache")
     assert store is not None

@@ -9,8 +9,8 @@ import pytest
 from filelock import FileLock
 
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decoded_store.reader import StoreError
-from tests.support.coco_files import write_jpeg
+from sampler.errors import StoreError
+from tests.support.coco_files import image_file, write_jpeg
 from tests.support.scenes import IMAGES
 from tests.support.stores import (
     Source,
@@ -88,7 +88,7 @@ def test_a_decode_that_is_killed_goes_on_and_gives_the_store_of_an_undisturbed_o
     before: str, source: Source, dataset: Dataset, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     stop_half_way(source, tmp_path / "cache", before, signal.SIGKILL).communicate(timeout=30)
-    with pytest.raises(StoreError, match="is still being written, or its decoding was broken off"):
+    with pytest.raises(StoreError, match="is incomplete"):
         open_store(dataset, tmp_path / "cache")
     assert decode(source, tmp_path / "cache")[0] == 0
     assert content(folder_for(dataset, tmp_path / "cache")) == undisturbed
@@ -121,7 +121,7 @@ def test_ctrl_c_says_how_far_it_got_and_leaves_a_store_to_go_on_with(
     assert process.returncode == 130
     line = errors.splitlines()[-1]
     assert line.startswith("interrupted: ")
-    assert line.endswith("of 24 images are decoded; the same command goes on from there")
+    assert line.endswith("of 24 images are decoded; run the same command to resume")
     assert "Traceback" not in errors
     assert 0 < int(line.split()[1]) < IMAGES
     status, printed, _ = decode(source, tmp_path / "cache")
@@ -134,7 +134,7 @@ def test_a_changed_image_is_found_after_a_kill_too(source: Source, dataset: Data
     decode(source, tmp_path / "cache")
     for index in (4, 9):
         height, width = dataset.size(index)
-        write_jpeg(dataset.path(index), width, height, seed=99)
+        write_jpeg(image_file(dataset, index), width, height, seed=99)
     old = stored(dataset, tmp_path / "cache")
     before = old.read(4).copy(), old.read(9).copy()
     stop_half_way(source, tmp_path / "cache", STALL_AT.format(index=9), signal.SIGKILL).communicate(timeout=30)
@@ -153,7 +153,7 @@ def test_a_disk_that_fills_up_is_one_line_and_what_was_decoded_is_kept(
     line = errors.splitlines()[-1]
     assert line.startswith("error: ")
     assert "cannot be written: No space left on device" in line
-    assert "what is decoded so far is kept" in line
+    assert "images decoded so far are kept" in line
     status, printed, _ = decode(source, tmp_path / "cache")
     assert status == 0
     assert int(printed.split()[3].strip(":")) < IMAGES
@@ -181,7 +181,7 @@ def test_a_second_decode_at_once_says_that_there_is_one(
     with FileLock(f"{folder}.lock"):
         status, printed, errors = decode(source, tmp_path / "cache")
     assert (status, printed) == (2, "")
-    assert errors == f"error: {folder}: another process is decoding this dataset; wait until it has ended\n"
+    assert errors == f"error: {folder}: another process is decoding this dataset; wait until it has finished\n"
     assert decode(source, tmp_path / "cache")[0] == 0
     assert content(folder) == undisturbed
 

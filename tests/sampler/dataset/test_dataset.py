@@ -1,16 +1,22 @@
 """A dataset by index."""
 
 import json
-import multiprocessing
-import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.errors import AnnotationError, ImageError, InvalidRequestError
-from tests.support.coco_files import box_entry, opencv_pixels, small_coco, write_dataset, write_json
+from sampler.dataset.index.dataset_index import DatasetIndex
+from sampler.errors import AnnotationError, ImageError, ImageSourceError, InvalidRequestError
+from tests.support.coco_files import (
+    box_entry,
+    image_file,
+    opencv_pixels,
+    small_coco,
+    write_dataset,
+    write_json,
+)
 from tests.support.processes import run_python
 
 
@@ -24,24 +30,15 @@ def test_a_dataset_tells_what_it_holds(dataset: Dataset) -> None:
     assert dataset.box_count == 5
     assert dataset.category_count == 4
     assert dataset.category_names == ("ant", "fox", "owl", "zebra")
-    assert dataset.category_ids.tolist() == [1, 7, 13, 90]
     assert dataset.rejected == ()
     assert len(dataset.digest) == 32
     assert repr(dataset) == "<Dataset of 3 images, 5 boxes, 4 categories>"
 
 
-def test_an_image_is_found_by_its_index_and_by_its_id(dataset: Dataset) -> None:
+def test_an_image_has_an_id_a_size_and_a_name(dataset: Dataset) -> None:
     assert [dataset.image_id(index) for index in range(3)] == [10, 20, 30]
-    assert [dataset.find(image_id) for image_id in (10, 20, 30)] == [0, 1, 2]
     assert dataset.size(0) == (40, 80)
     assert dataset.file_name(0) == "000000000010.jpg"
-    assert dataset.path(0) == dataset.images_dir / "000000000010.jpg"
-
-
-@pytest.mark.parametrize("image_id", [0, 11, 31, -1])
-def test_an_unknown_image_id_is_refused(image_id: int, dataset: Dataset) -> None:
-    with pytest.raises(InvalidRequestError, match="image_id"):
-        dataset.find(image_id)
 
 
 def test_boxes_are_corners_with_a_category_number(dataset: Dataset) -> None:
@@ -78,18 +75,18 @@ def test_an_index_may_be_a_numpy_integer(dataset: Dataset) -> None:
 
 
 def test_pixels_are_those_of_the_file(dataset: Dataset) -> None:
-    assert np.array_equal(dataset.read(0), opencv_pixels(dataset.path(0)))
+    assert np.array_equal(dataset.read(0), opencv_pixels(image_file(dataset, 0)))
     assert dataset.read(0).shape == (40, 80, 3)
 
 
 def test_an_image_that_cannot_be_read_is_named_with_its_index(dataset: Dataset) -> None:
-    dataset.path(1).unlink()
+    image_file(dataset, 1).unlink()
     with pytest.raises(ImageError, match=r"image 1 \(.*000000000020.jpg\)") as caught:
         dataset.read(1)
     assert (caught.value.index, caught.value.kind) == (1, "missing")
-    limited = Dataset.open(dataset.index_dir, dataset.images_dir, max_pixels=10)
+    limited = Dataset(dataset.index_dir, dataset.images, max_pixels=10)
     with pytest.raises(ImageError, match="limit of 10") as caught:
-        pickle.loads(pickle.dumps(limited)).read(0)
+        limited.read(0)
     assert caught.value.kind == "too-large"
 
 
@@ -112,39 +109,23 @@ def test_file_names_may_have_subfolders_and_any_letters(tmp_path: Path) -> None:
 
 def test_a_missing_image_folder_is_refused_before_anything_is_built(tmp_path: Path) -> None:
     annotations = write_json(tmp_path / "a.json", small_coco())
-    with pytest.raises(AnnotationError, match="image folder does not exist"):
+    with pytest.raises(ImageSourceError, match="image folder does not exist"):
         open_dataset(annotations, tmp_path / "gone", tmp_path / "cache")
-    with pytest.raises(AnnotationError, match="is not a folder"):
+    with pytest.raises(ImageSourceError, match="is not a folder"):
         open_dataset(annotations, annotations, tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_dataset_travels_between_processes_as_its_two_paths(dataset: Dataset) -> None:
-    assert len(pickle.dumps(dataset)) < 1000
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(Dataset.boxes, (dataset, 2)).tolist() == dataset.boxes(2).tolist()
-    reopened = Dataset.open(dataset.index_dir, dataset.images_dir)
-    assert reopened.digest == dataset.digest
-
-
 def test_an_index_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AnnotationError, match="index is damaged"):
-        Dataset.open(tmp_path / "gone", tmp_path)
-
-
-def test_a_loaded_coco_object_gives_the_same_dataset(dataset: Dataset, tmp_path: Path) -> None:
-    from pycocotools.coco import COCO
-
-    loaded = COCO()
-    loaded.dataset = json.loads((tmp_path / "annotations.json").read_text())
-    assert open_dataset(loaded, tmp_path / "images", tmp_path / "cache").digest == dataset.digest
+        DatasetIndex(tmp_path / "gone")
 
 
 def test_the_users_cache_folder_is_the_default(tmp_path: Path) -> None:
     annotations, images = write_dataset(tmp_path)
     code = (
         "import sys; from pathlib import Path; from sampler.dataset.dataset import open_dataset\n"
-        "print(open_dataset(Path(sys.argv[1]), Path(sys.argv[2]), progress=True).index_dir)"
+        "print(open_dataset(Path(sys.argv[1]), Path(sys.argv[2])).index_dir)"
     )
     home = {"HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin"}
     done = run_python("-c", code, annotations, images, env=home)

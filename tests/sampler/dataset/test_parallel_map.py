@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from sampler.dataset.parallel_map import in_order
+from sampler.dataset.parallel_map import parallel_map
 
 
 def test_results_come_in_the_order_of_the_items_whichever_is_done_first() -> None:
@@ -19,13 +19,13 @@ def test_results_come_in_the_order_of_the_items_whichever_is_done_first() -> Non
             assert last_is_done.wait(10)
         return item * item
 
-    assert list(in_order(work, range(4), threads=4, under_way=4)) == [0, 1, 4, 9]
+    assert list(parallel_map(work, range(4), threads=4, window=4)) == [0, 1, 4, 9]
 
 
 def test_no_more_items_are_taken_than_may_be_under_way() -> None:
     taken: list[int] = []
     items = (taken.append(item) or item for item in range(100))  # type: ignore[func-returns-value] # what counts is the note
-    with closing(in_order(lambda item: item, items, threads=2, under_way=5)) as results:
+    with closing(parallel_map(lambda item: item, items, threads=2, window=5)) as results:
         for count in range(1, 20):
             next(results)
             assert len(taken) <= 5 + count - 1
@@ -41,7 +41,7 @@ def test_what_work_raises_comes_in_the_place_of_its_item_and_ends_the_rest() -> 
         return item
 
     with pytest.raises(ValueError, match="item 2"):
-        seen.extend(in_order(work, range(50), threads=2, under_way=4))
+        seen.extend(parallel_map(work, range(50), threads=2, window=4))
     assert seen == [0, 1]
 
 
@@ -56,7 +56,7 @@ def test_when_it_is_closed_what_was_begun_has_ended_and_nothing_else_begins() ->
         ended.append(item)
         return item
 
-    results = in_order(work, range(50), threads=1, under_way=10)
+    results = parallel_map(work, range(50), threads=1, window=10)
     assert next(results) == 0
     assert second_begun.wait(10)
     results.close()

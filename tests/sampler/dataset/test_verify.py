@@ -9,7 +9,15 @@ import pytest
 
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.verify import KINDS, verify_dataset
-from tests.support.coco_files import box_entry, category_entry, coco, image_entry, small_coco, write_dataset, write_jpeg
+from tests.support.coco_files import (
+    box_entry,
+    category_entry,
+    coco,
+    image_entry,
+    small_coco,
+    write_dataset,
+    write_jpeg,
+)
 from tests.support.processes import run_python
 
 BOXES: dict[int, tuple[list[float], str | None]] = {
@@ -79,8 +87,8 @@ def test_examples_are_limited_and_counts_are_not(tmp_path: Path) -> None:
 
 
 def test_a_report_does_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
-    dataset, advanced = open_dataset(*faulty(tmp_path), tmp_path), list[None]()
-    one = verify_dataset(dataset, threads=1, advance=lambda: advanced.append(None))
+    dataset, advanced = open_dataset(*faulty(tmp_path), tmp_path), list[int]()
+    one = verify_dataset(dataset, threads=1, advance=lambda: advanced.append(0))
     assert one == verify_dataset(dataset, threads=7)
     assert len(advanced) == len(dataset)
 
@@ -93,7 +101,7 @@ def test_an_error_that_is_no_finding_stops_the_reading(tmp_path: Path) -> None:
             raise KeyError(index)
 
     with pytest.raises(KeyError):
-        verify_dataset(Broken(dataset.index_dir, dataset.images_dir))
+        verify_dataset(Broken(dataset.index_dir, dataset.images))
 
 
 def test_the_real_coco_images_are_clean(shared: Path, tmp_path: Path) -> None:
@@ -104,14 +112,14 @@ def test_the_real_coco_images_are_clean(shared: Path, tmp_path: Path) -> None:
             "--cache-dir", tmp_path,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        assert "nothing is wrong" in done.stdout
+        assert "no faults" in done.stdout
 
 
 def test_verify_exits_with_1_and_shows_counts_and_examples(tmp_path: Path) -> None:
     annotations, images = faulty(tmp_path)
     done = command("verify", "--annotations", annotations, "--images", images, "--cache-dir", tmp_path, "--examples", 2)
     assert done.returncode == 1
-    assert "11 things are wrong" in done.stdout
+    assert "11 faults" in done.stdout
     assert "annotation 3 in 000000000001.jpg" in done.stdout
     assert "degenerate … and 2 more" in done.stdout
     assert "5/5" in done.stderr

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from sampler.config.presets import PRESETS
 from sampler.config.schema import SamplerConfig
-from sampler.dataset.images.decode import read_image
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.kernels.interface import Kernels
 from sampler.kernels.reference import NUMPY
@@ -19,6 +18,7 @@ from sampler.layouts.convert import lay_out
 from sampler.recipe import Recipe
 from sampler.sample.sample import apply_recipe, make_sample
 from sampler.stream.keys import SampleKey
+from tests.support.coco_files import read_file
 from tests.support.laws import random_numbers
 
 SIDES = st.one_of(st.integers(1, 6), st.integers(1, 260))
@@ -118,7 +118,7 @@ def test_compiled_kernels_reproduce_the_published_crops(shared: Path) -> None:
     }
     for case in cases:
         path = shared / "coco-tiny/images" / case["split"] / case["file_name"]
-        image = read_image(path, *sizes[case["file_name"]])
+        image = read_file(path, *sizes[case["file_name"]])
         boxes = np.array(case["boxes"], np.float32).reshape(-1, 5)
         sample = apply_recipe(image, boxes, Recipe.parse(case["recipe"]), PRESETS[case["config"]], COMPILED)
         golden = np.load(shared / f"golden/{case['case']}.npz")

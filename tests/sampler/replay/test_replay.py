@@ -18,15 +18,17 @@ from sampler.array_table import dense_table
 from sampler.commands.cli import app
 from sampler.config.presets import PRESETS
 from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.local_folder import LocalFolder
+from sampler.errors import CaseError
 from sampler.layouts.convert import lay_out
 from sampler.recipe import Recipe
-from sampler.replay.cases import Case, CaseError, parse_cases, render
-from sampler.replay.replay import load_cases, replay
+from sampler.replay.cases import Case, parse_cases, render
+from sampler.replay.replay import load_cases, replay_cases
 from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, step_keys
 from tests.support import toy_family
-from tests.support.coco_files import photo, write_dataset, write_image, write_jpeg, write_json
+from tests.support.coco_files import image_folder, photo, write_dataset, write_image, write_jpeg, write_json
 from tests.support.laws import assert_same_arrays
 from tests.support.processes import run_python
 
@@ -43,6 +45,10 @@ def entry(name: str = "one", **more: Any) -> dict[str, Any]:
 def folder_of_images(folder: Path) -> Path:
     write_image(folder / "a.png", photo(64, 48))
     return folder
+
+
+def replay(file: Path, images: Path, out: Path) -> None:
+    replay_cases(load_cases(file), file, LocalFolder(images), out)
 
 
 def replayed(tmp_path: Path, cases: object) -> Path:
@@ -193,7 +199,7 @@ BAD_ENTRIES: list[tuple[object, str]] = [
     ([entry("a/b")], "without slashes"),
     ([entry("..")], "leading dot"),
     ([entry("nul\0")], "without slashes"),
-    ([entry("same"), entry("same")], "case same: stands there twice"),
+    ([entry("same"), entry("same")], "case same: the name is used more than once"),
     ([entry(file_name="../a.png")], "file_name = '../a.png': expected a relative path"),
     ([entry(file_name="/etc/passwd")], "expected a relative path"),
     ([entry(file_name=4)], "file_name = 4"),
@@ -210,7 +216,7 @@ BAD_ENTRIES: list[tuple[object, str]] = [
     ([entry(boxes=[[1, 2, 3, 4, 0]])], "boxes[0]"),
     ([entry(config="cornernet_sacade")], "config = 'cornernet_sacade': expected one of cornernet_saccade"),
     ([entry(config=7)], "config = 7: expected a name"),
-    ([entry(config={})], "config: not a whole config"),
+    ([entry(config={})], "config: not a complete config"),
     ([entry(recipe=None)], "recipe: expected an object"),
     ([entry(recipe=recipe_at(1, 1, scale=0))], "scale = 0.0: expected"),
     ([entry(recipe=recipe_at(1, 1, scale=10**400))], "expected a finite number"),
@@ -271,12 +277,12 @@ class TestBadCases:
                  for name, data in chunks)  # fmt: skip
         (tmp_path / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
         cases = write_json(tmp_path / "cases.json", [entry(file_name="huge.png")])
-        with pytest.raises(CaseError, match="60000×60000 pixels: expected at most"):
+        with pytest.raises(CaseError, match="60000×60000 pixels are more than the limit of"):
             replay(cases, tmp_path, tmp_path / "out")
 
     def test_an_output_folder_that_is_a_file_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "out").write_text("")
-        with pytest.raises(CaseError, match="out: cannot be made a folder"):
+        with pytest.raises(CaseError, match="out: cannot be created"):
             replayed(tmp_path, [entry()])
 
     def test_a_failing_case_leaves_the_finished_ones_whole(self, tmp_path: Path) -> None:
@@ -369,7 +375,7 @@ class TestRecipe:
 
     def assert_replays(self, printed: Result, dataset: Dataset, folder: Path, expected: list[Any], config: Any) -> None:
         (folder / "cases.json").write_text(printed.stdout)
-        done = command("replay", folder / "cases.json", "--images", dataset.images_dir, "--out", folder / "out")
+        done = command("replay", folder / "cases.json", "--images", image_folder(dataset), "--out", folder / "out")
         assert done.exit_code == 0, done.stderr
         cases: list[Case] = load_cases(folder / "cases.json")
         assert len(cases) == len(expected)

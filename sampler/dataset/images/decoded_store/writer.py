@@ -1,7 +1,7 @@
-"""Decode a whole dataset into a decoded store; an interrupted run can be resumed.
+"""Decoding a whole dataset into a store. An interrupted run can be resumed.
 
-Pixels are written where the records say they will be, and a record is marked as decoded only once its pixels are on
-disk. Whenever a writer is killed, the next one decodes again what was under way and goes on from there.
+A record is marked as decoded only once its pixels are on disk. If a writer is killed, the next one decodes again what
+was in progress and resumes from there.
 """
 
 import os
@@ -18,12 +18,13 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
+from sampler.atomic_write import DRAFT_SUFFIX, atomic_write, atomic_writer, sync_folder
 from sampler.dataset.dataset import Dataset
-from sampler.dataset.images.decoded_store.reader import (
+from sampler.dataset.images.decoded_store.format import (
     ABSENT,
     DECODED,
     FILE_SIZE,
-    FILE_TIME,
+    FILE_VERSION,
     META,
     NOWHERE,
     PAGE,
@@ -33,228 +34,234 @@ from sampler.dataset.images.decoded_store.reader import (
     RECORDS,
     START,
     STATE,
-    Meta,
     Records,
-    StoreError,
     check_meta,
-    file_state,
+    image_state,
     map_records,
-    meta_of,
-    store_folder,
 )
-from sampler.dataset.parallel_map import in_order
-from sampler.errors import ImageError
-from sampler.progress import steps
+from sampler.dataset.parallel_map import parallel_map
+from sampler.errors import ImageError, StoreError
 
 CHECKPOINT_BYTES = 1 << 28
-"""Pixels that are written between two checkpoints, at most: what a kill costs."""
+"""Most bytes of pixels between two checkpoints, which are lost if the writer is killed."""
 
 CHECKPOINT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """An image that was decoded and written, or why it could not be: its index and the file's size and time."""
+class DecodedImage:
+    """An image that was decoded and written, or the reason it could not be.
+
+    Attributes:
+        index: Index of the image.
+        nbytes: Bytes of pixels written.
+        state: `image_state` of the file before it was read.
+        error: Why there are no pixels.
+    """
 
     index: int
     nbytes: int
-    file_size: int
-    file_time: int
-    error: ImageError | None
+    state: tuple[int, int]
+    error: ImageError | None = None
 
 
 class StoreWriter:
-    """The store of a dataset while it is written, under its lock. `open_writer` makes one.
+    """Writes the store of a dataset; `open_writer` makes one and holds its lock.
 
-    todo: (K,) int64 ascending, the images that have to be decoded: those that never were, those whose files have
-    another size or time than then, and those that could not be decoded then.
+    Attributes:
+        folder: The folder of the store.
+        todo: (K,) int64, ascending: images that were never decoded, have changed since, or failed before.
+        changed: (J,) int64, ascending: those of `todo` that were decoded and have changed.
     """
 
     def __init__(self, folder: Path, dataset: Dataset) -> None:
-        """Read what is there already, and look at every image file that was decoded. Raises OSError."""
+        """Read existing records, and the state of every image file that was decoded. Raises OSError."""
         self.folder = folder
         self._dataset = dataset
         pixels = dataset.sizes.astype(np.int64).prod(axis=1)
-        # What is beyond the limit is refused whatever its file holds, and needs no room.
-        self._room = np.where(pixels <= dataset.max_pixels, -(-pixels * 3 // PAGE) * PAGE, 0)
-        committed, part = (_known_records(folder, name, dataset) for name in (RECORDS, PART))
+        # Images beyond the pixel limit always fail, so they need no space.
+        self._space = np.where(pixels <= dataset.max_pixels, -(-pixels * 3 // PAGE) * PAGE, 0)
+        committed, part = (_usable_records(folder, name, dataset) for name in (RECORDS, PART))
         known = part if part is not None else committed
-        self._useless = [name for name, found in ((RECORDS, committed), (PART, part), (PIXELS, known)) if found is None]
-        self._records = _fresh_records(len(dataset)) if known is None else known.copy()
+        self._unusable = [
+            name for name, records in ((RECORDS, committed), (PART, part), (PIXELS, known)) if records is None
+        ]
+        self._records = _new_records(len(dataset)) if known is None else known.copy()
         self.changed = self._changed()
         self._records[self.changed, STATE] = PENDING
         self.todo = np.flatnonzero(self._records[:-1, STATE] != DECODED)
         if committed is not None:
-            self._leave(committed)
-        self._place()
+            self._abandon(committed)
+        self._allocate()
 
     @property
     def images(self) -> int:
-        """N of the dataset."""
+        """Number of images in the dataset."""
         return len(self._dataset)
 
     @property
     def needed(self) -> int:
-        """Bytes of disk that the images of `todo` take."""
-        return int(self._room[self.todo].sum())
+        """Bytes of disk space that the images of `todo` need."""
+        return int(self._space[self.todo].sum())
 
     @property
     def free(self) -> int:
-        """Bytes of disk that are free where the store lies."""
+        """Bytes of free disk space."""
         return shutil.disk_usage(self.folder).free
 
     @property
     def nbytes(self) -> int:
-        """Bytes of disk that the whole store takes, holes included."""
+        """Bytes of disk space of the whole store, abandoned space included."""
         return int(self._records[-1, START])
 
     @property
     def decoded(self) -> int:
-        """How many images are there."""
+        """Number of images that are stored."""
         return int(np.count_nonzero(self._records[:-1, STATE] == DECODED))
 
-    def run(self, jobs: int, advance: Callable[[Written], None]) -> list[ImageError]:
-        """Decode `todo`, `jobs` images at once, and make the store whole; the errors of images it does not have.
+    def run(self, jobs: int, advance: Callable[[DecodedImage], None]) -> list[ImageError]:
+        """Decode `todo` and complete the store. If it fails, images decoded so far are kept.
 
-        advance: called after each image. Memory: at most as many decoded images as jobs. Raises OSError when the
-        store cannot be written; whatever is raised, what was decoded so far is kept.
+        Args:
+            jobs: Number of images decoded at once; as many are in memory.
+            advance: Called after each image.
+
+        Returns:
+            The errors of images that could not be decoded.
+
+        Raises:
+            OSError: The store cannot be written.
         """
         if not len(self.todo):
             return []
         self._begin()
         errors: list[ImageError] = []
-        with (
-            _opened(self.folder / PIXELS, os.O_RDWR) as pixels,
-            _opened(self.folder / PART, os.O_RDWR) as part,
-        ):
+        with _opened(self.folder / PIXELS) as pixels, _opened(self.folder / PART) as part:
             self._decode(pixels, part, jobs, advance, errors)
         (self.folder / PART).rename(self.folder / RECORDS)
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         return errors
 
     def _changed(self) -> npt.NDArray[np.int64]:
-        """Decoded images whose file now has another size or time, or is gone."""
+        """Return the decoded images whose file has another state now."""
         decoded = np.flatnonzero(self._records[:-1, STATE] == DECODED)
-        found = (file_state(self._dataset.path(index)) for index in decoded.tolist())
-        now = np.array(list(found), np.int64).reshape(-1, 2)
-        differs = (now != self._records[decoded, FILE_SIZE : FILE_TIME + 1]).any(axis=1)
+        states = [image_state(self._dataset.images, self._dataset.file_name(index)) for index in decoded.tolist()]
+        recorded = self._records[decoded, FILE_SIZE : FILE_VERSION + 1]
+        differs = (np.array(states, np.int64).reshape(-1, 2) != recorded).any(axis=1)
         return np.asarray(decoded[differs], np.int64)
 
-    def _leave(self, committed: Records) -> None:
-        """Give up the places of images that are decoded anew, if readers may be looking at them."""
-        seen = committed[self.todo, STATE] == DECODED
-        left = self.todo[seen & (committed[self.todo, START] == self._records[self.todo, START])]
-        self._records[left, START] = NOWHERE
+    def _abandon(self, committed: Records) -> None:
+        """Give up the space of images to be decoded again if a reader may have them mapped."""
+        visible = committed[self.todo, STATE] == DECODED
+        same_place = committed[self.todo, START] == self._records[self.todo, START]
+        self._records[self.todo[visible & same_place], START] = NOWHERE
 
-    def _place(self) -> None:
-        """Give images within the limit that have no place one behind all others, with room for the whole image."""
-        placeless = self._records[self.todo, START] == NOWHERE
-        placed = self.todo[placeless & (self._room[self.todo] > 0)]
-        ends = self.nbytes + np.cumsum(self._room[placed])
-        self._records[placed, START] = ends - self._room[placed]
-        self._records[-1, START] += int(self._room[placed].sum())
+    def _allocate(self) -> None:
+        """Append space for images within the pixel limit that have none."""
+        placed = self.todo[(self._records[self.todo, START] == NOWHERE) & (self._space[self.todo] > 0)]
+        ends = self.nbytes + np.cumsum(self._space[placed])
+        self._records[placed, START] = ends - self._space[placed]
+        self._records[-1, START] += int(self._space[placed].sum())
 
     def _begin(self) -> None:
-        """Write what a later run needs to go on from here; first remove what could be taken for something else."""
-        for name in self._useless:
-            (self.folder / name).unlink(missing_ok=True)
-        _replace(self.folder / META, msgspec.json.encode(_meta(self._dataset)))
+        """Write what the next run needs to resume this one, after removing files that are of no use to it."""
+        for leftover in (*self._unusable, *(draft.name for draft in self.folder.glob(f".*{DRAFT_SUFFIX}"))):
+            (self.folder / leftover).unlink(missing_ok=True)
+        atomic_write(self.folder / META, msgspec.json.encode(self._dataset.store_meta), durable=True)
         with (self.folder / PIXELS).open("ab") as stream:
             if stream.tell() < self.nbytes:
                 stream.truncate(self.nbytes)
-        part = self.folder / f"{PART}.new"
-        with part.open("wb") as stream:
-            np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(self._records))
-            stream.write(self._records.data.cast("B"))
-        part.rename(self.folder / PART)
+        with atomic_writer(self.folder / PART) as part:
+            np.lib.format.write_array_header_1_0(part, np.lib.format.header_data_from_array_1_0(self._records))
+            part.write(self._records.data.cast("B"))
 
     def _decode(
-        self, pixels: int, part: int, jobs: int, advance: Callable[[Written], None], errors: list[ImageError]
+        self, pixels: int, part: int, jobs: int, advance: Callable[[DecodedImage], None], errors: list[ImageError]
     ) -> None:
-        waiting: list[Written] = []
-        volume, since = 0, time.monotonic()
+        pending: list[DecodedImage] = []
+        nbytes, since = 0, time.monotonic()
         try:
-            images = in_order(partial(self._write, pixels), self.todo.tolist(), jobs, under_way=2 * jobs)
-            with closing(images):  # no thread may write once this has ended
-                for written in images:
-                    waiting.append(written)
-                    errors.extend(filter(None, [written.error]))
-                    advance(written)
-                    volume += written.nbytes
-                    if volume > CHECKPOINT_BYTES or time.monotonic() - since > CHECKPOINT_SECONDS:
-                        self._checkpoint(pixels, part, waiting)
-                        volume, since = 0, time.monotonic()
+            images = parallel_map(partial(self._write, pixels), self.todo.tolist(), jobs, window=2 * jobs)
+            with closing(images):  # no thread may write once this block has ended
+                for image in images:
+                    pending.append(image)
+                    errors.extend(filter(None, [image.error]))
+                    advance(image)
+                    nbytes += image.nbytes
+                    if nbytes > CHECKPOINT_BYTES or time.monotonic() - since > CHECKPOINT_SECONDS:
+                        self._checkpoint(pixels, part, pending)
+                        nbytes, since = 0, time.monotonic()
         finally:
-            self._checkpoint(pixels, part, waiting)
+            self._checkpoint(pixels, part, pending)
 
-    def _write(self, pixels: int, index: int) -> Written:
-        # The file's state comes first: a file that changes while it is read is then decoded again by the next run.
-        file_size, file_time = file_state(self._dataset.path(index))
+    def _write(self, pixels: int, index: int) -> DecodedImage:
+        # The state comes first: if the file changes while it is read, the next run decodes it again.
+        state = image_state(self._dataset.images, self._dataset.file_name(index))
         try:
             image = self._dataset.read(index)
         except ImageError as error:
-            return Written(index, 0, file_size, file_time, error)
-        place, rest = int(self._records[index, START]), image.data.cast("B")
+            return DecodedImage(index, 0, state, error)
+        offset, rest = int(self._records[index, START]), image.data.cast("B")
         while rest:
-            count = os.pwrite(pixels, rest, place)
-            place, rest = place + count, rest[count:]
-        return Written(index, image.nbytes, file_size, file_time, None)
+            count = os.pwrite(pixels, rest, offset)
+            offset, rest = offset + count, rest[count:]
+        return DecodedImage(index, image.nbytes, state)
 
-    def _checkpoint(self, pixels: int, part: int, waiting: list[Written]) -> None:
-        """Mark images as decoded, after their pixels have reached the disk. Empties `waiting`."""
+    def _checkpoint(self, pixels: int, part: int, pending: list[DecodedImage]) -> None:
+        """Flush pixels to disk, then mark their images as decoded. Empties `pending`."""
         os.fsync(pixels)
-        for one in waiting:
-            state = DECODED if one.error is None else ABSENT
-            self._records[one.index, FILE_SIZE:] = one.file_size, one.file_time, state
+        for image in pending:
+            state = DECODED if image.error is None else ABSENT
+            self._records[image.index, FILE_SIZE:] = *image.state, state
         self._records[-1, FILE_SIZE] = np.count_nonzero(self._records[:-1, STATE] == ABSENT)
         header = os.fstat(part).st_size - self._records.nbytes
-        for row in (*(one.index for one in waiting), len(self._records) - 1):
+        for row in (*(image.index for image in pending), len(self._records) - 1):
             os.pwrite(part, self._records[row].tobytes(), header + row * self._records[row].nbytes)
         os.fsync(part)
-        waiting.clear()
+        pending.clear()
 
 
 @contextmanager
 def open_writer(
-    dataset: Dataset, cache_dir: Path, force: bool = False, progress: bool = False
+    dataset: Dataset, cache_dir: Path, force: bool = False, report: Callable[[str], None] | None = None
 ) -> Iterator[StoreWriter]:
-    """The writer of a dataset's store, which is locked meanwhile.
+    """Yield the writer of a dataset's store and hold the store's lock meanwhile.
 
-    force: forget what is there, and decode everything. progress: show on stderr what is being done until the writer is
-    there. Raises StoreError when another process is writing it, or it cannot be written.
+    Args:
+        dataset: The dataset to decode.
+        cache_dir: The cache folder.
+        force: Decode all images again.
+        report: Called with a description of each step.
+
+    Raises:
+        StoreError: Another process is writing the store, or it cannot be written.
     """
-    folder = store_folder(cache_dir, dataset.digest, dataset.images_dir)
+    folder = dataset.store_meta.folder(cache_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock", timeout=0):
             if force:
-                _forget(folder)
-            with steps(progress) as report:
-                report("looking at the image files")
-                writer = StoreWriter(folder, dataset.with_pixels())  # from the files, whatever else it reads from
-            yield writer
+                _remove_files(folder)
+            if report is not None:
+                report("comparing the image files with the store")
+            yield StoreWriter(folder, dataset.with_decoded())  # from the files, not from an earlier store
     except Timeout as error:
-        raise StoreError(folder, "another process is decoding this dataset; wait until it has ended") from error
+        raise StoreError(folder, "another process is decoding this dataset; wait until it has finished") from error
     except OSError as error:
-        elsewhere = "make room or set another cache folder (SAMPLER_CACHE_DIR)"
-        cause = f"cannot be written: {error.strerror or error}; {elsewhere}"
-        raise StoreError(folder, f"{cause}, what is decoded so far is kept") from error
+        cause = f"cannot be written: {error.strerror or error}; make space or set another cache folder"
+        raise StoreError(folder, f"{cause} (SAMPLER_CACHE_DIR); images decoded so far are kept") from error
 
 
-def _forget(folder: Path) -> None:
-    """Remove all files of a store; its records first, so that what is left halfway is no store."""
+def _remove_files(folder: Path) -> None:
+    """Remove the files of a store, records first, so that an interrupted removal leaves no usable store."""
     for name in (RECORDS, PART, PIXELS, META):
         (folder / name).unlink(missing_ok=True)
 
 
-def _meta(dataset: Dataset) -> Meta:
-    return meta_of(dataset.digest, len(dataset), dataset.images_dir)
-
-
-def _known_records(folder: Path, name: str, dataset: Dataset) -> Records | None:
-    """The records of an earlier run, or None where they are absent, of something else, or damaged."""
+def _usable_records(folder: Path, name: str, dataset: Dataset) -> Records | None:
+    """Return the records of an earlier run, or None if they are missing, damaged or of something else."""
     try:
-        check_meta(folder, _meta(dataset))
+        check_meta(folder, dataset.store_meta)
         records = map_records(folder / name, len(dataset))
         if (folder / PIXELS).stat().st_size < records[-1, START]:
             return None
@@ -263,33 +270,17 @@ def _known_records(folder: Path, name: str, dataset: Dataset) -> Records | None:
     return records
 
 
-def _fresh_records(images: int) -> Records:
-    """Records of images that are all pending, none with a place."""
+def _new_records(images: int) -> Records:
+    """Return records of images that are all pending and have no space."""
     records = np.zeros((images + 1, 4), "<i8")
     records[:-1, START] = NOWHERE
     records[-1, STATE] = DECODED
     return records.view(np.int64)
 
 
-def _replace(file: Path, content: bytes) -> None:
-    part = file.with_name(f"{file.name}.new")
-    with part.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.rename(file)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have a rename reach the disk."""
-    with _opened(folder, os.O_RDONLY) as descriptor:
-        os.fsync(descriptor)
-
-
 @contextmanager
-def _opened(path: Path, flags: int) -> Iterator[int]:
-    """The descriptor of a file or folder, closed at the end of the block. Raises OSError."""
-    descriptor = os.open(path, flags | os.O_CLOEXEC)
+def _opened(file: Path) -> Iterator[int]:
+    descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
     try:
         yield descriptor
     finally:

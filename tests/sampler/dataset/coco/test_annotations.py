@@ -13,9 +13,9 @@ from sampler.dataset.coco.annotations import (
     NO_BOX,
     NOT_FINITE,
     NOT_FOUR_NUMBERS,
-    loaded_annotations,
+    Annotations,
     parse_annotations,
-    read_annotations,
+    scan_annotations,
 )
 from sampler.errors import AnnotationError
 from tests.support.coco_files import Entry, box_entry, category_entry, coco, image_entry, small_coco, write_json
@@ -24,6 +24,11 @@ from tests.support.processes import run_python
 
 def one_image(*annotations: Entry, **image: Any) -> Entry:
     return coco([image_entry(1, **image)], annotations, [category_entry(1)])
+
+
+def read_annotations(file: Path) -> Annotations:
+    with file.open("rb") as stream:
+        return scan_annotations(stream, file)[0]
 
 
 def refusal(content: object, tmp_path: Path) -> AnnotationError:
@@ -45,16 +50,6 @@ def test_columns_are_in_the_order_of_the_file() -> None:
     assert columns.boxes[1].tolist() == [0.1, 0.2, 10.7, 11.9]
     assert columns.crowd.tolist() == [False, False, False, True, False]
     assert columns.rejected == ()
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(AnnotationError, match=r"gone\.json: annotation file does not exist"):
-        read_annotations(tmp_path / "gone.json")
-
-
-def test_a_folder_is_no_annotation_file(tmp_path: Path) -> None:
-    with pytest.raises(AnnotationError, match="is a folder"):
-        read_annotations(tmp_path)
 
 
 @pytest.mark.parametrize("kept", [0, 1, 40, 200, -1])
@@ -156,14 +151,12 @@ def test_an_image_whose_size_is_absent_is_refused(field: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "./", "/etc/passwd", "../a.jpg", "a/../../b.jpg", "..", "a\\b.jpg", "..\\a.jpg", "a\0.jpg", "\ud800.jpg"],
+    ["", ".", "./", "/etc/passwd", "../a.jpg", "a/../../b.jpg", "..", "a\\b.jpg", "..\\a.jpg", "a\0.jpg"],
 )
 def test_a_file_name_may_not_leave_the_image_folder(name: str) -> None:
-    loaded = type("Loaded", (), {"dataset": one_image(file_name=name)})
     with pytest.raises(AnnotationError) as caught:
-        loaded_annotations(loaded())
+        parse_annotations(json.dumps(one_image(file_name=name)).encode(), "x")
     assert caught.value.place == "$.images[0].file_name"
-    str(caught.value).encode()
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "train/a.jpg", "a b/ü..jpg", "x/..a", "./a.jpg"])
@@ -246,8 +239,6 @@ def test_a_polygon_an_rle_and_a_compressed_rle_of_one_shape_give_its_box() -> No
     columns = parse_annotations(json.dumps(content).encode(), "x")
     assert columns.rejected == ()
     assert columns.boxes.tolist() == [[5, 10, 20, 20]] * 4
-    content["annotations"][3]["segmentation"]["counts"] = packed["counts"]
-    assert loaded_annotations(type("Loaded", (), {"dataset": content})()).boxes.tolist() == [[5, 10, 20, 20]] * 4
 
 
 @pytest.mark.parametrize(
@@ -286,27 +277,11 @@ def test_a_segmentation_that_covers_nothing_has_no_area() -> None:
     assert parse_annotations(json.dumps(content).encode(), "x").rejected[0].reason == NO_AREA
 
 
-def test_an_object_loaded_by_pycocotools_gives_what_its_file_gives(
-    shared: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from pycocotools.coco import COCO
-
-    file = shared / "coco-tiny/annotations/instances_train2017.json"
-    ours, theirs = read_annotations(file), loaded_annotations(COCO(str(file)))
-    for field in ("image_ids", "sizes", "boxes", "box_image_ids", "box_category_ids", "annotation_ids", "crowd"):
-        assert np.array_equal(getattr(ours, field), getattr(theirs, field))
-    assert ours.file_names == theirs.file_names
-
-
-def test_a_loaded_object_that_is_not_coco_is_refused() -> None:
-    with pytest.raises(AnnotationError, match="loaded COCO object"):
-        loaded_annotations(type("Loaded", (), {"dataset": {"images": []}})())
-
-
 def test_pycocotools_is_imported_only_for_annotations_without_a_box(tmp_path: Path) -> None:
     file = write_json(tmp_path / "small.json", small_coco())
     code = (
-        "import sys; from pathlib import Path; from sampler.dataset.coco.annotations import read_annotations\n"
-        f"read_annotations(Path({str(file)!r})); assert not any('pycocotools' in name for name in sys.modules)"
+        "import sys; from pathlib import Path; from sampler.dataset.coco.annotations import parse_annotations\n"
+        f"parse_annotations(Path({str(file)!r}).read_bytes(), 'small')\n"
+        "assert not any('pycocotools' in name for name in sys.modules)"
     )
     run_python("-c", code)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sampler.dataset.coco.annotations import Annotations, parse_annotations, scan_annotations
-from sampler.dataset.coco.chunked_json import MOST, IrregularError, take_arrays
+from sampler.dataset.coco.chunked_json import MAX_ELEMENT, IrregularError, read_arrays
 from sampler.errors import AnnotationError
 from tests.support.coco_files import Entry, box_entry, category_entry, coco, image_entry, small_coco
 
@@ -56,7 +56,7 @@ def pieces(data: bytes, block: int, keys: tuple[str, ...] = ("a",)) -> dict[str,
 
         return take
 
-    take_arrays(io.BytesIO(data).read, {key: taker(key) for key in keys}, block)
+    read_arrays(io.BytesIO(data).read, {key: taker(key) for key in keys}, block)
     return found
 
 
@@ -131,7 +131,7 @@ def test_elements_come_in_several_pieces_and_each_is_decoded_once() -> None:
         return len(json.loads(text))
 
     data = json.dumps({"a": [{"n": n} for n in range(2000)]}).encode()
-    take_arrays(io.BytesIO(data).read, {"a": take}, 1000)
+    read_arrays(io.BytesIO(data).read, {"a": take}, 1000)
     assert len(sizes) > 10
     assert max(sizes) < 3000
     assert len(data) < sum(sizes) < 1.1 * len(data)
@@ -169,7 +169,7 @@ def test_what_is_not_plainly_an_object_of_arrays_is_left_to_a_reader_of_whole_fi
 
 def test_an_element_too_large_for_memory_to_stay_bounded_is_left_to_a_reader_of_whole_files() -> None:
     with pytest.raises(IrregularError):
-        pieces(b'{"a": [{"x": "' + b"y" * (3 * MOST) + b'"}]}', 1 << 20)
+        pieces(b'{"a": [{"x": "' + b"y" * (3 * MAX_ELEMENT) + b'"}]}', 1 << 20)
 
 
 def test_a_list_that_stands_twice_is_read_as_it_is_read_whole() -> None:

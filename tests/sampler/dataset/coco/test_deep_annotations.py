@@ -3,11 +3,10 @@
 import io
 import json
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import pytest
 
-from sampler.dataset.coco.annotations import loaded_annotations, parse_annotations, scan_annotations
+from sampler.dataset.coco.annotations import parse_annotations, scan_annotations
 from sampler.errors import AnnotationError
 from tests.support.coco_files import small_coco
 
@@ -43,12 +42,3 @@ def test_json_nested_too_deeply_is_one_line(place: Callable[[str], str], deep: s
 def test_what_is_nested_as_deeply_as_outlines_are_is_no_fault() -> None:
     data = within("[" * 100 + "]" * 100).encode()
     assert len(parse_annotations(data, "x.json").boxes) == len(scan_annotations(io.BytesIO(data), "x.json")[0].boxes)
-
-
-def test_a_loaded_object_nested_too_deeply_is_one_line() -> None:
-    deep: list[object] = []
-    deep.append(deep)
-    content = small_coco()
-    content["annotations"][0]["bbox"] = deep
-    with pytest.raises(AnnotationError, match="not COCO format"):
-        loaded_annotations(SimpleNamespace(dataset=content))

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sampler.dataset.images.decode import MAX_PIXELS, read_image
-from sampler.dataset.images.header import BadHeaderError, read_header
+from sampler.dataset.images.decode import MAX_PIXELS
+from sampler.dataset.images.header import DecodeError, read_header
 from sampler.errors import ImageError
-from tests.support.coco_files import opencv_pixels, photo, write_image, write_jpeg
+from tests.support.coco_files import opencv_pixels, photo, read_file, write_image, write_jpeg
 from tests.support.processes import output_of
 
 TURNED = (5, 6, 7, 8)
@@ -29,7 +29,7 @@ UPRIGHT = (1, 2, 3, 4)
 def fault(path: Path, width: int = 64, height: int = 48, max_pixels: int = MAX_PIXELS) -> ImageError:
     """The error that a file gets, which names it and is one line."""
     with pytest.raises(ImageError) as caught:
-        read_image(path, width, height, max_pixels)
+        read_file(path, width, height, max_pixels)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     return caught.value
@@ -38,7 +38,7 @@ def fault(path: Path, width: int = 64, height: int = 48, max_pixels: int = MAX_P
 def pixels_or_fault(path: Path, width: int, height: int, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8] | str:
     """The pixels of a file, or the kind of its error."""
     try:
-        return read_image(path, width, height, max_pixels)
+        return read_file(path, width, height, max_pixels)
     except ImageError as error:
         return error.kind
 
@@ -48,7 +48,7 @@ def test_every_real_coco_image_is_read_as_opencv_reads_it(shared: Path) -> None:
     assert len(files) == 38
     for file in files:
         expected = opencv_pixels(file)
-        pixels = read_image(file, expected.shape[1], expected.shape[0])
+        pixels = read_file(file, expected.shape[1], expected.shape[0])
         assert np.array_equal(pixels, expected)
 
 
@@ -63,7 +63,7 @@ def test_every_kind_of_jpeg_is_read_as_opencv_reads_it(
         kept = {"keep_rgb": True} if mode == "kept RGB" else {"subsampling": subsampling}
         file = tmp_path / f"{width}.jpg"
         picture.save(file, "JPEG", progressive=progressive, quality=88, **kept)
-        assert np.array_equal(read_image(file, width, height), opencv_pixels(file))
+        assert np.array_equal(read_file(file, width, height), opencv_pixels(file))
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "webp", "tiff", "ppm", "jp2", "gif", "ras", "avif", "pam"])
@@ -71,7 +71,7 @@ def test_every_format_opencv_writes_is_read_as_opencv_reads_it(suffix: str, tmp_
     if not cv2.haveImageWriter(f"x.{suffix}"):
         pytest.skip(f"this OpenCV writes no {suffix}")
     file = write_image(tmp_path / f"a.{suffix}", photo(64, 48))
-    pixels = read_image(file, 64, 48)
+    pixels = read_file(file, 64, 48)
     assert np.array_equal(pixels, opencv_pixels(file))
     assert pixels.shape == (48, 64, 3)
     assert pixels.dtype == np.uint8
@@ -80,12 +80,12 @@ def test_every_format_opencv_writes_is_read_as_opencv_reads_it(suffix: str, tmp_
 
 def test_the_name_of_a_file_does_not_decide_its_format(tmp_path: Path) -> None:
     png = write_image(tmp_path / "a.png", photo(64, 48)).rename(tmp_path / "a.jpg")
-    assert np.array_equal(read_image(png, 64, 48), photo(64, 48))
+    assert np.array_equal(read_file(png, 64, 48), photo(64, 48))
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
 def test_grey_becomes_colour(suffix: str, tmp_path: Path) -> None:
-    pixels = read_image(write_image(tmp_path / f"grey.{suffix}", photo(64, 48)[..., 0]), 64, 48)
+    pixels = read_file(write_image(tmp_path / f"grey.{suffix}", photo(64, 48)[..., 0]), 64, 48)
     assert pixels.shape == (48, 64, 3)
     assert np.array_equal(pixels[..., 0], pixels[..., 2])
 
@@ -94,7 +94,7 @@ def test_grey_becomes_colour(suffix: str, tmp_path: Path) -> None:
 def test_alpha_is_dropped(suffix: str, tmp_path: Path) -> None:
     alpha = photo(64, 48, seed=1)[..., :1] | 1
     file = write_image(tmp_path / f"alpha.{suffix}", np.concatenate([photo(64, 48), alpha], axis=2))
-    pixels = read_image(file, 64, 48)
+    pixels = read_file(file, 64, 48)
     assert pixels.shape == (48, 64, 3)
     assert np.array_equal(pixels, opencv_pixels(file))
 
@@ -104,20 +104,20 @@ def test_unusual_pixel_layouts_are_read_as_opencv_reads_them(mode: str, tmp_path
     file = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
     picture = Image.fromarray(photo(64, 48))
     (picture.convert("I").convert(mode) if mode == "I;16" else picture.convert(mode)).save(file)
-    assert np.array_equal(read_image(file, 64, 48), opencv_pixels(file))
+    assert np.array_equal(read_file(file, 64, 48), opencv_pixels(file))
 
 
 @pytest.mark.parametrize("orientation", [None, *UPRIGHT, *TURNED])
 def test_pixels_that_fit_as_stored_are_not_turned(orientation: int | None, tmp_path: Path) -> None:
     plain = write_jpeg(tmp_path / "plain.jpg", 64, 48)
     marked = write_jpeg(tmp_path / "marked.jpg", 64, 48, orientation=orientation)
-    assert np.array_equal(read_image(marked, 64, 48), read_image(plain, 64, 48))
+    assert np.array_equal(read_file(marked, 64, 48), read_file(plain, 64, 48))
 
 
 @pytest.mark.parametrize("orientation", TURNED)
 def test_pixels_that_fit_only_when_turned_are_turned(orientation: int, tmp_path: Path) -> None:
     file = write_jpeg(tmp_path / "a.jpg", 64, 48, orientation=orientation)
-    pixels = read_image(file, width=48, height=64)
+    pixels = read_file(file, width=48, height=64)
     assert pixels.shape == (64, 48, 3)
     assert np.array_equal(pixels, opencv_pixels(file))
 
@@ -168,7 +168,7 @@ def test_a_jpeg_cut_anywhere_is_unreadable_and_whole_it_is_read(options: dict[st
     file = tmp_path / "a.jpg"
     Image.fromarray(photo(64, 48)).save(file, "JPEG", **options)
     whole = file.read_bytes()
-    assert read_image(file, 64, 48).shape == (48, 64, 3)
+    assert read_file(file, 64, 48).shape == (48, 64, 3)
     for length in range(1, len(whole), 7):
         file.write_bytes(whole[:length])
         assert fault(file).kind == "unreadable"
@@ -180,7 +180,7 @@ def test_a_cut_jpeg_is_noticed_though_its_thumbnail_is_whole(tmp_path: Path) -> 
     segment = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2) + thumbnail
     file = tmp_path / "both.jpg"
     file.write_bytes(whole[:2] + segment + whole[2:])
-    assert read_image(file, 64, 48).shape == (48, 64, 3)
+    assert read_file(file, 64, 48).shape == (48, 64, 3)
     file.write_bytes((whole[:2] + segment + whole[2:])[:-200])
     assert "cut short" in fault(file).cause
 
@@ -189,16 +189,16 @@ def test_a_cut_jpeg_is_noticed_though_its_thumbnail_is_whole(tmp_path: Path) -> 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
 def test_bytes_behind_the_end_of_an_image_do_no_harm(tail: bytes, suffix: str, tmp_path: Path) -> None:
     file = write_image(tmp_path / f"a.{suffix}", photo(64, 48))
-    expected = read_image(file, 64, 48)
+    expected = read_file(file, 64, 48)
     file.write_bytes(file.read_bytes() + tail)
-    assert np.array_equal(read_image(file, 64, 48), expected)
+    assert np.array_equal(read_file(file, 64, 48), expected)
 
 
 def test_fill_bytes_between_the_segments_of_a_jpeg_do_no_harm(tmp_path: Path) -> None:
     file = write_jpeg(tmp_path / "a.jpg", 64, 48)
-    expected, data = read_image(file, 64, 48), file.read_bytes()
+    expected, data = read_file(file, 64, 48), file.read_bytes()
     file.write_bytes(data[:2] + b"\xff\xff\xff" + data[2:])
-    assert np.array_equal(read_image(file, 64, 48), expected)
+    assert np.array_equal(read_file(file, 64, 48), expected)
 
 
 def test_a_png_with_a_damaged_byte_is_unreadable(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -269,9 +269,9 @@ def test_an_image_of_60000_by_60000_pixels_is_refused_at_no_cost(make, tmp_path:
     file = make(tmp_path / f"huge.{make.__name__.removeprefix('huge_')}")
     code = (
         "import resource, sys; from pathlib import Path\n"
-        "from sampler.errors import ImageError; from sampler.dataset.images.decode import read_image\n"
+        "from sampler.errors import ImageError; from tests.support.coco_files import read_file\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "try: read_image(Path(sys.argv[1]), 60000, 60000)\n"
+        "try: read_file(Path(sys.argv[1]), 60000, 60000)\n"
         "except ImageError as error: print(error.kind)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
@@ -285,7 +285,7 @@ def test_an_image_of_60000_by_60000_pixels_is_refused_at_no_cost(make, tmp_path:
 def test_a_format_that_only_opencv_knows_is_held_to_its_size_too(suffix: str, tmp_path: Path) -> None:
     pixels = photo(64, 48)
     file = write_image(tmp_path / f"a.{suffix}", pixels.astype(np.float32) / 255 if suffix == "hdr" else pixels)
-    assert read_image(file, 64, 48).shape == (48, 64, 3)
+    assert read_file(file, 64, 48).shape == (48, 64, 3)
     assert fault(file, width=48, height=64).kind == "mis-sized"
 
 
@@ -304,7 +304,7 @@ def test_what_opencv_itself_refuses_is_an_image_error(tmp_path: Path) -> None:
 def test_the_pixel_limit_is_the_callers_to_set(tmp_path: Path) -> None:
     for suffix in ("jpg", "bmp", "pam"):
         file = write_image(tmp_path / f"a.{suffix}", photo(64, 48))
-        assert read_image(file, 64, 48, max_pixels=64 * 48).size
+        assert read_file(file, 64, 48, max_pixels=64 * 48).size
         assert fault(file, max_pixels=64 * 48 - 1).kind == "too-large"
 
 
@@ -341,6 +341,6 @@ def test_damaged_bytes_give_pixels_or_an_image_error_and_nothing_else(
     st.binary(max_size=300), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"GIF89a"])
 )
 def test_a_header_of_any_bytes_is_read_or_refused(tail: bytes, start: bytes) -> None:
-    with contextlib.suppress(BadHeaderError):
+    with contextlib.suppress(DecodeError):
         header = read_header(start + tail)
         assert header is None or header.width >= 0

@@ -1,7 +1,6 @@
 """The cache of decoded images: shared, bounded, exact, and not to be harmed by processes that die."""
 
 import os
-import pickle
 import signal
 import subprocess
 import time
@@ -14,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.image_cache import MEGABYTE, PixelCache
+from sampler.dataset.images.image_cache import MEGABYTE, ImageCache
 from sampler.errors import ImageError
-from tests.support.coco_files import write_dataset
+from tests.support.coco_files import image_file, write_dataset
 from tests.support.live_server import LiveServer, live_server, until
 from tests.support.processes import start_python
 from tests.support.wire_client import body
@@ -32,23 +31,23 @@ def picture(index: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray
 
 CHURN = """
 import sys
-from sampler.dataset.images import image_cache as pixel_cache
-from sampler.dataset.images.image_cache import PixelCache
+from sampler.dataset.images import image_cache
+from sampler.dataset.images.image_cache import ImageCache
 import numpy as np
 
 def picture(index):
     return np.random.Generator(np.random.Philox(key=index)).integers(0, 256, (100, 120, 3), np.uint8)
 
-pixel_cache._RENEWAL = 1  # every image is put in, so that there is always one being written
-cache, first = PixelCache(sys.argv[1]), int(sys.argv[2])
+image_cache._ADMISSION = 1  # every image is put in, so that there is always one being written
+cache, first = ImageCache(sys.argv[1]), int(sys.argv[2])
 pictures = [picture(index) for index in range(60)]
 print("ready", flush=True)
 found = 0
 turns = np.random.Generator(np.random.Philox(key=first)).integers(0, 60, int(sys.argv[3]))
 for index in turns.tolist():
-    pixels = cache.find(index, 100, 120)
+    pixels = cache.get(index, 100, 120)
     if pixels is None:
-        cache.keep(index, pictures[index])
+        cache.put(index, pictures[index])
     else:
         assert np.array_equal(pixels, pictures[index]), index
         found += 1
@@ -56,11 +55,11 @@ print(found, flush=True)
 """
 
 
-def start_churn(cache: PixelCache, first: int, turns: int) -> "subprocess.Popen[str]":
+def start_churn(cache: ImageCache, first: int, turns: int) -> "subprocess.Popen[str]":
     return start_python("-c", CHURN, cache.address, first, turns)
 
 
-def holder(cache: PixelCache) -> "subprocess.Popen[str]":
+def holder(cache: ImageCache) -> "subprocess.Popen[str]":
     """A process that holds the lock of a cache, and then does nothing."""
     code = (
         "import fcntl, os, sys, time\n"
@@ -73,12 +72,12 @@ def holder(cache: PixelCache) -> "subprocess.Popen[str]":
 
 
 def test_what_was_put_in_comes_out(tmp_path: Path) -> None:
-    cache = PixelCache.create(4, 1000)
+    cache = ImageCache.create(4, 1000)
     for index in (0, 7, 999):
-        assert cache.find(index, HEIGHT, WIDTH) is None
-        cache.keep(index, picture(index))
+        assert cache.get(index, HEIGHT, WIDTH) is None
+        cache.put(index, picture(index))
     for index in (999, 0, 7, 0):
-        found = cache.find(index, HEIGHT, WIDTH)
+        found = cache.get(index, HEIGHT, WIDTH)
         assert found is not None
         assert np.array_equal(found, picture(index))
         found[:] = 0  # the caller's own
@@ -86,9 +85,9 @@ def test_what_was_put_in_comes_out(tmp_path: Path) -> None:
 
 
 def test_what_one_process_puts_in_another_finds() -> None:
-    cache = PixelCache.create(4, 60)
+    cache = ImageCache.create(4, 60)
     for index in range(60):
-        cache.keep(index, picture(index))
+        cache.put(index, picture(index))
     process = start_churn(cache, 0, 120)
     printed, errors = process.communicate(timeout=60)
     assert printed == "ready\n120\n", errors
@@ -96,9 +95,9 @@ def test_what_one_process_puts_in_another_finds() -> None:
 
 
 def test_the_memory_is_bounded_however_much_is_put_in() -> None:
-    cache = PixelCache.create(2, 10_000)
+    cache = ImageCache.create(2, 10_000)
     for index in range(400):
-        cache.keep(index, picture(index))
+        cache.put(index, picture(index))
         if index % 50 == 49:
             status = Path(cache.address).stat()
             assert status.st_size == 2 * MEGABYTE
@@ -107,97 +106,96 @@ def test_the_memory_is_bounded_however_much_is_put_in() -> None:
 
 
 def test_all_images_are_put_in_while_there_is_room() -> None:
-    cache = PixelCache.create(2, 10_000)
+    cache = ImageCache.create(2, 10_000)
     most = cache.nbytes // (SIZE + 64)
     for index in range(most):
-        cache.keep(index, picture(index))
-    assert [n for n in range(most) if cache.find(n, HEIGHT, WIDTH) is None] == []
+        cache.put(index, picture(index))
+    assert [n for n in range(most) if cache.get(n, HEIGHT, WIDTH) is None] == []
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
 def test_a_cache_of_a_part_of_the_dataset_serves_nearly_that_part_of_each_epoch(share: float) -> None:
-    cache = PixelCache.create(10, 100)
+    cache = ImageCache.create(10, 100)
     size = round(cache.nbytes / (100 * share)) // WIDTH // 3
     pictures = [picture(index, size, WIDTH) for index in range(100)]
     random = np.random.Generator(np.random.Philox(key=5))
     for _ in range(12):
         for index in random.permutation(100).tolist():
-            if cache.find(index, size, WIDTH) is None:
-                cache.keep(index, pictures[index])
+            if cache.get(index, size, WIDTH) is None:
+                cache.put(index, pictures[index])
     assert cache.hits / 1200 > 0.75 * share
 
 
 def test_images_that_are_asked_for_again_and_again_get_in_though_the_cache_is_full_of_others() -> None:
-    cache = PixelCache.create(1, 1000)
+    cache = ImageCache.create(1, 1000)
     for index in range(100, 150):
-        cache.keep(index, picture(index))
+        cache.put(index, picture(index))
     wanted = [picture(index) for index in range(10)]
     for _ in range(80):
         for index in range(10):
-            if cache.find(index, HEIGHT, WIDTH) is None:
-                cache.keep(index, wanted[index])
-    assert all(cache.find(index, HEIGHT, WIDTH) is not None for index in range(10))
+            if cache.get(index, HEIGHT, WIDTH) is None:
+                cache.put(index, wanted[index])
+    assert all(cache.get(index, HEIGHT, WIDTH) is not None for index in range(10))
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 300), st.integers(1, 300)), max_size=60))
 def test_images_of_any_sizes_come_out_as_they_went_in_or_not_at_all(turns: list[tuple[int, int, int]]) -> None:
-    cache = PixelCache.create(1, 11)
-    last: dict[int, npt.NDArray[np.uint8]] = {}
-    for turn, (index, height, width) in enumerate(turns):
-        last[index] = picture(turn, height, width)
-        cache.keep(index, last[index])
-        for other, pixels in last.items():
-            found = cache.find(other, *pixels.shape[:2])
-            assert found is None or np.array_equal(found, pixels)
-    cache.close()
+    cache = ImageCache.create(1, 11)
+    sizes: dict[int, tuple[int, int]] = {}
+    for index, *size in turns:
+        height, width = sizes.setdefault(index, (size[0], size[1]))
+        cache.put(index, picture(index, height, width))
+        for other, (other_height, other_width) in sizes.items():
+            found = cache.get(other, other_height, other_width)
+            assert found is None or np.array_equal(found, picture(other, other_height, other_width))
 
 
 def test_an_image_larger_than_the_cache_is_left_out_and_does_no_harm() -> None:
-    cache = PixelCache.create(1, 10)
-    cache.keep(1, picture(1))
+    cache = ImageCache.create(1, 10)
+    cache.put(1, picture(1))
     large = np.zeros((700, 700, 3), np.uint8)
-    cache.keep(2, large)
-    assert cache.find(2, 700, 700) is None
-    assert cache.find(1, HEIGHT, WIDTH) is not None
+    cache.put(2, large)
+    assert cache.get(2, 700, 700) is None
+    assert cache.get(1, HEIGHT, WIDTH) is not None
 
 
 def test_an_image_asked_for_with_another_size_is_not_found() -> None:
-    cache = PixelCache.create(1, 10)
-    cache.keep(1, picture(1))
-    assert cache.find(1, HEIGHT, WIDTH + 1) is None
-    assert cache.find(1, WIDTH, HEIGHT) is not None, "the same number of bytes: sizes are the dataset's"
+    cache = ImageCache.create(1, 10)
+    cache.put(1, picture(1))
+    assert cache.get(1, HEIGHT, WIDTH + 1) is None
+    assert cache.get(1, WIDTH, HEIGHT) is not None, "the same number of bytes: sizes are the dataset's"
 
 
 @pytest.mark.parametrize("offset", [0, 8, 16, 24, 32, 20_000])
 def test_a_damaged_image_is_not_found(offset: int) -> None:
-    cache = PixelCache.create(1, 10)
-    cache.keep(1, picture(1))
+    cache = ImageCache.create(1, 10)
+    cache.put(1, picture(1))
     memory = Path(cache.address).read_bytes()
     at = memory.index(picture(1)[0].tobytes()) - 32 + offset
     with Path(cache.address).open("r+b") as stream:
         stream.seek(at)
         stream.write(bytes([memory[at] ^ 1]))
-    assert cache.find(1, HEIGHT, WIDTH) is None
+    assert cache.get(1, HEIGHT, WIDTH) is None
 
 
 def test_a_process_that_was_stopped_while_it_held_the_lock_stops_nobody() -> None:
-    cache = PixelCache.create(1, 10)
-    cache.keep(1, picture(1))
+    cache = ImageCache.create(1, 10)
+    cache.put(1, picture(1))
     process = holder(cache)
     process.send_signal(signal.SIGSTOP)
     try:
-        cache.keep(2, picture(2))
-        assert cache.find(2, HEIGHT, WIDTH) is None, "left out"
-        assert cache.find(1, HEIGHT, WIDTH) is not None
+        cache.put(2, picture(2))
+        assert cache.get(2, HEIGHT, WIDTH) is None, "left out"
+        assert cache.get(1, HEIGHT, WIDTH) is not None
     finally:
         process.kill()
         process.communicate(timeout=30)
-    cache.keep(2, picture(2))
-    assert cache.find(2, HEIGHT, WIDTH) is not None, "the lock goes with its process"
+    cache.put(2, picture(2))
+    assert cache.get(2, HEIGHT, WIDTH) is not None, "the lock goes with its process"
 
 
 def test_processes_that_are_killed_at_any_moment_harm_no_image() -> None:
-    cache = PixelCache.create(1, 60)  # room for half of the images, so that all of them write all the time
+    cache = ImageCache.create(1, 60)  # room for half of the images, so that all of them write all the time
     survivors = [start_churn(cache, first, 2500) for first in (0, 29)]
     for number in range(8):
         victim = start_churn(cache, number * 5, 1_000_000)
@@ -211,22 +209,22 @@ def test_processes_that_are_killed_at_any_moment_harm_no_image() -> None:
         assert survivor.returncode == 0, errors
         assert int(printed.split()[1]) > 0
     for _ in range(100):
-        cache.keep(3, picture(3))
-    found = cache.find(3, HEIGHT, WIDTH)
+        cache.put(3, picture(3))
+    found = cache.get(3, HEIGHT, WIDTH)
     assert found is not None, "new images still get in"
     assert np.array_equal(found, picture(3))
 
 
 def test_a_system_without_memory_left_keeps_nothing_and_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = PixelCache.create(1, 10)
+    cache = ImageCache.create(1, 10)
 
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "pwritev", full)
-        cache.keep(1, picture(1))
-    assert cache.find(1, HEIGHT, WIDTH) is None
+        cache.put(1, picture(1))
+    assert cache.get(1, HEIGHT, WIDTH) is None
 
 
 def test_where_memory_has_no_address_a_file_serves_and_is_removed(
@@ -234,15 +232,15 @@ def test_where_memory_has_no_address_a_file_serves_and_is_removed(
 ) -> None:
     monkeypatch.delattr(os, "memfd_create", raising=False)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    cache = PixelCache.create(1, 10)
+    cache = ImageCache.create(1, 10)
     assert Path(cache.address).parent == tmp_path
-    other = PixelCache(cache.address)
-    cache.keep(1, picture(1))
-    found = other.find(1, HEIGHT, WIDTH)
+    other = ImageCache(cache.address)
+    cache.put(1, picture(1))
+    found = other.get(1, HEIGHT, WIDTH)
     assert np.array_equal(found, picture(1))  # type: ignore[arg-type] # None would not be equal
-    other.close()
+    del other
     assert Path(cache.address).exists()
-    cache.close()
+    del cache
     assert list(tmp_path.iterdir()) == []
 
 
@@ -252,31 +250,32 @@ def small(tmp_path: Path) -> Dataset:
 
 
 def test_a_dataset_decodes_an_image_once_for_all_that_share_a_cache(small: Dataset) -> None:
-    first = small.with_pixels(cache=PixelCache.create(1, len(small)))
-    second = pickle.loads(pickle.dumps(first))
+    cache = ImageCache.create(1, len(small))
+    first = small.with_decoded(cache=cache)
+    second = small.with_decoded(cache=ImageCache(cache.address))
     expected = [first.read(index) for index in range(3)]
     for index in range(3):
-        small.path(index).unlink()
+        image_file(small, index).unlink()
         assert np.array_equal(second.read(index), expected[index])
         assert np.array_equal(first.read(index), expected[index])
 
 
 def test_an_image_that_cannot_be_decoded_is_an_error_each_time(small: Dataset) -> None:
-    dataset = small.with_pixels(cache=PixelCache.create(1, len(small)))
-    whole = small.path(1).read_bytes()
-    small.path(1).write_bytes(whole[:-100])
+    dataset = small.with_decoded(cache=ImageCache.create(1, len(small)))
+    whole = image_file(small, 1).read_bytes()
+    image_file(small, 1).write_bytes(whole[:-100])
     for _ in range(2):
         with pytest.raises(ImageError, match="image 1 "):
             dataset.read(1)
-    small.path(1).write_bytes(whole)
+    image_file(small, 1).write_bytes(whole)
     assert np.array_equal(dataset.read(1), small.read(1))
 
 
 def test_the_pixel_limit_holds_for_a_cache_too(small: Dataset) -> None:
-    cache = PixelCache.create(1, len(small))
-    small.with_pixels(cache=cache).read(0)
+    cache = ImageCache.create(1, len(small))
+    small.with_decoded(cache=cache).read(0)
     with pytest.raises(ImageError, match="limit of 10"):
-        Dataset(small.index_dir, small.images_dir, 10, None, cache).read(0)
+        Dataset(small.index_dir, small.images, 10, None, cache).read(0)
 
 
 def test_a_server_with_a_cache_serves_the_bytes_of_one_without_and_counts_what_it_found(

@@ -7,30 +7,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sampler.dataset.images.decode import read_image
 from sampler.errors import ImageError
-from tests.support.coco_files import opencv_pixels, write_jpeg
+from tests.support.coco_files import opencv_pixels, read_file, write_jpeg
 
 
 def test_a_file_that_comes_in_pieces_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write_jpeg(tmp_path / "a.jpg", 64, 48)
     expected = opencv_pixels(file)
-    read = os.read
-    monkeypatch.setattr(os, "read", lambda descriptor, length: read(descriptor, min(length, 100)))
-    assert np.array_equal(read_image(file, 64, 48), expected)
+    read = os.pread
+    monkeypatch.setattr(os, "pread", lambda descriptor, length, start: read(descriptor, min(length, 100), start))
+    assert np.array_equal(read_file(file, 64, 48), expected)
 
 
 def test_a_file_that_shrinks_while_it_is_read_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write_jpeg(tmp_path / "a.jpg", 64, 48)
-    read = os.read
+    read = os.pread
 
-    def shrinking(descriptor: int, length: int) -> bytes:
+    def shrinking(descriptor: int, length: int, start: int) -> bytes:
         os.truncate(file, 500)
-        return read(descriptor, length)
+        return read(descriptor, length, start)
 
-    monkeypatch.setattr(os, "read", shrinking)
+    monkeypatch.setattr(os, "pread", shrinking)
     with pytest.raises(ImageError, match="cut short"):
-        read_image(file, 64, 48)
+        read_file(file, 64, 48)
 
 
 def test_a_disk_that_fails_is_an_image_error_and_leaves_no_file_open(
@@ -40,16 +39,16 @@ def test_a_disk_that_fails_is_an_image_error_and_leaves_no_file_open(
     closed: list[int] = []
     close: Callable[[int], None] = os.close
 
-    def failing(descriptor: int, length: int) -> bytes:
+    def failing(descriptor: int, length: int, start: int) -> bytes:
         raise OSError(5, "Input/output error")
 
     def noted(descriptor: int) -> None:
         closed.append(descriptor)
         close(descriptor)
 
-    monkeypatch.setattr(os, "read", failing)
+    monkeypatch.setattr(os, "pread", failing)
     monkeypatch.setattr(os, "close", noted)
     with pytest.raises(ImageError, match="cannot be read: Input/output error") as caught:
-        read_image(file, 64, 48)
+        read_file(file, 64, 48)
     assert caught.value.kind == "unreadable"
     assert len(closed) == 1

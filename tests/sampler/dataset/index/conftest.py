@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sampler.dataset.index import cache as index_folder
-from sampler.dataset.index import storage as index_files
+from sampler.dataset.index import annotation_file, storage
 from tests.support.coco_files import small_coco, write_json
 from tests.support.file_changes import wait_for_the_clock
 
@@ -33,7 +32,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         monkeypatch.setattr(module, name, watched)
 
-    watch(index_folder, "stream_digest", "file")
-    watch(index_folder, "scan_annotations", "file")
-    watch(index_files, "check_index", "index")
+    watch(annotation_file, "_stream_digest", "file")
+    watch(annotation_file, "scan_annotations", "file")
+    watch(storage, "check_index", "index")
     return seen

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from sampler.dataset.dataset import Dataset
 from sampler.dataset.index import storage as index_files
 from sampler.dataset.index.cache import ensure_index
-from sampler.dataset.index.storage import check_index, is_sound, write_checked
+from sampler.dataset.index.dataset_index import DatasetIndex
+from sampler.dataset.index.storage import check_index, is_sound, mark_checked
 from sampler.errors import AnnotationError
 from tests.support.coco_files import write_dataset
 from tests.support.file_changes import flip_a_byte
@@ -26,7 +26,7 @@ def test_damage_that_no_stamp_shows_is_found_by_verify(tmp_path: Path) -> None:
     annotations, images = write_dataset(tmp_path)
     folder = ensure_index(annotations, tmp_path)
     flip_a_byte(folder / "boxes.npy")
-    write_checked(folder)
+    mark_checked(folder)
     assert is_sound(folder), "as far as can be seen without reading it"
     settings = {"annotations": annotations, "images": images, "cache_dir": tmp_path}
     done = run_python("-m", "sampler", "verify", settings=settings, check=False)
@@ -58,7 +58,7 @@ def test_an_index_in_a_cache_that_cannot_be_written_is_still_used(
     def refuse(file: Path, data: bytes) -> None:
         raise PermissionError(13, "read-only", str(file))
 
-    monkeypatch.setattr(index_files, "write_whole", refuse)
+    monkeypatch.setattr(index_files, "atomic_write", refuse)
     assert ensure_index(annotations, tmp_path) == folder
     assert not (folder / "checked.json").exists()
 
@@ -66,8 +66,8 @@ def test_an_index_in_a_cache_that_cannot_be_written_is_still_used(
 def test_dropped_boxes_are_read_when_they_are_asked_for(annotations: Path, tmp_path: Path) -> None:
     folder = ensure_index(annotations, tmp_path)
     (folder / "rejected.json").write_text("{]")
-    write_checked(folder)
-    dataset = Dataset(ensure_index(annotations, tmp_path), tmp_path)
+    mark_checked(folder)
+    dataset = DatasetIndex(ensure_index(annotations, tmp_path))
     assert len(dataset) == 3
     with pytest.raises(AnnotationError, match="index is damaged"):
         _ = dataset.rejected

@@ -1,6 +1,5 @@
 """The index: what its arrays hold, and how its folder comes to be."""
 
-import copy
 import json
 import os
 import signal
@@ -16,9 +15,10 @@ from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler.dataset.coco.annotations import parse_annotations, read_annotations
-from sampler.dataset.index.arrays import ARRAYS, Index, build_index
-from sampler.dataset.index.cache import default_cache_dir, ensure_index, is_sound, load_index
+from sampler.dataset.coco.annotations import parse_annotations
+from sampler.dataset.index.arrays import ARRAYS, IndexArrays, build_index
+from sampler.dataset.index.cache import default_cache_dir, ensure_index
+from sampler.dataset.index.storage import is_sound, load_index, read_rejected
 from sampler.errors import AnnotationError
 from tests.support.coco_files import Entry, box_entry, category_entry, coco, image_entry, small_coco, write_json
 from tests.support.processes import start_python
@@ -26,8 +26,12 @@ from tests.support.processes import start_python
 SMALL_DIGEST = "4238418b57fae114e478fe66e29aabf1"
 
 
-def index_of(content: Entry, **how: Any) -> Index:
+def index_of(content: Entry, **how: Any) -> IndexArrays:
     return build_index(parse_annotations(json.dumps(content, **how).encode(), "x"))
+
+
+def index_of_file(file: Path) -> IndexArrays:
+    return build_index(parse_annotations(file.read_bytes(), file))
 
 
 def run(code: str, *arguments: object) -> "subprocess.Popen[str]":
@@ -72,7 +76,7 @@ def test_the_index_agrees_with_pycocotools_on_every_box(
         file = write_json(tmp_path / "synthetic.json", synthetic())
     else:
         file = request.getfixturevalue("shared") / f"coco-tiny/annotations/instances_{source}.json"
-    theirs, ours = COCO(str(file)), build_index(read_annotations(file))
+    theirs, ours = COCO(str(file)), index_of_file(file)
     assert ours.image_ids.tolist() == sorted(theirs.getImgIds())
     assert ours.category_ids.tolist() == sorted(theirs.getCatIds())
     for row, image_id in enumerate(ours.image_ids.tolist()):
@@ -154,16 +158,14 @@ def test_an_index_comes_back_from_its_folder_as_it_was_built(tmp_path: Path) -> 
     content = small_coco()
     content["annotations"].append(box_entry(77, 10, 1, [1, float("nan"), 3, 4]))
     file = write_json(tmp_path / "a.json", content)
-    built, loaded = build_index(read_annotations(file)), load_index(ensure_index(file, tmp_path))
+    built, folder = index_of_file(file), ensure_index(file, tmp_path)
+    loaded = load_index(folder)
     for name in ARRAYS:
         assert np.array_equal(getattr(built, name), getattr(loaded, name))
         assert getattr(built, name).dtype == getattr(loaded, name).dtype
         assert not getattr(loaded, name).flags.writeable
-    assert (built.category_names, built.rejected, built.digest) == (
-        loaded.category_names,
-        loaded.rejected,
-        loaded.digest,
-    )
+    assert (built.category_names, built.digest) == (loaded.category_names, loaded.digest)
+    assert read_rejected(folder) == parse_annotations(file.read_bytes(), file).rejected
 
 
 def test_a_dataset_without_any_box_has_an_index(tmp_path: Path) -> None:
@@ -261,7 +263,8 @@ def test_a_refused_file_leaves_no_index(tmp_path: Path) -> None:
 def test_several_processes_building_at_once_all_get_the_one_index(tmp_path: Path) -> None:
     file = write_json(tmp_path / "a.json", synthetic())
     code = (
-        "import sys; from pathlib import Path; from sampler.dataset.index.cache import ensure_index, load_index\n"
+        "import sys; from pathlib import Path; from sampler.dataset.index.cache import ensure_index\n"
+        "from sampler.dataset.index.storage import load_index\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "print(load_index(ensure_index(Path(sys.argv[1]), Path(sys.argv[2]))).digest)"
     )
@@ -270,7 +273,7 @@ def test_several_processes_building_at_once_all_get_the_one_index(tmp_path: Path
         assert builder.stdout is not None
         assert builder.stdout.readline() == "ready\n"
     digests = [builder.communicate("go\n", timeout=60)[0].strip() for builder in builders]
-    assert digests == [build_index(read_annotations(file)).digest] * 4
+    assert digests == [index_of_file(file).digest] * 4
     assert len(list((tmp_path / "indexes").glob("*-v1"))) == 1
     assert not left_over(tmp_path)
 
@@ -278,12 +281,12 @@ def test_several_processes_building_at_once_all_get_the_one_index(tmp_path: Path
 def test_a_builder_that_is_killed_half_way_leaves_nothing_that_stops_the_next(tmp_path: Path) -> None:
     file = write_json(tmp_path / "a.json", small_coco())
     code = (
-        "import sys, time; from pathlib import Path; import sampler.dataset.index.cache as f\n"
+        "import sys, time; from pathlib import Path; from sampler.dataset.index import cache, storage as f\n"
         "save = f._save\n"
         "def stall(file, array):\n"
         "    save(file, array)\n"
         "    if file.name == 'boxes.npy': print('half', flush=True); time.sleep(60)\n"
-        "f._save = stall; f.ensure_index(Path(sys.argv[1]), Path(sys.argv[2]))"
+        "f._save = stall; cache.ensure_index(Path(sys.argv[1]), Path(sys.argv[2]))"
     )
     builder = run(code, file, tmp_path)
     assert builder.stdout is not None
@@ -346,14 +349,6 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None
 
     with pytest.raises(AnnotationError, match="changed while it was read"):
         ensure_index(file, tmp_path, change)
-
-
-def test_an_index_of_a_loaded_object_is_found_again(tmp_path: Path) -> None:
-    loaded = type("Loaded", (), {"dataset": small_coco()})()
-    first, steps = ensure_index(loaded, tmp_path), list[str]()
-    assert ensure_index(type("Loaded", (), {"dataset": copy.deepcopy(small_coco())})(), tmp_path, steps.append) == first
-    assert "writing the index" not in steps
-    assert load_index(first).digest == index_of(small_coco()).digest
 
 
 def test_the_default_cache_is_the_users_own() -> None:

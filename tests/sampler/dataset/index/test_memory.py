@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.synthetic_index import write_synthetic_index
-from sampler.dataset.dataset import Dataset
+from sampler.dataset.index.annotation_file import AnnotationFile
 from sampler.dataset.index.arrays import ARRAYS
-from sampler.dataset.index.known_sources import Source
-from sampler.dataset.index.storage import check_index, write_checked
+from sampler.dataset.index.dataset_index import DatasetIndex
+from sampler.dataset.index.storage import check_index, mark_checked
 from tests.support.coco_files import write_json
 from tests.support.file_changes import wait_for_the_clock
 from tests.support.processes import output_of
@@ -17,7 +17,7 @@ MEGABYTE = 1 << 20
 MEMORY = """
 import resource, sys
 from pathlib import Path
-from sampler.dataset.dataset import Dataset
+from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.index.cache import ensure_index
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 before, arguments = peak(), [Path(name) for name in sys.argv[1:]]
@@ -51,9 +51,10 @@ def test_opening_reads_neither_the_annotation_file_nor_the_arrays(tmp_path: Path
     folder = tmp_path / "indexes" / ("0" * 32 + "-v1")
     sparse_index(folder, images)
     wait_for_the_clock()
-    Source(annotations, annotations.stat(), tmp_path / "indexes").note("0" * 32)
+    with AnnotationFile.open(annotations, tmp_path / "indexes") as file:
+        file.remember("0" * 32)
     code = (
-        f"{MEMORY}\nfolder = ensure_index(*arguments[:2])\ndataset = Dataset(folder, arguments[1])\n"
+        f"{MEMORY}\nfolder = ensure_index(*arguments[:2])\ndataset = DatasetIndex(folder)\n"
         "print([dataset.boxes(n).shape for n in (0, 77_777_777, len(dataset) - 1)], len(dataset), peak() - before)"
     )
     shapes, count, grown = output_of(code, annotations, tmp_path).rsplit(maxsplit=2)
@@ -75,16 +76,15 @@ def sparse_index(folder: Path, images: int) -> None:
     files = {file.name: file.stat().st_size for file in folder.iterdir()}
     document = {"format": 1, "source": "x", "digest": "0" * 32, "category_names": [], "files": files}
     write_json(folder / "meta.json", document)
-    write_checked(folder)
+    mark_checked(folder)
 
 
 def test_a_written_synthetic_index_is_sound(tmp_path: Path) -> None:
     folder = write_synthetic_index(tmp_path / "synthetic", 1234, boxes=3)
     check_index(folder)
-    dataset = Dataset(folder, tmp_path)
+    dataset = DatasetIndex(folder)
     assert (len(dataset), dataset.box_count) == (1234, 3 * 1234)
     assert dataset.file_name(1233) == "000000001234.jpg"
-    assert dataset.find(1234) == 1233
     boxes = np.concatenate([dataset.boxes(index) for index in range(1234)])
     assert (boxes[:, 2:4] > boxes[:, :2]).all()
     assert boxes[:, 2].max() < 640

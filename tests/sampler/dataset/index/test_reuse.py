@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sampler.dataset.fingerprint import TICK, Stamp, settled, stamp
-from sampler.dataset.index import known_sources
+from sampler.dataset.fingerprint import TICK, Fingerprint
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.storage import load_index
 from sampler.errors import AnnotationError
@@ -45,18 +44,18 @@ def test_a_file_is_read_again_when_anything_but_its_access_time_changed(
 def test_a_file_written_a_moment_ago_is_not_believed_to_stay_as_it_is(
     annotations: Path, tmp_path: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(known_sources, "settled", lambda *_: False)
+    monkeypatch.setattr(Fingerprint, "is_settled", lambda *_: False)
     ensure_index(annotations, tmp_path)
     ensure_index(annotations, tmp_path)
-    assert read == ["file", "file"]
+    assert read == ["file", "file", "index"], "nor are the files of its index, which are as new"
 
 
-def test_a_stamp_is_settled_when_the_clock_has_ticked() -> None:
-    fine, coarse = Stamp(1, 0, 5_000_000_123, 7), Stamp(1, 0, 5_000_000_000, 7)
-    assert not settled(fine, 5_000_000_123 + TICK - 1)
-    assert settled(fine, 5_000_000_123 + TICK)
-    assert not settled(coarse, 6_900_000_000), "some file systems keep every second second only"
-    assert settled(coarse, 7_000_000_000)
+def test_a_fingerprint_is_settled_once_the_clock_has_ticked() -> None:
+    fine, coarse = Fingerprint(1, 0, 5_000_000_123, 7), Fingerprint(1, 0, 5_000_000_000, 7)
+    assert not fine.is_settled(5_000_000_123 + TICK - 1)
+    assert fine.is_settled(5_000_000_123 + TICK)
+    assert not coarse.is_settled(6_900_000_000), "some file systems store only even seconds"
+    assert coarse.is_settled(7_000_000_000)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"path": "elsewhere", "stamp": [1, 2, 3, 4], "digest": "0"}'])
@@ -125,6 +124,6 @@ def test_a_file_that_changes_while_it_is_read_is_refused_though_size_and_time_st
     assert [entry.name for entry in (tmp_path / "indexes").iterdir()] == [".lock"]
 
 
-def test_what_a_stamp_holds_is_what_stat_says(annotations: Path) -> None:
+def test_a_fingerprint_has_the_values_of_stat(annotations: Path) -> None:
     found = annotations.stat()
-    assert stamp(found) == Stamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    assert Fingerprint.of(found) == Fingerprint(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)

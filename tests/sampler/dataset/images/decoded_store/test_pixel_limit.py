@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decoded_store.reader import DECODED, RECORDS, START, STATE
+from sampler.dataset.images.decoded_store.format import DECODED, RECORDS, START, STATE
 from sampler.errors import ImageError
-from tests.support.coco_files import write_dataset, write_jpeg
+from tests.support.coco_files import image_file, write_dataset, write_jpeg
 from tests.support.scenes import write_scenes
 from tests.support.stores import folder_for, open_store, stored, write_store
 
@@ -27,7 +27,7 @@ def scenes(tmp_path: Path) -> Dataset:
 
 
 def limited(dataset: Dataset, max_pixels: int) -> Dataset:
-    return Dataset(dataset.index_dir, dataset.images_dir, max_pixels)
+    return Dataset(dataset.index_dir, dataset.images, max_pixels)
 
 
 def assert_right(dataset: Dataset, cache_dir: Path, absent: int) -> None:
@@ -47,7 +47,7 @@ def assert_right(dataset: Dataset, cache_dir: Path, absent: int) -> None:
 def test_the_pixel_limit_holds_for_a_store_too(small: Dataset, tmp_path: Path) -> None:
     write_store(small, tmp_path)
     store = open_store(small, tmp_path)
-    limited = Dataset(small.index_dir, small.images_dir, 64 * 48, store)
+    limited = Dataset(small.index_dir, small.images, 64 * 48, store)
     assert limited.read(1).shape == (48, 64, 3)
     with pytest.raises(ImageError, match="limit of 3072") as caught:
         limited.read(0)
@@ -84,7 +84,7 @@ def test_limits_may_rise_and_fall_while_files_change(scenes: Dataset, tmp_path: 
     for turn, share in enumerate([0.5, 0.2, 0.8, 0.1, 1.0, 0.4, 1.0]):
         for index in random.choice(len(scenes), 6, replace=False).tolist():
             height, width = scenes.size(index)
-            write_jpeg(scenes.path(index), width, height, seed=100 * turn + index)
+            write_jpeg(image_file(scenes, index), width, height, seed=100 * turn + index)
         write_store(limited(scenes, int(np.quantile(pixels, share))), tmp_path)
         store = open_store(scenes, tmp_path)
         assert store is not None

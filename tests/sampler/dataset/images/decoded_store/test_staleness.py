@@ -2,7 +2,6 @@
 
 import logging
 import os
-import pickle
 import shutil
 from pathlib import Path
 
@@ -10,10 +9,11 @@ import numpy as np
 import pytest
 
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decoded_store.reader import StoreError
+from sampler.dataset.images.local_folder import LocalFolder
+from sampler.errors import StoreError
 from service.lifespan.decoded_images import COMPARED, find_decoded
 from service.settings import Settings
-from tests.support.coco_files import write_dataset, write_jpeg
+from tests.support.coco_files import image_file, image_folder, write_dataset, write_jpeg
 from tests.support.live_server import LiveServer, live_server
 from tests.support.stores import folder_for, open_store, stored, write_store
 from tests.support.wire_client import body
@@ -35,18 +35,18 @@ def log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> py
 
 def another_folder(dataset: Dataset, folder: Path) -> Dataset:
     """The same annotations with other pixels, in a folder of their own."""
-    shutil.copytree(dataset.images_dir, folder)
-    other = Dataset(dataset.index_dir, folder)
+    shutil.copytree(image_folder(dataset), folder)
+    other = Dataset(dataset.index_dir, LocalFolder(folder))
     for index in range(len(other)):
         height, width = other.size(index)
-        write_jpeg(other.path(index), width, height, seed=500 + index)
+        write_jpeg(image_file(other, index), width, height, seed=500 + index)
     assert other.digest == dataset.digest
     return other
 
 
 def test_another_image_folder_does_not_get_the_pixels_of_the_first(small: Dataset, tmp_path: Path) -> None:
     other = another_folder(small, tmp_path / "other")
-    with pytest.raises(StoreError, match=r"is of another image folder than .*other; python -m sampler decode"):
+    with pytest.raises(StoreError, match=r"is of other images than those in .*other; run python -m sampler decode"):
         open_store(other, tmp_path)
     assert write_store(other, tmp_path) == []
     for dataset in (small, other):
@@ -58,12 +58,12 @@ def test_an_image_folder_is_the_same_however_it_is_named(
     small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = tmp_path / "link"
-    link.symlink_to(small.images_dir)
-    monkeypatch.chdir(small.images_dir.parent)
-    for name in (link, Path(small.images_dir.name), small.images_dir / ".." / small.images_dir.name):
-        again = Dataset(small.index_dir, name)
+    link.symlink_to(image_folder(small))
+    monkeypatch.chdir(image_folder(small).parent)
+    for name in (link, Path(image_folder(small).name), image_folder(small) / ".." / image_folder(small).name):
+        again = Dataset(small.index_dir, LocalFolder(name))
         assert folder_for(again, tmp_path) == folder_for(small, tmp_path)
-        with_store = pickle.loads(pickle.dumps(stored(again, tmp_path)))
+        with_store = stored(again, tmp_path)
         assert np.array_equal(with_store.read(1), small.read(1))
 
 
@@ -87,7 +87,7 @@ def test_a_server_uses_a_store_whose_files_are_as_they_were(
 def test_a_server_does_without_a_store_whose_files_have_changed_and_says_so_once(
     change: str, small: Dataset, tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
-    file, (height, width) = small.path(1), small.size(1)
+    file, (height, width) = image_file(small, 1), small.size(1)
     time = file.stat().st_mtime_ns
     if change == "replaced":
         write_jpeg(file, width, height, seed=78)
@@ -99,22 +99,22 @@ def test_a_server_does_without_a_store_whose_files_have_changed_and_says_so_once
         file.rename(tmp_path / "away")
     assert find_decoded(Settings(cache_dir=tmp_path), small).store is None
     [line] = [record.getMessage() for record in log.records if record.levelno >= logging.WARNING]
-    assert line.startswith("decoded store: not used: 1 of 3 image files compared have changed since they were decoded")
+    assert line.startswith("decoded store: not used: 1 of 3 compared image files have changed since they were decoded")
     assert str(file) in line
-    assert "python -m sampler decode brings" in line
+    assert "python -m sampler decode to update" in line
     write_store(small, tmp_path)
     assert find_decoded(Settings(cache_dir=tmp_path), small).store == folder_for(small, tmp_path)
 
 
 def test_the_files_compared_are_few_and_spread_over_the_whole_store(small: Dataset, tmp_path: Path) -> None:
-    small.path(1).unlink()
+    image_file(small, 1).unlink()
     write_store(small, tmp_path)
     store = open_store(small, tmp_path)
     assert store is not None
-    assert [index for index, _, _ in store.recorded(COMPARED)] == [0, 2], "what is absent is read from its file anyway"
-    assert [index for index, _, _ in store.recorded(1)] == [0]
-    status = small.path(2).stat()
-    assert store.recorded(2)[1] == (2, status.st_size, status.st_mtime_ns)
+    assert [index for index, _ in store.recorded(COMPARED)] == [0, 2], "what is absent is read from its file anyway"
+    assert [index for index, _ in store.recorded(1)] == [0]
+    status = image_file(small, 2).stat()
+    assert store.recorded(2)[1] == (2, (status.st_size, status.st_mtime_ns))
 
 
 def test_a_server_of_another_image_folder_serves_its_own_pixels_and_leaves_the_store_alone(
@@ -130,5 +130,5 @@ def test_a_server_of_another_image_folder_serves_its_own_pixels_and_leaves_the_s
         assert body(other.url, query) == body(server.url, query)
         [line] = [line for line in other.log.splitlines() if "decoded store" in line]
     assert "WARNING" in line
-    assert "is of another image folder than" in line
+    assert "is of other images than those in" in line
     assert np.array_equal(stored(first, cache).read(3), first.read(3))

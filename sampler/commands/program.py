@@ -1,0 +1,35 @@
+"""What all command lines of the project share: errors in one line, and the name of the program."""
+
+import sys
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperGroup
+
+from sampler.errors import SamplerError
+
+CANNOT_RUN = 2
+"""Exit status of a command that could not run."""
+
+
+class OneLineErrors(TyperGroup):
+    """Commands whose expected errors are one line on stderr instead of a traceback."""
+
+    errors: ClassVar[tuple[type[Exception], ...]] = (SamplerError,)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except self.errors as error:
+            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(CANNOT_RUN) from error
+
+
+def run_program(app: typer.Typer, package: str, script: str) -> None:
+    """Run a command line that was started as `python -m package`.
+
+    Shells complete single words only, so shell completion is installed for the script of the package instead.
+    """
+    completing = any(word in ("--install-completion", "--show-completion") for word in sys.argv[1:])
+    app(prog_name=script if completing else f"python -m {package}")

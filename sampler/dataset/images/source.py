@@ -1,0 +1,93 @@
+"""Image sources: where the encoded images of a dataset come from.
+
+Everything that needs image bytes goes through `ImageSource`. A new kind of storage is one more subclass and one more
+case in `sampler.dataset.images.open_source`.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sampler.errors import ImageError
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+"""Most names are like this, which is quick to check."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStat:
+    """State of an image without its content.
+
+    Attributes:
+        size: Length in bytes.
+        version: Opaque text that changes whenever the content may have changed.
+    """
+
+    size: int
+    version: str
+
+
+class ImageSource(ABC):
+    """Encoded images by name.
+
+    A name is a relative path with forward slashes that does not leave the source; see `name_fault`. Every method that
+    takes a name raises an ImageError that names the image, of kind "missing", "unreadable" or "too-large".
+    """
+
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """Canonical location. Two sources with the same identity hold the same images."""
+
+    @abstractmethod
+    def describe(self, name: str) -> str:
+        """Return where an image is, for messages: a path or URL."""
+
+    @abstractmethod
+    def stat(self, name: str) -> ImageStat:
+        """Return size and version of an image."""
+
+    @abstractmethod
+    def read_range(self, name: str, start: int, length: int) -> bytes:
+        """Return up to `length` bytes from byte `start` on; fewer only if the image ends before."""
+
+    @abstractmethod
+    def names(self) -> Iterator[str]:
+        """Yield the name of every file in the source, in no particular order. Raises ImageSourceError."""
+
+    def read(self, name: str, limit: int) -> bytes:
+        """Return all bytes of an image. One of more than `limit` bytes, or of none, is an ImageError."""
+        size = self.stat(name).size
+        if size > limit:
+            cause = f"{size} bytes are more than an image of the annotated size can need"
+            raise ImageError(self.describe(name), "too-large", cause)
+        data = self.read_range(name, 0, size)
+        if not data:
+            raise ImageError(self.describe(name), "unreadable", "the file is empty")
+        return data
+
+    def read_many(self, names: Iterable[str], limit: int) -> Iterator[bytes | ImageError]:
+        """Yield for each name what `read` returns or raises. Sources with slow round trips may read concurrently."""
+        for name in names:
+            try:
+                yield self.read(name, limit)
+            except ImageError as error:
+                yield error
+
+
+def name_fault(name: str) -> str:
+    """Return why a text is not the name of an image in a source, or "" if it is."""
+    if _PLAIN_NAME.fullmatch(name):
+        return ""
+    if not name.strip("/. "):
+        return f"{name!r} names no file"
+    if "\\" in name or "\0" in name:
+        return f"{name!r} contains a backslash or NUL; use a path with forward slashes"
+    if name.startswith("/") or ".." in name.split("/"):
+        return f"{name!r} leaves the image folder; use a relative path without '..'"
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return f"{name!r} is not valid text"
+    return ""
