@@ -33,11 +33,8 @@ class InspectedBox:
     Attributes:
         row: Row among the image's boxes, without crowd boxes if the config drops them.
         category: 1…C.
-        name: Name of the category.
         original: In image pixels, unclipped.
         cropped: In crop pixels; None for a box outside the crop.
-        state: What became of it.
-        is_crowd: Whether it is a crowd box.
         is_reference: Whether the scale was chosen for it.
     """
 
@@ -68,18 +65,13 @@ class Inspection:
     """A sample and everything it was made of.
 
     Attributes:
-        key: Seed, epoch and index.
-        config: The config of the sample.
         augment: False for the fixed recipe.
-        image_id: COCO image id.
         file_name: Path below the image folder.
         image: (H, W, 3) uint8 BGR.
-        recipe: The random decisions.
         plan: What the recipe makes of image and boxes.
         crop: (S, S, 3) uint8 BGR.
         dense: The arrays of the dense layout.
         boxes: All boxes of the image.
-        category_count: C.
     """
 
     key: SampleKey

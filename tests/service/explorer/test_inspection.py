@@ -1,4 +1,4 @@
-"""`service.explorer.inspection`: the document that says all about one sample."""
+"""The document about one sample."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ BOXES = (
     (2, [600, 400, 200, 200], 0),
     (2, [700, 100, 10, 10], 0),
 )
-"""Category, x y w h, crowd; the last one lies beside the image."""
+"""Category, x y w h, crowd; the last one lies outside the image."""
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +61,7 @@ def states(document: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("index", [0, 1])
 @pytest.mark.parametrize("augment", [True, False])
-def test_the_document_is_plain_json_and_comes_back_from_it_unchanged(
-    dataset: Dataset, name: str, index: int, augment: bool
-) -> None:
+def test_the_document_survives_json(dataset: Dataset, name: str, index: int, augment: bool) -> None:
     document = sample_document(dataset, preset(name), SampleKey(2**64 - 1, 3, index), augment=augment)
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["key"] == {"seed": 2**64 - 1, "epoch": 3, "index": index}
@@ -78,12 +76,12 @@ def test_the_statistics_are_those_of_the_dense_arrays(dataset: Dataset, name: st
     document = sample_document(dataset, config, key)
     assert list(document["arrays"]) == [spec.name for spec in dense_table(config, 2)]
     for array_name, array in dense.items():
-        told = document["arrays"][array_name]
-        assert told["dtype"] == array.dtype.str
-        assert told["shape"] == list(array.shape)
-        assert (told["min"], told["max"]) == (array.min(), array.max())
-        assert told["nonzero"] == np.count_nonzero(array)
-        assert told["mean"] == pytest.approx(array.mean(dtype=np.float64))
+        statistics = document["arrays"][array_name]
+        assert statistics["dtype"] == array.dtype.str
+        assert statistics["shape"] == list(array.shape)
+        assert (statistics["min"], statistics["max"]) == (array.min(), array.max())
+        assert statistics["nonzero"] == np.count_nonzero(array)
+        assert statistics["mean"] == pytest.approx(array.mean(dtype=np.float64))
     assert document["crop"]["blake2b"] == hashlib.blake2b(sample.crop.tobytes()).hexdigest()
     assert document["crop"]["shape"] == list(sample.crop.shape)
 
@@ -103,22 +101,22 @@ def test_boxes_and_counts_agree_with_the_sample(dataset: Dataset, seed: int) -> 
     assert counts["outside"] == sum(box["crop"] is None for box in document["boxes"])
 
 
-def test_every_box_of_the_image_is_listed_with_its_name_and_original_place(dataset: Dataset) -> None:
+def test_all_boxes_of_the_image_are_listed_with_name_and_corners(dataset: Dataset) -> None:
     document = sample_document(dataset, preset("cornernet_saccade"), SampleKey(0, 0, 0))
     assert [box["row"] for box in document["boxes"]] == list(range(len(BOXES)))
-    for told, (category, (x, y, width, height), crowd) in zip(document["boxes"], BOXES, strict=True):
-        assert told["category"] == {"number": category, "name": ("cat", "naïve 犬")[category - 1]}
-        assert told["original"] == [x, y, x + width, y + height]
-        assert told["crowd"] is bool(crowd)
+    for found, (category, (x, y, width, height), crowd) in zip(document["boxes"], BOXES, strict=True):
+        assert found["category"] == {"number": category, "name": ("cat", "naïve 犬")[category - 1]}
+        assert found["original"] == [x, y, x + width, y + height]
+        assert found["crowd"] is bool(crowd)
 
 
-def test_a_box_beside_the_image_is_outside_of_every_saccade_crop(dataset: Dataset) -> None:
+def test_a_box_outside_the_image_is_outside_of_all_saccade_crops(dataset: Dataset) -> None:
     for seed in range(6):
         document = sample_document(dataset, preset("cornernet_saccade"), SampleKey(seed, 0, 0))
         assert states(document)[-1] == "outside"
 
 
-def test_dropped_crowd_boxes_are_not_listed_and_the_others_keep_their_flags(dataset: Dataset) -> None:
+def test_dropped_crowd_boxes_are_not_listed(dataset: Dataset) -> None:
     config = SamplerConfig(**{**_fields(preset("cornernet_saccade")), "keep_crowd": False})
     document = sample_document(dataset, config, SampleKey(0, 0, 0))
     assert len(document["boxes"]) == len(BOXES) - 1
@@ -129,7 +127,7 @@ def _fields(config: SamplerConfig) -> dict[str, Any]:
     return {name: getattr(config, name) for name in config.__dataclass_fields__}
 
 
-def test_the_reference_is_the_box_the_recipe_means_even_behind_dropped_ones(tmp_path: Path) -> None:
+def test_the_reference_counts_only_boxes_left_after_clipping(tmp_path: Path) -> None:
     assert cv2.imwrite(str(tmp_path / "a.png"), np.full((100, 100, 3), 90, np.uint8))
     boxes = [[150, 10, 20, 20], [10, 10, 40, 40]]
     (tmp_path / "a.json").write_text(json.dumps({
@@ -143,20 +141,20 @@ def test_the_reference_is_the_box_the_recipe_means_even_behind_dropped_ones(tmp_
     assert [box["reference"] for box in document["boxes"]] == [False, True]
 
 
-def test_a_sample_has_at_most_one_reference_and_cornernet_has_none(dataset: Dataset) -> None:
+def test_saccade_samples_have_one_reference_and_cornernet_samples_none(dataset: Dataset) -> None:
     for name in PRESETS:
         document = sample_document(dataset, preset(name), SampleKey(5, 1, 0))
         marked = sum(box["reference"] for box in document["boxes"])
         assert marked == (name == "cornernet_saccade")
 
 
-def test_the_recipe_in_the_document_parses_to_the_recipe_of_the_sample(dataset: Dataset) -> None:
+def test_the_document_holds_the_recipe_of_the_sample(dataset: Dataset) -> None:
     key = SampleKey(11, 2, 0)
     document = sample_document(dataset, preset("cornernet_saccade"), key)
     assert Recipe.parse(document["recipe"]) == make_sample(dataset, preset("cornernet_saccade"), key).recipe
 
 
-def test_objects_without_room_in_the_tags_are_counted(dataset: Dataset) -> None:
+def test_objects_without_a_row_in_the_tags_are_counted(dataset: Dataset) -> None:
     config = SamplerConfig(**{**_fields(preset("cornernet")), "max_objects": 1})
     document = sample_document(dataset, config, SampleKey(0, 0, 0))
     assert document["counts"]["untagged"] == document["counts"]["objects"] - 1 > 0
@@ -171,6 +169,6 @@ def test_an_image_without_boxes_has_an_empty_list_and_blank_targets(dataset: Dat
     assert document["arrays"]["tl_valids"]["min"] == 1
 
 
-def test_an_unknown_index_is_refused_by_name(dataset: Dataset) -> None:
+def test_an_unknown_index_is_refused(dataset: Dataset) -> None:
     with pytest.raises(InvalidRequestError, match="index = 2"):
         inspect_sample(dataset, preset("cornernet"), SampleKey(0, 0, 2))
