@@ -1,7 +1,6 @@
 """Rendered batches, as a training step takes them."""
 
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from client.errors import MissingExtraError
 from sampler.arrays import Arrays
+from sampler.atomic_write import atomic_writer
 from sampler.families.interface import TrainingOrder
 from sampler.recipe import Recipe
 from sampler.stream.keys import SampleKey
@@ -162,17 +162,14 @@ class Batch(TrainingArrays[NDArray[Any]]):
         Raises:
             OSError: the file cannot be written.
         """
-        target = Path(path)
         members: Arrays = dict(self.arrays)
         members["keys"] = np.array([(key.seed, key.epoch, key.index) for key in self.keys], np.uint64)
         members["recipes"] = np.array([json.dumps(recipe.as_dict()) for recipe in self.recipes])
         members["untagged"] = self.untagged
         members["step"] = np.array(-1 if self.step is None else self.step, np.int64)
         members["digest"] = np.array(self.digest)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
-            part = Path(folder) / "batch.npz"
-            np.savez(part, allow_pickle=False, **members)
-            part.replace(target)
+        with atomic_writer(Path(path)) as stream:
+            np.savez(stream, allow_pickle=False, **members)
 
 
 class TorchBatch(TrainingArrays[Any]):

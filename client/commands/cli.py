@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from typer.core import TyperGroup
 
 from client.batches.batch import Batch
 from client.commands.bench import PERCENTILES, Bench, Reading, Summary
@@ -22,27 +21,24 @@ from client.commands.tour import tour
 from client.errors import ClientError
 from client.protocol.requests import require_layout
 from client.sync_client import SamplerClient
+from sampler.commands.program import OneLineErrors
 from sampler.errors import InvalidRequestError, SamplerError
 from sampler.stream.shards import Shard
 
-CANNOT_RUN = 2
 
+class ClientCommands(OneLineErrors):
+    """The commands; errors of the client are one line on stderr."""
 
-class OneLineErrors(TyperGroup):
-    """Commands whose errors are one line on stderr and never a stack trace."""
+    errors = (ClientError, SamplerError, OSError)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
-        logging.getLogger("saccade_client").setLevel(logging.ERROR)  # retries are told by the error that ends them
-        try:
-            return super().invoke(ctx)
-        except (ClientError, SamplerError, OSError) as error:
-            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-            raise typer.Exit(CANNOT_RUN) from error
+        """Run the command. Retries are not logged: the error that ends them says enough."""
+        logging.getLogger("saccade_client").setLevel(logging.ERROR)
+        return super().invoke(ctx)
 
 
 app = typer.Typer(
-    cls=OneLineErrors,
+    cls=ClientCommands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Batches of a sampling server: fetch one, or measure how fast they come.",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -29,13 +29,7 @@ TOLERANCE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault of a dataset.
-
-    Attributes:
-        kind: A key of KINDS.
-        where: The image file or annotation.
-        what: The fault.
-    """
+    """One fault: its kind (a key of KINDS), the image file or annotation, and what is wrong."""
 
     kind: str
     where: str
@@ -44,14 +38,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All faults of a dataset.
-
-    Attributes:
-        images: Number of images checked.
-        boxes: Number of boxes checked.
-        counts: Number of findings of each kind.
-        examples: The first findings of each kind.
-    """
+    """Numbers of images and boxes checked, number of findings of each kind, and the first findings of each kind."""
 
     images: int
     boxes: int
@@ -62,24 +49,6 @@ class Report:
     def clean(self) -> bool:
         """Whether there are no findings."""
         return not any(self.counts.values())
-
-
-class _Tally:
-    """Counts findings and keeps the first few of each kind."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._counts = dict.fromkeys(KINDS, 0)
-        self._examples: dict[str, list[Finding]] = {kind: [] for kind in KINDS}
-
-    def add(self, kind: str, findings: Iterator[Finding], count: int = 1) -> None:
-        self._counts[kind] += count
-        examples = self._examples[kind]
-        examples.extend(islice(findings, self._limit - len(examples)))
-
-    def report(self, dataset: Dataset) -> Report:
-        examples = {kind: tuple(found) for kind, found in self._examples.items()}
-        return Report(len(dataset), dataset.box_count + len(dataset.rejected), dict(self._counts), examples)
 
 
 def verify_dataset(
@@ -103,17 +72,18 @@ def verify_dataset(
         AnnotationError: The index is damaged. It is read completely here, which opening it does not do.
     """
     check_index(dataset.index_dir)
-    tally = _Tally(examples)
-    for error in _image_errors(dataset, threads or available_cpus()):
-        if error is not None:
-            tally.add(error.kind, iter([Finding(error.kind, error.file, error.cause)]))
-        if advance is not None:
-            advance()
-    _add_boxes(tally, dataset)
-    return tally.report(dataset)
+    counts = dict.fromkeys(KINDS, 0)
+    kept: dict[str, list[Finding]] = {kind: [] for kind in KINDS}
+    images = _image_findings(dataset, threads or available_cpus(), advance)
+    for finding in chain(images, _box_findings(dataset), _rejected_findings(dataset)):
+        counts[finding.kind] += 1
+        if len(kept[finding.kind]) < examples:
+            kept[finding.kind].append(finding)
+    first = {kind: tuple(findings) for kind, findings in kept.items()}
+    return Report(len(dataset), dataset.box_count + len(dataset.rejected), counts, first)
 
 
-def _image_errors(dataset: Dataset, threads: int) -> Iterator[ImageError | None]:
+def _image_findings(dataset: Dataset, threads: int, advance: Callable[[], None] | None) -> Iterator[Finding]:
     def read(index: int) -> ImageError | None:
         try:
             dataset.read(index)
@@ -121,23 +91,28 @@ def _image_errors(dataset: Dataset, threads: int) -> Iterator[ImageError | None]
             return error
         return None
 
-    return parallel_map(read, range(len(dataset)), threads, window=4 * threads)
+    for error in parallel_map(read, range(len(dataset)), threads, window=4 * threads):
+        if error is not None:
+            yield Finding(error.kind, error.file, error.cause)
+        if advance is not None:
+            advance()
 
 
-def _add_boxes(tally: _Tally, dataset: Dataset) -> None:
-    out_of_range, degenerate = _box_faults(dataset)
-    for kind, faulty in (("out-of-range", out_of_range), ("degenerate", degenerate)):
-        rows = np.flatnonzero(faulty)
-        tally.add(kind, (_box_finding(kind, dataset, int(row)) for row in rows), len(rows))
-    dropped = (
-        Finding(
-            "degenerate",
-            f"annotation {box.annotation_id} of image {box.image_id}",
-            f"dropped: {': '.join(filter(None, [box.reason, box.detail]))}: box {_text(box.box)}",
-        )
-        for box in dataset.rejected
-    )
-    tally.add("degenerate", dropped, len(dataset.rejected))
+def _box_findings(dataset: Dataset) -> Iterator[Finding]:
+    for kind, faulty in zip(("out-of-range", "degenerate"), _box_faults(dataset), strict=True):
+        for row in np.flatnonzero(faulty).tolist():
+            index = int(np.searchsorted(dataset.box_starts, row, side="right")) - 1
+            height, width = dataset.size(index)
+            where = f"annotation {dataset.annotation_ids[row]} in {dataset.file_name(index)}"
+            corners = _text(dataset.all_boxes[row, :4].tolist())
+            yield Finding(kind, where, f"corners {corners} in an image of {width}×{height}")
+
+
+def _rejected_findings(dataset: Dataset) -> Iterator[Finding]:
+    for box in dataset.rejected:
+        where = f"annotation {box.annotation_id} of image {box.image_id}"
+        reason = ": ".join(filter(None, [box.reason, box.detail]))
+        yield Finding("degenerate", where, f"dropped: {reason}: box {_text(box.box)}")
 
 
 def _box_faults(dataset: Dataset) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
@@ -149,14 +124,6 @@ def _box_faults(dataset: Dataset) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np
     clipped_width = np.clip(x1, 0, widths - 1) - np.clip(x0, 0, widths - 1)
     clipped_height = np.clip(y1, 0, heights - 1) - np.clip(y0, 0, heights - 1)
     return out_of_range, ~out_of_range & ((clipped_width <= 0) | (clipped_height <= 0))
-
-
-def _box_finding(kind: str, dataset: Dataset, row: int) -> Finding:
-    index = int(np.searchsorted(dataset.box_starts, row, side="right")) - 1
-    height, width = dataset.size(index)
-    where = f"annotation {dataset.annotation_ids[row]} in {dataset.file_name(index)}"
-    corners = _text(dataset.all_boxes[row, :4].tolist())
-    return Finding(kind, where, f"corners {corners} in an image of {width}×{height}")
 
 
 def _text(sides: tuple[float | None, ...] | list[float]) -> str:

@@ -46,14 +46,10 @@ class Case:
     """One recorded sample.
 
     Attributes:
-        name: Unique name.
-        config: The config.
         split: Folder in front of `file_name`, or "".
         file_name: Name of the image in its source.
         size: Annotated (height, width) in pixels, or None if not recorded.
-        categories: Number of categories.
         boxes: (N, 5) float32, x0, y0, x1, y1 in image pixels and category 1…categories.
-        recipe: The recipe.
     """
 
     name: str
@@ -82,15 +78,9 @@ class Case:
 
 
 def parse_cases(document: object, file: Path | str = "", load: LoadConfig = load_config) -> list[Case]:
-    """Return the recorded samples of a JSON document: a list of them, or a single one.
+    """Return the recorded samples of a parsed JSON document: a list of them, or a single one.
 
-    Args:
-        document: The parsed JSON.
-        file: Its file, for errors.
-        load: Returns the config with a name or path.
-
-    Raises:
-        CaseError: The document is malformed.
+    `file` is named in errors; `load` returns the config with a name or path. Raises CaseError.
     """
     entries = [document] if isinstance(document, dict) else document
     if not isinstance(entries, list):
@@ -116,12 +106,7 @@ def parse_cases(document: object, file: Path | str = "", load: LoadConfig = load
 def render(case: Case, image: NDArray[np.uint8]) -> Arrays:
     """Return the arrays of a recorded sample: `crop_bgr_u8`, (S, S, 3) uint8, and every dense array by name.
 
-    Args:
-        case: The recorded sample.
-        image: (H, W, 3) uint8 BGR.
-
-    Raises:
-        RecipeError: The recipe does not fit the image or the boxes.
+    `image` is (H, W, 3) uint8 BGR. Raises RecipeError if the recipe does not fit image and boxes.
     """
     sample = apply_recipe(image, case.boxes, case.recipe, case.config)
     return {"crop_bgr_u8": sample.crop, **lay_out(sample, "dense", case.config, case.categories)}

@@ -30,19 +30,10 @@ def load_cases(file: Path) -> list[Case]:
 def replay_cases(
     cases: list[Case], file: Path, images: ImageSource, out: Path, advance: Callable[[], None] | None = None
 ) -> None:
-    """Render recorded samples to `out`/<name>.npz, each atomically.
+    """Render the recorded samples of `file` to `out`/<name>.npz, each atomically; call `advance` after each.
 
-    A file has `crop_bgr_u8`, (S, S, 3) uint8, and every dense array under its name.
-
-    Args:
-        cases: The recorded samples.
-        file: The file they were loaded from, for errors.
-        images: Source with the images `split`/`file_name` or `file_name`.
-        out: The folder to write to; created if necessary.
-        advance: Called after each sample.
-
-    Raises:
-        CaseError: A sample cannot be rendered or written. The ones before it are complete.
+    Their images are `split`/`file_name` or `file_name` in the source. Raises CaseError if a sample cannot be rendered
+    or written; the files of the samples before it are complete.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)

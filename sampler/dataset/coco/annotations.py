@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sampler.dataset.coco.chunked_json import BLOCK, Consumer, IrregularError, read_arrays
-from sampler.dataset.coco.columns import AnnotationColumns, CategoryColumns, Fault, ImageColumns
+from sampler.dataset.coco.columns import AnnotationColumns, Fault, ImageColumns
 from sampler.dataset.coco.entries import AnnotationEntry, CategoryEntry, ImageEntry, decode_file
 from sampler.dataset.coco.hashing_reader import HashingReader
 from sampler.dataset.coco.segmentation import outline_box
@@ -84,26 +84,15 @@ class Annotations:
 @dataclass(frozen=True, slots=True)
 class _Columns:
     images: ImageColumns = field(default_factory=ImageColumns)
-    categories: CategoryColumns = field(default_factory=CategoryColumns)
+    categories: list[CategoryEntry] = field(default_factory=list)
     annotations: AnnotationColumns = field(default_factory=AnnotationColumns)
 
 
 def scan_annotations(stream: BinaryIO, file: Path | str, block: int = BLOCK) -> tuple[Annotations, str]:
-    """Read and hash an annotation file in one pass.
+    """Read an annotation file once; return its columns and its BLAKE2b-128 in 32 hexadecimal digits.
 
-    A file that cannot be cut into pieces is read as a whole; that also finds the place of an error.
-
-    Args:
-        stream: The open file.
-        file: Its name, for errors.
-        block: Bytes read at a time. Besides the columns, about as many are in memory, as text and as entries.
-
-    Returns:
-        The columns, and the BLAKE2b-128 of the file in 32 hexadecimal digits.
-
-    Raises:
-        AnnotationError: The file cannot be used.
-        OSError: The stream cannot be read.
+    Besides the columns, about `block` bytes are in memory, as text and as entries. A file that cannot be cut into
+    pieces is read as a whole; that also finds the place of an error. Raises AnnotationError and OSError.
     """
     columns = _Columns()
     try:
@@ -148,8 +137,10 @@ def _validated(columns: _Columns, file: Path | str) -> Annotations:
     def refuse(place: str, cause: str) -> NoReturn:
         raise AnnotationError(file, place, cause)
 
-    image_ids = _unique_ids("images", columns.images.ids, refuse)
-    category_ids = _unique_ids("categories", columns.categories.ids, refuse)
+    image_ids = columns.images.ids
+    _check_ids("images", image_ids, refuse)
+    category_ids = np.array([category.id for category in columns.categories], np.int64)
+    _check_ids("categories", category_ids, refuse)
     annotation_ids, box_image_ids, box_category_ids = integers = columns.annotations.integers
     rows = _positions("image_id", "images", annotation_ids, box_image_ids, image_ids, refuse)
     _positions("category_id", "categories", annotation_ids, box_category_ids, category_ids, refuse)
@@ -162,7 +153,7 @@ def _validated(columns: _Columns, file: Path | str) -> Annotations:
         sizes=sizes,
         file_names=tuple(columns.images.names),
         category_ids=category_ids,
-        category_names=tuple(columns.categories.names),
+        category_names=tuple(category.name for category in columns.categories),
         boxes=boxes[usable],
         box_image_ids=box_image_ids[usable],
         box_category_ids=box_category_ids[usable],
@@ -172,8 +163,7 @@ def _validated(columns: _Columns, file: Path | str) -> Annotations:
     )
 
 
-def _unique_ids(what: str, ids: npt.NDArray[np.int64], refuse: Refuse) -> npt.NDArray[np.int64]:
-    """Return the ids if there is at least one and all are different."""
+def _check_ids(what: str, ids: npt.NDArray[np.int64], refuse: Refuse) -> None:
     if not len(ids):
         refuse(f"$.{what}", "is empty; expected at least one entry")
     order = np.argsort(ids, kind="stable")
@@ -181,7 +171,6 @@ def _unique_ids(what: str, ids: npt.NDArray[np.int64], refuse: Refuse) -> npt.ND
     if len(repeats):
         place = int(order[repeats + 1].min())
         refuse(f"$.{what}[{place}].id", f"id {ids[place]} is used more than once")
-    return ids
 
 
 def _positions(

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import numpy.typing as npt
 
-from sampler.dataset.coco.entries import AnnotationEntry, CategoryEntry, ImageEntry
+from sampler.dataset.coco.entries import AnnotationEntry, ImageEntry
 from sampler.dataset.images.source import name_fault
 
 Number = TypeVar("Number", bound=np.generic)
@@ -72,24 +72,6 @@ class ImageColumns:
             return name
         self.bad_name = self.bad_name or (f"$.images[{place}].{field}", f"image {image.id}: {fault}")
         return ""
-
-
-class CategoryColumns:
-    """Columns of `categories`."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self._ids: list[int] = []
-
-    @property
-    def ids(self) -> npt.NDArray[np.int64]:
-        """(C,) int64."""
-        return np.array(self._ids, np.int64)
-
-    def extend(self, categories: Sequence[CategoryEntry]) -> None:
-        """Append categories."""
-        self.names += [category.name for category in categories]
-        self._ids += [category.id for category in categories]
 
 
 class AnnotationColumns:

@@ -58,17 +58,10 @@ class CocoFile(msgspec.Struct):
 
 
 def decode_file(data: bytes, file: Path | str) -> CocoFile:
-    """Return the entries of an annotation file.
+    """Return the entries of an annotation file. `file` names it in errors. Raises AnnotationError.
 
     Python's JSON writer emits NaN and Infinity, which are not JSON. Outside strings they are read as null, so that
     they spoil one box and not the whole file.
-
-    Args:
-        data: The content of the file.
-        file: Its name, for errors.
-
-    Raises:
-        AnnotationError: The file is not COCO format.
     """
     data = data.removeprefix(_BYTE_ORDER_MARK)
     try:

@@ -16,27 +16,17 @@ from sampler.dataset.index.arrays import build_index
 from sampler.dataset.index.storage import FORMAT, is_sound, remove_drafts, write_index
 from sampler.errors import AnnotationError
 
-Report = Callable[[str], None]
-"""Called with a description of each step."""
-
 
 def default_cache_dir() -> Path:
     """Return the user's cache folder for this package."""
     return Path(platformdirs.user_cache_dir("saccade-sampler", appauthor=False))
 
 
-def ensure_index(annotations: Path, cache_dir: Path | None = None, report: Report | None = None) -> Path:
+def ensure_index(annotations: Path, cache_dir: Path | None = None, report: Callable[[str], None] | None = None) -> Path:
     """Return the folder of the index of an annotation file. Builds the index if it is missing or damaged.
 
-    Any number of processes may call this at once.
-
-    Args:
-        annotations: The annotation file.
-        cache_dir: The cache folder (default: the user's).
-        report: Called with a description of each step.
-
-    Raises:
-        AnnotationError: The annotation file cannot be used, or the index cannot be written.
+    Any number of processes may call this at once. `report` is called with a description of each step. Raises
+    AnnotationError if the annotation file cannot be used or the index cannot be written.
     """
     report = report or (lambda _: None)
     indexes = (cache_dir or default_cache_dir()) / "indexes"
@@ -64,7 +54,7 @@ def _find(file: AnnotationFile, indexes: Path) -> Path | None:
     return folder
 
 
-def _build(file: AnnotationFile, indexes: Path, report: Report) -> Path:
+def _build(file: AnnotationFile, indexes: Path, report: Callable[[str], None]) -> Path:
     report("parsing the annotation file")
     annotations, digest = file.parse()
     index, rejected = build_index(annotations), annotations.rejected

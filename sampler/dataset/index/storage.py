@@ -47,11 +47,7 @@ class Meta(msgspec.Struct, frozen=True):
 
 
 def load_index(folder: Path) -> IndexArrays:
-    """Map the arrays of an index, read-only. Reads none of them.
-
-    Raises:
-        AnnotationError: A file is missing, unreadable, or not as long as it was written.
-    """
+    """Map the arrays of an index, read-only, without reading them. Raises AnnotationError if a file is not complete."""
     try:
         meta = msgspec.json.decode((folder / META).read_bytes(), type=Meta)
         if meta.format != FORMAT:

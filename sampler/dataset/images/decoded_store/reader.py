@@ -33,11 +33,7 @@ class DecodedStore:
     """
 
     def __init__(self, folder: Path, meta: StoreMeta) -> None:
-        """Open the store in `folder`.
-
-        Raises:
-            StoreError: The store is of something else than `meta`, incomplete or damaged.
-        """
+        """Open the store in `folder`. Raises StoreError if it is damaged, incomplete or of something else."""
         self.folder = folder
         try:
             check_meta(folder, meta)
@@ -70,15 +66,9 @@ class DecodedStore:
         return [(index, (size, version)) for index, (size, version) in zip(chosen.tolist(), states, strict=True)]
 
     def pixels(self, index: int, height: int, width: int) -> npt.NDArray[np.uint8] | None:
-        """Return (height, width, 3) uint8 BGR, a read-only view of the store.
+        """Return an image of annotated size as (height, width, 3) uint8 BGR, a read-only view of the store.
 
-        Args:
-            index: Index of the image, 0…N-1.
-            height: Its annotated height in pixels.
-            width: Its annotated width in pixels.
-
-        Returns:
-            The pixels, or None if the image is not stored or its record is damaged.
+        None if the image is not stored or its record is damaged.
         """
         start, _, _, state = self._records[index].tolist()
         length = height * width * 3
@@ -111,11 +101,7 @@ class DecodedStore:
 
 
 def find_store(cache_dir: Path, meta: StoreMeta) -> DecodedStore | None:
-    """Return the store of a dataset, or None if there is none.
-
-    Raises:
-        StoreError: There is a store, but it cannot be used: damaged, of another version or of other images.
-    """
+    """Return the store of a dataset or None. Raises StoreError if it is damaged, of another version or other images."""
     folder = meta.folder(cache_dir)
     if (folder / META).exists() or (folder / RECORDS).exists():
         return DecodedStore(folder, meta)

@@ -50,18 +50,12 @@ CHECKPOINT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """An image that was decoded and written, or the reason it could not be.
-
-    Attributes:
-        index: Index of the image.
-        nbytes: Bytes of pixels written.
-        state: `image_state` of the file before it was read.
-        error: Why there are no pixels.
-    """
+    """An image that was decoded and written, or the error why it could not be."""
 
     index: int
     nbytes: int
     state: tuple[int, int]
+    """`image_state` of the file before it was read."""
     error: ImageError | None = None
 
 
@@ -227,14 +221,7 @@ def open_writer(
 ) -> Iterator[StoreWriter]:
     """Yield the writer of a dataset's store and hold the store's lock meanwhile.
 
-    Args:
-        dataset: The dataset to decode.
-        cache_dir: The cache folder.
-        force: Decode all images again.
-        report: Called with a description of each step.
-
-    Raises:
-        StoreError: Another process is writing the store, or it cannot be written.
+    `force` decodes all images again. Raises StoreError if another process is writing the store or it cannot be written.
     """
     folder = dataset.store_meta.folder(cache_dir)
     try:
