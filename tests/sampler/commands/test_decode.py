@@ -1,4 +1,4 @@
-"""`python -m sampler decode`: what it says and writes, and what it does about images that it cannot decode."""
+"""`python -m sampler decode`: its output, the store it writes, and images that cannot be decoded."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.support.scenes import IMAGES
 from tests.support.stores import Source, assert_complete, content, decode, folder_for, open_store
 
 
-def test_decode_says_what_it_takes_and_writes_a_store(source: Source, dataset: Dataset, tmp_path: Path) -> None:
+def test_decode_prints_the_space_needed_and_writes_a_store(source: Source, dataset: Dataset, tmp_path: Path) -> None:
     status, printed, errors = decode(source, tmp_path / "cache")
     assert status == 0, errors
     first = printed.splitlines()[0]
@@ -22,7 +22,7 @@ def test_decode_says_what_it_takes_and_writes_a_store(source: Source, dataset: D
     assert_complete(dataset, tmp_path / "cache")
 
 
-def test_a_second_decode_finds_everything_there(source: Source, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_second_decode_has_nothing_to_do(source: Source, dataset: Dataset, tmp_path: Path) -> None:
     decode(source, tmp_path / "cache")
     folder = folder_for(dataset, tmp_path / "cache")
     before = content(folder), [file.stat().st_mtime_ns for file in sorted(folder.iterdir())]
@@ -32,7 +32,7 @@ def test_a_second_decode_finds_everything_there(source: Source, dataset: Dataset
     assert (content(folder), [file.stat().st_mtime_ns for file in sorted(folder.iterdir())]) == before
 
 
-def test_too_little_room_is_one_line_before_anything_is_written(
+def test_too_little_space_is_reported_before_anything_is_written(
     source: Source, dataset: Dataset, tmp_path: Path
 ) -> None:
     before = "import shutil; real = shutil.disk_usage\nshutil.disk_usage = lambda path: real(path)._replace(free=10**6)"
@@ -87,7 +87,7 @@ def test_only_what_has_changed_is_decoded_again(source: Source, dataset: Dataset
     assert_complete(dataset, tmp_path / "cache")
 
 
-def test_an_image_whose_file_became_bad_is_not_served_from_the_store(
+def test_an_image_that_became_damaged_is_removed_from_the_store(
     source: Source, dataset: Dataset, tmp_path: Path
 ) -> None:
     decode(source, tmp_path / "cache")
@@ -118,7 +118,7 @@ def test_memory_does_not_grow_with_the_dataset(source: Source, tmp_path: Path) -
     assert int(line.split()[1]) < 3_500_000
 
 
-def test_the_command_needs_no_terminal_and_draws_a_bar_on_one(source: Source, tmp_path: Path) -> None:
+def test_decode_draws_a_progress_bar_on_a_terminal(source: Source, tmp_path: Path) -> None:
     controller, terminal = os.openpty()
     settings = dict(zip(("annotations", "images", "cache_dir"), (*source, tmp_path / "cache"), strict=True))
     run_python("-m", "sampler", "decode", settings=settings, stderr=terminal, variables={"TERM": "xterm"})

@@ -1,4 +1,4 @@
-"""Nothing that stops, disturbs or repeats `python -m sampler decode` does harm to a store."""
+"""Interrupted, failing and concurrent runs of `python -m sampler decode` leave a store that can be completed."""
 
 import signal
 import subprocess
@@ -84,7 +84,7 @@ def test_a_store_does_not_depend_on_how_it_was_made(
 
 @pytest.mark.parametrize("before", [STALL_AT.format(index=0), STALL_AT.format(index=11), STALL_AT.format(index=23),
                                     HALF_WRITTEN.format(place=-1), HALF_WRITTEN.format(place=3_000_000)])  # fmt: skip
-def test_a_decode_that_is_killed_goes_on_and_gives_the_store_of_an_undisturbed_one(
+def test_a_killed_decode_is_resumed_and_gives_the_same_store(
     before: str, source: Source, dataset: Dataset, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     stop_half_way(source, tmp_path / "cache", before, signal.SIGKILL).communicate(timeout=30)
@@ -94,7 +94,7 @@ def test_a_decode_that_is_killed_goes_on_and_gives_the_store_of_an_undisturbed_o
     assert content(folder_for(dataset, tmp_path / "cache")) == undisturbed
 
 
-def test_a_decode_that_is_killed_again_and_again_gets_further_each_time(
+def test_a_repeatedly_killed_decode_makes_progress(
     source: Source, dataset: Dataset, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     left = [IMAGES]
@@ -111,7 +111,7 @@ def test_a_decode_that_is_killed_again_and_again_gets_further_each_time(
     assert content(folder_for(dataset, tmp_path / "cache")) == undisturbed
 
 
-def test_ctrl_c_says_how_far_it_got_and_leaves_a_store_to_go_on_with(
+def test_ctrl_c_prints_the_progress_and_can_be_resumed(
     source: Source, dataset: Dataset, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     # A thread that is reading an image ends with it, so this one does not take as long as the others.
@@ -130,7 +130,7 @@ def test_ctrl_c_says_how_far_it_got_and_leaves_a_store_to_go_on_with(
     assert content(folder_for(dataset, tmp_path / "cache")) == undisturbed
 
 
-def test_a_changed_image_is_found_after_a_kill_too(source: Source, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_changed_image_is_detected_after_a_kill(source: Source, dataset: Dataset, tmp_path: Path) -> None:
     decode(source, tmp_path / "cache")
     for index in (4, 9):
         height, width = dataset.size(index)
@@ -145,7 +145,7 @@ def test_a_changed_image_is_found_after_a_kill_too(source: Source, dataset: Data
     assert np.array_equal(old.read(9), before[1])
 
 
-def test_a_disk_that_fills_up_is_one_line_and_what_was_decoded_is_kept(
+def test_a_full_disk_is_one_line_and_decoded_images_are_kept(
     source: Source, dataset: Dataset, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     status, _, errors = decode(source, tmp_path / "cache", before=FULL_DISK.format(place=3_000_000))
@@ -160,9 +160,7 @@ def test_a_disk_that_fills_up_is_one_line_and_what_was_decoded_is_kept(
     assert content(folder_for(dataset, tmp_path / "cache")) == undisturbed
 
 
-def test_a_file_system_that_takes_no_file_of_that_size_is_one_line(
-    source: Source, dataset: Dataset, tmp_path: Path
-) -> None:
+def test_a_file_size_limit_is_one_line(source: Source, dataset: Dataset, tmp_path: Path) -> None:
     open_dataset(*source, tmp_path / "cache")
     before = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))"
     status, _, errors = decode(source, tmp_path / "cache", before=before)
@@ -173,7 +171,7 @@ def test_a_file_system_that_takes_no_file_of_that_size_is_one_line(
         open_store(dataset, tmp_path / "cache")
 
 
-def test_a_second_decode_at_once_says_that_there_is_one(
+def test_a_concurrent_decode_is_refused(
     source: Source, dataset: Dataset, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     folder = folder_for(dataset, tmp_path / "cache")
@@ -186,7 +184,7 @@ def test_a_second_decode_at_once_says_that_there_is_one(
     assert content(folder) == undisturbed
 
 
-def test_four_decodes_at_once_leave_one_whole_store(
+def test_concurrent_decodes_leave_one_complete_store(
     source: Source, dataset: Dataset, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     processes = [start_decode(source, tmp_path / "cache") for _ in range(4)]

@@ -25,7 +25,7 @@ def dataset(tmp_path: Path) -> Dataset:
     return open_dataset(*write_dataset(tmp_path), tmp_path / "cache")
 
 
-def test_a_dataset_tells_what_it_holds(dataset: Dataset) -> None:
+def test_a_dataset_has_counts_names_and_a_digest(dataset: Dataset) -> None:
     assert len(dataset) == 3
     assert dataset.box_count == 5
     assert dataset.category_count == 4
@@ -47,13 +47,13 @@ def test_boxes_are_corners_with_a_category_number(dataset: Dataset) -> None:
     assert dataset.boxes(2).dtype == np.float32
 
 
-def test_crowd_boxes_are_kept_unless_they_are_not_wanted(dataset: Dataset) -> None:
+def test_crowd_boxes_can_be_left_out(dataset: Dataset) -> None:
     assert dataset.crowd(2).tolist() == [False, False, True]
     assert dataset.boxes(2, keep_crowd=False).tolist() == dataset.boxes(2)[:2].tolist()
 
 
 @pytest.mark.parametrize("keep_crowd", [True, False])
-def test_boxes_are_the_callers_own(keep_crowd: bool, dataset: Dataset) -> None:
+def test_boxes_are_copies(keep_crowd: bool, dataset: Dataset) -> None:
     before = dataset.boxes(2).tolist()
     boxes = dataset.boxes(2, keep_crowd)
     boxes += 1

@@ -1,4 +1,4 @@
-"""Work in threads whose results come in order, with a bound on what is under way."""
+"""Ordered parallel map with a bounded window."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ import pytest
 from sampler.dataset.parallel_map import parallel_map
 
 
-def test_results_come_in_the_order_of_the_items_whichever_is_done_first() -> None:
+def test_results_are_in_the_order_of_the_items() -> None:
     last_is_done = threading.Event()
 
     def work(item: int) -> int:
@@ -22,7 +22,7 @@ def test_results_come_in_the_order_of_the_items_whichever_is_done_first() -> Non
     assert list(parallel_map(work, range(4), threads=4, window=4)) == [0, 1, 4, 9]
 
 
-def test_no_more_items_are_taken_than_may_be_under_way() -> None:
+def test_no_more_items_are_consumed_than_the_window_allows() -> None:
     taken: list[int] = []
     items = (taken.append(item) or item for item in range(100))  # type: ignore[func-returns-value] # what counts is the note
     with closing(parallel_map(lambda item: item, items, threads=2, window=5)) as results:
@@ -32,7 +32,7 @@ def test_no_more_items_are_taken_than_may_be_under_way() -> None:
     assert len(taken) < 30
 
 
-def test_what_work_raises_comes_in_the_place_of_its_item_and_ends_the_rest() -> None:
+def test_an_error_is_raised_in_place_of_its_result() -> None:
     seen: list[int] = []
 
     def work(item: int) -> int:
@@ -45,7 +45,7 @@ def test_what_work_raises_comes_in_the_place_of_its_item_and_ends_the_rest() -> 
     assert seen == [0, 1]
 
 
-def test_when_it_is_closed_what_was_begun_has_ended_and_nothing_else_begins() -> None:
+def test_closing_waits_for_started_items_and_starts_no_others() -> None:
     second_begun, began, ended = threading.Event(), list[int](), list[int]()
 
     def work(item: int) -> int:

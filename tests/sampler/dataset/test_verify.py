@@ -1,4 +1,4 @@
-"""`index` and `verify`, from Python and as commands."""
+"""Verifying a dataset, and the commands `index` and `verify`."""
 
 import subprocess
 from pathlib import Path
@@ -93,7 +93,7 @@ def test_a_report_does_not_depend_on_the_number_of_threads(tmp_path: Path) -> No
     assert len(advanced) == len(dataset)
 
 
-def test_an_error_that_is_no_finding_stops_the_reading(tmp_path: Path) -> None:
+def test_unexpected_errors_are_raised(tmp_path: Path) -> None:
     dataset = open_dataset(*write_dataset(tmp_path), tmp_path)
 
     class Broken(Dataset):
@@ -151,7 +151,7 @@ def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["index", "verify"])
-def test_what_cannot_run_exits_with_2_and_one_line_on_stderr(name: str, tmp_path: Path) -> None:
+def test_errors_exit_with_2_and_one_line_on_stderr(name: str, tmp_path: Path) -> None:
     content = small_coco()
     content["annotations"][0]["image_id"] = 999
     annotations, images = write_dataset(tmp_path)

@@ -1,4 +1,4 @@
-"""`python -m sampler replay` and `recipe`: recorded recipes render to what the published sampler made of them."""
+"""The commands `replay` and `recipe`, compared with the published sampler."""
 
 import functools
 import json
@@ -120,19 +120,19 @@ class TestGolden:
 
 
 class TestReplay:
-    def test_an_npz_holds_the_crop_and_every_dense_array_whole(self, tmp_path: Path) -> None:
+    def test_an_npz_has_the_crop_and_every_dense_array(self, tmp_path: Path) -> None:
         out = replayed(tmp_path, [entry()])
         case = load_cases(tmp_path / "cases.json")[0]
         with np.load(out / "one.npz") as found:
             assert_same_arrays(dict(found), render(case, photo(64, 48)))
 
-    def test_a_single_case_need_not_stand_in_a_list(self, tmp_path: Path) -> None:
+    def test_a_single_case_needs_no_list(self, tmp_path: Path) -> None:
         assert [path.name for path in replayed(tmp_path, entry()).iterdir()] == ["one.npz"]
 
     def test_no_cases_make_no_files(self, tmp_path: Path) -> None:
         assert list(replayed(tmp_path, []).iterdir()) == []
 
-    def test_an_image_is_looked_for_in_its_split_first_and_then_in_the_folder_itself(self, tmp_path: Path) -> None:
+    def test_an_image_is_read_from_its_split_or_the_folder_itself(self, tmp_path: Path) -> None:
         images = folder_of_images(tmp_path / "images")
         write_image(images / "val" / "a.png", photo(64, 48, seed=9))
         cases = [entry("split", split="val"), entry("other", split="train"), entry("plain")]
@@ -141,9 +141,7 @@ class TestReplay:
         assert (crops["other"] == crops["plain"]).all()
         assert (crops["split"] != crops["plain"]).any()
 
-    def test_without_a_size_a_photo_is_turned_as_opencv_turns_it_and_with_one_as_annotated(
-        self, tmp_path: Path
-    ) -> None:
+    def test_orientation_follows_the_recorded_size_or_opencv(self, tmp_path: Path) -> None:
         write_jpeg(tmp_path / "a.jpg", 64, 48, orientation=6)
         upright = entry("upright", file_name="a.jpg", recipe=recipe_at(32, 24))
         lying = entry("lying", file_name="a.jpg", size=[48, 64], recipe=recipe_at(24, 32))
@@ -164,7 +162,7 @@ class TestReplay:
         found = {path.stem: np.load(path)["tl_heats"].shape[0] for path in out.iterdir()}
         assert found == {"a": 80, "b": 7, "c": 90, "d": 90}
 
-    def test_a_config_may_be_a_preset_a_file_or_a_whole_config(self, tmp_path: Path) -> None:
+    def test_a_config_may_be_a_preset_a_file_or_an_object(self, tmp_path: Path) -> None:
         file = write_json(tmp_path / "mine.json", {"db": {"input_size": [127, 127], "output_sizes": [[32, 32]]}})
         whole = parse_cases([entry(config=str(file))])[0].config
         cases = [entry("preset", config="cornernet_squeeze", recipe=recipe_at(24, 32)),
@@ -175,7 +173,7 @@ class TestReplay:
             assert found["tl_heats"].shape == (80, 32, 32)
             assert_same_arrays(dict(found), dict(expected))
 
-    def test_replaying_again_gives_the_same_files_and_leaves_nothing_else(self, tmp_path: Path) -> None:
+    def test_replaying_again_gives_the_same_files(self, tmp_path: Path) -> None:
         first = (replayed(tmp_path, [entry()]) / "one.npz").read_bytes()
         out = replayed(tmp_path, [entry()])
         assert [path.name for path in out.iterdir()] == ["one.npz"]
@@ -245,7 +243,7 @@ class TestBadCases:
         leftovers = tmp_path.glob("**/*.npz"), tmp_path.glob("**/*.partial")
         assert [list(found) for found in leftovers] == [[], []]
 
-    def test_the_command_answers_in_one_line_and_status_2(self, tmp_path: Path) -> None:
+    def test_a_bad_case_is_one_line_and_status_2(self, tmp_path: Path) -> None:
         cases = write_json(tmp_path / "cases.json", [entry("../../escape")])
         done = command("replay", cases, "--images", folder_of_images(tmp_path / "images"), "--out", tmp_path / "out")
         assert done.exit_code == 2
@@ -285,7 +283,7 @@ class TestBadCases:
         with pytest.raises(CaseError, match="out: cannot be created"):
             replayed(tmp_path, [entry()])
 
-    def test_a_failing_case_leaves_the_finished_ones_whole(self, tmp_path: Path) -> None:
+    def test_a_failing_case_leaves_finished_files_complete(self, tmp_path: Path) -> None:
         with pytest.raises(CaseError, match="case second"):
             replayed(tmp_path, [entry("first"), entry("second", file_name="none.png"), entry("third")])
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["first.npz"]
@@ -328,9 +326,7 @@ class TestRecipe:
         config = PRESETS["cornernet_saccade"]
         self.assert_replays(whole, dataset, tmp_path, [make_sample(dataset, config, key) for key in keys], config)
 
-    def test_a_config_file_travels_whole_within_the_case(
-        self, opened: tuple[Dataset, list[object]], tmp_path: Path
-    ) -> None:
+    def test_a_config_file_is_recorded_completely(self, opened: tuple[Dataset, list[object]], tmp_path: Path) -> None:
         dataset, recipe = opened
         mine = write_json(tmp_path / ".mine.json", {"db": {"att_ratios": [16, 8, 4], "min_scale": 5, "top_k": 12}})
         done = command(*recipe, "--index", 0, "--config", mine)
@@ -365,7 +361,7 @@ class TestRecipe:
             (["--index", 0, "--config", "nothing"], "config = 'nothing': expected one of"),
         ],
     )
-    def test_what_cannot_be_meant_is_answered_in_one_line_and_status_2(
+    def test_invalid_options_are_one_line_and_status_2(
         self, opened: tuple[Dataset, list[object]], options: list[object], cause: str
     ) -> None:
         done = command(*opened[1], *options)

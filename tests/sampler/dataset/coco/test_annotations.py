@@ -1,4 +1,4 @@
-"""What is read from annotation files, and what is refused."""
+"""Parsing and validation of annotation files."""
 
 import json
 from pathlib import Path
@@ -194,7 +194,7 @@ def test_an_image_that_names_no_usable_file_is_refused(url: str | None, tmp_path
         (None, NO_BOX),
     ],
 )
-def test_a_bad_single_box_is_dropped_and_listed(box: list[float | None] | None, reason: str) -> None:
+def test_an_invalid_box_is_dropped_and_listed(box: list[float | None] | None, reason: str) -> None:
     content = one_image(box_entry(7, 1, 1, [1, 2, 3, 4]), box_entry(8, 1, 1, box), box_entry(9, 1, 1, [5, 6, 7, 8]))
     columns = parse_annotations(json.dumps(content).encode(), "x")
     assert columns.annotation_ids.tolist() == [7, 9]
@@ -204,7 +204,7 @@ def test_a_bad_single_box_is_dropped_and_listed(box: list[float | None] | None, 
     assert list(rejected.box) == finite
 
 
-def test_words_that_look_like_nan_inside_texts_are_kept() -> None:
+def test_nan_inside_strings_is_kept() -> None:
     content = one_image(box_entry(7, 1, 1, [float("nan"), 2, 3, 4]), file_name='NaN "Infinity" -Infinity.jpg')
     columns = parse_annotations(json.dumps(content).encode(), "x")
     assert columns.file_names == ('NaN "Infinity" -Infinity.jpg',)
@@ -264,7 +264,7 @@ def test_a_polygon_an_rle_and_a_compressed_rle_of_one_shape_give_its_box() -> No
         {"size": [48, 64], "counts": "0_"},
     ],
 )
-def test_an_unusable_segmentation_is_a_bad_single_box(outline: object) -> None:
+def test_an_unusable_segmentation_is_an_invalid_box(outline: object) -> None:
     content = one_image(box_entry(1, 1, 1, None, segmentation=outline), box_entry(2, 1, 1, [1, 2, 3, 4]))
     columns = parse_annotations(json.dumps(content).encode(), "x")
     assert columns.annotation_ids.tolist() == [2]

@@ -1,4 +1,4 @@
-"""An annotation file read in pieces: the same columns and the same errors as read whole, wherever it is cut."""
+"""Annotation files read in pieces: the same columns and errors as read as a whole."""
 
 import hashlib
 import io
@@ -161,23 +161,23 @@ def test_elements_come_in_several_pieces_and_each_is_decoded_once() -> None:
         "",
     ],
 )
-def test_what_is_not_plainly_an_object_of_arrays_is_left_to_a_reader_of_whole_files(text: str) -> None:
+def test_irregular_files_are_left_to_the_whole_file_parser(text: str) -> None:
     for block in (1, 4, 1000):
         with pytest.raises(IrregularError):
             pieces(text.encode(), block)
 
 
-def test_an_element_too_large_for_memory_to_stay_bounded_is_left_to_a_reader_of_whole_files() -> None:
+def test_very_large_elements_are_left_to_the_whole_file_parser() -> None:
     with pytest.raises(IrregularError):
         pieces(b'{"a": [{"x": "' + b"y" * (3 * MAX_ELEMENT) + b'"}]}', 1 << 20)
 
 
-def test_a_list_that_stands_twice_is_read_as_it_is_read_whole() -> None:
+def test_a_repeated_key_is_read_as_by_the_whole_file_parser() -> None:
     twice = json.dumps(small_coco())[:-1] + ', "categories": [{"id": 1, "name": "other"}]}'
     assert in_pieces(twice.encode(), 50) == whole(twice.encode())
 
 
-def test_the_digest_is_that_of_the_bytes_however_they_are_read() -> None:
+def test_the_digest_does_not_depend_on_the_block_size() -> None:
     odd = json.dumps(small_coco()).replace("10.7", "NaN")
     for data in (json.dumps(small_coco()).encode(), b"\xef\xbb\xbf" + json.dumps(small_coco()).encode(), odd.encode()):
         expected = hashlib.blake2b(data, digest_size=16).hexdigest()

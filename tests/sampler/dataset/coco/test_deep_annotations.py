@@ -1,4 +1,4 @@
-"""An annotation file whose JSON is nested deeper than any parser goes is one line, not a traceback."""
+"""Annotation files with deeply nested JSON: one line instead of a traceback."""
 
 import io
 import json
@@ -39,6 +39,6 @@ def test_json_nested_too_deeply_is_one_line(place: Callable[[str], str], deep: s
     assert str(caught.value) == "x.json: not COCO format: nested too deeply"
 
 
-def test_what_is_nested_as_deeply_as_outlines_are_is_no_fault() -> None:
+def test_moderate_nesting_is_accepted() -> None:
     data = within("[" * 100 + "]" * 100).encode()
     assert len(parse_annotations(data, "x.json").boxes) == len(scan_annotations(io.BytesIO(data), "x.json")[0].boxes)

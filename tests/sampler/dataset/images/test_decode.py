@@ -1,4 +1,4 @@
-"""Pixels of real files, and what files that are no good get."""
+"""Decoding of valid, unusual and damaged image files."""
 
 import contextlib
 import os
@@ -174,7 +174,7 @@ def test_a_jpeg_cut_anywhere_is_unreadable_and_whole_it_is_read(options: dict[st
         assert fault(file).kind == "unreadable"
 
 
-def test_a_cut_jpeg_is_noticed_though_its_thumbnail_is_whole(tmp_path: Path) -> None:
+def test_a_truncated_jpeg_is_detected_even_if_its_thumbnail_is_complete(tmp_path: Path) -> None:
     thumbnail = write_jpeg(tmp_path / "thumbnail.jpg", 16, 16).read_bytes()
     whole = write_jpeg(tmp_path / "a.jpg", 64, 48).read_bytes()
     segment = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2) + thumbnail
@@ -187,14 +187,14 @@ def test_a_cut_jpeg_is_noticed_though_its_thumbnail_is_whole(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("tail", [b"\0" * 100, b"\n", b"ftypmp42 a video", b"\xff\xd8\xff\xe0 another start"])
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
-def test_bytes_behind_the_end_of_an_image_do_no_harm(tail: bytes, suffix: str, tmp_path: Path) -> None:
+def test_bytes_after_the_end_of_an_image_are_ignored(tail: bytes, suffix: str, tmp_path: Path) -> None:
     file = write_image(tmp_path / f"a.{suffix}", photo(64, 48))
     expected = read_file(file, 64, 48)
     file.write_bytes(file.read_bytes() + tail)
     assert np.array_equal(read_file(file, 64, 48), expected)
 
 
-def test_fill_bytes_between_the_segments_of_a_jpeg_do_no_harm(tmp_path: Path) -> None:
+def test_fill_bytes_between_jpeg_segments_are_ignored(tmp_path: Path) -> None:
     file = write_jpeg(tmp_path / "a.jpg", 64, 48)
     expected, data = read_file(file, 64, 48), file.read_bytes()
     file.write_bytes(data[:2] + b"\xff\xff\xff" + data[2:])
@@ -213,7 +213,9 @@ def test_a_png_with_a_damaged_byte_is_unreadable(tmp_path: Path, capfd: pytest.C
 @pytest.mark.parametrize(
     "content", [b"", b"hello, this is text" * 50, b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a"]
 )
-def test_what_is_no_image_is_unreadable(content: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_not_an_image_is_unreadable(
+    content: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "a.jpg"
     file.write_bytes(content)
     assert fault(file).kind == "unreadable"
@@ -234,7 +236,7 @@ def test_pipes_sockets_and_devices_are_refused_without_waiting(tmp_path: Path) -
     assert fault(Path("/dev/zero")).kind == "unreadable"
 
 
-def test_names_the_system_refuses_are_unreadable(tmp_path: Path) -> None:
+def test_names_refused_by_the_system_are_unreadable(tmp_path: Path) -> None:
     assert fault(tmp_path / ("x" * 300)).kind == "unreadable"
     file = write_jpeg(tmp_path / "a.jpg", 64, 48)
     assert fault(file / "below.jpg").kind == "unreadable"
@@ -282,7 +284,7 @@ def test_an_image_of_60000_by_60000_pixels_is_refused_at_no_cost(make, tmp_path:
 
 
 @pytest.mark.parametrize("suffix", ["pam", "hdr"])
-def test_a_format_that_only_opencv_knows_is_held_to_its_size_too(suffix: str, tmp_path: Path) -> None:
+def test_the_size_of_formats_known_only_to_opencv_is_checked(suffix: str, tmp_path: Path) -> None:
     pixels = photo(64, 48)
     file = write_image(tmp_path / f"a.{suffix}", pixels.astype(np.float32) / 255 if suffix == "hdr" else pixels)
     assert read_file(file, 64, 48).shape == (48, 64, 3)
@@ -295,13 +297,13 @@ def test_a_jpeg_without_a_frame_is_unreadable(tmp_path: Path) -> None:
     assert "frame header" in fault(tmp_path / "a.jpg").cause
 
 
-def test_what_opencv_itself_refuses_is_an_image_error(tmp_path: Path) -> None:
+def test_an_opencv_error_becomes_an_image_error(tmp_path: Path) -> None:
     """OpenCV has a pixel limit of its own, and reports it by an exception in some formats."""
     (tmp_path / "a.pam").write_bytes(b"P7\nWIDTH 60000\nHEIGHT 60000\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n")
     assert fault(tmp_path / "a.pam").kind == "unreadable"
 
 
-def test_the_pixel_limit_is_the_callers_to_set(tmp_path: Path) -> None:
+def test_the_caller_sets_the_pixel_limit(tmp_path: Path) -> None:
     for suffix in ("jpg", "bmp", "pam"):
         file = write_image(tmp_path / f"a.{suffix}", photo(64, 48))
         assert read_file(file, 64, 48, max_pixels=64 * 48).size

@@ -1,4 +1,4 @@
-"""The cache of decoded images: shared, bounded, exact, and not to be harmed by processes that die."""
+"""The image cache: shared, bounded, exact, and safe when processes are killed."""
 
 import os
 import signal
@@ -71,7 +71,7 @@ def holder(cache: ImageCache) -> "subprocess.Popen[str]":
     return process
 
 
-def test_what_was_put_in_comes_out(tmp_path: Path) -> None:
+def test_get_returns_what_put_stored(tmp_path: Path) -> None:
     cache = ImageCache.create(4, 1000)
     for index in (0, 7, 999):
         assert cache.get(index, HEIGHT, WIDTH) is None
@@ -84,7 +84,7 @@ def test_what_was_put_in_comes_out(tmp_path: Path) -> None:
     assert (cache.hits, cache.misses) == (4, 3)
 
 
-def test_what_one_process_puts_in_another_finds() -> None:
+def test_processes_share_images() -> None:
     cache = ImageCache.create(4, 60)
     for index in range(60):
         cache.put(index, picture(index))
@@ -94,7 +94,7 @@ def test_what_one_process_puts_in_another_finds() -> None:
     assert cache.hits == 120
 
 
-def test_the_memory_is_bounded_however_much_is_put_in() -> None:
+def test_memory_is_bounded() -> None:
     cache = ImageCache.create(2, 10_000)
     for index in range(400):
         cache.put(index, picture(index))
@@ -105,7 +105,7 @@ def test_the_memory_is_bounded_however_much_is_put_in() -> None:
     assert 6 * cache.nbytes < 400 * SIZE
 
 
-def test_all_images_are_put_in_while_there_is_room() -> None:
+def test_all_images_are_admitted_while_there_is_space() -> None:
     cache = ImageCache.create(2, 10_000)
     most = cache.nbytes // (SIZE + 64)
     for index in range(most):
@@ -114,7 +114,7 @@ def test_all_images_are_put_in_while_there_is_room() -> None:
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
-def test_a_cache_of_a_part_of_the_dataset_serves_nearly_that_part_of_each_epoch(share: float) -> None:
+def test_the_hit_rate_is_nearly_the_cached_share_of_the_dataset(share: float) -> None:
     cache = ImageCache.create(10, 100)
     size = round(cache.nbytes / (100 * share)) // WIDTH // 3
     pictures = [picture(index, size, WIDTH) for index in range(100)]
@@ -126,7 +126,7 @@ def test_a_cache_of_a_part_of_the_dataset_serves_nearly_that_part_of_each_epoch(
     assert cache.hits / 1200 > 0.75 * share
 
 
-def test_images_that_are_asked_for_again_and_again_get_in_though_the_cache_is_full_of_others() -> None:
+def test_frequently_read_images_are_admitted_to_a_full_cache() -> None:
     cache = ImageCache.create(1, 1000)
     for index in range(100, 150):
         cache.put(index, picture(index))
@@ -139,7 +139,7 @@ def test_images_that_are_asked_for_again_and_again_get_in_though_the_cache_is_fu
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 300), st.integers(1, 300)), max_size=60))
-def test_images_of_any_sizes_come_out_as_they_went_in_or_not_at_all(turns: list[tuple[int, int, int]]) -> None:
+def test_images_of_any_size_are_returned_unchanged_or_not_at_all(turns: list[tuple[int, int, int]]) -> None:
     cache = ImageCache.create(1, 11)
     sizes: dict[int, tuple[int, int]] = {}
     for index, *size in turns:
@@ -150,7 +150,7 @@ def test_images_of_any_sizes_come_out_as_they_went_in_or_not_at_all(turns: list[
             assert found is None or np.array_equal(found, picture(other, other_height, other_width))
 
 
-def test_an_image_larger_than_the_cache_is_left_out_and_does_no_harm() -> None:
+def test_an_image_larger_than_the_cache_is_not_admitted() -> None:
     cache = ImageCache.create(1, 10)
     cache.put(1, picture(1))
     large = np.zeros((700, 700, 3), np.uint8)
@@ -159,7 +159,7 @@ def test_an_image_larger_than_the_cache_is_left_out_and_does_no_harm() -> None:
     assert cache.get(1, HEIGHT, WIDTH) is not None
 
 
-def test_an_image_asked_for_with_another_size_is_not_found() -> None:
+def test_an_image_of_another_size_is_a_miss() -> None:
     cache = ImageCache.create(1, 10)
     cache.put(1, picture(1))
     assert cache.get(1, HEIGHT, WIDTH + 1) is None
@@ -167,7 +167,7 @@ def test_an_image_asked_for_with_another_size_is_not_found() -> None:
 
 
 @pytest.mark.parametrize("offset", [0, 8, 16, 24, 32, 20_000])
-def test_a_damaged_image_is_not_found(offset: int) -> None:
+def test_a_damaged_image_is_a_miss(offset: int) -> None:
     cache = ImageCache.create(1, 10)
     cache.put(1, picture(1))
     memory = Path(cache.address).read_bytes()
@@ -178,7 +178,7 @@ def test_a_damaged_image_is_not_found(offset: int) -> None:
     assert cache.get(1, HEIGHT, WIDTH) is None
 
 
-def test_a_process_that_was_stopped_while_it_held_the_lock_stops_nobody() -> None:
+def test_a_stopped_process_that_holds_the_lock_blocks_nobody() -> None:
     cache = ImageCache.create(1, 10)
     cache.put(1, picture(1))
     process = holder(cache)
@@ -194,7 +194,7 @@ def test_a_process_that_was_stopped_while_it_held_the_lock_stops_nobody() -> Non
     assert cache.get(2, HEIGHT, WIDTH) is not None, "the lock goes with its process"
 
 
-def test_processes_that_are_killed_at_any_moment_harm_no_image() -> None:
+def test_killed_processes_damage_no_image() -> None:
     cache = ImageCache.create(1, 60)  # room for half of the images, so that all of them write all the time
     survivors = [start_churn(cache, first, 2500) for first in (0, 29)]
     for number in range(8):
@@ -215,7 +215,7 @@ def test_processes_that_are_killed_at_any_moment_harm_no_image() -> None:
     assert np.array_equal(found, picture(3))
 
 
-def test_a_system_without_memory_left_keeps_nothing_and_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_memory_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = ImageCache.create(1, 10)
 
     def full(*_: object) -> int:
@@ -227,9 +227,7 @@ def test_a_system_without_memory_left_keeps_nothing_and_fails_nobody(monkeypatch
     assert cache.get(1, HEIGHT, WIDTH) is None
 
 
-def test_where_memory_has_no_address_a_file_serves_and_is_removed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_memfd_the_cache_uses_a_temporary_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delattr(os, "memfd_create", raising=False)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     cache = ImageCache.create(1, 10)
@@ -249,7 +247,7 @@ def small(tmp_path: Path) -> Dataset:
     return open_dataset(*write_dataset(tmp_path), tmp_path)
 
 
-def test_a_dataset_decodes_an_image_once_for_all_that_share_a_cache(small: Dataset) -> None:
+def test_datasets_that_share_a_cache_decode_an_image_once(small: Dataset) -> None:
     cache = ImageCache.create(1, len(small))
     first = small.with_decoded(cache=cache)
     second = small.with_decoded(cache=ImageCache(cache.address))
@@ -278,7 +276,7 @@ def test_the_pixel_limit_holds_for_a_cache_too(small: Dataset) -> None:
         Dataset(small.index_dir, small.images, 10, None, cache).read(0)
 
 
-def test_a_server_with_a_cache_serves_the_bytes_of_one_without_and_counts_what_it_found(
+def test_a_server_with_a_cache_serves_the_same_bytes_and_counts_hits(
     server: LiveServer, scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
 ) -> None:
     annotations, images = scenes

@@ -1,4 +1,4 @@
-"""An image file is read whole, however the system hands it over."""
+"""Reading files of a local folder."""
 
 import os
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from sampler.errors import ImageError
 from tests.support.coco_files import opencv_pixels, read_file, write_jpeg
 
 
-def test_a_file_that_comes_in_pieces_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_reads_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write_jpeg(tmp_path / "a.jpg", 64, 48)
     expected = opencv_pixels(file)
     read = os.pread

@@ -1,4 +1,4 @@
-"""Image sources: what they promise, and that everything works with a source that is not a folder."""
+"""Image sources, and everything that reads images with a source that is not a folder."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Damage to an index on disk: seen at once where its stamps show it, by `verify` in any case."""
+"""Damaged indexes on disk: detected by fingerprints, or by `verify`."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.support.file_changes import flip_a_byte
 from tests.support.processes import run_python
 
 
-def test_damage_to_an_index_shows_though_length_and_time_of_its_files_stay(annotations: Path, tmp_path: Path) -> None:
+def test_damage_is_detected_even_if_length_and_time_are_unchanged(annotations: Path, tmp_path: Path) -> None:
     folder = ensure_index(annotations, tmp_path)
     flip_a_byte(folder / "boxes.npy")
     assert not is_sound(folder)
@@ -22,7 +22,7 @@ def test_damage_to_an_index_shows_though_length_and_time_of_its_files_stay(annot
     check_index(folder)
 
 
-def test_damage_that_no_stamp_shows_is_found_by_verify(tmp_path: Path) -> None:
+def test_verify_finds_damage_that_fingerprints_do_not_show(tmp_path: Path) -> None:
     annotations, images = write_dataset(tmp_path)
     folder = ensure_index(annotations, tmp_path)
     flip_a_byte(folder / "boxes.npy")
@@ -35,9 +35,7 @@ def test_damage_that_no_stamp_shows_is_found_by_verify(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", '{"meta.json": [1, 2, 3, 4]}'])
-def test_an_index_without_a_sound_note_is_read_whole_once(
-    text: str | None, annotations: Path, tmp_path: Path, read: list[str]
-) -> None:
+def test_an_unchecked_index_is_read_once(text: str | None, annotations: Path, tmp_path: Path, read: list[str]) -> None:
     """So is one that was copied from elsewhere, whose files have other stamps."""
     folder = ensure_index(annotations, tmp_path)
     (folder / "checked.json").unlink()

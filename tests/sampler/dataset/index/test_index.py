@@ -1,4 +1,4 @@
-"""The index: what its arrays hold, and how its folder comes to be."""
+"""The arrays of an index, and how its folder is built."""
 
 import json
 import os
@@ -141,7 +141,7 @@ def test_formatting_and_the_order_across_images_do_not_change_the_digest(
         ("categories", 3, {"name": "eagle"}),
     ],
 )
-def test_whatever_samples_depend_on_changes_the_digest(what: str, place: int, change: Entry) -> None:
+def test_the_digest_covers_everything_samples_depend_on(what: str, place: int, change: Entry) -> None:
     content = small_coco()
     content[what][place].update(change)
     assert index_of(content).digest != index_of(small_coco()).digest
@@ -173,7 +173,7 @@ def test_a_dataset_without_any_box_has_an_index(tmp_path: Path) -> None:
     assert load_index(ensure_index(file, tmp_path)).boxes.shape == (0, 5)
 
 
-def test_content_decides_about_a_rebuild_and_time_stamps_do_not(tmp_path: Path) -> None:
+def test_only_changed_content_causes_a_rebuild(tmp_path: Path) -> None:
     file = write_json(tmp_path / "a.json", small_coco())
     first = ensure_index(file, tmp_path)
     written = (first / "meta.json").stat().st_mtime_ns
@@ -190,7 +190,7 @@ def test_content_decides_about_a_rebuild_and_time_stamps_do_not(tmp_path: Path) 
     assert load_index(second).boxes[3, 0] == 2
 
 
-def test_an_index_that_is_there_is_used_without_waiting_for_a_builder(tmp_path: Path) -> None:
+def test_an_existing_index_is_used_without_the_lock(tmp_path: Path) -> None:
     file = write_json(tmp_path / "a.json", small_coco())
     folder = ensure_index(file, tmp_path)
     with FileLock(folder.parent / ".lock"):
@@ -199,7 +199,7 @@ def test_an_index_that_is_there_is_used_without_waiting_for_a_builder(tmp_path: 
 
 @pytest.mark.parametrize("name", ["meta.json", "rejected.json", "boxes.npy", "names.npy"])
 @pytest.mark.parametrize("damage", ["missing", "truncated", "overwritten"])
-def test_a_damaged_index_is_noticed_and_rebuilt(name: str, damage: str, tmp_path: Path) -> None:
+def test_a_damaged_index_is_detected_and_rebuilt(name: str, damage: str, tmp_path: Path) -> None:
     file = write_json(tmp_path / "a.json", small_coco())
     folder = ensure_index(file, tmp_path)
     digest, victim = load_index(folder).digest, folder / name
@@ -260,7 +260,7 @@ def test_a_refused_file_leaves_no_index(tmp_path: Path) -> None:
     assert [entry.name for entry in (tmp_path / "indexes").iterdir()] == [".lock"]
 
 
-def test_several_processes_building_at_once_all_get_the_one_index(tmp_path: Path) -> None:
+def test_concurrent_builders_share_one_index(tmp_path: Path) -> None:
     file = write_json(tmp_path / "a.json", synthetic())
     code = (
         "import sys; from pathlib import Path; from sampler.dataset.index.cache import ensure_index\n"
@@ -278,7 +278,7 @@ def test_several_processes_building_at_once_all_get_the_one_index(tmp_path: Path
     assert not left_over(tmp_path)
 
 
-def test_a_builder_that_is_killed_half_way_leaves_nothing_that_stops_the_next(tmp_path: Path) -> None:
+def test_a_killed_builder_does_not_block_the_next(tmp_path: Path) -> None:
     file = write_json(tmp_path / "a.json", small_coco())
     code = (
         "import sys, time; from pathlib import Path; from sampler.dataset.index import cache, storage as f\n"

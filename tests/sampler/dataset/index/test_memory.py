@@ -1,4 +1,4 @@
-"""Indexes of any size: built in little memory, and opened unread."""
+"""Memory of building and opening large indexes."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ before, arguments = peak(), [Path(name) for name in sys.argv[1:]]
 """
 
 
-def test_building_takes_little_memory_beside_the_annotation_file(tmp_path: Path) -> None:
+def test_building_an_index_takes_little_memory(tmp_path: Path) -> None:
     """80 MB of annotations with long outlines: to hold the text alone would take all of that."""
     outline = ", ".join(f"{n}.25" for n in range(200))
     entry = '{"segmentation": [[%s]], "image_id": %d, "bbox": [1.5, 2, 30, 20.25], "category_id": 1, "id": %d}'
@@ -43,7 +43,7 @@ def test_building_takes_little_memory_beside_the_annotation_file(tmp_path: Path)
     assert grown < 0.75 * size
 
 
-def test_opening_reads_neither_the_annotation_file_nor_the_arrays(tmp_path: Path) -> None:
+def test_opening_an_index_reads_neither_annotations_nor_arrays(tmp_path: Path) -> None:
     """Sparse files stand for the largest: 100 million images, 34 GB, of which opening may not see more than a trace."""
     annotations, images = tmp_path / "a.json", 100_000_000
     with annotations.open("wb") as stream:

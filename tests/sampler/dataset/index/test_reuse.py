@@ -1,4 +1,4 @@
-"""An annotation file that is not read again, and yet not believed to be the same once something changed."""
+"""Unchanged annotation files are not read again; changed ones are."""
 
 import subprocess
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.support.file_changes import longer, replaced, same_bytes, same_size_a
 from tests.support.processes import output_of, start_python
 
 
-def test_a_second_start_reads_nothing_whole(annotations: Path, tmp_path: Path, read: list[str]) -> None:
+def test_a_second_start_reads_no_file(annotations: Path, tmp_path: Path, read: list[str]) -> None:
     folder = ensure_index(annotations, tmp_path)
     assert read == ["file"], "the file is read once, for its digest and its content"
     assert ensure_index(annotations, tmp_path) == folder
@@ -25,7 +25,7 @@ def test_a_second_start_reads_nothing_whole(annotations: Path, tmp_path: Path, r
     ("change", "is_other"),
     [(same_bytes, False), (touched, False), (same_size_and_time, True), (replaced, True), (longer, True)],
 )
-def test_a_file_is_read_again_when_anything_but_its_access_time_changed(
+def test_a_file_is_read_again_if_its_fingerprint_changed(
     change: Callable[[Path], None], is_other: bool, annotations: Path, tmp_path: Path, read: list[str]
 ) -> None:
     first = ensure_index(annotations, tmp_path)
@@ -41,7 +41,7 @@ def test_a_file_is_read_again_when_anything_but_its_access_time_changed(
     assert read == []
 
 
-def test_a_file_written_a_moment_ago_is_not_believed_to_stay_as_it_is(
+def test_a_file_written_a_moment_ago_is_not_remembered(
     annotations: Path, tmp_path: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Fingerprint, "is_settled", lambda *_: False)
@@ -59,7 +59,7 @@ def test_a_fingerprint_is_settled_once_the_clock_has_ticked() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"path": "elsewhere", "stamp": [1, 2, 3, 4], "digest": "0"}'])
-def test_a_note_that_is_none_is_not_believed(text: str, annotations: Path, tmp_path: Path, read: list[str]) -> None:
+def test_an_invalid_note_is_ignored(text: str, annotations: Path, tmp_path: Path, read: list[str]) -> None:
     folder = ensure_index(annotations, tmp_path)
     [note] = (tmp_path / "indexes/.sources").iterdir()
     whole = note.read_text()
@@ -69,7 +69,7 @@ def test_a_note_that_is_none_is_not_believed(text: str, annotations: Path, tmp_p
     assert note.read_text() == whole
 
 
-def test_a_note_that_cannot_be_written_stops_nobody(annotations: Path, tmp_path: Path, read: list[str]) -> None:
+def test_a_note_that_cannot_be_written_is_not_an_error(annotations: Path, tmp_path: Path, read: list[str]) -> None:
     (tmp_path / "indexes").mkdir()
     (tmp_path / "indexes/.sources").write_text("in the way")
     folder = ensure_index(annotations, tmp_path)
@@ -77,7 +77,7 @@ def test_a_note_that_cannot_be_written_stops_nobody(annotations: Path, tmp_path:
     assert read == ["file", "file"]
 
 
-def test_a_disk_that_is_full_when_the_note_is_written_leaves_no_part_of_it(annotations: Path, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_partial_note(annotations: Path, tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk."""
     folder = ensure_index(annotations, tmp_path)
     [note] = (tmp_path / "indexes/.sources").iterdir()
@@ -91,7 +91,7 @@ def test_a_disk_that_is_full_when_the_note_is_written_leaves_no_part_of_it(annot
     assert list((tmp_path / "indexes/.sources").iterdir()) == []
 
 
-def test_two_builders_at_once_leave_one_index_and_one_note(annotations: Path, tmp_path: Path, read: list[str]) -> None:
+def test_concurrent_builders_leave_one_index_and_one_note(annotations: Path, tmp_path: Path, read: list[str]) -> None:
     code = (
         "import sys; from pathlib import Path; from sampler.dataset.index.cache import ensure_index\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
@@ -112,7 +112,7 @@ def test_two_builders_at_once_leave_one_index_and_one_note(annotations: Path, tm
     assert read == []
 
 
-def test_a_file_that_changes_while_it_is_read_is_refused_though_size_and_time_stay(
+def test_a_change_while_reading_is_detected_even_if_size_and_time_are_unchanged(
     annotations: Path, tmp_path: Path
 ) -> None:
     def change(step: str) -> None:

@@ -1,4 +1,4 @@
-"""A decoded store gives the pixels that the files give, or says that it cannot."""
+"""A decoded store returns the pixels of the image files, or reports why it cannot."""
 
 import json
 import logging
@@ -111,7 +111,7 @@ def test_an_image_that_could_not_be_decoded_is_the_same_error_with_a_store(small
 
 
 @pytest.mark.parametrize("answer", [BlockingIOError(), OSError(95, "Operation not supported")])
-def test_pixels_that_have_to_come_from_disk_are_the_same(
+def test_pixels_read_from_disk_are_the_same(
     answer: OSError, small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not in memory, or on a file system that cannot tell."""
@@ -126,7 +126,7 @@ def test_pixels_that_have_to_come_from_disk_are_the_same(
         assert np.array_equal(dataset.read(index), small.read(index))
 
 
-def test_where_there_is_no_store_none_is_found(small: Dataset, tmp_path: Path) -> None:
+def test_find_store_returns_none_without_a_store(small: Dataset, tmp_path: Path) -> None:
     assert open_store(small, tmp_path) is None
     assert open_store(small, tmp_path / "nowhere") is None
 
@@ -143,7 +143,7 @@ def test_where_there_is_no_store_none_is_found(small: Dataset, tmp_path: Path) -
         ("meta.json", "short", "meta.json"),
     ],
 )
-def test_a_damaged_store_is_refused_with_its_cause_and_made_anew(
+def test_a_damaged_store_is_refused_with_its_cause_and_repaired(
     name: str, damage: str, words: str, small: Dataset, tmp_path: Path
 ) -> None:
     write_store(small, tmp_path)
@@ -171,7 +171,7 @@ def test_a_store_of_something_else_is_refused(change: dict[str, object], small: 
         open_store(small, tmp_path)
 
 
-def test_a_store_of_another_version_is_told_from_none(small: Dataset, tmp_path: Path) -> None:
+def test_a_store_of_another_version_is_reported(small: Dataset, tmp_path: Path) -> None:
     write_store(small, tmp_path)
     folder = folder_of(small, tmp_path)
     folder.rename(folder.with_name(f"{small.digest}-v0"))
@@ -186,7 +186,7 @@ def test_a_store_of_another_dataset_is_not_found(small: Dataset, tmp_path: Path)
         DecodedStore(folder_of(small, tmp_path), StoreMeta.of("0" * 32, 3, small.images))
 
 
-def test_an_open_store_keeps_its_pixels_while_images_are_decoded_anew(small: Dataset, tmp_path: Path) -> None:
+def test_an_open_store_keeps_its_pixels_while_images_are_decoded_again(small: Dataset, tmp_path: Path) -> None:
     write_store(small, tmp_path)
     before = stored(small, tmp_path)
     old = [before.read(index).copy() for index in range(3)]
@@ -201,7 +201,7 @@ def test_an_open_store_keeps_its_pixels_while_images_are_decoded_anew(small: Dat
     assert np.array_equal(after.read(2), old[2])
 
 
-def test_an_open_store_keeps_its_pixels_while_all_are_decoded_anew(small: Dataset, tmp_path: Path) -> None:
+def test_an_open_store_keeps_its_pixels_while_all_are_decoded_again(small: Dataset, tmp_path: Path) -> None:
     write_store(small, tmp_path)
     before = stored(small, tmp_path)
     old = before.read(0).copy()
@@ -241,7 +241,7 @@ def test_a_server_with_a_store_serves_the_bytes_of_one_without(
     assert "decoded store: none" in server.log
 
 
-def test_a_server_does_without_a_store_that_is_not_whole_and_says_so(
+def test_a_server_logs_and_ignores_a_damaged_store(
     server: LiveServer, scenes: tuple[Path, Path], tmp_path: Path
 ) -> None:
     annotations, images = scenes
@@ -260,7 +260,7 @@ def test_a_server_does_without_a_store_that_is_not_whole_and_says_so(
     assert "cut short" in line
 
 
-def test_a_server_does_without_a_cache_that_the_system_does_not_give(
+def test_a_server_works_without_memory_for_a_cache(
     small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refused(*_: object) -> ImageCache:
@@ -273,7 +273,7 @@ def test_a_server_does_without_a_cache_that_the_system_does_not_give(
     assert "decoded cache: not used: [Errno 12] Cannot allocate memory" in caplog.text
 
 
-def test_a_worker_does_without_a_store_or_a_cache_that_is_gone(
+def test_a_worker_works_without_a_store_or_cache_that_disappeared(
     small: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     setup = WorkerSetup(small.index_dir, image_folder(small), preset("cornernet_saccade"), 1 << 20)

@@ -1,4 +1,4 @@
-"""A decoded store is of the image files it was made from, and of no others."""
+"""A decoded store belongs to the image files it was made from."""
 
 import logging
 import os
@@ -54,7 +54,7 @@ def test_another_image_folder_does_not_get_the_pixels_of_the_first(small: Datase
     assert not np.array_equal(stored(other, tmp_path).read(0), small.read(0))
 
 
-def test_an_image_folder_is_the_same_however_it_is_named(
+def test_symlinks_and_relative_paths_name_the_same_image_folder(
     small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = tmp_path / "link"
@@ -67,7 +67,7 @@ def test_an_image_folder_is_the_same_however_it_is_named(
         assert np.array_equal(with_store.read(1), small.read(1))
 
 
-def test_an_image_folder_whose_name_is_no_text_has_a_store(small: Dataset, tmp_path: Path) -> None:
+def test_an_image_folder_with_an_undecodable_name_has_a_store(small: Dataset, tmp_path: Path) -> None:
     try:
         other = another_folder(small, Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")))
     except OSError:
@@ -76,7 +76,7 @@ def test_an_image_folder_whose_name_is_no_text_has_a_store(small: Dataset, tmp_p
     assert np.array_equal(stored(other, tmp_path).read(0), other.read(0))
 
 
-def test_a_server_uses_a_store_whose_files_are_as_they_were(
+def test_a_server_uses_a_store_whose_files_are_unchanged(
     small: Dataset, tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
     assert find_decoded(Settings(cache_dir=tmp_path), small).store == folder_for(small, tmp_path)
@@ -84,7 +84,7 @@ def test_a_server_uses_a_store_whose_files_are_as_they_were(
 
 
 @pytest.mark.parametrize("change", ["replaced", "touched", "gone"])
-def test_a_server_does_without_a_store_whose_files_have_changed_and_says_so_once(
+def test_a_server_logs_and_ignores_a_store_whose_files_have_changed(
     change: str, small: Dataset, tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
     file, (height, width) = image_file(small, 1), small.size(1)
@@ -106,7 +106,7 @@ def test_a_server_does_without_a_store_whose_files_have_changed_and_says_so_once
     assert find_decoded(Settings(cache_dir=tmp_path), small).store == folder_for(small, tmp_path)
 
 
-def test_the_files_compared_are_few_and_spread_over_the_whole_store(small: Dataset, tmp_path: Path) -> None:
+def test_compared_files_are_spread_over_the_store(small: Dataset, tmp_path: Path) -> None:
     image_file(small, 1).unlink()
     write_store(small, tmp_path)
     store = open_store(small, tmp_path)
