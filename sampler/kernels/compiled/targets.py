@@ -1,4 +1,9 @@
-"""Corner targets, compiled: one call that checks and measures all boxes of a batch, and one that draws them."""
+"""Corner targets, compiled: one call that checks and measures all boxes of a batch, and one that draws them.
+
+Arguments that the kernels share: ratios: (2,) output cells per input pixel, x and y. grid: (5,) B, C, h, w and the rows
+of offsets and tags. attention: (n, 3) input pixels per cell, and the range of longer sides, of each attention map.
+sizes: (n, 2) height and width of each attention map.
+"""
 
 # mypy: disallow-untyped-decorators=False
 # Numba's decorators carry no types.
