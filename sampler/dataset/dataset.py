@@ -81,7 +81,10 @@ class Dataset(DatasetIndex):
 
 
 def open_dataset(
-    annotations: Path, images: Path | str, cache_dir: Path | None = None, report: Callable[[str], None] | None = None
+    annotations: Path | str,
+    images: Path | str,
+    cache_dir: Path | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> Dataset:
     """Open a dataset. Builds the index of the annotation file if it is not in the cache folder yet.
 
@@ -96,4 +99,4 @@ def open_dataset(
         AnnotationError: The annotation file cannot be used, or its index cannot be written.
     """
     source = open_source(images)  # first, so that a wrong folder is reported before the index is built
-    return Dataset(ensure_index(annotations, cache_dir, report), source)
+    return Dataset(ensure_index(Path(annotations), cache_dir, report), source)

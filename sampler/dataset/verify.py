@@ -15,7 +15,7 @@ from sampler.errors import ImageError
 
 KINDS = {
     "missing": "image files that do not exist",
-    "unreadable": "image files that cannot be decoded, or are cut short",
+    "unreadable": "image files that cannot be decoded, or are truncated",
     "mis-sized": "image files of another size than annotated",
     "too-large": "image files beyond the pixel limit",
     "out-of-range": "boxes that extend more than one pixel beyond their image",

@@ -89,6 +89,6 @@ def _null(match: re.Match[bytes]) -> bytes:
 
 def _not_json(file: Path | str, error: Exception) -> AnnotationError:
     if "truncated" in str(error):
-        return AnnotationError(file, "", "the JSON is cut short: the file ends before its last bracket closes")
+        return AnnotationError(file, "", "the JSON is truncated: the file ends before its last bracket closes")
     cause, _, place = str(error).removeprefix("JSON is malformed: ").partition(" (byte ")
     return AnnotationError(file, f"byte {place.removesuffix(')')}" if place else "", f"not JSON: {cause}")

@@ -84,7 +84,7 @@ def _decode(data: bytes, oriented: bool) -> Pixels:
     except (cv2.error, MemoryError) as error:
         raise DecodeError("unreadable", f"cannot be decoded: {getattr(error, 'err', None) or error}") from error
     if pixels is None:
-        raise DecodeError("unreadable", "not an image that OpenCV can decode, or cut short or damaged")
+        raise DecodeError("unreadable", "not an image that OpenCV can decode, or truncated or damaged")
     return pixels
 
 

@@ -38,7 +38,7 @@ def read_header(data: bytes) -> Header | None:
     """Return the header of an encoded image, or None for a format that only the decoder knows.
 
     Raises:
-        DecodeError: The image is cut short or damaged. Decoders would fill the missing part with grey and only warn.
+        DecodeError: The image is truncated or damaged. Decoders would fill the missing part with grey and only warn.
     """
     if data.startswith(JPEG):
         return _jpeg(data)
@@ -62,13 +62,13 @@ def _jpeg(data: bytes) -> Header:
             if header is None:
                 raise DecodeError("unreadable", "JPEG without a frame header")
             if data.rfind(_END_OF_IMAGE, at) < 0:
-                raise DecodeError("unreadable", "JPEG is cut short: it has no end marker")
+                raise DecodeError("unreadable", "JPEG is truncated: it has no end marker")
             return header
         if marker in _FRAME_HEADERS and at + 9 <= len(data):
             height, width = int.from_bytes(data[at + 5 : at + 7]), int.from_bytes(data[at + 7 : at + 9])
             header = Header(width, height)
         at += 2 + int.from_bytes(data[at + 2 : at + 4])
-    raise DecodeError("unreadable", "JPEG is cut short: it has no pixels")
+    raise DecodeError("unreadable", "JPEG is truncated: it has no pixels")
 
 
 def _png(data: bytes) -> Header:
@@ -86,7 +86,7 @@ def _png(data: bytes) -> Header:
         if data[at + 4 : at + 8] == b"IEND":
             return Header(int.from_bytes(data[16:20]), int.from_bytes(data[20:24]))
         at = end + 4
-    raise DecodeError("unreadable", "PNG is cut short: it has no end")
+    raise DecodeError("unreadable", "PNG is truncated: it has no end")
 
 
 def _other(data: bytes) -> Header | None:

@@ -94,7 +94,7 @@ class DecodedStore:
     def _map(self) -> mmap.mmap:
         end, length = self.nbytes, os.fstat(self._descriptor).st_size
         if not 0 <= end <= length:
-            raise ValueError(f"{PIXELS} is cut short: {length} bytes, expected {end}")
+            raise ValueError(f"{PIXELS} is truncated: {length} bytes, expected {end}")
         if end == 0:  # no image could be decoded, and an empty file cannot be mapped
             return mmap.mmap(-1, PAGE)
         return mmap.mmap(self._descriptor, end, mmap.MAP_SHARED, mmap.PROT_READ)

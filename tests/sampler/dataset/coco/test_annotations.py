@@ -53,11 +53,11 @@ def test_columns_are_in_the_order_of_the_file() -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 1, 40, 200, -1])
-def test_a_file_cut_short_is_said_to_be_cut_short(kept: int, tmp_path: Path) -> None:
+def test_a_truncated_file_is_reported_as_truncated(kept: int, tmp_path: Path) -> None:
     whole = json.dumps(small_coco()).encode()
     file = tmp_path / "cut.json"
     file.write_bytes(whole[:kept])
-    with pytest.raises(AnnotationError, match="cut short"):
+    with pytest.raises(AnnotationError, match="truncated"):
         read_annotations(file)
 
 

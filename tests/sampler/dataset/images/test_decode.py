@@ -151,7 +151,7 @@ def test_a_missing_file_is_missing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "webp", "tiff", "ppm", "jp2", "gif"])
 @pytest.mark.parametrize("kept", [0.02, 0.3, 0.6, 0.95, -1])
-def test_a_file_cut_short_is_unreadable(
+def test_a_truncated_file_is_unreadable(
     suffix: str, kept: float, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     if not cv2.haveImageWriter(f"x.{suffix}"):
@@ -182,7 +182,7 @@ def test_a_truncated_jpeg_is_detected_even_if_its_thumbnail_is_complete(tmp_path
     file.write_bytes(whole[:2] + segment + whole[2:])
     assert read_file(file, 64, 48).shape == (48, 64, 3)
     file.write_bytes((whole[:2] + segment + whole[2:])[:-200])
-    assert "cut short" in fault(file).cause
+    assert "truncated" in fault(file).cause
 
 
 @pytest.mark.parametrize("tail", [b"\0" * 100, b"\n", b"ftypmp42 a video", b"\xff\xd8\xff\xe0 another start"])

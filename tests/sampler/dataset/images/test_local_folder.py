@@ -28,7 +28,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_unreadable(tmp_path: Path, monk
         return read(descriptor, length, start)
 
     monkeypatch.setattr(os, "pread", shrinking)
-    with pytest.raises(ImageError, match="cut short"):
+    with pytest.raises(ImageError, match="truncated"):
         read_file(file, 64, 48)
 
 

@@ -130,7 +130,7 @@ class TestAnotherSource:
     def test_errors_name_the_object_and_the_index(self, remote: Dataset) -> None:
         assert isinstance(remote.images, MemorySource)
         remote.images.images[NAME] = remote.images.images[NAME][:-100]
-        with pytest.raises(ImageError, match=rf"image 1 \(memory://test/{NAME}\): JPEG is cut short") as caught:
+        with pytest.raises(ImageError, match=rf"image 1 \(memory://test/{NAME}\): JPEG is truncated") as caught:
             remote.read(1)
         assert (caught.value.index, caught.value.kind) == (1, "unreadable")
 

@@ -134,7 +134,7 @@ def test_find_store_returns_none_without_a_store(small: Dataset, tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "damage", "words"),
     [
-        ("pixels.bin", "short", "pixels.bin is cut short"),
+        ("pixels.bin", "short", "pixels.bin is truncated"),
         ("pixels.bin", "gone", "pixels.bin"),
         ("records.npy", "short", "is damaged"),
         ("records.npy", "other", "records.npy is int64"),
@@ -257,7 +257,7 @@ def test_a_server_logs_and_ignores_a_damaged_store(
         [line] = [line for line in without.log.splitlines() if "decoded store" in line]
     assert "WARNING" in line
     assert "not used" in line
-    assert "cut short" in line
+    assert "truncated" in line
 
 
 def test_a_server_works_without_memory_for_a_cache(
