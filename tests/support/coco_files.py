@@ -114,3 +114,30 @@ def write_dataset(folder: Path, content: Entry | None = None) -> tuple[Path, Pat
     """The annotation file and the image folder of a dataset (`small_coco` if none is given)."""
     content = small_coco() if content is None else content
     return write_json(folder / "annotations.json", content), write_images(folder / "images", content)
+
+
+FAULTY_BOXES: dict[int, tuple[list[float], str | None]] = {
+    1: ([0, 0, 64, 48], None),
+    2: ([-1, -1, 66, 50], None),
+    3: ([-1.5, 0, 10, 10], "out-of-range"),
+    4: ([60, 40, 5.25, 4], "out-of-range"),
+    5: ([100, 100, 10, 10], "out-of-range"),
+    6: ([63.5, 10, 1, 5], "degenerate"),
+    7: ([5, 5, 0, 10], "degenerate"),
+    8: ([5, 5, float("nan"), 10], "degenerate"),
+    9: ([5, 47, 5, 1], "degenerate"),
+}
+
+
+def write_faulty_dataset(folder: Path) -> tuple[Path, Path]:
+    """A dataset with each fault: images 2 to 5 are bad, and so are most boxes of image 1."""
+    images = [image_entry(number) for number in range(1, 6)]
+    annotations = [box_entry(number, 1, 1, box) for number, (box, _) in FAULTY_BOXES.items()]
+    paths = write_dataset(folder, coco(images, annotations, [category_entry(1)]))
+    files = [paths[1] / image["file_name"] for image in images]
+    files[1].unlink()
+    files[2].write_bytes(files[2].read_bytes()[:-100])
+    write_jpeg(files[3], 60, 48)
+    data = files[4].read_bytes()
+    files[4].write_bytes(data.replace(b"\xff\xc0\x00\x11\x08\x00\x30\x00\x40", b"\xff\xc0\x00\x11\x08\xea\x60\xea\x60"))
+    return paths

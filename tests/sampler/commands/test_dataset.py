@@ -1,0 +1,88 @@
+"""The commands `index` and `verify`, and what all commands share."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sampler.dataset.dataset import open_dataset
+from tests.support.coco_files import small_coco, write_dataset, write_faulty_dataset
+from tests.support.processes import run_python
+
+
+def command(*arguments: object, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """`python -m sampler`, as a process."""
+    return run_python("-m", "sampler", *arguments, variables=settings, check=False)
+
+
+def test_the_real_coco_images_are_clean(shared: Path, tmp_path: Path) -> None:
+    for split in ("train2017", "val2017"):
+        annotations = shared / f"coco-tiny/annotations/instances_{split}.json"
+        done = command(
+            "verify", "--annotations", annotations, "--images", shared / f"coco-tiny/images/{split}",
+            "--cache-dir", tmp_path,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "no faults" in done.stdout
+
+
+def test_verify_exits_with_1_and_shows_counts_and_examples(tmp_path: Path) -> None:
+    annotations, images = write_faulty_dataset(tmp_path)
+    done = command("verify", "--annotations", annotations, "--images", images, "--cache-dir", tmp_path, "--examples", 2)
+    assert done.returncode == 1
+    assert "11 faults" in done.stdout
+    assert "annotation 3 in 000000000001.jpg" in done.stdout
+    assert "degenerate … and 2 more" in done.stdout
+    assert "5/5" in done.stderr
+
+
+def test_index_shows_what_an_annotation_file_holds(tmp_path: Path) -> None:
+    annotations, images = write_faulty_dataset(tmp_path)
+    done = command("index", "--annotations", annotations, "--images", images, "--cache-dir", tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = {name.strip(): value.strip() for _, name, value, _ in table(done.stdout)}
+    assert (rows["images"], rows["boxes"], rows["dropped boxes"]) == ("5", "7", "2")
+    assert (rows["not finite"], rows["no width or no height"]) == ("1", "1")
+    assert rows["digest"] == open_dataset(annotations, images, tmp_path).digest
+    assert Path(rows["folder"]).is_dir()
+
+
+def table(text: str) -> list[list[str]]:
+    """The rows of a table of two columns, cut at its rules."""
+    return [line.split("│") for line in text.splitlines() if line.count("│") == 3]
+
+
+def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
+    annotations, images = write_dataset(tmp_path)
+    settings = {"SAMPLER_ANNOTATIONS": annotations, "SAMPLER_IMAGES": images, "SAMPLER_CACHE_DIR": tmp_path / "c"}
+    environment = {name: str(value) for name, value in settings.items()}
+    assert command("index", **environment).returncode == 0
+    assert command("verify", **environment).returncode == 0
+    assert (tmp_path / "c/indexes").is_dir()
+
+
+@pytest.mark.parametrize("name", ["index", "verify"])
+def test_errors_exit_with_2_and_one_line_on_stderr(name: str, tmp_path: Path) -> None:
+    content = small_coco()
+    content["annotations"][0]["image_id"] = 999
+    annotations, images = write_dataset(tmp_path)
+    bad, _ = write_dataset(tmp_path / "bad", content)
+    for arguments in ((tmp_path / "gone.json", images), (annotations, tmp_path / "gone"), (bad, images)):
+        done = command(name, "--annotations", arguments[0], "--images", arguments[1], "--cache-dir", tmp_path)
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [("index",), ("verify", "--annotations", "x"), ("nonsense",), ("index", "--what")]
+)
+def test_a_wrong_command_line_exits_with_2_and_no_stack_trace(arguments: tuple[str, ...]) -> None:
+    done = command(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_shell_completion_can_be_installed() -> None:
+    assert "--install-completion" in command("--help").stdout
