@@ -24,11 +24,6 @@ class DecodedImages:
     store: Path | None = None
     cache: ImageCache | None = None
 
-    @property
-    def address(self) -> str | None:
-        """The address by which workers open the cache."""
-        return None if self.cache is None else self.cache.address
-
 
 def find_decoded(settings: Settings, dataset: Dataset) -> DecodedImages:
     """Return the decoded store of a dataset if it is usable, or else a cache if the settings ask for one. Logs which.

@@ -77,7 +77,7 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
             warm_bytes=warm,
             kernel_cache=settings.cache_dir / "kernels",
             decoded_store=decoded.store,
-            image_cache=decoded.address,
+            image_cache=None if decoded.cache is None else decoded.cache.descriptor,
         )
         pool = WorkerPool(setup, settings.workers, settings.job_seconds)
         cache = BatchCache(pool, arena, planner, _cache_bytes(settings))

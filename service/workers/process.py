@@ -33,7 +33,8 @@ class WorkerProcess:
     async def start(cls, setup: WorkerSetup) -> Self:
         """Start a worker and wait until it is ready. Raises `ServiceError`, with the reason, if it cannot start."""
         try:
-            child = ChildProcess("service.workers.main", [] if setup.arena is None else [setup.arena])
+            inherited = [descriptor for descriptor in (setup.arena, setup.image_cache) if descriptor is not None]
+            child = ChildProcess("service.workers.main", inherited)
         except OSError as error:
             raise _not_started(error) from error
         try:

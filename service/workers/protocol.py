@@ -44,7 +44,7 @@ class WorkerSetup:
         warm_bytes: bytes of the arena to populate before the worker is ready.
         kernel_cache: folder for compiled code where no other can be written.
         decoded_store: folder of the decoded store, if there is one.
-        image_cache: address of the image cache, if there is one.
+        image_cache: descriptor of the image cache, which the worker inherits; None if there is none.
     """
 
     index_dir: Path
@@ -55,7 +55,7 @@ class WorkerSetup:
     warm_bytes: int = 0
     kernel_cache: Path | None = None
     decoded_store: Path | None = None
-    image_cache: str | None = None
+    image_cache: int | None = None
 
     def encode(self) -> bytes:
         """Return the message."""

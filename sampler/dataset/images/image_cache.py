@@ -18,13 +18,13 @@ import contextlib
 import fcntl
 import mmap
 import os
-import tempfile
 import weakref
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import xxhash
+
+from sampler.memory.shared_memory import create_shared_memory
 
 MEGABYTE = 1 << 20
 
@@ -46,24 +46,22 @@ _BYTES_PER_SLOT = 1 << 14
 
 
 class ImageCache:
-    """Decoded images by index, for one dataset. Not thread-safe: each process uses it from one thread at a time."""
+    """Decoded images by index, for one dataset. Not thread-safe: each process uses it from one thread at a time.
 
-    def __init__(self, address: str, descriptor: int | None = None) -> None:
-        """Open the memory at an address. Raises OSError.
+    Attributes:
+        descriptor: File descriptor of the memory, for a child process to inherit and open.
+    """
 
-        Args:
-            address: The `address` of a cache that exists in this or another process of the same user.
-            descriptor: Its open file, in the process that created it.
-        """
-        self.address = address
-        self._descriptor = os.open(address, os.O_RDWR | os.O_CLOEXEC) if descriptor is None else descriptor
-        weakref.finalize(self, _release, self._descriptor, None if descriptor is None else address)
-        total = os.fstat(self._descriptor).st_size
-        with mmap.mmap(self._descriptor, _TABLE_BYTES) as table:
+    def __init__(self, descriptor: int) -> None:
+        """Open a cache that `create` made in this or the parent process. Owns its descriptor. Raises OSError."""
+        total = os.fstat(descriptor).st_size
+        self.descriptor = descriptor
+        weakref.finalize(self, os.close, descriptor)
+        with mmap.mmap(descriptor, _TABLE_BYTES) as table:
             slots = int(np.frombuffer(bytes(table), np.int64)[_SLOTS])
         self._ring = _ring_offset(slots)
         self._length = (total - self._ring) // _ALIGNMENT * _ALIGNMENT
-        memory = np.frombuffer(mmap.mmap(self._descriptor, self._ring), np.int64)
+        memory = np.frombuffer(mmap.mmap(self.descriptor, self._ring), np.int64)
         self._table = memory[: _ROWS * _COLUMNS].reshape(_ROWS, _COLUMNS)
         self._slots = memory[_ROWS * _COLUMNS :][:slots]
         self._turn = 0
@@ -71,22 +69,18 @@ class ImageCache:
 
     @classmethod
     def create(cls, megabytes: int, images: int) -> "ImageCache":
-        """Create an empty cache of `megabytes` (2²⁰ bytes) for a dataset of `images` images. Raises OSError.
-
-        The memory is freed when the last process closes it; its address ends with the returned object.
-        """
+        """Create an empty cache of `megabytes` (2²⁰ bytes) for a dataset of `images` images. Raises OSError."""
         total = megabytes * MEGABYTE
         slots = min(images, max(256, total // _BYTES_PER_SLOT))
         table = np.zeros(_COLUMNS, np.int64)
         table[[_NEXT, _SLOTS]] = _ALIGNMENT, slots
-        descriptor, address = _shared_memory()
+        descriptor = create_shared_memory(total)
         try:
-            os.ftruncate(descriptor, total)
             os.pwrite(descriptor, table.tobytes(), 0)
         except BaseException:
-            _release(descriptor, address)
+            os.close(descriptor)
             raise
-        return cls(address, descriptor)
+        return cls(descriptor)
 
     @property
     def nbytes(self) -> int:
@@ -108,7 +102,7 @@ class ImageCache:
         position = int(self._slots[index % len(self._slots)])
         if position:
             header, pixels = np.zeros(4, np.uint64), np.empty((height, width, 3), np.uint8)
-            os.preadv(self._descriptor, [header.data, pixels.data], self._ring + position % self._length)
+            os.preadv(self.descriptor, [header.data, pixels.data], self._ring + position % self._length)
             if header[:3].tolist() == [index, position, pixels.nbytes] and int(header[3]) == _checksum(pixels):
                 self._counts[_HITS] += 1
                 return pixels
@@ -123,7 +117,7 @@ class ImageCache:
             return
         header = np.array([index, position, pixels.nbytes, _checksum(pixels)], np.uint64)
         try:
-            os.pwritev(self._descriptor, [header.data, pixels.data], self._ring + position % self._length)
+            os.pwritev(self.descriptor, [header.data, pixels.data], self._ring + position % self._length)
         except OSError:
             return  # the system is out of memory: the image is decoded again next time
         self._slots[index % len(self._slots)] = position
@@ -144,23 +138,16 @@ class ImageCache:
                 position += self._length - position % self._length
             self._table[0, _NEXT] = position + size
         finally:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+            fcntl.lockf(self.descriptor, fcntl.LOCK_UN)
         return position
 
     def _locked(self) -> bool:
         """Try to take the lock. It ends with its process, but one that is stopped must not block the others."""
         for _ in range(_ATTEMPTS):
             with contextlib.suppress(OSError):  # held by another process
-                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.lockf(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return True
         return False
-
-
-def _release(descriptor: int, created: str | None) -> None:
-    """Close the memory, and remove its file if this process created one."""
-    os.close(descriptor)
-    if created is not None and not created.startswith("/proc/"):
-        Path(created).unlink(missing_ok=True)
 
 
 def _ring_offset(slots: int) -> int:
@@ -169,14 +156,3 @@ def _ring_offset(slots: int) -> int:
 
 def _checksum(pixels: npt.NDArray[np.uint8]) -> int:
     return xxhash.xxh3_64_intdigest(pixels.data)
-
-
-def _shared_memory() -> tuple[int, str]:
-    """Return the descriptor of empty memory, and the address by which other processes open it."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("decoded-images")
-        address = f"/proc/{os.getpid()}/fd/{descriptor}"
-        if Path(address).exists():
-            return descriptor, address
-        os.close(descriptor)
-    return tempfile.mkstemp(prefix="saccade-sampler-decoded-")

@@ -23,7 +23,7 @@ def test_a_job_survives_the_way_to_a_worker(job: Job, number: int) -> None:
 def test_a_setup_survives_the_way_to_a_worker() -> None:
     small = WorkerSetup(Path("/index"), Path("/images"), preset("cornernet_saccade"), 1 << 24)
     full = WorkerSetup(
-        Path("/index"), Path("/images"), preset("cornernet"), 9, 3, 5, Path("/kernels"), Path("/store"), "/dev/shm/x"
+        Path("/index"), Path("/images"), preset("cornernet"), 9, 3, 5, Path("/kernels"), Path("/store"), 7
     )
     for setup in (small, full):
         assert WorkerSetup.decode(setup.encode()) == setup

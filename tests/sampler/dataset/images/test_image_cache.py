@@ -30,7 +30,7 @@ def picture(index: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray
 
 
 CHURN = """
-import sys
+import os, sys
 from sampler.dataset.images import image_cache
 from sampler.dataset.images.image_cache import ImageCache
 import numpy as np
@@ -39,7 +39,7 @@ def picture(index):
     return np.random.Generator(np.random.Philox(key=index)).integers(0, 256, (100, 120, 3), np.uint8)
 
 image_cache._ADMISSION = 1  # every image is put in, so that there is always one being written
-cache, first = ImageCache(sys.argv[1]), int(sys.argv[2])
+cache, first = ImageCache(os.open(sys.argv[1], os.O_RDWR)), int(sys.argv[2])
 pictures = [picture(index) for index in range(60)]
 print("ready", flush=True)
 found = 0
@@ -55,8 +55,13 @@ print(found, flush=True)
 """
 
 
+def address(cache: ImageCache) -> str:
+    """The path by which another process opens the memory of a cache."""
+    return f"/proc/{os.getpid()}/fd/{cache.descriptor}"
+
+
 def start_churn(cache: ImageCache, first: int, turns: int) -> "subprocess.Popen[str]":
-    return start_python("-c", CHURN, cache.address, first, turns)
+    return start_python("-c", CHURN, address(cache), first, turns)
 
 
 def holder(cache: ImageCache) -> "subprocess.Popen[str]":
@@ -65,7 +70,7 @@ def holder(cache: ImageCache) -> "subprocess.Popen[str]":
         "import fcntl, os, sys, time\n"
         "fcntl.lockf(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX); print('held', flush=True); time.sleep(60)"
     )
-    process = start_python("-c", code, cache.address)
+    process = start_python("-c", code, address(cache))
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process
@@ -99,7 +104,7 @@ def test_memory_is_bounded() -> None:
     for index in range(400):
         cache.put(index, picture(index))
         if index % 50 == 49:
-            status = Path(cache.address).stat()
+            status = Path(address(cache)).stat()
             assert status.st_size == 2 * MEGABYTE
             assert status.st_blocks * 512 <= 2 * MEGABYTE + 4096
     assert 6 * cache.nbytes < 400 * SIZE
@@ -170,9 +175,9 @@ def test_an_image_of_another_size_is_a_miss() -> None:
 def test_a_damaged_image_is_a_miss(offset: int) -> None:
     cache = ImageCache.create(1, 10)
     cache.put(1, picture(1))
-    memory = Path(cache.address).read_bytes()
+    memory = Path(address(cache)).read_bytes()
     at = memory.index(picture(1)[0].tobytes()) - 32 + offset
-    with Path(cache.address).open("r+b") as stream:
+    with Path(address(cache)).open("r+b") as stream:
         stream.seek(at)
         stream.write(bytes([memory[at] ^ 1]))
     assert cache.get(1, HEIGHT, WIDTH) is None
@@ -227,21 +232,6 @@ def test_running_out_of_memory_is_not_an_error(monkeypatch: pytest.MonkeyPatch) 
     assert cache.get(1, HEIGHT, WIDTH) is None
 
 
-def test_without_memfd_the_cache_uses_a_temporary_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delattr(os, "memfd_create", raising=False)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    cache = ImageCache.create(1, 10)
-    assert Path(cache.address).parent == tmp_path
-    other = ImageCache(cache.address)
-    cache.put(1, picture(1))
-    found = other.get(1, HEIGHT, WIDTH)
-    assert np.array_equal(found, picture(1))  # type: ignore[arg-type] # None would not be equal
-    del other
-    assert Path(cache.address).exists()
-    del cache
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.fixture
 def small(tmp_path: Path) -> Dataset:
     return open_dataset(*write_dataset(tmp_path), tmp_path)
@@ -250,7 +240,7 @@ def small(tmp_path: Path) -> Dataset:
 def test_datasets_that_share_a_cache_decode_an_image_once(small: Dataset) -> None:
     cache = ImageCache.create(1, len(small))
     first = small.with_decoded(cache=cache)
-    second = small.with_decoded(cache=ImageCache(cache.address))
+    second = small.with_decoded(cache=ImageCache(os.dup(cache.descriptor)))
     expected = [first.read(index) for index in range(3)]
     for index in range(3):
         image_file(small, index).unlink()

@@ -269,7 +269,7 @@ def test_a_server_works_without_memory_for_a_cache(
     monkeypatch.setattr(ImageCache, "create", refused)
     monkeypatch.setattr(logging.getLogger("saccade_sampler"), "propagate", True)  # a server started here turns it off
     decoded = find_decoded(Settings(cache_dir=tmp_path, decoded_cache_mb=1), small)
-    assert (decoded.store, decoded.address) == (None, None)
+    assert (decoded.store, decoded.cache) == (None, None)
     assert "decoded cache: not used: [Errno 12] Cannot allocate memory" in caplog.text
 
 
@@ -277,7 +277,7 @@ def test_a_worker_works_without_a_store_or_cache_that_disappeared(
     small: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     setup = WorkerSetup(small.index_dir, image_folder(small), preset("cornernet_saccade"), 1 << 20)
-    for gone in (replace(setup, decoded_store=tmp_path / "gone"), replace(setup, image_cache=str(tmp_path / "gone"))):
+    for gone in (replace(setup, decoded_store=tmp_path / "gone"), replace(setup, image_cache=9999)):
         dataset = open_worker_dataset(gone)
         assert np.array_equal(dataset.read(0), small.read(0))
         assert "decoded images are not used" in capsys.readouterr().err
