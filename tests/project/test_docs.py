@@ -73,7 +73,7 @@ def test_sampler_and_client_commands_do_what_the_pages_say(
     annotations, images = scenes
     settings = {"annotations": annotations, "images": images, "cache_dir": cache_dir}
     commands = [line for line in shell_lines("python -m") if "uvicorn" not in line]
-    assert {line.split()[3] for line in commands} == {"index", "verify", "fetch", "bench", "recipe", "replay"}
+    assert {line.split()[3] for line in commands} >= {"index", "verify", "fetch", "bench", "recipe", "replay"}
     for line in dict.fromkeys(commands):
         here = line.replace(HOST, server.url).replace("/data/coco/train2017", shlex.quote(str(images)))
         here = here.replace("--seconds 10", "--seconds 0.5").replace("python", shlex.quote(sys.executable), 1)
