@@ -1,4 +1,4 @@
-"""What a server says of itself at `/v1/spec`, as a value that server and client share."""
+"""The spec of a server, the document at `/v1/spec`, as a value for server and client."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +18,14 @@ from sampler.wire.messages import PROTOCOL
 class ServiceSpec:
     """Dataset, config, digests and limits of a server.
 
-    digest: the identity of all that its samples depend on; dataset_digest: of what they take from the annotations; 32
-    hexadecimal digits each. size: N ≥ 1, the number of images. category_names: C ≥ 1 names; category c of a box is
-    called category_names[c−1]. max_batch: the most samples of one request. max_body_bytes: the largest body of one.
+    Attributes:
+        digest: identity of everything that the samples depend on, 32 hexadecimal digits.
+        dataset_digest: identity of the part that comes from the annotations, 32 hexadecimal digits.
+        size: N ≥ 1, the number of images.
+        category_names: C ≥ 1 names; category c of a box has the name category_names[c−1].
+        config: of the samples.
+        max_batch: the most samples per request.
+        max_body_bytes: the largest request body.
     """
 
     digest: str
@@ -37,7 +42,7 @@ class ServiceSpec:
         return len(self.category_names)
 
     def as_dict(self) -> dict[str, Any]:
-        """The document as it is served, with the array table of each layout."""
+        """Return the document, with the array table of each layout."""
         return {
             "version": VERSION,
             "protocol": PROTOCOL,
@@ -58,7 +63,7 @@ class ServiceSpec:
 
     @classmethod
     def parse(cls, document: object) -> "ServiceSpec":
-        """Return the spec that a served document gives. Raises `ProtocolError` for anything else."""
+        """Return the spec of a document. Raises ProtocolError for anything else."""
         if not isinstance(document, dict) or document.get("protocol") != PROTOCOL:
             found = f"protocol {document.get('protocol')!r}" if isinstance(document, dict) else type(document).__name__
             raise ProtocolError(f"not a spec document: {found}: expected {PROTOCOL}")
