@@ -55,7 +55,7 @@ docs: $(READY) ## Build the documentation into site/
 test: lint ## Run all checks: lint, types, tests with coverage (TORCH=1: also those with PyTorch)
 	@echo "pytest, with branch coverage"
 	@$(COMPILE)
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --cov --cov-branch --cov-report=term
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --cov --cov-report=term
 
 check: lint ## Run the quick checks: lint, types, and the tests that start no process (about a minute)
 	@echo "pytest, without tests that start processes"

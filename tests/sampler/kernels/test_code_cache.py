@@ -44,15 +44,24 @@ CompileResultCacheImpl._locator_classes = CacheImpl._locator_classes = []
 """Empties Numba's list of cache locations, as on a read-only system."""
 
 
-def test_compiled_code_is_cached_and_found_again(tmp_path: Path) -> None:
-    def compiled() -> set[str]:
-        code = "from sampler.kernels.compiled.kernels import warm_up; warm_up()"
-        run_python("-c", code, variables={"NUMBA_CACHE_DIR": tmp_path}, coverage=False)
-        return {file.name for file in tmp_path.rglob("*.nb?")}
+def warm_up(folder: Path) -> set[str]:
+    """Warm up in a new process; return the names of the files that the cache has afterwards."""
+    code = "from sampler.kernels.compiled.kernels import warm_up; warm_up()"
+    run_python("-c", code, variables={"NUMBA_CACHE_DIR": folder}, coverage=False)
+    return {file.name for file in folder.rglob("*.nb?")}
 
-    first = compiled()
-    assert any(name.startswith("crop._resize_rows") for name in first)
-    assert compiled() == first
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the code that a warm-up compiled."""
+    folder = tmp_path_factory.mktemp("cache")
+    assert any(name.startswith("crop._resize_rows") for name in warm_up(folder))
+    return folder
+
+
+def test_compiled_code_is_cached_and_found_again(cache: Path) -> None:
+    first = {file.name for file in cache.rglob("*.nb?")}
+    assert warm_up(cache) == first
 
 
 class UncachedKernel:
@@ -83,18 +92,16 @@ def render(cache: Path, before: str = "") -> tuple[int, int]:
     return int(compiled), int(found)
 
 
-def test_a_process_loads_the_code_that_another_compiled(tmp_path: Path) -> None:
-    compiled, found = render(tmp_path)
-    assert compiled > 0
-    assert found == 0
-    assert any(tmp_path.rglob("*.nbi"))
-    assert render(tmp_path) == (0, compiled)
+def test_a_process_loads_the_code_that_another_compiled(cache: Path) -> None:
+    compiled, found = render(cache)
+    assert compiled == 0
+    assert found > 0
 
 
 def test_rendering_works_without_a_writable_folder(tmp_path: Path) -> None:
-    first = render(tmp_path, NOWHERE)
-    assert first[0] > 0
-    assert render(tmp_path, NOWHERE) == first == (first[0], 0)
+    compiled, found = render(tmp_path, NOWHERE)
+    assert compiled > 0
+    assert found == 0
     assert not list(tmp_path.iterdir())
 
 
