@@ -35,9 +35,9 @@ def render_batch(
     Args:
         crops: (B, S, S, 3) uint8, or B arrays of (S, S, 3).
         colours: (B, 3, 4) float32, or B arrays of (3, 4).
-        boxes: (M, 5) float32 boxes of all samples, concatenated, in crop pixels.
+        boxes: As for `sampler.kernels.interface.Kernels.draw_targets`, and so are `objects` and `starts`.
         objects: (M,) 0 for ignored boxes.
-        starts: (B + 1,) int64: sample b has rows starts[b] to starts[b + 1] of `boxes` and `objects`.
+        starts: (B + 1,) int64.
         config: The config of the samples.
         out: Dense arrays with a leading axis of B, with any content.
         kernels: Inner loops to use.

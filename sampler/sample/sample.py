@@ -111,17 +111,10 @@ def _recipe(
 
 
 def apply_recipe(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels = NUMPY) -> Sample:
-    """Return the sample that a recipe makes of an image and its boxes.
+    """Return the sample that a drawn or recorded recipe makes of an image and its boxes.
 
-    Args:
-        image: (H, W, 3) uint8 BGR.
-        boxes: (N, 5) float32 in image pixels, unclipped.
-        recipe: Drawn or recorded.
-        config: The config it was drawn for.
-        kernels: Inner loops to use.
-
-    Raises:
-        RecipeError: The recipe does not fit the image and its boxes.
+    image: (H, W, 3) uint8 BGR. boxes: (N, 5) float32 in image pixels, unclipped. Raises `RecipeError` if the recipe
+    does not fit them.
     """
     plan = family_of(config).plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, kernels)
     return fill_sample(image, plan, recipe, config, kernels)
@@ -135,15 +128,9 @@ def fill_sample(
     kernels: Kernels = NUMPY,
     crop: Image | None = None,
 ) -> Sample:
-    """Return the sample of a crop plan.
+    """Return the sample of the plan that a family's `plan_crop` made for a recipe.
 
-    Args:
-        image: (H, W, 3) uint8 BGR.
-        plan: From the family's `plan_crop`.
-        recipe: The one that the plan follows.
-        config: The config of both.
-        kernels: Inner loops to use.
-        crop: (S, S, 3) uint8, C order: memory for the pixels. New memory by default.
+    crop: (S, S, 3) uint8, C order, memory for the pixels; new memory by default.
     """
     pixels = np.empty((*config.input_size, 3), np.uint8) if crop is None else crop
     grey = mean_grey(_fill_crop(image, plan, pixels, kernels), config.input_side**2)
