@@ -1,4 +1,4 @@
-"""The FastAPI app, put together."""
+"""The FastAPI app."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +13,7 @@ from service.lifespan.startup import run_server
 from service.metrics import Metrics
 from service.middleware import request_log
 from service.routes import batches, debug, status
-from service.settings import Settings, load_settings
+from service.settings import load_settings
 
 DESCRIPTION = """
 Training samples for CornerNet-Saccade, CornerNet and CornerNet-Squeeze. A sample is a pure function of dataset,
@@ -22,29 +22,25 @@ config, seed, epoch and index: any server with the same digest makes the same by
 
 
 class SamplerApp(FastAPI):
-    """A FastAPI app whose start-up failures are one line instead of a stack trace."""
+    """A FastAPI app that reports a failed startup in one line instead of a stack trace."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve; at start-up, say in one line what is wrong."""
-        if scope["type"] != "lifespan":
-            await super().__call__(scope, receive, send)
-            return
+        """Handle a request or the lifespan."""
 
-        async def brief(message: Message) -> None:
-            if message["type"] == "lifespan.startup.failed" and self.state.start_failure is not None:
-                message["message"] = self.state.start_failure
+        async def send_brief(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed" and self.state.startup_error is not None:
+                message["message"] = f"cannot start: {self.state.startup_error}"
             await send(message)
 
-        await super().__call__(scope, receive, brief)
+        await super().__call__(scope, receive, send_brief if scope["type"] == "lifespan" else send)
 
 
-def create_app(settings: Settings | None = None) -> SamplerApp:
-    """Return the app. Settings are read from the environment when it starts, unless they are given here."""
+def create_app() -> SamplerApp:
+    """Return the app. It reads its settings from the environment at startup."""
     metrics = Metrics()
     app = SamplerApp(title="saccade-sampler", version=VERSION, description=DESCRIPTION, lifespan=_lifespan)
-    app.state.settings = settings
     app.state.metrics = metrics
-    app.state.start_failure = None
+    app.state.startup_error = None
     app.add_middleware(request_log.RequestLog, metrics=metrics)
     error_responses.install(app)
     for module in (batches, debug, status):
@@ -56,11 +52,11 @@ def create_app(settings: Settings | None = None) -> SamplerApp:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         try:
-            settings = app.state.settings or load_settings()
+            settings = load_settings()
             request_log.configure(settings.log_level)
             app.state.serving = await stack.enter_async_context(run_server(settings, app.state.metrics))
-            app.openapi()  # works out all routes' parameters, which the first batch would otherwise wait for
+            app.openapi()  # prepares the parameters of all routes, so that the first request does not wait for it
         except SamplerError as error:
-            app.state.start_failure = f"cannot start: {error}"
+            app.state.startup_error = error
             raise
         yield

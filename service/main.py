@@ -1,4 +1,4 @@
-"""What uvicorn runs: `uvicorn service.main:app`."""
+"""The entry point: `uvicorn service.main:app`."""
 
 from service.app import create_app
 

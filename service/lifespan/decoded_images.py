@@ -71,7 +71,7 @@ def _create_cache(settings: Settings, dataset: Dataset) -> ImageCache | None:
     try:
         cache = ImageCache.create(settings.decoded_cache_mb, len(dataset))
     except OSError as error:
-        log.warning("decoded cache: not used: %s", error)
+        log.warning("image cache: not used: %s", error)
         return None
-    log.info("decoded cache: %d MB, shared by all workers", settings.decoded_cache_mb)
+    log.info("image cache: %d MB, shared by all workers", settings.decoded_cache_mb)
     return cache

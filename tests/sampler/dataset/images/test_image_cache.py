@@ -283,5 +283,5 @@ def test_a_server_with_a_cache_serves_the_same_bytes_and_counts_hits(
         other = query.replace("seed=5", "seed=6")
         assert body(cached.url, other) == body(server.url, other)
         assert cached.metric("sampler_decoded_cache_misses_total") <= missed + 4
-        assert "decoded cache: 16 MB" in cached.log
+        assert "image cache: 16 MB" in cached.log
     assert server.metric("sampler_decoded_cache_hits_total") == 0

@@ -270,7 +270,7 @@ def test_a_server_works_without_memory_for_a_cache(
     monkeypatch.setattr(logging.getLogger("saccade_sampler"), "propagate", True)  # a server started here turns it off
     decoded = find_decoded(Settings(cache_dir=tmp_path, decoded_cache_mb=1), small)
     assert (decoded.store, decoded.cache) == (None, None)
-    assert "decoded cache: not used: [Errno 12] Cannot allocate memory" in caplog.text
+    assert "image cache: not used: [Errno 12] Cannot allocate memory" in caplog.text
 
 
 def test_a_worker_works_without_a_store_or_cache_that_disappeared(
