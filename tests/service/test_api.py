@@ -1,14 +1,15 @@
-"""What the endpoints answer."""
+"""The responses of the endpoints."""
 
 import json
+from pathlib import Path
 
 import httpx
 import pytest
 
 from sampler.stream.keys import SampleKey
-from sampler.stream.shards import Shard, step_keys
+from sampler.stream.shards import STEP_LIMIT, Shard, step_keys
 from sampler.wire.reader import BatchReader
-from tests.support.live_server import LiveServer
+from tests.support.live_server import LiveServer, live_server
 from tests.support.wire_client import batches, body, get_spec, one_batch
 
 
@@ -75,15 +76,15 @@ def test_without_augmentation_the_seed_does_not_matter(server: LiveServer) -> No
 def test_a_batch_url_with_the_digest_is_immutable(server: LiveServer) -> None:
     digest = get_spec(server.url).digest
     url = f"{server.url}/v1/batches?indices=1&digest={digest}"
-    answer = httpx.get(url)
-    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
-    again = httpx.get(url, headers={"if-none-match": answer.headers["etag"]})
+    response = httpx.get(url)
+    assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+    again = httpx.get(url, headers={"if-none-match": response.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     other = httpx.get(f"{server.url}/v1/batches?indices=2&digest={digest}")
-    assert other.headers["etag"] != answer.headers["etag"]
+    assert other.headers["etag"] != response.headers["etag"]
 
 
-def test_a_batch_url_without_the_digest_is_to_be_checked_first(server: LiveServer) -> None:
+def test_a_batch_url_without_the_digest_is_revalidated(server: LiveServer) -> None:
     assert httpx.get(f"{server.url}/v1/batches?indices=1").headers["cache-control"] == "no-cache"
 
 
@@ -111,13 +112,13 @@ def test_a_batch_url_without_the_digest_is_to_be_checked_first(server: LiveServe
         ("indices=1&augment=perhaps", "augment", "boolean"),
     ],
 )
-def test_a_bad_batch_parameter_is_named_with_value_and_range(
+def test_an_invalid_batch_parameter_is_named_with_value_and_range(
     server: LiveServer, query: str, field: str, expected: str
 ) -> None:
-    answer = httpx.get(f"{server.url}/v1/batches?{query}")
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
+    response = httpx.get(f"{server.url}/v1/batches?{query}")
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
     assert problem["type"] == "urn:saccade-sampler:problem:invalid-request"
     assert problem["errors"][0]["field"] == field
     assert expected in problem["errors"][0]["expected"]
@@ -141,59 +142,59 @@ def test_a_bad_batch_parameter_is_named_with_value_and_range(
         ("/explore/24", "index"),
     ],
 )
-def test_a_bad_value_elsewhere_is_named_too(server: LiveServer, path: str, field: str) -> None:
-    answer = httpx.get(server.url + path)
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == field
+def test_an_invalid_value_of_other_endpoints_is_named(server: LiveServer, path: str, field: str) -> None:
+    response = httpx.get(server.url + path)
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == field
 
 
 def test_an_empty_index_list_is_refused(server: LiveServer) -> None:
-    answer = httpx.post(f"{server.url}/v1/batches", json={"indices": []})
-    assert answer.status_code == 422
-    assert answer.json()["errors"] == [{"field": "indices", "value": [], "expected": "1 to 1024 indices"}]
+    response = httpx.post(f"{server.url}/v1/batches", json={"indices": []})
+    assert response.status_code == 422
+    assert response.json()["errors"] == [{"field": "indices", "value": [], "expected": "1 to 1024 indices"}]
 
 
 def test_more_indices_than_the_limit_are_refused(server: LiveServer) -> None:
-    answer = httpx.post(f"{server.url}/v1/batches", json={"indices": [0] * 1025})
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0] == {
+    response = httpx.post(f"{server.url}/v1/batches", json={"indices": [0] * 1025})
+    assert response.status_code == 422
+    assert response.json()["errors"][0] == {
         "field": "indices", "value": 1025, "expected": "at most 1024 samples in one request of one rank",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("path", ["/v1/batches?indices=1", "/v1/stream?batch_size=2", "/debug/samples/1?seed=1"])
 def test_another_digest_is_refused_with_both_digests(server: LiveServer, path: str) -> None:
-    answer = httpx.get(f"{server.url}{path}&digest=0123")
-    assert answer.status_code == 412
-    assert answer.json()["expected"] == "0123"
-    assert answer.json()["actual"] == get_spec(server.url).digest
+    response = httpx.get(f"{server.url}{path}&digest=0123")
+    assert response.status_code == 412
+    assert response.json()["expected"] == "0123"
+    assert response.json()["actual"] == get_spec(server.url).digest
 
 
 def test_a_body_that_is_not_json_is_refused(server: LiveServer) -> None:
-    answer = httpx.post(f"{server.url}/v1/batches", content=b'{"indices": [1,')
-    assert answer.status_code == 422
-    assert "JSON" in answer.json()["detail"]
+    response = httpx.post(f"{server.url}/v1/batches", content=b'{"indices": [1,')
+    assert response.status_code == 422
+    assert "JSON" in response.json()["detail"]
 
 
 def test_a_body_with_wrong_types_names_the_field(server: LiveServer) -> None:
-    answer = httpx.post(f"{server.url}/v1/batches", json={"indices": [1], "seed": [2]})
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == "seed"
+    response = httpx.post(f"{server.url}/v1/batches", json={"indices": [1], "seed": [2]})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "seed"
 
 
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_body_over_the_limit_is_refused(server: LiveServer, announced: bool) -> None:
     large = json.dumps({"indices": [0] * 600_000}).encode()
     pieces = (large[start : start + 65536] for start in range(0, len(large), 65536))
-    answer = httpx.post(f"{server.url}/v1/batches", content=large if announced else pieces)
-    assert answer.status_code == 413
-    assert answer.json()["limit"] == 1024 * 1024
+    response = httpx.post(f"{server.url}/v1/batches", content=large if announced else pieces)
+    assert response.status_code == 413
+    assert response.json()["limit"] == 1024 * 1024
 
 
 def test_an_unknown_path_is_a_problem_document(server: LiveServer) -> None:
-    answer = httpx.get(f"{server.url}/v2/batches")
-    assert answer.status_code == 404
-    assert answer.headers["content-type"] == "application/problem+json"
+    response = httpx.get(f"{server.url}/v2/batches")
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
 
 
 def test_the_debug_document_tells_key_recipe_boxes_and_arrays(server: LiveServer) -> None:
@@ -205,15 +206,15 @@ def test_the_debug_document_tells_key_recipe_boxes_and_arrays(server: LiveServer
 
 
 def test_the_debug_picture_is_a_png(server: LiveServer) -> None:
-    answer = httpx.get(f"{server.url}/debug/samples/2.png?seed=7")
-    assert answer.headers["content-type"] == "image/png"
-    assert answer.content.startswith(b"\x89PNG")
+    response = httpx.get(f"{server.url}/debug/samples/2.png?seed=7")
+    assert response.headers["content-type"] == "image/png"
+    assert response.content.startswith(b"\x89PNG")
 
 
-def test_the_front_door_leads_to_the_explorer(server: LiveServer) -> None:
-    answer = httpx.get(server.url, follow_redirects=True)
-    assert answer.status_code == 200
-    assert "/debug/samples/0.png" in answer.text
+def test_the_root_redirects_to_the_explorer(server: LiveServer) -> None:
+    response = httpx.get(server.url, follow_redirects=True)
+    assert response.status_code == 200
+    assert "/debug/samples/0.png" in response.text
 
 
 def test_the_interactive_documentation_describes_every_endpoint(server: LiveServer) -> None:
@@ -249,21 +250,96 @@ def _value(text: str, name: str) -> float:
 
 
 def test_each_request_is_one_log_line_with_its_id(server: LiveServer) -> None:
-    answer = httpx.get(f"{server.url}/v1/batches?indices=1", headers={"x-request-id": "job-7.step-12"})
-    assert answer.headers["x-request-id"] == "job-7.step-12"
+    response = httpx.get(f"{server.url}/v1/batches?indices=1", headers={"x-request-id": "job-7.step-12"})
+    assert response.headers["x-request-id"] == "job-7.step-12"
     lines = [line for line in server.log.splitlines() if "job-7.step-12" in line]
     assert len(lines) == 1
     assert "GET /v1/batches?indices=1 200" in lines[0]
 
 
 def test_an_id_that_could_disturb_the_log_is_replaced(server: LiveServer) -> None:
-    answer = httpx.get(f"{server.url}/healthz", headers={"x-request-id": "a b"})
-    assert answer.headers["x-request-id"] != "a b"
+    response = httpx.get(f"{server.url}/healthz", headers={"x-request-id": "a b"})
+    assert response.headers["x-request-id"] != "a b"
 
 
-def test_a_response_that_stops_early_is_not_taken_for_a_batch(server: LiveServer) -> None:
+def test_a_truncated_response_is_no_batch(server: LiveServer) -> None:
     spec = get_spec(server.url)
     whole = body(server.url, "indices=1,2")
     reader = BatchReader(spec.config, spec.categories, "compact")
     assert list(reader.feed(whole[:-10])) == []
     assert reader.incomplete
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e400", "true", "1.5", '"3"', "null", "[1]"])
+def test_a_value_in_a_body_that_is_no_integer_is_refused_by_name(server: LiveServer, value: str) -> None:
+    for content in (f'{{"indices": [1], "seed": {value}}}', f'{{"indices": [{value}]}}'):
+        response = httpx.post(f"{server.url}/v1/batches", content=content)
+        assert response.status_code == 422, content
+        assert response.json()["errors"][0]["field"] in ("seed", "indices.0", "body")
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"indices": [' + '"",' * 200_000 + "0]}", json.dumps({f"name{number}": 0 for number in range(40_000)})],
+    ids=["bad indices", "unknown names"],
+)
+def test_a_body_full_of_invalid_values_gets_a_short_response(server: LiveServer, body: str) -> None:
+    response = httpx.post(f"{server.url}/v1/batches", content=body)
+    assert response.status_code == 422
+    assert len(response.content) < 10_000
+
+
+def test_invalid_values_past_the_first_twenty_are_counted(server: LiveServer) -> None:
+    response = httpx.post(f"{server.url}/v1/batches", json={f"name{number}": 0 for number in range(25)})
+    assert len(response.json()["errors"]) == 20
+    assert response.json()["detail"].endswith("; and 5 more")
+
+
+@pytest.mark.parametrize("path", ["/v1/batches?indices=1&seed=1&seed=2", "/v1/stream?batch_size=2&batch_size=3",
+                                  "/debug/samples/1?seed=1&seed=1"])  # fmt: skip
+def test_a_repeated_parameter_is_refused(server: LiveServer, path: str) -> None:
+    response = httpx.get(server.url + path)
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["expected"] == "one value"
+
+
+def test_indices_may_be_repeated(server: LiveServer) -> None:
+    once, twice = (httpx.get(f"{server.url}/v1/batches?{query}") for query in ("indices=1,2", "indices=1&indices=2"))
+    assert once.content == twice.content
+
+
+def test_parameters_in_the_url_of_a_post_are_refused(server: LiveServer) -> None:
+    response = httpx.post(f"{server.url}/v1/batches?digest=0123", json={"indices": [1]})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "digest"
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4])
+def test_a_stream_ends_with_the_last_possible_step(server: LiveServer, batch_size: int) -> None:
+    last = min(STEP_LIMIT, (1 << 63) // batch_size - 1)
+    got = list(batches(server.url, f"/v1/stream?batch_size={batch_size}&start={last - 1}"))
+    assert [batch.header.step for batch in got] == [last - 1, last]
+    assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize(("query", "field"), [
+    ("start=4611686018427387904&batch_size=2", "start"),
+    ("start=0&stop=4611686018427387904&batch_size=4", "stop"),
+])  # fmt: skip
+def test_a_stream_past_the_last_possible_step_is_refused(server: LiveServer, query: str, field: str) -> None:
+    response = httpx.get(f"{server.url}/v1/stream?{query}")
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == field
+
+
+def test_links_of_the_page_include_the_path_of_a_proxy(
+    scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotations, images = scenes
+    monkeypatch.setenv("UVICORN_ROOT_PATH", "/sampler")
+    with live_server(tmp_path, annotations=annotations, images=images, cache_dir=cache_dir, workers=1) as server:
+        assert httpx.get(server.url).headers["location"] == "/sampler/explore/0"
+        page = httpx.get(f"{server.url}/explore/3").text
+    for quoted in ('"/explore', '"/debug', '"/docs', '"/v1', '"/metrics'):
+        assert page.count(quoted) == (1 if quoted == '"/explore' else 0)  # the script puts the path before its own
+    assert '"/sampler" + "/explore/"' in page

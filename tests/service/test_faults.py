@@ -1,4 +1,4 @@
-"""What a server does when images, workers, clients or its own load misbehave."""
+"""Bad images and dying workers."""
 
 import struct
 import threading
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 
 from sampler.stream.shards import Shard, step_keys
@@ -25,7 +26,7 @@ def png_of(width: int, height: int) -> bytes:
 
 
 DAMAGE = ("missing", "cut short", "no image", "mis-sized", "a folder", "60000×60000")
-"""What is wrong with the images 0 … 5 of the damaged dataset; the others are sound."""
+"""What is wrong with images 0 … 5 of the damaged dataset; the others are intact."""
 
 SOUND = 7
 
@@ -92,7 +93,7 @@ def test_a_stream_with_a_bad_image_delivers_what_comes_before_it(damaged: LiveSe
 
 
 @pytest.mark.parametrize("path", ["/debug/samples/0", "/debug/samples/0.png"])
-def test_looking_at_a_bad_image_says_what_is_wrong(damaged: LiveServer, path: str) -> None:
+def test_inspecting_a_bad_image_says_what_is_wrong(damaged: LiveServer, path: str) -> None:
     answer = httpx.get(damaged.url + path)
     assert answer.status_code == 500
     assert answer.json()["type"] == "urn:saccade-sampler:problem:image"
@@ -117,9 +118,7 @@ def own_server(
         yield server
 
 
-def test_killed_workers_are_replaced_and_the_response_comes_out_right(
-    server: LiveServer, own_server: LiveServer
-) -> None:
+def test_killed_workers_are_replaced_and_the_response_is_right(server: LiveServer, own_server: LiveServer) -> None:
     query = "seed=5&step=0&batch_size=200"
     wanted = body(server.url, query)
     killer = threading.Thread(target=_kill_workers, args=(own_server, 4))
@@ -196,3 +195,18 @@ def _kill_whoever_works(server: LiveServer, times: int) -> None:
                 time.sleep(0.1)
                 worker.kill()
                 killed.add(worker.pid)
+
+
+def test_a_worker_that_cannot_start_without_descriptors_is_started_later(own_server: LiveServer) -> None:
+    process = psutil.Process(own_server.process.pid)
+    before = process.rlimit(psutil.RLIMIT_NOFILE)
+    with httpx.Client(base_url=own_server.url) as client:
+        assert client.get("/readyz").status_code == 200
+        process.rlimit(psutil.RLIMIT_NOFILE, (5, before[1]))
+        for worker in own_server.workers():
+            worker.kill()
+        until(lambda: own_server.log.count("a worker cannot start: ") >= 2)
+        assert client.get("/readyz").status_code == 503
+        process.rlimit(psutil.RLIMIT_NOFILE, before)
+        until(lambda: client.get("/readyz").status_code == 200)
+    assert "Too many open files" in own_server.log

@@ -1,4 +1,4 @@
-"""Many clients, slow clients, clients that leave: bounded memory, 503, no work for nobody."""
+"""Many clients, slow clients, disconnected clients: bounded memory, 503, no work for nobody."""
 
 import socket
 import time
@@ -73,7 +73,7 @@ def test_memory_stays_bounded_however_many_clients_do_not_read(small_server: Liv
         assert process.memory_info().rss - before < 150 << 20
 
 
-def test_a_client_that_goes_away_stops_costing_work(small_server: LiveServer) -> None:
+def test_a_disconnected_client_costs_no_more_work(small_server: LiveServer) -> None:
     with slow_client(small_server, "/v1/stream?batch_size=48"):
         until(lambda: small_server.metric("sampler_requests_in_flight") == 1)
     until(lambda: small_server.metric("sampler_requests_in_flight") == 0)
@@ -93,7 +93,7 @@ def test_requests_share_the_workers(small_server: LiveServer) -> None:
         assert one_batch(small_server.url, "seed=1&step=0&batch_size=24").header.count == 24
 
 
-def test_a_client_that_takes_nothing_for_too_long_loses_its_place(
+def test_a_client_that_reads_nothing_for_too_long_is_disconnected(
     scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
 ) -> None:
     annotations, images = scenes

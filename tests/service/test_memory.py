@@ -1,4 +1,4 @@
-"""Many slow clients, tiny memory, workers that die: bounded memory, and everyone gets on."""
+"""Many slow clients, little memory, dying workers: memory is bounded and every request progresses."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -64,7 +64,7 @@ def sized(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="pages of another process are listed by Linux only")
-def test_memory_for_kept_batches_is_there_before_the_first_request(
+def test_memory_for_cached_batches_is_touched_before_the_first_request(
     sized: Callable[..., AbstractContextManager[LiveServer]],
 ) -> None:
     with sized(batch_cache_mb=40, buffer_mb=200) as server:
@@ -73,7 +73,7 @@ def test_memory_for_kept_batches_is_there_before_the_first_request(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="pages of another process are listed by Linux only")
-def test_no_worker_takes_memory_of_the_reserve_before_it_is_needed(
+def test_no_worker_touches_the_reserve_before_it_is_needed(
     sized: Callable[..., AbstractContextManager[LiveServer]],
 ) -> None:
     with sized(buffer_mb=4) as server:  # less than a server would have ready
@@ -88,7 +88,7 @@ def shared_pages(process: int) -> int:
     return int(pages)
 
 
-def test_what_clients_held_comes_back_when_they_leave(crowded: LiveServer) -> None:
+def test_memory_is_released_when_clients_disconnect(crowded: LiveServer) -> None:
     with ExitStack() as clients:
         for seed in range(8):
             clients.enter_context(slow_client(crowded, f"/v1/stream?seed={seed}&batch_size=16&layout=dense"))
@@ -97,7 +97,7 @@ def test_what_clients_held_comes_back_when_they_leave(crowded: LiveServer) -> No
     assert crowded.metric("sampler_ahead_bytes") == 0
 
 
-def test_memory_for_less_than_one_sample_is_slow_but_serves(
+def test_a_buffer_smaller_than_one_sample_is_slow_but_works(
     server: LiveServer, scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
 ) -> None:
     annotations, images = scenes

@@ -1,4 +1,4 @@
-"""Ending a server: what is in flight is finished, nothing is left behind."""
+"""Shutdown: requests in flight finish, and nothing is left behind."""
 
 import asyncio
 import logging
@@ -42,7 +42,7 @@ def mortal(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> Iterat
 
 
 def shared_memory() -> set[str]:
-    """What lies in the host's shared memory."""
+    """Files in the host's shared memory."""
     folder = Path("/dev/shm")
     return {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
 
@@ -99,7 +99,7 @@ def test_a_batch_in_flight_is_finished(mortal: LiveServer) -> None:
     mortal.process.wait(20)
 
 
-def test_a_client_that_does_not_read_cannot_hold_the_server(mortal: LiveServer) -> None:
+def test_a_client_that_does_not_read_cannot_delay_the_end(mortal: LiveServer) -> None:
     before = shared_memory()
     workers = mortal.workers()
     with slow_client(mortal, "/v1/stream?batch_size=48&layout=dense"):
@@ -112,7 +112,7 @@ def test_a_client_that_does_not_read_cannot_hold_the_server(mortal: LiveServer) 
     assert_nothing_left(workers, before)
 
 
-def test_a_server_about_to_end_sends_requests_elsewhere(mortal: LiveServer) -> None:
+def test_a_server_that_shuts_down_refuses_requests(mortal: LiveServer) -> None:
     with httpx.Client(base_url=mortal.url) as kept_open, slow_client(mortal, "/v1/stream?batch_size=48"):
         assert kept_open.get("/readyz").status_code == 200
         until(lambda: mortal.metric("sampler_requests_in_flight") == 1)
@@ -139,7 +139,7 @@ def test_a_killed_server_leaves_no_process_and_no_memory(mortal: LiveServer) -> 
     assert_nothing_left(workers, before)
 
 
-def test_ctrl_c_in_a_terminal_reaches_the_whole_group_and_still_ends_in_order(mortal: LiveServer) -> None:
+def test_ctrl_c_for_the_whole_process_group_is_a_graceful_shutdown(mortal: LiveServer) -> None:
     workers = mortal.workers()
     for worker in workers:
         worker.send_signal(signal.SIGINT)
@@ -168,3 +168,30 @@ def test_responses_that_outlive_the_grace_time_are_cut(caplog: pytest.LogCapture
     with caplog.at_level(logging.INFO, "saccade_sampler"):
         assert asyncio.run(scene())
     assert "cutting 1 responses" in caplog.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_startup_ends_a_server_at_once(tmp_path: Path, number: signal.Signals) -> None:
+    process, url = launch(tmp_path / "server.log", {"cache_dir": tmp_path / "cache", "workers": 1})
+    server = LiveServer(url, process, tmp_path / "server.log")
+    try:
+        until(lambda: "drawing the demo dataset" in server.log)
+        server.send(number)
+        assert process.wait(2) == -number
+        assert "Traceback" not in server.log
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_second_ctrl_c_ends_a_server_at_once(mortal: LiveServer) -> None:
+    workers = mortal.workers()
+    with slow_client(mortal, "/v1/stream?batch_size=48&layout=dense"):
+        until(lambda: mortal.metric("sampler_requests_in_flight") == 1)
+        mortal.send(signal.SIGINT)
+        until(lambda: "shutting down: 1 responses" in mortal.log)
+        mortal.send(signal.SIGINT)
+        assert mortal.process.wait(2) == -signal.SIGINT
+    assert "Traceback" not in mortal.log
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
