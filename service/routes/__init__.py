@@ -1,1 +1,1 @@
-"""The routes, one module for each kind of answer."""
+"""The HTTP endpoints, and the response that carries batches."""
