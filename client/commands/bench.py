@@ -1,15 +1,21 @@
-"""Measuring how fast batches arrive; printing is elsewhere."""
+"""`python -m client bench`: how fast batches arrive."""
 
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
+from client.commands.options import AttemptsOption, LayoutOption, SeedOption, UrlArgument
 from client.errors import ClientError
-from client.protocol.requests import StreamRequest
+from client.protocol.requests import StreamRequest, require_layout
 from client.sync_client import SamplerClient
 from sampler.array_table import allocate
 from sampler.arrays import Arrays, Layout
@@ -19,13 +25,46 @@ from sampler.layouts.convert import unpack_batch
 from sampler.stream.shards import Shard
 
 PERCENTILES = (50, 90, 99, 100)
-GRACE = 2.0
-"""Seconds that a reader in the middle of a batch is waited for when the time is up."""
+GRACE_SECONDS = 2.0
+"""How long to wait at the end for a reader that is in the middle of a batch."""
+
+
+def bench(
+    url: UrlArgument,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long to read.")] = 10.0,
+    batch_size: Annotated[int, typer.Option(help="Samples of each batch of each reader.")] = 48,
+    layout: LayoutOption = "compact",
+    concurrency: Annotated[int, typer.Option(min=1, max=1024, help="Number of readers, each with its own rank.")] = 1,
+    render: Annotated[bool, typer.Option(help="Render batches into arrays, as training needs them.")] = True,
+    seed: SeedOption = 0,
+    attempts: AttemptsOption = 3,
+) -> None:
+    """Read a stream for some seconds, and print samples per second, bytes per second and latencies."""
+    checked_layout = require_layout(layout)
+    Shard(batch_size)  # checks the size before a reader starts
+    measured = Bench(
+        lambda: SamplerClient(url, layout=checked_layout, attempts=attempts),
+        batch_size, checked_layout, seed, concurrency, render,
+    )  # fmt: skip
+    columns = TextColumn("reading"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=seconds)
+
+        def tick(elapsed: float, readings: Sequence[Reading]) -> None:
+            samples = sum(reading.samples for reading in readings)
+            rate = samples / max(elapsed, 0.1)
+            progress.update(task, completed=elapsed, description=f"{samples:,} samples, {rate:,.0f}/s")
+
+        summary = measured.run(seconds, tick)
+    _print_summary(summary, measured)
+    if measured.errors:
+        raise measured.errors[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One batch: its samples and bytes, the seconds waited for it, and the seconds to render it (0: not rendered)."""
+    """One batch. wait: seconds waited for it. render: seconds to render it; 0 if it was not rendered."""
 
     samples: int
     wire_bytes: int
@@ -35,11 +74,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a number of readings come to.
+    """The result of a measurement.
 
-    samples_per_second and megabytes_per_second (10⁶ bytes on the wire) are over the whole time. latency: seconds
-    waited for a batch at each of `PERCENTILES`, the first batch included; first: for the first one.
-    starved: the share of the readers' busy time spent waiting for the server, 0–1.
+    latency: seconds waited for a batch at each of `PERCENTILES`, including the first. first: seconds waited for the
+    first batch. starved: the share of the readers' time spent waiting for the server, 0–1.
     """
 
     seconds: float
@@ -62,10 +100,9 @@ class Summary:
 
 
 def summarise(readings: Sequence[Reading], seconds: float) -> Summary:
-    """Return what readings, in the order they were made, come to over `seconds`. Without readings all is 0."""
+    """Summarise readings, in the order they were made, over `seconds`. Without readings all values are 0."""
     waits = np.array([reading.wait for reading in readings] or [0.0])
-    renders = sum(reading.render for reading in readings)
-    busy = float(waits.sum()) + renders
+    busy = float(waits.sum()) + sum(reading.render for reading in readings)
     return Summary(
         seconds=seconds,
         batches=len(readings),
@@ -79,10 +116,10 @@ def summarise(readings: Sequence[Reading], seconds: float) -> Summary:
 
 @dataclass(slots=True)
 class Bench:
-    """Readers of one seed's stream, each a rank of its own with its own client, until told to stop.
+    """Readers of one seed's stream, each with its own rank and client.
 
-    make_client: called once in each reader's thread. batch_size: samples of each batch of each reader. seed: of the
-    stream. concurrency: how many readers. render: whether batches are rendered into arrays, as training needs it.
+    make_client: called once in each reader's thread. batch_size: samples of each batch of each reader. concurrency:
+    number of readers. render: whether batches are rendered into arrays.
     """
 
     make_client: Callable[[], SamplerClient]
@@ -96,11 +133,11 @@ class Bench:
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self, seconds: float, tick: Callable[[float, Sequence[Reading]], None]) -> Summary:
-        """Read for some seconds, and return what was measured.
+        """Read for some seconds and return the summary. Ctrl-C ends the measurement early, without an error.
 
-        tick: called every tenth of a second with the seconds gone by and the readings so far. An interrupt (Ctrl-C)
-        ends the measurement early and is otherwise no error. Raises the first `ClientError` of a reader if nothing
-        was read; else it is in `errors`, and the measurement ends there.
+        tick: called every tenth of a second with the elapsed seconds and the readings so far.
+
+        A reader's error ends the measurement. If nothing was read, it is raised; otherwise it is in `errors`.
         """
         if self.render and self.layout == "compact":
             _render_once()
@@ -109,40 +146,40 @@ class Bench:
         try:
             for thread in threads:
                 thread.start()
-            while (gone := time.perf_counter() - started) < seconds and not self._stop.wait(0.1):
-                tick(gone, self.readings)
+            while (elapsed := time.perf_counter() - started) < seconds and not self._stop.wait(0.1):
+                tick(elapsed, self.readings)
         except KeyboardInterrupt:
-            pass  # asked for: what was measured so far is the result
-        gone = time.perf_counter() - started
+            pass  # the result is what was measured so far
+        elapsed = time.perf_counter() - started
         readings = list(self.readings)
         self._stop.set()
         for thread in threads:
-            thread.join(GRACE)
+            thread.join(GRACE_SECONDS)
         if self.errors and not readings:
             raise self.errors[0]
-        return summarise(readings, gone)
+        return summarise(readings, elapsed)
 
     def _read(self, rank: int) -> None:
-        # Every reader takes `batch_size` samples of each step, as so many training processes would.
+        # Each reader takes `batch_size` samples of each step, as separate training processes would.
         shard = Shard(self.batch_size * self.concurrency, rank, self.concurrency)
         request = StreamRequest(seed=self.seed, start=0, stop=None, shard=shard, layout=self.layout)
         try:
             with self.make_client() as client, closing(client.packed_stream(request)) as batches:
                 while not self._stop.is_set():
-                    began = time.perf_counter()
+                    asked = time.perf_counter()
                     packed = next(batches)
-                    there = time.perf_counter()
+                    received = time.perf_counter()
                     if self.render:
                         packed.render()
-                    rendering = time.perf_counter() - there if self.render else 0.0
-                    self.readings.append(Reading(len(packed), packed.wire_bytes, there - began, rendering))
+                    rendering = time.perf_counter() - received if self.render else 0.0
+                    self.readings.append(Reading(len(packed), packed.wire_bytes, received - asked, rendering))
         except ClientError as error:
             self.errors.append(error)
             self._stop.set()
 
 
 def _render_once() -> None:
-    """Render something, as a batch from the wire is rendered, so that compiling the kernels is not measured."""
+    """Render a batch like one from the wire, so that compiling the kernels is not measured."""
     config = preset("cornernet_saccade")
     arrays: Arrays = {
         "crop": np.zeros((*config.input_size, 3), np.uint8),
@@ -151,5 +188,26 @@ def _render_once() -> None:
         "objects": np.array([1, 0], np.uint8),
     }
     for array in arrays.values():
-        array.flags.writeable = False  # as those from the wire are, for which kernels are compiled apart
+        array.flags.writeable = False  # like those from the wire: kernels are compiled for them separately
     unpack_batch([arrays], "compact", config, allocate(config, 1, batch=1), fastest_kernels())
+
+
+def _print_summary(summary: Summary, measured: Bench) -> None:
+    table = Table("measured", show_header=False)
+    table.add_column(justify="right")
+    rows = {
+        "readers × batch": f"{measured.concurrency} × {measured.batch_size}, {measured.layout}",
+        "time": f"{summary.seconds:.1f} s",
+        "batches": f"{summary.batches:,}",
+        "samples": f"{summary.samples:,}",
+        "samples/s": f"{summary.samples_per_second:,.1f}",
+        "MB/s on the wire": f"{summary.megabytes_per_second:,.1f}",
+        "first batch after": f"{1e3 * summary.first:,.1f} ms",
+    }
+    for percent in PERCENTILES:
+        name = "max" if percent == 100 else f"p{percent}"
+        rows[f"wait for a batch, {name}"] = f"{1e3 * summary.latency[percent]:,.1f} ms"
+    rows["starved (waiting for the server)"] = f"{100 * summary.starved:.1f} %"
+    for name, value in rows.items():
+        table.add_row(name, value)
+    Console(highlight=False).print(table)

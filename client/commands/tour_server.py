@@ -1,6 +1,6 @@
-"""A sampling server of the tour's own, in a process of its own on a free port of this machine.
+"""A sampling server for the tour, in its own process on a free port of this machine.
 
-The client knows the server by its command line only: `uvicorn service.main:app`.
+It is started by its command line, `uvicorn service.main:app`: the client imports nothing of the server.
 """
 
 import importlib.util
@@ -18,27 +18,34 @@ from client.errors import MissingExtraError, ServerUnavailableError
 from client.sync_client import SamplerClient
 
 START_SECONDS = 300.0
-"""Drawing the demo dataset takes some seconds, indexing a large annotation file some more."""
+"""Drawing the demo dataset takes some seconds, indexing a large annotation file longer."""
 STOP_SECONDS = 20.0
-"""More than the grace time that a server leaves by default to what is in flight."""
-PATIENCE = 0.5
+"""More than the server's default grace time for requests in progress."""
+POLL_SECONDS = 0.05
+PROBE_TIMEOUT = 0.5
 
 SERVER_PACKAGES = ("uvicorn", "fastapi")
 
-PLACE = re.compile(r"^.*?saccade_sampler[.\w]*: |^[A-Z]+: +")
-"""What a log line begins with: "<time> INFO [<request>] saccade_sampler.demo: ", or uvicorn's "INFO:     "."""
+LOG_PREFIX = re.compile(r"^.*?saccade_sampler[.\w]*: |^[A-Z]+: +")
+"""The beginning of a log line: "<time> INFO [<request>] saccade_sampler.demo: ", or uvicorn's "INFO:     "."""
 
-NO_NEWS = "Application startup failed. Exiting."
-"""What uvicorn writes after the line that says why."""
+UNINFORMATIVE = "Application startup failed. Exiting."
+"""uvicorn logs it after the line with the cause."""
 
 
 @contextmanager
 def own_server(log_file: Path, tell: Callable[[str], None]) -> Iterator[str]:
-    """A server that is ready, by its URL; stopped with SIGTERM at the end, whatever ends the block.
+    """Run a server for the `with` block and yield its URL once it is ready; stop it with SIGTERM at the end.
 
-    log_file: takes what the server writes. tell: called with the server's last line while it starts. SIGTERM to
-    this process ends the block like Ctrl-C does. Raises `MissingExtraError` where the server is not installed,
-    `ServerUnavailableError` where it does not start.
+    SIGTERM to this process ends the block like Ctrl-C.
+
+    Args:
+        log_file: gets the server's output.
+        tell: called with the server's last line while it starts.
+
+    Raises:
+        MissingExtraError: the server is not installed.
+        ServerUnavailableError: the server does not start.
     """
     require_server()
     before = signal.signal(signal.SIGTERM, _interrupt)
@@ -54,17 +61,23 @@ def own_server(log_file: Path, tell: Callable[[str], None]) -> Iterator[str]:
 
 
 def require_server() -> None:
-    """Raise `MissingExtraError`, which says what to install, where the server's packages are missing."""
+    """Raise `MissingExtraError` if the server's packages are not installed."""
     missing = [name for name in SERVER_PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtraError(
             f"{' and '.join(missing)} not installed: pip install 'saccade-sampler[server]' to start a server here, "
-            "or give the URL of one that runs"
+            "or give the URL of a running one"
         )
 
 
+def last_line(log_file: Path) -> str:
+    """Return the last line of a server's log without time and logger name; empty if there is none."""
+    lines = [LOG_PREFIX.sub("", line) for line in log_file.read_text(errors="replace").splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if line != UNINFORMATIVE), "")
+
+
 def _launch(log_file: Path) -> tuple["subprocess.Popen[bytes]", str]:
-    # The socket is bound here and inherited, so that no other process can take the port in between.
+    # The server inherits a bound socket, so that no other process can take the port in between.
     with socket.socket() as listener, log_file.open("wb") as log:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
@@ -77,17 +90,16 @@ def _launch(log_file: Path) -> tuple["subprocess.Popen[bytes]", str]:
 
 def _wait(process: "subprocess.Popen[bytes]", url: str, log_file: Path, tell: Callable[[str], None]) -> None:
     deadline = time.monotonic() + START_SECONDS
-    with SamplerClient(url, timeout=PATIENCE, attempts=1) as client:
+    with SamplerClient(url, timeout=PROBE_TIMEOUT, attempts=1) as client:
         while not client.ready():
             if process.poll() is not None:
-                raise ServerUnavailableError(
-                    f"the server ended with status {process.returncode}: {last_line(log_file) or 'it wrote nothing'} "
-                    f"(all of it is in {log_file})"
-                )
+                cause = last_line(log_file) or "it wrote nothing"
+                message = f"the server exited with status {process.returncode}: {cause} (full log: {log_file})"
+                raise ServerUnavailableError(message)
             if time.monotonic() > deadline:
                 raise ServerUnavailableError(f"the server is not ready after {START_SECONDS:g} s; see {log_file}")
             tell(last_line(log_file))
-            time.sleep(PATIENCE / 10)
+            time.sleep(POLL_SECONDS)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
@@ -95,16 +107,10 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
         process.send_signal(signal.SIGTERM)
     try:
         process.wait(STOP_SECONDS)
-    except BaseException:  # a second Ctrl-C, or a server that does not listen: leave nothing behind, then go on
+    except BaseException:  # a second Ctrl-C, or a server that does not stop: leave no process behind
         process.kill()
         process.wait()
         raise
-
-
-def last_line(log_file: Path) -> str:
-    """Return the message of the last line that a server wrote to its log, without time and place; or nothing."""
-    lines = [PLACE.sub("", line) for line in log_file.read_text(errors="replace").splitlines() if line.strip()]
-    return next((line for line in reversed(lines) if line != NO_NEWS), "")
 
 
 def _interrupt(_number: int, _frame: object) -> None:

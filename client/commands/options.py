@@ -1,0 +1,10 @@
+"""Command-line options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+UrlArgument = Annotated[str, typer.Argument(metavar="URL", help="The server, such as http://cpu-host:8000.")]
+LayoutOption = Annotated[str, typer.Option(help="How samples travel: compact, sparse or dense.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of the samples, 0 and up.")]
+AttemptsOption = Annotated[int, typer.Option(help="How often to try in all.")]
