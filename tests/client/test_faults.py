@@ -1,4 +1,4 @@
-"""Servers that are away, busy, broken, or changed: what the client bears, and what it tells."""
+"""Servers that are absent, busy, broken or changed: retries and errors of both clients."""
 
 import asyncio
 import inspect
@@ -77,7 +77,7 @@ def steps(batches: Iterator[Batch]) -> list[int | None]:
 
 @pytest.mark.parametrize("ending", ["cut", "whole"])
 @pytest.mark.parametrize("messages", [0, 1, 3, 4, 5, 7, 12])
-def test_a_broken_stream_carries_on_from_the_next_undelivered_step(
+def test_a_broken_stream_resumes_at_the_next_step(
     server: ScriptedServer, make: Make, messages: int, ending: str
 ) -> None:
     client = make(server.url)
@@ -92,18 +92,18 @@ def test_a_broken_stream_carries_on_from_the_next_undelivered_step(
     assert starts == [0, 0, messages // 5]
 
 
-def test_a_reset_connection_is_a_break_too(server: ScriptedServer, make: Make) -> None:
+def test_a_stream_survives_a_reset_connection(server: ScriptedServer, make: Make) -> None:
     server.script("/v1/stream", broken(server, 7, "reset"))
     assert steps(make(server.url).stream(**STREAM)) == [0, 1, 2, 3]
 
 
-def test_a_stream_that_ends_cleanly_before_its_stop_is_carried_on(server: ScriptedServer, make: Make) -> None:
+def test_a_stream_that_ends_before_its_stop_is_resumed(server: ScriptedServer, make: Make) -> None:
     server.script("/v1/stream", *[lambda asked: Answer(server.messages(asked, asked.integer("start")))] * 3)
     assert steps(make(server.url).stream(**STREAM)) == [0, 1, 2, 3]
     assert len(server.asked_at("/v1/stream")) == 4
 
 
-def test_attempts_are_counted_anew_after_each_batch(server: ScriptedServer, make: Make) -> None:
+def test_each_batch_has_its_own_attempts(server: ScriptedServer, make: Make) -> None:
     every = [broken(server, 3, "cut"), broken(server, 8, "cut"), broken(server, 8, "cut"), broken(server, 8, "cut")]
     server.script("/v1/stream", *every)
     assert steps(make(server.url, attempts=2).stream(**STREAM)) == [0, 1, 2, 3]
@@ -119,13 +119,13 @@ def test_a_stream_that_breaks_each_time_is_a_protocol_error(server: ScriptedServ
     assert steps(batches) == []
 
 
-def test_a_batch_that_is_cut_is_asked_for_again(server: ScriptedServer, make: Make) -> None:
+def test_a_truncated_batch_is_requested_again(server: ScriptedServer, make: Make) -> None:
     server.script("/v1/batches", broken(server, 2, "cut"), broken(server, 0, "whole"))
     assert len(make(server.url).batch([3, 5])) == 2
     assert len(server.asked_at("/v1/batches")) == 3
 
 
-def test_an_answer_that_breaks_after_its_last_batch_has_lost_nothing(server: ScriptedServer, make: Make) -> None:
+def test_a_break_after_the_last_batch_is_ignored(server: ScriptedServer, make: Make) -> None:
     server.script("/v1/batches", lambda asked: Answer(next(server.batches(asked)), ending="cut"))
     assert len(make(server.url).batch([3, 5])) == 2
     assert len(server.asked_at("/v1/batches")) == 1
@@ -161,7 +161,7 @@ def test_a_server_that_starts_late_is_waited_for(make: Make) -> None:
             server.close()
 
 
-def test_a_server_that_restarts_in_mid_stream_is_waited_for(make: Make) -> None:
+def test_a_stream_survives_a_restart_of_the_server(make: Make) -> None:
     first = ScriptedServer()
     client = make(first.url, attempts=100, max_wait=0.05)
     batches = client.stream(seed=3, batch_size=3)
@@ -173,7 +173,7 @@ def test_a_server_that_restarts_in_mid_stream_is_waited_for(make: Make) -> None:
     batches.close()
 
 
-def test_503_is_tried_again_after_the_wait_the_server_asks_for(server: ScriptedServer, make: Make) -> None:
+def test_503_is_retried_after_the_requested_wait(server: ScriptedServer, make: Make) -> None:
     client = make(server.url, max_wait=5.0)
     client.spec()
     server.script("/v1/batches", problem(503, "the queue is full", {"Retry-After": "1"}))
@@ -182,7 +182,7 @@ def test_503_is_tried_again_after_the_wait_the_server_asks_for(server: ScriptedS
     assert 1.0 <= time.monotonic() - started < 3.0
 
 
-def test_503_each_time_says_what_the_server_said(server: ScriptedServer, make: Make) -> None:
+def test_503_each_time_raises_the_message_of_the_server(server: ScriptedServer, make: Make) -> None:
     client = make(server.url)
     server.script("/v1/batches", *[problem(503, "the queue is full", {"Retry-After": "7"})] * 3)
     with pytest.raises(
@@ -194,14 +194,14 @@ def test_503_each_time_says_what_the_server_said(server: ScriptedServer, make: M
 
 
 @pytest.mark.parametrize("status", [408, 429, 502, 504])
-def test_statuses_that_say_not_now_are_tried_again(server: ScriptedServer, make: Make, status: int) -> None:
+def test_temporary_statuses_are_retried(server: ScriptedServer, make: Make, status: int) -> None:
     plain = Answer([b"<html>not now"], status, {"Content-Type": "text/html"})
     server.script("/v1/spec", plain)
     server.script("/v1/batches", plain)
     assert len(make(server.url).batch([3])) == 1
 
 
-def test_a_server_that_shuts_down_in_mid_stream_is_carried_on(server: ScriptedServer, make: Make) -> None:
+def test_a_stream_survives_a_shutdown_of_the_server(server: ScriptedServer, make: Make) -> None:
     def leave(asked: Asked) -> Answer:
         farewell = {"type": "urn:test", "title": "shutting down", "status": 503, "detail": "shutting down"}
         return Answer([*server.messages(asked, 0), encode_error(farewell)])
@@ -243,7 +243,7 @@ def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | N
     assert retry_after(header, 990.0) == seconds
 
 
-def test_a_server_cannot_ask_for_more_than_the_longest_wait() -> None:
+def test_a_requested_wait_is_limited_to_max_wait() -> None:
     hook = RetryHook(3, 5.0)
     assert hook(ServerUnavailableError("later", retry_after=3600)) == 5.0
     assert hook(ServerUnavailableError("later")) is True
@@ -255,7 +255,7 @@ def test_a_server_cannot_ask_for_more_than_the_longest_wait() -> None:
 # --- a server that refuses, fails, or has changed ---
 
 
-def test_422_says_field_value_and_what_would_be_right(server: ScriptedServer, make: Make) -> None:
+def test_422_names_field_value_and_expectation(server: ScriptedServer, make: Make) -> None:
     rows = [{"field": "indices", "value": 12, "expected": "0 to 9"}]
     server.script("/v1/batches", problem(422, "indices = 12: expected 0 to 9", errors=rows))
     with pytest.raises(
@@ -268,7 +268,7 @@ def test_422_says_field_value_and_what_would_be_right(server: ScriptedServer, ma
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413])
-def test_other_refusals_are_told_at_once(server: ScriptedServer, make: Make, status: int) -> None:
+def test_other_refusals_are_not_retried(server: ScriptedServer, make: Make, status: int) -> None:
     server.script("/v1/spec", Answer([b"no\nway"], status, {"Content-Type": "text/plain"}))
     with pytest.raises(RequestRefusedError, match=f"/v1/spec: status {status}: no way") as caught:
         make(server.url).spec()
@@ -276,19 +276,19 @@ def test_other_refusals_are_told_at_once(server: ScriptedServer, make: Make, sta
 
 
 @pytest.mark.parametrize("body", [b"[1]", b"{", b""])
-def test_a_problem_document_that_is_none_is_told_by_its_status(server: ScriptedServer, make: Make, body: bytes) -> None:
+def test_an_invalid_problem_document_is_reported_by_its_status(server: ScriptedServer, make: Make, body: bytes) -> None:
     server.script("/v1/spec", Answer([body], 500, {"Content-Type": "application/problem+json"}))
     with pytest.raises(ServerError, match="status 500"):
         make(server.url).spec()
 
 
-def test_a_redirection_is_a_protocol_error(server: ScriptedServer, make: Make) -> None:
+def test_a_redirect_is_a_protocol_error(server: ScriptedServer, make: Make) -> None:
     server.script("/v1/spec", Answer([], 302, {"Location": "http://127.0.0.1:1/"}))
     with pytest.raises(ProtocolError, match="status 302: expected 200"):
         make(server.url).spec()
 
 
-def test_a_sample_that_cannot_be_made_names_index_and_file(server: ScriptedServer, make: Make) -> None:
+def test_a_failed_sample_names_index_and_file(server: ScriptedServer, make: Make) -> None:
     def fail(asked: Asked) -> Answer:
         what = {"type": "urn:image", "title": "image", "status": 500, "detail": "image 3 (a.jpg): missing",
                 "index": 3, "file": "a.jpg"}  # fmt: skip
@@ -306,7 +306,7 @@ def test_a_sample_that_cannot_be_made_names_index_and_file(server: ScriptedServe
     assert steps(client.stream(**STREAM | {"start": 2})) == [2, 3]
 
 
-def test_a_sample_error_without_particulars_is_one_too(server: ScriptedServer, make: Make) -> None:
+def test_a_sample_error_may_lack_index_and_file(server: ScriptedServer, make: Make) -> None:
     server.script("/v1/batches", Answer([encode_error({"title": "worker"})]))
     with pytest.raises(SampleError, match="worker") as caught:
         make(server.url).batch([3])
@@ -382,7 +382,7 @@ def test_cancelling_a_task_releases_its_connection(server: ScriptedServer) -> No
     asyncio.run(cancel())
 
 
-def test_many_async_batches_at_once_are_each_their_own(server: ScriptedServer) -> None:
+def test_concurrent_async_batches_do_not_mix(server: ScriptedServer) -> None:
     async def gather() -> list[Batch]:
         async with AsyncSamplerClient(server.url) as client:
             return await asyncio.gather(*(client.batch([index], seed=index) for index in range(10)))
@@ -399,7 +399,7 @@ def test_batches_share_one_connection(server: ScriptedServer, make: Make) -> Non
     assert server.open_connections == 1
 
 
-def test_a_closed_client_says_so(server: ScriptedServer, make: Make) -> None:
+def test_a_closed_client_raises(server: ScriptedServer, make: Make) -> None:
     client = make(server.url)
     batches = client.stream(seed=3, batch_size=3)
     next(batches)

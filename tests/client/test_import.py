@@ -1,4 +1,4 @@
-"""What `import client` costs, seen in a fresh interpreter."""
+"""The cost of `import client` in a fresh interpreter."""
 
 import json
 
@@ -19,7 +19,7 @@ def test_importing_the_client_loads_nothing_of_the_server() -> None:
     assert {"client", "sampler", "numpy", "msgpack", "httpx"} <= modules
 
 
-def test_the_client_itself_asks_for_no_terminal() -> None:
+def test_the_client_itself_does_not_import_rich() -> None:
     # httpx loads rich for a command of its own where rich is installed; nothing of ours needs it.
     modules = loaded("import sys; sys.modules['rich'] = None; import client; del sys.modules['rich']")
     assert not [name for name in modules if name.split(".")[0] == "rich"]

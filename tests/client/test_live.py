@@ -1,4 +1,4 @@
-"""The client against a real server over the loopback."""
+"""The client with a real server."""
 
 import asyncio
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def test_a_batch_by_index_is_the_same_in_every_layout(client: SamplerClient) -> 
     assert [key.index for key in batches[0].keys] == indices
 
 
-def test_a_stream_is_its_steps_one_by_one(client: SamplerClient) -> None:
+def test_a_stream_equals_its_steps(client: SamplerClient) -> None:
     batches = list(client.stream(seed=7, start=2, stop=5, batch_size=6, rank=1, world_size=4))
     assert [batch.step for batch in batches] == [2, 3, 4]
     for batch in batches:

@@ -1,4 +1,4 @@
-"""Steps, seeds and sizes may be NumPy's integers: a state that was saved and read back often holds them."""
+"""Steps, seeds and sizes may be NumPy integers, as saved states often contain them."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def small() -> Iterator[ScriptedServer]:
         yield running
 
 
-def test_a_loader_takes_them_and_its_state_is_of_plain_ones(small: ScriptedServer) -> None:
+def test_a_loader_takes_numpy_integers_and_its_state_has_plain_ones(small: ScriptedServer) -> None:
     with (
         SamplerClient(small.url) as plain,
         load(small.url, **NUMPY, ahead=np.int64(1), attempts=np.int64(3)) as loaded,
@@ -33,7 +33,7 @@ def test_a_loader_takes_them_and_its_state_is_of_plain_ones(small: ScriptedServe
     assert {type(state[name]) for name in ("step", "seed", "batch_size", "world_size", "rank")} == {int}
 
 
-def test_a_batch_that_is_asked_for_by_post_takes_them() -> None:
+def test_a_post_request_takes_numpy_integers() -> None:
     indices = np.arange(2100)
     request = IndexRequest.of(indices, seed=np.uint64((1 << 64) - 1), epoch=np.int64((1 << 63) - 1))
     asked = request.exchange("http://host:8000", "d1")

@@ -1,4 +1,4 @@
-"""Batches: the arrays of the sampler itself, whatever the layout and the client."""
+"""Batches have the sampler's own arrays, in every layout and with both clients."""
 
 import importlib.util
 import json
@@ -84,13 +84,13 @@ def test_a_stream_is_the_batches_of_its_steps(server: ScriptedServer, make: Make
         assert all(alone.arrays[name].tobytes() == array.tobytes() for name, array in batch.arrays.items())
 
 
-def test_an_empty_stream_asks_for_nothing(make: Make) -> None:
+def test_an_empty_stream_sends_no_request(make: Make) -> None:
     with scripted() as server:
         assert list(make(server.url).stream(seed=3, start=6, stop=6, batch_size=4)) == []
         assert server.asked_at("/v1/stream") == []
 
 
-def test_a_long_list_of_indices_comes_by_post(
+def test_a_long_list_of_indices_is_sent_by_post(
     server: ScriptedServer, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("client.protocol.requests.MAX_URL_LENGTH", 400)  # so that a short list is a long one

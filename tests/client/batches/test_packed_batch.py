@@ -1,4 +1,4 @@
-"""Batches as they came: rendered into given or used memory, or handed on for rendering elsewhere."""
+"""Packed batches: rendered into given or reused memory, or passed on to be rendered elsewhere."""
 
 import pickle
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def same(one: Arrays, other: Arrays) -> bool:
     return list(one) == list(other) and all(one[name].tobytes() == array.tobytes() for name, array in other.items())
 
 
-def test_compact_arrays_lie_beneath_one_another_without_a_copy(client: SamplerClient) -> None:
+def test_compact_arrays_are_stacked_without_a_copy(client: SamplerClient) -> None:
     batch = packed(client)
     whole = batch.compact()
     assert (len(whole), whole.crops.shape, whole.colours.shape) == (5, (5, 63, 63, 3), (5, 3, 4))
@@ -74,7 +74,7 @@ def test_a_batch_is_rendered_into_given_arrays(server: ScriptedServer, client: S
     assert same(packed(client).render(kernels=NUMPY).arrays, rendered.arrays)
 
 
-def test_given_arrays_that_do_not_fit_are_refused_by_name(server: ScriptedServer, client: SamplerClient) -> None:
+def test_unsuitable_output_arrays_are_refused_by_name(server: ScriptedServer, client: SamplerClient) -> None:
     batch = packed(client)
     good = allocate(server.spec.config, server.spec.categories, batch=5)
     frozen = good["images"].view()
@@ -100,7 +100,7 @@ def test_a_dense_batch_is_not_copied(client: SamplerClient) -> None:
         assert array.flags.writeable
 
 
-def test_a_loop_that_lets_its_batches_go_runs_in_the_same_memory(client: SamplerClient) -> None:
+def test_a_loop_that_drops_its_batches_reuses_their_memory(client: SamplerClient) -> None:
     places: dict[str, set[int]] = {"crops": set(), "images": set()}
     for batch in client.packed_stream(request(stop=12)):
         places["crops"].add(batch.wire.stacked["crop"].ctypes.data)
@@ -109,14 +109,14 @@ def test_a_loop_that_lets_its_batches_go_runs_in_the_same_memory(client: Sampler
     assert len(places["images"]) <= 3
 
 
-def test_batches_that_are_kept_stay_as_they_are(client: SamplerClient) -> None:
+def test_kept_batches_stay_unchanged(client: SamplerClient) -> None:
     kept = [(batch, batch.render(kernels=NUMPY).tl_heats) for batch in client.packed_stream(request(stop=6))]
     again = [batch.render(kernels=NUMPY).tl_heats.tobytes() for batch in client.packed_stream(request(stop=6))]
     assert [heats.tobytes() for _, heats in kept] == again
     assert [batch.render(kernels=NUMPY).tl_heats.tobytes() for batch, _ in kept] == again
 
 
-def test_a_packed_batch_may_go_to_another_process(client: SamplerClient) -> None:
+def test_a_packed_batch_can_be_pickled(client: SamplerClient) -> None:
     batch = packed(client)
     again = pickle.loads(pickle.dumps(batch))
     assert (again.keys, again.wire_bytes, again.layout) == (batch.keys, batch.wire_bytes, "compact")

@@ -62,7 +62,7 @@ def test_more_objects_than_rows_draw_bumps_and_take_the_rows_there_are() -> None
     assert tensors["tag_masks"].tolist() == [[1, 1], [1, 0]]
 
 
-def test_colours_may_be_a_tensor_and_nothing_given_is_changed() -> None:
+def test_colours_may_be_a_tensor_and_no_argument_is_changed() -> None:
     config = CONFIGS["squeeze"]
     batch = random_batch(config, [3, 2], 5)
     crops = torch.from_numpy(batch.crops)

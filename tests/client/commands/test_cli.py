@@ -1,4 +1,4 @@
-"""`python -m client`, as a person runs it."""
+"""The commands of `python -m client`."""
 
 import re
 import signal
@@ -65,7 +65,7 @@ def test_fetch_by_seed_takes_the_ranks_part(server: ScriptedServer, tmp_path: Pa
         assert saved["step"] == 12
 
 
-def test_fetch_overwrites_only_by_force(server: ScriptedServer, tmp_path: Path) -> None:
+def test_fetch_overwrites_only_with_force(server: ScriptedServer, tmp_path: Path) -> None:
     out = tmp_path / "batch.npz"
     out.write_text("precious")
     assert_one_line(run("fetch", server.url, "--indices", 3, "--out", out), "batch.npz", "--force")
@@ -92,7 +92,7 @@ def test_wrong_values_are_one_line(
     assert_one_line(run("fetch", server.url, *arguments, "--out", tmp_path / "b.npz"), *words)
 
 
-def test_servers_errors_are_one_line(server: ScriptedServer, tmp_path: Path) -> None:
+def test_errors_of_the_server_are_one_line(server: ScriptedServer, tmp_path: Path) -> None:
     out = tmp_path / "batch.npz"
     server.script("/v1/spec", problem(503, "starting\nup"), Answer([b"{}"]))
     assert_one_line(run("fetch", server.url, "--indices", 3, "--out", out), "content type", "request-2")
@@ -143,7 +143,7 @@ def test_bench_shows_what_it_read_before_an_error(server: ScriptedServer) -> Non
     assert "Traceback" not in err
 
 
-def test_the_program_and_its_commands_explain_themselves() -> None:
+def test_help_lists_the_commands() -> None:
     status, shown, _ = run("--help")
     assert status == 0
     assert "python -m client" in shown
@@ -155,7 +155,7 @@ def test_the_program_and_its_commands_explain_themselves() -> None:
 # --- measuring, apart from printing ---
 
 
-def test_a_summary_is_of_all_readings() -> None:
+def test_a_summary_covers_all_readings() -> None:
     readings = [Reading(4, 1000, wait / 1000, 0.001) for wait in range(1, 101)]
     summary = summarise(readings, 2.0)
     assert (summary.batches, summary.samples, summary.wire_bytes) == (100, 400, 100_000)

@@ -1,4 +1,4 @@
-"""The tour, which is what `make demo` runs: it shows what there is, writes its files, and leaves nothing behind."""
+"""The tour, as `make demo` runs it: its output, its files and its server."""
 
 import re
 import signal
@@ -76,7 +76,7 @@ def test_a_signal_ends_the_tour_and_its_server(
     assert not psutil.pid_exists(started)
 
 
-def test_a_server_that_does_not_start_is_told_in_one_line_with_its_cause(tmp_path: Path) -> None:
+def test_a_server_that_does_not_start_is_one_line_with_the_cause(tmp_path: Path) -> None:
     done = tour("--out", str(tmp_path), settings={"annotations": tmp_path / "absent.json", "images": tmp_path})
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
@@ -84,7 +84,7 @@ def test_a_server_that_does_not_start_is_told_in_one_line_with_its_cause(tmp_pat
     assert "server.log" in done.stderr
 
 
-def test_a_machine_without_the_server_extra_is_told_what_to_install(tmp_path: Path) -> None:
+def test_without_the_server_extra_the_error_says_what_to_install(tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules['uvicorn'] = None; "
         "from client.commands.cli import app; app(['tour', '--out', sys.argv[1]])"
@@ -94,7 +94,7 @@ def test_a_machine_without_the_server_extra_is_told_what_to_install(tmp_path: Pa
     assert "uvicorn not installed: pip install 'saccade-sampler[server]'" in done.stderr
 
 
-def test_a_server_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+def test_an_invalid_url_is_one_line(tmp_path: Path) -> None:
     done = tour("no-url", "--out", str(tmp_path))
     assert done.returncode == 2
     assert "base_url = 'no-url'" in done.stderr
@@ -109,6 +109,6 @@ def test_a_server_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
         ("words\n", "words"),
     ],
 )
-def test_what_a_server_says_last_is_told_without_time_and_place(tmp_path: Path, log: str, message: str) -> None:
+def test_the_last_log_line_is_shown_without_time_and_logger(tmp_path: Path, log: str, message: str) -> None:
     (tmp_path / "log").write_text(log)
     assert last_line(tmp_path / "log") == message

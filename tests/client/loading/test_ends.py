@@ -1,4 +1,4 @@
-"""How a loader ends, with its loop, its trainer and its forks; what it leaves behind; and its shared memory."""
+"""The end of a loader: with its loop, its trainer and forks; and its shared memory."""
 
 import gc
 import os
@@ -19,7 +19,7 @@ from tests.support.scripted_server import Answer, Asked, ScriptedServer
 # --- ends ---
 
 
-def test_a_loop_that_is_left_early_leaves_no_process(small: ScriptedServer) -> None:
+def test_leaving_a_loop_early_ends_the_process(small: ScriptedServer) -> None:
     for batch in (loaded := load(small.url)):
         process = process_of(loaded)
         assert batch.step == 0
@@ -30,7 +30,7 @@ def test_a_loop_that_is_left_early_leaves_no_process(small: ScriptedServer) -> N
     until(lambda: small.open_connections == 0)
 
 
-def test_closing_ends_the_process_and_says_so(small: ScriptedServer) -> None:
+def test_a_closed_loader_has_no_process_and_raises(small: ScriptedServer) -> None:
     loaded = load(small.url)
     next(loaded)
     process = process_of(loaded)
@@ -60,7 +60,7 @@ def shared_mappings() -> int:
     return maps.read_text().count("saccade-sampler") if maps.exists() else 0
 
 
-def test_no_memory_descriptor_or_name_is_left(small: ScriptedServer) -> None:
+def test_a_closed_loader_leaves_no_memory_or_descriptor(small: ScriptedServer) -> None:
     named = set(Path("/dev/shm").iterdir()) if Path("/dev/shm").is_dir() else set()
     with load(small.url, stop=1) as loaded:
         assert steps(loaded) == [0]
@@ -74,7 +74,7 @@ def test_no_memory_descriptor_or_name_is_left(small: ScriptedServer) -> None:
     assert (set(Path("/dev/shm").iterdir()) if Path("/dev/shm").is_dir() else set()) <= named
 
 
-def test_a_trainer_that_is_killed_takes_its_loader_with_it(small: ScriptedServer) -> None:
+def test_a_killed_trainer_ends_its_loader_worker(small: ScriptedServer) -> None:
     started, process = trainer(small.url, "time.sleep(60)")
     with started:
         started.kill()
@@ -82,7 +82,7 @@ def test_a_trainer_that_is_killed_takes_its_loader_with_it(small: ScriptedServer
     until(lambda: small.open_connections == 0)
 
 
-def test_a_trainer_that_is_killed_leaves_no_loader_though_a_fork_lives_on(small: ScriptedServer) -> None:
+def test_a_killed_trainer_ends_its_loader_worker_even_if_a_fork_survives(small: ScriptedServer) -> None:
     started, process = trainer(small.url, "import os\nif os.fork() == 0: time.sleep(15); os._exit(0)\ntime.sleep(60)")
     forks = []
     try:
@@ -103,7 +103,7 @@ def forked(parent: int, other_than: int) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("then", ["", "batch = loaded.state_dict()"])
-def test_a_trainer_that_ends_leaves_nothing_and_says_nothing(small: ScriptedServer, then: str) -> None:
+def test_a_trainer_that_exits_leaves_no_process_and_no_output(small: ScriptedServer, then: str) -> None:
     started, process = trainer(small.url, then)
     _, said = started.communicate(timeout=30)
     assert (started.returncode, said) == (0, "")
@@ -152,7 +152,7 @@ def test_an_interrupted_wait_loses_no_batch(small: ScriptedServer) -> None:
 # --- forks ---
 
 
-def test_a_fork_does_not_disturb_the_trainer_and_is_told_whose_the_loader_is(small: ScriptedServer) -> None:
+def test_a_fork_cannot_use_the_loader_and_does_not_disturb_the_trainer(small: ScriptedServer) -> None:
     then = """
 import os
 pid = os.fork()
@@ -176,7 +176,7 @@ print([next(loaded).step for _ in range(5)], loaded.statistics.restarts)
 # --- shared memory ---
 
 
-def test_slots_are_shared_with_whoever_has_the_descriptor() -> None:
+def test_slots_are_shared_through_their_descriptor() -> None:
     slots = SharedSlots.create(3, 4096)
     other = SharedSlots(os.dup(slots.descriptor), 3, 4096)
     slots.slot(1)[:4] = b"here"
@@ -188,6 +188,6 @@ def test_slots_are_shared_with_whoever_has_the_descriptor() -> None:
     assert bytes(other.slot(1)[:4]) == b"here"
 
 
-def test_slots_do_without_memory_files_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slots_work_without_memfd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("os.memfd_create", raising=False)
-    test_slots_are_shared_with_whoever_has_the_descriptor()
+    test_slots_are_shared_through_their_descriptor()

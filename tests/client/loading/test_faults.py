@@ -1,4 +1,4 @@
-"""What can go wrong while a loader loads: its process dies, or meets an error."""
+"""Failures of a running loader: its worker dies or meets an error."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -29,7 +29,7 @@ from tests.support.scripted_server import Answer, Asked, ScriptedServer, problem
 # --- the loader's process dies ---
 
 
-def test_a_killed_process_is_replaced_and_no_batch_is_lost_or_doubled_or_overwritten(small: ScriptedServer) -> None:
+def test_a_killed_worker_is_replaced_and_no_batch_is_lost_repeated_or_overwritten(small: ScriptedServer) -> None:
     with SamplerClient(small.url) as plain, load(small.url, ahead=1, stop=9, layout="compact") as loaded:
         expected = plain.stream(**STREAM, stop=9)
         held, before = None, b""
@@ -46,7 +46,7 @@ def test_a_killed_process_is_replaced_and_no_batch_is_lost_or_doubled_or_overwri
     assert place == 8
 
 
-def test_a_process_that_dies_each_time_is_told(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_dies_each_time_is_an_error(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with load(small.url) as loaded:
         assert next(loaded).step == 0
         for _ in range(2):  # what was received before may still be handed out
@@ -60,7 +60,7 @@ def test_a_process_that_dies_each_time_is_told(small: ScriptedServer, monkeypatc
         assert next(loaded).step == begun
 
 
-def test_another_client_in_the_current_folder_is_none_of_the_loaders(small: ScriptedServer, tmp_path: Path) -> None:
+def test_another_client_module_in_the_current_folder_is_not_used(small: ScriptedServer, tmp_path: Path) -> None:
     (tmp_path / "client.py").write_text("raise SystemExit(9)")
     (tmp_path / "bin").mkdir()
     script = tmp_path / "bin" / "train.py"
@@ -69,7 +69,7 @@ def test_another_client_in_the_current_folder_is_none_of_the_loaders(small: Scri
     assert (done.stdout.splitlines()[1:], done.stderr) == (["0 0"], "")
 
 
-def test_a_process_that_cannot_be_started_is_told(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_cannot_be_started_is_an_error(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sampler.ipc.child_process.sys.executable", "/nowhere/python")
     with load_open(small.url) as loaded, pytest.raises(ClientError, match="did not start: No such file"):
         next(loaded)
@@ -83,7 +83,7 @@ def load_open(url: str, **named: Any) -> "closing[Loader[Batch]]":
 # --- errors of the process ---
 
 
-def test_a_sample_that_cannot_be_made_is_told_with_index_and_file(small: ScriptedServer) -> None:
+def test_a_sample_error_has_index_and_file(small: ScriptedServer) -> None:
     def fail(asked: Asked) -> Answer:
         what = {"type": "urn:image", "title": "image", "status": 500, "detail": "image 3 (a.jpg): missing",
                 "index": 3, "file": "a.jpg"}  # fmt: skip
@@ -99,7 +99,7 @@ def test_a_sample_that_cannot_be_made_is_told_with_index_and_file(small: Scripte
         assert steps(loaded) == [1, 2, 3]  # asked for again, it could be made
 
 
-def test_a_digest_that_changes_is_told_with_both(small: ScriptedServer) -> None:
+def test_a_digest_mismatch_has_both_digests(small: ScriptedServer) -> None:
     with load_open(small.url) as loaded:
         next(loaded)
         process_of(loaded).kill()
@@ -109,7 +109,7 @@ def test_a_digest_that_changes_is_told_with_both(small: ScriptedServer) -> None:
         assert (caught.value.expected, caught.value.actual) == ("d1", "d2")
 
 
-def test_a_server_that_is_away_is_told(small: ScriptedServer) -> None:
+def test_an_unreachable_server_is_an_error(small: ScriptedServer) -> None:
     with load_open(small.url) as loaded:
         loaded.spec()
         small.close()
@@ -118,7 +118,7 @@ def test_a_server_that_is_away_is_told(small: ScriptedServer) -> None:
         assert caught.value.attempts == 3
 
 
-def test_a_request_that_the_server_refuses_is_told_by_field(small: ScriptedServer) -> None:
+def test_a_refused_request_names_the_field(small: ScriptedServer) -> None:
     rows = [{"field": "batch_size", "value": 1 << 70, "expected": "at most 5"}]
     small.script("/v1/stream", problem(422, "batch_size = 6: expected at most 5", errors=rows))
     with load_open(small.url) as loaded, pytest.raises(RequestRefusedError, match="status 422") as caught:
@@ -126,7 +126,7 @@ def test_a_request_that_the_server_refuses_is_told_by_field(small: ScriptedServe
     assert caught.value.errors == rows
 
 
-def test_a_server_that_restarts_in_mid_stream_is_waited_for() -> None:
+def test_a_stream_survives_a_restart_of_the_server() -> None:
     first = ScriptedServer()
     with load_open(first.url, attempts=100, ahead=1) as loaded:
         assert steps(islice(loaded, 3)) == [0, 1, 2]
@@ -136,7 +136,7 @@ def test_a_server_that_restarts_in_mid_stream_is_waited_for() -> None:
             assert loaded.statistics.restarts == 0
 
 
-def test_every_error_of_the_client_comes_through_whole() -> None:
+def test_every_client_error_survives_the_message() -> None:
     kinds = [kind for kind in vars(client_errors).values() if isinstance(kind, type) and issubclass(kind, ClientError)]
     for kind in kinds:
         error = kind("what is wrong")

@@ -1,4 +1,4 @@
-"""The loader against a real server: batches in step order, each once, the very ones that the client's stream gives."""
+"""Batches of a loader: in step order, each once, and those of the client's stream."""
 
 import gc
 import logging
@@ -63,7 +63,7 @@ def test_a_loader_knows_its_length(small: ScriptedServer) -> None:
     assert steps(load(small.url, start=3, stop=3)) == []
 
 
-def test_a_second_loop_goes_on_where_the_first_was_left(small: ScriptedServer) -> None:
+def test_a_second_loop_continues_where_the_first_was_left(small: ScriptedServer) -> None:
     with load(small.url, stop=6) as loaded:
         assert steps(islice(loaded, 2)) == [0, 1]
         assert steps(loaded) == [2, 3, 4, 5]
@@ -86,7 +86,7 @@ def test_values_out_of_range_are_refused_by_name(named: dict[str, Any], field: s
 # --- memory ---
 
 
-def test_batches_that_are_kept_stay_as_they_are_and_that_they_are_copied_is_said_once(
+def test_kept_batches_stay_unchanged_and_copies_are_logged_once(
     small: ScriptedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with load(small.url, stop=12, ahead=2) as loaded, SamplerClient(small.url) as plain:
@@ -100,7 +100,7 @@ def test_batches_that_are_kept_stay_as_they_are_and_that_they_are_copied_is_said
     ]
 
 
-def test_a_kept_view_of_one_array_keeps_its_batch_from_being_overwritten(small: ScriptedServer) -> None:
+def test_a_view_of_one_array_protects_its_batch_from_reuse(small: ScriptedServer) -> None:
     with load(small.url, ahead=1, layout="compact") as loaded:
         row = next(loaded).images[3, 1]
         before = row.copy()
@@ -134,7 +134,7 @@ def test_batches_outlive_their_loader(small: ScriptedServer) -> None:
 # --- resuming ---
 
 
-def test_a_loader_resumes_with_the_first_batch_not_handed_out(small: ScriptedServer) -> None:
+def test_a_loader_resumes_at_the_next_batch(small: ScriptedServer) -> None:
     with load(small.url, ahead=3, stop=9) as loaded:
         seen = steps(islice(loaded, 4))
         state = loaded.state_dict()
@@ -144,7 +144,7 @@ def test_a_loader_resumes_with_the_first_batch_not_handed_out(small: ScriptedSer
     assert seen + steps(resumed) == list(range(9))
 
 
-def test_a_running_loader_goes_where_a_state_says(small: ScriptedServer) -> None:
+def test_a_running_loader_continues_at_the_step_of_a_state(small: ScriptedServer) -> None:
     with load(small.url) as loaded:
         state = loaded.state_dict()
         assert state["digest"] == "d1"
@@ -153,7 +153,7 @@ def test_a_running_loader_goes_where_a_state_says(small: ScriptedServer) -> None
         assert steps(islice(loaded, 2)) == [0, 1]
 
 
-def test_more_ranks_may_resume_what_fewer_began(small: ScriptedServer) -> None:
+def test_a_state_may_be_loaded_with_another_world_size(small: ScriptedServer) -> None:
     with load(small.url) as loaded:
         next(loaded)
         state = loaded.state_dict()
@@ -178,12 +178,12 @@ def test_a_state_of_another_stream_is_refused_and_changes_nothing(small: Scripte
         assert steps(loaded) == list(range(1, 9))
 
 
-def test_a_state_with_something_missing_is_refused(small: ScriptedServer) -> None:
+def test_an_incomplete_state_is_refused(small: ScriptedServer) -> None:
     with pytest.raises(RequestRefusedError, match="digest missing"):
         load(small.url).load_state_dict({"step": 1, "seed": 7, "batch_size": 6})
 
 
-def test_a_state_of_other_samples_is_refused_now_or_at_first_contact(small: ScriptedServer) -> None:
+def test_a_state_with_another_digest_is_refused_at_once_or_at_first_contact(small: ScriptedServer) -> None:
     loaded = load(small.url)
     loaded.spec()
     state = loaded.state_dict() | {"digest": "d0"}
@@ -196,7 +196,7 @@ def test_a_state_of_other_samples_is_refused_now_or_at_first_contact(small: Scri
         next(later)
 
 
-def test_who_knows_better_may_load_any_state(small: ScriptedServer) -> None:
+def test_any_state_can_be_loaded_with_strict_false(small: ScriptedServer) -> None:
     loaded = load(small.url, stop=9)
     loaded.load_state_dict(loaded.state_dict() | {"step": 7, "seed": 8, "digest": "d0"}, strict=False)
     assert steps(loaded) == [7, 8]
@@ -205,7 +205,7 @@ def test_who_knows_better_may_load_any_state(small: ScriptedServer) -> None:
 # --- starvation ---
 
 
-def test_waiting_and_computing_are_told_apart(
+def test_waiting_and_computing_are_measured_separately(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = [0.0]
@@ -228,7 +228,7 @@ def test_waiting_and_computing_are_told_apart(
     ]
 
 
-def test_a_loader_says_at_its_end_how_it_was(small: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_loader_logs_its_waiting_time_at_the_end(small: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "saccade_client"), load(small.url, stop=3, log_every=60.0) as loaded:
         assert steps(loaded) == [0, 1, 2]
         statistics = loaded.statistics
@@ -244,7 +244,7 @@ def test_a_loader_says_at_its_end_how_it_was(small: ScriptedServer, caplog: pyte
 
 
 @pytest.mark.parametrize("ahead", [1, 3])
-def test_batches_received_ahead_are_there_when_nobody_is_left_to_send_them(small: ScriptedServer, ahead: int) -> None:
+def test_prefetched_batches_are_available_after_the_worker_died(small: ScriptedServer, ahead: int) -> None:
     with load(small.url, ahead=ahead) as loaded:
         assert next(loaded).step == 0
         process = psutil.Process(loaded.process_id)

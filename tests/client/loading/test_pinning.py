@@ -1,4 +1,4 @@
-"""What a loader does with a GPU's pinned memory, shown with stand-ins for what only a GPU has."""
+"""Pinned memory, with stand-ins for CUDA."""
 
 import importlib
 import importlib.util
@@ -72,7 +72,7 @@ def pinned(slots: SharedSlots) -> Any:
     return importlib.import_module("client.loading.trainer.device_handover").PinnedSlots(slots, "cuda:1")
 
 
-def test_all_slots_are_registered_once_and_given_free_once(slots: SharedSlots, cudart: StandInCudart) -> None:
+def test_all_slots_are_registered_once_and_unregistered_once(slots: SharedSlots, cudart: StandInCudart) -> None:
     memory = pinned(slots)
     array = np.frombuffer(slots.slot(2), np.uint8)
     assert memory.tensor(array).data_ptr() == array.ctypes.data

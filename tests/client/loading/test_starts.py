@@ -1,4 +1,4 @@
-"""What can go wrong while a loader starts: no memory, an interrupt, a process that sends what was not asked for."""
+"""Failures of a starting loader: no memory, an interrupt, an unexpected message."""
 
 import threading
 from contextlib import closing
@@ -34,7 +34,7 @@ def children() -> set[int]:
     [("RLIMIT_FSIZE", 4096, "no shared memory .*260 slots of .* MB, .* MB in all.*: expected fewer samples a batch"),
      ("RLIMIT_NOFILE", 0, "260 slots of .*Too many open files: expected fewer open files")],
 )  # fmt: skip
-def test_where_there_is_no_memory_for_slots_it_is_said_how_much_is_needed(
+def test_without_memory_for_the_slots_the_error_says_how_much_is_needed(
     small: ScriptedServer, limit: str, low: int, said: str
 ) -> None:
     number = getattr(resource, limit)
@@ -53,7 +53,7 @@ def test_where_there_is_no_memory_for_slots_it_is_said_how_much_is_needed(
 @pytest.mark.parametrize(
     "place", ["sampler.ipc.child_process.FrameSocket", "client.loading.trainer.supervisor.SlotSource._grant"]
 )
-def test_an_interrupt_while_the_process_starts_leaves_none(
+def test_an_interrupt_while_the_worker_starts_leaves_no_process(
     small: ScriptedServer, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     before = children()
@@ -71,7 +71,7 @@ def test_an_interrupt_while_the_process_starts_leaves_none(
         assert next(loaded).step == 0
 
 
-def test_a_batch_that_is_not_the_next_one_is_refused(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_out_of_order_is_refused(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     decode = FilledSlot.decode
 
     def decode_later_step(message: bytes) -> FilledSlot:
@@ -86,9 +86,7 @@ def test_a_batch_that_is_not_the_next_one_is_refused(small: ScriptedServer, monk
         assert next(loaded).step == 0
 
 
-def test_threads_may_ask_for_the_keys_of_a_batch_at_once(
-    small: ScriptedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_threads_may_read_the_keys_of_a_batch_at_once(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with load(small.url, stop=1) as loaded:
         [batch] = loaded
     both = threading.Barrier(2, timeout=10)

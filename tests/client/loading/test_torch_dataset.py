@@ -138,7 +138,7 @@ def test_a_dataset_knows_its_length(small: ScriptedServer) -> None:
         len(load(small.url).dataset())
 
 
-def test_without_torch_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_torch_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("torch", "torch.utils.data"):
         monkeypatch.setitem(sys.modules, module, None)
     for module in (
@@ -168,9 +168,7 @@ def test_batches_rendered_on_a_device_are_those_of_the_stream(config: Any) -> No
 
 
 @needs_torch
-def test_crops_and_boxes_reach_the_renderer_as_they_came(
-    small: ScriptedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_crops_and_boxes_reach_the_renderer_unchanged(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[Any, ...]] = []
 
     def rendering(*given: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The state of one worker of a DataLoader says where that worker is, and not where the others are."""
+"""The state of one DataLoader worker does not apply to other workers or loaders."""
 
 import importlib.util
 from itertools import islice
@@ -34,7 +34,7 @@ def test_it_is_refused_by_a_dataset_without_workers(small: ScriptedServer, state
         iter(dataset)
 
 
-def test_it_is_refused_by_a_loader_which_stays_where_it_was(small: ScriptedServer, state: dict[str, Any]) -> None:
+def test_it_is_refused_by_a_loader_which_keeps_its_step(small: ScriptedServer, state: dict[str, Any]) -> None:
     with load(small.url, stop=8) as loaded:
         assert next(loaded).step == 0
         with pytest.raises(RequestRefusedError, match="state = 'worker 0 of 2': expected the state of a loader"):

@@ -1,4 +1,4 @@
-"""A stream without `stop` ends in good order with the last step whose positions are in range."""
+"""The end of an endless stream."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.support.loading import load
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
-def test_an_endless_stream_gives_the_last_step_there_is_and_ends(server: LiveServer, batch_size: int) -> None:
+def test_an_endless_stream_ends_after_the_last_possible_step(server: LiveServer, batch_size: int) -> None:
     shard = Shard(batch_size)
     last = last_step(shard)
     asked: dict[str, Any] = {"seed": 7, "start": last - 1, "batch_size": batch_size, "layout": "dense"}

@@ -1,4 +1,4 @@
-"""What can be asked: values that are checked early, and the URLs that stand for them."""
+"""Requests: their checks and their URLs."""
 
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -46,7 +46,7 @@ def test_a_batch_by_seed_has_one_canonical_url() -> None:
     assert (asked.method, asked.url) == ("GET", BASE + wanted)
 
 
-def test_a_stream_says_stop_only_where_it_ends() -> None:
+def test_an_endless_stream_sends_no_stop() -> None:
     endless = dict(parse_qsl(urlsplit(StreamRequest(**STREAM | {"stop": None}).exchange(BASE, "D").url).query))
     assert "stop" not in endless
     assert endless["start"] == "12"
@@ -58,7 +58,7 @@ def test_numpy_integers_are_integers() -> None:
 
 
 @given(st.lists(st.integers(0, 1 << 40), min_size=1, max_size=1200))
-def test_long_lists_go_by_post_and_short_ones_by_get(indices: list[int]) -> None:
+def test_long_lists_are_sent_by_post_and_short_ones_by_get(indices: list[int]) -> None:
     asked = IndexRequest.of(indices, seed=7).exchange(BASE, "D")
     assert len(asked.url) <= MAX_URL_LENGTH
     if asked.method == "GET":
@@ -76,7 +76,7 @@ def test_requests_know_the_keys_of_their_batches() -> None:
     assert list(by_seed.batch_keys(10)) == [step_keys(10, 7, 12, Shard(48, 1, 4))]
 
 
-def test_what_is_left_of_a_stream_starts_at_the_next_step() -> None:
+def test_the_rest_of_a_stream_starts_at_the_next_step() -> None:
     rest = StreamRequest(**STREAM).after_next()
     assert isinstance(rest, StreamRequest)
     assert (rest.start, rest.stop) == (13, 20)

@@ -1,4 +1,4 @@
-"""Bytes that are not what the protocol allows: always `ProtocolError`, and nothing half-built."""
+"""Responses that break the protocol raise `ProtocolError`."""
 
 import json
 import pickle
@@ -171,7 +171,7 @@ def test_a_violation_is_a_protocol_error_at_once(server: ScriptedServer, make: M
     assert len(server.asked) == before + 1
 
 
-def test_a_payload_digest_that_does_not_fit_is_a_protocol_error(server: ScriptedServer, make: Make) -> None:
+def test_a_wrong_payload_digest_is_a_protocol_error(server: ScriptedServer, make: Make) -> None:
     def flip(messages: list[Message]) -> None:
         data = bytearray(array(messages, "crop")[b"data"])
         data[100] ^= 1
@@ -207,13 +207,13 @@ def test_a_body_of_another_type_is_a_protocol_error(server: ScriptedServer, make
         make(server.url).batch([3])
 
 
-def test_a_second_batch_where_one_was_asked_for_is_a_protocol_error(server: ScriptedServer, make: Make) -> None:
+def test_a_batch_too_many_is_a_protocol_error(server: ScriptedServer, make: Make) -> None:
     server.script("/v1/batches", lambda asked: Answer([*next(server.batches(asked))] * 2))
     with pytest.raises(ProtocolError, match="after the last one requested"):
         make(server.url).batch([3])
 
 
-def test_a_stream_with_a_step_left_out_is_a_protocol_error(server: ScriptedServer, make: Make) -> None:
+def test_a_missing_step_is_a_protocol_error(server: ScriptedServer, make: Make) -> None:
     def leap(asked: Asked) -> Answer:
         return Answer([*server.messages(asked, 0), *server.messages(asked, 2)])
 
@@ -240,7 +240,7 @@ SPECS: list[Callable[[dict[str, Any]], Any]] = [
 
 
 @pytest.mark.parametrize("change", SPECS)
-def test_a_spec_that_is_none_is_a_protocol_error(
+def test_an_invalid_spec_is_a_protocol_error(
     server: ScriptedServer, make: Make, change: Callable[[dict[str, Any]], Any]
 ) -> None:
     body = json.dumps(change(json.loads(json.dumps(server.spec.as_dict())))).encode()
@@ -256,7 +256,7 @@ def test_a_spec_that_is_no_json_is_a_protocol_error(server: ScriptedServer, make
         make(server.url).spec()
 
 
-def test_a_spec_without_end_is_a_protocol_error(server: ScriptedServer, make: Make) -> None:
+def test_an_endless_spec_is_a_protocol_error(server: ScriptedServer, make: Make) -> None:
     endless = Answer((b" " * (1 << 20) for _ in range(64)), headers={"Content-Type": "application/json"})
     server.script("/v1/spec", endless)
     with pytest.raises(ProtocolError, match="more than 16777216 bytes"):
@@ -299,7 +299,7 @@ def test_chunk_boundaries_anywhere_give_the_same_batches(server: ScriptedServer,
 
 @settings(max_examples=60, deadline=None)
 @given(cut=st.floats(0, 1, exclude_max=True))
-def test_bytes_cut_anywhere_are_a_transfer_error(server: ScriptedServer, cut: float) -> None:
+def test_a_truncated_response_is_a_transfer_error(server: ScriptedServer, cut: float) -> None:
     whole = honest_bytes(server)
     with pytest.raises(TransferError, match="expected the batch of step"):
         received(stream_delivery(server), [whole[: int(cut * len(whole))]])
@@ -346,7 +346,7 @@ def test_any_value_in_any_field_is_an_error_of_the_client_or_harmless(
     assert delivery.done
 
 
-def test_what_sampler_raises_comes_out_as_a_client_error(server: ScriptedServer) -> None:
+def test_every_sampler_error_becomes_a_client_error(server: ScriptedServer) -> None:
     def subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:
         for below in kind.__subclasses__():
             yield below
@@ -372,7 +372,7 @@ def test_errors_survive_pickling() -> None:
         assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
-def test_the_digest_of_first_contact_holds(server: ScriptedServer) -> None:
+def test_the_spec_of_the_first_contact_is_pinned(server: ScriptedServer) -> None:
     with SamplerClient(server.url) as client:
         first = client.spec()
         server.script("/v1/spec", Answer([], headers={}))

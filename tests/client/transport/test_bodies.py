@@ -1,4 +1,4 @@
-"""Bodies over the client's own transport, from sockets that behave."""
+"""Bodies received by the client's transport."""
 
 import socket
 import threading
@@ -12,7 +12,7 @@ from tests.support.raw_server import BODY, CHUNKED, GOOD, always, raw_server, re
 
 class TestBodies:
     @pytest.mark.parametrize("answer", GOOD.values(), ids=GOOD)
-    def test_a_body_is_the_same_whichever_way_it_is_read_and_the_connection_is_kept(
+    def test_a_body_is_the_same_however_it_is_read_and_the_connection_is_reused(
         self, http: httpx.Client, answer: bytes
     ) -> None:
         with raw_server(always(answer)) as server:
@@ -40,7 +40,7 @@ class TestBodies:
                     assert received(response) == b""
             assert server.connections == 1
 
-    def test_what_is_there_is_given_without_waiting_for_more(self, http: httpx.Client) -> None:
+    def test_available_bytes_are_returned_without_waiting_for_more(self, http: httpx.Client) -> None:
         more = threading.Event()
 
         def handler(connection: socket.socket, request: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Which transport a client goes over: its own, httpx's where a proxy stands between, or the caller's."""
+"""The choice of a client's transport."""
 
 import httpx
 import pytest
@@ -29,7 +29,7 @@ class TestChoice:
             ({"http_proxy": "http://p:1", "no_proxy": "other"}, "http://cpu-host:8000", True),
         ],
     )
-    def test_httpx_goes_through_a_proxy_where_one_applies(
+    def test_httpx_is_used_if_a_proxy_applies(
         self, monkeypatch: pytest.MonkeyPatch, proxies: dict[str, str], url: str, applies: bool
     ) -> None:
         for name, value in proxies.items():
@@ -44,7 +44,7 @@ class TestChoice:
                 one, two = (client.batch([3, 0, 1], layout=layout) for client in (direct, other))  # type: ignore[call-overload] # a parameter of the test
             assert all(two.arrays[name].tobytes() == array.tobytes() for name, array in one.arrays.items())
 
-    def test_a_client_over_a_transport_that_fails_raises_its_own_errors(self) -> None:
+    def test_errors_of_a_given_transport_become_client_errors(self) -> None:
         def fail(request: httpx.Request) -> httpx.Response:
             raise httpx.ConnectError("no")
 

@@ -1,4 +1,4 @@
-"""Which connections the client's own transport keeps, uses again and trusts."""
+"""Connections of the client's transport: reuse, closing, https."""
 
 import socket
 import ssl
@@ -14,7 +14,7 @@ from tests.support.raw_server import BODY, CHUNKED, GOOD, always, raw_server, re
 
 
 class TestConnections:
-    def test_an_idle_connection_that_was_closed_is_not_used(self, http: httpx.Client) -> None:
+    def test_a_closed_idle_connection_is_not_reused(self, http: httpx.Client) -> None:
         closing_now = threading.Event()
 
         def handler(connection: socket.socket, request: bytes) -> None:
@@ -30,7 +30,7 @@ class TestConnections:
             assert http.post(url, content=b"x").content == b"ok"
             assert (server.connections, len(server.requests)) == (2, 2)
 
-    def test_a_connection_closed_at_the_next_request_is_tried_once_more(self, http: httpx.Client) -> None:
+    def test_a_request_on_a_connection_just_closed_is_sent_once_more(self, http: httpx.Client) -> None:
         def handler(connection: socket.socket, request: bytes) -> None:
             if len(server.requests) in (2, 4, 5):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -45,7 +45,7 @@ class TestConnections:
                 http.get(url)
             assert len(server.requests) == 5
 
-    def test_an_answer_that_began_is_not_asked_for_again(self, http: httpx.Client) -> None:
+    def test_a_request_is_not_repeated_once_its_response_has_begun(self, http: httpx.Client) -> None:
         def handler(connection: socket.socket, request: bytes) -> None:
             if len(server.requests) == 1:
                 connection.sendall(with_length(b"ok"))
@@ -60,7 +60,7 @@ class TestConnections:
                 http.get(url)
             assert len(server.requests) == 2
 
-    def test_an_answer_left_unread_closes_its_connection(self, http: httpx.Client) -> None:
+    def test_an_unread_response_closes_its_connection(self, http: httpx.Client) -> None:
         with raw_server(always(with_length(BODY))) as server:
             url = f"http://127.0.0.1:{server.port}/"
             with http.stream("GET", url) as response:
@@ -68,13 +68,13 @@ class TestConnections:
             assert http.get(url).content == BODY
             assert server.connections == 2
 
-    def test_a_connection_that_is_to_be_closed_is_not_used_again(self, http: httpx.Client) -> None:
+    def test_a_connection_marked_close_is_not_reused(self, http: httpx.Client) -> None:
         with raw_server(always(with_length(b"ok", b"Connection: close"))) as server:
             for _ in range(2):
                 assert http.get(f"http://127.0.0.1:{server.port}/").content == b"ok"
             assert server.connections == 2
 
-    def test_threads_get_their_own_answers(self, http: httpx.Client) -> None:
+    def test_each_thread_gets_its_own_responses(self, http: httpx.Client) -> None:
         def echo(connection: socket.socket, request: bytes) -> None:
             connection.sendall(with_length(request.split()[1] * 5000))
 
@@ -93,7 +93,7 @@ class TestConnections:
             assert found == {number: [b"/%d" % number * 5000] * 20 for number in range(6)}
             assert server.connections <= 6
 
-    def test_closing_wakes_whoever_waits(self) -> None:
+    def test_closing_the_transport_wakes_waiting_threads(self) -> None:
         errors: list[Exception] = []
         waiting = threading.Event()
         transport = DirectTransport()
@@ -173,7 +173,7 @@ def self_signed(folder: Path) -> tuple[ssl.SSLContext, Path]:
     return context, folder / "cert.pem"
 
 
-def test_https_is_read_alike_and_strangers_are_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_https_works_and_unknown_certificates_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context, certificate = self_signed(tmp_path)
     with raw_server(always(GOOD["many chunks"]), context) as server:
         url = f"https://127.0.0.1:{server.port}/"

@@ -1,4 +1,4 @@
-"""What the client's own transport raises, against sockets that do not behave."""
+"""Errors of the client's transport."""
 
 import socket
 import threading
@@ -26,7 +26,7 @@ CUT = {
 
 class TestErrors:
     @pytest.mark.parametrize(("answer", "cause"), CUT.values(), ids=CUT)
-    def test_a_body_that_is_cut_or_malformed(self, http: httpx.Client, answer: bytes, cause: str) -> None:
+    def test_a_truncated_or_malformed_body_is_an_error(self, http: httpx.Client, answer: bytes, cause: str) -> None:
         with raw_server(always(answer, end=True)) as server:
             url = f"http://127.0.0.1:{server.port}/"
             with http.stream("GET", url) as response, pytest.raises(httpx.RemoteProtocolError, match=cause):
@@ -45,11 +45,11 @@ class TestErrors:
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         ],
     )
-    def test_bytes_that_are_no_response(self, http: httpx.Client, answer: bytes) -> None:
+    def test_an_invalid_response_is_an_error(self, http: httpx.Client, answer: bytes) -> None:
         with raw_server(always(answer, end=True)) as server, pytest.raises(httpx.RemoteProtocolError):
             http.get(f"http://127.0.0.1:{server.port}/")
 
-    def test_a_server_that_is_not_there(self, http: httpx.Client) -> None:
+    def test_an_absent_server_is_a_connect_error(self, http: httpx.Client) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
         with pytest.raises(httpx.ConnectError, match="refused"):
@@ -69,7 +69,7 @@ class TestErrors:
             with pytest.raises(httpx.WriteTimeout):
                 http.post(url, content=bytes(64 << 20), timeout=0.2)
 
-    def test_an_answer_before_the_request_was_read_is_read(self, http: httpx.Client) -> None:
+    def test_an_early_response_is_read_although_sending_failed(self, http: httpx.Client) -> None:
         def refuse(listener: socket.socket) -> None:
             connection, _ = listener.accept()
             with connection:
