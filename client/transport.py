@@ -1,11 +1,12 @@
 """The client's HTTP transport: bodies are received straight into the reader's memory.
 
-httpx delivers a body as new bytes objects, which must then be copied to where they belong. Here `http.client` sends the
-request and parses the response's head, and the body goes from the socket into memory of the reader's choice. Otherwise
-this is an ordinary httpx transport that raises httpx's errors.
+httpx delivers a body as new bytes objects, which must then be copied to where they belong. Here the body goes from the
+socket into memory of the reader's choice, and `http.client` parses the head before it. Otherwise this is an ordinary
+httpx transport that raises httpx's errors.
 """
 
 import http.client
+import re
 import select
 import socket
 import ssl
@@ -36,6 +37,7 @@ MAX_TRAILERS = 100
 MAX_INTERIM = 20
 """Interim (1xx) responses accepted before the final one."""
 
+UNSENDABLE = re.compile(rb"[\x00\r\n]")
 HEX_DIGITS = frozenset(string.hexdigits.encode())
 FRAMING_HEADERS = (b"transfer-encoding", b"content-length")
 """Request headers that this transport writes itself."""
@@ -156,18 +158,14 @@ class _Connection:
         _, host, port = origin
         self.origin = origin
         self.idle_since: float | None = None
-        self._http = (
-            http.client.HTTPConnection(host, port, timeout=timeout)
-            if trust is None
-            else http.client.HTTPSConnection(host, port, timeout=timeout, context=trust)
-        )
         try:
-            self._http.connect()
+            plain = socket.create_connection((host, port), timeout)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket = plain if trust is None else trust.wrap_socket(plain, server_hostname=host)
         except TimeoutError as error:
             raise httpx.ConnectTimeout(str(error) or "timed out") from error
         except (OSError, ValueError) as error:
             raise httpx.ConnectError(str(error)) from error
-        self._socket: socket.socket = self._http.sock  # http.client drops its own reference with the last response
 
     @property
     def usable(self) -> bool:
@@ -184,52 +182,34 @@ class _Connection:
     def exchange(self, request: httpx.Request, body: bytes) -> http.client.HTTPResponse:
         """Send a request and read the head of the response. Raises `StaleConnectionError` and httpx's errors."""
         timeout: Mapping[str, float | None] = request.extensions.get("timeout", {})
-        send_error = self._send(request, body, timeout.get("write"))
+        send_error = self._send(_request_head(request, body) + body, timeout.get("write"))
+        response = http.client.HTTPResponse(self._socket, method=request.method)
+        begun = False
         try:
             self._socket.settimeout(timeout.get("read"))
-            return self._final_response()
+            begun = bool(response.fp.peek(1))
+            _read_head(response)
         except TimeoutError as error:
             raise httpx.ReadTimeout(str(error) or "timed out") from error
         except (http.client.HTTPException, OSError, ValueError) as error:
-            if self.idle_since is not None and isinstance(error, ConnectionError):
+            if self.idle_since is not None and isinstance(error, ConnectionError) and not begun:
                 raise StaleConnectionError from error
             if send_error is not None:
                 raise httpx.WriteError(str(send_error)) from send_error
             kind = httpx.RemoteProtocolError if isinstance(error, http.client.HTTPException) else httpx.ReadError
             raise kind(str(error) or type(error).__name__) from error
+        return response
 
-    def _send(self, request: httpx.Request, body: bytes, timeout: float | None) -> OSError | None:
+    def _send(self, message: bytes, timeout: float | None) -> OSError | None:
         """Send a request. Returns an error other than a timeout: the server may have responded before it."""
-        headers = [(name, value) for name, value in request.headers.raw if name.lower() not in FRAMING_HEADERS]
-        if body or "content-length" in request.headers:
-            headers.append((b"Content-Length", b"%d" % len(body)))
         try:
             self._socket.settimeout(timeout)
-            path = request.url.raw_path.decode("ascii")
-            self._http.putrequest(request.method, path, skip_host=True, skip_accept_encoding=True)
-            for name, value in headers:
-                self._http.putheader(name, value)
-            self._http.endheaders(body or None)
+            self._socket.sendall(message)
         except TimeoutError as error:
             raise httpx.WriteTimeout(str(error) or "timed out") from error
-        except (http.client.HTTPException, ValueError) as error:
-            raise httpx.LocalProtocolError(str(error)) from error
         except OSError as error:
             return error
         return None
-
-    def _final_response(self) -> http.client.HTTPResponse:
-        response = self._http.getresponse()
-        for _ in range(MAX_INTERIM):
-            if response.status >= 200:
-                coding = response.getheader("transfer-encoding")
-                if coding is not None and not response.chunked:
-                    raise http.client.HTTPException(f"transfer coding {coding!r}: expected chunked")
-                return response
-            # `begin` skips status 100 itself, and reads another head once there are no headers.
-            response.headers = None  # type: ignore[assignment] # as in a response that has not begun
-            response.begin()
-        raise http.client.HTTPException(f"more than {MAX_INTERIM} interim responses")
 
     def shut_down(self) -> None:
         """Close the connection, even while another thread waits for data on it."""
@@ -238,8 +218,44 @@ class _Connection:
 
     def close(self) -> None:
         self.shut_down()
-        self._http.close()
         self._socket.close()
+
+
+def _request_head(request: httpx.Request, body: bytes) -> bytes:
+    headers = [header for header in request.headers.raw if header[0].lower() not in FRAMING_HEADERS]
+    if body or "content-length" in request.headers:
+        headers.append((b"Content-Length", b"%d" % len(body)))
+    lines = [b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
+    lines += [b"%s: %s" % header for header in headers]
+    for line in lines:
+        if UNSENDABLE.search(line):
+            raise httpx.LocalProtocolError(f"{line[:40]!r} in the head of a request: expected no NUL, CR or LF")
+    return b"\r\n".join([*lines, b"", b""])
+
+
+def _read_head(response: http.client.HTTPResponse) -> None:
+    """Read the head of the final response. Raises OSError and `http.client.HTTPException`."""
+    for _ in range(MAX_INTERIM):
+        # `begin` skips status 100 itself, and reads another head once there are no headers.
+        response.headers = None  # type: ignore[assignment] # as in a response that has not begun
+        response.begin()
+        if response.status >= 200:
+            return _check_framing(response)
+    raise http.client.HTTPException(f"more than {MAX_INTERIM} interim responses")
+
+
+def _check_framing(response: http.client.HTTPResponse) -> None:
+    """Raise HTTPException for headers that do not clearly say how long the body is: http.client would guess."""
+    headers = response.headers
+    if headers.get_payload():  # where the parser puts the rest after a line that is no header
+        raise http.client.HTTPException("a header line without a name: expected NAME: VALUE")
+    codings = headers.get_all("transfer-encoding", [])
+    if codings and (len(codings) > 1 or not response.chunked):
+        raise http.client.HTTPException(f"transfer codings {codings}: expected chunked")
+    lengths = {length.strip() for length in headers.get_all("content-length", [])}
+    valid = all(length.isdecimal() and len(length) <= 18 for length in lengths)
+    if not codings and (len(lengths) > 1 or not valid):
+        raise http.client.HTTPException(f"content lengths {sorted(lengths)}: expected one number of bytes")
 
 
 class DirectBody(httpx.SyncByteStream):

@@ -23,6 +23,8 @@ CUT = {
     "endless trailers": (CHUNKED + b"0\r\n" + b"A: b\r\n" * 200, "more than 100 trailers"),
 }
 
+BAD_LENGTHS = [b"", b"+2", b"-2", b"2, 3", b"0x2", b"0_2", b"2.0", b"\xb2", b"0" * 18 + b"2"]
+
 
 class TestErrors:
     @pytest.mark.parametrize(("answer", "cause"), CUT.values(), ids=CUT)
@@ -43,11 +45,23 @@ class TestErrors:
             b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n",
             b"HTTP/1.1 200 OK\r\n" + b"a" * (1 << 17),
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nokk",
+            b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok",
+            *(b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\nok" % length for length in BAD_LENGTHS),
         ],
     )
     def test_an_invalid_response_is_an_error(self, http: httpx.Client, answer: bytes) -> None:
         with raw_server(always(answer, end=True)) as server, pytest.raises(httpx.RemoteProtocolError):
             http.get(f"http://127.0.0.1:{server.port}/")
+
+    def test_equal_content_lengths_and_a_chunked_body_with_a_length_are_clear(self, http: httpx.Client) -> None:
+        twice = with_length(b"ok", b"Content-Length: 2")
+        chunked = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+        for answer in (twice, chunked):
+            with raw_server(always(answer)) as server:
+                url = f"http://127.0.0.1:{server.port}/"
+                assert [http.get(url).content for _ in range(2)] == [b"ok"] * 2
 
     def test_an_absent_server_is_a_connect_error(self, http: httpx.Client) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
