@@ -1,6 +1,7 @@
 """Named arrays: the layouts that a sample can have, and the specification of one array."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -11,6 +12,10 @@ Layout = Literal["compact", "sparse", "dense"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 Arrays = dict[str, NDArray[Any]]
+ArrayMap = Mapping[str, NDArray[Any]]
+Booleans = NDArray[np.bool_]
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float32]
 Dimension = int | str
 
 

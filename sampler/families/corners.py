@@ -1,13 +1,9 @@
 """What the families of corner detectors share: their target arrays and how they are drawn."""
 
 import math
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sampler.arrays import ArraySpec
+from sampler.arrays import ArrayMap, ArraySpec, Booleans, Integers
 from sampler.config.schema import SamplerConfig
 from sampler.families.interface import Family, TrainingOrder
 from sampler.kernels.interface import Kernels
@@ -67,13 +63,7 @@ class CornerFamily(Family):
         )
 
     def draw_targets(
-        self,
-        boxes: Boxes,
-        objects: NDArray[np.bool_],
-        starts: NDArray[np.int64],
-        config: SamplerConfig,
-        out: Mapping[str, NDArray[Any]],
-        kernels: Kernels,
+        self, boxes: Boxes, objects: Booleans, starts: Integers, config: SamplerConfig, out: ArrayMap, kernels: Kernels
     ) -> None:
         kernels.draw_targets(boxes, objects, starts, config, self.corner_names(config), out)
 

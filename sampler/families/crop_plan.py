@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sampler.arrays import Booleans
 from sampler.errors import RecipeError
 from sampler.ops.boxes import Boxes
 from sampler.recipe import Recipe
@@ -53,7 +54,7 @@ class CropPlan:
     """
 
     boxes: Boxes
-    objects: NDArray[np.bool_]
+    objects: Booleans
     rows: NDArray[np.intp]
     size: tuple[int, int]
     window: Window

@@ -30,14 +30,11 @@ the category 1…C. `kernels` are the inner loops to use, such as `kernels.clip_
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sampler.arrays import ArraySpec
+from sampler.arrays import ArrayMap, ArraySpec, Booleans, Integers
 from sampler.config.schema import SamplerConfig
 from sampler.families.crop_plan import CropPlan
 from sampler.kernels.interface import Kernels
@@ -128,13 +125,7 @@ class Family(ABC):
 
     @abstractmethod
     def draw_targets(
-        self,
-        boxes: Boxes,
-        objects: NDArray[np.bool_],
-        starts: NDArray[np.int64],
-        config: SamplerConfig,
-        out: Mapping[str, NDArray[Any]],
-        kernels: Kernels,
+        self, boxes: Boxes, objects: Booleans, starts: Integers, config: SamplerConfig, out: ArrayMap, kernels: Kernels
     ) -> None:
         """Draw the targets of B samples.
 

@@ -4,16 +4,16 @@
 bytes, so the choice does not affect a sample's digest. To add a kernel, add a method here and to both implementations.
 """
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sampler.arrays import ArrayMap, Booleans, Floats, Integers
 from sampler.config.schema import SamplerConfig
 from sampler.ops.boxes import Boxes, Frame
 from sampler.ops.colour import ColourMatrix
-from sampler.ops.resize import Image
+from sampler.ops.resize import Image, Pair
 from sampler.ops.targets import TargetNames
 
 
@@ -34,7 +34,7 @@ class Kernels(Protocol):
         """
         ...
 
-    def frame_boxes(self, boxes: Boxes, frame: Frame) -> tuple[Boxes, NDArray[np.bool_], NDArray[np.intp], int]:
+    def frame_boxes(self, boxes: Boxes, frame: Frame) -> tuple[Boxes, Booleans, NDArray[np.intp], int]:
         """Find the boxes in a crop.
 
         A box is an object if more than half of its area is in the crop and its longer side has at least
@@ -47,14 +47,7 @@ class Kernels(Protocol):
         ...
 
     def fill_canvas(
-        self,
-        image: Image,
-        size: tuple[int, int],
-        start: tuple[int, int],
-        shape: tuple[int, int],
-        offset: tuple[int, int],
-        flip: bool,
-        out: Image,
+        self, image: Image, size: Pair, start: Pair, shape: Pair, offset: Pair, flip: bool, out: Image
     ) -> tuple[int, int, int]:
         """Fill a canvas with a window of a resized image; the rest becomes black.
 
@@ -72,9 +65,7 @@ class Kernels(Protocol):
         """
         ...
 
-    def apply_colour(
-        self, pixels: Image, matrix: ColourMatrix, out: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
+    def apply_colour(self, pixels: Image, matrix: ColourMatrix, out: Floats | None = None) -> Floats:
         """Return the normalised image, (3, S, S) float32, channels B, G, R.
 
         Args:
@@ -87,11 +78,11 @@ class Kernels(Protocol):
     def draw_targets(
         self,
         boxes: Boxes,
-        objects: NDArray[np.bool_],
-        starts: NDArray[np.int64],
+        objects: Booleans,
+        starts: Integers,
         config: SamplerConfig,
         names: TargetNames,
-        out: Mapping[str, NDArray[Any]],
+        out: ArrayMap,
     ) -> None:
         """Draw the corner targets of B samples.
 

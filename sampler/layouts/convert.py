@@ -7,14 +7,12 @@ Every path leads to the same dense arrays, to the last bit: there is one rendere
 receiving side, depending on the layout.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sampler.array_table import allocate, array_table, dense_table
-from sampler.arrays import Arrays, Layout
+from sampler.arrays import ArrayMap, Arrays, Layout
 from sampler.config.schema import SamplerConfig
 from sampler.kernels.interface import Kernels
 from sampler.kernels.reference import NUMPY
@@ -32,12 +30,7 @@ def compact(sample: Sample) -> Arrays:
     }
 
 
-def render(
-    arrays: Mapping[str, NDArray[Any]],
-    config: SamplerConfig,
-    out: Mapping[str, NDArray[Any]],
-    kernels: Kernels = NUMPY,
-) -> None:
+def render(arrays: ArrayMap, config: SamplerConfig, out: ArrayMap, kernels: Kernels = NUMPY) -> None:
     """Render compact arrays into `out`, one sample's dense arrays filled with their backgrounds."""
     kernels.apply_colour(arrays["crop"], arrays["colour"], out["images"])
     boxes, objects = arrays["boxes"], arrays["objects"]
@@ -45,16 +38,14 @@ def render(
     render_targets(boxes, objects, np.array([0, len(boxes)]), config, batch, kernels)
 
 
-def compact_to_dense(
-    arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, categories: int, kernels: Kernels = NUMPY
-) -> Arrays:
+def compact_to_dense(arrays: ArrayMap, config: SamplerConfig, categories: int, kernels: Kernels = NUMPY) -> Arrays:
     """Return the dense arrays of compact ones."""
     dense = allocate(config, categories)
     render(arrays, config, dense, kernels)
     return dense
 
 
-def dense_to_sparse(dense: Mapping[str, NDArray[Any]], config: SamplerConfig, categories: int) -> Arrays:
+def dense_to_sparse(dense: ArrayMap, config: SamplerConfig, categories: int) -> Arrays:
     """Return dense arrays with ascending coordinates and values in place of each sparse plane array."""
     sparse: Arrays = {}
     for spec in dense_table(config, categories):
@@ -68,7 +59,7 @@ def dense_to_sparse(dense: Mapping[str, NDArray[Any]], config: SamplerConfig, ca
     return sparse
 
 
-def compact_to_sparse(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, kernels: Kernels = NUMPY) -> Arrays:
+def compact_to_sparse(arrays: ArrayMap, config: SamplerConfig, kernels: Kernels = NUMPY) -> Arrays:
     """Return the sparse arrays of compact ones.
 
     Only the planes of the categories that occur are rendered: few of many.
@@ -85,7 +76,7 @@ def compact_to_sparse(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig,
     return sparse
 
 
-def scatter(arrays: Mapping[str, NDArray[Any]], config: SamplerConfig, out: Mapping[str, NDArray[Any]]) -> None:
+def scatter(arrays: ArrayMap, config: SamplerConfig, out: ArrayMap) -> None:
     """Write sparse arrays into `out`, one sample's dense arrays filled with their backgrounds.
 
     Coordinates must lie inside the planes; the reader of the wire format checks those that it receives.
@@ -109,11 +100,7 @@ def lay_out(sample: Sample, layout: Layout, config: SamplerConfig, categories: i
 
 
 def unpack_batch(
-    samples: Sequence[Mapping[str, NDArray[Any]]],
-    layout: Layout,
-    config: SamplerConfig,
-    out: Mapping[str, NDArray[Any]],
-    kernels: Kernels = NUMPY,
+    samples: Sequence[ArrayMap], layout: Layout, config: SamplerConfig, out: ArrayMap, kernels: Kernels = NUMPY
 ) -> None:
     """Write B samples, all in one layout, into the dense arrays `out`: a leading axis of B, any content."""
     if layout == "compact":

@@ -1,6 +1,6 @@
 """Rendering a batch into existing dense arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.array_table import dense_table
+from sampler.arrays import ArrayMap, Floats, Integers
 from sampler.config.schema import SamplerConfig
 from sampler.families.registry import family_of
 from sampler.kernels.interface import Kernels
@@ -22,12 +23,12 @@ WORD = 4
 
 def render_batch(
     crops: Sequence[Image] | NDArray[np.uint8],
-    colours: Sequence[ColourMatrix] | NDArray[np.float32],
+    colours: Sequence[ColourMatrix] | Floats,
     boxes: Boxes,
     objects: NDArray[Any],
-    starts: NDArray[np.int64],
+    starts: Integers,
     config: SamplerConfig,
-    out: Mapping[str, NDArray[Any]],
+    out: ArrayMap,
     kernels: Kernels = NUMPY,
 ) -> None:
     """Render B samples. Values are not checked; `sampler.wire.reader` checks those that it receives.
@@ -51,16 +52,16 @@ def render_batch(
 def render_targets(
     boxes: Boxes,
     objects: NDArray[Any],
-    starts: NDArray[np.int64],
+    starts: Integers,
     config: SamplerConfig,
-    out: Mapping[str, NDArray[Any]],
+    out: ArrayMap,
     kernels: Kernels = NUMPY,
 ) -> None:
     """Draw the targets of B samples into `out`, which holds the backgrounds. Arguments as for `render_batch`."""
     family_of(config).draw_targets(boxes, objects.astype(np.bool_), starts, config, out, kernels)
 
 
-def fill_backgrounds(config: SamplerConfig, out: Mapping[str, NDArray[Any]]) -> None:
+def fill_backgrounds(config: SamplerConfig, out: ArrayMap) -> None:
     """Set every dense array in `out` except the images to its background."""
     for name, dtype, background in _backgrounds(config):
         array = out[name]

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Boxes = NDArray[np.float32]
+from sampler.arrays import Booleans, Floats, Integers
+
+Boxes = Floats
 
 VISIBLE_SHARE = np.float32(0.5)
 """A box counts as an object when more than this share of its area lies in the crop (published constant)."""
@@ -32,7 +34,7 @@ class Frame:
     least_side: int
 
 
-def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, NDArray[np.bool_], NDArray[np.intp], int]:
+def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, Booleans, NDArray[np.intp], int]:
     """Return the boxes in a crop; see `sampler.kernels.interface.Kernels.frame_boxes`."""
     height, width = frame.image
     clipped, rows = clip(boxes, 0, 0, width - 1, height - 1)
@@ -47,9 +49,9 @@ def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, NDArray[np.bool_], N
 
 
 @np.errstate(divide="ignore", invalid="ignore")
-def _visible_share(seen: Boxes, whole: Boxes) -> NDArray[np.float32]:
+def _visible_share(seen: Boxes, whole: Boxes) -> Floats:
     """Return (N,) float32 areas of `seen` over `whole`; NaN if both round to 0, which is above no threshold."""
-    share: NDArray[np.float32] = areas(seen) / areas(whole)
+    share: Floats = areas(seen) / areas(whole)
     return share
 
 
@@ -95,20 +97,20 @@ def flip(boxes: Boxes, width: int) -> Boxes:
 
 
 @np.errstate(over="ignore")
-def areas(boxes: Boxes) -> NDArray[np.float32]:
+def areas(boxes: Boxes) -> Floats:
     """Return (N,) float32 areas in square pixels, infinite beyond the range of float32."""
-    products: NDArray[np.float32] = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    products: Floats = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     return products
 
 
-def longest_sides(boxes: Boxes) -> NDArray[np.float32]:
+def longest_sides(boxes: Boxes) -> Floats:
     """Return (N,) float32 longer sides in pixels."""
-    longest: NDArray[np.float32] = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    longest: Floats = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     return longest
 
 
-def whole_pixel_sides(boxes: Boxes) -> NDArray[np.int64]:
+def whole_pixel_sides(boxes: Boxes) -> Integers:
     """Return (N,) int64 longer sides counted as ⌊end⌋ − ⌊start⌋."""
     cells = np.floor(boxes[:, :4]).astype(np.int64)
-    longest: NDArray[np.int64] = np.maximum(cells[:, 2] - cells[:, 0], cells[:, 3] - cells[:, 1])
+    longest: Integers = np.maximum(cells[:, 2] - cells[:, 0], cells[:, 3] - cells[:, 1])
     return longest

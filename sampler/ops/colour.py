@@ -8,13 +8,14 @@ float32 products and sums in a fixed order, so that every machine with IEEE arit
 import numpy as np
 from numpy.typing import NDArray
 
+from sampler.arrays import Floats
 from sampler.config.schema import SamplerConfig
 from sampler.recipe import Recipe
 
 GREY = (0.114, 0.587, 0.299)
 """Weights of B, G, R in the grey value (ITU-R BT.601, as in OpenCV's BGR2GRAY)."""
 
-ColourMatrix = NDArray[np.float32]
+ColourMatrix = Floats
 Rows = list[list[float]]
 
 
@@ -56,9 +57,7 @@ def _jitter(rows: Rows, name: str, gain: float, grey: float) -> Rows:
     return scaled
 
 
-def apply_colour(
-    pixels: NDArray[np.uint8], matrix: ColourMatrix, out: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
+def apply_colour(pixels: NDArray[np.uint8], matrix: ColourMatrix, out: Floats | None = None) -> Floats:
     """Return the normalised image; see `sampler.kernels.interface.Kernels.apply_colour`."""
     height, width = pixels.shape[:2]
     image = np.empty((3, height, width), np.float32) if out is None else out

@@ -4,8 +4,8 @@ import math
 from functools import cache, lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sampler.arrays import Floats, Integers
 from sampler.config.schema import SamplerConfig
 from sampler.rng import exact_math
 
@@ -36,7 +36,7 @@ def bump_radius(height: int, width: int, min_iou: float) -> int:
 
 
 @cache
-def bump(radius: int) -> NDArray[np.float32]:
+def bump(radius: int) -> Floats:
     """Return the (2r+1, 2r+1) float32 bump of peak 1 and sigma (2r+1)/6, read-only.
 
     The published code sets values below the machine epsilon to 0. With this sigma there are none: the least value is
@@ -50,7 +50,7 @@ def bump(radius: int) -> NDArray[np.float32]:
     return values
 
 
-def draw_bump(plane: NDArray[np.float32], y: int, x: int, radius: int) -> None:
+def draw_bump(plane: Floats, y: int, x: int, radius: int) -> None:
     """Set `plane` (h, w) float32 to the maximum of itself and the bump of `radius` at cell (y, x)."""
     rows, columns = _span(y, radius, plane.shape[0]), _span(x, radius, plane.shape[1])
     region = plane[rows, columns]
@@ -61,12 +61,12 @@ def draw_bump(plane: NDArray[np.float32], y: int, x: int, radius: int) -> None:
     np.maximum(region, cut, out=region)
 
 
-def clear_bump(plane: NDArray[np.float32], y: int, x: int, radius: int) -> None:
+def clear_bump(plane: Floats, y: int, x: int, radius: int) -> None:
     """Set `plane` to 0 on the whole square of the bump of `radius` at cell (y, x)."""
     plane[_span(y, radius, plane.shape[0]), _span(x, radius, plane.shape[1])] = 0
 
 
-def bump_table(radii: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def bump_table(radii: Integers) -> tuple[Floats, Integers]:
     """Return the distinct bumps of `radii` (n,), flat and concatenated, and (n,) the position where each starts."""
     wanted = radii.tolist()
     starts, end = dict[int, int](), 0

@@ -12,6 +12,8 @@ WEIGHT_ONE = 2048
 """A weight of 1 in fixed point: 11 bits, OpenCV's INTER_RESIZE_COEF_SCALE."""
 
 Image = NDArray[np.uint8]
+Pair = tuple[int, int]
+"""A size (height, width) or a position (y, x)."""
 
 
 def resize_window(image: Image, size: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int]) -> Image:
@@ -37,13 +39,7 @@ def resize_window(image: Image, size: tuple[int, int], rows: tuple[int, int], co
 
 
 def fill_canvas(
-    image: Image,
-    size: tuple[int, int],
-    start: tuple[int, int],
-    shape: tuple[int, int],
-    offset: tuple[int, int],
-    flip: bool,
-    out: Image,
+    image: Image, size: Pair, start: Pair, shape: Pair, offset: Pair, flip: bool, out: Image
 ) -> tuple[int, int, int]:
     """Fill a canvas with a window of a resized image; see `sampler.kernels.interface.Kernels.fill_canvas`."""
     window = resize_window(image, size, (start[0], start[0] + shape[0]), (start[1], start[1] + shape[1]))

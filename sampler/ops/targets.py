@@ -6,13 +6,13 @@ the range of an attention map marks the cell of its centre there.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sampler.arrays import ArrayMap, Booleans, Floats, Integers
 from sampler.config.schema import SamplerConfig
 from sampler.ops.boxes import Boxes, longest_sides
 from sampler.ops.gaussian import bump_radius, clear_bump, draw_bump
@@ -67,18 +67,13 @@ class Corners:
         radii: (N,) int64 radii of the bumps in cells.
     """
 
-    cells: NDArray[np.int64]
-    offsets: NDArray[np.float32]
-    radii: NDArray[np.int64]
+    cells: Integers
+    offsets: Floats
+    radii: Integers
 
 
 def draw_targets(
-    boxes: Boxes,
-    objects: NDArray[np.bool_],
-    starts: NDArray[np.int64],
-    config: SamplerConfig,
-    names: TargetNames,
-    out: Mapping[str, NDArray[Any]],
+    boxes: Boxes, objects: Booleans, starts: Integers, config: SamplerConfig, names: TargetNames, out: ArrayMap
 ) -> None:
     """Draw the targets of B samples; see `sampler.kernels.interface.Kernels.draw_targets`."""
     if not len(boxes):
@@ -111,20 +106,18 @@ def locate_corners(boxes: Boxes, config: SamplerConfig) -> Corners:
     return Corners(cells, corners - cells.astype(np.float32), radii)
 
 
-def grid_ratios(config: SamplerConfig) -> NDArray[np.float32]:
+def grid_ratios(config: SamplerConfig) -> Floats:
     """Return (2,) float32: output cells per input pixel along x and along y."""
     (height, width), (input_height, input_width) = config.output_size, config.input_size
     return np.array([width / input_width, height / input_height], np.float32)
 
 
-def rows_of_objects(samples: NDArray[np.int64]) -> NDArray[np.int64]:
+def rows_of_objects(samples: Integers) -> Integers:
     """Return (N,) the number of each object in its sample. samples: (N,) int64, ascending, the sample of each."""
     return np.arange(len(samples)) - np.searchsorted(samples, samples)
 
 
-def attention_cells(
-    boxes: Boxes, number: int, config: SamplerConfig
-) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+def attention_cells(boxes: Boxes, number: int, config: SamplerConfig) -> tuple[Booleans, Integers, Integers]:
     """Return (N,) bool, which boxes mark an attention map, and the rows and columns of the cells that they mark."""
     attention = config.attention[number]
     low, high = attention.longest
@@ -137,7 +130,7 @@ def attention_cells(
     return chosen, (middle_y / ratio).astype(np.int64), (middle_x / ratio).astype(np.int64)
 
 
-def _radii(boxes: Boxes, ratios: NDArray[np.float32], config: SamplerConfig) -> list[int]:
+def _radii(boxes: Boxes, ratios: Floats, config: SamplerConfig) -> list[int]:
     if not config.gaussian_bump:
         return [0] * len(boxes)
     if config.gaussian_radius != -1:
@@ -148,24 +141,19 @@ def _radii(boxes: Boxes, ratios: NDArray[np.float32], config: SamplerConfig) -> 
     return [bump_radius(math.ceil(height), math.ceil(width), config.gaussian_iou) for height, width in sides]
 
 
-def _draw_bumps(planes: NDArray[np.float32], places: NDArray[np.int64], radii: NDArray[np.int64]) -> None:
+def _draw_bumps(planes: Floats, places: Integers, radii: Integers) -> None:
     """Draw bumps into (B, C, h, w) planes. places: (n, 4) sample, category from 0, y, x."""
     for (sample, category, y, x), radius in zip(places.tolist(), radii.tolist(), strict=True):
         draw_bump(planes[sample, category], y, x, radius)
 
 
-def _clear_bumps(planes: NDArray[np.float32], places: NDArray[np.int64], radii: NDArray[np.int64]) -> None:
+def _clear_bumps(planes: Floats, places: Integers, radii: Integers) -> None:
     for (sample, category, y, x), radius in zip(places.tolist(), radii.tolist(), strict=True):
         clear_bump(planes[sample, category], y, x, radius)
 
 
 def _draw_tags(
-    corners: Corners,
-    objects: NDArray[np.bool_],
-    samples: NDArray[np.int64],
-    config: SamplerConfig,
-    names: TargetNames,
-    out: Mapping[str, NDArray[Any]],
+    corners: Corners, objects: Booleans, samples: Integers, config: SamplerConfig, names: TargetNames, out: ArrayMap
 ) -> None:
     owners = samples[objects]
     rows = rows_of_objects(owners)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sampler.arrays import Booleans
 from sampler.config.schema import SamplerConfig
 from sampler.families.crop_plan import CropPlan
 from sampler.families.registry import family_of
@@ -58,16 +58,11 @@ class Sample:
     crop: Image
     colour: ColourMatrix
     boxes: Boxes
-    objects: NDArray[np.bool_]
+    objects: Booleans
 
 
 def make_sample(
-    dataset: SampleSource,
-    config: SamplerConfig,
-    key: SampleKey,
-    *,
-    augment: bool = True,
-    kernels: Kernels = NUMPY,
+    dataset: SampleSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True, kernels: Kernels = NUMPY
 ) -> Sample:
     """Return the sample of a key. The same arguments give the same bytes in any process on any machine.
 

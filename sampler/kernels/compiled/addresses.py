@@ -4,10 +4,7 @@ A kernel that takes arrays is compiled again for each alignment; a kernel that t
 caller must have checked that the memory exists, is contiguous and is writable.
 """
 
-# mypy: disallow-untyped-decorators=False
-# Numba's decorators carry no types.
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +12,8 @@ from llvmlite import ir  # type: ignore[import-untyped] # it ships no types
 from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from sampler.arrays import ArrayMap, Integers
 
 FLOAT, LONG = 4, 8
 """Bytes of a float32 and of an int64."""
@@ -49,9 +48,7 @@ def address_of(array: NDArray[Any]) -> int:
     return address
 
 
-def addresses_of(
-    out: Mapping[str, NDArray[Any]], table: Sequence[tuple[str, str, tuple[int, ...]]]
-) -> NDArray[np.int64] | None:
+def addresses_of(out: ArrayMap, table: Sequence[tuple[str, str, tuple[int, ...]]]) -> Integers | None:
     """Return the (n,) addresses of the arrays in `table` (name, dtype, shape), or None if one is not contiguous.
 
     Raises:

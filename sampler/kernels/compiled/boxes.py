@@ -1,12 +1,10 @@
 """Boxes, compiled: one call in place of a dozen NumPy calls, which take longer for a handful of boxes."""
 
-# mypy: disallow-untyped-decorators=False
-# Numba's decorators carry no types.
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sampler.arrays import Booleans, Floats, Integers
 from sampler.ops.boxes import VISIBLE_SHARE, Boxes, Frame
 
 
@@ -21,9 +19,7 @@ def _within(value: np.float32, low: np.float32, high: np.float32) -> np.float32:
 
 
 @njit(nogil=True)
-def _clip(
-    boxes: NDArray[np.float32], bounds: NDArray[np.float32], out: NDArray[np.float32], rows: NDArray[np.int64]
-) -> int:
+def _clip(boxes: Floats, bounds: Floats, out: Floats, rows: Integers) -> int:
     """Write the boxes that remain in left, top, right, bottom, and their rows; return their number."""
     count = 0
     for n in range(boxes.shape[0]):
@@ -49,18 +45,18 @@ def _area(x0: np.float32, y0: np.float32, x1: np.float32, y1: np.float32) -> np.
 
 @njit(nogil=True, error_model="numpy")
 def _frame(
-    boxes: NDArray[np.float32],
-    image: NDArray[np.float32],
+    boxes: Floats,
+    image: Floats,
     factor: float,
     single: bool,
-    move: NDArray[np.float32],
-    filled: NDArray[np.float32],
+    move: Floats,
+    filled: Floats,
     flip_in: int,
     least_side: int,
     least_share: float,
-    out: NDArray[np.float32],
-    objects: NDArray[np.bool_],
-    rows: NDArray[np.int64],
+    out: Floats,
+    objects: Booleans,
+    rows: Integers,
 ) -> tuple[int, int]:
     """Write the boxes in the crop, which are objects, and their rows; return their number, and that in the image.
 
@@ -96,7 +92,7 @@ def clip_boxes(boxes: Boxes, left: float, top: float, right: float, bottom: floa
     return out[:count], rows[:count]
 
 
-def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, NDArray[np.bool_], NDArray[np.intp], int]:
+def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, Booleans, NDArray[np.intp], int]:
     """Find the boxes in a crop; see `Kernels.frame_boxes`."""
     height, width = frame.image
     most = len(boxes)
@@ -111,11 +107,3 @@ def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, NDArray[np.bool_], N
 
 
 KERNELS = (_clip, _frame)
-"""The compiled functions that this file calls."""
-
-
-def warm_up() -> None:
-    """Compile the kernels of this file, or load them from the cache."""
-    boxes = np.array([[3, 3, 40, 40, 1]], np.float32)
-    clip_boxes(boxes, 0, 0, 9, 9)
-    frame_boxes(boxes, Frame((50, 50), np.float32(1), (0, 0), (0, 0, 49, 49), None, 1))

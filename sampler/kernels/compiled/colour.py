@@ -1,12 +1,10 @@
 """Colours, compiled: the matrix product of all pixels in one pass."""
 
-# mypy: disallow-untyped-decorators=False
-# Numba's decorators carry no types.
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sampler.arrays import Floats
 from sampler.kernels.compiled.addresses import FLOAT, address_of, store
 from sampler.kernels.compiled.simd import LANES, colour_pixels
 from sampler.ops import colour as reference
@@ -15,7 +13,7 @@ from sampler.ops.resize import Image
 
 
 @njit(nogil=True)
-def _colour(pixels: NDArray[np.uint8], matrix: NDArray[np.float32], out: int) -> None:
+def _colour(pixels: NDArray[np.uint8], matrix: Floats, out: int) -> None:
     """Fill three float32 planes at an address from (n, 3) uint8."""
     flat, count = pixels.reshape(-1), pixels.shape[0]
     first, second, third = matrix[0], matrix[1], matrix[2]
@@ -33,7 +31,7 @@ def _colour(pixels: NDArray[np.uint8], matrix: NDArray[np.float32], out: int) ->
             store(out + FLOAT * (channel * count + n), ((row[0] * blue + row[1] * green) + row[2] * red) + row[3])
 
 
-def apply_colour(pixels: Image, matrix: ColourMatrix, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+def apply_colour(pixels: Image, matrix: ColourMatrix, out: Floats | None = None) -> Floats:
     """Return the normalised image; see `Kernels.apply_colour`."""
     height, width = pixels.shape[:2]
     image = np.empty((3, height, width), np.float32) if out is None else out
@@ -47,9 +45,3 @@ def apply_colour(pixels: Image, matrix: ColourMatrix, out: NDArray[np.float32] |
 
 
 KERNELS = (_colour,)
-"""The compiled functions that this file calls."""
-
-
-def warm_up() -> None:
-    """Compile the kernels of this file, or load them from the cache."""
-    apply_colour(np.zeros((8, 8, 3), np.uint8), np.zeros((3, 4), np.float32))

@@ -1,57 +1,145 @@
 """The crop, compiled: a window of a resized image, written onto a canvas and summed in one pass.
 
-The loops along one row are in `sampler.kernels.compiled.rows`.
+Columns are blended once for each source row that is needed, into 16 bits: (255 · 2049) >> 4 fits. Rows are then blended
+many values at a time. A flip costs nothing: it mirrors the source positions of the columns.
 """
-
-# mypy: disallow-untyped-decorators=False
-# Numba's decorators carry no types.
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sampler.kernels.compiled.rows import (
-    PREFETCH_ROWS,
-    WEIGHT_ONE,
-    add_row,
-    add_sums,
-    blend_columns,
-    blend_rows,
-    column_taps,
-    copy_row,
-    prefetch_rows,
-    tap,
-)
-from sampler.ops.resize import Image
+from sampler.arrays import Integers
+from sampler.kernels.compiled.simd import LANES, blend_pixel, blend_values, prefetch
+from sampler.ops.resize import Image, Pair
+
+Bytes = NDArray[np.uint8]
+Shorts = NDArray[np.int16]
+
+WEIGHT_ONE = np.float32(2048)
+"""`sampler.ops.resize.WEIGHT_ONE`, repeated because cached code may depend only on the files of this folder."""
+
+PREFETCH_ROWS = 4
+"""How many output rows in advance source rows are prefetched."""
+
+CACHE_LINE = 64
+"""Bytes of a line of the CPU's cache."""
+
+
+@njit(nogil=True)
+def _tap(position: int, step: float) -> tuple[np.int64, np.float32]:
+    """Return the first source position of an output position, ≥ −1, and the weight of the next one, 0–1.
+
+    step: source positions per output position.
+    """
+    exact = np.float32((position + 0.5) * step - 0.5)
+    first = np.floor(exact)
+    return np.int64(first), np.float32(exact - first)
+
+
+@njit(nogil=True)
+def _column_taps(size: int, source: int, start: int, flip: bool, taps: Integers, weights: Shorts) -> None:
+    """Fill (n,) taps, in elements of a row of (B, G, R), and (n, 2) weights of each and the next, 0 … 2048.
+
+    The last pixel of a row has no next one; its weight there is 0.
+    """
+    step, count = 1.0 / (size / source), taps.shape[0]
+    for k in range(count):
+        first, fraction = _tap(start + k, step)
+        if first < 0 or first >= source - 1:
+            fraction = np.float32(0)
+            first = min(max(first, 0), source - 1)
+        place = count - 1 - k if flip else k
+        taps[place] = 3 * first
+        weights[place, 0] = np.int16(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
+        weights[place, 1] = np.int16(np.rint(fraction * WEIGHT_ONE))
+
+
+@njit(nogil=True)
+def _blend_columns(row: Bytes, last: bool, taps: Integers, weights: Shorts, out: Shorts) -> None:
+    """Blend neighbouring pixels of a source row, (3·W,) uint8, into (3·n + 1,) int16.
+
+    Eight bytes are loaded from each tap, except in the last row of an image, which may end before that.
+    """
+    if not last:
+        for k in range(taps.shape[0]):
+            blend_pixel(row, taps[k], weights, k, out)
+        return
+    for k in range(taps.shape[0]):
+        first, p, q = taps[k], np.int32(weights[k, 0]), np.int32(weights[k, 1])
+        second = min(first + 3, row.shape[0] - 3)
+        for channel in range(3):
+            out[3 * k + channel] = (np.int32(row[first + channel]) * p + np.int32(row[second + channel]) * q) >> 4
+
+
+@njit(nogil=True)
+def _blend_rows(top: Shorts, bottom: Shorts, p: np.int16, q: np.int16, out: Bytes, sums: NDArray[np.uint16]) -> None:
+    """Blend two rows of blended columns into (3·n,) uint8, each product cut to 16 bits; add them to `sums`."""
+    whole = out.shape[0] // LANES * LANES
+    for k in range(0, whole, LANES):
+        blend_values(top, bottom, p, q, out, k, sums)
+    for k in range(whole, out.shape[0]):
+        high = (np.int32(top[k]) * np.int32(p)) >> 16
+        out[k] = np.uint8((high + ((np.int32(bottom[k]) * np.int32(q)) >> 16) + 2) >> 2)
+        sums[k] += np.uint16(out[k])
+
+
+@njit(nogil=True)
+def _prefetch_rows(rows: Bytes, above: int, fetched: int, taps: Integers) -> int:
+    """Prefetch what will be blended of source rows `above` and the next one; return the first row not yet fetched.
+
+    Images are far larger than the CPU's caches, and no CPU predicts jumps from row to row. fetched: the last result.
+    """
+    first, last = min(taps[0], taps[-1]), max(taps[0], taps[-1])
+    stop = min(above + 2, rows.shape[0])
+    for source in range(max(fetched, above, 0), stop):
+        for position in range(first, last + CACHE_LINE, CACHE_LINE):
+            prefetch(rows[source], position)
+    return stop if stop > fetched else fetched
+
+
+@njit(nogil=True)
+def _copy_row(row: Bytes, first: int, flip: bool, out: Bytes) -> None:
+    """Copy pixels of a source row, starting at its element `first`, into (3·n,) uint8."""
+    source = row[first : first + out.shape[0]]
+    if not flip:
+        for k in range(out.shape[0]):
+            out[k] = source[k]
+        return
+    count = out.shape[0] // 3
+    for k in range(count):
+        for channel in range(3):
+            out[3 * (count - 1 - k) + channel] = source[3 * k + channel]
+
+
+@njit(nogil=True)
+def _add_row(row: Bytes, sums: NDArray[np.uint32]) -> None:
+    """Add the (n,) values of a row to `sums`."""
+    for k in range(row.shape[0]):
+        sums[k] += np.uint32(row[k])
+
+
+@njit(nogil=True)
+def _add_sums(part: NDArray[np.uint16], sums: NDArray[np.uint32]) -> None:
+    """Move partial sums into the sums of all rows."""
+    for k in range(part.shape[0]):
+        sums[k] += np.uint32(part[k])
+        part[k] = 0
 
 
 @njit(nogil=True)
 def _copy_rows(
-    rows: NDArray[np.uint8],
-    start: tuple[int, int],
-    shape: tuple[int, int],
-    flip: bool,
-    out: NDArray[np.uint8],
-    place: tuple[int, int],
-    sums: NDArray[np.uint32],
+    rows: Bytes, start: Pair, shape: Pair, flip: bool, out: Bytes, place: Pair, sums: NDArray[np.uint32]
 ) -> None:
     """Do the work of `_resize_rows` for a size that is the source's own."""
     for y in range(shape[0]):
         line = out[place[0] + y * place[1] : place[0] + y * place[1] + 3 * shape[1]]
-        copy_row(rows[start[0] + y], 3 * start[1], flip, line)
-        add_row(line, sums)
+        _copy_row(rows[start[0] + y], 3 * start[1], flip, line)
+        _add_row(line, sums)
 
 
 @njit(nogil=True)
 def _resize_rows(
-    rows: NDArray[np.uint8],
-    size: tuple[int, int],
-    start: tuple[int, int],
-    shape: tuple[int, int],
-    flip: bool,
-    out: NDArray[np.uint8],
-    place: tuple[int, int],
-    sums: NDArray[np.uint32],
+    rows: Bytes, size: Pair, start: Pair, shape: Pair, flip: bool, out: Bytes, place: Pair, sums: NDArray[np.uint32]
 ) -> None:
     """Write a window of the resized source into `out` and add its rows to `sums`.
 
@@ -64,29 +152,29 @@ def _resize_rows(
         _copy_rows(rows, start, shape, flip, out, place, sums)
         return
     taps, weights = np.empty(count, np.int64), np.empty((count, 2), np.int16)
-    column_taps(size[1], width, start[1], flip, taps, weights)
+    _column_taps(size[1], width, start[1], flip, taps, weights)
     cached = np.full(2, -1, np.int64)
     blended, part = np.empty((2, 3 * count + 1), np.int16), np.zeros(3 * count, np.uint16)
     step, fetched = 1.0 / (size[0] / height), 0
     for y in range(shape[0]):
-        fetched = prefetch_rows(rows, tap(start[0] + y + PREFETCH_ROWS, step)[0], fetched, taps)
-        above, fraction = tap(start[0] + y, step)
+        fetched = _prefetch_rows(rows, _tap(start[0] + y + PREFETCH_ROWS, step)[0], fetched, taps)
+        above, fraction = _tap(start[0] + y, step)
         above = min(above, height - 1)
         p = np.int16(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
         q = np.int16(np.rint(fraction * WEIGHT_ONE))
         upper, lower = max(above, 0), min(above + 1, height - 1)
         for source in (upper, lower):
             if cached[source & 1] != source:
-                blend_columns(rows[source], source == height - 1 or width == 1, taps, weights, blended[source & 1])
+                _blend_columns(rows[source], source == height - 1 or width == 1, taps, weights, blended[source & 1])
                 cached[source & 1] = source
         line = out[place[0] + y * place[1] : place[0] + y * place[1] + 3 * count]
-        blend_rows(blended[upper & 1], blended[lower & 1], p, q, line, part)
+        _blend_rows(blended[upper & 1], blended[lower & 1], p, q, line, part)
         if y & 0xFF == 0xFF or y == shape[0] - 1:  # 16 bits hold the sum of 257 rows of 255
-            add_sums(part, sums)
+            _add_sums(part, sums)
 
 
 @njit(nogil=True)
-def _blacken(out: NDArray[np.uint8], stride: int, top: int, bottom: int, left: int, right: int) -> None:
+def _blacken(out: Bytes, stride: int, top: int, bottom: int, left: int, right: int) -> None:
     """Set `out`, rows of `stride` bytes, to 0 except for bytes [left, right) of rows [top, bottom)."""
     out[: top * stride] = 0
     out[bottom * stride :] = 0
@@ -105,13 +193,7 @@ def _totals(sums: NDArray[np.uint32]) -> tuple[np.int64, np.int64, np.int64]:
 
 
 def fill_canvas(
-    image: Image,
-    size: tuple[int, int],
-    start: tuple[int, int],
-    shape: tuple[int, int],
-    offset: tuple[int, int],
-    flip: bool,
-    out: Image,
+    image: Image, size: Pair, start: Pair, shape: Pair, offset: Pair, flip: bool, out: Image
 ) -> tuple[int, int, int]:
     """Fill a canvas with a window of a resized image; see `Kernels.fill_canvas`."""
     flat, stride = out.reshape(-1), 3 * out.shape[1]
@@ -124,7 +206,7 @@ def fill_canvas(
     return int(blue), int(green), int(red)
 
 
-def _lines(image: Image) -> NDArray[np.uint8]:
+def _lines(image: Image) -> Bytes:
     """Return (H, W, 3) pixels as a read-only (H, 3·W) view, of a copy if they are not contiguous."""
     height, width = image.shape[:2]
     lines = np.ascontiguousarray(image).reshape(height, width * 3)
@@ -133,10 +215,3 @@ def _lines(image: Image) -> NDArray[np.uint8]:
 
 
 KERNELS = (_resize_rows, _blacken, _totals)
-"""The compiled functions that this file calls."""
-
-
-def warm_up() -> None:
-    """Compile the kernels of this file, or load them from the cache."""
-    image, crop = np.zeros((4, 4, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)
-    fill_canvas(image, (9, 9), (0, 0), (4, 4), (2, 2), True, crop)

@@ -7,9 +7,15 @@ A kernel is compiled when it is first called, which takes seconds, or loaded fro
 
 from pathlib import Path
 
+import numpy as np
+
+from sampler.arrays import Arrays
+from sampler.config.schema import AttentionMap, SamplerConfig
 from sampler.kernels.compiled import boxes, colour, crop, philox, targets
 from sampler.kernels.compiled.code_cache import discard_stale, enable_cache
 from sampler.kernels.interface import Kernels
+from sampler.ops.boxes import Boxes, Frame
+from sampler.ops.targets import CornerNames, TargetNames
 
 MODULES = (philox, boxes, crop, colour, targets)
 
@@ -52,5 +58,24 @@ def warm_up(fallback: Path | None = None) -> None:
             writable, as in a read-only container.
     """
     enable_code_cache(fallback)
-    for module in MODULES:
-        module.warm_up()
+    one_box, pixels = np.array([[1, 1, 9, 9, 1]], np.float32), np.zeros((8, 8, 3), np.uint8)
+    COMPILED.random_bits(1, 1, 1, 1, 5)
+    COMPILED.clip_boxes(one_box, 0, 0, 9, 9)
+    COMPILED.frame_boxes(one_box, Frame((50, 50), np.float32(1), (0, 0), (0, 0, 49, 49), None, 1))
+    COMPILED.fill_canvas(pixels[:4, :4], (9, 9), (0, 0), (4, 4), (2, 2), True, pixels)
+    COMPILED.apply_colour(pixels, np.zeros((3, 4), np.float32))
+    _draw_one_box(one_box)
+
+
+def _draw_one_box(boxes: Boxes) -> None:
+    config = SamplerConfig(
+        kind="warm-up", name="warm-up", input_size=(16, 16), output_size=(4, 4), rand_scales=(1.0,), gaussian_iou=0.5,
+        rand_crop=True, max_objects=1, attention=(AttentionMap((4, 4), 4, (0, 16)),),
+    )  # fmt: skip
+    corner = CornerNames("planes", "regrs", "tags", "planes")
+    names = TargetNames(corner, corner, "masks", ("planes",))
+    out: Arrays = {
+        "planes": np.zeros((1, 1, 4, 4), np.float32), "regrs": np.zeros((1, 1, 2), np.float32),
+        "tags": np.zeros((1, 1), np.int64), "masks": np.zeros((1, 1), np.uint8),
+    }  # fmt: skip
+    COMPILED.draw_targets(boxes, np.ones(1, np.bool_), np.array([0, 1]), config, names, out)

@@ -1,8 +1,5 @@
 """NumPy's Philox 4×64-10, compiled: a new NumPy generator for each sample takes longer than its few random bits."""
 
-# mypy: disallow-untyped-decorators=False
-# Numba's decorators carry no types.
-
 from typing import Any
 
 import numpy as np
@@ -53,9 +50,3 @@ def random_bits(seed: int, domain: int, epoch: int, index: int, count: int) -> N
 
 
 KERNELS = (_philox,)
-"""The compiled functions that this file calls."""
-
-
-def warm_up() -> None:
-    """Compile the kernels of this file, or load them from the cache."""
-    random_bits(1, 1, 1, 1, 5)

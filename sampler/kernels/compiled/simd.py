@@ -3,9 +3,6 @@
 The vectors are generic: LLVM turns them into the instructions of the machine. Positions are not checked.
 """
 
-# mypy: disallow-untyped-decorators=False
-# Numba's decorators carry no types.
-
 from collections.abc import Sequence
 from typing import Any
 

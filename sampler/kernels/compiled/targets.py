@@ -1,26 +1,20 @@
-"""Corner targets, compiled: one call that checks and measures all boxes of a batch, and one that draws them.
-
-Arguments that the kernels share: ratios: (2,) output cells per input pixel, x and y. grid: (5,) B, C, h, w and the rows
-of offsets and tags. attention: (n, 3) input pixels per cell, and the range of longer sides, of each attention map.
-sizes: (n, 2) height and width of each attention map.
-"""
-
-# mypy: disallow-untyped-decorators=False
-# Numba's decorators carry no types.
-
-from collections.abc import Mapping
-from typing import Any
+"""Corner targets, compiled: one call that checks and measures all boxes of a batch, and one that draws them."""
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from sampler.config.schema import AttentionMap, SamplerConfig
+from sampler.arrays import ArrayMap, Booleans, Floats, Integers
+from sampler.config.schema import SamplerConfig
 from sampler.kernels.compiled.addresses import FLOAT, LONG, addresses_of, load_float32, store
 from sampler.ops import targets as reference
 from sampler.ops.boxes import Boxes
 from sampler.ops.gaussian import bump_table
-from sampler.ops.targets import CornerNames, TargetNames, grid_ratios
+from sampler.ops.targets import TargetNames, grid_ratios
+
+Bumps = tuple[Floats, Integers]
+Grid = tuple[Floats, Integers, Floats, Integers]
+"""What all boxes are drawn on: (2,) output cells per input pixel, x and y; (5,) B, C, h, w and the rows of offsets and
+tags; of n attention maps (n, 3) input pixels per cell and range of longer sides; their (n, 2) heights and widths."""
 
 
 @njit(nogil=True)
@@ -49,7 +43,7 @@ def _inside(y: np.float32, x: np.float32, height: int, width: int) -> np.bool_:
 
 
 @njit(nogil=True)
-def _attended(box: NDArray[np.float32], low: np.float32, high: np.float32) -> np.bool_:
+def _attended(box: Floats, low: np.float32, high: np.float32) -> np.bool_:
     longest = max(box[2] - box[0], box[3] - box[1])
     return longest >= low and longest <= high  # type: ignore[no-any-return] # Numba's bool
 
@@ -60,17 +54,12 @@ def _middle(start: np.float32, end: np.float32, ratio: np.float32) -> np.float32
 
 
 @njit(nogil=True)
-def _fits(
-    box: NDArray[np.float32],
-    ratios: NDArray[np.float32],
-    grid: NDArray[np.int64],
-    attention: NDArray[np.float32],
-    sizes: NDArray[np.int64],
-) -> bool:
+def _fits(box: Floats, grid: Grid) -> bool:
     """Whether a box's category, corners and cells in attention maps all exist."""
-    fits = box[4] >= 1 and box[4] < grid[1] + 1
-    fits &= _inside(box[1] * ratios[1], box[0] * ratios[0], grid[2], grid[3])
-    fits &= _inside(box[3] * ratios[1], box[2] * ratios[0], grid[2], grid[3])
+    ratios, shape, attention, sizes = grid
+    fits = box[4] >= 1 and box[4] < shape[1] + 1
+    fits &= _inside(box[1] * ratios[1], box[0] * ratios[0], shape[2], shape[3])
+    fits &= _inside(box[3] * ratios[1], box[2] * ratios[0], shape[2], shape[3])
     for number in range(attention.shape[0]):
         ratio = attention[number, 0]
         y, x = _middle(box[1], box[3], ratio), _middle(box[0], box[2], ratio)
@@ -80,7 +69,7 @@ def _fits(
 
 
 @njit(nogil=True)
-def _partitions(starts: NDArray[np.int64], count: int) -> bool:
+def _partitions(starts: Integers, count: int) -> bool:
     """Whether starts ascend from 0 to `count`."""
     ascending = starts[0] == 0 and starts[-1] == count
     for sample in range(starts.shape[0] - 1):
@@ -89,28 +78,17 @@ def _partitions(starts: NDArray[np.int64], count: int) -> bool:
 
 
 @njit(nogil=True)
-def _measure(
-    boxes: NDArray[np.float32],
-    starts: NDArray[np.int64],
-    ratios: NDArray[np.float32],
-    grid: NDArray[np.int64],
-    attention: NDArray[np.float32],
-    sizes: NDArray[np.int64],
-    fixed: int,
-    min_iou: float,
-    radii: NDArray[np.int64],
-) -> int:
+def _measure(boxes: Floats, starts: Integers, grid: Grid, fixed: int, min_iou: float, radii: Integers) -> int:
     """Fill in the radius of each box, `fixed` unless that is −1.
 
-    Returns:
-        −1; or the first box that is outside; or the number of boxes if `starts` does not partition them.
+    Returns −1; or the first box that is outside; or the number of boxes if `starts` does not partition them.
     """
-    count = int(boxes.shape[0])
+    count, ratios = int(boxes.shape[0]), grid[0]
     if not _partitions(starts, count):
         return count
     for n in range(count):
         box = boxes[n]
-        if not _fits(box, ratios, grid, attention, sizes):
+        if not _fits(box, grid):
             return n
         radii[n] = fixed
         if fixed == -1:
@@ -123,49 +101,31 @@ def _measure(
 
 
 @njit(nogil=True)
-def _bump(
-    plane: int,
-    height: int,
-    width: int,
-    y: int,
-    x: int,
-    radius: int,
-    table: NDArray[np.float32],
-    begin: int,
-    clear: bool,
-) -> None:
-    """Draw the bump at `begin` of `table` into the plane at an address, or with `clear` set its square to 0."""
+def _bump(plane: int, height: int, width: int, y: int, x: int, radius: int, bump: Floats, clear: bool) -> None:
+    """Draw a bump of `radius`, which starts `bump`, into the plane at an address; `clear` sets its square to 0."""
     side, left, right = 2 * radius + 1, max(0, x - radius), min(width, x + radius + 1)
     for row in range(max(0, y - radius), min(height, y + radius + 1)):
         line = plane + FLOAT * (row * width + left)
-        first = begin + (row - y + radius) * side + left - x + radius
+        first = (row - y + radius) * side + left - x + radius
         for k in range(right - left):
             place = line + FLOAT * k
-            value = np.float32(0) if clear else max(load_float32(place), table[first + k])
+            value = np.float32(0) if clear else max(load_float32(place), bump[first + k])
             store(place, np.float32(value))
 
 
 @njit(nogil=True)
 def _draw_box(
-    box: NDArray[np.float32],
-    sample: int,
-    row: int,
-    is_object: bool,
-    radius: int,
-    begin: int,
-    ratios: NDArray[np.float32],
-    grid: NDArray[np.int64],
-    table: NDArray[np.float32],
-    out: NDArray[np.int64],
+    box: Floats, sample: int, row: int, is_object: bool, radius: int, bump: Floats, grid: Grid, out: Integers
 ) -> None:
-    """Draw both corners of a box. An object gets its `row` of offsets and tags if that is below grid[4]."""
-    height, width, rows = grid[2], grid[3], grid[4]
-    plane = FLOAT * (sample * grid[1] + np.int64(box[4]) - 1) * height * width
+    """Draw both corners of a box. An object gets its `row` of offsets and tags if there is one."""
+    ratios, shape = grid[0], grid[1]
+    height, width, rows = shape[2], shape[3], shape[4]
+    plane = FLOAT * (sample * shape[1] + np.int64(box[4]) - 1) * height * width
     for corner in range(2):
         x, y = box[2 * corner] * ratios[0], box[2 * corner + 1] * ratios[1]
         column, line = np.int64(x), np.int64(y)
         planes = out[4 * corner] if is_object else out[4 * corner + 1]
-        _bump(planes + plane, height, width, line, column, radius, table, begin, not is_object)
+        _bump(planes + plane, height, width, line, column, radius, bump, not is_object)
         if is_object and row < rows:
             place = sample * rows + row
             store(out[4 * corner + 2] + 2 * FLOAT * place, np.float32(x - np.float32(column)))
@@ -175,26 +135,18 @@ def _draw_box(
 
 @njit(nogil=True)
 def _draw(
-    boxes: NDArray[np.float32],
-    objects: NDArray[np.bool_],
-    starts: NDArray[np.int64],
-    ratios: NDArray[np.float32],
-    grid: NDArray[np.int64],
-    attention: NDArray[np.float32],
-    sizes: NDArray[np.int64],
-    radii: NDArray[np.int64],
-    table: NDArray[np.float32],
-    begins: NDArray[np.int64],
-    out: NDArray[np.int64],
+    boxes: Floats, objects: Booleans, starts: Integers, grid: Grid, radii: Integers, bumps: Bumps, out: Integers
 ) -> None:
     """Draw all boxes. out: addresses of the arrays, in the order of `_table`."""
+    table, begins = bumps
+    _, shape, attention, sizes = grid
     for sample in range(starts.shape[0] - 1):
         row = 0
         for n in range(starts[sample], starts[sample + 1]):
             box, is_object = boxes[n], objects[n]
-            _draw_box(box, sample, row, is_object, radii[n], begins[n], ratios, grid, table, out)
-            if is_object and row < grid[4]:
-                store(out[8] + sample * grid[4] + row, np.uint8(1))
+            _draw_box(box, sample, row, is_object, radii[n], table[begins[n] :], grid, out)
+            if is_object and row < shape[4]:
+                store(out[8] + sample * shape[4] + row, np.uint8(1))
                 row += 1
             for number in range(attention.shape[0]):
                 if not _attended(box, attention[number, 1], attention[number, 2]):
@@ -205,12 +157,7 @@ def _draw(
 
 
 def draw_targets(
-    boxes: Boxes,
-    objects: NDArray[np.bool_],
-    starts: NDArray[np.int64],
-    config: SamplerConfig,
-    names: TargetNames,
-    out: Mapping[str, NDArray[Any]],
+    boxes: Boxes, objects: Booleans, starts: Integers, config: SamplerConfig, names: TargetNames, out: ArrayMap
 ) -> None:
     """Draw the corner targets of B samples; see `Kernels.draw_targets`.
 
@@ -220,28 +167,24 @@ def draw_targets(
     """
     if not len(boxes):
         return
-    grid = (len(starts) - 1, out[names.top_left.heats].shape[1], *config.output_size, config.max_objects)
-    addresses = addresses_of(out, _table(config, names, *grid))
+    shape = (len(starts) - 1, out[names.top_left.heats].shape[1], *config.output_size, config.max_objects)
+    addresses = addresses_of(out, _table(config, names, *shape))
     if addresses is None or (names.top_left.valids is None and not objects.all()):
         reference.draw_targets(boxes, objects, starts, config, names, out)
         return
     # Small copies of one type each, so that one compiled version serves any input.
-    boxes, objects, starts = (
-        np.array(boxes, np.float32, order="C"),
-        np.array(objects, np.bool_),
-        np.array(starts, np.int64),
-    )
-    ratios, shape, radii = grid_ratios(config), np.array(grid, np.int64), np.empty(len(boxes), np.int64)
+    boxes, objects = np.array(boxes, np.float32, order="C"), np.array(objects, np.bool_)
+    starts, radii = np.array(starts, np.int64), np.empty(len(boxes), np.int64)
     attention = np.array([(one.ratio, *one.longest) for one in config.attention], np.float32).reshape(-1, 3)
     sizes = np.array([one.size for one in config.attention], np.int64).reshape(-1, 2)
+    grid = grid_ratios(config), np.array(shape, np.int64), attention, sizes
     fixed = config.gaussian_radius if config.gaussian_bump else 0
-    outside = _measure(boxes, starts, ratios, shape, attention, sizes, fixed, config.gaussian_iou, radii)
+    outside = _measure(boxes, starts, grid, fixed, config.gaussian_iou, radii)
     if outside == len(boxes) or len(objects) != len(boxes):
         raise ValueError(f"starts, objects: expected to partition {len(boxes)} boxes, one object each")
     if outside >= 0:
         raise IndexError(f"boxes[{outside}] = {boxes[outside].tolist()}: expected a box within the crop")
-    table, begins = bump_table(radii)
-    _draw(boxes, objects, starts, ratios, shape, attention, sizes, radii, table, begins, addresses)
+    _draw(boxes, objects, starts, grid, radii, bump_table(radii), addresses)
 
 
 def _table(
@@ -263,20 +206,3 @@ def _table(
 
 
 KERNELS = (_measure, _draw)
-"""The compiled functions that this file calls."""
-
-
-def warm_up() -> None:
-    """Compile the kernels of this file, or load them from the cache."""
-    planes, rows, tags = np.zeros((1, 1, 4, 4), np.float32), np.zeros((1, 1, 2), np.float32), np.zeros((1, 1), np.int64)
-    corner = CornerNames("heats", "regrs", "tags", "valids")
-    names = TargetNames(corner, corner, "masks", ("attention",))
-    out: dict[str, NDArray[Any]] = {
-        "heats": planes, "valids": planes, "regrs": rows, "tags": tags, "masks": np.zeros((1, 1), np.uint8),
-        "attention": planes,
-    }  # fmt: skip
-    config = SamplerConfig(
-        kind="warm-up", name="warm-up", input_size=(16, 16), output_size=(4, 4), rand_scales=(1.0,), gaussian_iou=0.5,
-        rand_crop=True, max_objects=1, attention=(AttentionMap((4, 4), 4, (0, 16)),),
-    )  # fmt: skip
-    draw_targets(np.array([[1, 1, 9, 9, 1]], np.float32), np.ones(1, np.bool_), np.array([0, 1]), config, names, out)
