@@ -41,8 +41,8 @@ class SharedBatch:
 
     @property
     def complete(self) -> bool:
-        """Whether all of its bytes are known."""
-        return self.trailer is not None and None not in self.runs
+        """Whether all of its bytes are known. A run that was removed and is made again is not there yet."""
+        return self.trailer is not None and all(run is not None and run.succeeded for run in self.runs)
 
     def add(self, run: "Run") -> None:
         """Share a run."""
@@ -130,6 +130,11 @@ class Run:
         problem = self.result.problem
         if problem is not None:
             raise JobError(problem)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether all of its samples were made."""
+        return self._is_made() and self.result.problem is None
 
     def _is_made(self) -> bool:
         return self.reply.done() and not self.reply.cancelled() and self.reply.exception() is None
