@@ -8,17 +8,17 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, NoReturn, TypeVar
+from typing import BinaryIO, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from sampler.dataset.coco.chunked_json import BLOCK, Consumer, IrregularError, read_arrays
-from sampler.dataset.coco.columns import AnnotationColumns, Fault, ImageColumns
 from sampler.dataset.coco.entries import AnnotationEntry, CategoryEntry, ImageEntry, decode_file
-from sampler.dataset.coco.hashing_reader import HashingReader
 from sampler.dataset.coco.segmentation import outline_box
+from sampler.dataset.images.source import name_fault
 from sampler.errors import AnnotationError
 
 NOT_FOUR_NUMBERS = "not four numbers"
@@ -27,8 +27,12 @@ NO_AREA = "no width or no height"
 NO_BOX = "neither box nor segmentation"
 BAD_SEGMENTATION = "segmentation is not usable"
 
-Refuse = Callable[[str, str], NoReturn]
+_LARGEST_SIDE = 2**31 - 1
+_NO_SIDES = [0.0] * 4
+
 Entry = TypeVar("Entry")
+Fault = tuple[str, str]
+"""Reason and detail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +86,37 @@ class Annotations:
 
 
 @dataclass(frozen=True, slots=True)
-class _Columns:
-    images: ImageColumns = field(default_factory=ImageColumns)
+class _Contents:
+    """What was read of a file. Annotations become columns piece by piece, so that few entries are alive at a time.
+
+    Attributes:
+        integers: (3, n) int64 each: annotation ids, image ids, category ids.
+        boxes: (n, 4) float64 each, as in the file. NaN for a side that is null; zeros if unboxed.
+        crowd: (n,) bool each.
+        unboxed: Annotations whose box does not have four sides, by their place in the file.
+    """
+
+    images: list[ImageEntry] = field(default_factory=list)
     categories: list[CategoryEntry] = field(default_factory=list)
-    annotations: AnnotationColumns = field(default_factory=AnnotationColumns)
+    integers: list[npt.NDArray[np.int64]] = field(default_factory=lambda: [np.empty((3, 0), np.int64)])
+    boxes: list[npt.NDArray[np.float64]] = field(default_factory=lambda: [np.empty((0, 4))])
+    crowd: list[npt.NDArray[np.bool_]] = field(default_factory=lambda: [np.empty(0, np.bool_)])
+    unboxed: dict[int, AnnotationEntry] = field(default_factory=dict)
+
+    def add_annotations(self, entries: Sequence[AnnotationEntry]) -> None:
+        sides: list[float | None] = []
+        for place, entry in enumerate(entries, sum(map(len, self.crowd))):
+            if entry.bbox is not None and len(entry.bbox) == 4:
+                sides.extend(entry.bbox)
+                continue
+            # A copy, so that the entry does not keep the text of the whole piece alive.
+            entry.segmentation = entry.segmentation.copy()
+            self.unboxed[place] = entry
+            sides.extend(_NO_SIDES)
+        integers = [entry.id for entry in entries], [entry.image_id for entry in entries]
+        self.integers.append(np.array([*integers, [entry.category_id for entry in entries]], np.int64))
+        self.boxes.append(np.array(sides, np.float64).reshape(-1, 4))
+        self.crowd.append(np.array([bool(entry.iscrowd) for entry in entries], np.bool_))
 
 
 def scan_annotations(stream: BinaryIO, file: Path | str, block: int = BLOCK) -> tuple[Annotations, str]:
@@ -94,28 +125,32 @@ def scan_annotations(stream: BinaryIO, file: Path | str, block: int = BLOCK) -> 
     Besides the columns, about `block` bytes are in memory, as text and as entries. A file that cannot be cut into
     pieces is read as a whole; that also finds the place of an error. Raises AnnotationError and OSError.
     """
-    columns = _Columns()
+    contents, hasher = _Contents(), hashlib.blake2b(digest_size=16)
+
+    def read(size: int) -> bytes:
+        text = stream.read(size)
+        hasher.update(text)
+        return text
+
+    stream.seek(0)
     try:
-        with HashingReader(stream) as source:
-            read_arrays(source.read, _consumers(columns), block)
-            digest = source.digest()
+        read_arrays(read, _consumers(contents), block)
     except IrregularError:
         stream.seek(0)
         data = stream.read()
         return parse_annotations(data, file), hashlib.blake2b(data, digest_size=16).hexdigest()
-    return _validated(columns, file), digest
+    return _validated(contents, file), hasher.hexdigest()
 
 
 def parse_annotations(data: bytes, file: Path | str) -> Annotations:
     """Return the columns of an annotation file from its bytes. `file` names it in errors. Raises AnnotationError."""
-    coco, columns = decode_file(data, file), _Columns()
-    columns.images.extend(coco.images)
-    columns.categories.extend(coco.categories)
-    columns.annotations.extend(coco.annotations)
-    return _validated(columns, file)
+    coco = decode_file(data, file)
+    contents = _Contents(coco.images, coco.categories)
+    contents.add_annotations(coco.annotations)
+    return _validated(contents, file)
 
 
-def _consumers(columns: _Columns) -> dict[str, Consumer]:
+def _consumers(contents: _Contents) -> dict[str, Consumer]:
     def consumer(entry: type[Entry], extend: Callable[[list[Entry]], None]) -> Consumer:
         decoder = msgspec.json.Decoder(list[entry])  # type: ignore[valid-type] # msgspec takes the type as a value
 
@@ -127,50 +162,47 @@ def _consumers(columns: _Columns) -> dict[str, Consumer]:
         return consume
 
     return {
-        "images": consumer(ImageEntry, columns.images.extend),
-        "annotations": consumer(AnnotationEntry, columns.annotations.extend),
-        "categories": consumer(CategoryEntry, columns.categories.extend),
+        "images": consumer(ImageEntry, contents.images.extend),
+        "annotations": consumer(AnnotationEntry, contents.add_annotations),
+        "categories": consumer(CategoryEntry, contents.categories.extend),
     }
 
 
-def _validated(columns: _Columns, file: Path | str) -> Annotations:
-    def refuse(place: str, cause: str) -> NoReturn:
-        raise AnnotationError(file, place, cause)
-
-    image_ids = columns.images.ids
-    _check_ids("images", image_ids, refuse)
-    category_ids = np.array([category.id for category in columns.categories], np.int64)
-    _check_ids("categories", category_ids, refuse)
-    annotation_ids, box_image_ids, box_category_ids = integers = columns.annotations.integers
-    rows = _positions("image_id", "images", annotation_ids, box_image_ids, image_ids, refuse)
-    _positions("category_id", "categories", annotation_ids, box_category_ids, category_ids, refuse)
-    for fault in filter(None, (columns.images.bad_size, columns.images.bad_name)):
-        refuse(*fault)
-    sizes = columns.images.sizes
-    boxes, usable, rejected = _boxes(columns.annotations, integers, sizes, rows)
+def _validated(contents: _Contents, file: Path | str) -> Annotations:
+    image_ids = _ids("images", contents.images, file)
+    category_ids = _ids("categories", contents.categories, file)
+    annotation_ids, box_image_ids, box_category_ids = integers = np.concatenate(contents.integers, axis=1)
+    rows = _positions("image_id", "images", annotation_ids, box_image_ids, image_ids, file)
+    _positions("category_id", "categories", annotation_ids, box_category_ids, category_ids, file)
+    sizes = _sizes(contents.images, file)
+    file_names = tuple(_file_name(place, image, file) for place, image in enumerate(contents.images))
+    boxes, usable, rejected = _boxes(contents, integers, sizes, rows)
     return Annotations(
         image_ids=image_ids,
         sizes=sizes,
-        file_names=tuple(columns.images.names),
+        file_names=file_names,
         category_ids=category_ids,
-        category_names=tuple(category.name for category in columns.categories),
+        category_names=tuple(category.name for category in contents.categories),
         boxes=boxes[usable],
         box_image_ids=box_image_ids[usable],
         box_category_ids=box_category_ids[usable],
         annotation_ids=annotation_ids[usable],
-        crowd=columns.annotations.crowd[usable],
+        crowd=np.concatenate(contents.crowd)[usable],
         rejected=rejected,
     )
 
 
-def _check_ids(what: str, ids: npt.NDArray[np.int64], refuse: Refuse) -> None:
+def _ids(what: str, entries: Sequence[ImageEntry | CategoryEntry], file: Path | str) -> npt.NDArray[np.int64]:
+    """Return the ids, all different and at least one."""
+    ids = np.array([entry.id for entry in entries], np.int64)
     if not len(ids):
-        refuse(f"$.{what}", "is empty; expected at least one entry")
+        raise AnnotationError(file, f"$.{what}", "is empty; expected at least one entry")
     order = np.argsort(ids, kind="stable")
     repeats = np.flatnonzero(np.diff(ids[order]) == 0)
     if len(repeats):
         place = int(order[repeats + 1].min())
-        refuse(f"$.{what}[{place}].id", f"id {ids[place]} is used more than once")
+        raise AnnotationError(file, f"$.{what}[{place}].id", f"id {ids[place]} is used more than once")
+    return ids
 
 
 def _positions(
@@ -179,7 +211,7 @@ def _positions(
     annotation_ids: npt.NDArray[np.int64],
     values: npt.NDArray[np.int64],
     ids: npt.NDArray[np.int64],
-    refuse: Refuse,
+    file: Path | str,
 ) -> npt.NDArray[np.intp]:
     """Return (A,) intp: for the `field` of each annotation, its position in `ids`."""
     order = np.argsort(ids)
@@ -189,19 +221,40 @@ def _positions(
     if len(unknown):
         place = int(unknown[0])
         cause = f"annotation {annotation_ids[place]} has {field} {values[place]}, which is not among the {what}"
-        refuse(f"$.annotations[{place}].{field}", cause)
+        raise AnnotationError(file, f"$.annotations[{place}].{field}", cause)
     return positions
 
 
+def _sizes(images: Sequence[ImageEntry], file: Path | str) -> npt.NDArray[np.int32]:
+    sizes = np.array([(image.height, image.width) for image in images], np.float64)
+    # `not (… >= 1)` instead of `… < 1`, because a missing side is NaN here.
+    bad = np.flatnonzero(~((sizes >= 1) & (sizes <= _LARGEST_SIDE) & (sizes == np.floor(sizes))).all(axis=1))
+    if len(bad):
+        image = images[bad[0]]
+        cause = f"image {image.id} has width {image.width} and height {image.height}; expected whole numbers ≥ 1"
+        raise AnnotationError(file, f"$.images[{bad[0]}]", cause)
+    return sizes.astype(np.int32)
+
+
+def _file_name(place: int, image: ImageEntry, file: Path | str) -> str:
+    name, key = image.file_name, "file_name"
+    if name is None and image.coco_url:
+        name, key = "/".join(unquote(urlsplit(image.coco_url).path).split("/")[-2:]), "coco_url"
+    fault = "has no file_name" if name is None else name_fault(name)
+    if name is None or fault:
+        raise AnnotationError(file, f"$.images[{place}].{key}", f"image {image.id}: {fault}")
+    return name
+
+
 def _boxes(
-    columns: AnnotationColumns,
+    contents: _Contents,
     integers: npt.NDArray[np.int64],
     sizes: npt.NDArray[np.int32],
     rows: npt.NDArray[np.intp],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], tuple[RejectedBox, ...]]:
     """Return (A, 4) float64 boxes of all annotations, (A,) bool which are valid, and the list of the others."""
-    boxes, reasons = columns.boxes, dict[int, Fault]()
-    for place, entry in columns.unboxed.items():
+    boxes, reasons = np.concatenate(contents.boxes), dict[int, Fault]()
+    for place, entry in contents.unboxed.items():
         boxes[place], fault = _box_of_outline(entry, sizes[rows[place]])
         if fault is not None:
             reasons[place] = fault
@@ -216,7 +269,7 @@ def _boxes(
     rejected = []
     for place in sorted(reasons):
         annotation_id, image_id, _ = integers[:, place].tolist()
-        unboxed = columns.unboxed.get(place)
+        unboxed = contents.unboxed.get(place)
         box = _finite(boxes[place].tolist() if unboxed is None else unboxed.bbox or ())
         rejected.append(RejectedBox(annotation_id, image_id, reasons[place][0], box, reasons[place][1]))
     return boxes, usable, tuple(rejected)
@@ -224,16 +277,15 @@ def _boxes(
 
 def _box_of_outline(entry: AnnotationEntry, size: npt.NDArray[np.int32]) -> tuple[list[float], Fault | None]:
     """Return the box of an annotation without a usable `bbox`, and reason and detail if it cannot have one."""
-    nothing = [0.0] * 4
     if entry.bbox:
-        return nothing, (NOT_FOUR_NUMBERS, f"it has {len(entry.bbox)}")
+        return _NO_SIDES, (NOT_FOUR_NUMBERS, f"it has {len(entry.bbox)}")
     outline = entry.outline()
     if not outline:
-        return nothing, (NO_BOX, "")
+        return _NO_SIDES, (NO_BOX, "")
     try:
         return outline_box(outline, int(size[0]), int(size[1])), None
     except ValueError as error:
-        return nothing, (BAD_SEGMENTATION, str(error))
+        return _NO_SIDES, (BAD_SEGMENTATION, str(error))
 
 
 def _finite(box: Sequence[float | None]) -> tuple[float | None, ...]:
