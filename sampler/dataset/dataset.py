@@ -12,7 +12,7 @@ from sampler.dataset.images.decoded_store.reader import DecodedStore
 from sampler.dataset.images.image_cache import ImageCache
 from sampler.dataset.images.open_source import open_source
 from sampler.dataset.images.source import ImageSource
-from sampler.dataset.index.cache import ensure_index
+from sampler.dataset.index.cache import LoadedCoco, ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.errors import ImageError
 
@@ -81,7 +81,7 @@ class Dataset(DatasetIndex):
 
 
 def open_dataset(
-    annotations: Path | str,
+    annotations: Path | str | LoadedCoco,
     images: Path | str,
     cache_dir: Path | None = None,
     report: Callable[[str], None] | None = None,
@@ -89,7 +89,7 @@ def open_dataset(
     """Open a dataset. Builds the index of the annotation file if it is not in the cache folder yet.
 
     Args:
-        annotations: The annotation file.
+        annotations: The annotation file, or a loaded `pycocotools.coco.COCO`.
         images: The location of the images; see `open_source`.
         cache_dir: The cache folder (default: the user's).
         report: Called with a description of each step.
@@ -99,4 +99,5 @@ def open_dataset(
         AnnotationError: The annotation file cannot be used, or its index cannot be written.
     """
     source = open_source(images)  # first, so that a wrong folder is reported before the index is built
-    return Dataset(ensure_index(Path(annotations), cache_dir, report), source)
+    located = Path(annotations) if isinstance(annotations, str) else annotations
+    return Dataset(ensure_index(located, cache_dir, report), source)

@@ -4,7 +4,6 @@ A file that is wrong as a whole is refused with one line that names file, place 
 dropped and listed, and the rest of the file is used.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,27 +118,20 @@ class _Contents:
         self.crowd.append(np.array([bool(entry.iscrowd) for entry in entries], np.bool_))
 
 
-def scan_annotations(stream: BinaryIO, file: Path | str, block: int = BLOCK) -> tuple[Annotations, str]:
-    """Read an annotation file once; return its columns and its BLAKE2b-128 in 32 hexadecimal digits.
+def read_annotations(stream: BinaryIO, file: Path | str, block: int = BLOCK) -> Annotations:
+    """Return the columns of an annotation file. `file` names it in errors. Raises AnnotationError and OSError.
 
     Besides the columns, about `block` bytes are in memory, as text and as entries. A file that cannot be cut into
-    pieces is read as a whole; that also finds the place of an error. Raises AnnotationError and OSError.
+    pieces is read as a whole; that also finds the place of an error.
     """
-    contents, hasher = _Contents(), hashlib.blake2b(digest_size=16)
-
-    def read(size: int) -> bytes:
-        text = stream.read(size)
-        hasher.update(text)
-        return text
-
+    contents = _Contents()
     stream.seek(0)
     try:
-        read_arrays(read, _consumers(contents), block)
+        read_arrays(stream.read, _consumers(contents), block)
     except IrregularError:
         stream.seek(0)
-        data = stream.read()
-        return parse_annotations(data, file), hashlib.blake2b(data, digest_size=16).hexdigest()
-    return _validated(contents, file), hasher.hexdigest()
+        return parse_annotations(stream.read(), file)
+    return _validated(contents, file)
 
 
 def parse_annotations(data: bytes, file: Path | str) -> Annotations:

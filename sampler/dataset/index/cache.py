@@ -2,19 +2,46 @@
 
 The digest of the annotation file names the folder of its index, so a changed file has another index and an unchanged
 one is never parsed again. Indexes are built under one lock and appear atomically.
+
+Path, fingerprint and digest of a file are noted in
+
+    <cache folder>/indexes/.sources/<BLAKE2b-128 of the path>.json
+
+so that an unchanged file is not even read. A note is only a shortcut: if anything does not match, the file is read.
 """
 
+import hashlib
+import json
+import os
+import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, BinaryIO, Protocol, TypeVar
 
+import msgspec
 import platformdirs
 from filelock import FileLock
 
-from sampler.dataset.index.annotation_file import AnnotationFile
+from sampler.atomic_write import atomic_write
+from sampler.dataset.coco.annotations import Annotations, read_annotations
+from sampler.dataset.fingerprint import Fingerprint
 from sampler.dataset.index.arrays import build_index
 from sampler.dataset.index.storage import FORMAT, is_sound, remove_drafts, write_index
 from sampler.errors import AnnotationError
+
+_SECTION = 8 << 20
+"""Bytes hashed at a time. Large, because the hashing thread waits for its turn before each section."""
+
+Content = TypeVar("Content")
+
+
+class LoadedCoco(Protocol):
+    """A loaded `pycocotools.coco.COCO`."""
+
+    dataset: Any
 
 
 def default_cache_dir() -> Path:
@@ -22,7 +49,9 @@ def default_cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("saccade-sampler", appauthor=False))
 
 
-def ensure_index(annotations: Path, cache_dir: Path | None = None, report: Callable[[str], None] | None = None) -> Path:
+def ensure_index(
+    annotations: Path | LoadedCoco, cache_dir: Path | None = None, report: Callable[[str], None] | None = None
+) -> Path:
     """Return the folder of the index of an annotation file. Builds the index if it is missing or damaged.
 
     Any number of processes may call this at once. `report` is called with a description of each step. Raises
@@ -34,15 +63,15 @@ def ensure_index(annotations: Path, cache_dir: Path | None = None, report: Calla
     with AnnotationFile.open(annotations, indexes) as file:
         folder = _find(file, indexes)
         if folder is None:
-            with _lock(indexes, annotations):
+            with _lock(indexes, file.path):
                 # Another process may have built it while this one waited.
                 folder = _find(file, indexes) or _build(file, indexes, report)
         return folder
 
 
-def _find(file: AnnotationFile, indexes: Path) -> Path | None:
+def _find(file: "AnnotationFile", indexes: Path) -> Path | None:
     """Return the folder of a sound index. Reads the annotation file only if there may be one."""
-    digest = file.remembered_digest()
+    digest = file.noted_digest()
     if digest is None:
         if not any(indexes.glob(f"*-v{FORMAT}")):
             return None
@@ -50,11 +79,11 @@ def _find(file: AnnotationFile, indexes: Path) -> Path | None:
     folder = _folder(indexes, digest)
     if not is_sound(folder):
         return None
-    file.remember(digest)
+    file.note(digest)
     return folder
 
 
-def _build(file: AnnotationFile, indexes: Path, report: Callable[[str], None]) -> Path:
+def _build(file: "AnnotationFile", indexes: Path, report: Callable[[str], None]) -> Path:
     report("parsing the annotation file")
     annotations, digest = file.parse()
     index, rejected = build_index(annotations), annotations.rejected
@@ -62,7 +91,7 @@ def _build(file: AnnotationFile, indexes: Path, report: Callable[[str], None]) -
     report("writing the index")
     folder = _folder(indexes, digest)
     write_index(folder, index, rejected, str(file.path))
-    file.remember(digest)
+    file.note(digest)
     return folder
 
 
@@ -81,3 +110,98 @@ def _lock(indexes: Path, annotations: Path) -> Iterator[None]:
     except OSError as error:
         cause = f"index cannot be written to {indexes}: {error.strerror or error}; make space or set another"
         raise AnnotationError(annotations, "", f"{cause} cache folder (SAMPLER_CACHE_DIR)") from error
+
+
+class Note(msgspec.Struct, frozen=True):
+    """The file at `path` has this digest while it has this fingerprint. Stored under the key `stamp`."""
+
+    path: str
+    fingerprint: Fingerprint = msgspec.field(name="stamp")
+    digest: str
+
+
+class AnnotationFile:
+    """An open annotation file. Reading it raises AnnotationError if it fails or the file has changed meanwhile."""
+
+    def __init__(self, path: Path, stream: BinaryIO, indexes: Path) -> None:
+        self.path = path
+        self._stream = stream
+        self._absolute = str(path.absolute())
+        self._opened = time.time_ns()
+        self._fingerprint = Fingerprint.of(os.fstat(stream.fileno()))
+        key = hashlib.blake2b(os.fsencode(self._absolute), digest_size=16).hexdigest()
+        self._note = indexes / ".sources" / f"{key}.json"
+
+    @classmethod
+    @contextmanager
+    def open(cls, annotations: Path | LoadedCoco, indexes: Path) -> Iterator["AnnotationFile"]:
+        """Open an annotation file whose notes are in the folder of all indexes. Raises AnnotationError."""
+        path = annotations if isinstance(annotations, Path) else Path("loaded COCO object")
+        try:
+            stream = annotations.open("rb") if isinstance(annotations, Path) else _serialised(annotations)
+        except FileNotFoundError as error:
+            raise AnnotationError(path, "", "annotation file does not exist") from error
+        except IsADirectoryError as error:
+            raise AnnotationError(path, "", "is a folder; expected a COCO-format JSON file") from error
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        except (TypeError, ValueError, RecursionError) as error:
+            raise AnnotationError(path, "", f"not COCO format: {error}") from error
+        with stream:
+            yield cls(path, stream, indexes)
+
+    def noted_digest(self) -> str | None:
+        """Return the digest from the last time the file was read, or None if it may have changed."""
+        try:
+            note = msgspec.json.decode(self._note.read_bytes(), type=Note)
+        except (OSError, ValueError, msgspec.MsgspecError):
+            return None  # missing or damaged: the file is read instead
+        return note.digest if (note.path, note.fingerprint) == (self._absolute, self._fingerprint) else None
+
+    def note(self, digest: str) -> None:
+        """Write down the digest, unless the file is so new that it may change without showing it."""
+        if not self._fingerprint.is_settled(self._opened):
+            return
+        # If the cache is full or read-only, the file is read again next time; nothing else depends on the note.
+        with suppress(OSError):
+            self._note.parent.mkdir(exist_ok=True)
+            atomic_write(self._note, msgspec.json.encode(Note(self._absolute, self._fingerprint, digest)))
+
+    def digest(self) -> str:
+        """Read the file and return its BLAKE2b-128, 32 hexadecimal digits."""
+        return self._checked(self._hashed)
+
+    def parse(self) -> tuple[Annotations, str]:
+        """Read the file and return its columns and digest. Parsing and hashing take a CPU each."""
+        with ThreadPoolExecutor(1, "hash") as thread:
+            digest = thread.submit(self._hashed)
+            return self._checked(lambda: (read_annotations(self._stream, self.path), digest.result()))
+
+    def _hashed(self) -> str:
+        hasher, at = hashlib.blake2b(digest_size=16), 0
+        while section := os.pread(self._stream.fileno(), _SECTION, at):
+            hasher.update(section)
+            at += len(section)
+        return hasher.hexdigest()
+
+    def _checked(self, read: Callable[[], Content]) -> Content:
+        try:
+            content = read()
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        if Fingerprint.of(os.fstat(self._stream.fileno())) != self._fingerprint:
+            raise AnnotationError(self.path, "", "annotation file changed while it was read; start again")
+        return content
+
+
+def _serialised(coco: LoadedCoco) -> BinaryIO:
+    """Return an anonymous file with the annotations of a COCO object, whose run lengths may be bytes."""
+    data = json.dumps(coco.dataset, default=bytes.decode).encode()
+    stream = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    stream.write(data)
+    stream.flush()
+    return stream
+
+
+def _unreadable(path: Path, error: OSError) -> AnnotationError:
+    return AnnotationError(path, "", f"cannot be read: {error.strerror or error}")

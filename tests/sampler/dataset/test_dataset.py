@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
 
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.index.dataset_index import DatasetIndex
@@ -131,6 +132,23 @@ def test_the_users_cache_folder_is_the_default(tmp_path: Path) -> None:
     done = run_python("-c", code, annotations, images, env=home)
     assert Path(done.stdout.strip()).is_relative_to(tmp_path / "home")
     assert "saccade-sampler" in done.stdout
+
+
+def test_a_loaded_coco_object_gives_the_same_dataset(dataset: Dataset, tmp_path: Path) -> None:
+    loaded = COCO()
+    loaded.dataset = json.loads((tmp_path / "annotations.json").read_text())
+    loaded.dataset["annotations"][0]["segmentation"] = {"size": [48, 64], "counts": b"0"}
+    opened = open_dataset(loaded, tmp_path / "images", tmp_path / "cache")
+    assert opened.digest == dataset.digest
+    assert open_dataset(loaded, tmp_path / "images", tmp_path / "cache").index_dir == opened.index_dir
+
+
+@pytest.mark.parametrize("content", [{}, {"images": []}, {"images": [object()]}])
+def test_a_loaded_object_that_is_not_coco_is_refused(content: object, tmp_path: Path) -> None:
+    loaded = COCO()
+    loaded.dataset = content
+    with pytest.raises(AnnotationError, match=r"loaded COCO object: .*not COCO format"):
+        open_dataset(loaded, tmp_path, tmp_path)
 
 
 def test_boxes_are_those_the_published_sampler_was_given(shared: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from sampler.dataset.coco.annotations import (
     NOT_FOUR_NUMBERS,
     Annotations,
     parse_annotations,
-    scan_annotations,
+    read_annotations,
 )
 from sampler.errors import AnnotationError
 from tests.support.coco_files import Entry, box_entry, category_entry, coco, image_entry, small_coco, write_json
@@ -26,16 +26,16 @@ def one_image(*annotations: Entry, **image: Any) -> Entry:
     return coco([image_entry(1, **image)], annotations, [category_entry(1)])
 
 
-def read_annotations(file: Path) -> Annotations:
+def annotations_in(file: Path) -> Annotations:
     with file.open("rb") as stream:
-        return scan_annotations(stream, file)[0]
+        return read_annotations(stream, file)
 
 
 def refusal(content: object, tmp_path: Path) -> AnnotationError:
     """The error a file gets, which names the file and is one line."""
     file = write_json(tmp_path / "bad.json", content)
     with pytest.raises(AnnotationError) as caught:
-        read_annotations(file)
+        annotations_in(file)
     assert str(caught.value).startswith(str(file))
     assert "\n" not in str(caught.value)
     return caught.value
@@ -58,14 +58,14 @@ def test_a_truncated_file_is_reported_as_truncated(kept: int, tmp_path: Path) ->
     file = tmp_path / "cut.json"
     file.write_bytes(whole[:kept])
     with pytest.raises(AnnotationError, match="truncated"):
-        read_annotations(file)
+        annotations_in(file)
 
 
 def test_text_that_is_not_json_is_refused_with_its_place(tmp_path: Path) -> None:
     file = tmp_path / "text.json"
     file.write_text('{"images": [}')
     with pytest.raises(AnnotationError) as caught:
-        read_annotations(file)
+        annotations_in(file)
     assert caught.value.place == "byte 12"
     assert caught.value.cause.startswith("not JSON")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sampler.dataset.coco.annotations import parse_annotations, scan_annotations
+from sampler.dataset.coco.annotations import parse_annotations, read_annotations
 from sampler.errors import AnnotationError
 from tests.support.coco_files import small_coco
 
@@ -35,10 +35,10 @@ def after_nan(deep: str) -> str:
 def test_json_nested_too_deeply_is_one_line(place: Callable[[str], str], deep: str, block: int | None) -> None:
     data = place(deep).encode()
     with pytest.raises(AnnotationError) as caught:
-        parse_annotations(data, "x.json") if block is None else scan_annotations(io.BytesIO(data), "x.json", block)
+        parse_annotations(data, "x.json") if block is None else read_annotations(io.BytesIO(data), "x.json", block)
     assert str(caught.value) == "x.json: not COCO format: nested too deeply"
 
 
 def test_moderate_nesting_is_accepted() -> None:
     data = within("[" * 100 + "]" * 100).encode()
-    assert len(parse_annotations(data, "x.json").boxes) == len(scan_annotations(io.BytesIO(data), "x.json")[0].boxes)
+    assert len(parse_annotations(data, "x.json").boxes) == len(read_annotations(io.BytesIO(data), "x.json").boxes)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sampler.dataset.index import annotation_file, storage
+from sampler.dataset.index import storage
+from sampler.dataset.index.cache import AnnotationFile
 from tests.support.coco_files import small_coco, write_json
 from tests.support.file_changes import wait_for_the_clock
 
@@ -23,16 +24,16 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Records complete reads: "file" for the annotation file, "index" for the index."""
     seen: list[str] = []
 
-    def watch(module: object, name: str, word: str) -> None:
-        original: Callable[..., object] = getattr(module, name)
+    def watch(owner: object, name: str, word: str) -> None:
+        original: Callable[..., object] = getattr(owner, name)
 
         def watched(*arguments: object) -> object:
             seen.append(word)
             return original(*arguments)
 
-        monkeypatch.setattr(module, name, watched)
+        monkeypatch.setattr(owner, name, watched)
 
-    watch(annotation_file, "_stream_digest", "file")
-    watch(annotation_file, "scan_annotations", "file")
+    watch(AnnotationFile, "digest", "file")
+    watch(AnnotationFile, "parse", "file")
     watch(storage, "check_index", "index")
     return seen

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.synthetic_index import write_synthetic_index
-from sampler.dataset.index.annotation_file import AnnotationFile
 from sampler.dataset.index.arrays import ARRAYS
+from sampler.dataset.index.cache import AnnotationFile
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.index.storage import check_index, mark_checked
 from tests.support.coco_files import write_json
@@ -52,7 +52,7 @@ def test_opening_an_index_reads_neither_annotations_nor_arrays(tmp_path: Path) -
     sparse_index(folder, images)
     wait_for_the_clock()
     with AnnotationFile.open(annotations, tmp_path / "indexes") as file:
-        file.remember("0" * 32)
+        file.note("0" * 32)
     code = (
         f"{MEMORY}\nfolder = ensure_index(*arguments[:2])\ndataset = DatasetIndex(folder)\n"
         "print([dataset.boxes(n).shape for n in (0, 77_777_777, len(dataset) - 1)], len(dataset), peak() - before)"

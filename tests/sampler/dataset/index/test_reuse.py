@@ -1,5 +1,6 @@
 """Unchanged annotation files are not read again; changed ones are."""
 
+import hashlib
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.support.processes import output_of, start_python
 
 def test_a_second_start_reads_no_file(annotations: Path, tmp_path: Path, read: list[str]) -> None:
     folder = ensure_index(annotations, tmp_path)
+    assert folder.name.startswith(hashlib.blake2b(annotations.read_bytes(), digest_size=16).hexdigest())
     assert read == ["file"], "the file is read once, for its digest and its content"
     assert ensure_index(annotations, tmp_path) == folder
     assert read == ["file"]
