@@ -5,7 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +32,13 @@ class LiveServer:
         return self.log_file.read_text()
 
     def workers(self) -> list[psutil.Process]:
-        """Return the worker processes."""
-        return [
-            child
-            for child in psutil.Process(self.process.pid).children()
-            if "service.workers.main" in " ".join(child.cmdline())
-        ]
+        """Return the worker processes that run now."""
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):  # also raised for a zombie: a worker that was just killed
+                if "service.workers.main" in " ".join(child.cmdline()):
+                    found.append(child)
+        return found
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the server."""
