@@ -21,6 +21,7 @@ from client.errors import (
     refused,
 )
 from sampler.errors import InvalidRequestError, SamplerError
+from sampler.wire.messages import MEDIA_TYPE
 from sampler.wire.reader import RemoteError
 
 TRY_LATER = (408, 429, 502, 503, 504)
@@ -59,7 +60,7 @@ class Exchange:
         self.name = f"{method} {url.partition('?')[0]}"
         self.step = step
         self.request_id: str | None = None
-        self.in_body = False
+        self.in_batches = False
         self._media_type = media_type
         self._digest = digest
 
@@ -75,7 +76,7 @@ class Exchange:
         found = headers.get("content-type", "").partition(";")[0].strip().lower()
         if self._media_type is not None and found != self._media_type:
             raise self.violation(f"content type {found or 'missing'}: expected {self._media_type}")
-        self.in_body = True
+        self.in_batches = found == MEDIA_TYPE
         return True
 
     def limit_document(self, size: int) -> None:
@@ -145,7 +146,7 @@ def _transport_error(error: Exception, exchange: Exchange) -> ClientError:
     if isinstance(error, httpx.ConnectError):
         message += ": expected a server that runs at this host and port"
     broken = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
-    if broken and exchange.in_body:
+    if broken and exchange.in_batches:
         return TransferError(f"{message}: expected a trailer", request_id=request_id)
     if broken or isinstance(error, httpx.TimeoutException | httpx.ProxyError):
         return ServerUnavailableError(message, request_id=request_id)

@@ -148,6 +148,17 @@ def test_a_server_that_cannot_be_reached_is_unavailable(make: Make) -> None:
     assert not client.ready()
 
 
+def test_a_spec_that_breaks_off_is_requested_again_and_never_lacks_a_trailer(
+    server: ScriptedServer, make: Make
+) -> None:
+    truncated = Answer([b'{"protocol": '], headers={"Content-Type": "application/json"}, ending="cut")
+    server.script("/v1/spec", *[truncated] * 4)
+    with pytest.raises(ServerUnavailableError, match="/v1/spec") as caught:
+        make(server.url).spec()
+    assert "trailer" not in str(caught.value)
+    assert make(server.url).spec().size == server.spec.size
+
+
 def test_a_server_that_starts_late_is_waited_for(make: Make) -> None:
     port = free_port()
     started: list[ScriptedServer] = []
