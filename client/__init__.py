@@ -8,8 +8,7 @@ loader with a device and by datasets for PyTorch.
 """
 
 from client.async_client import AsyncSamplerClient
-from client.batches.batch import Batch, TorchBatch, TrainingArrays
-from client.batches.packed import CompactBatch, PackedBatch
+from client.batches import Batch, CompactBatch, PackedBatch, TorchBatch, TrainingArrays
 from client.errors import (
     ClientError,
     DigestMismatchError,

@@ -4,21 +4,27 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Self, TypeVar, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 
 import httpx
 import stamina
 
-from client.batches.batch import Batch
-from client.batches.packed import PackedBatch
+from client.batches import Batch, PackedBatch
 from client.errors import ClientError, ServerUnavailableError, checked_arguments
-from client.protocol.delivery import Delivery
 from client.protocol.exchange import Exchange, client_errors
-from client.protocol.requests import BatchRequest, Request, StreamRequest, batch_request
+from client.protocol.requests import (
+    BatchRequest,
+    IndexOptions,
+    Request,
+    StepOptions,
+    StreamOptions,
+    StreamRequest,
+    batch_request,
+    stream_request,
+)
 from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
-from client.protocol.session import HEADERS, Session
+from client.protocol.session import HEADERS, Delivery, Session
 from sampler.arrays import Layout
-from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec
 
 ResultT = TypeVar("ResultT")
@@ -83,85 +89,40 @@ class AsyncSamplerClient:
 
     @overload
     async def batch(
-        self,
-        indices: Iterable[int],
-        *,
-        seed: int = 0,
-        epoch: int = 0,
-        augment: bool = True,
-        layout: Layout | None = None,
+        self, indices: Iterable[int], *, layout: Layout | None = None, **options: Unpack[IndexOptions]
     ) -> Batch: ...
 
     @overload
-    async def batch(
-        self,
-        *,
-        seed: int = 0,
-        step: int,
-        batch_size: int,
-        rank: int = 0,
-        world_size: int = 1,
-        augment: bool = True,
-        layout: Layout | None = None,
-    ) -> Batch: ...
+    async def batch(self, *, layout: Layout | None = None, **options: Unpack[StepOptions]) -> Batch: ...
 
     async def batch(
-        self,
-        indices: Iterable[int] | None = None,
-        *,
-        seed: int = 0,
-        epoch: int = 0,
-        step: int | None = None,
-        batch_size: int | None = None,
-        rank: int = 0,
-        world_size: int = 1,
-        augment: bool = True,
-        layout: Layout | None = None,
+        self, indices: Iterable[int] | None = None, *, layout: Layout | None = None, **options: Any
     ) -> Batch:
         """Return one batch, by index or by seed: see `SamplerClient.batch`."""
         with checked_arguments():
-            request = batch_request(
-                indices, seed=seed, epoch=epoch, step=step, batch_size=batch_size, rank=rank, world_size=world_size,
-                augment=augment, layout=layout or self._session.layout,
-            )  # fmt: skip
+            request = batch_request(indices, layout=layout or self._session.layout, **options)
         return await asyncio.to_thread((await self.packed_batch(request)).render)
 
-    def stream(
-        self,
-        *,
-        seed: int,
-        start: int = 0,
-        stop: int | None = None,
-        batch_size: int,
-        rank: int = 0,
-        world_size: int = 1,
-        augment: bool = True,
-        layout: Layout | None = None,
-    ) -> AsyncGenerator[Batch]:
+    def stream(self, *, layout: Layout | None = None, **options: Unpack[StreamOptions]) -> AsyncGenerator[Batch]:
         """Return an iterator over a rank's batches of the steps start … stop−1: see `SamplerClient.stream`."""
         with checked_arguments():
-            request = StreamRequest(
-                seed=seed, start=start, stop=stop, shard=Shard(batch_size, rank, world_size), augment=augment,
-                layout=layout or self._session.layout,
-            )  # fmt: skip
+            request = stream_request(layout=layout or self._session.layout, **options)
         return self._rendered(request)
 
     async def packed_batch(self, request: BatchRequest) -> PackedBatch:
         """Return one batch, received and checked but not rendered."""
-        [packed] = [packed async for packed in self._deliver(request)]
+        [packed] = [packed async for packed in self.packed_stream(request)]
         return packed
 
-    def packed_stream(self, request: StreamRequest) -> AsyncGenerator[PackedBatch]:
-        """Return an iterator over batches that are received and checked but not rendered."""
-        return self._deliver(request)
-
     async def _rendered(self, request: StreamRequest) -> AsyncGenerator[Batch]:
-        async with aclosing(self._deliver(request)) as batches:
+        async with aclosing(self.packed_stream(request)) as batches:
             async for packed in batches:
                 yield await asyncio.to_thread(packed.render)
 
-    async def _deliver(self, request: Request) -> AsyncGenerator[PackedBatch]:
-        link = _Link(self._http, self._session.deliver(request, await self.spec()))
+    async def packed_stream(self, request: Request) -> AsyncGenerator[PackedBatch]:
+        """Return an iterator over batches that are received and checked but not rendered."""
+        session = self._session
+        link = _Link(self._http, Delivery(request, await self.spec(), session.base_url, session.memory))
         try:
             while (packed := await self._retry(link.next)) is not None:
                 yield packed

@@ -20,9 +20,6 @@ from typing import Any
 from sampler.errors import InvalidRequestError
 from sampler.errors import ProtocolError as WireProtocolError
 
-Problem = Mapping[str, Any]
-"""A problem document (RFC 9457) as the server sent it: type, title, status, detail and more."""
-
 
 class ClientError(Exception):
     """Base of all errors of this package.
@@ -62,11 +59,12 @@ class ProblemError(ClientError):
     """An error with a problem document.
 
     Attributes:
-        problem: the document; empty if the response had none.
+        problem: the document (RFC 9457) as the server sent it: type, title, status, detail and more; empty if the
+            response had none.
     """
 
-    def __init__(self, message: str, *, request_id: str | None = None, problem: Problem | None = None) -> None:
-        super().__init__(message, request_id=request_id)
+    def __init__(self, message: str, *, problem: Mapping[str, Any] | None = None, **others: Any) -> None:
+        super().__init__(message, **others)
         self.problem = dict(problem or {})
 
 
@@ -88,16 +86,8 @@ class DigestMismatchError(ProblemError):
         actual: the digest that the server has now.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        request_id: str | None = None,
-        problem: Problem | None = None,
-        expected: str = "",
-        actual: str = "",
-    ) -> None:
-        super().__init__(message, request_id=request_id, problem=problem)
+    def __init__(self, message: str, *, expected: str = "", actual: str = "", **others: Any) -> None:
+        super().__init__(message, **others)
         self.expected = expected
         self.actual = actual
 
@@ -109,15 +99,8 @@ class SampleError(ProblemError):
         step: the step of the batch; None for a batch by index.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        request_id: str | None = None,
-        problem: Problem | None = None,
-        step: int | None = None,
-    ) -> None:
-        super().__init__(message, request_id=request_id, problem=problem)
+    def __init__(self, message: str, *, step: int | None = None, **others: Any) -> None:
+        super().__init__(message, **others)
         self.step = step
 
     @property

@@ -3,22 +3,27 @@
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from types import TracebackType
-from typing import Self, TypeVar, overload
+from typing import Self, TypeVar, Unpack, overload
 
 import httpx
 import stamina
 
-from client.batches.batch import Batch
-from client.batches.packed import PackedBatch
+from client.batches import Batch, PackedBatch
 from client.errors import ClientError, ServerUnavailableError, checked_arguments
-from client.protocol.delivery import Delivery
 from client.protocol.exchange import Exchange, client_errors
-from client.protocol.requests import BatchRequest, Request, StreamRequest, batch_request
+from client.protocol.requests import (
+    BatchRequest,
+    IndexOptions,
+    Request,
+    StepOptions,
+    StreamRequest,
+    batch_request,
+    stream_request,
+)
 from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
-from client.protocol.session import HEADERS, Session
+from client.protocol.session import HEADERS, Delivery, Session
 from client.transport import receiver, transport_for
 from sampler.arrays import Layout
-from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec
 
 ResultT = TypeVar("ResultT")
@@ -96,27 +101,11 @@ class SamplerClient:
 
     @overload
     def batch(
-        self,
-        indices: Iterable[int],
-        *,
-        seed: int = 0,
-        epoch: int = 0,
-        augment: bool = True,
-        layout: Layout | None = None,
+        self, indices: Iterable[int], *, layout: Layout | None = None, **options: Unpack[IndexOptions]
     ) -> Batch: ...
 
     @overload
-    def batch(
-        self,
-        *,
-        seed: int = 0,
-        step: int,
-        batch_size: int,
-        rank: int = 0,
-        world_size: int = 1,
-        augment: bool = True,
-        layout: Layout | None = None,
-    ) -> Batch: ...
+    def batch(self, *, layout: Layout | None = None, **options: Unpack[StepOptions]) -> Batch: ...
 
     def batch(
         self,
@@ -185,9 +174,9 @@ class SamplerClient:
             ClientError: see `client.errors`. After an error, the iterator has ended.
         """
         with checked_arguments():
-            request = StreamRequest(
-                seed=seed, start=start, stop=stop, shard=Shard(batch_size, rank, world_size), augment=augment,
-                layout=layout or self._session.layout,
+            request = stream_request(
+                seed=seed, start=start, stop=stop, batch_size=batch_size, rank=rank, world_size=world_size,
+                augment=augment, layout=layout or self._session.layout,
             )  # fmt: skip
         return self._rendered(request)
 
@@ -217,7 +206,7 @@ class SamplerClient:
                 yield packed.render()
 
     def _link(self, request: Request) -> "_Link":
-        return _Link(self._http, self._session.deliver(request, self.spec()))
+        return _Link(self._http, Delivery(request, self.spec(), self._session.base_url, self._session.memory))
 
     def _fetch_spec(self) -> ServiceSpec:
         exchange = self._session.spec_exchange()

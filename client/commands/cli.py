@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from client.batches.batch import Batch
+from client.batches import Batch
 from client.commands.bench import bench
 from client.commands.options import AttemptsOption, LayoutOption, SeedOption, UrlArgument
 from client.commands.tour import tour

@@ -20,7 +20,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from client.batches.batch import Batch
+from client.batches import Batch
 from client.commands.tour_server import own_server
 from client.errors import ClientError, ServerError
 from client.protocol.requests import StreamRequest

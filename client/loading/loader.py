@@ -2,7 +2,7 @@
 
 from typing import Any, Required, TypedDict, Unpack, overload
 
-from client.batches.batch import Batch, TorchBatch
+from client.batches import Batch, TorchBatch
 from client.errors import checked_arguments
 from client.loading.settings import LoaderSettings
 from client.loading.trainer.batch_loader import Loader

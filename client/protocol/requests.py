@@ -1,8 +1,8 @@
 """Requests to a server, as values that are checked when made. No I/O."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Required, Self, TypedDict
 from urllib.parse import urlencode
 
 from client.protocol.exchange import Exchange
@@ -17,6 +17,37 @@ MAX_URL_LENGTH = 4000
 """Longer requests are sent by POST: many proxies refuse lines of more than 8192 bytes, some of more than 4096."""
 
 
+class IndexOptions(TypedDict, total=False):
+    """Keyword arguments of a batch by index."""
+
+    seed: int
+    epoch: int
+    augment: bool
+
+
+class StepOptions(TypedDict, total=False):
+    """Keyword arguments of a batch by seed."""
+
+    seed: int
+    step: Required[int]
+    batch_size: Required[int]
+    rank: int
+    world_size: int
+    augment: bool
+
+
+class StreamOptions(TypedDict, total=False):
+    """Keyword arguments of a stream."""
+
+    seed: Required[int]
+    start: int
+    stop: int | None
+    batch_size: Required[int]
+    rank: int
+    world_size: int
+    augment: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
     """What all requests have. seed: 0 … 2⁶⁴−1. augment: False for the fixed recipe. layout: the batches travel in."""
@@ -29,6 +60,10 @@ class _Request:
         self._require("seed", 0, SEED_LIMIT - 1)
         require_bool("augment", self.augment)
         require_layout(self.layout)
+
+    def after_next(self) -> "StreamRequest | None":
+        """Return the request for the batches after the next one; None if there are none."""
+        return None
 
     def _require(self, field: str, low: int, high: int) -> None:
         # NumPy's integers, as a saved state may hold them, become plain ones: neither JSON nor msgpack encodes them.
@@ -65,7 +100,11 @@ class IndexRequest(_Request):
     def __post_init__(self) -> None:
         if not self.indices:
             raise InvalidRequestError("indices", [], "at least one index")
-        object.__setattr__(self, "indices", _require_indices(self.indices))
+        # The server names a field of the list in the same way.
+        indices = [
+            require_integer(f"indices[{at}]", index, 0, INDEX_LIMIT - 1) for at, index in enumerate(self.indices)
+        ]
+        object.__setattr__(self, "indices", tuple(indices))
         _Request.__post_init__(self)
         self._require("epoch", 0, EPOCH_LIMIT - 1)
 
@@ -76,7 +115,7 @@ class IndexRequest(_Request):
             given = tuple(indices)
         except TypeError as error:
             raise InvalidRequestError("indices", indices, "a list of integers") from error
-        return cls(indices=_require_indices(given), **others)
+        return cls(indices=given, **others)
 
     @property
     def step(self) -> None:
@@ -95,10 +134,6 @@ class IndexRequest(_Request):
             return get
         body = {"indices": list(self.indices), **others}
         return Exchange("POST", url, media_type=MEDIA_TYPE, body=body, digest=digest)
-
-    def after_next(self) -> None:
-        """Return the request for the batches after the next one: None."""
-        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +166,6 @@ class StepRequest(_Request):
         """Return the HTTP request."""
         parameters = {"seed": self.seed, "step": self.step, **_sharding(self.shard), **self._parameters(digest)}
         return self._get(f"{base_url}/v1/batches", parameters)
-
-    def after_next(self) -> None:
-        """Return the request for the batches after the next one: None."""
-        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,20 +228,16 @@ Request = IndexRequest | StepRequest | StreamRequest
 def batch_request(
     indices: Iterable[int] | None,
     *,
-    seed: int,
-    epoch: int,
-    step: int | None,
-    batch_size: int | None,
-    rank: int,
-    world_size: int,
-    augment: bool,
+    seed: int = 0,
+    epoch: int = 0,
+    step: int | None = None,
+    batch_size: int | None = None,
+    rank: int = 0,
+    world_size: int = 1,
+    augment: bool = True,
     layout: Layout,
 ) -> BatchRequest:
-    """Return the request for one batch, by index or by seed.
-
-    Raises:
-        InvalidRequestError: neither or both are given, or a value is out of range.
-    """
+    """Return the request for one batch: by index (`indices`) or by seed (`step` and `batch_size`), but not both."""
     if indices is not None:
         for field, value, default in (("step", step, None), ("batch_size", batch_size, None),
                                       ("rank", rank, 0), ("world_size", world_size, 1)):  # fmt: skip
@@ -227,17 +254,28 @@ def batch_request(
     return StepRequest(seed=seed, step=step, shard=shard, augment=augment, layout=layout)
 
 
+def stream_request(
+    *,
+    seed: int,
+    start: int = 0,
+    stop: int | None = None,
+    batch_size: int,
+    rank: int = 0,
+    world_size: int = 1,
+    augment: bool = True,
+    layout: Layout,
+) -> StreamRequest:
+    """Return the request for a stream. Raises `InvalidRequestError` for a value out of range."""
+    shard = Shard(batch_size, rank, world_size)
+    return StreamRequest(seed=seed, start=start, stop=stop, shard=shard, augment=augment, layout=layout)
+
+
 def require_layout(layout: object) -> Layout:
     """Return `layout` if it is one; raise `InvalidRequestError` otherwise."""
     for known in LAYOUTS:
         if layout == known:
             return known
     raise InvalidRequestError("layout", layout, f"one of {', '.join(LAYOUTS)}")
-
-
-def _require_indices(indices: Sequence[object]) -> tuple[int, ...]:
-    # The server names the field in the same way.
-    return tuple(require_integer(f"indices[{place}]", index, 0, INDEX_LIMIT - 1) for place, index in enumerate(indices))
 
 
 def _sharding(shard: Shard) -> dict[str, int]:

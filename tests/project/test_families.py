@@ -10,7 +10,7 @@ FAMILY_WORDS = re.compile(r"config\.kind (==|!=|in|not in) |\b(tl|br)_[a-z]|\bat
 """A comparison with a config's kind, or the name of a family's array."""
 
 ALLOWED = {
-    "client/batches/batch.py": "typed attributes of a batch of corner targets",
+    "client/batches.py": "typed attributes of a batch of corner targets",
 }
 """Files outside `sampler/families` that may have such words, and why."""
 

@@ -20,7 +20,7 @@ ALLOWED = {
 """Which packages of the project a package may import."""
 
 INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
-    ("client.batches.batch", "torch"): "an extra that most users of arrays do without",
+    ("client.batches", "torch"): "an extra that most users of arrays do without",
     ("sampler.dataset.coco.segmentation", "pycocotools"): "only for annotations that carry nothing but a segmentation",
 }
 """The imports inside functions: (module, imported module) and the reason."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
-from client.batches.batch import Batch, TorchBatch
+from client.batches import Batch, TorchBatch
 from client.errors import ClientError, MissingExtraError, checked_arguments
 from client.loading.settings import LOADED, LoaderSettings, require_all_steps, require_digest, resumed_step, state_of
 from client.loading.trainer.handover import ArrayHandover, Handover

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from client.batches.batch import TorchBatch
+from client.batches import TorchBatch
 from client.errors import ClientError
 from client.loading.messages import PackedBoxes, read_origin
 from client.loading.slots import SharedSlots, SlotForm

@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from client.batches.batch import Batch, TorchBatch
+from client.batches import Batch, TorchBatch
 from client.loading.messages import read_origin
 from client.loading.slots import SharedSlots, SlotForm
 from client.loading.trainer.supervisor import Delivered

@@ -15,7 +15,7 @@ from typing import Any
 
 from torch.utils.data import IterableDataset, get_worker_info
 
-from client.batches.batch import Batch, TorchBatch
+from client.batches import Batch, TorchBatch
 from client.errors import RequestRefusedError, checked_arguments
 from client.loading.settings import LOADED, LoaderSettings, require_digest, resumed_step, state_of
 from client.loading.trainer.batch_loader import Loader

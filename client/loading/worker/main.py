@@ -13,7 +13,7 @@ from contextlib import closing
 
 import numpy as np
 
-from client.batches.packed import PackedBatch
+from client.batches import PackedBatch
 from client.errors import ClientError
 from client.loading.messages import SLOT_NUMBER, FilledSlot, LoaderJob, PackedBoxes, encode_error, pack_origin
 from client.loading.settings import require_digest

@@ -1,1 +1,0 @@
-"""Batches as training code receives them."""
