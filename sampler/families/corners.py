@@ -1,7 +1,6 @@
 """What the families of corner detectors share: their target arrays and how they are drawn."""
 
 import math
-from typing import ClassVar
 
 from sampler.arrays import ArrayMap, ArraySpec, Booleans, Integers
 from sampler.config.schema import SamplerConfig
@@ -20,8 +19,6 @@ class CornerFamily(Family):
 
     A family with ignored boxes has valid masks too. A config with attention maps has those.
     """
-
-    ignores_boxes: ClassVar[bool]
 
     def target_specs(self, config: SamplerConfig, categories: int) -> tuple[ArraySpec, ...]:
         table = [*self._corner_specs(config, categories, 0), *self._corner_specs(config, categories, 1)]

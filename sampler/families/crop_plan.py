@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from sampler.arrays import Booleans
 from sampler.errors import RecipeError
 from sampler.ops.boxes import Boxes
-from sampler.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +15,7 @@ class Window:
     """Which part of a plane is copied to which part of a canvas; the rest of the canvas is black.
 
     Attributes:
-        rows: [start, stop) of the plane.
-        columns: [start, stop) of the plane.
+        rows: [start, stop) of the plane; so are `columns`.
         offset: (y, x) on the canvas of the first row and column copied.
     """
 
@@ -62,11 +60,6 @@ class CropPlan:
     flip: bool
 
 
-def scale_factor(recipe: Recipe) -> np.float32 | np.float64:
-    """Return the recipe's scale in the precision of the published sampler: float32 if a box set it."""
-    return np.float64(recipe.scale) if recipe.reference is None else np.float32(recipe.scale)
-
-
 def scaled_size(height: int, width: int, factor: np.float32 | np.float64) -> tuple[int, int]:
     """Return (⌊height · factor⌋, ⌊width · factor⌋), at least 1 each."""
     return max(1, int(height * factor)), max(1, int(width * factor))
@@ -76,10 +69,7 @@ def window_at(center: tuple[int, int], canvas: tuple[int, int], extent: tuple[in
     """Return the window of a `canvas` (height, width) around `center` (y, x) of a plane of size `extent`.
 
     An axis takes [max(0, c − half), min(c + half, E)) with half = ⌊canvas / 2⌋. The last row and column of an odd
-    canvas therefore stay black.
-
-    Raises:
-        RecipeError: The window lies outside the plane.
+    canvas therefore stay black. Raises `RecipeError` if the window lies outside the plane.
     """
     starts = [max(0, c - side // 2) for c, side in zip(center, canvas, strict=True)]
     stops = [min(c + side // 2, e) for c, side, e in zip(center, canvas, extent, strict=True)]

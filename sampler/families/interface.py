@@ -25,8 +25,12 @@ A client imports no code that a server names. Register the family in the trainin
 Samples must be reproducible to the last bit on any machine. So every method is a pure function of its arguments: take
 random decisions from the given random bits (`sampler.rng.distributions`), use elementary functions from
 `sampler.rng.exact_math`, and sum floats in a fixed order. Change the family's import path or its config when you change
-its samples: a digest covers the config, not the code. Boxes are (N, 5) float32 throughout: x0, y0, x1, y1 in pixels and
-the category 1…C. `kernels` are the inner loops to use, such as `kernels.clip_boxes`; they do not change the result.
+its samples: a digest covers the config, not the code.
+
+The same arguments mean the same in every method. `config` is a config of this family, `categories` the number C of the
+dataset's categories. Boxes are (N, 5) float32: x0, y0, x1, y1 in pixels and the category 1…C. `height` and `width` are
+those of the image in pixels, and `boxes` its unclipped boxes unless documented otherwise. `kernels` are the inner loops
+to use, such as `kernels.clip_boxes`; they do not change the result.
 """
 
 from abc import ABC, abstractmethod
@@ -51,13 +55,7 @@ TrainingOrder = tuple[str | tuple[str, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a crop lies: the part of a recipe that the family decides.
-
-    Attributes:
-        scale: As in `Recipe`.
-        reference: As in `Recipe`.
-        center: (y, x) of the crop in pixels, as the family's `plan_crop` reads it.
-    """
+    """Where a crop lies: the fields of a `Recipe` that the family decides, as its `plan_crop` reads them."""
 
     scale: float
     reference: int | None
@@ -83,10 +81,6 @@ class Family(ABC):
         An array of one plane per category, (C, height, width) float32, must set `ArraySpec.sparse`: the sparse layout
         sends it as coordinates and values. A box draws into the plane of its own category only, in the same way for
         each category. No other shape may depend on C.
-
-        Args:
-            config: A config of this family.
-            categories: C, the number of categories of the dataset.
         """
 
     @abstractmethod
@@ -99,14 +93,8 @@ class Family(ABC):
     ) -> Placement:
         """Draw where the crop lies.
 
-        Args:
-            bits: `PLACEMENT_DRAWS` independent random 64-bit integers of the sample's key. Give each decision an index
-                of its own, so that a decision more or less does not change the others.
-            config: A config of this family.
-            height: Height of the image in pixels.
-            width: Width of the image in pixels.
-            boxes: The image's boxes, unclipped.
-            kernels: Inner loops to use.
+        bits: `PLACEMENT_DRAWS` independent random 64-bit integers of the sample's key. Give each decision an index of
+        its own, so that a decision more or less does not change the others.
         """
 
     @abstractmethod
@@ -142,12 +130,8 @@ class Family(ABC):
     def most_sparse_values(self, config: SamplerConfig, categories: int, boxes: int) -> int:
         """Return an upper bound on the values of all sparse arrays of a sample together, in the sparse layout.
 
-        The bound sizes memory for messages. By default it is the number of all cells.
-
-        Args:
-            config: A config of this family.
-            categories: C, the number of categories of the dataset.
-            boxes: Number of boxes of the image, before clipping.
+        The bound sizes memory for messages. By default it is the number of all cells. boxes: number of boxes of the
+        image, before clipping.
         """
         return sum(spec.nbytes // 4 for spec in self.target_specs(config, categories) if spec.sparse is not None)
 

@@ -9,9 +9,9 @@ from functools import lru_cache
 
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ConfigError, UnknownFamilyError
-from sampler.families.cornernet.family import CORNERNET
+from sampler.families.cornernet import CORNERNET
 from sampler.families.interface import Family
-from sampler.families.saccade.family import SACCADE
+from sampler.families.saccade import SACCADE
 
 BUILT_IN: dict[str, Family] = {"saccade": SACCADE, "cornernet": CORNERNET}
 

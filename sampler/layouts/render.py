@@ -33,15 +33,9 @@ def render_batch(
 ) -> None:
     """Render B samples. Values are not checked; `sampler.wire.reader` checks those that it receives.
 
-    Args:
-        crops: (B, S, S, 3) uint8, or B arrays of (S, S, 3).
-        colours: (B, 3, 4) float32, or B arrays of (3, 4).
-        boxes: As for `sampler.kernels.interface.Kernels.draw_targets`, and so are `objects` and `starts`.
-        objects: (M,) 0 for ignored boxes.
-        starts: (B + 1,) int64.
-        config: The config of the samples.
-        out: Dense arrays with a leading axis of B, with any content.
-        kernels: Inner loops to use.
+    crops: (B, S, S, 3) uint8. colours: (B, 3, 4) float32. boxes, starts: as for
+    `sampler.kernels.interface.Kernels.draw_targets`. objects: (M,) 0 for ignored boxes. out: dense arrays with a
+    leading axis of B, with any content.
     """
     fill_backgrounds(config, out)
     for image, crop, colour in zip(out["images"], crops, colours, strict=True):

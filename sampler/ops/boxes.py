@@ -43,16 +43,10 @@ def frame_boxes(boxes: Boxes, frame: Frame) -> tuple[Boxes, Booleans, NDArray[np
     rows = rows[remaining]
     if frame.flip_in is not None:
         seen = flip(seen, frame.flip_in)
-    share = _visible_share(seen, scale(boxes[rows], frame.factor, frame.factor))
+    with np.errstate(divide="ignore", invalid="ignore"):  # NaN if both areas round to 0, which is above no threshold
+        share = areas(seen) / areas(scale(boxes[rows], frame.factor, frame.factor))
     objects = (share > VISIBLE_SHARE) & (whole_pixel_sides(seen) >= frame.least_side)
     return seen, objects, rows, len(clipped)
-
-
-@np.errstate(divide="ignore", invalid="ignore")
-def _visible_share(seen: Boxes, whole: Boxes) -> Floats:
-    """Return (N,) float32 areas of `seen` over `whole`; NaN if both round to 0, which is above no threshold."""
-    share: Floats = areas(seen) / areas(whole)
-    return share
 
 
 def clip(boxes: Boxes, left: float, top: float, right: float, bottom: float) -> tuple[Boxes, NDArray[np.intp]]:

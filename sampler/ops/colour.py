@@ -29,10 +29,7 @@ def mean_grey(sums: tuple[int, int, int], count: int) -> float:
 def colour_matrix(recipe: Recipe, config: SamplerConfig, grey: float) -> ColourMatrix:
     """Return the (3, 4) float32 matrix from a uint8 BGR pixel (with 1 appended) to the normalised image.
 
-    Args:
-        recipe: Jitter steps in their order, and lighting.
-        config: Eigenvectors, eigenvalues, mean and std.
-        grey: Mean grey of the crop before any colour step, 0–1; contrast blends with it.
+    grey: mean grey of the crop before any colour step, 0–1; contrast blends with it.
     """
     rows: Rows = [[1 / 255.0 if k == c else 0.0 for k in range(3)] + [0.0] for c in range(3)]
     for name, gain in recipe.jitter:

@@ -15,12 +15,8 @@ def bump_radius(height: int, width: int, min_iou: float) -> int:
     """Return how far, in cells, a corner may move while its box still overlaps the true one by `min_iou`.
 
     The least of the three cases of Law and Deng (CornerNet, 2018): one corner moved in and one out, both in, both out.
-    The operations keep the order of their published code because the result is rounded down.
-
-    Args:
-        height: Height of the box in cells, a whole number ≥ 0.
-        width: Width of the box in cells, a whole number ≥ 0.
-        min_iou: Intersection over union, above 0 and below 1.
+    The operations keep the order of their published code because the result is rounded down. height, width: of the box,
+    in cells.
     """
     total, area = height + width, width * height
     c1 = area * (1 - min_iou) / (1 + min_iou)

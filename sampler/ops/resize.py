@@ -17,14 +17,7 @@ Pair = tuple[int, int]
 
 
 def resize_window(image: Image, size: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int]) -> Image:
-    """Return a window of `image` resized to `size`, as a new array.
-
-    Args:
-        image: (H, W, 3) uint8.
-        size: (height, width) of the whole resized image, at least 1 each.
-        rows: [start, stop) of the window in the resized image.
-        columns: [start, stop) of the window in the resized image.
-    """
+    """Return a window of an (H, W, 3) image resized to `size`, as a new array. rows, columns: [start, stop) of it."""
     if rows[0] >= rows[1] or columns[0] >= columns[1]:
         return np.zeros((max(0, rows[1] - rows[0]), max(0, columns[1] - columns[0]), 3), np.uint8)
     if size == image.shape[:2]:

@@ -6,6 +6,7 @@ the range of an attention map marks the cell of its centre there.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,17 +60,14 @@ class TargetNames:
 
 @dataclass(frozen=True, slots=True)
 class Corners:
-    """Where the corners of N boxes lie on the output grid.
-
-    Attributes:
-        cells: (N, 4) int64 x0, y0, x1, y1.
-        offsets: (N, 4) float32, the remainder of each coordinate in its cell, 0–1.
-        radii: (N,) int64 radii of the bumps in cells.
-    """
+    """Where the corners of N boxes lie on the output grid."""
 
     cells: Integers
+    """(N, 4) x0, y0, x1, y1."""
     offsets: Floats
+    """(N, 4) remainder of each coordinate in its cell, 0–1."""
     radii: Integers
+    """(N,) radii of the bumps in cells."""
 
 
 def draw_targets(
@@ -83,9 +81,9 @@ def draw_targets(
     categories = boxes[:, 4].astype(np.int64) - 1
     for corner, x in names.corners:
         places = np.stack([samples, categories, corners.cells[:, x + 1], corners.cells[:, x]], axis=1)
-        _draw_bumps(out[corner.heats], places[objects], corners.radii[objects])
+        _each_bump(draw_bump, out[corner.heats], places[objects], corners.radii[objects])
         if corner.valids is not None:
-            _clear_bumps(out[corner.valids], places[~objects], corners.radii[~objects])
+            _each_bump(clear_bump, out[corner.valids], places[~objects], corners.radii[~objects])
     _draw_tags(corners, objects, samples, config, names, out)
     for number, name in enumerate(names.attentions):
         chosen, rows, columns = attention_cells(boxes, number, config)
@@ -141,15 +139,10 @@ def _radii(boxes: Boxes, ratios: Floats, config: SamplerConfig) -> list[int]:
     return [bump_radius(math.ceil(height), math.ceil(width), config.gaussian_iou) for height, width in sides]
 
 
-def _draw_bumps(planes: Floats, places: Integers, radii: Integers) -> None:
-    """Draw bumps into (B, C, h, w) planes. places: (n, 4) sample, category from 0, y, x."""
+def _each_bump(change: Callable[..., None], planes: Floats, places: Integers, radii: Integers) -> None:
+    """Draw or clear bumps in (B, C, h, w) planes. places: (n, 4) sample, category from 0, y, x."""
     for (sample, category, y, x), radius in zip(places.tolist(), radii.tolist(), strict=True):
-        draw_bump(planes[sample, category], y, x, radius)
-
-
-def _clear_bumps(planes: Floats, places: Integers, radii: Integers) -> None:
-    for (sample, category, y, x), radius in zip(places.tolist(), radii.tolist(), strict=True):
-        clear_bump(planes[sample, category], y, x, radius)
+        change(planes[sample, category], y, x, radius)
 
 
 def _draw_tags(

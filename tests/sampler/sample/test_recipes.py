@@ -17,10 +17,9 @@ from scipy import stats
 
 from sampler.config.presets import PRESETS
 from sampler.config.schema import SamplerConfig
-from sampler.families.cornernet import family as cornernet
-from sampler.families.cornernet.family import centre_margin
+from sampler.families import cornernet, saccade
+from sampler.families.cornernet import centre_margin
 from sampler.families.interface import PLACEMENT_DRAWS
-from sampler.families.saccade import placement as saccade
 from sampler.ops.boxes import Boxes
 from sampler.recipe import JITTER_STEPS, Recipe
 from sampler.sample import recipes

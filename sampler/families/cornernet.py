@@ -38,7 +38,6 @@ class CornerNetFamily(CornerFamily):
     All boxes in the crop are objects. There are no valid masks and no attention maps.
     """
 
-    ignores_boxes = False
     presets = (
         SamplerConfig(
             kind="cornernet", name="cornernet", input_size=(511, 511), output_size=(128, 128), rand_scales=SCALES,

@@ -1,1 +1,0 @@
-"""The CornerNet family: CornerNet and CornerNet-Squeeze."""

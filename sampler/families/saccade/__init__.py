@@ -1,1 +1,0 @@
-"""The CornerNet-Saccade family."""
