@@ -27,7 +27,7 @@ from filelock import FileLock
 
 from sampler.atomic_write import atomic_write
 from sampler.dataset.coco.annotations import Annotations, read_annotations
-from sampler.dataset.fingerprint import Fingerprint
+from sampler.dataset.fingerprint import Fingerprint, wait_until_settled
 from sampler.dataset.index.arrays import build_index
 from sampler.dataset.index.storage import FORMAT, is_sound, remove_drafts, write_index
 from sampler.errors import AnnotationError
@@ -173,6 +173,8 @@ class AnnotationFile:
 
     def parse(self) -> tuple[Annotations, str]:
         """Read the file and return its columns and digest. Parsing and hashing take a CPU each."""
+        # Both read the file, so any change from here on must show in the fingerprint.
+        wait_until_settled([self._fingerprint])
         with ThreadPoolExecutor(1, "hash") as thread:
             digest = thread.submit(self._hashed)
             return self._checked(lambda: (read_annotations(self._stream, self.path), digest.result()))

@@ -1,17 +1,28 @@
 """Unchanged annotation files are not read again; changed ones are."""
 
 import hashlib
+import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
+from sampler.dataset.coco.annotations import Annotations, read_annotations
 from sampler.dataset.fingerprint import TICK, Fingerprint
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.storage import load_index
 from sampler.errors import AnnotationError
-from tests.support.file_changes import longer, replaced, same_bytes, same_size_and_time, touched, wait_for_the_clock
+from tests.support.file_changes import (
+    longer,
+    replaced,
+    same_bytes,
+    same_size_and_time,
+    touched,
+    wait_for_the_clock,
+)
 from tests.support.processes import output_of, start_python
 
 
@@ -124,6 +135,22 @@ def test_a_change_while_reading_is_detected_even_if_size_and_time_are_unchanged(
     with pytest.raises(AnnotationError, match="changed while it was read"):
         ensure_index(annotations, tmp_path, change)
     assert [entry.name for entry in (tmp_path / "indexes").iterdir()] == [".lock"]
+
+
+def test_a_file_written_a_moment_ago_is_parsed_once_any_change_would_show(
+    annotations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled: list[bool] = []
+
+    def parse(stream: BinaryIO, file: Path) -> Annotations:
+        settled.append(Fingerprint.of(os.fstat(stream.fileno())).is_settled(time.time_ns()))
+        return read_annotations(stream, file)
+
+    monkeypatch.setattr("sampler.dataset.index.cache.read_annotations", parse)
+    for attempt in range(3):
+        annotations.write_bytes(annotations.read_bytes())
+        ensure_index(annotations, tmp_path / f"cache-{attempt}")
+    assert settled == [True] * 3
 
 
 def test_a_fingerprint_has_the_values_of_stat(annotations: Path) -> None:
