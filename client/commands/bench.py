@@ -166,13 +166,13 @@ class Bench:
         try:
             with self.make_client() as client, closing(client.packed_stream(request)) as batches:
                 while not self._stop.is_set():
-                    asked = time.perf_counter()
+                    begun = time.perf_counter()
                     packed = next(batches)
                     received = time.perf_counter()
                     if self.render:
                         packed.render()
                     rendering = time.perf_counter() - received if self.render else 0.0
-                    self.readings.append(Reading(len(packed), packed.wire_bytes, received - asked, rendering))
+                    self.readings.append(Reading(len(packed), packed.wire_bytes, received - begun, rendering))
         except ClientError as error:
             self.errors.append(error)
             self._stop.set()

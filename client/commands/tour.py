@@ -180,7 +180,7 @@ class Guide:
 
     def _verify(self, holds: bool, claim: str) -> None:
         if not holds:
-            raise ClientError(f"the server's answers contradict each other, expected: {claim}")
+            raise ClientError(f"the server's responses contradict each other, expected: {claim}")
         self.say(f"[green]✓[/green] {escape(claim)}")
 
     def next_steps(self, url: str | None) -> None:

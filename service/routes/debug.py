@@ -15,7 +15,7 @@ from service.workers.protocol import InspectionJob, InspectionKind
 router = APIRouter(tags=["debug"], dependencies=[Depends(refuse_repeated)])
 
 Index = Annotated[int, Path(description="dataset index, 0 … N−1", ge=0)]
-Asked = Annotated[SampleParameters, Query()]
+Parameters = Annotated[SampleParameters, Query()]
 
 
 @router.get("/", include_in_schema=False)
@@ -25,12 +25,12 @@ async def home(request: Request) -> Response:
 
 
 @router.get("/explore/{index}", response_class=HTMLResponse, summary="A page to browse samples")
-async def explore(index: Index, asked: Asked, request: Request, serving: CurrentServing) -> Response:
+async def explore(index: Index, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
     """Show the picture of a sample with links to others."""
-    key = select_sample(index, asked, serving.dataset.spec)
+    key = select_sample(index, parameters, serving.dataset.spec)
     page = explorer_page(
         key,
-        augment=asked.augment,
+        augment=parameters.augment,
         total=serving.dataset.spec.size,
         config=serving.dataset.spec.config.name,
         dataset_name=serving.dataset.name,
@@ -51,22 +51,22 @@ def _root(request: Request) -> str:
     responses={200: {"content": {"image/png": {}}}},
     response_class=Response,
 )
-async def picture(index: Index, asked: Asked, request: Request, serving: CurrentServing) -> Response:
+async def picture(index: Index, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
     """Original with boxes and crop window, crop, network input, target arrays, and recipe."""
-    return await _reply("picture", "image/png", index, asked, request, serving)
+    return await _reply("picture", "image/png", index, parameters, request, serving)
 
 
 @router.get("/debug/samples/{index}", summary="Key, recipe, boxes and array statistics of a sample")
-async def document(index: Index, asked: Asked, request: Request, serving: CurrentServing) -> Response:
+async def document(index: Index, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
     """The same facts as JSON."""
-    return await _reply("document", "application/json", index, asked, request, serving)
+    return await _reply("document", "application/json", index, parameters, request, serving)
 
 
 async def _reply(
-    kind: InspectionKind, media_type: str, index: int, asked: SampleParameters, request: Request, serving: Serving
+    kind: InspectionKind, media_type: str, index: int, parameters: SampleParameters, request: Request, serving: Serving
 ) -> Response:
-    key = select_sample(index, asked, serving.dataset.spec)
+    key = select_sample(index, parameters, serving.dataset.spec)
     with serving.admission.admit():
-        reply = serving.dataset.pool.submit(InspectionJob(kind, key, asked.augment))
+        reply = serving.dataset.pool.submit(InspectionJob(kind, key, parameters.augment))
         body = await until_disconnect(reply, request.receive)
     return Response(body, media_type=media_type)

@@ -23,7 +23,7 @@ def test_the_spec_names_dataset_config_digest_arrays_and_limits(server: LiveServ
     assert len(document["digest"]) == 32
 
 
-def test_a_batch_by_index_has_the_samples_in_the_order_asked_for(server: LiveServer) -> None:
+def test_a_batch_by_index_has_the_samples_in_the_requested_order(server: LiveServer) -> None:
     batch = one_batch(server.url, "indices=3,17,5,3&seed=7&epoch=2")
     assert [sample.key for sample in batch.samples] == [SampleKey(7, 2, index) for index in (3, 17, 5, 3)]
     assert batch.header.step is None

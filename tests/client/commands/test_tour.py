@@ -15,7 +15,7 @@ from client.commands.tour_server import last_line
 from tests.support.live_server import LiveServer
 from tests.support.processes import run_python, start_python
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
 def tour(*arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
@@ -25,7 +25,7 @@ def tour(*arguments: object, **options: Any) -> "subprocess.CompletedProcess[str
 
 def server_process(log_file: Path) -> int:
     """The process id of a server, as it writes it at start-up; waits for it."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         text = log_file.read_text() if log_file.exists() else ""
         if found := re.search(r"Started server process \[(\d+)\]", text):
@@ -70,7 +70,7 @@ def test_a_signal_ends_the_tour_and_its_server(
     process = start_python("-m", "client", "tour", "--out", tmp_path, settings=dataset)
     started = server_process(tmp_path / "server.log")
     process.send_signal(number)
-    _, said = process.communicate(timeout=PATIENCE)
+    _, said = process.communicate(timeout=TIMEOUT)
     assert process.returncode != 0
     assert "Traceback" not in said
     assert not psutil.pid_exists(started)

@@ -64,7 +64,7 @@ def lookups(server: LiveServer) -> dict[str, float]:
     return {kind: server.metric(f'sampler_batch_cache_total{{found="{kind}"}}') for kind in kinds}
 
 
-def test_a_batch_asked_for_again_is_not_made_again_and_comes_with_its_length(fresh: Fresh) -> None:
+def test_a_batch_requested_again_is_not_made_again_and_has_a_content_length(fresh: Fresh) -> None:
     first = httpx.get(f"{fresh.url}/v1/batches?{fresh.step()}")
     again = httpx.get(f"{fresh.url}/v1/batches?{fresh.step()}")
     assert first.content == again.content
@@ -97,23 +97,23 @@ def test_requests_at_the_same_time_are_made_once_and_get_the_same_bytes(server: 
     query = fresh.step(batch_size=36)
     wanted = body(server.url, query)
     got: list[bytes] = []
-    askers = [threading.Thread(target=lambda: got.append(body(fresh.url, query))) for _ in range(4)]
-    for asker in askers:
-        asker.start()
-    for asker in askers:
-        asker.join()
+    clients = [threading.Thread(target=lambda: got.append(body(fresh.url, query))) for _ in range(4)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
     assert got == [wanted] * 4
     assert fresh.found()["miss"] == 1
 
 
-def test_one_who_does_not_read_does_not_hold_up_one_who_asks_for_the_same(fresh: Fresh) -> None:
+def test_a_stalled_client_does_not_delay_one_that_requests_the_same_batches(fresh: Fresh) -> None:
     path = f"/v1/stream?seed={fresh.seed}&batch_size=48&stop=6"
     with slow_client(fresh.server, path):
         until(lambda: fresh.server.metric("sampler_requests_in_flight") == 1)
         assert [batch.header.step for batch in batches(fresh.url, path)] == [0, 1, 2, 3, 4, 5]
 
 
-def test_what_is_kept_stays_within_its_bound(fresh: Fresh) -> None:
+def test_cached_batches_stay_within_their_limit(fresh: Fresh) -> None:
     for step in range(12):
         body(fresh.url, fresh.step(step))
         assert fresh.server.metric("sampler_batch_cache_bytes") <= 16 << 20
@@ -122,7 +122,7 @@ def test_what_is_kept_stays_within_its_bound(fresh: Fresh) -> None:
     assert fresh.found() == {"hit": 1, "join": 0, "miss": 13}
 
 
-def test_a_batch_too_large_for_the_cache_is_not_kept(fresh: Fresh) -> None:
+def test_a_batch_too_large_for_the_cache_is_not_cached(fresh: Fresh) -> None:
     cached = fresh.server.metric("sampler_batch_cache_bytes")
     for _ in range(2):
         body(fresh.url, fresh.step(batch_size=96))
@@ -140,14 +140,14 @@ def test_the_cache_can_be_turned_off(scenes: tuple[Path, Path], cache_dir: Path,
         assert lookups(server) == {"hit": 0, "join": 0, "miss": 2}
 
 
-def test_a_batch_with_a_bad_image_is_tried_again_and_not_kept(tmp_path: Path) -> None:
+def test_a_batch_with_a_bad_image_is_made_again_and_not_cached(tmp_path: Path) -> None:
     content = small_coco()
     content["annotations"] = []
     content["images"] = [image_entry(number, 64, 48) for number in range(1, 4)]
     annotations, images = write_dataset(tmp_path, content)
     bad = images / content["images"][1]["file_name"]
     sound = bad.read_bytes()
-    bad.write_bytes(b"this is no picture")
+    bad.write_bytes(b"not an image")
     with live_server(
         tmp_path, annotations=annotations, images=images, cache_dir=tmp_path / "cache", workers=1
     ) as server:

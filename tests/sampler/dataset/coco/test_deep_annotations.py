@@ -14,7 +14,7 @@ DEPTH = 100_000
 DEEP = {"arrays": "[" * DEPTH + "]" * DEPTH, "objects": '{"a":' * DEPTH + "1" + "}" * DEPTH}
 
 
-def beside(deep: str) -> str:
+def next_to(deep: str) -> str:
     """In a value that samples do not depend on."""
     return json.dumps(small_coco())[:-1] + f', "info": {deep}}}'
 
@@ -30,7 +30,7 @@ def after_nan(deep: str) -> str:
 
 
 @pytest.mark.parametrize("deep", DEEP.values(), ids=DEEP)
-@pytest.mark.parametrize("place", [beside, within, after_nan])
+@pytest.mark.parametrize("place", [next_to, within, after_nan])
 @pytest.mark.parametrize("block", [7_000, 1 << 20, None], ids=["pieces", "one piece", "whole"])
 def test_json_nested_too_deeply_is_one_line(place: Callable[[str], str], deep: str, block: int | None) -> None:
     data = place(deep).encode()
