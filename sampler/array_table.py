@@ -22,12 +22,8 @@ def dense_table(config: SamplerConfig, categories: int) -> tuple[ArraySpec, ...]
     return (images, *family_of(config).target_specs(config, categories))
 
 
-def sparse_table(config: SamplerConfig, categories: int) -> tuple[ArraySpec, ...]:
-    """Return the dense table with coordinates and values in place of each sparse plane array."""
-    return tuple(row for spec in dense_table(config, categories) for row in _sparse_rows(spec))
-
-
 def _sparse_rows(spec: ArraySpec) -> Iterator[ArraySpec]:
+    """Coordinates and values in place of a sparse plane array."""
     if spec.sparse is None:
         yield spec
         return
@@ -51,7 +47,7 @@ def array_table(layout: str, config: SamplerConfig, categories: int) -> tuple[Ar
     if layout == "compact":
         return compact_table(config)
     if layout == "sparse":
-        return sparse_table(config, categories)
+        return tuple(row for spec in dense_table(config, categories) for row in _sparse_rows(spec))
     if layout == "dense":
         return dense_table(config, categories)
     raise InvalidRequestError("layout", layout, f"one of {', '.join(LAYOUTS)}")

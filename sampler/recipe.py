@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sampler.checks import require_bool, require_integer, require_number
@@ -12,6 +13,9 @@ JITTER_STEPS = ("brightness", "contrast", "saturation")
 KNOWN_STEPS = frozenset(JITTER_STEPS)
 FIELDS = ("scale", "reference", "center", "flip", "jitter", "lighting")
 KNOWN_FIELDS = frozenset(FIELDS)
+
+_integer = partial(require_integer, error=RecipeError)
+_number = partial(require_number, error=RecipeError)
 
 MAX_SCALE = 4096.0
 """Largest scale. Boxes thinner than 1/256 pixel are not enlarged further."""
@@ -68,22 +72,16 @@ class Recipe:
         if not isinstance(document, dict) or document.keys() != KNOWN_FIELDS:
             raise RecipeError(f"recipe: expected an object with exactly {', '.join(FIELDS)}")
         scale, reference, center, flip, jitter, lighting = map(document.__getitem__, FIELDS)
-        if reference is not None:
-            reference = require_integer("reference", reference, error=RecipeError)
         y, x = _row("center", center, 2)
         pairs = [_row("jitter", row, 2) for row in _list("jitter", jitter)]
         first, second, third = _row("lighting", lighting, 3)
         return cls(
-            require_number("scale", scale, error=RecipeError),
-            reference,
-            (require_integer("center", y, error=RecipeError), require_integer("center", x, error=RecipeError)),
+            _number("scale", scale),
+            None if reference is None else _integer("reference", reference),
+            (_integer("center", y), _integer("center", x)),
             require_bool("flip", flip, error=RecipeError),
-            tuple([(str(name), require_number("jitter", gain, error=RecipeError)) for name, gain in pairs]),
-            (
-                require_number("lighting", first, error=RecipeError),
-                require_number("lighting", second, error=RecipeError),
-                require_number("lighting", third, error=RecipeError),
-            ),
+            tuple([(str(name), _number("jitter", gain)) for name, gain in pairs]),
+            (_number("lighting", first), _number("lighting", second), _number("lighting", third)),
         )
 
 

@@ -48,10 +48,8 @@ def load_config(name_or_path: str, *, keep_crowd: bool = True) -> SamplerConfig:
 
 
 def _named(name_or_path: str) -> SamplerConfig:
-    if name_or_path in PRESETS:
-        return preset(name_or_path)
     path = Path(name_or_path)
-    if not path.suffix and not path.exists():
+    if name_or_path in PRESETS or (not path.suffix and not path.exists()):
         return preset(name_or_path)
     document = _read_json(path)
     try:
@@ -74,9 +72,13 @@ def config_of(document: dict[str, Any], name: str) -> SamplerConfig:
     if "gaussian_rad" in db:
         fields["gaussian_radius"] = db["gaussian_rad"]
     fields |= _scales(db) | _sizes(db)
+    used = {*DIRECT_KEYS, "gaussian_rad", *SCALE_KEYS, *SIZE_KEYS}
     if base.attention:
         fields |= _attention(db, base)
-    _warn_of_ignored(db, base)
+        used |= set(ATTENTION_KEYS)
+    if ignored := sorted(set(db) - used):
+        message = f"config keys that no sample depends on are ignored: {', '.join(ignored)}"
+        warnings.warn(message, IgnoredKeysWarning, stacklevel=2)
     config = dataclasses.replace(base, name=name, **fields)
     family_of(config)  # which checks it
     return config
@@ -164,13 +166,3 @@ def _attention(db: dict[str, Any], base: SamplerConfig) -> dict[str, Any]:
         for i, (size, ratio, longest) in enumerate(rows)
     ]
     return {"attention": tuple(maps)}
-
-
-def _warn_of_ignored(db: dict[str, Any], base: SamplerConfig) -> None:
-    used = {*DIRECT_KEYS, "gaussian_rad", *SCALE_KEYS, *SIZE_KEYS}
-    if base.attention:
-        used |= set(ATTENTION_KEYS)
-    ignored = sorted(set(db) - used)
-    if ignored:
-        message = f"config keys that no sample depends on are ignored: {', '.join(ignored)}"
-        warnings.warn(message, IgnoredKeysWarning, stacklevel=3)

@@ -22,12 +22,8 @@ from sampler.sample.sample import Sample
 
 def compact(sample: Sample) -> Arrays:
     """Return the compact arrays of a sample, those of `sampler.array_table.compact_table`."""
-    return {
-        "crop": sample.crop,
-        "colour": sample.colour,
-        "boxes": sample.boxes,
-        "objects": sample.objects.astype(np.uint8),
-    }
+    objects = sample.objects.astype(np.uint8)
+    return {"crop": sample.crop, "colour": sample.colour, "boxes": sample.boxes, "objects": objects}
 
 
 def render(arrays: ArrayMap, config: SamplerConfig, out: ArrayMap, kernels: Kernels = NUMPY) -> None:

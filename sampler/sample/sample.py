@@ -23,23 +23,17 @@ from sampler.stream.keys import SampleKey
 
 
 class BoxSource(Protocol):
-    """What a recipe needs of a dataset; `sampler.dataset.index.dataset_index.DatasetIndex` is one."""
+    """What a recipe needs of a dataset: `size` (height, width) and boxes of an image, in the sampler's order."""
 
-    def size(self, index: int) -> tuple[int, int]:
-        """Return (height, width) in pixels."""
-        ...
+    def size(self, index: int) -> tuple[int, int]: ...
 
-    def boxes(self, index: int, keep_crowd: bool = True) -> Boxes:
-        """Return the (N, 5) float32 boxes of the image, in the sampler's order."""
-        ...
+    def boxes(self, index: int, keep_crowd: bool = True) -> Boxes: ...
 
 
 class SampleSource(BoxSource, Protocol):
-    """What a sample needs of a dataset; `sampler.dataset.dataset.Dataset` is one."""
+    """What a sample needs of a dataset: also the decoded image, (H, W, 3) uint8 BGR."""
 
-    def read(self, index: int) -> Image:
-        """Return the decoded image: (H, W, 3) uint8 BGR."""
-        ...
+    def read(self, index: int) -> Image: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +79,23 @@ def load_inputs(
     dataset: SampleSource, config: SamplerConfig, key: SampleKey, augment: bool = True, kernels: Kernels = NUMPY
 ) -> tuple[Image, Boxes, Recipe]:
     """Return image, boxes and recipe of a key. Raises what `make_sample` raises."""
-    boxes = dataset.boxes(key.index, keep_crowd=config.keep_crowd)
-    recipe = _recipe(config, key, dataset.size(key.index), boxes, augment, kernels)
+    boxes, recipe = _boxes_and_recipe(dataset, config, key, augment, kernels)
     return dataset.read(key.index), boxes, recipe
 
 
 def recipe_of(dataset: BoxSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Recipe:
     """Return the recipe of a key. Needs the annotated size and boxes of the image, not its pixels."""
+    return _boxes_and_recipe(dataset, config, key, augment, NUMPY)[1]
+
+
+def _boxes_and_recipe(
+    dataset: BoxSource, config: SamplerConfig, key: SampleKey, augment: bool, kernels: Kernels
+) -> tuple[Boxes, Recipe]:
     boxes = dataset.boxes(key.index, keep_crowd=config.keep_crowd)
-    return _recipe(config, key, dataset.size(key.index), boxes, augment, NUMPY)
-
-
-def _recipe(
-    config: SamplerConfig, key: SampleKey, size: tuple[int, int], boxes: Boxes, augment: bool, kernels: Kernels
-) -> Recipe:
-    height, width = size
+    height, width = dataset.size(key.index)
     if augment:
-        return draw_recipe(key, config, height, width, boxes, kernels)
-    return fixed_recipe(config, height, width, boxes)
+        return boxes, draw_recipe(key, config, height, width, boxes, kernels)
+    return boxes, fixed_recipe(config, height, width, boxes)
 
 
 def apply_recipe(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels = NUMPY) -> Sample:

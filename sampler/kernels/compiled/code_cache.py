@@ -8,7 +8,7 @@ files of this folder, and a change of any of them discards all cached code. Othe
 import hashlib
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numba
 
@@ -16,19 +16,11 @@ SOURCES = "compiled.sources"
 """File next to cached code that holds the digest of its sources."""
 
 
-class Cacheable(Protocol):
-    """A compiled function whose code can be cached on disk."""
-
-    def enable_caching(self) -> None:
-        """Cache it. Raises RuntimeError if no folder for it is writable."""
-        ...
-
-
-def enable_cache(kernel: Cacheable, fallback: Path | None) -> None:
+def enable_cache(kernel: Any, fallback: Path | None) -> None:
     """Cache a kernel's code on disk: in Numba's own place, else in `fallback`, else nowhere."""
     try:
         kernel.enable_caching()
-    except RuntimeError:
+    except RuntimeError:  # no folder is writable
         if fallback is None:
             return
         numba.config.CACHE_DIR = str(fallback)

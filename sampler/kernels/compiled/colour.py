@@ -5,8 +5,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sampler.arrays import Floats
-from sampler.kernels.compiled.addresses import FLOAT, address_of, store
-from sampler.kernels.compiled.simd import LANES, colour_pixels
+from sampler.kernels.compiled.intrinsics import FLOAT, LANES, address_of, colour_pixels, store
 from sampler.ops import colour as reference
 from sampler.ops.colour import ColourMatrix
 from sampler.ops.resize import Image

@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sampler.arrays import Integers
-from sampler.kernels.compiled.simd import LANES, blend_pixel, blend_values, prefetch
+from sampler.kernels.compiled.intrinsics import LANES, blend_pixel, blend_values, prefetch
 from sampler.ops.resize import Image, Pair
 
 Bytes = NDArray[np.uint8]

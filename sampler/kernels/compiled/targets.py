@@ -5,7 +5,7 @@ from numba import njit
 
 from sampler.arrays import ArrayMap, Booleans, Floats, Integers
 from sampler.config.schema import SamplerConfig
-from sampler.kernels.compiled.addresses import FLOAT, LONG, addresses_of, load_float32, store
+from sampler.kernels.compiled.intrinsics import FLOAT, LONG, address_of, load_float32, store
 from sampler.ops import targets as reference
 from sampler.ops.boxes import Boxes
 from sampler.ops.gaussian import bump_table
@@ -168,7 +168,7 @@ def draw_targets(
     if not len(boxes):
         return
     shape = (len(starts) - 1, out[names.top_left.heats].shape[1], *config.output_size, config.max_objects)
-    addresses = addresses_of(out, _table(config, names, *shape))
+    addresses = _addresses(_table(config, names, *shape), out)
     if addresses is None or (names.top_left.valids is None and not objects.all()):
         reference.draw_targets(boxes, objects, starts, config, names, out)
         return
@@ -185,6 +185,19 @@ def draw_targets(
     if outside >= 0:
         raise IndexError(f"boxes[{outside}] = {boxes[outside].tolist()}: expected a box within the crop")
     _draw(boxes, objects, starts, grid, radii, bump_table(radii), addresses)
+
+
+def _addresses(table: list[tuple[str, str, tuple[int, ...]]], out: ArrayMap) -> Integers | None:
+    """Return the (n,) addresses of the arrays in `table`, or None if one is not contiguous. Raises `ValueError`."""
+    addresses = np.empty(len(table), np.int64)
+    for row, (name, dtype, shape) in enumerate(table):
+        array = out[name]
+        if array.shape != shape or array.dtype != dtype or not array.flags.writeable:
+            raise ValueError(f"{name}: expected a writable {dtype} array of {shape}, not {array.dtype} {array.shape}")
+        if not array.flags.c_contiguous:
+            return None
+        addresses[row] = address_of(array)
+    return addresses
 
 
 def _table(

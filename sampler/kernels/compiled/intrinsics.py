@@ -1,6 +1,8 @@
-"""Several pixels at a time in vector registers, for loops that LLVM does not vectorise by itself.
+"""Instructions that Numba does not offer: several pixels at a time in vector registers, and numbers at any address.
 
-The vectors are generic: LLVM turns them into the instructions of the machine. Positions are not checked.
+The vectors are generic: LLVM turns them into the instructions of the machine. Positions and addresses are not checked.
+Arrays inside a message start anywhere. A kernel that takes arrays is compiled again for each alignment; one that takes
+addresses is compiled once.
 """
 
 from collections.abc import Sequence
@@ -9,9 +11,13 @@ from typing import Any
 from llvmlite import ir  # type: ignore[import-untyped] # it ships no types
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 LANES = 16
 """Values that `blend_values` and `colour_pixels` compute at a time."""
+
+FLOAT, LONG = 4, 8
+"""Bytes of a float32 and of an int64."""
 
 _BYTE, _SHORT, _WORD, _FLOAT = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.FloatType()
 
@@ -96,6 +102,34 @@ def colour_pixels(_typing: Any, pixels: Any, matrix: Any, first: Any, address: A
         return context.get_dummy_value()
 
     return types.void(pixels, matrix, first, address, plane), generate
+
+
+@intrinsic
+def store(_typing: Any, address: Any, value: Any) -> tuple[Any, Any]:
+    """Write a number, in its own type, to an int64 address."""
+
+    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        kind = context.get_value_type(value)
+        builder.store(values[1], builder.inttoptr(values[0], kind.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(address, value), generate
+
+
+@intrinsic
+def load_float32(_typing: Any, address: Any) -> tuple[Any, Any]:
+    """Return the float32 at an int64 address."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return builder.load(builder.inttoptr(values[0], _FLOAT.as_pointer()), align=1)
+
+    return types.float32(address), generate
+
+
+def address_of(array: NDArray[Any]) -> int:
+    """Return the address of an array's first element."""
+    address: int = array.__array_interface__["data"][0]
+    return address
 
 
 @intrinsic
