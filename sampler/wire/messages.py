@@ -44,6 +44,9 @@ FIELDS = {
 }
 """The fields of each type of message, in the order in which they are encoded."""
 
+PayloadDigest = xxhash.xxh3_128
+"""The running digest of a batch's header and samples."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -126,18 +129,3 @@ def encode_error(problem: Mapping[str, Any]) -> bytes:
 def _encode(kind: str, *values: object) -> bytes:
     packed: bytes = msgpack.packb(dict(zip(FIELDS[kind], (kind, *values), strict=True)))
     return packed
-
-
-class PayloadDigest:
-    """The running digest of a batch's header and samples."""
-
-    def __init__(self) -> None:
-        self._hash = xxhash.xxh3_128()
-
-    def update(self, payload: bytes | memoryview) -> None:
-        """Add bytes."""
-        self._hash.update(payload)
-
-    def hex(self) -> str:
-        """Return the digest, 32 hexadecimal digits."""
-        return self._hash.hexdigest()

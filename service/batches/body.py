@@ -69,7 +69,7 @@ class BatchBody:
             del run  # its memory may be what the next run needs
             self._prefetch.run_sent()
         if shared.trailer is None:
-            shared.trailer = encode_trailer(shared.batch.header.count, digest.hex())
+            shared.trailer = encode_trailer(shared.batch.header.count, digest.hexdigest())
         await write(shared.trailer)
         self._prefetch.batch_sent()
 

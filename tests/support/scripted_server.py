@@ -249,7 +249,7 @@ def sealed(messages: list[bytes]) -> list[bytes]:
     digest = PayloadDigest()
     for message in messages:
         digest.update(message)
-    return [*messages, encode_trailer(len(messages) - 1, digest.hex())]
+    return [*messages, encode_trailer(len(messages) - 1, digest.hexdigest())]
 
 
 def _always(answer: Answer) -> Script:

@@ -56,4 +56,4 @@ def encode_batch(batch: WireBatch) -> bytes:
     digest = PayloadDigest()
     for message in messages:
         digest.update(message)
-    return b"".join([*messages, encode_trailer(len(batch.samples), digest.hex())])
+    return b"".join([*messages, encode_trailer(len(batch.samples), digest.hexdigest())])

@@ -17,7 +17,6 @@ from sampler.stream.keys import SampleKey
 from sampler.wire.array_format import encode_array
 from sampler.wire.messages import (
     Header,
-    PayloadDigest,
     WireBatch,
     WireSample,
     encode_error,
@@ -83,14 +82,6 @@ def test_the_bytes_of_a_tiny_batch_are_pinned() -> None:
 def test_an_error_message_is_a_problem_document() -> None:
     problem = {"type": "/problems/image", "title": "t", "status": 500, "detail": "d", "index": 3}
     assert msgpack.unpackb(encode_error(problem)) == {"type": "error", "problem": problem}
-
-
-def test_the_digest_does_not_depend_on_how_the_payload_is_cut() -> None:
-    whole, parts = PayloadDigest(), PayloadDigest()
-    whole.update(b"abcdef")
-    for part in (b"", b"ab", memoryview(b"cdef")):
-        parts.update(part)
-    assert whole.hex() == parts.hex() == xxhash.xxh3_128(b"abcdef").hexdigest()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

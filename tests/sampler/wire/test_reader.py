@@ -430,8 +430,11 @@ def test_a_reader_takes_the_categories_of_its_dataset() -> None:
         list(BatchReader(PRESETS["cornernet_saccade"], 1, "compact").feed(PAYLOAD))
 
 
-def test_a_batch_of_more_samples_than_may_be_requested_is_refused_at_its_header() -> None:
-    reader = BatchReader(PRESETS["cornernet_saccade"], CATEGORIES, "compact", max_batch=1)
+def test_a_batch_of_more_samples_than_may_be_requested_is_refused_at_its_header(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sampler.wire.reader.MAX_BATCH", 1)
+    reader = reader_of("compact")
     header = packed(messages_of(BATCH)[:1], sign=False)
     with pytest.raises(ProtocolError, match="a batch of 2 samples: expected at most 1"):
         list(reader.feed(header))

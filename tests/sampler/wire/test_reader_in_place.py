@@ -5,7 +5,7 @@ import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Any
 from unittest import mock
 
@@ -19,13 +19,11 @@ from numpy.typing import NDArray
 
 from sampler.arrays import LAYOUTS, Layout
 from sampler.config.presets import PRESETS
-from sampler.errors import SamplerError
+from sampler.errors import ProtocolError, SamplerError
 from sampler.memory.buffer_pool import BufferPool
 from sampler.wire.array_format import binary_header, encode_array
-from sampler.wire.batch_builder import FIRST_ALLOCATION
-from sampler.wire.fast_path import OtherEncodingError
 from sampler.wire.messages import Header, WireBatch, encode_error, encode_header
-from sampler.wire.reader import BatchReader
+from sampler.wire.reader import FIRST_ALLOCATION, BatchReader, OtherEncodingError
 from tests.support.laws import CATEGORIES
 from tests.support.wire_batches import assert_same_batch, batch_of, encode_batch, reader_of
 
@@ -62,13 +60,15 @@ def assert_same_either_way(payload: bytes, layout: Layout, step: int = 1 << 18) 
     return outcome
 
 
-def socketlike(reader: BatchReader, payload: bytes, most: int) -> Iterator[WireBatch]:
-    """Receive a payload into the reader's own buffers, at most some bytes at a time."""
+def socketlike(reader: BatchReader, payload: bytes, *most: int) -> Iterator[WireBatch]:
+    """Receive a payload into the reader's own buffer, at most some bytes at a time, each of `most` in turn."""
     rest = memoryview(payload)
-    while rest:
+    for limit in cycle(most):
+        if not rest:
+            break
         room = reader.buffer()
         assert len(room) > 0
-        count = min(len(room), len(rest), most)
+        count = min(len(room), len(rest), limit)
         room[:count], rest = rest[:count], rest[count:]
         yield from reader.advance(count)
     assert not reader.incomplete
@@ -84,13 +84,40 @@ def test_what_is_received_in_place_is_what_was_sent(layout: Layout, most: int) -
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_our_encoders_arrays_do_arrive_in_place(layout: Layout) -> None:
-    with mock.patch("sampler.wire.batch_builder.BatchBuilder.add_message", side_effect=AssertionError("unpacked")):
+    with mock.patch("sampler.wire.reader._IncomingBatch.add_message", side_effect=AssertionError("unpacked")):
         found = list(socketlike(reader_of(layout), PAYLOADS[layout], 1 << 30))
     for batch in found:
         for name, stack in batch.stacked.items():
             assert stack.shape[0] == len(batch.samples)
             assert stack.flags.writeable
             assert all(np.shares_memory(stack, sample.arrays[name]) for sample in batch.samples)
+
+
+@settings(max_examples=60, deadline=None)
+@given(layout=LAYOUT, pattern=st.lists(st.integers(1, 300_000), min_size=1, max_size=12))
+def test_the_number_of_bytes_that_arrive_at_once_makes_no_difference(layout: Layout, pattern: list[int]) -> None:
+    with mock.patch("sampler.wire.reader._IncomingBatch.add_message", side_effect=AssertionError("unpacked")):
+        # At least some thousand bytes on average: a case should not take seconds.
+        found = list(socketlike(reader_of(layout), PAYLOADS[layout], *pattern, 100_000))
+    assert b"".join(map(encode_batch, found)) == PAYLOADS[layout]
+
+
+@pytest.mark.parametrize("name", ["recipe", "key", "untagged", "arrays", "position"])
+def test_a_damaged_head_after_an_array_is_refused(name: str) -> None:
+    payload = bytearray(PAYLOADS["compact"])
+    payload[payload.rindex(name.encode()) + 1] ^= 1
+    with pytest.raises(ProtocolError):
+        list(socketlike(reader_of("compact"), bytes(payload), 1 << 20))
+
+
+def test_a_changed_byte_at_the_end_of_an_array_received_in_place_is_refused() -> None:
+    payload = PAYLOADS["compact"]
+    end = payload.index(b"\xa6colour")
+    for place in (end - 1, end, end + 40):
+        damaged = bytearray(payload)
+        damaged[place] ^= 1
+        with pytest.raises(ProtocolError):
+            list(socketlike(reader_of("compact"), bytes(damaged), 1 << 20))
 
 
 @settings(max_examples=60, deadline=None)
@@ -242,7 +269,7 @@ class TestMemory:
         assert peak < FIRST_ALLOCATION + (8 << 20)
 
     def test_room_that_grows_step_by_step_holds_what_came_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sampler.wire.batch_builder.FIRST_ALLOCATION", 1)
+        monkeypatch.setattr("sampler.wire.reader.FIRST_ALLOCATION", 1)
         batch = batch_of("compact", count=4)
         [found] = socketlike(reader_of("compact"), encode_batch(batch), 1 << 30)
         assert_same_batch(found, batch)
