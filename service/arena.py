@@ -46,8 +46,8 @@ CHUNK = 1 << 21
 def warm_bytes(cached: int) -> int:
     """Return how much of an arena is reused constantly when `cached` bytes of batches are cached.
 
-    The first touch of a page by a process is a page fault, which costs as much as making the sample that is written
-    there; so these pages are touched before the first request.
+    The first touch of a page by a process costs as much as making the sample that is written there; so these pages are
+    touched before the first request.
     """
     return min(cached + PREFETCH_BYTES, MAX_WARM_BYTES)
 
@@ -134,15 +134,9 @@ class Arena:
     """The server's side. All methods belong to one event loop; views of slabs may end in any thread."""
 
     def __init__(self, shared: int, reserved: int = 0, reserved_size: int = 0) -> None:
-        """Create the memory; pages take none until they are written.
+        """Create `shared` bytes, and a reserve of slabs with `reserved_size` bytes for messages. Raises OSError.
 
-        Args:
-            shared: bytes of the part that all requests share.
-            reserved: number of slabs in the reserve.
-            reserved_size: bytes for messages in each of them.
-
-        Raises:
-            OSError: the system does not provide that much.
+        Pages take no memory until they are written.
         """
         slot = round_to_pages(reserved_size + PROGRESS_BYTES)
         self.shared = round_to_pages(shared)

@@ -16,12 +16,9 @@ class ClientDisconnectedError(Exception):
 
 
 async def until_disconnect(work: "asyncio.Future[T]", receive: Receive) -> T:
-    """Return the result of `work`.
+    """Return the result of `work`. Raises `ClientDisconnectedError` if the client disconnected first.
 
     When this returns or raises, `work` is done or cancelled.
-
-    Raises:
-        ClientDisconnectedError: the client disconnected first.
     """
     disconnect = asyncio.create_task(_wait_for_disconnect(receive))
     try:

@@ -6,7 +6,7 @@ objects that hold it whenever the metrics are requested.
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -50,10 +50,6 @@ class Metrics:
             registry=registry,
         )
 
-    def text(self) -> bytes:
-        """Return all metrics in the Prometheus text format."""
-        return generate_latest(self.registry)
-
 
 class ServerState(Collector):
     """Gauges and counters of a running server's state."""
@@ -70,36 +66,29 @@ class ServerState(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield the present values."""
         pool, arena, cache, images = self._pool, self._arena, self._cache, self._images
-        in_flight = self._admission.in_flight
-        yield GaugeMetricFamily("sampler_workers_alive", "Workers that are ready", pool.alive)
-        yield GaugeMetricFamily("sampler_workers", "Workers that the server is configured for", pool.size)
-        yield CounterMetricFamily("sampler_worker_restarts", "Workers that died and were replaced", pool.restarts)
-        yield GaugeMetricFamily("sampler_queue_depth", "Samples that wait for a worker", pool.queued)
-        yield GaugeMetricFamily("sampler_requests_in_flight", "Admitted requests that are being served", in_flight)
-        yield GaugeMetricFamily(
-            "sampler_ahead_bytes", "Bytes of the arena held by responses for prefetched samples", cache.prefetched_bytes
-        )
-        yield GaugeMetricFamily("sampler_slabs", "Slabs of the arena in use", arena.slabs_in_use)
-        yield GaugeMetricFamily("sampler_slab_bytes", "Bytes of the arena in use", arena.bytes_in_use)
-        yield GaugeMetricFamily("sampler_slab_capacity_bytes", "Bytes of the arena, in use or free", arena.capacity)
-        yield GaugeMetricFamily(
-            "sampler_batch_cache_bytes", "Bytes of the arena held by cached batches", cache.cached_bytes
-        )
+        gauge, counter = GaugeMetricFamily, CounterMetricFamily
+        ahead = "Bytes of the arena held by responses for prefetched samples"
+        for kind, name, description, value in (
+            (gauge, "sampler_workers_alive", "Workers that are ready", pool.alive),
+            (gauge, "sampler_workers", "Workers that the server is configured for", pool.size),
+            (counter, "sampler_worker_restarts", "Workers that died and were replaced", pool.restarts),
+            (gauge, "sampler_queue_depth", "Samples that wait for a worker", pool.queued),
+            (gauge, "sampler_requests_in_flight", "Admitted requests that are being served", self._admission.in_flight),
+            (gauge, "sampler_ahead_bytes", ahead, cache.prefetched_bytes),
+            (gauge, "sampler_slabs", "Slabs of the arena in use", arena.slabs_in_use),
+            (gauge, "sampler_slab_bytes", "Bytes of the arena in use", arena.bytes_in_use),
+            (gauge, "sampler_slab_capacity_bytes", "Bytes of the arena, in use or free", arena.capacity),
+            (gauge, "sampler_batch_cache_bytes", "Bytes of the arena held by cached batches", cache.cached_bytes),
+        ):
+            yield kind(name, description, value)
         found = CounterMetricFamily(
             "sampler_batch_cache",
             "Requested batches by how they were found: made (hit), being made (join), neither (miss)",
             labels=["found"],
         )
-        for kind, count in cache.found.items():
-            found.add_metric([kind], count)
+        for how, count in cache.found.items():
+            found.add_metric([how], count)
         yield found
-        yield CounterMetricFamily(
-            "sampler_decoded_cache_hits",
-            "Images that workers found in the image cache",
-            0 if images is None else images.hits,
-        )
-        yield CounterMetricFamily(
-            "sampler_decoded_cache_misses",
-            "Images that workers did not find in the image cache",
-            0 if images is None else images.misses,
-        )
+        hits, misses = (images.hits, images.misses) if images else (0, 0)
+        yield counter("sampler_decoded_cache_hits", "Images that workers found in the image cache", hits)
+        yield counter("sampler_decoded_cache_misses", "Images that workers did not find in the image cache", misses)

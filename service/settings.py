@@ -2,17 +2,12 @@
 
 import difflib
 import os
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sampler.cpus import available_cpus
 from sampler.dataset.images.decode import MAX_PIXELS
@@ -31,10 +26,10 @@ class SettingsError(SamplerError):
     """A setting is unknown, malformed or out of range. The message is one line that names it."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The settings of a server. Each field is the environment variable SAMPLER_<FIELD>."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     annotations: Path | None = Field(
         default=None, description="annotation file (COCO `instances_*.json`); if unset, the demo dataset is served"
@@ -84,11 +79,9 @@ class Settings(BaseSettings):
         default=60.0, ge=1, le=3600, description="timeout (seconds) for one sample; its worker is then replaced"
     )
     stall_seconds: float = Field(
-        default=600.0,
-        ge=1,
-        le=86400,
+        default=600.0, ge=1, le=86400,
         description="timeout (seconds) after which a client that reads nothing is disconnected",
-    )
+    )  # fmt: skip
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="lowest level that is logged"
     )
@@ -108,43 +101,37 @@ class Settings(BaseSettings):
         except RuntimeError as error:
             raise ValueError("the home folder is unknown; expected a path without ~") from error
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes it by name; no .env is read
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes it by name
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments override variables, which override the TOML file."""
-        file = os.environ.get(FILE_VARIABLE)
-        if not file:
-            return init_settings, env_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(file))
-
 
 def load_settings() -> Settings:
-    """Return the settings from the environment. Raises `SettingsError`."""
-    _refuse_unknown_variables()
+    """Return the settings from the environment and the file. Raises `SettingsError`."""
     file = os.environ.get(FILE_VARIABLE)
-    if file and not Path(file).is_file():
-        raise SettingsError(f"{FILE_VARIABLE} = {file}: no such file")
     try:
-        return Settings()
+        values = _read_file(Path(file)) if file else {}
+        return Settings.model_validate(values | _read_environment())
     except ValidationError as error:
         raise SettingsError("; ".join(_describe(row, file) for row in error.errors())) from None
-    except ValueError as error:  # a malformed TOML file, or a variable that should be JSON and is not
-        raise SettingsError(f"{file or 'settings'}: {' '.join(str(error).split())}") from None
 
 
-def _refuse_unknown_variables() -> None:
+def _read_file(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise SettingsError(f"{FILE_VARIABLE} = {file}: no such file")
+    try:
+        return tomllib.loads(file.read_text())
+    except ValueError as error:
+        raise SettingsError(f"{file}: {error}") from None
+
+
+def _read_environment() -> dict[str, str]:
+    """Return the variables that are set and not empty, by field. Raises `SettingsError` for unknown names."""
     known = [PREFIX + name.upper() for name in Settings.model_fields] + [FILE_VARIABLE]
-    for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
-            hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
-            raise SettingsError(f"{name}: no such setting; {hint}")
+    variables = {name: value for name, value in sorted(os.environ.items()) if name.startswith(PREFIX)}
+    for name in sorted(variables.keys() - known):
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+        hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
+        raise SettingsError(f"{name}: no such setting; {hint}")
+    return {
+        name.removeprefix(PREFIX).lower(): value for name, value in variables.items() if value and name != FILE_VARIABLE
+    }
 
 
 def _describe(error: Mapping[str, Any], file: str | None) -> str:

@@ -1,25 +1,142 @@
 """The batch cache: each batch is made once for all responses that need it at the same time or soon after.
 
-A batch that is small enough is cached: its runs stay when no response holds them, until they exceed the cache's limit
-or others need their memory. The batch that was unused for longest is evicted first.
+A run is consecutive samples of one batch, made by one worker into one slab. Every response that needs a run holds it
+until its bytes are sent. When the last response releases it, the run stays only if its batch is cached. A batch is
+cached if it is small enough, until the cached runs exceed the limit or others need their memory. The batch that was
+unused for longest is evicted first.
 """
 
+import asyncio
 import weakref
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Literal
 
 from service.arena import Arena, Slab
-from service.batches.plan import Planner
-from service.batches.run import Run, SharedBatch
+from service.batches.plan import Planner, RunPlan
 from service.batches.selection import Batch
 from service.workers.pool import WorkerPool
-from service.workers.protocol import RunJob
+from service.workers.protocol import RunJob, RunResult
 
 LARGEST_SHARE = 2
 """A batch is cached if it takes at most one part in this many of the cache."""
 
-Found = Literal["hit", "join", "miss"]
+
+@dataclass(slots=True, eq=False)
+class SharedBatch:
+    """A batch in the making, and its runs as far as they exist; shared by all responses that need it."""
+
+    batch: Batch
+    plan: tuple[RunPlan, ...]
+    cached: bool  # whether runs stay although no response holds them
+    resized: Callable[[int], None]  # called with the change of `size` while `cached`
+    responses: int = 1  # number of responses that have begun it
+    size: int = 0  # bytes of the arena that its runs occupy
+    trailer: bytes | None = None  # its last message, known once the batch was sent once
+    runs: "list[Run | None]" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.runs = [None] * len(self.plan)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of its bytes are known. A run that was removed and is made again is not there yet."""
+        return self.trailer is not None and all(run is not None and run.succeeded for run in self.runs)
+
+    def add(self, run: "Run") -> None:
+        """Share a run."""
+        self.runs[run.plan.number] = run
+        self.resize(run.slab.size)
+
+    def remove(self, run: "Run") -> None:
+        """Stop sharing a run, if it is shared."""
+        if self.runs[run.plan.number] is run:
+            self.runs[run.plan.number] = None
+            self.resize(-run.slab.size)
+
+    def resize(self, change: int) -> None:
+        """Note that the runs occupy `change` more bytes."""
+        self.size += change
+        if self.cached:
+            self.resized(change)
+
+    def uncache(self) -> None:
+        """Remove runs that no response holds, now and from now on."""
+        if self.cached:
+            self.cached = False
+            self.resized(-self.size)
+        for run in self.runs:
+            if run is not None and not run.holders:
+                self.remove(run)
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class Run:
+    """Consecutive samples of a batch, from the request for them until their bytes are sent.
+
+    A run in a slab of the arena's reserve is never shared: its request cannot progress without this memory.
+    """
+
+    batch: SharedBatch
+    plan: RunPlan
+    slab: Slab
+    reply: "asyncio.Future[bytes]"  # the worker's, to the job of making this run
+    holders: int = 1  # number of responses that hold it
+    _result: RunResult | None = None
+
+    def __post_init__(self) -> None:
+        if not self.slab.reserved:
+            self.batch.add(self)
+        self.reply.add_done_callback(self._finish)
+
+    def hold(self) -> "Run":
+        """Count one more holder."""
+        self.holders += 1
+        return self
+
+    def release(self) -> None:
+        """Count one holder less. A run that nobody holds and that is not made yet is never made."""
+        self.holders -= 1
+        if self.holders or (self.batch.cached and not self.slab.reserved and self._is_made()):
+            return
+        self.batch.remove(self)
+        self.reply.cancel()
+
+    async def wait(self) -> None:
+        """Return when the run is made or has failed. Cancelling one waiter does not disturb the others."""
+        if not self.reply.done():
+            await asyncio.wait([self.reply])
+        self._finish(self.reply)
+
+    @property
+    def result(self) -> RunResult:
+        """The lengths of the messages that were made, and the problem of the sample that failed, if any.
+
+        Raises `ServiceError` if the worker could not make any.
+        """
+        return self._result or RunResult.decode(self.reply.result())
+
+    def view(self) -> memoryview:
+        """Return the messages that were made. Raises like `result`."""
+        return self.slab.view(0, sum(self.result.lengths))
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether all of its samples were made."""
+        return self._is_made() and self.result.problem is None
+
+    def _is_made(self) -> bool:
+        return self.reply.done() and not self.reply.cancelled() and self.reply.exception() is None
+
+    def _finish(self, _: object) -> None:
+        """Read the reply, once, and release the part of the slab that the messages do not need."""
+        if self._result is not None or not self._is_made():
+            return
+        self._result = RunResult.decode(self.reply.result())
+        released = self.slab.shrink(sum(self._result.lengths))
+        if self.batch.runs[self.plan.number] is self:
+            self.batch.resize(-released)
 
 
 class BatchCache:
@@ -35,7 +152,7 @@ class BatchCache:
         """Start empty. limit: bytes that cached batches may occupy; 0 caches none."""
         self.pool = pool
         self.arena = arena
-        self.found: dict[Found, int] = {"hit": 0, "join": 0, "miss": 0}
+        self.found: dict[Literal["hit", "join", "miss"], int] = {"hit": 0, "join": 0, "miss": 0}
         self.cached_bytes = 0
         self.responses = 0
         self._planner = planner

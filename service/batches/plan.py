@@ -21,17 +21,12 @@ RUN_SAMPLES = 12
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """The samples start … stop−1 of a batch.
+    """The samples start … stop−1 of a batch."""
 
-    Attributes:
-        number: position of the run in its batch.
-        max_bytes: upper bound on the bytes of its messages.
-    """
-
-    number: int
+    number: int  # position of the run in its batch
     start: int
     stop: int
-    max_bytes: int
+    max_bytes: int  # upper bound on the bytes of its messages
 
 
 class Planner:
@@ -40,13 +35,9 @@ class Planner:
     def __init__(
         self, config: SamplerConfig, categories: int, box_starts: NDArray[np.integer[Any]], workers: int
     ) -> None:
-        """Plan for a dataset of N images.
+        """Plan for a dataset whose image i has the boxes box_starts[i] … box_starts[i+1]−1.
 
-        Args:
-            config: of the samples.
-            categories: C of the dataset.
-            box_starts: (N+1,) the boxes of image i are box_starts[i] … box_starts[i+1]−1.
-            workers: number of workers; a small batch is spread over all of them.
+        A small batch is spread over all `workers`.
         """
         self._box_starts = box_starts
         self._workers = workers

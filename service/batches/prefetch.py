@@ -5,8 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from service.arena import Slab
-from service.batches.cache import BatchCache
-from service.batches.run import Run, SharedBatch
+from service.batches.cache import BatchCache, Run, SharedBatch
 from service.batches.selection import Batch
 
 JOBS_PER_WORKER = 3
@@ -56,8 +55,7 @@ class Prefetch:
     async def next_run(self) -> Run:
         """Return the run to send now, once it is made or has failed.
 
-        Raises:
-            TimeoutError: there is no memory, because the client does not read what was sent.
+        Raises TimeoutError if there is no memory, because the client does not read what was sent.
         """
         self._fill()
         while not self._window:  # others, or what this response has just sent, hold all memory
@@ -87,8 +85,6 @@ class Prefetch:
 
     def close(self) -> None:
         """Release everything. What is not made yet, and no other response needs, is never made."""
-        if self._closed:
-            return
         self._closed = True
         self._cache.responses -= 1
         while self._window:

@@ -35,12 +35,7 @@ class Batch:
 
 
 def select_batch(parameters: BatchParameters, spec: ServiceSpec) -> Batch:
-    """Return the requested batch.
-
-    Raises:
-        InvalidRequestError: a parameter is out of range, or by index and by seed are mixed.
-        ServiceError: the request names another digest (412).
-    """
+    """Return the requested batch. Raises `InvalidRequestError`, or `ServiceError` (412) for another digest."""
     _check_digest(parameters.digest, spec)
     if parameters.indices is not None:
         keys = _keys_by_index(parameters, parameters.indices, spec)

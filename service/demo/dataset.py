@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,9 @@ from filelock import FileLock
 from sampler.cpus import available_cpus
 from sampler.errors import SamplerError
 from sampler.progress import progress_bar
-from service.demo.annotations import coco_json
+from service.demo.categories import CATEGORIES
 from service.demo.drawing import draw_scene
-from service.demo.scenes import Scene, compose_scene
+from service.demo.scenes import DemoObject, Scene, compose_scene
 
 PICTURES = 256
 
@@ -43,15 +44,8 @@ class DemoDataset:
 def ensure_demo(cache_dir: Path, count: int = PICTURES) -> DemoDataset:
     """Return the demo dataset below `cache_dir`; draw it first if it is absent or damaged, which takes seconds.
 
-    Any number of processes may call this at once: one draws, the others wait.
-
-    Args:
-        cache_dir: Created if absent.
-        count: Number of pictures: the first ones of an endless series, the same on every machine. Each number has a
-            folder of its own.
-
-    Raises:
-        DemoError: The folder cannot be written, the disk is full, or another process holds the lock too long.
+    Its pictures are the first `count` of an endless series, the same on every machine. Any number of processes may
+    call this at once: one draws, the others wait. Raises `DemoError`.
     """
     folder = cache_dir / f"demo-v{_VERSION}-{count}"
     try:
@@ -110,3 +104,43 @@ def _draw(folder: Path, count: int) -> None:
             sizes[f"{_IMAGES}/{scene.file_name}"] = size
             advance()
     (folder / _MANIFEST).write_text(json.dumps(sizes))
+
+
+def coco_json(scenes: Sequence[Scene]) -> bytes:
+    """Return the annotation file (UTF-8 JSON); coordinates in pixels with up to two decimals."""
+    document = {
+        "info": {"description": "Drawn demo pictures with COCO's categories"},
+        "images": [{"id": s.image_id, "file_name": s.file_name, "height": s.height, "width": s.width} for s in scenes],
+        "annotations": [_annotation(scene, place) for scene in scenes for place in range(len(scene.objects))],
+        "categories": [{"supercategory": c.supercategory, "id": c.coco_id, "name": c.name} for c in CATEGORIES],
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _annotation(scene: Scene, place: int) -> dict[str, object]:
+    each = scene.objects[place]
+    segmentation, area = _crowd_mask(each, scene) if each.is_crowd else _polygon(each)
+    return {
+        "segmentation": segmentation,
+        "area": area,
+        "iscrowd": int(each.is_crowd),
+        "image_id": scene.image_id,
+        "bbox": [value / 100 for value in each.box],
+        "category_id": each.category.coco_id,
+        "id": 1000 * scene.image_id + place,
+    }
+
+
+def _polygon(each: DemoObject) -> tuple[object, float]:
+    """Return the outline as a flat list of coordinates, and its area."""
+    points = each.polygon(each.silhouette.outline)
+    doubled = sum(ax * by - bx * ay for (ax, ay), (bx, by) in zip(points, points[1:] + points[:1], strict=True))
+    return [[value / 100 for point in points for value in point]], abs(doubled) // 200 / 100
+
+
+def _crowd_mask(crowd: DemoObject, scene: Scene) -> tuple[object, float]:
+    """Return the box as uncompressed run lengths (column by column, background first), and its area."""
+    x, y, width, height = (value // 100 for value in crowd.box)
+    columns = [height, scene.height - height] * width
+    last = scene.height * (scene.width - x - width) + scene.height - y - height
+    return {"counts": [x * scene.height + y, *columns[:-1], last], "size": [scene.height, scene.width]}, width * height

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TypeVar
 
-from service.demo.categories import CATEGORIES, Category
-from service.demo.silhouettes import SILHOUETTES, Silhouette
+from service.demo.categories import CATEGORIES, SILHOUETTES, Category, Silhouette
 
 T = TypeVar("T")
 Box = tuple[int, int, int, int]

@@ -10,18 +10,12 @@ Problem = dict[str, Any]
 
 
 class ServiceError(SamplerError):
-    """An error with a problem type.
-
-    Args:
-        kind: a key of `PROBLEM_TYPES`.
-        detail: what went wrong.
-        members: additional members of the problem document.
-        retry_after: seconds after which the client may try again.
-    """
+    """An error with a problem type."""
 
     def __init__(
         self, kind: str, detail: str, members: Mapping[str, object] | None = None, retry_after: int | None = None
     ) -> None:
+        """kind: a key of `PROBLEM_TYPES`. members: of the problem document. retry_after: seconds."""
         super().__init__(detail)
         self.kind = kind
         self.members = dict(members or {})

@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from sampler.errors import SamplerError
@@ -23,43 +22,32 @@ MAX_LISTED_ERRORS = 20
 
 
 def install(app: FastAPI) -> None:
-    """Register the exception handlers."""
-    app.add_exception_handler(SamplerError, _any_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _any_error)
+    """Register the exception handler."""
+    for kind in (SamplerError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _respond)
 
 
-def problem_response(document: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the response for a problem document."""
-    return JSONResponse(document, document["status"], dict(headers or {}), media_type=MEDIA_TYPE)
+# async: Starlette would run it in a thread otherwise, which fails in a server that is out of descriptors.
+async def _respond(_: Request, error: Exception) -> Response:
+    headers: Mapping[str, str] | None = None
+    if isinstance(error, RequestValidationError):
+        document = _invalid_values(error)
+    elif isinstance(error, HTTPException):
+        document = problem("http", error.detail) | {"status": error.status_code, "title": error.detail}
+        headers = error.headers
+    else:
+        document = problem_of(error)
+        if isinstance(error, ServiceError) and error.retry_after is not None:
+            headers = {"retry-after": str(error.retry_after)}
+    return JSONResponse(document, document["status"], headers, media_type=MEDIA_TYPE)
 
 
-def invalid_values_response(error: RequestValidationError | ValidationError) -> Response:
-    """Return the 422 response that lists the invalid values pydantic found."""
+def _invalid_values(error: RequestValidationError) -> Problem:
     rows = list(error.errors())
     document = invalid_request([_row(row) for row in rows[:MAX_LISTED_ERRORS]])
     if len(rows) > MAX_LISTED_ERRORS:
         document["detail"] += f"; and {len(rows) - MAX_LISTED_ERRORS} more"
-    return problem_response(document)
-
-
-# The handlers are async, or Starlette would run them in threads, which fails in a server that is out of descriptors.
-async def _any_error(_: Request, error: Exception) -> Response:
-    retry_after = error.retry_after if isinstance(error, ServiceError) else None
-    return problem_response(problem_of(error), None if retry_after is None else {"retry-after": str(retry_after)})
-
-
-async def _validation_error(request: Request, error: Exception) -> Response:
-    if isinstance(error, RequestValidationError):
-        return invalid_values_response(error)
-    return await _any_error(request, error)
-
-
-async def _http_error(_: Request, error: Exception) -> Response:
-    detail = str(getattr(error, "detail", error))
-    document = problem("http", detail) | {"status": getattr(error, "status_code", 500), "title": detail}
-    return problem_response(document, getattr(error, "headers", None))
+    return document
 
 
 def _row(error: Mapping[str, Any]) -> dict[str, object]:

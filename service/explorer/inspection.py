@@ -28,24 +28,16 @@ Corners = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class InspectedBox:
-    """One of an image's boxes and what the sample made of it.
+    """One of an image's boxes and what the sample made of it."""
 
-    Attributes:
-        row: Row among the image's boxes, without crowd boxes if the config drops them.
-        category: 1…C.
-        original: In image pixels, unclipped.
-        cropped: In crop pixels; None for a box outside the crop.
-        is_reference: Whether the scale was chosen for it.
-    """
-
-    row: int
-    category: int
+    row: int  # row among the image's boxes, without crowd boxes if the config drops them
+    category: int  # 1…C
     name: str
-    original: Corners
-    cropped: Corners | None
+    original: Corners  # in image pixels, unclipped
+    cropped: Corners | None  # in crop pixels; None for a box outside the crop
     state: State
     is_crowd: bool
-    is_reference: bool
+    is_reference: bool  # the scale was chosen for it
 
     def as_dict(self) -> dict[str, Any]:
         """Return the box as it appears in the sample's document."""
@@ -62,29 +54,19 @@ class InspectedBox:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A sample and everything it was made of.
-
-    Attributes:
-        augment: False for the fixed recipe.
-        file_name: Path below the image folder.
-        image: (H, W, 3) uint8 BGR.
-        plan: What the recipe makes of image and boxes.
-        crop: (S, S, 3) uint8 BGR.
-        dense: The arrays of the dense layout.
-        boxes: All boxes of the image.
-    """
+    """A sample and everything it was made of."""
 
     key: SampleKey
     config: SamplerConfig
-    augment: bool
+    augment: bool  # False for the fixed recipe
     image_id: int
-    file_name: str
-    image: Image
+    file_name: str  # path below the image folder
+    image: Image  # (H, W, 3) uint8 BGR
     recipe: Recipe
     plan: CropPlan
-    crop: Image
+    crop: Image  # (S, S, 3) uint8 BGR
     dense: Arrays
-    boxes: tuple[InspectedBox, ...]
+    boxes: tuple[InspectedBox, ...]  # all boxes of the image
     category_count: int
 
     @property
@@ -113,37 +95,8 @@ class Inspection:
         return x * step_x, y * step_y, (x + sides[1]) * step_x, (y + sides[0]) * step_y
 
 
-@dataclass(frozen=True, slots=True)
-class PictureArrays:
-    """Names of the arrays that a picture of a sample shows.
-
-    Attributes:
-        planes: Title, plane array (C, h, w) of values from 0 to 1, and valid mask of the same shape or None.
-        attentions: Attention maps in the order of the config.
-    """
-
-    planes: tuple[tuple[str, str, str | None], ...]
-    attentions: tuple[str, ...]
-
-
-def picture_arrays(config: SamplerConfig, categories: int) -> PictureArrays:
-    """Return the corner heatmaps and attention maps, or for a family without corners all plane arrays."""
-    family = family_of(config)
-    names = family.corner_names(config)
-    if names is None:
-        specs = family.target_specs(config, categories)
-        return PictureArrays(tuple((spec.name, spec.name, None) for spec in specs if len(spec.shape) == 3), ())
-    corners = (("Top-left corners", names.top_left), ("Bottom-right corners", names.bottom_right))
-    return PictureArrays(tuple((title, corner.heats, corner.valids) for title, corner in corners), names.attentions)
-
-
 def inspect_sample(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Inspection:
-    """Make the sample of a key and return it with everything it was made of.
-
-    Raises:
-        InvalidRequestError: The dataset has no such index.
-        ImageError: The image cannot be read as annotated.
-    """
+    """Make the sample of a key and return it with everything it was made of. Raises like `make_sample`."""
     names = dataset.category_names
     image, boxes, recipe = load_inputs(dataset, config, key, augment)
     plan = family_of(config).plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, NUMPY)
@@ -198,10 +151,7 @@ def _reference_row(boxes: Boxes, image: Image, recipe: Recipe) -> int | None:
 
 
 def sample_document(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> dict[str, Any]:
-    """Return everything about one sample as dicts, lists, strings and finite numbers, ready for JSON.
-
-    `boxes` lists all boxes of the image; `arrays` has the statistics of each dense array. Raises as `inspect_sample`.
-    """
+    """Return everything about one sample, ready for JSON: all boxes of the image, statistics of each dense array."""
     seen = inspect_sample(dataset, config, key, augment=augment)
     height, width = seen.image.shape[:2]
     return {

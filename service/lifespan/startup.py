@@ -38,11 +38,7 @@ WARM_UP_BATCH = 64
 
 @asynccontextmanager
 async def run_server(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving]:
-    """Start a server, yield what it holds, stop its workers afterwards.
-
-    Raises:
-        SamplerError: the dataset, the config or a setting is unusable, or a worker cannot start. One line.
-    """
+    """Start a server, yield what it holds, stop its workers afterwards. Raises `SamplerError`, in one line."""
     shutdown = Shutdown(settings.grace_seconds)
     shutdown.install()
     try:
@@ -61,11 +57,20 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
         dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, report)
     await asyncio.to_thread(_check_first_image, dataset)
     decoded = await asyncio.to_thread(find_decoded, settings, dataset)
-    spec = _spec(settings, dataset, config)
+    spec = ServiceSpec(
+        digest=sample_digest(dataset.digest, config),
+        dataset_digest=dataset.digest,
+        size=len(dataset),
+        category_names=dataset.category_names,
+        config=config,
+        max_batch=settings.max_batch,
+        max_body_bytes=settings.max_body_kb * 1024,
+    )
+    cached = min(settings.batch_cache_mb, settings.buffer_mb) * MEGABYTE
     planner = Planner(config, spec.categories, dataset.box_starts, settings.workers)
     with closing(_arena(settings, planner.largest_run)) as arena:
         # Only the shared part: each worker would populate memory of the reserve, which may never be used.
-        warm = min(warm_bytes(_cache_bytes(settings)), arena.shared)
+        warm = min(warm_bytes(cached), arena.shared)
         await asyncio.to_thread(arena.warm_up, warm)
         _warm_up(planner, spec)
         setup = WorkerSetup(
@@ -80,7 +85,7 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
             image_cache=None if decoded.cache is None else decoded.cache.descriptor,
         )
         pool = WorkerPool(setup, settings.workers, settings.job_seconds)
-        cache = BatchCache(pool, arena, planner, _cache_bytes(settings))
+        cache = BatchCache(pool, arena, planner, cached)
         admission = Admission(settings.max_requests, settings.retry_after, shutdown)
         metrics.registry.register(ServerState(pool, admission, arena, cache, decoded))
         await pool.start()
@@ -125,18 +130,6 @@ def _check_first_image(dataset: Dataset) -> None:
         log.warning("%s: the first image does not exist; check that SAMPLER_IMAGES is its folder", path)
 
 
-def _spec(settings: Settings, dataset: Dataset, config: SamplerConfig) -> ServiceSpec:
-    return ServiceSpec(
-        digest=sample_digest(dataset.digest, config),
-        dataset_digest=dataset.digest,
-        size=len(dataset),
-        category_names=dataset.category_names,
-        config=config,
-        max_batch=settings.max_batch,
-        max_body_bytes=settings.max_body_kb * 1024,
-    )
-
-
 def _arena(settings: Settings, largest_run: int) -> Arena:
     """Create the arena, with a reserve for one run of each admitted request. Raises `SettingsError`."""
     try:
@@ -146,10 +139,6 @@ def _arena(settings: Settings, largest_run: int) -> Arena:
             f"SAMPLER_BUFFER_MB = {settings.buffer_mb}, SAMPLER_MAX_REQUESTS = {settings.max_requests}: the system "
             f"does not provide the memory for samples ({error}); set a smaller buffer or fewer requests"
         ) from error
-
-
-def _cache_bytes(settings: Settings) -> int:
-    return min(settings.batch_cache_mb, settings.buffer_mb) * MEGABYTE
 
 
 def _warm_up(planner: Planner, spec: ServiceSpec) -> None:

@@ -16,16 +16,9 @@ from service.workers.pool import WorkerPool
 
 @dataclass(frozen=True, slots=True)
 class ServedDataset:
-    """One dataset with one config, and what makes its samples.
+    """One dataset with one config, and what makes its samples."""
 
-    Attributes:
-        name: for people; the annotation file's name without its suffix.
-        spec: what it serves, including config and digests.
-        pool: the workers, which have the dataset open.
-        cache: where its batches come from.
-    """
-
-    name: str
+    name: str  # for people; the annotation file's name without its suffix
     spec: ServiceSpec
     pool: WorkerPool
     cache: BatchCache
@@ -33,20 +26,14 @@ class ServedDataset:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A running server.
-
-    Attributes:
-        dataset: the one it serves.
-        steps_ahead: how many steps a stream prefetches.
-        stall_seconds: time after which a client that reads nothing is disconnected.
-    """
+    """A running server."""
 
     dataset: ServedDataset
     admission: Admission
     shutdown: Shutdown
     metrics: Metrics
-    steps_ahead: int
-    stall_seconds: float
+    steps_ahead: int  # how many steps a stream prefetches
+    stall_seconds: float  # time after which a client that reads nothing is disconnected
 
 
 async def _current(request: Request) -> Serving:  # async: FastAPI would run it in a thread otherwise

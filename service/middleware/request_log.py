@@ -5,7 +5,6 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,7 +38,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        entry = _Entry(_request_id(scope), lambda: self._write(scope, entry))
+        entry = _Entry(scope, self._metrics)
         token = request_id.set(entry.request_id)
         try:
             await self._app(scope, receive, entry.watch(send))
@@ -49,59 +48,55 @@ class RequestLog:
             entry.end()
             request_id.reset(token)
 
-    def _write(self, scope: Scope, entry: "_Entry") -> None:
-        seconds = time.perf_counter() - entry.begun
+
+class _Entry:
+    """A request and its response so far."""
+
+    def __init__(self, scope: Scope, metrics: Metrics) -> None:
+        given = dict(scope["headers"]).get(HEADER, b"").decode("latin-1")
+        self.request_id = given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex[:12]
+        self._scope = scope
+        self._metrics = metrics
+        self._begun = time.perf_counter()
+        self._status = CLIENT_DISCONNECTED
+        self._sent = 0
+        self._complete = False
+        self._written = False
+
+    def end(self) -> None:
+        """Count and log the request, once."""
+        if self._written:
+            return
+        self._written = True
+        scope, seconds = self._scope, time.perf_counter() - self._begun
         route = getattr(scope.get("route"), "path", "unknown")
-        self._metrics.requests.labels(route, str(entry.status)).inc()
+        self._metrics.requests.labels(route, str(self._status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
-        self._metrics.bytes.inc(entry.sent)
+        self._metrics.bytes.inc(self._sent)
         query = scope["query_string"].decode("latin-1")
         target = f"{scope['path']}?{query}" if query else scope["path"]
         log.log(
             logging.DEBUG if route in QUIET_ROUTES else logging.INFO,
             "%s %s %s %d %d bytes %.1f ms %s",
-            (scope.get("client") or ("-",))[0], scope["method"], printable(target), entry.status, entry.sent,
-            seconds * 1000, scope.get("state", {}).get("outcome", "complete" if entry.complete else "broken off"),
+            (scope.get("client") or ("-",))[0], scope["method"], printable(target), self._status, self._sent,
+            seconds * 1000, scope.get("state", {}).get("outcome", "complete" if self._complete else "broken off"),
         )  # fmt: skip
-
-
-class _Entry:
-    """A request and its response so far; `write` logs it."""
-
-    def __init__(self, request_id: str, write: Callable[[], None]) -> None:
-        self._unwritten: Callable[[], None] | None = write
-        self.begun = time.perf_counter()
-        self.request_id = request_id
-        self.status = CLIENT_DISCONNECTED
-        self.sent = 0
-        self.complete = False
-
-    def end(self) -> None:
-        """Write the line, once."""
-        write, self._unwritten = self._unwritten, None
-        if write is not None:
-            write()
 
     def watch(self, send: Send) -> Send:
         """Return a `send` that also notes what is sent."""
 
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self.status = message["status"]
+                self._status = message["status"]
                 message["headers"] = [*message.get("headers", []), (HEADER, self.request_id.encode())]
             if message["type"] == "http.response.body":
-                self.sent += len(message.get("body", b""))
-                self.complete = not message.get("more_body", False)
-            if self.complete:
+                self._sent += len(message.get("body", b""))
+                self._complete = not message.get("more_body", False)
+            if self._complete:
                 self.end()  # before the last byte is sent: a client that has the whole response finds its line
             await send_or_disconnect(send, message)
 
         return watched
-
-
-def _request_id(scope: Scope) -> str:
-    given = dict(scope["headers"]).get(HEADER, b"").decode("latin-1")
-    return given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex[:12]
 
 
 def printable(text: str, longest: int = 400) -> str:

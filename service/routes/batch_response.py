@@ -1,25 +1,32 @@
-"""The HTTP response that carries batches, sent as workers make them."""
+"""The HTTP response that carries batches: messages in request order, sent as workers make them."""
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import closing
 from typing import Literal
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sampler.wire.messages import MEDIA_TYPE
-from service.batches.body import BatchBody, SampleFailedError
+from sampler.wire.messages import MEDIA_TYPE, PayloadDigest, encode_error, encode_header, encode_trailer
+from service.batches.cache import Run, SharedBatch
 from service.batches.prefetch import Prefetch
 from service.batches.selection import Batch
 from service.disconnect import ClientDisconnectedError, until_disconnect
+from service.errors.problems import JobError, ServiceError, problem_of
 from service.lifespan.state import Serving
 
 log = logging.getLogger("saccade_sampler.batches")
 
+PIECE_BYTES = 1_300_000
+"""Most bytes written at once; larger pieces were measured to be sent more slowly."""
+
 Outcome = Literal["complete", "failed", "abandoned", "stalled", "cut"]
 """How a response ended: "abandoned" means that its client disconnected, "cut" that the server shut down."""
+
+Write = Callable[[bytes | memoryview], Awaitable[None]]
 
 
 class BatchResponse(Response):
@@ -59,7 +66,7 @@ class BatchResponse(Response):
     async def _send(self, send: Send) -> Outcome:
         try:
             await self._send_all(send)
-        except SampleFailedError as error:
+        except ServiceError as error:
             log.warning("a sample could not be made: %s", error)
             return "failed"
         except ClientDisconnectedError:
@@ -71,23 +78,82 @@ class BatchResponse(Response):
         return "complete"
 
     async def _send_all(self, send: Send) -> None:
-        with closing(self._prefetch()) as prefetch:
-            body = BatchBody(prefetch, self._serving.metrics, self._serving.shutdown)
-            remaining = None if self._stream else body.length()
+        """Send batch after batch. On shutdown, stop at the end of a batch.
+
+        Raises:
+            ServiceError: a sample could not be made; the message that says so was sent last.
+            ClientDisconnectedError: the connection is closed.
+            TimeoutError: the client does not read.
+        """
+        serving = self._serving
+        remaining: int | None
+
+        async def write(piece: bytes | memoryview) -> None:
+            nonlocal remaining
+            remaining = None if remaining is None else remaining - len(piece)
+            async with asyncio.timeout(serving.stall_seconds):
+                await send({"type": "http.response.body", "body": piece, "more_body": remaining != 0})
+
+        with closing(
+            Prefetch(serving.dataset.cache, self._batches, serving.steps_ahead, serving.stall_seconds)
+        ) as prefetch:
+            remaining = None if self._stream else _complete_length(prefetch)
             length = [] if remaining is None else [(b"content-length", str(remaining).encode())]
             headers = [*self.raw_headers, *length]
             await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
-
-            async def write(piece: bytes | memoryview) -> None:
-                nonlocal remaining
-                remaining = None if remaining is None else remaining - len(piece)
-                async with asyncio.timeout(self._serving.stall_seconds):
-                    await send({"type": "http.response.body", "body": piece, "more_body": remaining != 0})
-
-            await body.send(write)
+            while (shared := prefetch.current()) is not None:
+                try:
+                    await self._send_batch(shared, prefetch, write)
+                except ServiceError as error:
+                    prefetch.fail()
+                    await write(encode_error(problem_of(error)))
+                    raise
+                if serving.shutdown.begun:
+                    break
         if remaining != 0:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _prefetch(self) -> Prefetch:
-        serving = self._serving
-        return Prefetch(serving.dataset.cache, self._batches, serving.steps_ahead, serving.stall_seconds)
+    async def _send_batch(self, shared: SharedBatch, prefetch: Prefetch, write: Write) -> None:
+        header = encode_header(shared.batch.header)
+        digest = PayloadDigest()
+        digest.update(header)
+        await write(header)
+        for _ in shared.plan:
+            run = await self._next_run(prefetch)
+            await _send_run(run, write, digest if shared.trailer is None else None)
+            self._serving.metrics.samples.labels(shared.batch.header.layout).inc(len(run.result.lengths))
+            if run.result.problem is not None:
+                raise JobError(run.result.problem)
+            del run  # its memory may be what the next run needs
+            prefetch.run_sent()
+        if shared.trailer is None:
+            shared.trailer = encode_trailer(shared.batch.header.count, digest.hexdigest())
+        await write(shared.trailer)
+        prefetch.batch_sent()
+
+    async def _next_run(self, prefetch: Prefetch) -> Run:
+        begun = time.perf_counter()
+        if self._serving.shutdown.begun:
+            prefetch.stop()
+        run = await prefetch.next_run()
+        self._serving.metrics.sample_seconds.observe(time.perf_counter() - begun)
+        return run
+
+
+def _complete_length(prefetch: Prefetch) -> int | None:
+    """Return the bytes of a response of one batch if the batch is complete, and hold it; else return None."""
+    shared = prefetch.current()
+    if shared is None or not prefetch.hold_complete() or shared.trailer is None:
+        return None
+    messages = sum(len(run.view()) for run in shared.runs if run is not None)
+    return len(encode_header(shared.batch.header)) + messages + len(shared.trailer)
+
+
+async def _send_run(run: Run, write: Write, digest: PayloadDigest | None) -> None:
+    """Write the messages of a run. digest: updated with them, unless the trailer is known already."""
+    messages = run.view()
+    for start in range(0, len(messages), PIECE_BYTES):
+        piece = messages[start : start + PIECE_BYTES]
+        if digest is not None:
+            digest.update(piece)
+        await write(piece)

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import ValidationError
 
@@ -11,7 +12,6 @@ from sampler.wire.messages import MEDIA_TYPE
 from service.batches.parameters import BatchParameters, StreamParameters, refuse_repeated
 from service.batches.selection import select_batch, select_stream
 from service.errors.problems import ServiceError
-from service.errors.responses import invalid_values_response
 from service.lifespan.state import CurrentServing
 from service.routes.batch_response import BatchResponse
 
@@ -57,11 +57,11 @@ async def post_batch(request: Request, serving: CurrentServing) -> Response:
     """The parameters of the GET form as one JSON object; `indices` is a list."""
     for name, value in request.query_params.items():
         raise InvalidRequestError(name, value, "no parameter in the URL; a POST has them in its body")
+    body = await _read_body(request, serving.dataset.spec.max_body_bytes)
     try:
-        body = await _read_body(request, serving.dataset.spec.max_body_bytes)
         parameters = BatchParameters.model_validate_json(body, strict=True)
     except ValidationError as error:
-        return invalid_values_response(error)
+        raise RequestValidationError(error.errors()) from None
     batch = select_batch(parameters, serving.dataset.spec)
     return BatchResponse(serving, [batch], {"cache-control": "no-store"})
 

@@ -28,16 +28,8 @@ async def home(request: Request) -> Response:
 async def explore(index: Index, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
     """Show the picture of a sample with links to others."""
     key = select_sample(index, parameters, serving.dataset.spec)
-    page = explorer_page(
-        key,
-        augment=parameters.augment,
-        total=serving.dataset.spec.size,
-        config=serving.dataset.spec.config.name,
-        dataset_name=serving.dataset.name,
-        category_names=serving.dataset.spec.category_names,
-        root=_root(request),
-    )
-    return HTMLResponse(page)
+    dataset, augment = serving.dataset, parameters.augment
+    return HTMLResponse(explorer_page(key, dataset.spec, dataset.name, augment=augment, root=_root(request)))
 
 
 def _root(request: Request) -> str:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from service.errors.problems import ServiceError
 from service.lifespan.state import CurrentServing
@@ -30,4 +30,4 @@ async def ready(serving: CurrentServing) -> Response:
 @router.get("/metrics", response_class=Response, summary="Metrics in the Prometheus text format")
 async def metrics(serving: CurrentServing) -> Response:
     """Requests, samples, bytes, latency, queue depth, memory and workers."""
-    return Response(serving.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(serving.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,17 +1,16 @@
-"""The worker process: does the server's jobs, one after another.
-
-It holds the memory-mapped dataset and nothing else that outlives a job.
-"""
+"""The worker process: does the server's jobs, one after another."""
 
 import json
 import sys
 import traceback
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import cv2
 import msgpack
+import numpy as np
 
+from sampler.arrays import LAYOUTS
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.decoded_store.reader import DecodedStore
@@ -20,13 +19,27 @@ from sampler.dataset.images.open_source import open_source
 from sampler.errors import SamplerError, StoreError
 from sampler.ipc.child_process import run_child
 from sampler.ipc.frames import FrameSocket
+from sampler.kernels.compiled.kernels import COMPILED
 from sampler.kernels.compiled.kernels import warm_up as warm_up_kernels
-from service.arena import AttachedArena
-from service.errors.problems import problem_of
+from sampler.ops.boxes import Boxes
+from sampler.ops.resize import Image
+from sampler.stream.keys import SampleKey
+from sampler.wire.sample_writer import largest_message, write_sample
+from service.arena import CHUNK, PROGRESS_BYTES, AttachedArena
+from service.errors.problems import Problem, problem_of
 from service.explorer.inspection import sample_document
 from service.explorer.picture.picture import sample_picture
-from service.workers.protocol import STARTING, InspectionJob, Job, Outcome, Reply, RunJob, WorkerSetup, decode_job
-from service.workers.run_writer import RunWriter, warm_up
+from service.workers.protocol import (
+    STARTING,
+    InspectionJob,
+    Job,
+    Outcome,
+    Reply,
+    RunJob,
+    RunResult,
+    WorkerSetup,
+    decode_job,
+)
 
 
 def serve(server: FrameSocket) -> None:
@@ -51,11 +64,11 @@ def serve(server: FrameSocket) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker that is ready. runs: None if it has no arena to write runs to."""
+    """A worker that is ready. arena: None if it gets no runs to make."""
 
     dataset: Dataset
     config: SamplerConfig
-    runs: RunWriter | None
+    arena: AttachedArena | None
 
     @classmethod
     def start(cls, setup: WorkerSetup) -> Self:
@@ -64,19 +77,40 @@ class Worker:
         warm_up_kernels(setup.kernel_cache)
         dataset = open_dataset(setup)
         warm_up(setup.config, dataset.category_count)
-        if setup.arena is None:
-            return cls(dataset, setup.config, None)
-        arena = AttachedArena(setup.arena)
-        arena.populate(0, setup.warm_bytes)
-        return cls(dataset, setup.config, RunWriter(dataset, setup.config, dataset.category_count, arena, _problem))
+        arena = None if setup.arena is None else AttachedArena(setup.arena)
+        if arena is not None:
+            arena.populate(0, setup.warm_bytes)
+        return cls(dataset, setup.config, arena)
 
     def do(self, job: Job) -> bytes:
         """Return the payload of the reply to a job."""
         if isinstance(job, RunJob):
-            if self.runs is None:
-                raise RuntimeError("the worker has no arena to write runs to")
-            return self.runs.write(job).encode()
+            return self._write_run(job).encode()
         return self._inspect(job)
+
+    def _write_run(self, job: RunJob) -> RunResult:
+        """Write a run into its slab, up to its end or to the first sample that fails."""
+        if self.arena is None:
+            raise RuntimeError("the worker has no arena to write runs to")
+        # A sparse message is nearly always far smaller than its bound; memory that is not used is not to be touched.
+        expected = min(job.capacity, CHUNK) if job.layout == "sparse" else job.capacity
+        self.arena.populate(job.offset, job.offset + expected)
+        memory = self.arena.part(job.offset, job.capacity)
+        progress = self.arena.part(job.offset + job.capacity, PROGRESS_BYTES)
+        lengths: list[int] = []
+        used = 0
+        for done, key in enumerate(job.keys):
+            progress[:] = done.to_bytes(PROGRESS_BYTES, "little")
+            try:
+                length = write_sample(
+                    memory[used:], job.first + done, self.dataset, self.config, self.dataset.category_count, key,
+                    augment=job.augment, layout=job.layout, kernels=COMPILED,
+                )  # fmt: skip
+            except Exception as error:  # noqa: BLE001 - one bad sample must not end the worker; the server is told
+                return RunResult(tuple(lengths), _problem(error))
+            lengths.append(length)
+            used += length
+        return RunResult(tuple(lengths))
 
     def _inspect(self, job: InspectionJob) -> bytes:
         if job.kind == "picture":
@@ -102,7 +136,29 @@ def open_dataset(setup: WorkerSetup) -> Dataset:
         return dataset
 
 
-def _problem(error: Exception) -> dict[str, Any]:
+class _BlankDataset:
+    """Black images with one box, for warming up."""
+
+    def read(self, index: int) -> Image:  # noqa: ARG002 - all are equal
+        return np.zeros((320, 320, 3), np.uint8)
+
+    def size(self, index: int) -> tuple[int, int]:  # noqa: ARG002 - all are equal
+        return 320, 320
+
+    def boxes(self, index: int, keep_crowd: bool = True) -> Boxes:  # noqa: ARG002 - all are equal
+        return np.array([[8, 8, 200, 160, 1]], np.float32)
+
+
+def warm_up(config: SamplerConfig, categories: int) -> None:
+    """Make samples of each layout, so that the first request finds everything loaded and compiled."""
+    for layout in LAYOUTS:
+        memory = memoryview(bytearray(largest_message(layout, config, categories, 1)))
+        for index in range(2):
+            key = SampleKey(0, 0, index)
+            write_sample(memory, 0, _BlankDataset(), config, categories, key, layout=layout, kernels=COMPILED)
+
+
+def _problem(error: Exception) -> Problem:
     if not isinstance(error, SamplerError):  # a bug: the stack trace helps
         print(f"worker: {''.join(traceback.format_exception(error))}", file=sys.stderr, flush=True)
     return problem_of(error)

@@ -7,14 +7,14 @@ does not depend on who makes it. A job that ends its worker again and again is g
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import msgpack
 
 from service.arena import Slab
 from service.errors.problems import JobError, ServiceError
-from service.workers.fair_queue import FairQueue
 from service.workers.process import WorkerProcess
 from service.workers.protocol import Job, Outcome, Reply, WorkerSetup, encode_job
 
@@ -29,26 +29,20 @@ ATTEMPTS = 3
 MAX_PAUSE = 5.0
 """Longest pause, in seconds, between attempts to start a worker."""
 
+T = TypeVar("T")
+
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A job on its way through the pool.
-
-    Attributes:
-        reply: the payload of the worker's reply.
-        slab: where a run is written. It cannot be borrowed again before the job is over.
-        attempts: how often the sample that no worker has got past was begun.
-        furthest: samples of a run that the most successful worker has written.
-        seen: samples written when progress was last checked.
-    """
+    """A job on its way through the pool."""
 
     number: int
     job: Job
-    reply: "asyncio.Future[bytes]"
-    slab: Slab | None = None
-    attempts: int = 0
-    furthest: int = 0
-    seen: int = 0
+    reply: "asyncio.Future[bytes]"  # the payload of the worker's reply
+    slab: Slab | None = None  # where a run is written. It cannot be borrowed again before the job is over
+    attempts: int = 0  # how often the sample that no worker has got past was begun
+    furthest: int = 0  # samples of a run that the most successful worker has written
+    seen: int = 0  # samples written when progress was last checked
 
     @property
     def written(self) -> int:
@@ -89,17 +83,11 @@ class Ticket:
 
 @dataclass(slots=True, eq=False)
 class Seat:
-    """A place for one worker.
+    """A place for one worker."""
 
-    Attributes:
-        process: the worker, if it is ready.
-        tickets: the jobs it was sent, oldest first.
-        since: when it last made progress with the oldest.
-    """
-
-    process: WorkerProcess | None = None
-    tickets: deque[Ticket] = field(default_factory=deque)
-    since: float = 0.0
+    process: WorkerProcess | None = None  # the worker, if it is ready
+    tickets: deque[Ticket] = field(default_factory=deque)  # the jobs it was sent, oldest first
+    since: float = 0.0  # when it last made progress with the oldest
 
     def send(self, ticket: Ticket) -> None:
         """Send a job to the worker."""
@@ -116,17 +104,48 @@ class Seat:
             self.since = asyncio.get_running_loop().time()
 
 
+class FairQueue(Generic[T]):
+    """Items of several owners, served in turn however many items one of them has."""
+
+    def __init__(self) -> None:
+        self._queues: dict[Hashable, deque[T]] = {}
+        self._first: deque[T] = deque()
+
+    def put(self, owner: Hashable, item: T) -> None:
+        """Append an item to its owner's queue."""
+        self._queues.setdefault(owner, deque()).append(item)
+
+    def put_first(self, item: T) -> None:
+        """Put an item before all others."""
+        self._first.appendleft(item)
+
+    def take(self) -> T:
+        """Return the next item of the owner whose turn it is. Raises IndexError if the queue is empty."""
+        if self._first:
+            return self._first.popleft()
+        for owner, items in self._queues.items():
+            del self._queues[owner]  # an owner that was served goes behind the others
+            item = items.popleft()
+            if items:
+                self._queues[owner] = items
+            return item
+        raise IndexError("the queue is empty")
+
+    def __bool__(self) -> bool:
+        return bool(self._first or self._queues)
+
+    def __iter__(self) -> Iterator[T]:
+        """Iterate over all items, in no particular order."""
+        yield from self._first
+        for items in self._queues.values():
+            yield from items
+
+
 class WorkerPool:
     """Does jobs on `size` worker processes. All methods belong to one event loop."""
 
     def __init__(self, setup: WorkerSetup, size: int, job_seconds: float) -> None:
-        """Start nothing yet.
-
-        Args:
-            setup: what each worker starts with.
-            size: number of workers.
-            job_seconds: timeout for one sample, after which its worker is replaced.
-        """
+        """Start nothing yet. job_seconds: timeout for one sample, after which its worker is replaced."""
         self.size = size
         self.restarts = 0
         self._setup = setup
@@ -167,23 +186,17 @@ class WorkerPool:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for ticket in [*self._queue, *(ticket for seat in self._seats for ticket in seat.tickets)]:
             ticket.reply.cancel()
-        self._queue.clear()
+        self._queue = FairQueue()
         processes = [*(seat.process for seat in self._seats if seat.process), *self._ending]
         for seat in self._seats:
             seat.process = None
         await asyncio.gather(*(process.end() for process in processes))
 
     def submit(self, job: Job, owner: Hashable = None, slab: Slab | None = None) -> "asyncio.Future[bytes]":
-        """Queue a job.
+        """Queue a job and return the payload of the worker's reply, or `ServiceError` with the problem.
 
-        Args:
-            job: the job.
-            owner: the request it is for; owners take turns.
-            slab: the slab of a run.
-
-        Returns:
-            The payload of the worker's reply, or `ServiceError` with the problem. Cancel it if it is not needed any
-            more; a job that has not been sent to a worker is then never done.
+        Owners take turns. A run comes with its slab. If the reply is cancelled before the job is sent to a worker, the
+        job is never done.
         """
         self._last_number += 1
         ticket = Ticket(self._last_number, job, asyncio.get_running_loop().create_future(), slab)

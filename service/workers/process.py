@@ -1,6 +1,7 @@
 """The server's side of one worker process."""
 
 import asyncio
+from contextlib import suppress
 from typing import Self
 
 import msgpack
@@ -32,39 +33,34 @@ class WorkerProcess:
     @classmethod
     async def start(cls, setup: WorkerSetup) -> Self:
         """Start a worker and wait until it is ready. Raises `ServiceError`, with the reason, if it cannot start."""
+        inherited = [descriptor for descriptor in (setup.arena, setup.image_cache) if descriptor is not None]
+        child = None
         try:
-            inherited = [descriptor for descriptor in (setup.arena, setup.image_cache) if descriptor is not None]
             child = ChildProcess("service.workers.main", inherited)
-        except OSError as error:
-            raise _not_started(error) from error
-        try:
             child.start()
             worker = cls(child, await AsyncFrameSocket.connect(child.detach_socket()))
-        except OSError as error:
-            child.end(0)
-            raise _not_started(error) from error
-        except BaseException:  # the server may be stopped at any moment; no process may be left behind
-            child.end(0)
+        except BaseException as error:  # the server may be stopped at any moment; no process may be left behind
+            if child is not None:
+                child.end(0)
+            if isinstance(error, OSError):
+                raise ServiceError("worker", f"a worker did not start: {error.strerror or error}") from error
             raise
         await worker._wait_until_ready(setup)
         return worker
 
     async def _wait_until_ready(self, setup: WorkerSetup) -> None:
         self._frames.send(setup.encode())
-        reply = None
+        reply = status = None
         try:
-            async with asyncio.timeout(START_SECONDS):
-                reply = await self.reply()
-        except (ConnectionError, TimeoutError):
-            pass  # reported below, with the exit status
-        except BaseException:
-            self.kill()
-            await self.end()
-            raise
+            with suppress(ConnectionError, TimeoutError):  # reported below, with the exit status
+                async with asyncio.timeout(START_SECONDS):
+                    reply = await self.reply()
+        finally:
+            if reply is None or reply.outcome is not Outcome.READY:
+                self.kill()
+                status = await self.end()
         if reply is not None and reply.outcome is Outcome.READY:
             return
-        self.kill()
-        status = await self.end()
         if reply is None:
             raise ServiceError("worker", f"a worker did not start: it exited with status {status}")
         raise ServiceError("worker", str(msgpack.unpackb(reply.payload)["detail"]))
@@ -86,7 +82,3 @@ class WorkerProcess:
         """Disconnect, wait for the process and kill it if necessary; return its exit status (−signal if killed)."""
         self._frames.close()
         return await asyncio.to_thread(self._child.end, END_SECONDS)
-
-
-def _not_started(error: OSError) -> ServiceError:
-    return ServiceError("worker", f"a worker did not start: {error.strerror or error}")

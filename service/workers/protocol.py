@@ -33,29 +33,17 @@ STARTING = 0
 
 @dataclass(frozen=True, slots=True)
 class WorkerSetup:
-    """What a worker needs to start.
-
-    Attributes:
-        index_dir: folder of the dataset index.
-        images: image folder.
-        config: of the samples.
-        max_image_pixels: images with more pixels are rejected.
-        arena: descriptor of the arena, which the worker inherits; None if it gets no runs to make.
-        warm_bytes: bytes of the arena to populate before the worker is ready.
-        kernel_cache: folder for compiled code where no other can be written.
-        decoded_store: folder of the decoded store, if there is one.
-        image_cache: descriptor of the image cache, which the worker inherits; None if there is none.
-    """
+    """What a worker needs to start."""
 
     index_dir: Path
     images: Path
     config: SamplerConfig
-    max_image_pixels: int
-    arena: int | None = None
-    warm_bytes: int = 0
-    kernel_cache: Path | None = None
-    decoded_store: Path | None = None
-    image_cache: int | None = None
+    max_image_pixels: int  # images with more pixels are rejected
+    arena: int | None = None  # descriptor of the arena, which the worker inherits; None if it gets no runs to make
+    warm_bytes: int = 0  # bytes of the arena to populate before the worker is ready
+    kernel_cache: Path | None = None  # folder for compiled code where no other can be written
+    decoded_store: Path | None = None  # folder of the decoded store, if there is one
+    image_cache: int | None = None  # descriptor of the image cache, which the worker inherits; None if there is none
 
     def encode(self) -> bytes:
         """Return the message."""
@@ -88,21 +76,14 @@ class InspectionJob:
 
 @dataclass(frozen=True, slots=True)
 class RunJob:
-    """Write consecutive samples of one batch, one after another, into a slab of the arena.
-
-    Attributes:
-        keys: of the samples, in order.
-        first: position of the first of them in the batch.
-        offset: where the slab begins in the arena.
-        capacity: bytes for messages. Right behind them, the worker counts the samples it has written.
-    """
+    """Write consecutive samples of one batch, one after another, into a slab of the arena."""
 
     keys: tuple[SampleKey, ...]
     augment: bool
     layout: Layout
-    first: int
-    offset: int
-    capacity: int
+    first: int  # position of the first of them in the batch
+    offset: int  # where the slab begins in the arena
+    capacity: int  # bytes for messages; right behind them, the worker counts the samples it has written
 
 
 Job = RunJob | InspectionJob
@@ -161,15 +142,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The payload of the reply to a run.
+    """The payload of the reply to a run."""
 
-    Attributes:
-        lengths: of the messages, up to the sample that failed if one did.
-        problem: of the sample that failed.
-    """
-
-    lengths: tuple[int, ...]
-    problem: dict[str, Any] | None = None
+    lengths: tuple[int, ...]  # of the messages, up to the sample that failed if one did
+    problem: dict[str, Any] | None = None  # of the sample that failed
 
     def encode(self) -> bytes:
         """Return the payload."""

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from sampler.families.registry import family_of
 from sampler.ops.targets import attention_cells
-from service.explorer.inspection import Corners, Inspection, picture_arrays
+from service.explorer.inspection import Corners, Inspection
 from service.explorer.picture import style
 from service.explorer.picture.boxes import View, draw_boxes
 from service.explorer.picture.style import Colour
@@ -37,12 +38,19 @@ def draw_panels(seen: Inspection) -> Iterator[Panel]:
     yield original_panel(seen)
     yield crop_panel(seen)
     yield network_panel(seen)
-    arrays = picture_arrays(seen.config, seen.category_count)
-    for number, (title, planes, valids) in enumerate(arrays.planes):
-        masks = None if valids is None else seen.dense[valids]
-        yield plane_panel(seen, title, seen.dense[planes], masks, style.PLANES[number % len(style.PLANES)])
-    for number, name in enumerate(arrays.attentions):
-        yield attention_panel(seen, number, seen.dense[name][0])
+    family, dense = family_of(seen.config), seen.dense
+    names = family.corner_names(seen.config)
+    if names is None:  # a family without corners: all plane arrays
+        specs = family.target_specs(seen.config, seen.category_count)
+        for number, name in enumerate(spec.name for spec in specs if len(spec.shape) == 3):
+            yield plane_panel(seen, name, dense[name], None, style.PLANES[number % len(style.PLANES)])
+        return
+    corners = (("Top-left corners", names.top_left), ("Bottom-right corners", names.bottom_right))
+    for (title, corner), colour in zip(corners, style.PLANES, strict=True):
+        masks = None if corner.valids is None else dense[corner.valids]
+        yield plane_panel(seen, title, dense[corner.heats], masks, colour)
+    for number, name in enumerate(names.attentions):
+        yield attention_panel(seen, number, dense[name][0])
 
 
 def original_panel(seen: Inspection) -> Panel:

@@ -18,8 +18,7 @@ from filelock import FileLock
 from pycocotools import mask as coco_mask
 
 from sampler.errors import SamplerError
-from service.demo.annotations import coco_json
-from service.demo.dataset import DemoDataset, DemoError, ensure_demo
+from service.demo.dataset import DemoDataset, DemoError, coco_json, ensure_demo
 from service.demo.scenes import compose_scene
 from tests.support.processes import start_python
 

@@ -1,20 +1,24 @@
 """The page to browse samples."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
+from sampler.config.presets import preset
 from sampler.stream.keys import SampleKey
+from sampler.wire.spec import ServiceSpec
 from service.explorer.page import explorer_page
 
 
 def page(index: int = 3, **changed: Any) -> str:
     values: dict[str, Any] = {
-        "augment": True, "total": 10, "config": "cornernet_saccade", "dataset_name": "demo",
-        "category_names": ("cat", "dog"),
-    }  # fmt: skip
-    return explorer_page(SampleKey(7, 1, index), **{**values, **changed})
+        "total": 10, "config": "cornernet_saccade", "dataset_name": "demo", "category_names": ("cat", "dog"),
+    } | changed  # fmt: skip
+    config = replace(preset("cornernet_saccade"), name=values["config"])
+    spec = ServiceSpec("", "", values["total"], values["category_names"], config, 1024, 1 << 20)
+    return explorer_page(SampleKey(7, 1, index), spec, values["dataset_name"], augment=True)
 
 
 class Elements(HTMLParser):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.workers.fair_queue import FairQueue
+from service.workers.pool import FairQueue
 
 
 def test_a_short_queue_is_served_after_a_few_turns_however_long_the_others_are() -> None:
@@ -32,11 +32,3 @@ def test_items_put_first_are_taken_first() -> None:
     queue.put_first("again")
     assert list(queue) == ["again", "later"]
     assert [queue.take(), queue.take()] == ["again", "later"]
-
-
-def test_a_cleared_queue_is_empty() -> None:
-    queue: FairQueue[str] = FairQueue()
-    queue.put("one", "a")
-    queue.put_first("b")
-    queue.clear()
-    assert list(queue) == []

@@ -5,17 +5,21 @@ from collections.abc import Hashable
 from typing import Any, cast
 
 import numpy as np
+from starlette.types import Message
 
 from sampler.config.presets import preset
 from sampler.stream.keys import SampleKey
 from sampler.wire.messages import Header
+from sampler.wire.spec import ServiceSpec
 from service.arena import Arena, Slab
-from service.batches.body import BatchBody
+from service.batches.admission import Admission
 from service.batches.cache import BatchCache
 from service.batches.plan import Planner
 from service.batches.prefetch import Prefetch
 from service.batches.selection import Batch
+from service.lifespan.state import ServedDataset, Serving
 from service.metrics import Metrics
+from service.routes.batch_response import BatchResponse
 from service.shutdown import Shutdown
 from service.workers.pool import WorkerPool
 from service.workers.protocol import Job, RunResult
@@ -42,8 +46,7 @@ class ManualPool:
         """Reply to a job, by the order of submission, and let all that wait for it proceed."""
         result = RunResult(() if problem else (MESSAGE_BYTES,), problem)
         self.replies[number].set_result(result.encode())
-        for _ in range(5):
-            await asyncio.sleep(0)
+        await settle()
 
 
 class Scene:
@@ -51,38 +54,46 @@ class Scene:
 
     def __init__(self) -> None:
         self.pool = ManualPool()
-        arena = Arena(1 << 28)
         planner = Planner(preset("cornernet"), 80, np.array([0, 1, 2]), self.pool.size)
-        self.cache = BatchCache(cast(WorkerPool, self.pool), arena, planner, 0)
-        self._metrics, self._shutdown = Metrics(), Shutdown(1.0)
+        pool, shutdown = cast(WorkerPool, self.pool), Shutdown(1.0)
+        self.cache = BatchCache(pool, Arena(1 << 28), planner, 0)
+        served = ServedDataset("", cast(ServiceSpec, None), pool, self.cache)
+        self._serving = Serving(served, Admission(8, 1, shutdown), shutdown, Metrics(), 1, 10.0)
 
-    def response(self) -> tuple[BatchBody, Prefetch]:
-        prefetch = Prefetch(self.cache, [BATCH], 1, 10.0)
-        return BatchBody(prefetch, self._metrics, self._shutdown), prefetch
+    async def respond(self) -> "tuple[asyncio.Task[None], list[str]]":
+        """Begin a response; return its task and the names of its headers."""
+        names: list[str] = []
+
+        async def send(message: Message) -> None:
+            names.extend(name.decode() for name, _ in message.get("headers", ()))
+
+        async def receive() -> Message:
+            await asyncio.Event().wait()
+            return {}
+
+        task = asyncio.create_task(BatchResponse(self._serving, [BATCH], {})({}, receive, send))
+        await settle()
+        return task, names
 
 
-async def write(piece: bytes | memoryview) -> None:
-    """Send nothing anywhere."""
+async def settle() -> None:
+    """Let all tasks proceed as far as they can."""
+    for _ in range(9):
+        await asyncio.sleep(0)
 
 
 def test_a_batch_whose_first_run_is_made_again_has_no_known_length_yet() -> None:
     async def scene() -> None:
         server = Scene()
-        first, _ = server.response()
-        sending = asyncio.create_task(first.send(write))
-        await asyncio.sleep(0)
+        first, _ = await server.respond()
         await server.pool.make(0)  # its first run is sent and, because nothing is cached, removed
-        late, late_prefetch = server.response()
-        late_sending = asyncio.create_task(late.send(write))
-        await asyncio.sleep(0)
+        late, _ = await server.respond()
         await server.pool.make(1)
-        await sending
-        latest, latest_prefetch = server.response()
-        assert latest.length() is None  # the second run is made, the trailer is known, but the first run is not made
-        latest_prefetch.close()
+        await first
+        latest, names = await server.respond()
+        assert names == ["content-type"]  # the second run is made, the trailer is known, but the first run is not made
         await server.pool.make(2)
-        await late_sending
-        late_prefetch.close()
+        await asyncio.gather(late, latest)
         assert len(server.pool.replies) == 3
 
     asyncio.run(scene())
@@ -91,20 +102,18 @@ def test_a_batch_whose_first_run_is_made_again_has_no_known_length_yet() -> None
 def test_a_batch_that_failed_when_it_was_made_again_has_no_known_length() -> None:
     async def scene() -> None:
         server = Scene()
-        first, _ = server.response()
-        sending = asyncio.create_task(first.send(write))
-        await asyncio.sleep(0)
+        first, _ = await server.respond()
         await server.pool.make(0)
-        _, late_prefetch = server.response()
-        late_run = asyncio.create_task(late_prefetch.next_run())
-        await asyncio.sleep(0)
+        late = Prefetch(server.cache, [BATCH], 1, 10.0)
+        late_run = asyncio.create_task(late.next_run())
+        await settle()
         await server.pool.make(1)
-        await sending
+        await first
         await server.pool.make(2, {"type": "image", "status": 500, "detail": "the file has disappeared"})
         await late_run
-        latest, latest_prefetch = server.response()
-        assert latest.length() is None
-        latest_prefetch.close()
-        late_prefetch.close()
+        latest, names = await server.respond()
+        assert names == ["content-type"]
+        await latest
+        late.close()
 
     asyncio.run(scene())
