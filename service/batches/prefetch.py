@@ -18,11 +18,8 @@ class Prefetch:
     def __init__(self, cache: BatchCache, batches: Iterable[Batch], steps_ahead: int, stall_seconds: float) -> None:
         """Take nothing yet.
 
-        Args:
-            cache: where runs come from.
-            batches: the batches of the response, in order.
-            steps_ahead: how many batches may be begun before the current one is sent.
-            stall_seconds: time to wait for memory that the response's own client may hold.
+        steps_ahead: how many batches may be begun before the current one is sent.
+        stall_seconds: time to wait for memory that the response's own client may hold.
         """
         self._cache = cache
         self._batches: Iterator[Batch] = iter(batches)
@@ -42,15 +39,11 @@ class Prefetch:
             self._begin_batch()
         return self._begun[0] if self._begun else None
 
-    def hold_complete(self) -> bool:
-        """Hold all runs of the current batch if all are made; return whether they are."""
-        shared = self.current()
-        if shared is None or not shared.complete:
-            return False
-        for run in shared.runs[self._next_number :]:
+    def hold_complete(self) -> None:
+        """Hold all runs of the current batch, which is complete and of which none was taken."""
+        for run in self._begun[0].runs:
             if run is not None:
                 self._append(run.hold())
-        return True
 
     async def next_run(self) -> Run:
         """Return the run to send now, once it is made or has failed.

@@ -14,7 +14,7 @@ from sampler.wire.messages import MEDIA_TYPE, PayloadDigest, encode_error, encod
 from service.batches.cache import Run, SharedBatch
 from service.batches.prefetch import Prefetch
 from service.batches.selection import Batch
-from service.disconnect import ClientDisconnectedError, until_disconnect
+from service.disconnect import ClientDisconnectedError, limit_send, until_disconnect
 from service.errors.problems import JobError, ServiceError, problem_of
 from service.lifespan.state import Serving
 
@@ -86,32 +86,33 @@ class BatchResponse(Response):
             TimeoutError: the client does not read.
         """
         serving = self._serving
-        remaining: int | None
+        async with limit_send(send, serving.stall_seconds) as limited:
+            cache = serving.dataset.cache
+            with closing(Prefetch(cache, self._batches, serving.steps_ahead, serving.stall_seconds)) as prefetch:
+                remaining = None if self._stream else _complete_length(prefetch)
+                length = [] if remaining is None else [(b"content-length", str(remaining).encode())]
+                headers = [*self.raw_headers, *length]
+                await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
 
-        async def write(piece: bytes | memoryview) -> None:
-            nonlocal remaining
-            remaining = None if remaining is None else remaining - len(piece)
-            async with asyncio.timeout(serving.stall_seconds):
-                await send({"type": "http.response.body", "body": piece, "more_body": remaining != 0})
+                async def write(piece: bytes | memoryview) -> None:
+                    nonlocal remaining
+                    remaining = None if remaining is None else remaining - len(piece)
+                    await limited({"type": "http.response.body", "body": piece, "more_body": remaining != 0})
 
-        with closing(
-            Prefetch(serving.dataset.cache, self._batches, serving.steps_ahead, serving.stall_seconds)
-        ) as prefetch:
-            remaining = None if self._stream else _complete_length(prefetch)
-            length = [] if remaining is None else [(b"content-length", str(remaining).encode())]
-            headers = [*self.raw_headers, *length]
-            await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
-            while (shared := prefetch.current()) is not None:
-                try:
-                    await self._send_batch(shared, prefetch, write)
-                except ServiceError as error:
-                    prefetch.fail()
-                    await write(encode_error(problem_of(error)))
-                    raise
-                if serving.shutdown.begun:
-                    break
-        if remaining != 0:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await self._send_batches(prefetch, write)
+            if remaining != 0:
+                await limited({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_batches(self, prefetch: Prefetch, write: Write) -> None:
+        while (shared := prefetch.current()) is not None:
+            try:
+                await self._send_batch(shared, prefetch, write)
+            except ServiceError as error:
+                prefetch.fail()
+                await write(encode_error(problem_of(error)))
+                raise
+            if self._serving.shutdown.begun:
+                return
 
     async def _send_batch(self, shared: SharedBatch, prefetch: Prefetch, write: Write) -> None:
         header = encode_header(shared.batch.header)
@@ -143,8 +144,9 @@ class BatchResponse(Response):
 def _complete_length(prefetch: Prefetch) -> int | None:
     """Return the bytes of a response of one batch if the batch is complete, and hold it; else return None."""
     shared = prefetch.current()
-    if shared is None or not prefetch.hold_complete() or shared.trailer is None:
+    if shared is None or shared.trailer is None or not shared.complete:
         return None
+    prefetch.hold_complete()
     messages = sum(len(run.view()) for run in shared.runs if run is not None)
     return len(encode_header(shared.batch.header)) + messages + len(shared.trailer)
 
