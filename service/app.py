@@ -25,7 +25,6 @@ class SamplerApp(FastAPI):
     """A FastAPI app that reports a failed startup in one line instead of a stack trace."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request or the lifespan."""
 
         async def send_brief(message: Message) -> None:
             if message["type"] == "lifespan.startup.failed" and self.state.startup_error is not None:

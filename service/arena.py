@@ -53,7 +53,6 @@ def warm_bytes(cached: int) -> int:
 
 
 def round_to_pages(size: int) -> int:
-    """Return `size` rounded up to whole pages."""
     return -(-size // PAGE) * PAGE
 
 
@@ -103,12 +102,10 @@ class Slab:
 
     @property
     def offset(self) -> int:
-        """Where it begins in the arena."""
         return self._range.start
 
     @property
     def size(self) -> int:
-        """Bytes of the arena that it occupies."""
         return self._range.size
 
     @property
@@ -156,13 +153,11 @@ class Arena:
 
     @property
     def bytes_in_use(self) -> int:
-        """Bytes of all borrowed slabs."""
         self._reclaim()
         return self._bytes_in_use
 
     @property
     def slabs_in_use(self) -> int:
-        """Number of borrowed slabs."""
         self._reclaim()
         return self._slabs_in_use
 
@@ -254,7 +249,6 @@ class AttachedArena:
         self._populated: set[int] | None = set() if sys.platform == "linux" else None
 
     def part(self, start: int, size: int) -> memoryview:
-        """Return `size` bytes from `start`."""
         return self._memory[start : start + size]
 
     def populate(self, start: int, stop: int) -> None:

@@ -64,7 +64,6 @@ class ServerState(Collector):
         self._images = decoded.cache
 
     def collect(self) -> Iterable[Metric]:
-        """Yield the present values."""
         pool, arena, cache, images = self._pool, self._arena, self._cache, self._images
         gauge, counter = GaugeMetricFamily, CounterMetricFamily
         ahead = "Bytes of the arena held by responses for prefetched samples"

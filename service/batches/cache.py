@@ -45,7 +45,6 @@ class SharedBatch:
         return self.trailer is not None and all(run is not None and run.succeeded for run in self.runs)
 
     def add(self, run: "Run") -> None:
-        """Share a run."""
         self.runs[run.plan.number] = run
         self.resize(run.slab.size)
 
@@ -91,7 +90,6 @@ class Run:
         self.reply.add_done_callback(self._finish)
 
     def hold(self) -> "Run":
-        """Count one more holder."""
         self.holders += 1
         return self
 

@@ -55,7 +55,6 @@ class Planner:
         return max(RUN_BYTES, *(self._sample_bytes(layout, boxes) for layout in LAYOUTS))
 
     def plan(self, batch: Batch) -> tuple[RunPlan, ...]:
-        """Return the runs of a batch, in order."""
         layout = batch.header.layout
         longest = min(RUN_SAMPLES, -(-len(batch.keys) // (2 * self._workers)))
         runs: list[RunPlan] = []

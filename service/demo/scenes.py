@@ -39,7 +39,6 @@ class DemoObject:
 
     @property
     def silhouette(self) -> Silhouette:
-        """The shape of the object."""
         return SILHOUETTES[self.category.supercategory]
 
     def polygon(self, points: str) -> list[tuple[int, int]]:

@@ -22,7 +22,6 @@ MAX_LISTED_ERRORS = 20
 
 
 def install(app: FastAPI) -> None:
-    """Register the exception handler."""
     for kind in (SamplerError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _respond)
 

@@ -8,14 +8,16 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Hashable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 import msgpack
 
+from sampler.ipc.child_process import ChildProcess
+from sampler.ipc.frames import AsyncFrameSocket
 from service.arena import Slab
 from service.errors.problems import JobError, ServiceError
-from service.workers.process import WorkerProcess
 from service.workers.protocol import Job, Outcome, Reply, WorkerSetup, encode_job
 
 log = logging.getLogger("saccade_sampler.pool")
@@ -28,6 +30,12 @@ ATTEMPTS = 3
 
 MAX_PAUSE = 5.0
 """Longest pause, in seconds, between attempts to start a worker."""
+
+START_SECONDS = 60.0
+"""Time for a worker to import its libraries and open the dataset."""
+
+END_SECONDS = 2.0
+"""Time for a worker to exit once its socket is closed, before it is killed."""
 
 T = TypeVar("T")
 
@@ -81,6 +89,71 @@ class Ticket:
             self.reply.set_exception(ServiceError("worker", detail, self.culprit))
 
 
+class WorkerProcess:
+    """A running worker and the connection to it."""
+
+    def __init__(self, child: ChildProcess, frames: AsyncFrameSocket) -> None:
+        self._child = child
+        self._frames = frames
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @classmethod
+    async def start(cls, setup: WorkerSetup) -> Self:
+        """Start a worker and wait until it is ready. Raises `ServiceError`, with the reason, if it cannot start."""
+        inherited = [descriptor for descriptor in (setup.arena, setup.image_cache) if descriptor is not None]
+        child = None
+        try:
+            child = ChildProcess("service.workers.main", inherited)
+            child.start()
+            worker = cls(child, await AsyncFrameSocket.connect(child.detach_socket()))
+        except BaseException as error:  # the server may be stopped at any moment; no process may be left behind
+            if child is not None:
+                child.end(0)
+            if isinstance(error, OSError):
+                raise ServiceError("worker", f"a worker did not start: {error.strerror or error}") from error
+            raise
+        await worker._wait_until_ready(setup)
+        return worker
+
+    async def _wait_until_ready(self, setup: WorkerSetup) -> None:
+        self._frames.send(setup.encode())
+        reply = status = None
+        try:
+            with suppress(ConnectionError, TimeoutError):  # reported below, with the exit status
+                async with asyncio.timeout(START_SECONDS):
+                    reply = await self.reply()
+        finally:
+            if reply is None or reply.outcome is not Outcome.READY:
+                self.kill()
+                status = await self.end()
+        if reply is not None and reply.outcome is Outcome.READY:
+            return
+        if reply is None:
+            raise ServiceError("worker", f"a worker did not start: it exited with status {status}")
+        raise ServiceError("worker", str(msgpack.unpackb(reply.payload)["detail"]))
+
+    def send(self, job: bytes) -> None:
+        """Send an encoded job. Does nothing if the worker is gone, which `reply` reports."""
+        self._frames.send(job)
+
+    async def reply(self) -> Reply | None:
+        """Wait for the next reply; None if the worker is gone. Raises ConnectionError for anything but a reply."""
+        body = await self._frames.read()
+        return None if body is None else Reply.decode(body)
+
+    def kill(self) -> None:
+        """Kill the process at once. Call `end` afterwards."""
+        self._child.kill()
+
+    async def end(self) -> int | None:
+        """Disconnect, wait for the process and kill it if necessary; return its exit status (−signal if killed)."""
+        self._frames.close()
+        return await asyncio.to_thread(self._child.end, END_SECONDS)
+
+
 @dataclass(slots=True, eq=False)
 class Seat:
     """A place for one worker."""
@@ -90,7 +163,6 @@ class Seat:
     since: float = 0.0  # when it last made progress with the oldest
 
     def send(self, ticket: Ticket) -> None:
-        """Send a job to the worker."""
         self.tickets.append(ticket)
         if len(self.tickets) == 1:
             self.begin_oldest()
@@ -112,11 +184,9 @@ class FairQueue(Generic[T]):
         self._first: deque[T] = deque()
 
     def put(self, owner: Hashable, item: T) -> None:
-        """Append an item to its owner's queue."""
         self._queues.setdefault(owner, deque()).append(item)
 
     def put_first(self, item: T) -> None:
-        """Put an item before all others."""
         self._first.appendleft(item)
 
     def take(self) -> T:

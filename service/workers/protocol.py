@@ -46,14 +46,12 @@ class WorkerSetup:
     image_cache: int | None = None  # descriptor of the image cache, which the worker inherits; None if there is none
 
     def encode(self) -> bytes:
-        """Return the message."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         packed: bytes = msgpack.packb(values | {"config": self.config.as_dict()}, default=str)
         return packed
 
     @classmethod
     def decode(cls, message: bytes) -> Self:
-        """Return the setup in a message."""
         values = msgpack.unpackb(message)
         for name in ("index_dir", "images", "kernel_cache", "decoded_store"):
             values[name] = None if values[name] is None else Path(values[name])
@@ -70,7 +68,6 @@ class InspectionJob:
 
     @property
     def keys(self) -> tuple[SampleKey, ...]:
-        """The key of its only sample."""
         return (self.key,)
 
 
@@ -90,7 +87,6 @@ Job = RunJob | InspectionJob
 
 
 def encode_job(number: int, job: Job) -> bytes:
-    """Return the message for a job."""
     keys = [(key.seed, key.epoch, key.index) for key in job.keys]
     message: tuple[Any, ...]
     if isinstance(job, RunJob):
@@ -102,7 +98,6 @@ def encode_job(number: int, job: Job) -> bytes:
 
 
 def decode_job(message: bytes) -> tuple[int, Job]:
-    """Return the number and the job in a message."""
     number, kind, packed_keys, augment, *run = msgpack.unpackb(message)
     keys = tuple(SampleKey(*key) for key in packed_keys)
     return number, RunJob(keys, augment, *run) if kind == "run" else InspectionJob(kind, keys[0], augment)
@@ -127,7 +122,6 @@ class Reply:
     payload: bytes
 
     def encode(self) -> bytes:
-        """Return the message."""
         return self.HEADER.pack(self.number, self.outcome) + self.payload
 
     @classmethod
@@ -148,12 +142,10 @@ class RunResult:
     problem: dict[str, Any] | None = None  # of the sample that failed
 
     def encode(self) -> bytes:
-        """Return the payload."""
         packed: bytes = msgpack.packb((self.lengths, self.problem))
         return packed
 
     @classmethod
     def decode(cls, payload: bytes) -> Self:
-        """Return the result in a payload."""
         lengths, problem = msgpack.unpackb(payload)
         return cls(tuple(lengths), problem)

@@ -34,7 +34,6 @@ class Panel:
 
 
 def draw_panels(seen: Inspection) -> Iterator[Panel]:
-    """Yield all panels of a sample."""
     yield original_panel(seen)
     yield crop_panel(seen)
     yield network_panel(seen)
@@ -123,7 +122,6 @@ def attention_panel(seen: Inspection, number: int, cells: NDArray[np.float32]) -
 
 
 def plural(count: int, one: str, many: str) -> str:
-    """Return a count with its noun."""
     return f"{count} {one if count == 1 else many}"
 
 

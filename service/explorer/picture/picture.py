@@ -78,7 +78,6 @@ def _draw_card(page: Image.Image, panel: Panel, x: int, y: int) -> None:
 
 
 def recipe_panel(seen: Inspection) -> Panel:
-    """Return the recipe as text."""
     image = Image.new("RGB", (SIDE, SIDE), style.CARD)
     draw = ImageDraw.Draw(image)
     for number, (name, value) in enumerate(recipe_lines(seen)):
@@ -88,7 +87,6 @@ def recipe_panel(seen: Inspection) -> Panel:
 
 
 def recipe_lines(seen: Inspection) -> list[tuple[str, str]]:
-    """Return the name and the value of each decision."""
     recipe, plan, reference = seen.recipe, seen.plan, seen.reference
     (plane_height, plane_width), (y, x) = plan.size, recipe.center
     if plan.canvas is None:

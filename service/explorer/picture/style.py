@@ -61,7 +61,6 @@ def _without_accents(character: str) -> str:
 
 
 def width_of(text: str, size: int) -> int:
-    """Return the width of drawn text in pixels."""
     return round(_font(size).getlength(text))
 
 
