@@ -116,7 +116,7 @@ def _read_file(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise SettingsError(f"{FILE_VARIABLE} = {file}: no such file")
     try:
-        return tomllib.loads(file.read_text())
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise SettingsError(f"{file}: {error}") from None
 

@@ -200,21 +200,35 @@ class BatchCache:
             self.forget(oldest)
         return True
 
-    def borrow(self, size: int) -> Slab | None:
-        """Borrow a slab of the arena's shared part, evicting batches if need be. Returns None while there is none."""
-        while (slab := self.arena.borrow(size)) is None and size < self.arena.shared:
-            if not self.evict():
-                break
-        return slab
+    def take(self, shared: SharedBatch, number: int, owner: Hashable, held: int | None) -> Run | None:
+        """Return a run of a batch, shared or started now, and hold it; None while there is no memory for it.
 
-    def start(self, shared: SharedBatch, number: int, slab: Slab, owner: Hashable) -> Run:
-        """Have a worker make a run of a batch, and hold it. owner: the response, which takes turns with others."""
+        owner: the response, which takes turns with others. held: bytes of the runs it holds, None if it holds none.
+        """
+        run = shared.runs[number]
+        if run is not None:
+            return run.hold()
         plan, header = shared.plan[number], shared.batch.header
+        slab = self._borrow(plan.max_bytes, held)
+        if slab is None:
+            return None
         keys = shared.batch.keys[plan.start : plan.stop]
         job = RunJob(keys, header.augment, header.layout, plan.start, slab.offset, slab.capacity)
         run = Run(shared, plan, slab, self.pool.submit(job, owner, slab))
         self._runs.add(run)
         return run
+
+    def _borrow(self, size: int, held: int | None) -> Slab | None:
+        """Borrow within a response's share of the memory, which leaves as much for the next request; evict if need be.
+
+        For a response that holds no run, the share does not matter, and the reserve helps out.
+        """
+        if held is not None and held + size > self.arena.shared // (self.responses + 1):
+            return None
+        while (slab := self.arena.borrow(size)) is None and size < self.arena.shared:
+            if not self.evict():
+                break
+        return self.arena.borrow_reserved() if slab is None and held is None else slab
 
     def _resized(self, change: int) -> None:
         self.cached_bytes += change

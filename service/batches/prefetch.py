@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from service.arena import Slab
 from service.batches.cache import BatchCache, Run, SharedBatch
 from service.batches.selection import Batch
 
@@ -90,7 +89,8 @@ class Prefetch:
         while not self._closed and self._pending < JOBS_PER_WORKER * self._cache.pool.size:
             if (not self._begun or self._next_number == len(self._begun[-1].plan)) and not self._begin_batch():
                 return
-            run = self._take(self._begun[-1])
+            held = self._window_bytes if self._window else None
+            run = self._cache.take(self._begun[-1], self._next_number, self, held)
             if run is None:
                 return
             self._append(run)
@@ -105,24 +105,6 @@ class Prefetch:
         self._begun.append(self._cache.open(batch))
         self._next_number = 0
         return True
-
-    def _take(self, shared: SharedBatch) -> Run | None:
-        """Return the next run of a batch, shared or started now, or None while there is no memory for it."""
-        run = shared.runs[self._next_number]
-        if run is not None:
-            return run.hold()
-        slab = self._borrow(shared.plan[self._next_number].max_bytes)
-        return None if slab is None else self._cache.start(shared, self._next_number, slab, self)
-
-    def _borrow(self, size: int) -> Slab | None:
-        """Borrow within this response's share of the memory, which leaves as much for the next request.
-
-        With no run under way, the share does not matter, and the reserve helps out.
-        """
-        if not self._window:
-            return self._cache.borrow(size) or self._cache.arena.borrow_reserved()
-        share = self._cache.arena.shared // (self._cache.responses + 1)
-        return self._cache.borrow(size) if self._window_bytes + size <= share else None
 
     def _append(self, run: Run) -> None:
         self._window.append(run)

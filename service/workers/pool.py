@@ -47,7 +47,7 @@ class Ticket:
     number: int
     job: Job
     reply: "asyncio.Future[bytes]"  # the payload of the worker's reply
-    slab: Slab | None = None  # where a run is written. It cannot be borrowed again before the job is over
+    slab: Slab | None = None  # where a run is written; not borrowed again before the job is over
     attempts: int = 0  # how often the sample that no worker has got past was begun
     furthest: int = 0  # samples of a run that the most successful worker has written
     seen: int = 0  # samples written when progress was last checked
