@@ -9,12 +9,15 @@ import uuid
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.disconnect import CLIENT_DISCONNECTED, ClientDisconnectedError, send_or_disconnect
+from service.disconnect import ClientDisconnectedError
 from service.metrics import Metrics
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 
 log = logging.getLogger("saccade_sampler.requests")
+
+CLIENT_DISCONNECTED = 499
+"""Status in the log of a client that disconnected before a response; proxies log the same."""
 
 HEADER = b"x-request-id"
 SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -83,7 +86,7 @@ class _Entry:
         )  # fmt: skip
 
     def watch(self, send: Send) -> Send:
-        """Return a `send` that also notes what is sent."""
+        """Return a `send` that also notes what is sent. It raises `ClientDisconnectedError` on a closed connection."""
 
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -94,7 +97,14 @@ class _Entry:
                 self._complete = not message.get("more_body", False)
             if self._complete:
                 self.end()  # before the last byte is sent: a client that has the whole response finds its line
-            await send_or_disconnect(send, message)
+            try:
+                await send(message)
+            except RuntimeError as error:
+                # uvloop raises for a connection that closed a moment ago, before anyone was notified; and if the
+                # client had already sent its next request, uvicorn notifies nobody at all.
+                if "closed" not in str(error):
+                    raise
+                raise ClientDisconnectedError(str(error)) from error
 
         return watched
 
