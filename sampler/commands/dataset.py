@@ -12,8 +12,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from sampler.commands.options import AnnotationsOption, CacheOption, ExamplesOption, ImagesOption
-from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.open_source import open_source
+from sampler.dataset.dataset import Dataset, open_dataset, open_source
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.verify import KINDS, Report, verify_dataset

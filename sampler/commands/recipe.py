@@ -13,14 +13,13 @@ from sampler.commands.options import AnnotationsOption, CacheOption, ImagesOptio
 from sampler.config.cornernet_lite import IgnoredKeysWarning, load_config
 from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig
-from sampler.dataset.images.open_source import open_source
+from sampler.dataset.dataset import open_source
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import register_family
 from sampler.progress import progress_bar, spinner
-from sampler.replay.cases import Case
-from sampler.replay.replay import load_cases, replay_cases
+from sampler.replay import Case, load_cases, replay_cases
 from sampler.sample.sample import recipe_of
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, step_keys

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sampler.dataset.images.decode import MAX_PIXELS, read_image
-from sampler.dataset.images.decoded_store.format import StoreMeta
+from sampler.dataset.images.decoded_store.format import FORMAT, StoreMeta
 from sampler.dataset.images.decoded_store.reader import DecodedStore
 from sampler.dataset.images.image_cache import ImageCache
-from sampler.dataset.images.open_source import open_source
+from sampler.dataset.images.local_folder import LocalFolder
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.cache import LoadedCoco, ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
@@ -49,7 +49,7 @@ class Dataset(DatasetIndex):
     @property
     def store_meta(self) -> StoreMeta:
         """What identifies a decoded store of this dataset."""
-        return StoreMeta.of(self.digest, len(self), self.images)
+        return StoreMeta(FORMAT, self.digest, len(self), self.images.identity)
 
     def read(self, index: int) -> npt.NDArray[np.uint8]:
         """Return the pixels of an image: (height, width, 3) uint8 BGR, read-only if they come from the store.
@@ -78,6 +78,11 @@ class Dataset(DatasetIndex):
             return read_image(self.images, self.file_name(index), self.size(index), self.max_pixels)
         except ImageError as error:
             raise error.at(int(index)) from error
+
+
+def open_source(location: Path | str) -> ImageSource:
+    """Return the source of the images at a location: a path is a local folder. Raises ImageSourceError."""
+    return LocalFolder(Path(location))
 
 
 def open_dataset(

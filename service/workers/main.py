@@ -12,10 +12,9 @@ import numpy as np
 
 from sampler.arrays import LAYOUTS
 from sampler.config.schema import SamplerConfig
-from sampler.dataset.dataset import Dataset
+from sampler.dataset.dataset import Dataset, open_source
 from sampler.dataset.images.decoded_store.reader import DecodedStore
 from sampler.dataset.images.image_cache import ImageCache
-from sampler.dataset.images.open_source import open_source
 from sampler.errors import SamplerError, StoreError
 from sampler.ipc.child_process import run_child
 from sampler.ipc.frames import FrameSocket

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
-from sampler.dataset.images.header import JPEG, DecodeError, read_header
+from sampler.dataset.images.header import JPEG, DecodeError, stored_size
 from sampler.dataset.images.source import ImageSource
 from sampler.errors import ImageError
 
@@ -51,20 +51,20 @@ def decode_image(data: bytes, size: tuple[int, int] | None, max_pixels: int = MA
     Raises:
         DecodeError: The image is damaged, too large, or not of the annotated size.
     """
-    header = read_header(data)
-    stored = size if header is None else (header.height, header.width)
-    if stored is not None and stored[0] * stored[1] > max_pixels:
-        raise DecodeError("too-large", f"{_text(stored)} pixels are more than the limit of {max_pixels}")
+    stored = stored_size(data)
+    known = stored or size
+    if known is not None and known[0] * known[1] > max_pixels:
+        raise DecodeError("too-large", f"{_text(known)} pixels are more than the limit of {max_pixels}")
     if size is None:
         return _decode(data, oriented=True)
-    if header is None:  # only OpenCV knows the size of this format
+    if stored is None:  # only OpenCV knows the size of this format
         pixels = _decode(data, oriented=False)
         if pixels.shape[:2] != size:
             pixels = _decode(data, oriented=True)
     elif stored in (size, size[::-1]):
         pixels = _decode(data, oriented=stored != size)
     else:
-        raise _mis_sized((header.height, header.width), size)
+        raise _mis_sized(stored, size)
     if pixels.shape != (*size, 3):
         raise _mis_sized(pixels.shape[:2], size)
     return pixels

@@ -1,8 +1,10 @@
-"""Headers of encoded images: their size, and whether the file is complete, before any pixel is decoded."""
+"""Headers of encoded images: their size, and whether the file is complete, before any pixel is decoded.
+
+Sizes are (height, width) in pixels as stored, before any orientation is applied.
+"""
 
 import io
 import zlib
-from dataclasses import dataclass
 
 from PIL import Image
 
@@ -18,14 +20,6 @@ _PILLOW_FORMATS = ("BMP", "DIB", "PPM", "TIFF", "WEBP", "GIF", "JPEG2000", "AVIF
 """Formats besides JPEG and PNG that OpenCV decodes and whose size Pillow reads."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """Width and height in pixels as stored, before any orientation is applied."""
-
-    width: int
-    height: int
-
-
 class DecodeError(Exception):
     """Encoded bytes that are not a usable image. `kind` is one of ImageError's."""
 
@@ -34,8 +28,8 @@ class DecodeError(Exception):
         self.kind = kind
 
 
-def read_header(data: bytes) -> Header | None:
-    """Return the header of an encoded image, or None for a format that only the decoder knows.
+def stored_size(data: bytes) -> tuple[int, int] | None:
+    """Return the size of an encoded image, or None for a format that only the decoder knows.
 
     Raises:
         DecodeError: The image is truncated or damaged. Decoders would fill the missing part with grey and only warn.
@@ -47,9 +41,9 @@ def read_header(data: bytes) -> Header | None:
     return _other(data)
 
 
-def _jpeg(data: bytes) -> Header:
+def _jpeg(data: bytes) -> tuple[int, int]:
     """Walk the segments up to the first scan. An end marker must follow; the bytes of a scan cannot look like one."""
-    header, at = None, 2
+    size, at = None, 2
     while at + 4 <= len(data):
         marker = data[at + 1]
         if data[at] != 0xFF or marker in (0xFF, 0x00):
@@ -59,19 +53,18 @@ def _jpeg(data: bytes) -> Header:
             at += 2
             continue
         if marker == _START_OF_SCAN:
-            if header is None:
+            if size is None:
                 raise DecodeError("unreadable", "JPEG without a frame header")
             if data.rfind(_END_OF_IMAGE, at) < 0:
                 raise DecodeError("unreadable", "JPEG is truncated: it has no end marker")
-            return header
+            return size
         if marker in _FRAME_HEADERS and at + 9 <= len(data):
-            height, width = int.from_bytes(data[at + 5 : at + 7]), int.from_bytes(data[at + 7 : at + 9])
-            header = Header(width, height)
+            size = int.from_bytes(data[at + 5 : at + 7]), int.from_bytes(data[at + 7 : at + 9])
         at += 2 + int.from_bytes(data[at + 2 : at + 4])
     raise DecodeError("unreadable", "JPEG is truncated: it has no pixels")
 
 
-def _png(data: bytes) -> Header:
+def _png(data: bytes) -> tuple[int, int]:
     """Walk all chunks, and check the checksums of the critical ones."""
     if data[12:16] != b"IHDR" or len(data) < 33:
         raise DecodeError("unreadable", "PNG without a header")
@@ -84,15 +77,15 @@ def _png(data: bytes) -> Header:
         if critical and zlib.crc32(view[at + 4 : end]) != int.from_bytes(data[end : end + 4]):
             raise DecodeError("unreadable", f"PNG is damaged at byte {at}")
         if data[at + 4 : at + 8] == b"IEND":
-            return Header(int.from_bytes(data[16:20]), int.from_bytes(data[20:24]))
+            return int.from_bytes(data[20:24]), int.from_bytes(data[16:20])
         at = end + 4
     raise DecodeError("unreadable", "PNG is truncated: it has no end")
 
 
-def _other(data: bytes) -> Header | None:
+def _other(data: bytes) -> tuple[int, int] | None:
     try:
         with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as image:
-            return Header(*image.size)
+            return image.height, image.width
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DecodeError("too-large", str(error)) from error
     except Exception:  # noqa: BLE001 - Pillow's parsers raise anything on damaged files; the decoder will report it

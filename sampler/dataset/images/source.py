@@ -1,12 +1,12 @@
 """Image sources: where the encoded images of a dataset come from.
 
 Everything that needs image bytes goes through `ImageSource`. A new kind of storage is one more subclass and one more
-case in `sampler.dataset.images.open_source`.
+case in `sampler.dataset.dataset.open_source`.
 """
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sampler.errors import ImageError
@@ -66,14 +66,6 @@ class ImageSource(ABC):
         if not data:
             raise ImageError(self.describe(name), "unreadable", "the file is empty")
         return data
-
-    def read_many(self, names: Iterable[str], limit: int) -> Iterator[bytes | ImageError]:
-        """Yield for each name what `read` returns or raises. Sources with slow round trips may read concurrently."""
-        for name in names:
-            try:
-                yield self.read(name, limit)
-            except ImageError as error:
-                yield error
 
 
 def name_fault(name: str) -> str:

@@ -14,33 +14,40 @@ from sampler.errors import InvalidRequestError
 class DatasetIndex:
     """The index of an annotation file, memory-mapped and shared by all processes of a host. Opening is cheap.
 
-    Methods that take an index raise InvalidRequestError unless it is an integer from 0 to N-1.
+    Methods that take an index raise InvalidRequestError unless it is an integer from 0 to N-1. Arrays are read-only.
 
     Attributes:
         index_dir: The folder of the index.
+        digest: 32 hexadecimal digits: the identity of everything that samples take from the annotations.
+        category_names: C names; category k of a box, 1…C, is called `category_names[k - 1]`.
+        sizes: (N, 2) int32: annotated height and width of each image in pixels.
+        all_boxes: (M, 5) float32: the boxes of all images concatenated, crowd boxes included.
+        annotation_ids: (M,) int64: the COCO annotation ids of the rows of `all_boxes`.
+        box_starts: (N+1,) int64: image i has the rows `box_starts[i]` to `box_starts[i + 1]` of `all_boxes`.
     """
 
     def __init__(self, index_dir: Path) -> None:
         """Open an index that `ensure_index` has built. Raises AnnotationError."""
+        self._arrays = arrays = load_index(index_dir)
         self.index_dir = index_dir
-        self._arrays = load_index(index_dir)
+        self.digest = arrays.digest
+        self.category_names = arrays.category_names
+        self.sizes = arrays.sizes
+        self.all_boxes = arrays.boxes
+        self.annotation_ids = arrays.annotation_ids
+        self.box_starts = arrays.box_starts
 
     def __len__(self) -> int:
-        return len(self._arrays.image_ids)
+        return len(self.sizes)
 
     def __repr__(self) -> str:
         kind = type(self).__name__
         return f"<{kind} of {len(self)} images, {self.box_count} boxes, {self.category_count} categories>"
 
     @property
-    def digest(self) -> str:
-        """32 hexadecimal digits: the identity of everything that samples take from the annotations."""
-        return self._arrays.digest
-
-    @property
     def box_count(self) -> int:
         """Number of boxes of all images, crowd boxes included."""
-        return len(self._arrays.boxes)
+        return len(self.all_boxes)
 
     @property
     def crowd_count(self) -> int:
@@ -49,38 +56,13 @@ class DatasetIndex:
 
     @property
     def category_count(self) -> int:
-        """Number of categories C; boxes have the categories 1…C."""
-        return len(self._arrays.category_ids)
-
-    @property
-    def category_names(self) -> tuple[str, ...]:
-        """C names; category k of a box is called `category_names[k - 1]`."""
-        return self._arrays.category_names
+        """Number of categories C."""
+        return len(self.category_names)
 
     @property
     def rejected(self) -> tuple[RejectedBox, ...]:
         """The invalid boxes of the annotation file, which were dropped. Read from disk on each access."""
         return read_rejected(self.index_dir)
-
-    @property
-    def all_boxes(self) -> npt.NDArray[np.float32]:
-        """(M, 5) float32, read-only: the boxes of all images concatenated, crowd boxes included."""
-        return self._arrays.boxes
-
-    @property
-    def annotation_ids(self) -> npt.NDArray[np.int64]:
-        """(M,) int64, read-only: the COCO annotation ids of the rows of `all_boxes`."""
-        return self._arrays.annotation_ids
-
-    @property
-    def box_starts(self) -> npt.NDArray[np.int64]:
-        """(N+1,) int64, read-only: image i has the rows `box_starts[i]` to `box_starts[i + 1]` of `all_boxes`."""
-        return self._arrays.box_starts
-
-    @property
-    def sizes(self) -> npt.NDArray[np.int32]:
-        """(N, 2) int32, read-only: annotated height and width of each image in pixels."""
-        return self._arrays.sizes
 
     def image_id(self, index: int) -> int:
         """Return the COCO image id of an image."""
@@ -88,7 +70,7 @@ class DatasetIndex:
 
     def size(self, index: int) -> tuple[int, int]:
         """Return the annotated height and width of an image in pixels."""
-        height, width = self._arrays.sizes[self._checked(index)].tolist()
+        height, width = self.sizes[self._checked(index)].tolist()
         return height, width
 
     def file_name(self, index: int) -> str:
@@ -108,7 +90,7 @@ class DatasetIndex:
             (n, 5) float32: x0, y0, x1, y1 in image pixels, not clipped, and category 1…C.
         """
         rows = self._rows(index)
-        boxes = self._arrays.boxes[rows]
+        boxes = self.all_boxes[rows]
         return boxes.copy() if keep_crowd else boxes[~self._arrays.crowd[rows]]
 
     def crowd(self, index: int) -> npt.NDArray[np.bool_]:
@@ -117,7 +99,7 @@ class DatasetIndex:
 
     def _rows(self, index: int) -> slice:
         place = self._checked(index)
-        start, end = self._arrays.box_starts[place : place + 2].tolist()
+        start, end = self.box_starts[place : place + 2].tolist()
         return slice(start, end)
 
     def _checked(self, index: int) -> int:

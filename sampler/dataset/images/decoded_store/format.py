@@ -57,11 +57,6 @@ class StoreMeta(msgspec.Struct, frozen=True):
     images: int
     source: str = msgspec.field(name="images_dir")
 
-    @classmethod
-    def of(cls, digest: str, images: int, source: ImageSource) -> "StoreMeta":
-        """Return the meta of a dataset with this digest, number of images and image source."""
-        return cls(FORMAT, digest, images, source.identity)
-
     def folder(self, cache_dir: Path) -> Path:
         """Return the folder of the store."""
         place = hashlib.blake2b(self.source.encode(), digest_size=4).hexdigest()
@@ -74,14 +69,11 @@ def image_state(source: ImageSource, name: str) -> tuple[int, int]:
         found = source.stat(name)
     except ImageError:
         return UNREADABLE
-    return found.size, _version_number(found.version)
-
-
-def _version_number(version: str) -> int:
-    """Return a decimal number (such as the time of a local file) as it is, and hash any other text."""
-    if version.isdecimal() and int(version) < 1 << 63:
-        return int(version)
-    return int.from_bytes(hashlib.blake2b(version.encode(), digest_size=8).digest(), "little", signed=True)
+    version = found.version
+    if version.isdecimal() and int(version) < 1 << 63:  # such as the time of a local file
+        return found.size, int(version)
+    hashed = hashlib.blake2b(version.encode(), digest_size=8).digest()
+    return found.size, int.from_bytes(hashed, "little", signed=True)
 
 
 def check_meta(folder: Path, expected: StoreMeta) -> None:

@@ -7,16 +7,14 @@ import numpy as np
 import pytest
 
 from sampler.config.presets import preset
-from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.dataset import Dataset, open_dataset, open_source
 from sampler.dataset.images.decoded_store.reader import find_store
 from sampler.dataset.images.image_cache import ImageCache
 from sampler.dataset.images.local_folder import LocalFolder
-from sampler.dataset.images.open_source import open_source
 from sampler.dataset.images.source import ImageSource, name_fault
 from sampler.dataset.verify import verify_dataset
 from sampler.errors import ImageError, ImageSourceError
-from sampler.replay.cases import Case
-from sampler.replay.replay import replay_cases
+from sampler.replay import Case, replay_cases
 from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
 from tests.support.coco_files import image_folder, write_dataset, write_jpeg
@@ -64,12 +62,6 @@ class TestEverySource:
             with pytest.raises(ImageError, match=r"gone\.jpg") as caught:
                 method("gone.jpg")
             assert caught.value.kind == "missing"
-
-    def test_reading_many_gives_the_error_of_each_image_in_its_place(self, source: ImageSource) -> None:
-        first, missing, last = source.read_many([NAME, "gone.jpg", "000000000010.jpg"], 1 << 20)
-        assert first == source.read(NAME, 1 << 20)
-        assert isinstance(missing, ImageError)
-        assert last == source.read("000000000010.jpg", 1 << 20)
 
     def test_all_names_are_listed(self, source: ImageSource) -> None:
         assert sorted(source.names()) == ["000000000010.jpg", NAME, "000000000030.jpg"]

@@ -14,7 +14,7 @@ import pytest
 from sampler.arrays import LAYOUTS, Layout
 from sampler.config.presets import preset
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decoded_store.format import PAGE, StoreMeta
+from sampler.dataset.images.decoded_store.format import FORMAT, PAGE, StoreMeta
 from sampler.dataset.images.decoded_store.reader import DecodedStore, find_store
 from sampler.dataset.images.image_cache import ImageCache
 from sampler.errors import ImageError, StoreError
@@ -181,9 +181,9 @@ def test_a_store_of_another_version_is_reported(small: Dataset, tmp_path: Path) 
 
 def test_a_store_of_another_dataset_is_not_found(small: Dataset, tmp_path: Path) -> None:
     write_store(small, tmp_path)
-    assert find_store(tmp_path, StoreMeta.of("0" * 32, 3, small.images)) is None
+    assert find_store(tmp_path, StoreMeta(FORMAT, "0" * 32, 3, small.images.identity)) is None
     with pytest.raises(StoreError, match="has digest"):
-        DecodedStore(folder_of(small, tmp_path), StoreMeta.of("0" * 32, 3, small.images))
+        DecodedStore(folder_of(small, tmp_path), StoreMeta(FORMAT, "0" * 32, 3, small.images.identity))
 
 
 def test_an_open_store_keeps_its_pixels_while_images_are_decoded_again(small: Dataset, tmp_path: Path) -> None:

@@ -22,8 +22,7 @@ from sampler.dataset.images.local_folder import LocalFolder
 from sampler.errors import CaseError
 from sampler.layouts.convert import lay_out
 from sampler.recipe import Recipe
-from sampler.replay.cases import Case, parse_cases, render
-from sampler.replay.replay import load_cases, replay_cases
+from sampler.replay import Case, load_cases, parse_cases, render, replay_cases
 from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, step_keys

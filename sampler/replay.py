@@ -8,6 +8,8 @@
 `cv2.imread`) and `categories` (default 80). Other fields are ignored.
 """
 
+import functools
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,12 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.arrays import Arrays
+from sampler.atomic_write import atomic_writer
+from sampler.checks import require_integer
 from sampler.config.cornernet_lite import load_config
 from sampler.config.parsing import config_from_dict
 from sampler.config.presets import PRESETS
 from sampler.config.schema import SamplerConfig
-from sampler.dataset.images.source import name_fault
-from sampler.errors import CaseError, ConfigError, RecipeError, SamplerError
+from sampler.dataset.images.decode import read_image
+from sampler.dataset.images.source import ImageSource, name_fault
+from sampler.errors import CaseError, ConfigError, ImageError, RecipeError, SamplerError
 from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes
 from sampler.recipe import Recipe
@@ -37,8 +42,6 @@ MAX_CATEGORIES = 16384
 
 NAME = re.compile(r"[^/\\\0]{1,200}")
 """A valid name of a recorded sample, which becomes a file name."""
-
-LoadConfig = Callable[[str], SamplerConfig]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,30 +80,38 @@ class Case:
         return {name: value for name, value in fields.items() if value not in ("", None)}
 
 
-def parse_cases(document: object, file: Path | str = "", load: LoadConfig = load_config) -> list[Case]:
+def load_cases(file: Path) -> list[Case]:
+    """Return the recorded samples in a JSON file. Raises CaseError."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CaseError(file, "", f"cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise CaseError(file, "", f"is not JSON: {error}") from error
+    return parse_cases(document, file)
+
+
+def parse_cases(document: object, file: Path | str = "") -> list[Case]:
     """Return the recorded samples of a parsed JSON document: a list of them, or a single one.
 
-    `file` is named in errors; `load` returns the config with a name or path. Raises CaseError.
+    `file` is named in errors. Raises CaseError.
     """
     entries = [document] if isinstance(document, dict) else document
     if not isinstance(entries, list):
         raise CaseError(file, "", f"expected a list of cases, found {type(document).__name__}")
-    cases: list[Case] = []
-    seen: set[str] = set()
+    load = functools.cache(load_config)  # many cases name the same config
+    cases: dict[str, Case] = {}
     for number, entry in enumerate(entries):
         label = f"case {number}"
         try:
-            if not isinstance(entry, dict):
-                raise RecipeError(f"expected an object, found {type(entry).__name__}")
             name = _name(entry)
             label = f"case {name}"
-            if name in seen:
+            if name in cases:
                 raise RecipeError("the name is used more than once; give each case its own name")
-            seen.add(name)
-            cases.append(_case(name, entry, load))
+            cases[name] = _case(name, entry, load)
         except SamplerError as error:
             raise CaseError(file, label, str(error)) from error
-    return cases
+    return list(cases.values())
 
 
 def render(case: Case, image: NDArray[np.uint8]) -> Arrays:
@@ -112,31 +123,68 @@ def render(case: Case, image: NDArray[np.uint8]) -> Arrays:
     return {"crop_bgr_u8": sample.crop, **lay_out(sample, "dense", case.config, case.categories)}
 
 
-def _case(name: str, entry: dict[str, Any], load: LoadConfig) -> Case:
-    for field in ("config", "file_name", "boxes", "recipe"):
-        if field not in entry:
-            raise RecipeError(f"{field} is missing: expected config, file_name, boxes and recipe")
-    boxes = _boxes(entry["boxes"])
-    return Case(
-        name=name,
-        config=_config(entry["config"], load),
-        split=_relative("split", entry["split"]) if entry.get("split") else "",
-        file_name=_relative("file_name", entry["file_name"]),
-        size=None if entry.get("size") is None else _size(entry["size"]),
-        categories=_categories(entry.get("categories"), boxes),
-        boxes=boxes,
-        recipe=Recipe.parse(entry["recipe"]),
-    )
+def replay_cases(
+    cases: list[Case], file: Path, images: ImageSource, out: Path, advance: Callable[[], None] | None = None
+) -> None:
+    """Render the recorded samples of `file` to `out`/<name>.npz, each atomically; call `advance` after each.
+
+    Their images are `split`/`file_name` or `file_name` in the source. Raises CaseError if a sample cannot be rendered
+    or written; the files of the samples before it are complete.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CaseError(file, "", f"{out}: cannot be created: {error.strerror}") from error
+    for case in cases:
+        try:
+            arrays = render(case, _read_image(case, images))
+            with atomic_writer(out / f"{case.name}.npz") as stream:
+                np.savez_compressed(stream, allow_pickle=False, **arrays)
+        except (SamplerError, OSError) as error:
+            raise CaseError(file, f"case {case.name}", str(error)) from error
+        if advance is not None:
+            advance()
 
 
-def _name(entry: dict[str, Any]) -> str:
+def _read_image(case: Case, images: ImageSource) -> NDArray[np.uint8]:
+    if case.split:
+        try:
+            return read_image(images, f"{case.split}/{case.file_name}", case.size)
+        except ImageError as error:
+            if error.kind != "missing":
+                raise
+    return read_image(images, case.file_name, case.size)
+
+
+def _name(entry: object) -> str:
+    if not isinstance(entry, dict):
+        raise RecipeError(f"expected an object, found {type(entry).__name__}")
     name = entry.get("case")
     if not isinstance(name, str) or not NAME.fullmatch(name) or name.startswith("."):
         raise RecipeError(f"case = {name!r}: expected a name of 1 to 200 characters, without slashes or a leading dot")
     return name
 
 
-def _config(value: object, load: LoadConfig) -> SamplerConfig:
+def _case(name: str, entry: dict[str, Any], load: Callable[[str], SamplerConfig]) -> Case:
+    for field in ("config", "file_name", "boxes", "recipe"):
+        if field not in entry:
+            raise RecipeError(f"{field} is missing: expected config, file_name, boxes and recipe")
+    boxes = _boxes(entry["boxes"])
+    given = DEFAULT_CATEGORIES if entry.get("categories") is None else entry["categories"]
+    categories = require_integer("categories", given, 1, MAX_CATEGORIES, RecipeError)
+    return Case(
+        name=name,
+        config=_config(entry["config"], load),
+        split=_relative("split", entry["split"]) if entry.get("split") else "",
+        file_name=_relative("file_name", entry["file_name"]),
+        size=None if entry.get("size") is None else _size(entry["size"]),
+        categories=max(categories, int(boxes[:, 4].max(initial=1))),
+        boxes=boxes,
+        recipe=Recipe.parse(entry["recipe"]),
+    )
+
+
+def _config(value: object, load: Callable[[str], SamplerConfig]) -> SamplerConfig:
     if isinstance(value, str):
         return load(value)
     if not isinstance(value, dict):
@@ -169,10 +217,3 @@ def _boxes(value: object) -> Boxes:
         if not numbers or len(box) != 5 or not (1 <= box[4] <= MAX_CATEGORIES and box[4] == int(box[4])):
             raise RecipeError(f"boxes[{row}] = {box!r}: {shape} to {MAX_CATEGORIES}")
     return np.array(value, np.float32).reshape(-1, 5)
-
-
-def _categories(value: object, boxes: Boxes) -> int:
-    if value is not None and (type(value) is not int or not 1 <= value <= MAX_CATEGORIES):
-        raise RecipeError(f"categories = {value!r}: expected an integer from 1 to {MAX_CATEGORIES}")
-    given = value if isinstance(value, int) else DEFAULT_CATEGORIES
-    return max(given, int(boxes[:, 4].max(initial=1)))

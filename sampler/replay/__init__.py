@@ -1,1 +1,0 @@
-"""Recorded samples and how to render them again."""
