@@ -1,5 +1,6 @@
 """The command `decode`: decode all images of a dataset once, into a file that servers map into memory."""
 
+import shutil
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -44,7 +45,7 @@ def decode(
         with spinner() as report:
             writer = stack.enter_context(open_writer(dataset, cache_dir or default_cache_dir(), force, report))
         _check_space(writer, console)
-        errors = _run(writer, jobs or available_cpus())
+        errors = _run(writer, len(dataset), jobs or available_cpus())
         _print_store(console, dataset, writer, errors, time.perf_counter() - began)
     _print_errors(console, errors, examples)
     if errors:
@@ -56,8 +57,9 @@ def _check_space(writer: StoreWriter, console: Console) -> None:
     if not len(writer.todo):
         console.print("all images are decoded already")
         return
-    needed, free = decimal(writer.needed), decimal(writer.free)
-    if writer.needed > writer.free:
+    space = shutil.disk_usage(writer.folder).free
+    needed, free = decimal(writer.needed), decimal(space)
+    if writer.needed > space:
         cause = f"{needed} needed, {free} free; make space or set another cache folder (SAMPLER_CACHE_DIR)"
         raise StoreError(writer.folder, cause)
     changed = f" ({len(writer.changed):,} whose files have changed)" if len(writer.changed) else ""
@@ -65,10 +67,9 @@ def _check_space(writer: StoreWriter, console: Console) -> None:
     console.print(escape(line), soft_wrap=True)
 
 
-def _run(writer: StoreWriter, jobs: int) -> list[ImageError]:
+def _run(writer: StoreWriter, total: int, jobs: int) -> list[ImageError]:
     if not len(writer.todo):
         return []
-    total = writer.images
     try:
         with progress_bar("decoding", total, completed=total - len(writer.todo)) as advance:
             return writer.run(jobs, lambda image: advance(image.nbytes))
@@ -82,7 +83,7 @@ def _print_store(
     console: Console, dataset: Dataset, writer: StoreWriter, errors: list[ImageError], seconds: float
 ) -> None:
     table = Table("decoded store", Column(overflow="fold"), show_header=False)
-    table.add_row("images", f"{writer.images:,}")
+    table.add_row("images", f"{len(dataset):,}")
     table.add_row("decoded now", f"{len(writer.todo) - len(errors):,}")
     table.add_row("not decodable", f"{len(errors):,}")
     for kind, count in Counter(error.kind for error in errors).most_common():

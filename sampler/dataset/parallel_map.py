@@ -15,13 +15,8 @@ def parallel_map(
 ) -> Generator[Result, None, None]:
     """Yield `function(item)` for each item, in order. Errors are raised in place of the item's result.
 
-    Closing the generator starts no further item and waits for those that were started.
-
-    Args:
-        function: Called in any of the threads.
-        items: Consumed as results are taken, unlike with `ThreadPoolExecutor.map`.
-        threads: Number of threads.
-        window: Most items that are started or waiting, or whose results are waiting to be taken. It bounds memory.
+    Unlike with `ThreadPoolExecutor.map`, items are consumed as results are taken: at most `window` are started, waiting
+    or finished. Closing the generator starts no further item and waits for those that were started.
     """
     rest = iter(items)
     with ThreadPoolExecutor(threads) as pool:

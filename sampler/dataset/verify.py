@@ -57,19 +57,10 @@ def verify_dataset(
     threads: int | None = None,
     advance: Callable[[], None] | None = None,
 ) -> Report:
-    """Decode every image and check every box.
+    """Decode every image, `threads` at once (default: one per CPU), and check every box.
 
-    A box is out of range if it extends more than TOLERANCE beyond its image. Otherwise it is degenerate if nothing of
-    it is left in x 0…W-1, y 0…H-1.
-
-    Args:
-        dataset: The dataset.
-        examples: How many findings of each kind to keep, ≥ 0.
-        threads: Number of images decoded at once, and in memory (default: one per CPU).
-        advance: Called after each image.
-
-    Raises:
-        AnnotationError: The index is damaged. It is read completely here, which opening it does not do.
+    Keeps the first `examples` findings of each kind and calls `advance` after each image. Raises AnnotationError if the
+    index is damaged: it is read completely here, which opening it does not do.
     """
     check_index(dataset.index_dir)
     counts = dict.fromkeys(KINDS, 0)
@@ -116,7 +107,10 @@ def _rejected_findings(dataset: Dataset) -> Iterator[Finding]:
 
 
 def _box_faults(dataset: Dataset) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Return two (M,) bool arrays: which of `all_boxes` are out of range, and which others are degenerate."""
+    """Return two (M,) bool arrays: which of `all_boxes` are out of range, and which others are degenerate.
+
+    Of a degenerate box, nothing is left in x 0…W-1, y 0…H-1.
+    """
     boxes = dataset.all_boxes[:, :4].astype(np.float64)
     heights, widths = np.repeat(dataset.sizes, np.diff(dataset.box_starts), axis=0).T.astype(np.float64)
     x0, y0, x1, y1 = boxes.T

@@ -36,15 +36,7 @@ Fault = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class RejectedBox:
-    """A box that was dropped.
-
-    Attributes:
-        annotation_id: COCO id of the annotation.
-        image_id: COCO id of its image.
-        reason: One of the reasons above.
-        box: The box in the file; None for a side that is not finite.
-        detail: More about the reason, if there is more to say.
-    """
+    """A box that was dropped, for one of the reasons above. In `box`, None stands for a side that is not finite."""
 
     annotation_id: int
     image_id: int
@@ -57,18 +49,8 @@ class RejectedBox:
 class Annotations:
     """Columns of an annotation file: N images, C categories, M valid boxes, each in file order.
 
-    Attributes:
-        image_ids: (N,) int64.
-        sizes: (N, 2) int32, height and width in pixels, ≥ 1.
-        file_names: N names of images in their image source.
-        category_ids: (C,) int64.
-        category_names: C names.
-        boxes: (M, 4) float64, x, y, width, height in pixels, finite, width and height > 0, not clipped.
-        box_image_ids: (M,) int64.
-        box_category_ids: (M,) int64.
-        annotation_ids: (M,) int64.
-        crowd: (M,) bool.
-        rejected: The invalid boxes.
+    `sizes` is (N, 2), height and width in pixels, ≥ 1. `boxes` is (M, 4): x, y, width, height in pixels, finite, width
+    and height > 0, not clipped. The other columns have one row each; `rejected` has the invalid boxes.
     """
 
     image_ids: npt.NDArray[np.int64]

@@ -74,15 +74,10 @@ class _Window:
 
 
 def read_arrays(read: Read, consumers: dict[str, Consumer], block: int = BLOCK) -> None:
-    """Pass the elements of some arrays of a JSON object to their consumers, in the order of the file.
+    """Pass arrays of a JSON object to the consumers of their keys, in pieces of at least one element, in file order.
 
-    Args:
-        read: Reads the file.
-        consumers: For the key of each array. A consumer gets the array in pieces of at least one element.
-        block: Bytes read at a time.
-
-    Raises:
-        IrregularError: The text is not proved to be one JSON object with each key once and arrays as their values.
+    `block` is the number of bytes read at a time. Raises IrregularError if the text is not proved to be one JSON object
+    with each of the keys once and arrays as their values.
     """
     window = _Window(read, block)
     while len(window.data) < len(_BYTE_ORDER_MARK) and not window.ended:
@@ -150,12 +145,9 @@ def _consumed(window: _Window, end: int, consume: Consumer) -> bool:
 
 
 def _guess(data: bytes, at: int) -> int | None:
-    """Return the end of the last object that seems to be followed by another one."""
-    for start in (max(at, len(data) - _TAIL), at):
-        starts = [between.start() for between in _BETWEEN.finditer(data, start)]
-        if starts:
-            return starts[-1] + 1
-    return None
+    """Return the end of the last object near the end of the text that seems to be followed by another one."""
+    starts = [between.start() for between in _BETWEEN.finditer(data, max(at, len(data) - _TAIL))]
+    return starts[-1] + 1 if starts else None
 
 
 def _count(data: bytes, at: int) -> int | None:

@@ -64,15 +64,10 @@ def decode_file(data: bytes, file: Path | str) -> CocoFile:
     they spoil one box and not the whole file.
     """
     data = data.removeprefix(_BYTE_ORDER_MARK)
+    if b"NaN" in data or b"Infinity" in data:
+        data = _STRING_OR_NOT_A_NUMBER.sub(_null, data)
     try:
-        try:
-            return msgspec.json.decode(data, type=CocoFile)
-        except msgspec.ValidationError:
-            raise
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            if b"NaN" not in data and b"Infinity" not in data:
-                raise
-        return msgspec.json.decode(_STRING_OR_NOT_A_NUMBER.sub(_null, data), type=CocoFile)
+        return msgspec.json.decode(data, type=CocoFile)
     except msgspec.ValidationError as error:
         cause, _, place = str(error).partition(" - at `")
         raise AnnotationError(file, place.removesuffix("`"), f"not COCO format: {cause}") from error

@@ -13,15 +13,10 @@ _RUN_LENGTHS = re.compile(r"(?:[P-o]{0,6}[0-O])+")
 
 
 def outline_box(outline: object, height: int, width: int) -> list[float]:
-    """Return the box around a segmentation: x, y, width, height in pixels.
+    """Return the box around a segmentation of an image of height × width pixels: x, y, width, height.
 
-    Args:
-        outline: Polygons (lists of x, y, x, y, …) or a run-length encoding, compressed or not, as COCO stores them.
-        height: Height of the image in pixels.
-        width: Width of the image in pixels.
-
-    Raises:
-        ValueError: It is none of these. The message says why.
+    `outline` is polygons (lists of x, y, x, y, …) or a run-length encoding, compressed or not. Raises ValueError
+    otherwise; its message says why.
     """
     # Imported here because few datasets have such annotations; the others should not pay for it.
     from pycocotools import mask
@@ -58,10 +53,9 @@ def _runs(mask: Any, outline: dict[str, object], height: int, width: int) -> obj
         if not all(type(run) is int and run >= 0 for run in counts) or sum(counts) != height * width:
             raise ValueError(f"its counts are not whole numbers that add up to {height * width}")
         return mask.frPyObjects(outline, height, width)
-    text = counts.decode("latin-1") if isinstance(counts, bytes) else counts
-    if not isinstance(text, str) or not _RUN_LENGTHS.fullmatch(text):
+    if not isinstance(counts, str) or not _RUN_LENGTHS.fullmatch(counts):
         raise ValueError("its counts are neither a list of numbers nor COCO's compressed text")
-    return {"size": [height, width], "counts": text}
+    return {"size": [height, width], "counts": counts}
 
 
 def _is_number(value: object) -> bool:

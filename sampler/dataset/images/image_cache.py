@@ -50,6 +50,7 @@ class ImageCache:
 
     Attributes:
         descriptor: File descriptor of the memory, for a child process to inherit and open.
+        nbytes: Bytes available for images and their headers.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -59,8 +60,8 @@ class ImageCache:
         weakref.finalize(self, os.close, descriptor)
         with mmap.mmap(descriptor, _TABLE_BYTES) as table:
             slots = int(np.frombuffer(bytes(table), np.int64)[_SLOTS])
-        self._ring = _ring_offset(slots)
-        self._length = (total - self._ring) // _ALIGNMENT * _ALIGNMENT
+        self._ring = -(-(_TABLE_BYTES + 8 * slots) // mmap.PAGESIZE) * mmap.PAGESIZE
+        self.nbytes = (total - self._ring) // _ALIGNMENT * _ALIGNMENT
         memory = np.frombuffer(mmap.mmap(self.descriptor, self._ring), np.int64)
         self._table = memory[: _ROWS * _COLUMNS].reshape(_ROWS, _COLUMNS)
         self._slots = memory[_ROWS * _COLUMNS :][:slots]
@@ -83,11 +84,6 @@ class ImageCache:
         return cls(descriptor)
 
     @property
-    def nbytes(self) -> int:
-        """Bytes available for images and their headers."""
-        return self._length
-
-    @property
     def hits(self) -> int:
         """Images found, by all processes. Approximate while many processes count at once."""
         return int(self._table[1:, _HITS].sum())
@@ -102,7 +98,7 @@ class ImageCache:
         position = int(self._slots[index % len(self._slots)])
         if position:
             header, pixels = np.zeros(4, np.uint64), np.empty((height, width, 3), np.uint8)
-            os.preadv(self.descriptor, [header.data, pixels.data], self._ring + position % self._length)
+            os.preadv(self.descriptor, [header.data, pixels.data], self._ring + position % self.nbytes)
             if header[:3].tolist() == [index, position, pixels.nbytes] and int(header[3]) == _checksum(pixels):
                 self._counts[_HITS] += 1
                 return pixels
@@ -112,18 +108,18 @@ class ImageCache:
     def put(self, index: int, pixels: npt.NDArray[np.uint8]) -> None:
         """Store an image if it is admitted and fits, over the oldest ones."""
         size = -(-(_HEADER_BYTES + pixels.nbytes) // _ALIGNMENT) * _ALIGNMENT
-        position = self._reserve(size) if size <= self._length and self._admits() else None
+        position = self._reserve(size) if size <= self.nbytes and self._admits() else None
         if position is None:
             return
         header = np.array([index, position, pixels.nbytes, _checksum(pixels)], np.uint64)
         try:
-            os.pwritev(self.descriptor, [header.data, pixels.data], self._ring + position % self._length)
+            os.pwritev(self.descriptor, [header.data, pixels.data], self._ring + position % self.nbytes)
         except OSError:
             return  # the system is out of memory: the image is decoded again next time
         self._slots[index % len(self._slots)] = position
 
     def _admits(self) -> bool:
-        if self._table[0, _NEXT] < self._length:
+        if self._table[0, _NEXT] < self.nbytes:
             return True
         self._turn = (self._turn + 1) % _ADMISSION
         return self._turn == 0
@@ -134,8 +130,8 @@ class ImageCache:
             return None
         try:
             position = int(self._table[0, _NEXT])
-            if position % self._length + size > self._length:
-                position += self._length - position % self._length
+            if position % self.nbytes + size > self.nbytes:
+                position += self.nbytes - position % self.nbytes
             self._table[0, _NEXT] = position + size
         finally:
             fcntl.lockf(self.descriptor, fcntl.LOCK_UN)
@@ -148,10 +144,6 @@ class ImageCache:
                 fcntl.lockf(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return True
         return False
-
-
-def _ring_offset(slots: int) -> int:
-    return -(-(_TABLE_BYTES + 8 * slots) // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 def _checksum(pixels: npt.NDArray[np.uint8]) -> int:

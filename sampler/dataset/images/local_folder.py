@@ -53,7 +53,11 @@ class LocalFolder(ImageSource):
         except (OSError, ValueError) as error:
             raise self._cannot_open(name, error) from error
         try:
-            return _read_range(descriptor, start, length)
+            data = os.pread(descriptor, length, start)
+            # Any local disk returns all at once, but some file systems return less.
+            while len(data) < length and (more := os.pread(descriptor, length - len(data), start + len(data))):
+                data += more
+            return data
         except OSError as error:
             cause = f"the file cannot be read: {error.strerror or error}"
             raise ImageError(self.describe(name), "unreadable", cause) from error
@@ -79,11 +83,3 @@ class LocalFolder(ImageSource):
         if isinstance(error, FileNotFoundError):
             return ImageError(self.describe(name), "missing", "the file does not exist")
         return ImageError(self.describe(name), "unreadable", f"the file cannot be opened: {error}")
-
-
-def _read_range(descriptor: int, start: int, length: int) -> bytes:
-    """Return what one `pread` gives on any local disk; repeat it for file systems that return less."""
-    data = os.pread(descriptor, length, start)
-    while len(data) < length and (more := os.pread(descriptor, length - len(data), start + len(data))):
-        data += more
-    return data

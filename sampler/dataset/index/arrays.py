@@ -19,16 +19,13 @@ class IndexArrays:
     """N images, C categories, M boxes. Arrays may be read-only and memory-mapped.
 
     Attributes:
-        image_ids: (N,) int64, ascending.
-        sizes: (N, 2) int32, height and width in pixels.
-        name_starts: (N+1,) int64, where each file name begins in `names`.
-        names: (K,) uint8, the file names as UTF-8, concatenated.
-        box_starts: (N+1,) int64; image i has the rows `box_starts[i]` to `box_starts[i+1]`.
-        boxes: (M, 5) float32, x0, y0, x1, y1 in image pixels, not clipped, and category 1…C.
-        crowd: (M,) bool.
-        annotation_ids: (M,) int64.
-        category_ids: (C,) int64, ascending; category k of the boxes is `category_ids[k-1]`.
-        category_names: C names.
+        image_ids: (N,), ascending.
+        sizes: (N, 2), height and width in pixels.
+        name_starts: (N+1,), where each file name begins in `names`.
+        names: The file names as UTF-8, concatenated.
+        box_starts: (N+1,); image i has the rows `box_starts[i]` to `box_starts[i+1]` of the next three.
+        boxes: (M, 5), x0, y0, x1, y1 in image pixels, not clipped, and category 1…C.
+        category_ids: (C,), ascending; category k of the boxes is `category_ids[k-1]`.
         digest: 32 hexadecimal digits, the identity of everything that samples depend on.
     """
 

@@ -35,6 +35,11 @@ from sampler.errors import AnnotationError
 _SECTION = 8 << 20
 """Bytes hashed at a time. Large, because the hashing thread waits for its turn before each section."""
 
+_CAUSES = {
+    FileNotFoundError: "annotation file does not exist",
+    IsADirectoryError: "is a folder; expected a COCO-format JSON file",
+}
+
 Content = TypeVar("Content")
 
 
@@ -139,10 +144,6 @@ class AnnotationFile:
         path = annotations if isinstance(annotations, Path) else Path("loaded COCO object")
         try:
             stream = annotations.open("rb") if isinstance(annotations, Path) else _serialised(annotations)
-        except FileNotFoundError as error:
-            raise AnnotationError(path, "", "annotation file does not exist") from error
-        except IsADirectoryError as error:
-            raise AnnotationError(path, "", "is a folder; expected a COCO-format JSON file") from error
         except OSError as error:
             raise _unreadable(path, error) from error
         except (TypeError, ValueError, RecursionError) as error:
@@ -206,4 +207,4 @@ def _serialised(coco: LoadedCoco) -> BinaryIO:
 
 
 def _unreadable(path: Path, error: OSError) -> AnnotationError:
-    return AnnotationError(path, "", f"cannot be read: {error.strerror or error}")
+    return AnnotationError(path, "", _CAUSES.get(type(error), f"cannot be read: {error.strerror or error}"))

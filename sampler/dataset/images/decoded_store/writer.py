@@ -5,7 +5,6 @@ was in progress and resumes from there.
 """
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -50,12 +49,11 @@ CHECKPOINT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """An image that was decoded and written, or the error why it could not be."""
+    """An image that was decoded and written, or the error why not; `state` is its `image_state` before reading."""
 
     index: int
     nbytes: int
     state: tuple[int, int]
-    """`image_state` of the file before it was read."""
     error: ImageError | None = None
 
 
@@ -76,7 +74,7 @@ class StoreWriter:
         # Images beyond the pixel limit always fail, so they need no space.
         self._space = np.where(pixels <= dataset.max_pixels, -(-pixels * 3 // PAGE) * PAGE, 0)
         committed, part = (_usable_records(folder, name, dataset) for name in (RECORDS, PART))
-        known = part if part is not None else committed
+        known = committed if part is None else part
         self._unusable = [
             name for name, records in ((RECORDS, committed), (PART, part), (PIXELS, known)) if records is None
         ]
@@ -89,19 +87,9 @@ class StoreWriter:
         self._allocate()
 
     @property
-    def images(self) -> int:
-        """Number of images in the dataset."""
-        return len(self._dataset)
-
-    @property
     def needed(self) -> int:
         """Bytes of disk space that the images of `todo` need."""
         return int(self._space[self.todo].sum())
-
-    @property
-    def free(self) -> int:
-        """Bytes of free disk space."""
-        return shutil.disk_usage(self.folder).free
 
     @property
     def nbytes(self) -> int:
@@ -129,9 +117,8 @@ class StoreWriter:
         if not len(self.todo):
             return []
         self._begin()
-        errors: list[ImageError] = []
-        with _opened(self.folder / PIXELS) as pixels, _opened(self.folder / PART) as part:
-            self._decode(pixels, part, jobs, advance, errors)
+        with (self.folder / PIXELS).open("r+b") as pixels, (self.folder / PART).open("r+b") as part:
+            errors = self._decode(pixels.fileno(), part.fileno(), jobs, advance)
         (self.folder / PART).rename(self.folder / RECORDS)
         sync_folder(self.folder)
         return errors
@@ -169,17 +156,17 @@ class StoreWriter:
             np.lib.format.write_array_header_1_0(part, np.lib.format.header_data_from_array_1_0(self._records))
             part.write(self._records.data.cast("B"))
 
-    def _decode(
-        self, pixels: int, part: int, jobs: int, advance: Callable[[DecodedImage], None], errors: list[ImageError]
-    ) -> None:
+    def _decode(self, pixels: int, part: int, jobs: int, advance: Callable[[DecodedImage], None]) -> list[ImageError]:
         pending: list[DecodedImage] = []
+        errors: list[ImageError] = []
         nbytes, since = 0, time.monotonic()
         try:
             images = parallel_map(partial(self._write, pixels), self.todo.tolist(), jobs, window=2 * jobs)
             with closing(images):  # no thread may write once this block has ended
                 for image in images:
                     pending.append(image)
-                    errors.extend(filter(None, [image.error]))
+                    if image.error is not None:
+                        errors.append(image.error)
                     advance(image)
                     nbytes += image.nbytes
                     if nbytes > CHECKPOINT_BYTES or time.monotonic() - since > CHECKPOINT_SECONDS:
@@ -187,6 +174,7 @@ class StoreWriter:
                         nbytes, since = 0, time.monotonic()
         finally:
             self._checkpoint(pixels, part, pending)
+        return errors
 
     def _write(self, pixels: int, index: int) -> DecodedImage:
         # The state comes first: if the file changes while it is read, the next run decodes it again.
@@ -227,8 +215,9 @@ def open_writer(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock", timeout=0):
-            if force:
-                _remove_files(folder)
+            # Records first, so that an interrupted removal leaves no usable store.
+            for name in (RECORDS, PART, PIXELS, META) if force else ():
+                (folder / name).unlink(missing_ok=True)
             if report is not None:
                 report("comparing the image files with the store")
             yield StoreWriter(folder, dataset.with_decoded())  # from the files, not from an earlier store
@@ -237,12 +226,6 @@ def open_writer(
     except OSError as error:
         cause = f"cannot be written: {error.strerror or error}; make space or set another cache folder"
         raise StoreError(folder, f"{cause} (SAMPLER_CACHE_DIR); images decoded so far are kept") from error
-
-
-def _remove_files(folder: Path) -> None:
-    """Remove the files of a store, records first, so that an interrupted removal leaves no usable store."""
-    for name in (RECORDS, PART, PIXELS, META):
-        (folder / name).unlink(missing_ok=True)
 
 
 def _usable_records(folder: Path, name: str, dataset: Dataset) -> Records | None:
@@ -263,12 +246,3 @@ def _new_records(images: int) -> Records:
     records[:-1, START] = NOWHERE
     records[-1, STATE] = DECODED
     return records.view(np.int64)
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[int]:
-    descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
