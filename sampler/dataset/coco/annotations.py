@@ -4,10 +4,10 @@ A file that is wrong as a whole is refused with one line that names file, place 
 dropped and listed, and the rest of the file is used.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -29,7 +29,6 @@ BAD_SEGMENTATION = "segmentation is not usable"
 _LARGEST_SIDE = 2**31 - 1
 _NO_SIDES = [0.0] * 4
 
-Entry = TypeVar("Entry")
 Fault = tuple[str, str]
 """Reason and detail."""
 
@@ -107,9 +106,14 @@ def read_annotations(stream: BinaryIO, file: Path | str, block: int = BLOCK) -> 
     pieces is read as a whole; that also finds the place of an error.
     """
     contents = _Contents()
+    consumers: dict[str, Consumer] = {
+        "images": (msgspec.json.Decoder(list[ImageEntry]), contents.images.extend),
+        "annotations": (msgspec.json.Decoder(list[AnnotationEntry]), contents.add_annotations),
+        "categories": (msgspec.json.Decoder(list[CategoryEntry]), contents.categories.extend),
+    }
     stream.seek(0)
     try:
-        read_arrays(stream.read, _consumers(contents), block)
+        read_arrays(stream.read, consumers, block)
     except IrregularError:
         stream.seek(0)
         return parse_annotations(stream.read(), file)
@@ -122,24 +126,6 @@ def parse_annotations(data: bytes, file: Path | str) -> Annotations:
     contents = _Contents(coco.images, coco.categories)
     contents.add_annotations(coco.annotations)
     return _validated(contents, file)
-
-
-def _consumers(contents: _Contents) -> dict[str, Consumer]:
-    def consumer(entry: type[Entry], extend: Callable[[list[Entry]], None]) -> Consumer:
-        decoder = msgspec.json.Decoder(list[entry])  # type: ignore[valid-type] # msgspec takes the type as a value
-
-        def consume(text: bytes) -> int:
-            entries = decoder.decode(text)
-            extend(entries)
-            return len(entries)
-
-        return consume
-
-    return {
-        "images": consumer(ImageEntry, contents.images.extend),
-        "annotations": consumer(AnnotationEntry, contents.add_annotations),
-        "categories": consumer(CategoryEntry, contents.categories.extend),
-    }
 
 
 def _validated(contents: _Contents, file: Path | str) -> Annotations:

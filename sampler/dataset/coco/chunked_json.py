@@ -8,6 +8,7 @@ IrregularError; read it as a whole.
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -20,8 +21,8 @@ MAX_ELEMENT = 16 << 20
 Read = Callable[[int], bytes]
 """Returns up to so many bytes of a file, none at its end."""
 
-Consumer = Callable[[bytes], int]
-"""Consumes the text of a JSON array and returns its number of elements. Raises msgspec's errors."""
+Consumer = tuple[msgspec.json.Decoder[list[Any]], Callable[[list[Any]], object]]
+"""Decodes some elements of an array, and is called with them."""
 
 _TAIL = 1 << 14
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -106,40 +107,42 @@ def _key(window: _Window) -> str:
     return found.group(1).decode()
 
 
-def _read_array(window: _Window, consume: Consumer) -> None:
+def _read_array(window: _Window, consumer: Consumer) -> None:
     window.peek()
     window.next(b"[")
     mark = window.next(b"]") if window.peek() == b"]" else b","
     while mark != b"]":
         if len(window.data) - window.at < window.block // 2 and not window.ended:
             window.more()
-        _read_piece(window, consume)
+        _read_piece(window, consumer)
         mark = window.next(b",]")
 
 
-def _read_piece(window: _Window, consume: Consumer) -> None:
+def _read_piece(window: _Window, consumer: Consumer) -> None:
     """Consume as many complete elements as are in memory, at least one."""
     while True:
         guess = _guess(window.data, window.at)
-        if guess is not None and _consumed(window, guess, consume):
+        if guess is not None and _consumed(window, guess, consumer):
             return
         counted = _count(window.data, window.at)
         if counted is not None:
-            if counted == guess or not _consumed(window, counted, consume):
+            if counted == guess or not _consumed(window, counted, consumer):
                 raise IrregularError
             return
         window.more()
 
 
-def _consumed(window: _Window, end: int, consume: Consumer) -> bool:
+def _consumed(window: _Window, end: int, consumer: Consumer) -> bool:
     """Consume the text up to `end` if it is complete elements. Return whether it was."""
     text = b"".join((b"[", memoryview(window.data)[window.at : end], b"]"))
+    decoder, consume = consumer
     try:
-        count = consume(text)
+        elements = decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    if not count:
+    if not elements:
         raise IrregularError
+    consume(elements)
     window.at = end
     return True
 
@@ -171,7 +174,7 @@ def _skip_value(window: _Window) -> None:
     """Skip a value without a consumer, but check that it is JSON."""
     first = window.peek()
     if first == b"[":
-        _read_array(window, _count_elements)
+        _read_array(window, (msgspec.json.Decoder(list[msgspec.Raw]), len))
         return
     while (end := _value_end(window.data, window.at)) is None or (end == len(window.data) and not window.ended):
         window.more()
@@ -180,10 +183,6 @@ def _skip_value(window: _Window) -> None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise IrregularError from error
     window.at = end
-
-
-def _count_elements(text: bytes) -> int:
-    return len(msgspec.json.decode(text, type=list[msgspec.Raw]))
 
 
 def _value_end(data: bytes, at: int) -> int | None:
