@@ -82,12 +82,8 @@ class DatasetIndex:
     def boxes(self, index: int, keep_crowd: bool = True) -> npt.NDArray[np.float32]:
         """Return a copy of the boxes of an image, grouped by category, then in file order.
 
-        Args:
-            index: Index of the image.
-            keep_crowd: False leaves out crowd boxes.
-
-        Returns:
-            (n, 5) float32: x0, y0, x1, y1 in image pixels, not clipped, and category 1…C.
+        (n, 5) float32: x0, y0, x1, y1 in image pixels, not clipped, and category 1…C. `keep_crowd=False` leaves out
+        crowd boxes.
         """
         rows = self._rows(index)
         boxes = self.all_boxes[rows]

@@ -102,17 +102,9 @@ class StoreWriter:
         return int(np.count_nonzero(self._records[:-1, STATE] == DECODED))
 
     def run(self, jobs: int, advance: Callable[[DecodedImage], None]) -> list[ImageError]:
-        """Decode `todo` and complete the store. If it fails, images decoded so far are kept.
+        """Decode `todo`, `jobs` images at once, and complete the store. Return the errors of undecodable images.
 
-        Args:
-            jobs: Number of images decoded at once; as many are in memory.
-            advance: Called after each image.
-
-        Returns:
-            The errors of images that could not be decoded.
-
-        Raises:
-            OSError: The store cannot be written.
+        Calls `advance` after each image. Raises OSError if the store cannot be written; images decoded so far are kept.
         """
         if not len(self.todo):
             return []
