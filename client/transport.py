@@ -15,6 +15,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from io import BufferedReader
 from time import monotonic
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -235,13 +236,32 @@ def _request_head(request: httpx.Request, body: bytes) -> bytes:
 
 def _read_head(response: http.client.HTTPResponse) -> None:
     """Read the head of the final response. Raises OSError and `http.client.HTTPException`."""
+    file = response.fp
+    if not file.peek(1):
+        raise http.client.RemoteDisconnected("the connection ended without a response")
+    response.fp = _HeadLines(file)  # type: ignore[assignment] # it has what `begin` uses
     for _ in range(MAX_INTERIM):
         # `begin` skips status 100 itself, and reads another head once there are no headers.
         response.headers = None  # type: ignore[assignment] # as in a response that has not begun
         response.begin()
         if response.status >= 200:
+            response.fp = file
             return _check_framing(response)
     raise http.client.HTTPException(f"more than {MAX_INTERIM} interim responses")
+
+
+class _HeadLines:
+    """The lines of a head. http.client would take the end of the connection for the end of the head."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+        self.close = file.close
+
+    def readline(self, limit: int) -> bytes:
+        line = self._file.readline(limit)
+        if len(line) < limit and not line.endswith(b"\n"):
+            raise http.client.HTTPException("the connection ended inside the head of a response")
+        return line
 
 
 def _check_framing(response: http.client.HTTPResponse) -> None:

@@ -40,6 +40,10 @@ class TestErrors:
         "answer",
         [
             b"",
+            b"HTTP/1.1 200",
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n",
+            b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n",
             b"SSH-2.0-x\r\n",
             b"HTTP/2.0 200 OK\r\n\r\n",
             b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n",
