@@ -28,14 +28,14 @@ MIXING = tuple(
 LAST_SHIFT = np.array([31], np.uint64)
 
 
-def epoch_order(size: int, seed: int, epoch: int, positions: ArrayLike) -> NDArray[np.int64]:
-    """Return the indices at `positions` of the order of one epoch.
+def epoch_order(size: int, seed: int, epochs: ArrayLike, positions: ArrayLike) -> NDArray[np.int64]:
+    """Return the indices at `positions` of the order of an epoch.
 
     Args:
         size: N ≥ 1, the number of images.
         seed: 0 … 2⁶⁴−1.
-        epoch: 0 … 2⁶³−1.
-        positions: integers 0 … N−1, of any shape.
+        epochs: 0 … 2⁶³−1, one for all positions or (n,) for (n,) positions.
+        positions: integers 0 … N−1, of any shape if there is one epoch.
 
     Returns:
         int64 of the same shape, 0 … N−1.
@@ -43,32 +43,18 @@ def epoch_order(size: int, seed: int, epoch: int, positions: ArrayLike) -> NDArr
     Raises:
         InvalidRequestError: a position is out of range.
     """
-    cells = _checked(size, positions)
-    round_keys = random_bits(seed, ORDER_DOMAIN, epoch, 0, ROUNDS)[:, np.newaxis]
-    return _permute(size, cells.ravel(), round_keys).reshape(cells.shape)
-
-
-def epoch_orders(size: int, seed: int, epochs: NDArray[np.int64], positions: ArrayLike) -> NDArray[np.int64]:
-    """Return the indices at (n,) positions, each of its own epoch, in one pass: (n,) int64.
-
-    Args and errors are those of `epoch_order`, with (n,) epochs.
-    """
-    if len(epochs) and (epochs == epochs[0]).all():
-        return epoch_order(size, seed, int(epochs[0]), positions)
+    require_integer("size", size, 1, 1 << 62)
+    places = np.asarray(positions)
+    if places.size and (places.dtype.kind not in "iu" or places.min() < 0 or places.max() >= size):
+        found = f"{places.dtype} {places.ravel()[:8].tolist()}…"
+        raise InvalidRequestError("positions", found, f"integers from 0 to {size - 1}")
     distinct, column = np.unique(epochs, return_inverse=True)
     round_keys = np.empty((ROUNDS, len(distinct)), np.uint64)
     for number, epoch in enumerate(distinct.tolist()):
         round_keys[:, number] = random_bits(seed, ORDER_DOMAIN, epoch, 0, ROUNDS)
-    return _permute(size, _checked(size, positions), round_keys[:, column])
-
-
-def _checked(size: int, positions: ArrayLike) -> NDArray[np.uint64]:
-    require_integer("size", size, 1, 1 << 62)
-    cells = np.asarray(positions)
-    if cells.size and (cells.dtype.kind not in "iu" or cells.min() < 0 or cells.max() >= size):
-        found = f"{cells.dtype} {cells.ravel()[:8].tolist()}…"
-        raise InvalidRequestError("positions", found, f"integers from 0 to {size - 1}")
-    return cells.astype(np.uint64)
+    if len(distinct) != 1:
+        round_keys = round_keys[:, column]
+    return _permute(size, places.ravel().astype(np.uint64), round_keys).reshape(places.shape)
 
 
 def _permute(size: int, cells: NDArray[np.uint64], round_keys: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
-from sampler.stream.epoch_order import epoch_orders
+from sampler.stream.epoch_order import epoch_order
 from sampler.stream.keys import SEED_LIMIT, SampleKey
 
 STEP_LIMIT = 1 << 62
@@ -104,6 +104,6 @@ def _keys_of_steps(size: int, seed: int, steps: range, shard: Shard) -> list[lis
     step_starts = (first + np.arange(len(steps), dtype=np.int64)) * shard.batch_size
     positions = (step_starts[:, np.newaxis] + np.arange(*shard.bounds)).ravel()
     epochs, places = np.divmod(positions, size)
-    indices = epoch_orders(size, seed, epochs, places)
+    indices = epoch_order(size, seed, epochs, places)
     keys = list(map(SampleKey, repeat(seed), epochs.tolist(), indices.tolist()))
     return [keys[start : start + shard.count] for start in range(0, len(keys), shard.count)]

@@ -50,15 +50,7 @@ PayloadDigest = xxhash.xxh3_128
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The header of a batch.
-
-    Attributes:
-        digest: the server's digest.
-        layout: of the samples.
-        augment: whether the recipes are random.
-        count: number of samples.
-        step: of the stream; None for a batch by index.
-    """
+    """The header of a batch. step: of the stream; None for a batch by index."""
 
     digest: str
     layout: Layout
@@ -71,12 +63,8 @@ class Header:
 class WireSample:
     """One sample as it is sent.
 
-    Attributes:
-        position: in the batch, from 0.
-        key: of the sample.
-        recipe: of the sample.
-        untagged: number of objects beyond `max_objects`, which have no tags.
-        arrays: those of the array table of the layout, in its order.
+    position: in the batch, from 0. untagged: number of objects beyond `max_objects`, which have no tags. arrays: those
+    of the array table of the layout, in its order.
     """
 
     position: int
@@ -88,13 +76,10 @@ class WireSample:
 
 @dataclass(frozen=True, slots=True)
 class WireBatch:
-    """A complete, verified batch.
+    """A complete, verified batch. The arrays of the samples are read-only.
 
-    Attributes:
-        header: of the batch.
-        samples: in order; their arrays are read-only.
-        stacked: each array of fixed shape as one (count, …) array, of which the samples' arrays are the rows. The
-            owner of the batch may write to them. Empty for a batch that was not received.
+    stacked: each array of fixed shape as one (count, …) array, of which the samples' arrays are the rows. The owner of
+    the batch may write to them. Empty for a batch that was not received.
     """
 
     header: Header

@@ -8,9 +8,8 @@ pixels is known before they are made.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,26 +52,11 @@ def write_sample(
     layout: Layout = "compact",
     kernels: Kernels = NUMPY,
 ) -> int:
-    """Make the sample of a key and write its message, the same bytes as `encode_sample`.
+    """Make the sample of a key and write its message, the same bytes as `encode_sample`; return its length.
 
-    Args:
-        memory: writable; the message starts at its first byte. `largest_message` bytes are enough. Bytes after the
-            message may change too.
-        position: of the sample in its batch.
-        dataset: images and boxes.
-        config: of the sample.
-        categories: C, the number of categories of the dataset.
-        key: of the sample.
-        augment: False for the fixed recipe.
-        layout: of the arrays.
-        kernels: inner loops to use; the bytes do not depend on them.
-
-    Returns:
-        The length of the message in bytes.
-
-    Raises:
-        InvalidRequestError: the message does not fit, or the dataset has no such index.
-        ImageError: the image cannot be read as annotated.
+    The message starts at the first byte of `memory`; bytes after it may change too. position: of the sample in its
+    batch. categories: C, of the dataset. Raises InvalidRequestError if the message does not fit, which one in
+    `largest_message` bytes does, and ImageError if the image cannot be read as annotated.
     """
     image, boxes, recipe = load_inputs(dataset, config, key, augment, kernels)
     plan = family_of(config).plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, kernels)
@@ -117,16 +101,15 @@ def _write_frame(memory: memoryview, head: bytes, shapes: Shapes) -> tuple[Array
     return arrays, frame.length
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
+class _Frame(NamedTuple):
     """A message except for its head and its arrays' data.
 
     prefixes: start, stop and bytes before each array's data. arrays: name, shape, dtype and start of the data of each
     array. length: of the whole message.
     """
 
-    prefixes: tuple[tuple[int, int, bytes], ...]
-    arrays: tuple[tuple[str, tuple[int, ...], np.dtype[Any], int], ...]
+    prefixes: list[tuple[int, int, bytes]]
+    arrays: list[tuple[str, tuple[int, ...], np.dtype[Any], int]]
     length: int
 
 
@@ -142,7 +125,7 @@ def _frame(shapes: Shapes, start: int) -> _Frame:
         arrays.append((name, shape, np.dtype(dtype), data))
         start = data + math.prod(shape) * np.dtype(dtype).itemsize
         header = b""
-    return _Frame(tuple(prefixes), tuple(arrays), start)
+    return _Frame(prefixes, arrays, start)
 
 
 @lru_cache(maxsize=4096)

@@ -77,11 +77,14 @@ class ServiceSpec:
     @classmethod
     def _of(cls, document: dict[str, Any]) -> "ServiceSpec":
         dataset, limits = document["dataset"], document["limits"]
+        categories = dataset["categories"]
+        if not isinstance(categories, list) or not categories:
+            raise TypeError(f"dataset.categories = {categories!r}: expected a list of names")
         return cls(
             digest=_text("digest", document["digest"]),
             dataset_digest=_text("dataset.digest", dataset["digest"]),
             size=require_integer("dataset.size", dataset["size"], 1, INDEX_LIMIT),
-            category_names=_names(dataset["categories"]),
+            category_names=tuple(_text("dataset.categories", name) for name in categories),
             config=config_from_dict(document["config"]),
             max_batch=require_integer("limits.max_batch", limits["max_batch"], 1, INDEX_LIMIT),
             max_body_bytes=require_integer("limits.max_body_bytes", limits["max_body_bytes"], 1, INDEX_LIMIT),
@@ -92,9 +95,3 @@ def _text(field: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{field} = {value!r}: expected text")
     return value
-
-
-def _names(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        raise TypeError(f"dataset.categories = {value!r}: expected a list of names")
-    return tuple(_text("dataset.categories", name) for name in value)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sampler.errors import InvalidRequestError
-from sampler.stream.epoch_order import epoch_order, epoch_orders
+from sampler.stream.epoch_order import epoch_order
 from sampler.stream.shards import Shard, last_step, step_keys, stream_keys
 
 SIZES = st.one_of(st.integers(1, 300), st.integers(1, 1 << 62))
@@ -42,8 +42,8 @@ def test_a_stream_is_refused_at_the_first_step_out_of_range() -> None:
 
 def test_keys_of_many_epochs_are_computed_in_one_pass() -> None:
     epochs, places = np.array([7, 0, 7, 1 << 62, 1]), np.array([3, 0, 9, 4, 9])
-    found = epoch_orders(10, 3, epochs, places)
+    found = epoch_order(10, 3, epochs, places)
     assert found.tolist() == [int(epoch_order(10, 3, *pair)) for pair in zip(epochs.tolist(), places, strict=True)]
-    assert epoch_orders(10, 3, epochs[:0], places[:0]).tolist() == []
+    assert epoch_order(10, 3, epochs[:0], places[:0]).tolist() == []
     with pytest.raises(InvalidRequestError, match="positions"):
-        epoch_orders(9, 3, epochs, places)
+        epoch_order(9, 3, epochs, places)
