@@ -138,17 +138,16 @@ class AsyncFrameSocket(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    # The event loop calls the following methods.
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the event loop."""
         self._transport = cast(asyncio.WriteTransport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Called by the event loop."""
         self._received.feed(data)
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the event loop."""
         self._ended = True
         self._error = None if isinstance(exc, ConnectionError) else exc
         self._wake()

@@ -64,23 +64,20 @@ class ArrayFormat:
     integer, `rest`, the header of the data, then `row_bytes` bytes of data per unit of the side.
 
     Attributes:
-        spec: the row of the array table.
+        name: of the array.
+        spec: its row of the array table.
         start: bytes before the data, or before the side that varies.
         row_bytes: bytes of data, or of one row of it.
         letter: of the side that varies, or None.
         rest: bytes between the side that varies and the header of the data.
     """
 
+    name: str
     spec: ArraySpec
     start: bytes
     row_bytes: int
     letter: str | None = None
     rest: bytes = b""
-
-    @property
-    def name(self) -> str:
-        """The array's name."""
-        return self.spec.name
 
 
 @lru_cache(maxsize=64)
@@ -92,11 +89,11 @@ def array_formats(config: SamplerConfig, categories: int, layout: Layout) -> tup
 def _array_format(spec: ArraySpec) -> ArrayFormat:
     first, sides = spec.shape[0], [side for side in spec.shape if isinstance(side, int)]
     if isinstance(first, int):
-        return ArrayFormat(spec, array_prefix(spec.name, spec.dtype, sides), spec.nbytes)
+        return ArrayFormat(spec.name, spec, array_prefix(spec.name, spec.dtype, sides), spec.nbytes)
     assert len(sides) == len(spec.shape) - 1, f"{spec.name}: only the first side of a shape may vary"
     rest = msgpack.packb([0, *sides])[2:] + msgpack.packb(KEYS[-1])
     start = array_prefix(spec.name, spec.dtype, [0, *sides]).removesuffix(b"\0" + rest + binary_header(0))
-    return ArrayFormat(spec, start, math.prod(sides) * np.dtype(spec.dtype).itemsize, first, rest)
+    return ArrayFormat(spec.name, spec, start, math.prod(sides) * np.dtype(spec.dtype).itemsize, first, rest)
 
 
 def check_array(value: object, spec: ArraySpec, lengths: dict[str, int]) -> bytes:
