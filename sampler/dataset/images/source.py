@@ -6,7 +6,7 @@ case in `sampler.dataset.dataset.open_source`.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sampler.errors import ImageError
@@ -66,6 +66,14 @@ class ImageSource(ABC):
         if not data:
             raise ImageError(self.describe(name), "unreadable", "the file is empty")
         return data
+
+    def read_many(self, names: Iterable[str], limit: int) -> Iterator[bytes | ImageError]:
+        """Yield for each name what `read` returns or raises. Sources with slow round trips may read concurrently."""
+        for name in names:
+            try:
+                yield self.read(name, limit)
+            except ImageError as error:
+                yield error
 
 
 def name_fault(name: str) -> str:
