@@ -21,8 +21,7 @@ from client.errors import (
     TransferError,
 )
 from client.families import register_family
-from client.loading.loader import loader
-from client.loading.trainer.batch_loader import Loader
+from client.loading.loader import Loader, loader
 from client.loading.trainer.statistics import LoaderStatistics
 from client.protocol.requests import IndexRequest, StepRequest, StreamRequest
 from client.sync_client import SamplerClient

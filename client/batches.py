@@ -244,7 +244,6 @@ class PackedBatch:
 
     @property
     def layout(self) -> Layout:
-        """The layout the batch was received in."""
         return self.wire.header.layout
 
     @property

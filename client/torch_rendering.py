@@ -68,15 +68,11 @@ def render_tensors(
 
 
 def _backgrounds(config: SamplerConfig, categories: int, batch: int, device: Any) -> Tensors:
-    return {
-        spec.name: torch.full(
-            (batch, *(int(side) for side in spec.shape)),
-            spec.background,
-            dtype=getattr(torch, np.dtype(spec.dtype).name),
-            device=device,
-        )
-        for spec in family_of(config).target_specs(config, categories)
-    }
+    tensors: Tensors = {}
+    for spec in family_of(config).target_specs(config, categories):
+        dtype, shape = getattr(torch, np.dtype(spec.dtype).name), (batch, *(int(side) for side in spec.shape))
+        tensors[spec.name] = torch.full(shape, spec.background, dtype=dtype, device=device)
+    return tensors
 
 
 def _images(crops: Any, colours: Any) -> Any:

@@ -90,12 +90,11 @@ class Summary:
 
     @property
     def samples_per_second(self) -> float:
-        """Samples per second, all readers together."""
         return self.samples / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def megabytes_per_second(self) -> float:
-        """10⁶ bytes per second on the wire, all readers together."""
+        """10⁶ bytes per second on the wire."""
         return self.wire_bytes / self.seconds / 1e6 if self.seconds > 0 else 0.0
 
 
@@ -116,11 +115,7 @@ def summarise(readings: Sequence[Reading], seconds: float) -> Summary:
 
 @dataclass(slots=True)
 class Bench:
-    """Readers of one seed's stream, each with its own rank and client.
-
-    make_client: called once in each reader's thread. batch_size: samples of each batch of each reader. concurrency:
-    number of readers. render: whether batches are rendered into arrays.
-    """
+    """Readers of one seed's stream, each with its own rank and client. batch_size: of each reader."""
 
     make_client: Callable[[], SamplerClient]
     batch_size: int
@@ -195,19 +190,15 @@ def _render_once() -> None:
 def _print_summary(summary: Summary, measured: Bench) -> None:
     table = Table("measured", show_header=False)
     table.add_column(justify="right")
-    rows = {
-        "readers × batch": f"{measured.concurrency} × {measured.batch_size}, {measured.layout}",
-        "time": f"{summary.seconds:.1f} s",
-        "batches": f"{summary.batches:,}",
-        "samples": f"{summary.samples:,}",
-        "samples/s": f"{summary.samples_per_second:,.1f}",
-        "MB/s on the wire": f"{summary.megabytes_per_second:,.1f}",
-        "first batch after": f"{1e3 * summary.first:,.1f} ms",
-    }
-    for percent in PERCENTILES:
+    table.add_row("readers × batch", f"{measured.concurrency} × {measured.batch_size}, {measured.layout}")
+    table.add_row("time", f"{summary.seconds:.1f} s")
+    table.add_row("batches", f"{summary.batches:,}")
+    table.add_row("samples", f"{summary.samples:,}")
+    table.add_row("samples/s", f"{summary.samples_per_second:,.1f}")
+    table.add_row("MB/s on the wire", f"{summary.megabytes_per_second:,.1f}")
+    table.add_row("first batch after", f"{1e3 * summary.first:,.1f} ms")
+    for percent, seconds in summary.latency.items():
         name = "max" if percent == 100 else f"p{percent}"
-        rows[f"wait for a batch, {name}"] = f"{1e3 * summary.latency[percent]:,.1f} ms"
-    rows["starved (waiting for the server)"] = f"{100 * summary.starved:.1f} %"
-    for name, value in rows.items():
-        table.add_row(name, value)
+        table.add_row(f"wait for a batch, {name}", f"{1e3 * seconds:,.1f} ms")
+    table.add_row("starved (waiting for the server)", f"{100 * summary.starved:.1f} %")
     Console(highlight=False).print(table)

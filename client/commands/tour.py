@@ -95,15 +95,12 @@ class Guide:
     out: Path
 
     def say(self, text: str) -> None:
-        """Print one line, indented."""
         self.console.print(f"  {text}", soft_wrap=True)
 
     def head(self, text: str) -> None:
-        """Print the first line of a section."""
         self.console.print(f"\n{text}", soft_wrap=True)
 
     def show(self, url: str) -> None:
-        """Show the features of a server."""
         url = url.rstrip("/")
         with SamplerClient(url) as client:
             spec = client.spec()

@@ -37,17 +37,15 @@ UNINFORMATIVE = "Application startup failed. Exiting."
 def own_server(log_file: Path, tell: Callable[[str], None]) -> Iterator[str]:
     """Run a server for the `with` block and yield its URL once it is ready; stop it with SIGTERM at the end.
 
-    SIGTERM to this process ends the block like Ctrl-C.
-
-    Args:
-        log_file: gets the server's output.
-        tell: called with the server's last line while it starts.
-
-    Raises:
-        MissingExtraError: the server is not installed.
-        ServerUnavailableError: the server does not start.
+    SIGTERM to this process ends the block like Ctrl-C. log_file: gets the server's output. tell: called with the
+    server's last line while it starts.
     """
-    require_server()
+    missing = [name for name in SERVER_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"{' and '.join(missing)} not installed: pip install 'saccade-sampler[server]' to start a server here, "
+            "or give the URL of a running one"
+        )
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         process, url = _launch(log_file)
@@ -58,16 +56,6 @@ def own_server(log_file: Path, tell: Callable[[str], None]) -> Iterator[str]:
             _stop(process)
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def require_server() -> None:
-    """Raise `MissingExtraError` if the server's packages are not installed."""
-    missing = [name for name in SERVER_PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise MissingExtraError(
-            f"{' and '.join(missing)} not installed: pip install 'saccade-sampler[server]' to start a server here, "
-            "or give the URL of a running one"
-        )
 
 
 def last_line(log_file: Path) -> str:

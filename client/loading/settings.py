@@ -7,7 +7,6 @@ from typing import Any
 from client.errors import DigestMismatchError
 from client.families import register_family
 from client.protocol.requests import StreamRequest
-from client.protocol.retries import MAX_ATTEMPTS
 from client.sync_client import SamplerClient
 from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
@@ -41,8 +40,6 @@ class LoaderSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ahead", require_integer("ahead", self.ahead, 1, MAX_AHEAD))
-        if self.attempts is not None:  # a plain integer, which can be sent to the loader worker
-            object.__setattr__(self, "attempts", require_integer("attempts", self.attempts, 1, MAX_ATTEMPTS))
         if self.timeout is not None and not isinstance(self.timeout, int | float):
             raise InvalidRequestError("timeout", self.timeout, "a number of seconds")
         if self.log_every is not None and not self.log_every > 0:
@@ -61,21 +58,14 @@ class LoaderSettings:
         return SamplerClient(self.url, layout=self.request.layout, **self.options)
 
     def at(self, step: int) -> "LoaderSettings":
-        """Return the same settings with another first step."""
         return replace(self, request=replace(self.request, start=step))
 
 
 def state_of(request: StreamRequest, step: int, digest: str | None) -> dict[str, Any]:
     """Return the state whose next step is `step`."""
     shard = request.shard
-    return {
-        "step": step,
-        "seed": request.seed,
-        "batch_size": shard.batch_size,
-        "world_size": shard.world_size,
-        "rank": shard.rank,
-        "digest": digest,
-    }
+    place = {"batch_size": shard.batch_size, "world_size": shard.world_size, "rank": shard.rank}
+    return {"step": step, "seed": request.seed, **place, "digest": digest}
 
 
 def resumed_step(state: Mapping[str, Any], request: StreamRequest, *, strict: bool) -> int:

@@ -46,7 +46,6 @@ class SlotForm:
 
     @property
     def payload(self) -> int:
-        """Bytes of all arrays."""
         return self.batch * sum(spec.nbytes for spec in self.table)
 
     def arrays(self, slot: NDArray[np.uint8]) -> Arrays:
@@ -79,7 +78,6 @@ class SharedSlots:
             raise
 
     def slot(self, number: int) -> memoryview:
-        """Return the memory of slot 0 … count−1."""
         start = number * self.slot_bytes
         return self.memory[start : start + self.slot_bytes]
 

@@ -44,16 +44,7 @@ class Exchange:
         digest: str = "",
         step: int | None = None,
     ) -> None:
-        """Describe a request that has not been sent yet.
-
-        Args:
-            method: GET or POST.
-            url: with the query.
-            media_type: that the response must have; None for any.
-            body: of a POST, sent as JSON.
-            digest: that the server is asked for.
-            step: of the next batch in the response; None if it has none. Kept up to date by the reader.
-        """
+        """media_type: that the response must have. body: sent as JSON. step: of the next batch, kept up to date."""
         self.method = method
         self.url = url
         self.body = body

@@ -50,7 +50,7 @@ class StreamOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """What all requests have. seed: 0 … 2⁶⁴−1. augment: False for the fixed recipe. layout: the batches travel in."""
+    """What all requests have."""
 
     seed: int
     augment: bool = True
@@ -163,7 +163,6 @@ class StepRequest(_Request):
         yield step_keys(size, self.seed, self.step, self.shard)
 
     def exchange(self, base_url: str, digest: str) -> Exchange:
-        """Return the HTTP request."""
         parameters = {"seed": self.seed, "step": self.step, **_sharding(self.shard), **self._parameters(digest)}
         return self._get(f"{base_url}/v1/batches", parameters)
 

@@ -35,7 +35,6 @@ class RetrySettings:
     """
 
     def __init__(self, attempts: int, max_wait: float) -> None:
-        """Raises `InvalidRequestError` for a value out of range."""
         self.attempts = require_integer("attempts", attempts, 1, MAX_ATTEMPTS)
         self.max_wait = require_number("max_wait", max_wait, 0.0)
         logging.getLogger("stamina").addFilter(_not_logged_here)  # adding the same filter again has no effect

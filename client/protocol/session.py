@@ -28,7 +28,6 @@ class Session:
     """
 
     def __init__(self, base_url: str, layout: Layout) -> None:
-        """Raises `InvalidRequestError` for an invalid URL or layout."""
         self.base_url = _require_url(base_url)
         self.layout = require_layout(layout)
         self.spec: ServiceSpec | None = None
@@ -84,8 +83,8 @@ class Delivery:
     def start(self) -> None:
         request = self._due
         assert request is not None, "no batch is due"
-        self.exchange = request.exchange(self._base_url, self._spec.digest)
         self._keys = request.batch_keys(self._spec.size)
+        self.exchange = request.exchange(self._base_url, self._spec.digest)
         self._reader = BatchReader(self._spec.config, self._spec.categories, request.layout, memory=self._memory)
         self._complete: Iterator[WireBatch] = iter(())
         self._bytes = 0

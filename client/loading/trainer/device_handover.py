@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from client.batches import TorchBatch
 from client.errors import ClientError
-from client.loading.messages import PackedBoxes, read_origin
+from client.loading.messages import FilledSlot, read_origin
 from client.loading.slots import SharedSlots, SlotForm
 from client.loading.trainer.handover import Handover
-from client.loading.trainer.supervisor import MAX_HELD, Delivered
+from client.loading.trainer.supervisor import MAX_HELD
 from client.torch_rendering import render_tensors
-from sampler.arrays import Arrays
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import family_of
 from sampler.wire.spec import ServiceSpec
@@ -49,7 +48,6 @@ class DeviceHandover(Handover[TorchBatch]):
     render = False
 
     def __init__(self, spec: ServiceSpec, batch: int, device: Any) -> None:
-        """batch: B, the samples of each batch. Raises the errors of torch for an invalid device."""
         self.form = SlotForm.of(spec, batch, render=False)
         self._spec = spec
         self._device = torch.device(device)
@@ -67,20 +65,15 @@ class DeviceHandover(Handover[TorchBatch]):
             event, _ = self._copying.popleft()
             event.synchronize()
 
-    def batch(self, delivered: Delivered) -> TorchBatch:
-        """Return the batch of a slot."""
-        filled = delivered.filled
+    def batch(self, filled: FilledSlot, memory: NDArray[np.uint8]) -> TorchBatch:
         if filled.boxes is None:
             raise ClientError(f"the loader's process sent step {filled.step} without boxes")
-        arrays = self._on_device(delivered) | _unpack(filled.boxes)
-        tensors: dict[str, Any] = render_tensors(
-            arrays["crop"], arrays["colour"], arrays["boxes"], arrays["objects"], arrays["starts"],
-            self._spec.config, self._spec.categories,
-        )  # fmt: skip
+        arrays, spec = self._on_device(memory), self._spec
+        tensors = render_tensors(arrays["crop"], arrays["colour"], *filled.boxes, spec.config, spec.categories)
         keys, recipes = read_origin(filled.origin)
         return TorchBatch(
             arrays=tensors,
-            order=family_of(self._spec.config).training_order(self._spec.config),
+            order=family_of(spec.config).training_order(spec.config),
             keys=keys,
             recipes=recipes,
             untagged=torch.tensor(filled.untagged, dtype=torch.int64).to(self._device),
@@ -97,16 +90,16 @@ class DeviceHandover(Handover[TorchBatch]):
         if pinned is not None:
             pinned.close()
 
-    def _on_device(self, delivered: Delivered) -> dict[str, Any]:
+    def _on_device(self, memory: NDArray[np.uint8]) -> dict[str, Any]:
         """Return crops and colour matrices as tensors on the device, perhaps still being copied."""
-        arrays = self.form.arrays(delivered.memory)
+        arrays = self.form.arrays(memory)
         if self._pinned is None:  # on the CPU, the tensors share the slot and keep it from being reused
             return {name: torch.from_numpy(array).to(self._device) for name, array in arrays.items()}
         tensors = {name: self._pinned.tensor(array) for name, array in arrays.items()}
         moved = {name: tensor.to(self._device, non_blocking=True) for name, tensor in tensors.items()}
         event = torch.cuda.Event()
         event.record(torch.cuda.current_stream(self._device))
-        self._copying.append((event, delivered.memory))
+        self._copying.append((event, memory))
         return moved
 
 
@@ -154,11 +147,3 @@ def _clear_cuda_error(device: Any) -> None:
         torch.zeros(1, device=device)
     except RuntimeError as error:
         log.debug("CUDA reported the failed call again: %s", error)
-
-
-def _unpack(packed: PackedBoxes) -> Arrays:
-    return {
-        "boxes": np.frombuffer(packed.boxes, np.float32).reshape(-1, 5),
-        "objects": np.frombuffer(packed.objects, np.uint8),
-        "starts": np.frombuffer(packed.starts, np.int64),
-    }

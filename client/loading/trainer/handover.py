@@ -4,11 +4,11 @@ from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from client.batches import Batch, TorchBatch
-from client.loading.messages import read_origin
+from client.loading.messages import FilledSlot, read_origin
 from client.loading.slots import SharedSlots, SlotForm
-from client.loading.trainer.supervisor import Delivered
 from sampler.families.registry import family_of
 from sampler.wire.spec import ServiceSpec
 
@@ -28,8 +28,8 @@ class Handover(ABC, Generic[BatchT]):
         """Release slots. Called before each batch."""
 
     @abstractmethod
-    def batch(self, delivered: Delivered) -> BatchT:
-        """Return the batch of a slot."""
+    def batch(self, filled: FilledSlot, memory: NDArray[np.uint8]) -> BatchT:
+        """Return the batch of a slot. memory: of the slot."""
 
     def close(self) -> None:
         """Wait for unfinished work. May be called again."""
@@ -41,16 +41,14 @@ class ArrayHandover(Handover[Batch]):
     render = True
 
     def __init__(self, spec: ServiceSpec, batch: int) -> None:
-        """batch: B, the samples of each batch."""
         self.form = SlotForm.of(spec, batch, render=True)
         self._order = family_of(spec.config).training_order(spec.config)
 
-    def batch(self, delivered: Delivered) -> Batch:
-        """Return the batch of a slot."""
-        filled, batch = delivered.filled, LoadedBatch.__new__(LoadedBatch)
+    def batch(self, filled: FilledSlot, memory: NDArray[np.uint8]) -> Batch:
+        batch = LoadedBatch.__new__(LoadedBatch)
         # Not through the dataclass's __init__, which needs keys and recipes at once.
         vars(batch).update(
-            arrays=self.form.arrays(delivered.memory),
+            arrays=self.form.arrays(memory),
             order=self._order,
             untagged=np.array(filled.untagged, np.int64),
             step=filled.step,

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 log = logging.getLogger("saccade_client")
 
@@ -39,50 +39,54 @@ class LoaderStatistics:
         return self.waited / total if total > 0 else 0.0
 
 
-@dataclass(slots=True)
-class WaitingClock:
-    """Measures waiting and computing, and logs both from time to time.
+class StatisticsRecorder:
+    """Counts, measures waiting and computing, and logs both from time to time.
 
     log_every: seconds between two lines; None for no lines.
     """
 
-    log_every: float | None
-    batches: int = 0
-    waited: float = 0.0
-    busy: float = 0.0
-    _asked: float | None = None
-    _given: float | None = None
-    _logged: tuple[int, float, float] = (0, 0.0, 0.0)
+    def __init__(self, log_every: float | None) -> None:
+        self.statistics = LoaderStatistics()
+        self._log_every = log_every
+        self._logged = self.statistics
+        self._asked: float | None = None
+        self._given: float | None = None
+
+    def add(self, **amounts: float) -> None:
+        """Add to counts and times, by name."""
+        sums = {name: getattr(self.statistics, name) + amount for name, amount in amounts.items()}
+        self.statistics = replace(self.statistics, **sums)
 
     def ask(self) -> None:
         """The trainer asks for a batch."""
         self._asked = time.perf_counter()
         if self._given is not None:
-            self.busy += self._asked - self._given
+            self.add(busy=self._asked - self._given)
             self._given = None
 
-    def give(self) -> None:
-        """The trainer gets a batch."""
-        self.batches += 1
+    def give(self, samples: int, size: int) -> None:
+        """The trainer gets a batch of `size` bytes."""
+        self.add(batches=1, samples=samples, bytes=size)
         self.stop()
         self._given = time.perf_counter()
-        if self.log_every is not None and self.waited + self.busy - sum(self._logged[1:]) >= self.log_every:
+        now, last = self.statistics, self._logged
+        if self._log_every is not None and now.waited + now.busy - last.waited - last.busy >= self._log_every:
             self.log()
 
     def stop(self) -> None:
         """The trainer stops waiting, with or without a batch."""
         if self._asked is not None:
-            self.waited += time.perf_counter() - self._asked
+            self.add(waited=time.perf_counter() - self._asked)
             self._asked = None
 
     def log(self) -> None:
         """Log the times since the last line, if there were any batches."""
-        batches, waited, busy = self._logged
-        batches, waited, busy = self.batches - batches, self.waited - waited, self.busy - busy
-        if self.log_every is None or not batches:
+        now, last = self.statistics, self._logged
+        batches, waited, busy = now.batches - last.batches, now.waited - last.waited, now.busy - last.busy
+        if self._log_every is None or not batches:
             return
-        self._logged = (self.batches, self.waited, self.busy)
-        share = waited / (waited + busy) if waited > 0 else 0.0
+        self._logged = now
+        share = LoaderStatistics(waited=waited, busy=busy).starved
         level = logging.WARNING if share >= WARN_SHARE else logging.INFO
         log.log(
             level, "starved for %.1f %% of the last %.0f s (waited %.1f s for %d batches)",

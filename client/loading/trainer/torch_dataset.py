@@ -17,8 +17,8 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from client.batches import Batch, TorchBatch
 from client.errors import RequestRefusedError, checked_arguments
+from client.loading.loader import Loader
 from client.loading.settings import LOADED, LoaderSettings, require_digest, resumed_step, state_of
-from client.loading.trainer.batch_loader import Loader
 from client.protocol.requests import StreamRequest
 from sampler.stream.shards import Shard
 

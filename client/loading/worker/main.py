@@ -4,6 +4,7 @@ It runs outside of the trainer's process, so that this work does not compete for
 """
 
 import os
+import pickle
 import queue
 import sys
 import threading
@@ -13,12 +14,10 @@ from contextlib import closing
 
 import numpy as np
 
-from client.batches import PackedBatch
 from client.errors import ClientError
-from client.loading.messages import SLOT_NUMBER, FilledSlot, LoaderJob, PackedBoxes, encode_error, pack_origin
+from client.loading.messages import SLOT_NUMBER, FilledSlot, LoaderJob, decode_job, encode
 from client.loading.settings import require_digest
 from client.loading.slots import SharedSlots, SlotForm
-from sampler.arrays import Arrays
 from sampler.ipc.child_process import run_child
 from sampler.ipc.frames import FrameSocket
 from sampler.kernels.reference import NUMPY
@@ -33,7 +32,7 @@ def serve(trainer: FrameSocket) -> None:
     message = trainer.read()
     if message is None:
         return
-    job = LoaderJob.decode(message)
+    job = decode_job(message)
     listener = Listener(trainer)
     listener.start()
     try:
@@ -41,7 +40,7 @@ def serve(trainer: FrameSocket) -> None:
     except ConnectionError:
         raise  # of the socket to the trainer; those of the client are ClientErrors
     except Exception as error:  # noqa: BLE001 - raised again in the trainer
-        trainer.send(encode_error(_as_client_error(error)))
+        trainer.send(encode(_as_client_error(error)))
 
 
 def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int | None]") -> None:
@@ -62,35 +61,25 @@ def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int |
                 if job.render:
                     packed.render(out, kernels)
                 else:
-                    boxes = _fill_compact(packed, out)
-                trainer.send(_filled_slot(packed, number, boxes).encode())
-
-
-def _fill_compact(packed: PackedBatch, out: Arrays) -> PackedBoxes:
-    """Copy a batch's crops and colour matrices into `out`, and return its boxes."""
-    batch = packed.compact()
-    out["crop"][...], out["colour"][...] = batch.crops, batch.colours
-    return PackedBoxes(batch.boxes.tobytes(), batch.objects.tobytes(), batch.starts.tobytes())
-
-
-def _filled_slot(packed: PackedBatch, number: int, boxes: PackedBoxes | None) -> FilledSlot:
-    samples, header = packed.wire.samples, packed.wire.header
-    assert header.step is not None, "a batch of a stream has a step"
-    untagged = [sample.untagged for sample in samples]
-    return FilledSlot(number, header.step, header.digest, untagged, pack_origin(samples), boxes)
+                    compact = packed.compact()
+                    out["crop"][...], out["colour"][...] = compact.crops, compact.colours
+                    boxes = compact.boxes, compact.objects, compact.starts
+                samples, header = packed.wire.samples, packed.wire.header
+                assert header.step is not None, "a batch of a stream has a step"
+                untagged = [sample.untagged for sample in samples]
+                origin = pickle.dumps((packed.keys, tuple(sample.recipe for sample in samples)))
+                trainer.send(encode(FilledSlot(number, header.step, header.digest, untagged, origin, boxes)))
 
 
 class Listener(threading.Thread):
     """Reads the numbers of granted slots, and ends the process once the trainer is gone."""
 
     def __init__(self, trainer: FrameSocket) -> None:
-        """Read from `trainer`, which nothing else may read from any more."""
         super().__init__(daemon=True)
         self.granted: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._trainer = trainer
 
     def run(self) -> None:
-        """Read until the trainer is gone."""
         while (message := self._trainer.read()) is not None:
             self.granted.put(SLOT_NUMBER.unpack(message)[0])
         self.granted.put(None)

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from client import Batch, DigestMismatchError, RequestRefusedError, SamplerClient
-from client.loading.trainer.statistics import WaitingClock
+from client.loading.trainer.statistics import LoaderStatistics, StatisticsRecorder
 from tests.support.live_server import LiveServer, until
 from tests.support.loading import STREAM, load, same, steps
 from tests.support.scripted_server import SMALL_CORNERNET, SMALL_SACCADE, ScriptedServer, scripted
@@ -210,18 +210,18 @@ def test_waiting_and_computing_are_measured_separately(
 ) -> None:
     now = [0.0]
     monkeypatch.setattr("client.loading.trainer.statistics.time.perf_counter", lambda: now[0])
-    clock = WaitingClock(log_every=20.0)
+    recorder = StatisticsRecorder(log_every=20.0)
     with caplog.at_level(logging.INFO, "saccade_client"):
         for waited, busy in [(3.0, 7.0), (1.0, 9.0), (0.75, 9.25), (0.0, 10.0), (0.0, 0.0)]:
-            clock.ask()
+            recorder.ask()
             now[0] += waited
-            clock.give()
+            recorder.give(samples=2, size=10)
             now[0] += busy
-        clock.ask()
-        clock.stop()
-        clock.log()
-        clock.log()
-    assert (clock.batches, clock.waited, clock.busy) == (5, 4.75, 35.25)
+        recorder.ask()
+        recorder.stop()
+        recorder.log()
+        recorder.log()
+    assert recorder.statistics == LoaderStatistics(batches=5, samples=10, bytes=50, waited=4.75, busy=35.25)
     assert [(record.levelname, record.message) for record in caplog.records] == [
         ("WARNING", "starved for 22.9 % of the last 21 s (waited 4.8 s for 3 batches)"),
         ("INFO", "starved for 0.0 % of the last 19 s (waited 0.0 s for 2 batches)"),

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from client import ClientError
-from client.loading.messages import FilledSlot, read_origin
+from client.loading.messages import FilledSlot, decode_filled, read_origin
 from tests.support.loading import load
 from tests.support.scripted_server import ScriptedServer
 
@@ -72,14 +72,12 @@ def test_an_interrupt_while_the_worker_starts_leaves_no_process(
 
 
 def test_a_batch_out_of_order_is_refused(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    decode = FilledSlot.decode
-
     def decode_later_step(message: bytes) -> FilledSlot:
-        filled = decode(message)
+        filled = decode_filled(message)
         return replace(filled, step=filled.step + 1)
 
     with load(small.url) as loaded:
-        monkeypatch.setattr(FilledSlot, "decode", decode_later_step)
+        monkeypatch.setattr("client.loading.trainer.supervisor.decode_filled", decode_later_step)
         with pytest.raises(ClientError, match="sent step 1: expected step 0"):
             next(loaded)
         monkeypatch.undo()
