@@ -246,7 +246,7 @@ class _Link:
             self._response = _open(self._http, self._delivery.exchange)
             self._receive = receiver(self._response)
         while (packed := self._delivery.take()) is None:
-            count = self._receive(self._delivery.buffer())
+            count = self._receive(self._delivery.reader.buffer())
             if not count:
                 self.close()
                 self._delivery.end()

@@ -59,7 +59,7 @@ class Delivery:
 
         delivery.start()                 begin an attempt: `exchange` has the HTTP request for the batches still due
         delivery.take()                  the next complete batch; None: more bytes are needed
-        delivery.buffer()                where the next bytes of the response belong
+        delivery.reader.buffer()         where the next bytes of the response belong
         delivery.advance(count)          `count` bytes were put there; `feed(chunk)` replaces both
         delivery.end()                   the response has ended
 
@@ -85,20 +85,17 @@ class Delivery:
         assert request is not None, "no batch is due"
         self._keys = request.batch_keys(self._spec.size)
         self.exchange = request.exchange(self._base_url, self._spec.digest)
-        self._reader = BatchReader(self._spec.config, self._spec.categories, request.layout, memory=self._memory)
+        self.reader = BatchReader(self._spec.config, self._spec.categories, request.layout, memory=self._memory)
         self._complete: Iterator[WireBatch] = iter(())
         self._bytes = 0
 
-    def buffer(self) -> memoryview:
-        return self._reader.buffer()
-
     def advance(self, count: int) -> None:
         self._bytes += count
-        self._complete = self._reader.advance(count)
+        self._complete = self.reader.advance(count)
 
     def feed(self, chunk: bytes) -> None:
         self._bytes += len(chunk)
-        self._complete = self._reader.feed(chunk)
+        self._complete = self.reader.feed(chunk)
 
     def take(self) -> PackedBatch | None:
         """Return the next complete batch, or None if more bytes are needed. Raises an error if it was not requested."""
@@ -118,7 +115,7 @@ class Delivery:
         """Handle the end of the response. Raises `TransferError` if a batch is still due."""
         if self._due is None:
             return
-        where = "inside a batch" if self._reader.incomplete else "before"
+        where = "inside a batch" if self.reader.incomplete else "before"
         what = "the requested batch" if self._due.step is None else f"the batch of step {self._due.step}"
         message = f"{self.exchange.name}: the response ended {where}: expected {what}"
         raise TransferError(message, request_id=self.exchange.request_id)
