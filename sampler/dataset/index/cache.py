@@ -26,7 +26,7 @@ import platformdirs
 from filelock import FileLock
 
 from sampler.atomic_write import atomic_write
-from sampler.dataset.coco.annotations import Annotations, read_annotations
+from sampler.dataset.coco.annotations import Annotations, parse_annotations, read_annotations
 from sampler.dataset.fingerprint import Fingerprint, wait_until_settled
 from sampler.dataset.index.arrays import build_index
 from sampler.dataset.index.storage import FORMAT, is_sound, remove_drafts, write_index
@@ -175,10 +175,17 @@ class AnnotationFile:
     def parse(self) -> tuple[Annotations, str]:
         """Read the file and return its columns and digest. Parsing and hashing take a CPU each."""
         # Both read the file, so any change from here on must show in the fingerprint.
-        wait_until_settled([self._fingerprint])
+        if not wait_until_settled([self._fingerprint]):
+            return self._checked(self._parsed_once)
         with ThreadPoolExecutor(1, "hash") as thread:
             digest = thread.submit(self._hashed)
             return self._checked(lambda: (read_annotations(self._stream, self.path), digest.result()))
+
+    def _parsed_once(self) -> tuple[Annotations, str]:
+        """Read the file into memory: for file systems whose times are too coarse to show every change."""
+        self._stream.seek(0)
+        data = self._stream.read()
+        return parse_annotations(data, self.path), hashlib.blake2b(data, digest_size=16).hexdigest()
 
     def _hashed(self) -> str:
         hasher, at = hashlib.blake2b(digest_size=16), 0

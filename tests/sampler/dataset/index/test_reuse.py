@@ -156,3 +156,12 @@ def test_a_file_written_a_moment_ago_is_parsed_once_any_change_would_show(
 def test_a_fingerprint_has_the_values_of_stat(annotations: Path) -> None:
     found = annotations.stat()
     assert Fingerprint.of(found) == Fingerprint(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+def test_a_file_whose_changes_may_not_show_is_read_once_for_columns_and_digest(
+    annotations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = ensure_index(annotations, tmp_path / "settled").name
+    monkeypatch.setattr(Fingerprint, "is_settled", lambda *_: False)
+    monkeypatch.setattr("sampler.dataset.index.cache.read_annotations", None)
+    assert ensure_index(annotations, tmp_path / "never settled").name == expected
