@@ -9,10 +9,8 @@ from sampler.families.registry import family_of, is_import_path, register_family
 def config_from_dict(fields: dict[str, Any], *, trust_family: bool = False) -> SamplerConfig:
     """Return the config of which `fields` is the `as_dict`.
 
-    Args:
-        fields: Parsed from JSON or msgpack.
-        trust_family: Whether to import a detector family that the config names by import path. Only for configs of
-            this process's own parent. Without it, such a family must be registered already.
+    trust_family: whether to import a detector family that the config names by import path. Only for configs of this
+    process's own parent. Without it, such a family must be registered already.
 
     Raises:
         UnknownFamilyError: The family is not registered.

@@ -101,32 +101,34 @@ def _measure(boxes: Floats, starts: Integers, grid: Grid, fixed: int, min_iou: f
 
 
 @njit(nogil=True)
-def _bump(plane: int, height: int, width: int, y: int, x: int, radius: int, bump: Floats, clear: bool) -> None:
-    """Draw a bump of `radius`, which starts `bump`, into the plane at an address; `clear` sets its square to 0."""
+def _bump(
+    plane: int, height: int, width: int, y: int, x: int, radius: int, table: Floats, begin: int, clear: bool
+) -> None:
+    """Draw the bump at `begin` of `table` into the plane at an address, or with `clear` set its square to 0."""
     side, left, right = 2 * radius + 1, max(0, x - radius), min(width, x + radius + 1)
     for row in range(max(0, y - radius), min(height, y + radius + 1)):
         line = plane + FLOAT * (row * width + left)
-        first = (row - y + radius) * side + left - x + radius
+        first = begin + (row - y + radius) * side + left - x + radius
         for k in range(right - left):
             place = line + FLOAT * k
-            value = np.float32(0) if clear else max(load_float32(place), bump[first + k])
+            value = np.float32(0) if clear else max(load_float32(place), table[first + k])
             store(place, np.float32(value))
 
 
 @njit(nogil=True)
 def _draw_box(
-    box: Floats, sample: int, row: int, is_object: bool, radius: int, bump: Floats, grid: Grid, out: Integers
+    box: Floats, sample: int, row: int, clear: bool, radius: int, table: Floats, begin: int, grid: Grid, out: Integers
 ) -> None:
-    """Draw both corners of a box. An object gets its `row` of offsets and tags if there is one."""
+    """Draw both corners of an object and its `row` of offsets and tags, if there is one; or `clear` an ignored box."""
     ratios, shape = grid[0], grid[1]
     height, width, rows = shape[2], shape[3], shape[4]
     plane = FLOAT * (sample * shape[1] + np.int64(box[4]) - 1) * height * width
     for corner in range(2):
         x, y = box[2 * corner] * ratios[0], box[2 * corner + 1] * ratios[1]
         column, line = np.int64(x), np.int64(y)
-        planes = out[4 * corner] if is_object else out[4 * corner + 1]
-        _bump(planes + plane, height, width, line, column, radius, bump, not is_object)
-        if is_object and row < rows:
+        planes = out[4 * corner + 1] if clear else out[4 * corner]
+        _bump(planes + plane, height, width, line, column, radius, table, begin, clear)
+        if not clear and row < rows:
             place = sample * rows + row
             store(out[4 * corner + 2] + 2 * FLOAT * place, np.float32(x - np.float32(column)))
             store(out[4 * corner + 2] + 2 * FLOAT * place + FLOAT, np.float32(y - np.float32(line)))
@@ -144,7 +146,7 @@ def _draw(
         row = 0
         for n in range(starts[sample], starts[sample + 1]):
             box, is_object = boxes[n], objects[n]
-            _draw_box(box, sample, row, is_object, radii[n], table[begins[n] :], grid, out)
+            _draw_box(box, sample, row, not is_object, radii[n], table, begins[n], grid, out)
             if is_object and row < shape[4]:
                 store(out[8] + sample * shape[4] + row, np.uint8(1))
                 row += 1
