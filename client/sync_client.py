@@ -22,7 +22,7 @@ from client.protocol.requests import (
 )
 from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
 from client.protocol.session import HEADERS, Delivery, Session
-from client.transport import receiver, transport_for
+from client.transport.direct import receiver, transport_for
 from sampler.arrays import Layout
 from sampler.wire.spec import ServiceSpec
 

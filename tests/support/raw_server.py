@@ -10,7 +10,7 @@ from typing import BinaryIO
 import httpx
 import numpy as np
 
-from client.transport import receiver
+from client.transport.direct import receiver
 
 Handler = Callable[[socket.socket, bytes], None]
 BODY = np.random.default_rng(1).bytes(300_000)

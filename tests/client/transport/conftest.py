@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from client.transport import DirectTransport
+from client.transport.direct import DirectTransport
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import threading
 import httpx
 import pytest
 
-from client.transport import receiver
+from client.transport.direct import receiver
 from tests.support.raw_server import BODY, CHUNKED, GOOD, always, raw_server, received, with_length
 
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from client import ClientError, SamplerClient
-from client.transport import proxy_applies, transport_for
+from client.transport.direct import proxy_applies, transport_for
 from sampler.arrays import LAYOUTS
 from tests.support.scripted_server import scripted
 

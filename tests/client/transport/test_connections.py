@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from client.transport import DirectTransport, receiver
+from client.transport.direct import DirectTransport, receiver
 from tests.support.processes import run
 from tests.support.raw_server import BODY, CHUNKED, GOOD, always, raw_server, received, with_length
 

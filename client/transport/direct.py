@@ -1,11 +1,9 @@
 """The client's HTTP transport: bodies are received straight into the reader's memory.
 
 httpx delivers a body as new bytes objects, which must then be copied to where they belong. Here the body goes from the
-socket into memory of the reader's choice, and `http.client` parses the head before it. Otherwise this is an ordinary
-httpx transport that raises httpx's errors.
+socket into memory of the reader's choice. Otherwise this is an ordinary httpx transport that raises httpx's errors.
 """
 
-import http.client
 import re
 import select
 import socket
@@ -15,12 +13,13 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from io import BufferedReader
 from time import monotonic
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import httpx
+
+from client.transport.response_reader import MalformedResponseError, ResponseHead, ResponseReader
 
 MAX_IDLE = 20
 IDLE_SECONDS = 5.0
@@ -97,18 +96,17 @@ class DirectTransport(httpx.BaseTransport):
 
     def _respond(self, connection: "_Connection", request: httpx.Request, body: bytes) -> httpx.Response:
         try:
-            response = connection.exchange(request, body)
+            head = connection.exchange(request, body)
         except BaseException:
             self._release(connection, reusable=False)
             raise
-        stream = DirectBody(response, lambda reusable: self._release(connection, reusable))
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.getheaders()]
+        stream = DirectBody(connection.reader, head, lambda reusable: self._release(connection, reusable))
         extensions = {
-            "http_version": b"HTTP/1.0" if response.version == 10 else b"HTTP/1.1",
-            "reason_phrase": response.reason.encode("latin-1"),
+            "http_version": b"HTTP/1.%d" % head.minor,
+            "reason_phrase": head.reason,
             RECEIVE_INTO: stream.receive_into,
         }
-        return httpx.Response(response.status, headers=headers, stream=stream, extensions=extensions)
+        return httpx.Response(head.status, headers=head.headers, stream=stream, extensions=extensions)
 
     def _take_idle(self, origin: tuple[str, str, int]) -> "_Connection | None":
         """Return the idle connection that was used last and still looks usable; close those that do not."""
@@ -167,11 +165,12 @@ class _Connection:
             raise httpx.ConnectTimeout(str(error) or "timed out") from error
         except (OSError, ValueError) as error:
             raise httpx.ConnectError(str(error)) from error
+        self.reader = ResponseReader(self._socket)
 
     @property
     def usable(self) -> bool:
         """Whether an idle connection looks usable: recently used and nothing to read, not even the end."""
-        if self.idle_since is None or monotonic() - self.idle_since >= IDLE_SECONDS:
+        if self.idle_since is None or monotonic() - self.idle_since >= IDLE_SECONDS or self.reader.unread:
             return False
         poll = select.poll()
         try:
@@ -180,26 +179,33 @@ class _Connection:
         except (OSError, ValueError):
             return False
 
-    def exchange(self, request: httpx.Request, body: bytes) -> http.client.HTTPResponse:
+    def exchange(self, request: httpx.Request, body: bytes) -> ResponseHead:
         """Send a request and read the head of the response. Raises `StaleConnectionError` and httpx's errors."""
         timeout: Mapping[str, float | None] = request.extensions.get("timeout", {})
         send_error = self._send(_request_head(request, body) + body, timeout.get("write"))
-        response = http.client.HTTPResponse(self._socket, method=request.method)
-        begun = False
         try:
-            self._socket.settimeout(timeout.get("read"))
-            begun = bool(response.fp.peek(1))
-            _read_head(response)
+            self.reader.set_timeout(timeout.get("read"))
+            return self._read_head(request.method)
         except TimeoutError as error:
             raise httpx.ReadTimeout(str(error) or "timed out") from error
-        except (http.client.HTTPException, OSError, ValueError) as error:
-            if self.idle_since is not None and isinstance(error, ConnectionError) and not begun:
+        except (MalformedResponseError, OSError, ValueError) as error:
+            ended = isinstance(error, ConnectionError | MalformedResponseError)
+            if self.idle_since is not None and ended and not self.reader.begun:
                 raise StaleConnectionError from error
             if send_error is not None:
                 raise httpx.WriteError(str(send_error)) from send_error
-            kind = httpx.RemoteProtocolError if isinstance(error, http.client.HTTPException) else httpx.ReadError
+            kind = httpx.RemoteProtocolError if isinstance(error, MalformedResponseError) else httpx.ReadError
             raise kind(str(error) or type(error).__name__) from error
-        return response
+
+    def _read_head(self, method: str) -> ResponseHead:
+        """Read the head of the final response, after any interim ones."""
+        for _ in range(MAX_INTERIM):
+            head = self.reader.read_head(method)
+            if head.status >= 200:
+                return head
+            # From here on the server has begun to respond, even if the next head never arrives.
+            self.idle_since = None
+        raise MalformedResponseError(f"more than {MAX_INTERIM} interim responses")
 
     def _send(self, message: bytes, timeout: float | None) -> OSError | None:
         """Send a request. Returns an error other than a timeout: the server may have responded before it."""
@@ -234,63 +240,18 @@ def _request_head(request: httpx.Request, body: bytes) -> bytes:
     return b"\r\n".join([*lines, b"", b""])
 
 
-def _read_head(response: http.client.HTTPResponse) -> None:
-    """Read the head of the final response. Raises OSError and `http.client.HTTPException`."""
-    file = response.fp
-    if not file.peek(1):
-        raise http.client.RemoteDisconnected("the connection ended without a response")
-    response.fp = _HeadLines(file)  # type: ignore[assignment] # it has what `begin` uses
-    for _ in range(MAX_INTERIM):
-        # `begin` skips status 100 itself, and reads another head once there are no headers.
-        response.headers = None  # type: ignore[assignment] # as in a response that has not begun
-        response.begin()
-        if response.status >= 200:
-            response.fp = file
-            return _check_framing(response)
-    raise http.client.HTTPException(f"more than {MAX_INTERIM} interim responses")
-
-
-class _HeadLines:
-    """The lines of a head. http.client would take the end of the connection for the end of the head."""
-
-    def __init__(self, file: BufferedReader) -> None:
-        self._file = file
-        self.close = file.close
-
-    def readline(self, limit: int) -> bytes:
-        line = self._file.readline(limit)
-        if len(line) < limit and not line.endswith(b"\n"):
-            raise http.client.HTTPException("the connection ended inside the head of a response")
-        return line
-
-
-def _check_framing(response: http.client.HTTPResponse) -> None:
-    """Raise HTTPException for headers that do not clearly say how long the body is: http.client would guess."""
-    headers = response.headers
-    if headers.get_payload():  # where the parser puts the rest after a line that is no header
-        raise http.client.HTTPException("a header line without a name: expected NAME: VALUE")
-    codings = headers.get_all("transfer-encoding", [])
-    if codings and (len(codings) > 1 or not response.chunked):
-        raise http.client.HTTPException(f"transfer codings {codings}: expected chunked")
-    lengths = {length.strip() for length in headers.get_all("content-length", [])}
-    valid = all(length.isdecimal() and len(length) <= 18 for length in lengths)
-    if not codings and (len(lengths) > 1 or not valid):
-        raise http.client.HTTPException(f"content lengths {sorted(lengths)}: expected one number of bytes")
-
-
 class DirectBody(httpx.SyncByteStream):
     """The body of a response. `receive_into` fills given memory; iterating yields pieces.
 
     Raises `httpx.ReadTimeout`, `httpx.ReadError`, and `httpx.RemoteProtocolError` for a truncated or malformed body.
     """
 
-    def __init__(self, response: http.client.HTTPResponse, release: Callable[[bool], None]) -> None:
+    def __init__(self, reader: ResponseReader, head: ResponseHead, release: Callable[[bool], None]) -> None:
         """release: called once with whether the connection can be reused."""
-        self._response = response
-        self._file = response.fp
-        self._chunked: bool = response.chunked
-        self._left = 0 if self._chunked else response.length  # bytes of the chunk or body; None: until the end
-        self._reusable = not response.will_close
+        self._reader = reader
+        self._chunked = head.chunked
+        self._left = 0 if head.chunked else head.length  # bytes of the chunk or body; None: until the end
+        self._reusable = head.reusable
         self._inside = False
         self._release: Callable[[bool], None] | None = release
 
@@ -304,7 +265,7 @@ class DirectBody(httpx.SyncByteStream):
         except TimeoutError as error:
             self.close()
             raise httpx.ReadTimeout(str(error) or "timed out") from error
-        except http.client.HTTPException as error:
+        except MalformedResponseError as error:
             self.close()
             raise httpx.RemoteProtocolError(str(error)) from error
         except (OSError, ValueError) as error:  # ValueError: the body is closed
@@ -317,10 +278,10 @@ class DirectBody(httpx.SyncByteStream):
             return 0
         if self._left is not None and len(memory) > self._left:
             memory = memory[: self._left]
-        count: int = self._file.readinto1(memory)
+        count = self._reader.receive_into(memory)
         if self._left is not None:
             if not count:
-                raise http.client.HTTPException("the connection ended inside a body")
+                raise MalformedResponseError("the connection ended inside a body")
             self._left -= count
         elif not count:
             self._end(False)
@@ -328,32 +289,31 @@ class DirectBody(httpx.SyncByteStream):
 
     def _next_chunk(self) -> bool:
         """Read the lines between two chunks; return whether there is another chunk."""
-        if self._inside and self._file.read(2) != b"\r\n":
-            raise http.client.HTTPException("a chunk without its end: truncated, or its length is wrong")
+        if self._inside and self._reader.read_line(2) != b"\r\n":
+            raise MalformedResponseError("a chunk without its end: truncated, or its length is wrong")
         self._inside = True
         line = self._line()
         size = line.partition(b";")[0].strip()
         if not 0 < len(size) <= 16 or not HEX_DIGITS.issuperset(size):
-            raise http.client.HTTPException(f"chunk length {line[:20]!r}: expected a hexadecimal number")
+            raise MalformedResponseError(f"chunk length {line[:20]!r}: expected a hexadecimal number")
         self._left = int(size, 16)
         if self._left:
             return True
         for _ in range(MAX_TRAILERS):
             if self._line() in (b"\r\n", b"\n"):
                 return False
-        raise http.client.HTTPException(f"more than {MAX_TRAILERS} trailers after a body")
+        raise MalformedResponseError(f"more than {MAX_TRAILERS} trailers after a body")
 
     def _line(self) -> bytes:
-        line: bytes = self._file.readline(MAX_LINE_BYTES)
+        line = self._reader.read_line(MAX_LINE_BYTES)
         if not line.endswith(b"\n"):
-            raise http.client.HTTPException("a line without its end between chunks: truncated or malformed")
+            raise MalformedResponseError("a line without its end between chunks: truncated or malformed")
         return line
 
     def _end(self, reusable: bool) -> None:
         self._left, self._chunked = 0, False
         release, self._release = self._release, None
         if release is not None:
-            self._response.close()
             release(reusable)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -366,7 +326,6 @@ class DirectBody(httpx.SyncByteStream):
         release, self._release = self._release, None
         if release is not None:
             release(False)
-            self._response.close()
 
 
 def transport_for(url: str) -> httpx.BaseTransport | None:
