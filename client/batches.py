@@ -84,37 +84,37 @@ class TrainingArrays(Generic[ArrayT]):
     @property
     def tl_heats(self) -> ArrayT:
         """(B, C, H, W) float32, Gaussian bumps of peak 1 at the top-left corners, by category."""
-        return self.arrays["tl_heats"]
+        return self._array("tl_heats")
 
     @property
     def br_heats(self) -> ArrayT:
         """The same as `tl_heats` for the bottom-right corners."""
-        return self.arrays["br_heats"]
+        return self._array("br_heats")
 
     @property
     def tag_masks(self) -> ArrayT:
         """(B, M) uint8, 1 for the rows of regrs and tags that hold an object."""
-        return self.arrays["tag_masks"]
+        return self._array("tag_masks")
 
     @property
     def tl_regrs(self) -> ArrayT:
         """(B, M, 2) float32, x and y offset of the top-left corner in its cell, 0–1."""
-        return self.arrays["tl_regrs"]
+        return self._array("tl_regrs")
 
     @property
     def br_regrs(self) -> ArrayT:
         """The same as `tl_regrs` for the bottom-right corners."""
-        return self.arrays["br_regrs"]
+        return self._array("br_regrs")
 
     @property
     def tl_tags(self) -> ArrayT:
         """(B, M) int64, cell of the top-left corner, y · W + x."""
-        return self.arrays["tl_tags"]
+        return self._array("tl_tags")
 
     @property
     def br_tags(self) -> ArrayT:
         """The same as `tl_tags` for the bottom-right corners."""
-        return self.arrays["br_tags"]
+        return self._array("br_tags")
 
     @property
     def tl_valids(self) -> ArrayT | None:
@@ -130,6 +130,12 @@ class TrainingArrays(Generic[ArrayT]):
     def attentions(self) -> tuple[ArrayT, ...]:
         """(B, 1, a, a) float32 for each attention map; empty for cornernet and cornernet_squeeze."""
         return tuple(array for name, array in self.arrays.items() if name.startswith("attentions_"))
+
+    def _array(self, name: str) -> ArrayT:
+        """Return an array that not every detector family has."""
+        if name not in self.arrays:
+            raise AttributeError(f"{name}: not an array of this batch, which has {', '.join(self.arrays)}")
+        return self.arrays[name]
 
 
 class Batch(TrainingArrays[NDArray[Any]]):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import ClassVar
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class CornerNetFamily(CornerFamily):
     All boxes in the crop are objects. There are no valid masks and no attention maps.
     """
 
-    presets = (
+    presets: ClassVar[tuple[SamplerConfig, ...]] = (
         SamplerConfig(
             kind="cornernet", name="cornernet", input_size=(511, 511), output_size=(128, 128), rand_scales=SCALES,
             gaussian_iou=0.3, rand_crop=True,

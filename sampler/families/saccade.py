@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import ClassVar
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class SaccadeFamily(CornerFamily):
     """
 
     ignores_boxes = True
-    presets = (
+    presets: ClassVar[tuple[SamplerConfig, ...]] = (
         SamplerConfig(
             kind="saccade", name="cornernet_saccade", input_size=(255, 255), output_size=(64, 64), rand_scales=SCALES,
             gaussian_iou=0.5, rand_crop=False, attention=ATTENTION,

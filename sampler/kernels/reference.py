@@ -16,4 +16,4 @@ class NumpyKernels:
     draw_targets = staticmethod(targets.draw_targets)
 
 
-NUMPY: Kernels = NumpyKernels()
+REFERENCE: Kernels = NumpyKernels()

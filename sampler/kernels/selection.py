@@ -5,7 +5,7 @@ import importlib
 import importlib.util
 
 from sampler.kernels.interface import Kernels
-from sampler.kernels.reference import NUMPY
+from sampler.kernels.reference import REFERENCE
 
 
 @functools.cache
@@ -16,7 +16,7 @@ def fastest_kernels() -> Kernels:
     writable; see `sampler.kernels.compiled.kernels.warm_up`.
     """
     if importlib.util.find_spec("numba") is None:
-        return NUMPY
+        return REFERENCE
     # Imported by name because Numba is optional, and takes a second that a process without rendering saves.
     module = importlib.import_module("sampler.kernels.compiled.kernels")
     module.enable_code_cache()

@@ -15,7 +15,7 @@ from sampler.array_table import allocate, array_table, dense_table
 from sampler.arrays import ArrayMap, Arrays, Layout
 from sampler.config.schema import SamplerConfig
 from sampler.kernels.interface import Kernels
-from sampler.kernels.reference import NUMPY
+from sampler.kernels.reference import REFERENCE
 from sampler.layouts.render import fill_backgrounds, render_batch, render_targets
 from sampler.sample.sample import Sample
 
@@ -26,7 +26,7 @@ def compact(sample: Sample) -> Arrays:
     return {"crop": sample.crop, "colour": sample.colour, "boxes": sample.boxes, "objects": objects}
 
 
-def render(arrays: ArrayMap, config: SamplerConfig, out: ArrayMap, kernels: Kernels = NUMPY) -> None:
+def render(arrays: ArrayMap, config: SamplerConfig, out: ArrayMap, kernels: Kernels = REFERENCE) -> None:
     """Render compact arrays into `out`, one sample's dense arrays filled with their backgrounds."""
     kernels.apply_colour(arrays["crop"], arrays["colour"], out["images"])
     boxes, objects = arrays["boxes"], arrays["objects"]
@@ -34,7 +34,7 @@ def render(arrays: ArrayMap, config: SamplerConfig, out: ArrayMap, kernels: Kern
     render_targets(boxes, objects, np.array([0, len(boxes)]), config, batch, kernels)
 
 
-def compact_to_dense(arrays: ArrayMap, config: SamplerConfig, categories: int, kernels: Kernels = NUMPY) -> Arrays:
+def compact_to_dense(arrays: ArrayMap, config: SamplerConfig, categories: int, kernels: Kernels = REFERENCE) -> Arrays:
     """Return the dense arrays of compact ones."""
     dense = allocate(config, categories)
     render(arrays, config, dense, kernels)
@@ -55,7 +55,7 @@ def dense_to_sparse(dense: ArrayMap, config: SamplerConfig, categories: int) -> 
     return sparse
 
 
-def compact_to_sparse(arrays: ArrayMap, config: SamplerConfig, kernels: Kernels = NUMPY) -> Arrays:
+def compact_to_sparse(arrays: ArrayMap, config: SamplerConfig, kernels: Kernels = REFERENCE) -> Arrays:
     """Return the sparse arrays of compact ones.
 
     Only the planes of the categories that occur are rendered: few of many.
@@ -85,7 +85,9 @@ def scatter(arrays: ArrayMap, config: SamplerConfig, out: ArrayMap) -> None:
             out[spec.name][category, y, x] = arrays[f"{spec.name}_val"]
 
 
-def lay_out(sample: Sample, layout: Layout, config: SamplerConfig, categories: int, kernels: Kernels = NUMPY) -> Arrays:
+def lay_out(
+    sample: Sample, layout: Layout, config: SamplerConfig, categories: int, kernels: Kernels = REFERENCE
+) -> Arrays:
     """Return a sample's arrays in a layout, in the order of its array table."""
     arrays = compact(sample)
     if layout == "dense":
@@ -96,7 +98,7 @@ def lay_out(sample: Sample, layout: Layout, config: SamplerConfig, categories: i
 
 
 def unpack_batch(
-    samples: Sequence[ArrayMap], layout: Layout, config: SamplerConfig, out: ArrayMap, kernels: Kernels = NUMPY
+    samples: Sequence[ArrayMap], layout: Layout, config: SamplerConfig, out: ArrayMap, kernels: Kernels = REFERENCE
 ) -> None:
     """Write B samples, all in one layout, into the dense arrays `out`: a leading axis of B, any content."""
     if layout == "compact":

@@ -12,7 +12,7 @@ from sampler.arrays import ArrayMap, Floats, Integers
 from sampler.config.schema import SamplerConfig
 from sampler.families.registry import family_of
 from sampler.kernels.interface import Kernels
-from sampler.kernels.reference import NUMPY
+from sampler.kernels.reference import REFERENCE
 from sampler.ops.boxes import Boxes
 from sampler.ops.colour import ColourMatrix
 from sampler.ops.resize import Image
@@ -29,7 +29,7 @@ def render_batch(
     starts: Integers,
     config: SamplerConfig,
     out: ArrayMap,
-    kernels: Kernels = NUMPY,
+    kernels: Kernels = REFERENCE,
 ) -> None:
     """Render B samples. Values are not checked; `sampler.wire.reader` checks those that it receives.
 
@@ -49,7 +49,7 @@ def render_targets(
     starts: Integers,
     config: SamplerConfig,
     out: ArrayMap,
-    kernels: Kernels = NUMPY,
+    kernels: Kernels = REFERENCE,
 ) -> None:
     """Draw the targets of B samples into `out`, which holds the backgrounds. Arguments as for `render_batch`."""
     family_of(config).draw_targets(boxes, objects.astype(np.bool_), starts, config, out, kernels)

@@ -10,7 +10,7 @@ from sampler.config.schema import SamplerConfig
 from sampler.families.interface import PLACEMENT_DRAWS
 from sampler.families.registry import family_of
 from sampler.kernels.interface import Kernels
-from sampler.kernels.reference import NUMPY
+from sampler.kernels.reference import REFERENCE
 from sampler.ops.boxes import Boxes
 from sampler.recipe import JITTER_STEPS, Recipe
 from sampler.rng import distributions as draw
@@ -38,7 +38,7 @@ DRAWS = PLACEMENT_DRAWS + len(Draw)
 
 
 def draw_recipe(
-    key: SampleKey, config: SamplerConfig, height: int, width: int, boxes: Boxes, kernels: Kernels = NUMPY
+    key: SampleKey, config: SamplerConfig, height: int, width: int, boxes: Boxes, kernels: Kernels = REFERENCE
 ) -> Recipe:
     """Return the recipe of a key for an image of height × width pixels with (N, 5) float32 `boxes`."""
     bits: list[int] = kernels.random_bits(key.seed, RECIPE_DOMAIN, key.epoch, key.index, DRAWS).tolist()

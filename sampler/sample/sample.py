@@ -13,7 +13,7 @@ from sampler.config.schema import SamplerConfig
 from sampler.families.crop_plan import CropPlan
 from sampler.families.registry import family_of
 from sampler.kernels.interface import Kernels
-from sampler.kernels.reference import NUMPY
+from sampler.kernels.reference import REFERENCE
 from sampler.ops.boxes import Boxes
 from sampler.ops.colour import ColourMatrix, colour_matrix, mean_grey
 from sampler.ops.resize import Image
@@ -56,7 +56,7 @@ class Sample:
 
 
 def make_sample(
-    dataset: SampleSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True, kernels: Kernels = NUMPY
+    dataset: SampleSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True, kernels: Kernels = REFERENCE
 ) -> Sample:
     """Return the sample of a key. The same arguments give the same bytes in any process on any machine.
 
@@ -76,7 +76,7 @@ def make_sample(
 
 
 def load_inputs(
-    dataset: SampleSource, config: SamplerConfig, key: SampleKey, augment: bool = True, kernels: Kernels = NUMPY
+    dataset: SampleSource, config: SamplerConfig, key: SampleKey, augment: bool = True, kernels: Kernels = REFERENCE
 ) -> tuple[Image, Boxes, Recipe]:
     """Return image, boxes and recipe of a key. Raises what `make_sample` raises."""
     boxes, recipe = _boxes_and_recipe(dataset, config, key, augment, kernels)
@@ -85,7 +85,7 @@ def load_inputs(
 
 def recipe_of(dataset: BoxSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Recipe:
     """Return the recipe of a key. Needs the annotated size and boxes of the image, not its pixels."""
-    return _boxes_and_recipe(dataset, config, key, augment, NUMPY)[1]
+    return _boxes_and_recipe(dataset, config, key, augment, REFERENCE)[1]
 
 
 def _boxes_and_recipe(
@@ -98,7 +98,9 @@ def _boxes_and_recipe(
     return boxes, fixed_recipe(config, height, width, boxes)
 
 
-def apply_recipe(image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels = NUMPY) -> Sample:
+def apply_recipe(
+    image: Image, boxes: Boxes, recipe: Recipe, config: SamplerConfig, kernels: Kernels = REFERENCE
+) -> Sample:
     """Return the sample that a drawn or recorded recipe makes of an image and its boxes.
 
     image: (H, W, 3) uint8 BGR. boxes: (N, 5) float32 in image pixels, unclipped. Raises `RecipeError` if the recipe
@@ -113,7 +115,7 @@ def fill_sample(
     plan: CropPlan,
     recipe: Recipe,
     config: SamplerConfig,
-    kernels: Kernels = NUMPY,
+    kernels: Kernels = REFERENCE,
     crop: Image | None = None,
 ) -> Sample:
     """Return the sample of the plan that a family's `plan_crop` made for a recipe.

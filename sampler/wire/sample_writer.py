@@ -20,7 +20,7 @@ from sampler.config.schema import SamplerConfig
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import family_of
 from sampler.kernels.interface import Kernels
-from sampler.kernels.reference import NUMPY
+from sampler.kernels.reference import REFERENCE
 from sampler.layouts.convert import compact, compact_to_sparse, render
 from sampler.layouts.render import fill_backgrounds
 from sampler.ops.targets import untagged
@@ -50,7 +50,7 @@ def write_sample(
     *,
     augment: bool = True,
     layout: Layout = "compact",
-    kernels: Kernels = NUMPY,
+    kernels: Kernels = REFERENCE,
 ) -> int:
     """Make the sample of a key and write its message, the same bytes as `encode_sample`; return its length.
 

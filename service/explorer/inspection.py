@@ -12,7 +12,7 @@ from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
 from sampler.families.crop_plan import CropPlan
 from sampler.families.registry import family_of
-from sampler.kernels.reference import NUMPY
+from sampler.kernels.reference import REFERENCE
 from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes, clip
 from sampler.ops.resize import Image
@@ -99,7 +99,7 @@ def inspect_sample(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, a
     """Make the sample of a key and return it with everything it was made of. Raises like `make_sample`."""
     names = dataset.category_names
     image, boxes, recipe = load_inputs(dataset, config, key, augment)
-    plan = family_of(config).plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, NUMPY)
+    plan = family_of(config).plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, REFERENCE)
     sample = fill_sample(image, plan, recipe, config)
     crowd = dataset.crowd(key.index)
     return Inspection(

@@ -52,6 +52,8 @@ def assert_made_here(batch: Batch, scenes: tuple[Path, Path], cache_dir: Path, c
     assert batch.ys[0] is batch.arrays["centres"]
     assert batch.ys[1][0] is batch.arrays["counts"]
     assert batch.arrays["counts"].any()
+    with pytest.raises(AttributeError, match="tl_heats: not an array of this batch, which has images, counts, centres"):
+        _ = batch.tl_heats
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -20,7 +20,7 @@ from client.loading.settings import require_digest
 from client.loading.slots import SharedSlots, SlotForm
 from sampler.ipc.child_process import run_child
 from sampler.ipc.frames import FrameSocket
-from sampler.kernels.reference import NUMPY
+from sampler.kernels.reference import REFERENCE
 from sampler.kernels.selection import fastest_kernels
 
 GRACE_SECONDS = 0.5
@@ -45,7 +45,7 @@ def serve(trainer: FrameSocket) -> None:
 
 def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int | None]") -> None:
     """Fill a granted slot with each batch of the job, in step order, and tell the trainer. None ends it."""
-    kernels = fastest_kernels() if job.render else NUMPY  # importing the compiled kernels takes a second
+    kernels = fastest_kernels() if job.render else REFERENCE  # importing the compiled kernels takes a second
     with job.settings.client() as client:
         spec = client.spec()
         require_digest(job.digest, spec, job.settings.url, "at first contact")

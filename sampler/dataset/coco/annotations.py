@@ -131,11 +131,13 @@ def parse_annotations(data: bytes, file: Path | str) -> Annotations:
 def _validated(contents: _Contents, file: Path | str) -> Annotations:
     image_ids = _ids("images", contents.images, file)
     category_ids = _ids("categories", contents.categories, file)
-    annotation_ids, box_image_ids, box_category_ids = integers = np.concatenate(contents.integers, axis=1)
-    rows = _positions("image_id", "images", annotation_ids, box_image_ids, image_ids, file)
-    _positions("category_id", "categories", annotation_ids, box_category_ids, category_ids, file)
     sizes = _sizes(contents.images, file)
     file_names = tuple(_file_name(place, image, file) for place, image in enumerate(contents.images))
+    contents.images.clear()  # here and below: frees memory before more of it is needed
+    annotation_ids, box_image_ids, box_category_ids = integers = np.concatenate(contents.integers, axis=1)
+    contents.integers.clear()
+    rows = _positions("image_id", "images", annotation_ids, box_image_ids, image_ids, file)
+    _positions("category_id", "categories", annotation_ids, box_category_ids, category_ids, file)
     boxes, usable, rejected = _boxes(contents, integers, sizes, rows)
     return Annotations(
         image_ids=image_ids,
@@ -214,6 +216,7 @@ def _boxes(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], tuple[RejectedBox, ...]]:
     """Return (A, 4) float64 boxes of all annotations, (A,) bool which are valid, and the list of the others."""
     boxes, reasons = np.concatenate(contents.boxes), dict[int, Fault]()
+    contents.boxes.clear()
     for place, entry in contents.unboxed.items():
         boxes[place], fault = _box_of_outline(entry, sizes[rows[place]])
         if fault is not None:

@@ -9,7 +9,7 @@ import pytest
 from client import PackedBatch, RequestRefusedError, SamplerClient, StreamRequest
 from sampler.array_table import allocate
 from sampler.arrays import LAYOUTS, Arrays, Layout
-from sampler.kernels.reference import NUMPY
+from sampler.kernels.reference import REFERENCE
 from sampler.stream.shards import Shard
 from tests.support.scripted_server import ScriptedServer, scripted
 
@@ -69,9 +69,9 @@ def test_a_batch_is_rendered_into_given_arrays(server: ScriptedServer, client: S
     for array in out.values():
         array.fill(77)
     batch = packed(client, layout)
-    rendered = batch.render(out, NUMPY)
+    rendered = batch.render(out, REFERENCE)
     assert all(array is out[name] for name, array in rendered.arrays.items())
-    assert same(packed(client).render(kernels=NUMPY).arrays, rendered.arrays)
+    assert same(packed(client).render(kernels=REFERENCE).arrays, rendered.arrays)
 
 
 def test_unsuitable_output_arrays_are_refused_by_name(server: ScriptedServer, client: SamplerClient) -> None:
@@ -87,9 +87,9 @@ def test_unsuitable_output_arrays_are_refused_by_name(server: ScriptedServer, cl
         ({"images": [1]}, r"out\['images'\] = 'list'"),
     ]:
         with pytest.raises(RequestRefusedError, match=cause):
-            batch.render({**good, **change}, NUMPY)  # type: ignore[dict-item] # the wrong types are the point
+            batch.render({**good, **change}, REFERENCE)  # type: ignore[dict-item] # the wrong types are the point
     with pytest.raises(RequestRefusedError, match="out = "):
-        batch.render({"images": good["images"]}, NUMPY)
+        batch.render({"images": good["images"]}, REFERENCE)
 
 
 def test_a_dense_batch_is_not_copied(client: SamplerClient) -> None:
@@ -104,20 +104,20 @@ def test_a_loop_that_drops_its_batches_reuses_their_memory(client: SamplerClient
     places: dict[str, set[int]] = {"crops": set(), "images": set()}
     for batch in client.packed_stream(request(stop=12)):
         places["crops"].add(batch.wire.stacked["crop"].ctypes.data)
-        places["images"].add(batch.render(kernels=NUMPY).images.ctypes.data)
+        places["images"].add(batch.render(kernels=REFERENCE).images.ctypes.data)
     assert len(places["crops"]) <= 3
     assert len(places["images"]) <= 3
 
 
 def test_kept_batches_stay_unchanged(client: SamplerClient) -> None:
-    kept = [(batch, batch.render(kernels=NUMPY).tl_heats) for batch in client.packed_stream(request(stop=6))]
-    again = [batch.render(kernels=NUMPY).tl_heats.tobytes() for batch in client.packed_stream(request(stop=6))]
+    kept = [(batch, batch.render(kernels=REFERENCE).tl_heats) for batch in client.packed_stream(request(stop=6))]
+    again = [batch.render(kernels=REFERENCE).tl_heats.tobytes() for batch in client.packed_stream(request(stop=6))]
     assert [heats.tobytes() for _, heats in kept] == again
-    assert [batch.render(kernels=NUMPY).tl_heats.tobytes() for batch, _ in kept] == again
+    assert [batch.render(kernels=REFERENCE).tl_heats.tobytes() for batch, _ in kept] == again
 
 
 def test_a_packed_batch_can_be_pickled(client: SamplerClient) -> None:
     batch = packed(client)
     again = pickle.loads(pickle.dumps(batch))
     assert (again.keys, again.wire_bytes, again.layout) == (batch.keys, batch.wire_bytes, "compact")
-    assert same(again.render(kernels=NUMPY).arrays, batch.render(kernels=NUMPY).arrays)
+    assert same(again.render(kernels=REFERENCE).arrays, batch.render(kernels=REFERENCE).arrays)

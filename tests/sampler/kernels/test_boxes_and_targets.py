@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sampler.families.registry import family_of
 from sampler.kernels.compiled.kernels import COMPILED
-from sampler.kernels.reference import NUMPY
+from sampler.kernels.reference import REFERENCE
 from sampler.layouts.render import render_targets
 from sampler.ops.boxes import Boxes, Frame
 from sampler.ops.gaussian import bump_radius
@@ -32,7 +32,7 @@ SCALES = st.one_of(st.floats(1e-3, 64), st.sampled_from([1.0, 0.5, 0.1, 4096.0, 
 @example(0, 0, 0, 0, 19)
 @example((1 << 64) - 1, (1 << 64) - 1, (1 << 63) - 1, (1 << 63) - 1, 19)
 def test_random_bits_are_those_of_numpys_generator(seed: int, domain: int, epoch: int, index: int, count: int) -> None:
-    plain, compiled = (kernels.random_bits(seed, domain, epoch, index, count) for kernels in (NUMPY, COMPILED))
+    plain, compiled = (kernels.random_bits(seed, domain, epoch, index, count) for kernels in (REFERENCE, COMPILED))
     generator = np.random.Philox(
         key=np.array([seed, domain], np.uint64), counter=np.array([0, index, epoch, 0], np.uint64)
     )
@@ -54,7 +54,7 @@ def test_boxes_are_clipped_identically(
 ) -> None:
     boxes = odd_boxes(corners)
     before = boxes.tobytes()
-    found = [kernels.clip_boxes(boxes, 0, 0, width - 1, height - 1) for kernels in (NUMPY, COMPILED)]
+    found = [kernels.clip_boxes(boxes, 0, 0, width - 1, height - 1) for kernels in (REFERENCE, COMPILED)]
     # A zero may have either sign; no later step distinguishes them.
     assert [bits(array + 0) for array in found[0]] == [bits(array + 0) for array in found[1]]
     assert boxes.tobytes() == before
@@ -74,7 +74,7 @@ def test_boxes_are_framed_identically(
     boxes = odd_boxes(corners)
     factor = np.float32(scale) if single else np.float64(scale)
     frame = Frame((height, width), factor, move, filled, flip_in, least)
-    plain, compiled = (kernels.frame_boxes(boxes, frame) for kernels in (NUMPY, COMPILED))
+    plain, compiled = (kernels.frame_boxes(boxes, frame) for kernels in (REFERENCE, COMPILED))
     assert [bits(array) for array in plain[:3]] == [bits(array) for array in compiled[:3]]
     assert plain[3] == compiled[3]
 
@@ -84,7 +84,7 @@ def test_a_box_with_an_infinite_or_zero_area_is_no_object() -> None:
         [[-3e38, -3e38, 3e38, 3e38, 1], [5, 5, 5 + 1e-6, 5 + 1e-6, 2], [3e-23, 3e-23, 4e-23, 4e-23, 3]], np.float32
     )
     frame = Frame((100, 100), np.float32(4096), (0, 0), (0, 0, 253, 253), None, 0)
-    plain, compiled = (kernels.frame_boxes(boxes, frame) for kernels in (NUMPY, COMPILED))
+    plain, compiled = (kernels.frame_boxes(boxes, frame) for kernels in (REFERENCE, COMPILED))
     assert [bits(array) for array in plain[:3]] == [bits(array) for array in compiled[:3]]
     assert not plain[1].all()
 
@@ -99,12 +99,12 @@ def test_recipes_and_plans_are_the_same_for_many_keys(name: str) -> None:
         boxes.flags.writeable = bool(index % 2)
         recipes = [
             draw_recipe(SampleKey(index, 1, index), config, height, width, boxes, kernels)
-            for kernels in (NUMPY, COMPILED)
+            for kernels in (REFERENCE, COMPILED)
         ]
         assert recipes[0] == recipes[1]
         plain, compiled = (
             family_of(config).plan_crop(height, width, boxes, recipes[0], config, kernels)
-            for kernels in (NUMPY, COMPILED)
+            for kernels in (REFERENCE, COMPILED)
         )
         for field in ("boxes", "objects", "rows"):
             assert bits(getattr(plain, field)) == bits(getattr(compiled, field))
@@ -140,7 +140,7 @@ def test_targets_of_one_sample_are_drawn_identically(name: str) -> None:
         one, other = ({key: array for key, array in soiled(config, 1).items() if key != "images"} for _ in range(2))
         objects = batch.objects.astype(np.bool_)
         render_targets(batch.boxes, objects, batch.starts, config, one, COMPILED)
-        render_targets(batch.boxes, objects, batch.starts, config, other, NUMPY)
+        render_targets(batch.boxes, objects, batch.starts, config, other, REFERENCE)
         assert_same_arrays(one, other)
 
 
@@ -150,7 +150,7 @@ def test_targets_are_drawn_into_arrays_that_are_not_contiguous() -> None:
     objects = batch.objects.astype(np.bool_)
     expected, wide = soiled(config, 3), soiled(config, 6)
     out = {name: array[::2] for name, array in wide.items()}
-    render_targets(batch.boxes, objects, batch.starts, config, expected, NUMPY)
+    render_targets(batch.boxes, objects, batch.starts, config, expected, REFERENCE)
     render_targets(batch.boxes, objects, batch.starts, config, out, COMPILED)
     assert_same_arrays({name: array.copy() for name, array in out.items()}, expected)
 
@@ -195,7 +195,7 @@ def test_planes_that_are_read_only_are_refused() -> None:
     config, boxes = CONFIGS["saccade"], np.array([[3, 3, 60, 70, 1]], np.float32)
     out = soiled(config, 1)
     out["tl_heats"].flags.writeable = False
-    for kernels in (NUMPY, COMPILED):
+    for kernels in (REFERENCE, COMPILED):
         with pytest.raises(ValueError, match=r"read-only|writable"):
             render_targets(boxes, np.ones(1, np.bool_), np.array([0, 1]), config, out, kernels)
     assert_same_arrays(out, soiled(config, 1))

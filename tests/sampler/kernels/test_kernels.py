@@ -13,7 +13,7 @@ from sampler.config.presets import PRESETS
 from sampler.config.schema import SamplerConfig
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.kernels.interface import Kernels
-from sampler.kernels.reference import NUMPY
+from sampler.kernels.reference import REFERENCE
 from sampler.layouts.convert import lay_out
 from sampler.recipe import Recipe
 from sampler.sample.sample import apply_recipe, make_sample
@@ -49,7 +49,7 @@ def test_any_window_fills_the_same_canvas(
         window[:2] = sorted(data.draw(st.tuples(st.integers(0, to_height), st.integers(0, to_height))))
         window[2:] = sorted(data.draw(st.tuples(st.integers(0, to_width), st.integers(0, to_width))))
     image, size = noise(height, width, seed), (to_height, to_width)
-    assert filled(COMPILED, image, size, window, flip) == filled(NUMPY, image, size, window, flip)
+    assert filled(COMPILED, image, size, window, flip) == filled(REFERENCE, image, size, window, flip)
 
 
 @pytest.mark.parametrize("scale", [0.02, 0.5, 1.0, 7.3, 900.0, 4096.0])
@@ -58,13 +58,13 @@ def test_any_scale_fills_the_same_canvas(scale: float) -> None:
     size = max(1, int(60 * scale)), max(1, int(90 * scale))
     for top, left in ((0, 0), (size[0] // 2, size[1] // 2), (max(0, size[0] - 254), max(0, size[1] - 254))):
         window = [top, min(size[0], top + 254), left, min(size[1], left + 254)]
-        assert filled(COMPILED, image, size, window, True) == filled(NUMPY, image, size, window, True)
+        assert filled(COMPILED, image, size, window, True) == filled(REFERENCE, image, size, window, True)
 
 
 def test_a_source_that_is_not_contiguous_fills_the_same_canvas() -> None:
     image = noise(80, 120)[::2, ::-1]
     assert filled(COMPILED, image, (99, 77), [3, 60, 5, 70], False) == filled(
-        NUMPY, image, (99, 77), [3, 60, 5, 70], False
+        REFERENCE, image, (99, 77), [3, 60, 5, 70], False
     )
 
 
@@ -72,7 +72,9 @@ def test_a_source_that_is_not_contiguous_fills_the_same_canvas() -> None:
 def test_colours_are_identical(height: int, width: int, seed: int) -> None:
     pixels = noise(height, width, seed)
     matrix = random_numbers(seed + 1).normal(0, 0.02, (3, 4)).astype(np.float32)
-    assert COMPILED.apply_colour(pixels, matrix, None).tobytes() == NUMPY.apply_colour(pixels, matrix, None).tobytes()
+    assert (
+        COMPILED.apply_colour(pixels, matrix, None).tobytes() == REFERENCE.apply_colour(pixels, matrix, None).tobytes()
+    )
 
 
 def test_colours_are_written_into_a_given_array() -> None:
@@ -101,7 +103,7 @@ class Noise:
 def test_samples_are_identical(preset: SamplerConfig) -> None:
     for index in range(12):
         key = SampleKey(3, 1, index)
-        plain, compiled = (make_sample(Noise(), preset, key, kernels=kernels) for kernels in (NUMPY, COMPILED))
+        plain, compiled = (make_sample(Noise(), preset, key, kernels=kernels) for kernels in (REFERENCE, COMPILED))
         one, other = lay_out(plain, "dense", preset, 2), lay_out(compiled, "dense", preset, 2, COMPILED)
         assert {name: array.tobytes() for name, array in one.items()} == {
             name: array.tobytes() for name, array in other.items()

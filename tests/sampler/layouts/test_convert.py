@@ -135,7 +135,7 @@ class TestPureFunction:
         assert_same_arrays(compact(again), compact(sample))
 
     def test_samples_are_pinned(self) -> None:
-        """If this changes, `SAMPLER_VERSION` must rise: the same keys no longer give the same bytes."""
+        """If the bytes of a preset change, `SAMPLER_VERSION` must rise. A new preset only adds an entry."""
         y, x, channel = np.ogrid[:300, :400, :3]
         image = ((y * 7 + x * 13 + channel * 29 + y * x // 97) % 256).astype(np.uint8)
         rows = [[10, 20, 200.5, 280.25, 1], [150, 30, 190, 90, 2], [300, 200, 420, 260, 5], [5, 5, 9, 9, 2]]

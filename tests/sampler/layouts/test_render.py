@@ -13,7 +13,7 @@ from sampler.config.presets import PRESETS
 from sampler.config.schema import SamplerConfig
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.kernels.interface import Kernels
-from sampler.kernels.reference import NUMPY
+from sampler.kernels.reference import REFERENCE
 from sampler.layouts.convert import compact_to_dense, lay_out, unpack_batch
 from sampler.layouts.render import render_batch
 from sampler.sample.sample import make_sample
@@ -21,7 +21,7 @@ from sampler.stream.keys import SampleKey
 from tests.support.batches import CATEGORIES, CONFIGS, CompactBatch, random_batch, soiled
 from tests.support.laws import Pictures, assert_same_arrays, random_numbers
 
-KERNELS = {"plain": NUMPY, "compiled": COMPILED}
+KERNELS = {"plain": REFERENCE, "compiled": COMPILED}
 
 
 def one_by_one(batch: CompactBatch, config: SamplerConfig) -> Arrays:
@@ -76,7 +76,7 @@ def test_kernels_fill_and_sum_a_canvas_identically(flip: bool, data: st.DataObje
     unwritable = image[:]
     unwritable.flags.writeable = False
     canvases = []
-    for kernels, source in ((NUMPY, image), (COMPILED, image), (COMPILED, unwritable)):
+    for kernels, source in ((REFERENCE, image), (COMPILED, image), (COMPILED, unwritable)):
         out = np.full((shape[0] + offset[0] + 2, shape[1] + offset[1] + 1, 3), 99, np.uint8)
         sums = kernels.fill_canvas(source, (to_height, to_width), start, shape, offset, flip, out)
         assert sums == tuple(out.sum(axis=(0, 1)).tolist())

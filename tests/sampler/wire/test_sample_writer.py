@@ -13,7 +13,7 @@ from sampler.config.presets import PRESETS
 from sampler.config.schema import SamplerConfig
 from sampler.errors import InvalidRequestError
 from sampler.kernels.compiled.kernels import COMPILED
-from sampler.kernels.reference import NUMPY, NumpyKernels
+from sampler.kernels.reference import REFERENCE, NumpyKernels
 from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes
 from sampler.ops.resize import Image
@@ -37,7 +37,7 @@ CONFIGS = {
     "cornernet": dataclasses.replace(PRESETS["cornernet"], **SMALL),
     "squeeze": dataclasses.replace(PRESETS["cornernet_squeeze"], **SMALL),
 }
-KERNELS = {"plain": NUMPY, "compiled": COMPILED}
+KERNELS = {"plain": REFERENCE, "compiled": COMPILED}
 
 
 class Crowded(Pictures):
@@ -111,7 +111,7 @@ def test_a_written_message_needs_no_memory_of_its_own_for_the_crop() -> None:
             image: Image, size: Pair, start: Pair, shape: Pair, offset: Pair, flip: bool, out: Image
         ) -> tuple[int, int, int]:
             pasted.append(out.__array_interface__["data"][0])
-            return NUMPY.fill_canvas(image, size, start, shape, offset, flip, out)
+            return REFERENCE.fill_canvas(image, size, start, shape, offset, flip, out)
 
     write_sample(memory, 0, PICTURES, SACCADE, CATEGORIES, key, kernels=Noted())
     first = np.frombuffer(memory, np.uint8).__array_interface__["data"][0]
