@@ -64,7 +64,7 @@ class LoadedBatch(Batch):
     def __getattr__(self, name: str) -> Any:
         """Unpack keys and recipes; from then on they are ordinary attributes."""
         if name not in ("keys", "recipes"):
-            raise AttributeError(name)
+            return self.__getattribute__(name)  # raises what a property raised, such as a missing array
         # The packed form stays, because a second thread may be here at the same time; both get the same result.
         keys, recipes = read_origin(vars(self)["_packed_origin"])
         vars(self).update(keys=keys, recipes=recipes)
