@@ -65,23 +65,52 @@ class Annotations:
     rejected: tuple[RejectedBox, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Contents:
-    """What was read of a file. Annotations become columns piece by piece, so that few entries are alive at a time.
+    """What was read of a file. Entries become columns piece by piece, so that few are alive at a time.
 
     Attributes:
+        image_ids: (n,) int64 each.
+        sizes: (n, 2) float64 each, height and width as in the file.
+        image_fault: Place and cause of the first image that is not valid.
         integers: (3, n) int64 each: annotation ids, image ids, category ids.
         boxes: (n, 4) float64 each, as in the file. NaN for a side that is null; zeros if unboxed.
         crowd: (n,) bool each.
         unboxed: Annotations whose box does not have four sides, by their place in the file.
     """
 
-    images: list[ImageEntry] = field(default_factory=list)
+    image_ids: list[npt.NDArray[np.int64]] = field(default_factory=lambda: [np.empty(0, np.int64)])
+    sizes: list[npt.NDArray[np.float64]] = field(default_factory=lambda: [np.empty((0, 2))])
+    file_names: list[str] = field(default_factory=list)
+    image_fault: tuple[str, str] | None = None
     categories: list[CategoryEntry] = field(default_factory=list)
     integers: list[npt.NDArray[np.int64]] = field(default_factory=lambda: [np.empty((3, 0), np.int64)])
     boxes: list[npt.NDArray[np.float64]] = field(default_factory=lambda: [np.empty((0, 4))])
     crowd: list[npt.NDArray[np.bool_]] = field(default_factory=lambda: [np.empty(0, np.bool_)])
     unboxed: dict[int, AnnotationEntry] = field(default_factory=dict)
+
+    def add_images(self, entries: Sequence[ImageEntry]) -> None:
+        first = len(self.file_names)
+        sizes = np.array([(entry.height, entry.width) for entry in entries], np.float64).reshape(-1, 2)
+        # `not (… >= 1)` instead of `… < 1`, because a missing side is NaN here.
+        bad = np.flatnonzero(~((sizes >= 1) & (sizes <= _LARGEST_SIDE) & (sizes == np.floor(sizes))).all(axis=1))
+        if len(bad):
+            entry = entries[bad[0]]
+            cause = f"image {entry.id} has width {entry.width} and height {entry.height}; expected whole numbers ≥ 1"
+            self.image_fault = self.image_fault or (f"$.images[{first + bad[0]}]", cause)
+        self.image_ids.append(np.array([entry.id for entry in entries], np.int64))
+        self.sizes.append(sizes)
+        for place, entry in enumerate(entries, first):
+            self.file_names.append(self._file_name(place, entry))
+
+    def _file_name(self, place: int, entry: ImageEntry) -> str:
+        name, key = entry.file_name, "file_name"
+        if name is None and entry.coco_url:
+            name, key = "/".join(unquote(urlsplit(entry.coco_url).path).split("/")[-2:]), "coco_url"
+        fault = "has no file_name" if name is None else name_fault(name)
+        if fault:
+            self.image_fault = self.image_fault or (f"$.images[{place}].{key}", f"image {entry.id}: {fault}")
+        return name or ""
 
     def add_annotations(self, entries: Sequence[AnnotationEntry]) -> None:
         sides: list[float | None] = []
@@ -107,7 +136,7 @@ def read_annotations(stream: BinaryIO, file: Path | str, block: int = BLOCK) -> 
     """
     contents = _Contents()
     consumers: dict[str, Consumer] = {
-        "images": (msgspec.json.Decoder(list[ImageEntry]), contents.images.extend),
+        "images": (msgspec.json.Decoder(list[ImageEntry]), contents.add_images),
         "annotations": (msgspec.json.Decoder(list[AnnotationEntry]), contents.add_annotations),
         "categories": (msgspec.json.Decoder(list[CategoryEntry]), contents.categories.extend),
     }
@@ -123,26 +152,27 @@ def read_annotations(stream: BinaryIO, file: Path | str, block: int = BLOCK) -> 
 def parse_annotations(data: bytes, file: Path | str) -> Annotations:
     """Return the columns of an annotation file from its bytes. `file` names it in errors. Raises AnnotationError."""
     coco = decode_file(data, file)
-    contents = _Contents(coco.images, coco.categories)
+    contents = _Contents(categories=coco.categories)
+    contents.add_images(coco.images)
     contents.add_annotations(coco.annotations)
     return _validated(contents, file)
 
 
 def _validated(contents: _Contents, file: Path | str) -> Annotations:
-    image_ids = _ids("images", contents.images, file)
-    category_ids = _ids("categories", contents.categories, file)
-    sizes = _sizes(contents.images, file)
-    file_names = tuple(_file_name(place, image, file) for place, image in enumerate(contents.images))
-    contents.images.clear()  # here and below: frees memory before more of it is needed
+    image_ids = _unique("images", np.concatenate(contents.image_ids), file)
+    category_ids = _unique("categories", np.array([entry.id for entry in contents.categories], np.int64), file)
     annotation_ids, box_image_ids, box_category_ids = integers = np.concatenate(contents.integers, axis=1)
-    contents.integers.clear()
+    contents.integers.clear()  # here and below: frees memory before more of it is needed
     rows = _positions("image_id", "images", annotation_ids, box_image_ids, image_ids, file)
     _positions("category_id", "categories", annotation_ids, box_category_ids, category_ids, file)
+    if contents.image_fault is not None:
+        raise AnnotationError(file, *contents.image_fault)
+    sizes = np.concatenate(contents.sizes).astype(np.int32)
     boxes, usable, rejected = _boxes(contents, integers, sizes, rows)
     return Annotations(
         image_ids=image_ids,
         sizes=sizes,
-        file_names=file_names,
+        file_names=tuple(contents.file_names),
         category_ids=category_ids,
         category_names=tuple(category.name for category in contents.categories),
         boxes=boxes[usable],
@@ -154,9 +184,8 @@ def _validated(contents: _Contents, file: Path | str) -> Annotations:
     )
 
 
-def _ids(what: str, entries: Sequence[ImageEntry | CategoryEntry], file: Path | str) -> npt.NDArray[np.int64]:
-    """Return the ids, all different and at least one."""
-    ids = np.array([entry.id for entry in entries], np.int64)
+def _unique(what: str, ids: npt.NDArray[np.int64], file: Path | str) -> npt.NDArray[np.int64]:
+    """Return the ids, which must be different and at least one."""
     if not len(ids):
         raise AnnotationError(file, f"$.{what}", "is empty; expected at least one entry")
     order = np.argsort(ids, kind="stable")
@@ -185,27 +214,6 @@ def _positions(
         cause = f"annotation {annotation_ids[place]} has {field} {values[place]}, which is not among the {what}"
         raise AnnotationError(file, f"$.annotations[{place}].{field}", cause)
     return positions
-
-
-def _sizes(images: Sequence[ImageEntry], file: Path | str) -> npt.NDArray[np.int32]:
-    sizes = np.array([(image.height, image.width) for image in images], np.float64)
-    # `not (… >= 1)` instead of `… < 1`, because a missing side is NaN here.
-    bad = np.flatnonzero(~((sizes >= 1) & (sizes <= _LARGEST_SIDE) & (sizes == np.floor(sizes))).all(axis=1))
-    if len(bad):
-        image = images[bad[0]]
-        cause = f"image {image.id} has width {image.width} and height {image.height}; expected whole numbers ≥ 1"
-        raise AnnotationError(file, f"$.images[{bad[0]}]", cause)
-    return sizes.astype(np.int32)
-
-
-def _file_name(place: int, image: ImageEntry, file: Path | str) -> str:
-    name, key = image.file_name, "file_name"
-    if name is None and image.coco_url:
-        name, key = "/".join(unquote(urlsplit(image.coco_url).path).split("/")[-2:]), "coco_url"
-    fault = "has no file_name" if name is None else name_fault(name)
-    if name is None or fault:
-        raise AnnotationError(file, f"$.images[{place}].{key}", f"image {image.id}: {fault}")
-    return name
 
 
 def _boxes(

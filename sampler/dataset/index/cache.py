@@ -32,7 +32,7 @@ from sampler.dataset.index.arrays import build_index
 from sampler.dataset.index.storage import FORMAT, is_sound, remove_drafts, write_index
 from sampler.errors import AnnotationError
 
-_SECTION = 8 << 20
+_SECTION = 4 << 20
 """Bytes hashed at a time. Large, because the hashing thread waits for its turn before each section."""
 
 _CAUSES = {
@@ -189,9 +189,10 @@ class AnnotationFile:
 
     def _hashed(self) -> str:
         hasher, at = hashlib.blake2b(digest_size=16), 0
-        while section := os.pread(self._stream.fileno(), _SECTION, at):
-            hasher.update(section)
-            at += len(section)
+        section = memoryview(bytearray(_SECTION))  # reused, to save memory while the file is parsed
+        while count := os.preadv(self._stream.fileno(), [section], at):
+            hasher.update(section[:count])
+            at += count
         return hasher.hexdigest()
 
     def _checked(self, read: Callable[[], Content]) -> Content:
