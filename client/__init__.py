@@ -1,6 +1,6 @@
 """The client that a training node installs. It fetches batches from a sampling server as NumPy arrays or tensors.
 
-Use `loader` in a training loop: it prefetches batches in a process of its own. `SamplerClient` fetches single batches
+Use `loader` in a training loop: it prefetches batches in its own process. `SamplerClient` fetches single batches
 and streams; `AsyncSamplerClient` does the same for asyncio. Every error is a `ClientError`.
 
 Importing this package loads NumPy, msgpack, xxhash, httpx and stamina. PyTorch is loaded only by `Batch.torch`, by a

@@ -1,1 +1,1 @@
-"""The loader: batches received and rendered in a process of its own."""
+"""The loader: batches received and rendered in its own process."""

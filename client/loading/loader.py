@@ -279,7 +279,7 @@ def loader(
 ) -> Loader[Any]:
     """Return a loader of a rank's batches of the steps start … stop−1, in order.
 
-    It receives and renders batches ahead of the training loop, in a process of its own. The batches are those of
+    It receives and renders batches ahead of the training loop, in its own process. The batches are those of
     `SamplerClient.stream`, to the last bit. The process is started by the first batch or the `with` block.
 
     The loader has ahead + 4 slots of shared memory, each for the B samples of one batch. Without a device, a slot holds

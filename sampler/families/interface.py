@@ -4,7 +4,7 @@ A family decides what a sample of its detectors is: where the crop lies, which t
 into them. Everything else (streams, decoding, colour, layouts, wire format, server, client) is the same for all
 families.
 
-To write a family, subclass `Family` in a module of your own and create one instance of it:
+To write a family, subclass `Family` in your own module and create one instance of it:
 
     class CentreFamily(Family):
         presets = (SamplerConfig(kind="my_package.centres:FAMILY", name="centres", ...),)
@@ -79,7 +79,7 @@ class Family(ABC):
         """Return the target arrays of a dense sample, in the order in which they are sent; all shapes are fixed.
 
         An array of one plane per category, (C, height, width) float32, must set `ArraySpec.sparse`: the sparse layout
-        sends it as coordinates and values. A box draws into the plane of its own category only, in the same way for
+        sends it as coordinates and values. A box draws only into the plane of its category, in the same way for
         each category. No other shape may depend on C.
         """
 

@@ -1,6 +1,6 @@
 """The recipe of a key: the family's placement of the crop, and the flip and colours that all families share.
 
-Every decision has a random integer of its own, so one decision more or less does not change the others.
+Every decision has its own random integer, so one decision more or less does not change the others.
 """
 
 from collections.abc import Sequence

@@ -94,7 +94,7 @@ class BatchReader:
     def __init__(
         self, config: SamplerConfig, categories: int, layout: Layout, memory: BufferPool | None = None
     ) -> None:
-        """Expect batches in `layout`. memory: for the stacked arrays; a pool of its own by default."""
+        """Expect batches in `layout`. memory: for the stacked arrays; by default, its own pool."""
         self._config = config
         self._categories = categories
         self._layout: Layout = layout

@@ -57,15 +57,7 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
         dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, report)
     await asyncio.to_thread(_check_first_image, dataset)
     decoded = await asyncio.to_thread(find_decoded, settings, dataset)
-    spec = ServiceSpec(
-        digest=sample_digest(dataset.digest, config),
-        dataset_digest=dataset.digest,
-        size=len(dataset),
-        category_names=dataset.category_names,
-        config=config,
-        max_batch=settings.max_batch,
-        max_body_bytes=settings.max_body_kb * 1024,
-    )
+    spec = _spec(settings, dataset, config)
     cached = min(settings.batch_cache_mb, settings.buffer_mb) * MEGABYTE
     planner = Planner(config, spec.categories, dataset.box_starts, settings.workers)
     with closing(_arena(settings, planner.largest_run)) as arena:
@@ -99,6 +91,18 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
         finally:
             shutdown.uninstall()
             await pool.stop()
+
+
+def _spec(settings: Settings, dataset: Dataset, config: SamplerConfig) -> ServiceSpec:
+    return ServiceSpec(
+        digest=sample_digest(dataset.digest, config),
+        dataset_digest=dataset.digest,
+        size=len(dataset),
+        category_names=dataset.category_names,
+        config=config,
+        max_batch=settings.max_batch,
+        max_body_bytes=settings.max_body_kb * 1024,
+    )
 
 
 def sampler_config(settings: Settings) -> SamplerConfig:

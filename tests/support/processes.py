@@ -171,5 +171,5 @@ def run_python(*arguments: object, **options: Any) -> "subprocess.CompletedProce
 
 
 def output_of(code: str, *arguments: object) -> str:
-    """Return what Python code prints in a process of its own, without coverage."""
+    """Return what Python code prints in its own process, without coverage."""
     return run_python("-c", code, *arguments, coverage=False).stdout.strip()

@@ -38,7 +38,7 @@ import numpy as np
 def picture(index):
     return np.random.Generator(np.random.Philox(key=index)).integers(0, 256, (100, 120, 3), np.uint8)
 
-image_cache._ADMISSION = 1  # every image is put in, so that there is always one being written
+image_cache._ADMISSION = 1  # every image is stored, so that one is always being written
 cache, first = ImageCache(os.open(sys.argv[1], os.O_RDWR)), int(sys.argv[2])
 pictures = [picture(index) for index in range(60)]
 print("ready", flush=True)
