@@ -51,8 +51,10 @@ class Dataset(DatasetIndex):
         """What identifies a decoded store of this dataset."""
         return StoreMeta(FORMAT, self.digest, len(self), self.images.identity)
 
-    def read(self, index: int) -> npt.NDArray[np.uint8]:
+    def read(self, index: int, rows: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:  # noqa: ARG002
         """Return the pixels of an image: (height, width, 3) uint8 BGR, read-only if they come from the store.
+
+        rows: [start, stop), the rows that the caller uses; all by default. Other rows may not be checked for damage.
 
         Raises:
             InvalidRequestError: There is no such image.

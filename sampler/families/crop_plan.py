@@ -1,5 +1,6 @@
 """The plan of a crop: which part of an image becomes which part of the network's input."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,17 @@ class CropPlan:
     window: Window
     canvas: tuple[int, int] | None
     flip: bool
+
+    def source_rows(self, height: int) -> tuple[int, int]:
+        """Return the rows [start, stop) of an image of `height` pixels that the crop reads, and up to two more."""
+        start, stop = self.window.rows
+        if start >= stop or self.window.shape[1] <= 0:
+            return 0, 0
+        # Row y of the resized plane is blended from the rows next to (y + 0.5) · step − 0.5. One row more at either end
+        # allows for the rounding of that product.
+        step = height / self.size[0]
+        first, last = math.floor((start + 0.5) * step - 0.5), math.floor((stop - 0.5) * step - 0.5) + 1
+        return min(max(first - 1, 0), height - 1), min(last + 2, height)
 
 
 def scaled_size(height: int, width: int, factor: np.float32 | np.float64) -> tuple[int, int]:

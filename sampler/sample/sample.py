@@ -1,6 +1,8 @@
 """A sample as a value, and the function that makes it: sample = f(dataset, config, seed, epoch, index).
 
-make_sample = load_inputs (image, boxes, recipe) → family.plan_crop (boxes in the crop) → fill_sample (pixels, colours)
+make_sample = plan_sample (boxes, recipe, plan of the crop) → dataset.read (pixels) → fill_sample (crop, colours)
+
+The plan needs the annotated size of an image, not its pixels. So it is known which rows will be read before any is.
 """
 
 from dataclasses import dataclass
@@ -31,9 +33,32 @@ class BoxSource(Protocol):
 
 
 class SampleSource(BoxSource, Protocol):
-    """What a sample needs of a dataset: also the decoded image, (H, W, 3) uint8 BGR."""
+    """What a sample needs of a dataset: also the decoded image.
 
-    def read(self, index: int) -> Image: ...
+    `read` returns (H, W, 3) uint8 BGR of the size that `size` gives. If `rows` is given, only these rows [start, stop)
+    need to be valid.
+    """
+
+    def read(self, index: int, rows: tuple[int, int] | None = None) -> Image: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSample:
+    """Everything about a sample that does not depend on pixels.
+
+    Attributes:
+        index: Of the image whose pixels the sample needs.
+        boxes: (N, 5) float32, the image's boxes in image pixels, unclipped.
+        recipe: The random decisions.
+        plan: The plan of the crop.
+        rows: [start, stop), the rows of the image that the crop reads.
+    """
+
+    index: int
+    boxes: Boxes
+    recipe: Recipe
+    plan: CropPlan
+    rows: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +96,18 @@ def make_sample(
         InvalidRequestError: The dataset has no such index.
         ImageError: The image cannot be read as annotated.
     """
-    image, boxes, recipe = load_inputs(dataset, config, key, augment, kernels)
-    return apply_recipe(image, boxes, recipe, config, kernels)
+    planned = plan_sample(dataset, config, key, augment, kernels)
+    return fill_sample(dataset.read(planned.index, planned.rows), planned.plan, planned.recipe, config, kernels)
 
 
-def load_inputs(
-    dataset: SampleSource, config: SamplerConfig, key: SampleKey, augment: bool = True, kernels: Kernels = REFERENCE
-) -> tuple[Image, Boxes, Recipe]:
-    """Return image, boxes and recipe of a key. Raises what `make_sample` raises."""
+def plan_sample(
+    dataset: BoxSource, config: SamplerConfig, key: SampleKey, augment: bool = True, kernels: Kernels = REFERENCE
+) -> PlannedSample:
+    """Return boxes, recipe and plan of a key. Reads no pixels. Raises InvalidRequestError like `make_sample`."""
     boxes, recipe = _boxes_and_recipe(dataset, config, key, augment, kernels)
-    return dataset.read(key.index), boxes, recipe
+    height, width = dataset.size(key.index)
+    plan = family_of(config).plan_crop(height, width, boxes, recipe, config, kernels)
+    return PlannedSample(key.index, boxes, recipe, plan, plan.source_rows(height))
 
 
 def recipe_of(dataset: BoxSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Recipe:

@@ -25,7 +25,7 @@ from sampler.layouts.convert import compact, compact_to_sparse, render
 from sampler.layouts.render import fill_backgrounds
 from sampler.ops.targets import untagged
 from sampler.recipe import JITTER_STEPS, Recipe
-from sampler.sample.sample import SampleSource, fill_sample, load_inputs
+from sampler.sample.sample import SampleSource, fill_sample, plan_sample
 from sampler.stream.keys import EPOCH_LIMIT, INDEX_LIMIT, SEED_LIMIT, SampleKey
 from sampler.wire.array_format import array_prefix, map_header
 from sampler.wire.messages import WireSample, encode_sample
@@ -58,8 +58,9 @@ def write_sample(
     batch. categories: C, of the dataset. Raises InvalidRequestError if the message does not fit, which one in
     `largest_message` bytes does, and ImageError if the image cannot be read as annotated.
     """
-    image, boxes, recipe = load_inputs(dataset, config, key, augment, kernels)
-    plan = family_of(config).plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, kernels)
+    planned = plan_sample(dataset, config, key, augment, kernels)
+    plan, recipe = planned.plan, planned.recipe
+    image = dataset.read(planned.index, planned.rows)
     head = encode_sample(WireSample(position, key, recipe, untagged(plan.objects, config), {}))
     if layout == "compact":
         out, length = _write_frame(memory, head, _shapes(layout, config, categories, len(plan.boxes)))

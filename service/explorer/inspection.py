@@ -11,14 +11,12 @@ from sampler.arrays import Arrays
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
 from sampler.families.crop_plan import CropPlan
-from sampler.families.registry import family_of
-from sampler.kernels.reference import REFERENCE
 from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes, clip
 from sampler.ops.resize import Image
 from sampler.ops.targets import untagged
 from sampler.recipe import Recipe
-from sampler.sample.sample import fill_sample, load_inputs
+from sampler.sample.sample import fill_sample, plan_sample
 from sampler.stream.keys import SampleKey
 
 State = Literal["object", "ignored", "outside"]
@@ -98,8 +96,9 @@ class Inspection:
 def inspect_sample(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Inspection:
     """Make the sample of a key and return it with everything it was made of. Raises like `make_sample`."""
     names = dataset.category_names
-    image, boxes, recipe = load_inputs(dataset, config, key, augment)
-    plan = family_of(config).plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, REFERENCE)
+    planned = plan_sample(dataset, config, key, augment)
+    boxes, recipe, plan = planned.boxes, planned.recipe, planned.plan
+    image = dataset.read(planned.index)
     sample = fill_sample(image, plan, recipe, config)
     crowd = dataset.crowd(key.index)
     return Inspection(

@@ -138,7 +138,7 @@ def open_dataset(setup: WorkerSetup) -> Dataset:
 class _BlankDataset:
     """Black images with one box, for warming up."""
 
-    def read(self, index: int) -> Image:  # noqa: ARG002 - all are equal
+    def read(self, index: int, rows: tuple[int, int] | None = None) -> Image:  # noqa: ARG002 - all are equal
         return np.zeros((320, 320, 3), np.uint8)
 
     def size(self, index: int) -> tuple[int, int]:  # noqa: ARG002 - all are equal

@@ -49,7 +49,7 @@ class Pictures:
     def __len__(self) -> int:
         return len(self._images)
 
-    def read(self, index: int) -> NDArray[np.uint8]:
+    def read(self, index: int, rows: tuple[int, int] | None = None) -> NDArray[np.uint8]:  # noqa: ARG002 - all are valid
         return self._images[index]
 
     def size(self, index: int) -> tuple[int, int]:

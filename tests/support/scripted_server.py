@@ -62,7 +62,7 @@ class Pictures:
     def size(self, index: int) -> tuple[int, int]:
         return 90 + 3 * index, 120 + 2 * index
 
-    def read(self, index: int) -> Image:
+    def read(self, index: int, rows: tuple[int, int] | None = None) -> Image:  # noqa: ARG002 - all are valid
         return self._random(index).integers(0, 256, (*self.size(index), 3), np.uint8)
 
     def boxes(self, index: int, keep_crowd: bool = True) -> Boxes:  # noqa: ARG002 - as a dataset has it

@@ -26,12 +26,12 @@ from tests.support.stores import (
 
 STALL_AT = """
 read = dataset.Dataset.read
-def stalling(self, index):
+def stalling(self, index, rows=None):
     if index == {index}:
         time.sleep(0.2)  # those before it are decoded meanwhile
         print("half way", flush=True)
         time.sleep(60)
-    return read(self, index)
+    return read(self, index, rows)
 dataset.Dataset.read = stalling
 """
 

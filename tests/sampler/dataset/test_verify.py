@@ -56,7 +56,7 @@ def test_unexpected_errors_are_raised(tmp_path: Path) -> None:
     dataset = open_dataset(*write_dataset(tmp_path), tmp_path)
 
     class Broken(Dataset):
-        def read(self, index: int) -> npt.NDArray[np.uint8]:
+        def read(self, index: int, rows: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:  # noqa: ARG002 - unused
             raise KeyError(index)
 
     with pytest.raises(KeyError):

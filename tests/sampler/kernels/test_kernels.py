@@ -88,7 +88,7 @@ def test_colours_are_written_into_a_given_array() -> None:
 class Noise:
     """A dataset of noise with one box per image."""
 
-    def read(self, index: int) -> NDArray[np.uint8]:
+    def read(self, index: int, rows: tuple[int, int] | None = None) -> NDArray[np.uint8]:  # noqa: ARG002 - all are valid
         return noise(200 + index, 300, index)
 
     def size(self, index: int) -> tuple[int, int]:
