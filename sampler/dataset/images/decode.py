@@ -29,12 +29,17 @@ def read_image(source: ImageSource, name: str, size: tuple[int, int] | None, max
     Raises:
         ImageError: The image is "missing", "unreadable", "mis-sized" or "too-large".
     """
-    pixels = max_pixels if size is None else size[0] * size[1]
-    data = source.read(name, _ENCODED_SLACK + 8 * pixels)
+    data = read_encoded(source, name, size, max_pixels)
     try:
         return decode_image(data, size, max_pixels)
     except DecodeError as error:
         raise ImageError(source.describe(name), error.kind, str(error)) from error
+
+
+def read_encoded(source: ImageSource, name: str, size: tuple[int, int] | None, max_pixels: int = MAX_PIXELS) -> bytes:
+    """Return the encoded bytes of an image of annotated size. Raises ImageError."""
+    pixels = max_pixels if size is None else size[0] * size[1]
+    return source.read(name, _ENCODED_SLACK + 8 * pixels)
 
 
 def decode_image(data: bytes, size: tuple[int, int] | None, max_pixels: int = MAX_PIXELS) -> Pixels:
