@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from sampler.dataset.images.image_cache import ImageCache
 from service.arena import Arena
 from service.batches.admission import Admission
 from service.batches.cache import BatchCache
-from service.lifespan.decoded_images import DecodedImages
 from service.workers.pool import WorkerPool
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -55,13 +55,13 @@ class ServerState(Collector):
     """Gauges and counters of a running server's state."""
 
     def __init__(
-        self, pool: WorkerPool, admission: Admission, arena: Arena, cache: BatchCache, decoded: DecodedImages
+        self, pool: WorkerPool, admission: Admission, arena: Arena, cache: BatchCache, images: ImageCache | None
     ) -> None:
         self._pool = pool
         self._admission = admission
         self._arena = arena
         self._cache = cache
-        self._images = decoded.cache
+        self._images = images
 
     def collect(self) -> Iterable[Metric]:
         pool, arena, cache, images = self._pool, self._arena, self._cache, self._images

@@ -5,7 +5,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -26,8 +26,14 @@ class SettingsError(SamplerError):
     """A setting is unknown, malformed or out of range. The message is one line that names it."""
 
 
-class Settings(BaseModel):
-    """The settings of a server. Each field is the environment variable SAMPLER_<FIELD>."""
+INHERITED = ("config", "keep_crowd")
+"""Settings of a dataset that it takes from the server's settings where it does not have its own."""
+
+DATASET_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+
+
+class DatasetSettings(BaseModel):
+    """The settings of one dataset."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
@@ -42,6 +48,26 @@ class Settings(BaseModel):
         description="`cornernet_saccade`, `cornernet`, `cornernet_squeeze`, or the path of a CornerNet-Lite JSON file",
     )
     keep_crowd: bool = Field(default=True, description="keep boxes marked `iscrowd`, as the published sampler does")
+
+    @model_validator(mode="after")
+    def _annotations_need_images(self) -> Self:
+        if (self.annotations is None) != (self.images is None):
+            missing = "SAMPLER_IMAGES" if self.images is None else "SAMPLER_ANNOTATIONS"
+            raise ValueError(f"{missing} is not set; set annotations and images, or neither to serve the demo dataset")
+        return self
+
+    @field_validator("annotations", "images")
+    @classmethod
+    def _expand_home(cls, path: Path | None) -> Path | None:
+        return expand_home(path) if path else None
+
+
+class Settings(DatasetSettings):
+    """The settings of a server. Each field except `datasets` is the environment variable SAMPLER_<FIELD>.
+
+    The settings of a dataset are those of the only dataset; several are tables of the file.
+    """
+
     workers: Annotated[int, Field(ge=1, le=1024)] = Field(
         default_factory=available_cpus, description="worker processes that make samples (default: one per CPU)"
     )
@@ -85,21 +111,55 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="lowest level that is logged"
     )
+    datasets: dict[Annotated[str, Field(pattern=f"^{DATASET_NAME}$")], DatasetSettings] = Field(
+        default_factory=dict, description="several datasets by name, in the file only: tables `[datasets.NAME]`"
+    )
+
+    @property
+    def served(self) -> dict[str | None, DatasetSettings]:
+        """The settings of each dataset by name, the default first. The only dataset has no name."""
+        return dict(self.datasets.items()) if self.datasets else {None: self}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inherit(cls, values: dict[str, Any]) -> dict[str, Any]:
+        tables = values.get("datasets")
+        if not isinstance(tables, dict):
+            return values
+        inherited = {name: values[name] for name in INHERITED if name in values}
+        own = {name: inherited | table if isinstance(table, dict) else table for name, table in tables.items()}
+        return {**values, "datasets": own}
 
     @model_validator(mode="after")
-    def _annotations_need_images(self) -> "Settings":
-        if (self.annotations is None) != (self.images is None):
-            missing = "SAMPLER_IMAGES" if self.images is None else "SAMPLER_ANNOTATIONS"
-            raise ValueError(f"{missing} is not set; set annotations and images, or neither to serve the demo dataset")
+    def _one_way_to_name_datasets(self) -> Self:
+        for name, dataset in self.datasets.items():
+            if dataset.annotations is None:
+                raise ValueError(f"datasets.{name}: annotations and images are not set")
+        given = (self.model_fields_set & DatasetSettings.model_fields.keys()) - set(INHERITED)
+        if self.datasets and given:
+            raise ValueError(
+                f"{', '.join(sorted(PREFIX + name.upper() for name in given))}: set together with [datasets.…]; "
+                f"set it in the table of each dataset in {FILE_VARIABLE}"
+            )
         return self
 
-    @field_validator("annotations", "images", "cache_dir")
+    @field_validator("cache_dir")
     @classmethod
-    def _expand_home(cls, path: Path | None) -> Path | None:
-        try:
-            return path.expanduser() if path else None
-        except RuntimeError as error:
-            raise ValueError("the home folder is unknown; expected a path without ~") from error
+    def _expand_cache_home(cls, path: Path) -> Path:
+        return expand_home(path)
+
+
+def expand_home(path: Path) -> Path:
+    """Return a path without a leading ~. Raises ValueError if that home folder is unknown."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("the home folder is unknown; expected a path without ~") from error
+
+
+def variables() -> list[str]:
+    """Return the names of all environment variables that are settings."""
+    return [PREFIX + name.upper() for name in Settings.model_fields if name != "datasets"] + [FILE_VARIABLE]
 
 
 def load_settings() -> Settings:
@@ -123,14 +183,14 @@ def _read_file(file: Path) -> dict[str, Any]:
 
 def _read_environment() -> dict[str, str]:
     """Return the variables that are set and not empty, by field. Raises `SettingsError` for unknown names."""
-    known = [PREFIX + name.upper() for name in Settings.model_fields] + [FILE_VARIABLE]
-    variables = {name: value for name, value in sorted(os.environ.items()) if name.startswith(PREFIX)}
-    for name in sorted(variables.keys() - known):
+    known = variables()
+    given = {name: value for name, value in sorted(os.environ.items()) if name.startswith(PREFIX)}
+    for name in sorted(given.keys() - known):
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
         hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
         raise SettingsError(f"{name}: no such setting; {hint}")
     return {
-        name.removeprefix(PREFIX).lower(): value for name, value in variables.items() if value and name != FILE_VARIABLE
+        name.removeprefix(PREFIX).lower(): value for name, value in given.items() if value and name != FILE_VARIABLE
     }
 
 
@@ -138,9 +198,11 @@ def _describe(error: Mapping[str, Any], file: str | None) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     if not error["loc"]:
         return message
-    name = str(error["loc"][0])
+    name, *inner = (str(part) for part in error["loc"] if part != "[key]")
     if error["type"] == "extra_forbidden":
-        known = ", ".join(Settings.model_fields)
-        return f"{file or 'settings'}: {name}: no such setting; expected one of {known}"
+        known = ", ".join(DatasetSettings.model_fields if inner else Settings.model_fields)
+        return f"{file or 'settings'}: {'.'.join([name, *inner])}: no such setting; expected one of {known}"
+    if name == "datasets":
+        return f"{file}: {'.'.join([name, *inner])} = {error['input']!r}: {message}"
     expected = f"expected {expectation(message)}" if message.startswith("Input should be ") else message
     return f"{PREFIX}{name.upper()} = {error['input']!r}: {expected}"

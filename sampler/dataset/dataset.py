@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sampler.dataset.images.decode import MAX_PIXELS, read_image
 from sampler.dataset.images.decoded_store.format import FORMAT, StoreMeta
 from sampler.dataset.images.decoded_store.reader import DecodedStore
-from sampler.dataset.images.image_cache import ImageCache
+from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.local_folder import LocalFolder
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.cache import LoadedCoco, ensure_index
@@ -33,7 +33,7 @@ class Dataset(DatasetIndex):
         images: ImageSource,
         max_pixels: int = MAX_PIXELS,
         store: DecodedStore | None = None,
-        cache: ImageCache | None = None,
+        cache: ImageCache | ImageCachePart | None = None,
     ) -> None:
         """Open the index in `index_dir`. The pixels do not depend on store and cache. Raises AnnotationError."""
         super().__init__(index_dir)
@@ -42,7 +42,9 @@ class Dataset(DatasetIndex):
         self.store = store
         self.cache = cache
 
-    def with_decoded(self, store: DecodedStore | None = None, cache: ImageCache | None = None) -> "Dataset":
+    def with_decoded(
+        self, store: DecodedStore | None = None, cache: ImageCache | ImageCachePart | None = None
+    ) -> "Dataset":
         """Return the same dataset with another store and cache."""
         return Dataset(self.index_dir, self.images, self.max_pixels, store, cache)
 

@@ -1,6 +1,8 @@
 """The spec of a server, the document at `/v1/spec`, as a value for server and client."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from sampler.array_table import array_table
@@ -13,10 +15,14 @@ from sampler.stream.keys import INDEX_LIMIT
 from sampler.version import SAMPLER_VERSION, VERSION
 from sampler.wire.messages import PROTOCOL
 
+_COUNTS = ("boxes", "dropped_boxes", "images_without_boxes", "substitutes")
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """Dataset, config, digests and limits of a server.
+    """Dataset, config, digests and limits of one of a server's datasets.
+
+    What an older server does not say has its default.
 
     Attributes:
         digest: identity of everything that the samples depend on, 32 hexadecimal digits.
@@ -26,6 +32,16 @@ class ServiceSpec:
         config: of the samples.
         max_batch: the most samples per request.
         max_body_bytes: the largest request body.
+        dataset_name: the name by which requests choose the dataset; None if the server's dataset has no name.
+        datasets: the names of all datasets of the server; the first is the default.
+        pixels: identity of the bytes of all image files, 32 hexadecimal digits; None if they are not recorded.
+        category_ids: C COCO category ids, ascending; category c of a box is the COCO category category_ids[c−1].
+        supercategories: C names; None where the annotation file has none.
+        boxes: number of boxes, crowd boxes included.
+        dropped_boxes: number of boxes of the annotation file that could not be used.
+        images_without_boxes: number of images.
+        substitutes: number of images that are replaced by others.
+        origins: where the value of each field of the config comes from.
     """
 
     digest: str
@@ -35,6 +51,16 @@ class ServiceSpec:
     config: SamplerConfig
     max_batch: int
     max_body_bytes: int
+    dataset_name: str | None = None
+    datasets: tuple[str, ...] = ()
+    pixels: str | None = None
+    category_ids: tuple[int, ...] = ()
+    supercategories: tuple[str | None, ...] = ()
+    boxes: int = 0
+    dropped_boxes: int = 0
+    images_without_boxes: int = 0
+    substitutes: int = 0
+    origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def categories(self) -> int:
@@ -49,11 +75,21 @@ class ServiceSpec:
             "sampler_version": SAMPLER_VERSION,
             "digest": self.digest,
             "dataset": {
+                "name": self.dataset_name,
                 "digest": self.dataset_digest,
+                "pixels": self.pixels,
                 "size": self.size,
+                "boxes": self.boxes,
+                "dropped_boxes": self.dropped_boxes,
+                "images_without_boxes": self.images_without_boxes,
+                "substitutes": self.substitutes,
                 "categories": list(self.category_names),
+                "category_ids": list(self.category_ids),
+                "supercategories": list(self.supercategories),
             },
+            "datasets": list(self.datasets),
             "config": self.config.as_dict(),
+            "origins": dict(self.origins),
             "arrays": {
                 layout: [spec.as_dict() for spec in array_table(layout, self.config, self.categories)]
                 for layout in LAYOUTS
@@ -88,6 +124,18 @@ class ServiceSpec:
             config=config_from_dict(document["config"]),
             max_batch=require_integer("limits.max_batch", limits["max_batch"], 1, INDEX_LIMIT),
             max_body_bytes=require_integer("limits.max_body_bytes", limits["max_body_bytes"], 1, INDEX_LIMIT),
+            dataset_name=_optional_text("dataset.name", dataset.get("name")),
+            datasets=tuple(_text("datasets", name) for name in document.get("datasets", [])),
+            pixels=_optional_text("dataset.pixels", dataset.get("pixels")),
+            category_ids=tuple(
+                require_integer("dataset.category_ids", one, -INDEX_LIMIT, INDEX_LIMIT)
+                for one in dataset.get("category_ids", [])
+            ),
+            supercategories=tuple(
+                _optional_text("dataset.supercategories", name) for name in dataset.get("supercategories", [])
+            ),
+            origins={_text("origins", name): _text("origins", of) for name, of in document.get("origins", {}).items()},
+            **{name: require_integer(f"dataset.{name}", dataset.get(name, 0), 0, INDEX_LIMIT) for name in _COUNTS},
         )
 
 
@@ -95,3 +143,7 @@ def _text(field: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{field} = {value!r}: expected text")
     return value
+
+
+def _optional_text(field: str, value: object) -> str | None:
+    return None if value is None else _text(field, value)

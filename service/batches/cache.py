@@ -9,7 +9,7 @@ unused for longest is evicted first.
 import asyncio
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -138,7 +138,7 @@ class Run:
 
 
 class BatchCache:
-    """The batches of one dataset that are being made or cached.
+    """The batches of all datasets that are being made or cached.
 
     Attributes:
         found: requested batches by how they were found: made (hit), being made (join), neither (miss).
@@ -146,14 +146,17 @@ class BatchCache:
         responses: number of responses that take runs now.
     """
 
-    def __init__(self, pool: WorkerPool, arena: Arena, planner: Planner, limit: int) -> None:
-        """Start empty. limit: bytes that cached batches may occupy; 0 caches none."""
+    def __init__(self, pool: WorkerPool, arena: Arena, planners: Sequence[Planner], limit: int) -> None:
+        """Start empty.
+
+        planners: of each dataset, by its number. limit: bytes that cached batches may occupy; 0 caches none.
+        """
         self.pool = pool
         self.arena = arena
         self.found: dict[Literal["hit", "join", "miss"], int] = {"hit": 0, "join": 0, "miss": 0}
         self.cached_bytes = 0
         self.responses = 0
-        self._planner = planner
+        self._planners = planners
         self._limit = limit
         self._batches: OrderedDict[Batch, SharedBatch] = OrderedDict()
         self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
@@ -168,7 +171,7 @@ class BatchCache:
         shared = self._batches.get(batch)
         if shared is None:
             self.found["miss"] += 1
-            plan = self._planner.plan(batch)
+            plan = self._planners[batch.dataset].plan(batch)
             cached = sum(run.max_bytes for run in plan) <= self._limit // LARGEST_SHARE
             shared = self._batches[batch] = SharedBatch(batch, plan, cached, self._resized)
             return shared
@@ -212,8 +215,8 @@ class BatchCache:
         slab = self._borrow(plan.max_bytes, held)
         if slab is None:
             return None
-        keys = shared.batch.keys[plan.start : plan.stop]
-        job = RunJob(keys, header.augment, header.layout, plan.start, slab.offset, slab.capacity)
+        keys, dataset = shared.batch.keys[plan.start : plan.stop], shared.batch.dataset
+        job = RunJob(keys, header.augment, header.layout, plan.start, slab.offset, slab.capacity, dataset)
         run = Run(shared, plan, slab, self.pool.submit(job, owner, slab))
         self._runs.add(run)
         return run

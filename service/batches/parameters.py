@@ -27,6 +27,7 @@ Rank = Annotated[int, Field(ge=0, description="rank of this process, 0 … world
 WorldSize = Annotated[int, Field(ge=1, description="number of processes, 1 … batch_size")]
 Augment = Annotated[bool, Field(description="false: largest box as reference, centred, no flip, no colour changes")]
 LayoutName = Annotated[Layout, Field(description="how samples travel")]
+DatasetName = Annotated[str | None, Field(description="name of one of the server's datasets; the first by default")]
 Digest = Annotated[str | None, Field(description="refuse with 412 unless the server has this digest")]
 Indices = Annotated[
     list[int] | None,
@@ -39,6 +40,7 @@ Indices = Annotated[
 class _Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    dataset: DatasetName = None
     seed: Seed = 0
     augment: Augment = True
     digest: Digest = None

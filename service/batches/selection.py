@@ -17,14 +17,18 @@ from service.errors.problems import ServiceError
 
 @dataclass(frozen=True)
 class Batch:
-    """The identity of a batch: its header and its keys, in order. Equal ones have equal bytes."""
+    """The identity of a batch: its header and its keys, in order. Equal ones have equal bytes.
+
+    dataset: number of the server's dataset. Two datasets may have the same digest and other images.
+    """
 
     header: Header
     keys: tuple[SampleKey, ...]
+    dataset: int = 0
 
     def __hash__(self) -> int:
         """Hash only a few of the keys: the batch cache looks up every request."""
-        return hash((self.header, self.keys[:1], self.keys[-1:]))
+        return hash((self.dataset, self.header, self.keys[:1], self.keys[-1:]))
 
     @cached_property
     def etag(self) -> str:
@@ -34,19 +38,22 @@ class Batch:
         return f'"{hashlib.blake2b(repr(name).encode(), digest_size=16).hexdigest()}"'
 
 
-def select_batch(parameters: BatchParameters, spec: ServiceSpec) -> Batch:
-    """Return the requested batch. Raises `InvalidRequestError`, or `ServiceError` (412) for another digest."""
+def select_batch(parameters: BatchParameters, spec: ServiceSpec, dataset: int = 0) -> Batch:
+    """Return the requested batch of a dataset, given by its spec and number.
+
+    Raises `InvalidRequestError`, or `ServiceError` (412) for another digest.
+    """
     _check_digest(parameters.digest, spec)
     if parameters.indices is not None:
         keys = _keys_by_index(parameters, parameters.indices, spec)
-        return Batch(Header(spec.digest, parameters.layout, parameters.augment, len(keys), None), keys)
+        return Batch(Header(spec.digest, parameters.layout, parameters.augment, len(keys), None), keys, dataset)
     step, shard = _step_and_shard(parameters)
     _check_count("batch_size", shard.count, spec)
     header = Header(spec.digest, parameters.layout, parameters.augment, shard.count, step)
-    return _batch_of_step(header, spec.size, parameters.seed, step, shard)
+    return _batch_of_step(header, dataset, spec.size, parameters.seed, step, shard)
 
 
-def select_stream(parameters: StreamParameters, spec: ServiceSpec) -> Iterator[Batch]:
+def select_stream(parameters: StreamParameters, spec: ServiceSpec, dataset: int = 0) -> Iterator[Batch]:
     """Check the parameters at once, then yield the batches. Raises like `select_batch`."""
     _check_digest(parameters.digest, spec)
     shard = Shard(parameters.batch_size, parameters.rank, parameters.world_size)
@@ -57,7 +64,7 @@ def select_stream(parameters: StreamParameters, spec: ServiceSpec) -> Iterator[B
     stop = end if parameters.stop is None else parameters.stop
     if not parameters.start < stop <= end:
         raise InvalidRequestError("stop", stop, f"a step after start = {parameters.start}, at most {end}")
-    return _batches(parameters, range(parameters.start, stop), shard, spec)
+    return _batches(parameters, range(parameters.start, stop), shard, spec, dataset)
 
 
 def select_sample(index: int, parameters: SampleParameters, spec: ServiceSpec) -> SampleKey:
@@ -67,14 +74,16 @@ def select_sample(index: int, parameters: SampleParameters, spec: ServiceSpec) -
 
 
 @lru_cache(maxsize=16)
-def _batch_of_step(header: Header, size: int, seed: int, step: int, shard: Shard) -> Batch:
+def _batch_of_step(header: Header, dataset: int, size: int, seed: int, step: int, shard: Shard) -> Batch:
     """Return the batch of a step. Recent ones are likely to be requested again, so keys and tag are cached."""
-    return Batch(header, tuple(step_keys(size, seed, step, shard)))
+    return Batch(header, tuple(step_keys(size, seed, step, shard)), dataset)
 
 
-def _batches(parameters: StreamParameters, steps: range, shard: Shard, spec: ServiceSpec) -> Iterator[Batch]:
+def _batches(
+    parameters: StreamParameters, steps: range, shard: Shard, spec: ServiceSpec, dataset: int
+) -> Iterator[Batch]:
     for step, keys in zip(steps, stream_keys(spec.size, parameters.seed, steps, shard), strict=True):
-        yield Batch(Header(spec.digest, parameters.layout, parameters.augment, len(keys), step), tuple(keys))
+        yield Batch(Header(spec.digest, parameters.layout, parameters.augment, len(keys), step), tuple(keys), dataset)
 
 
 def _keys_by_index(parameters: BatchParameters, indices: list[int], spec: ServiceSpec) -> tuple[SampleKey, ...]:

@@ -23,9 +23,10 @@ def explorer_page(key: SampleKey, spec: ServiceSpec, dataset_name: str, *, augme
     The first and the last sample of the dataset are neighbours. root: the path under which a proxy serves the server,
     such as "/sampler"; every link begins with it.
     """
+    named = {} if spec.dataset_name is None else {"dataset": spec.dataset_name}
 
     def link(path: str, index: int = key.index, epoch: int = key.epoch, augment: bool = augment) -> str:
-        query = urlencode({"seed": key.seed, "epoch": epoch, "augment": str(augment).lower()})
+        query = urlencode({**named, "seed": key.seed, "epoch": epoch, "augment": str(augment).lower()})
         return f"{root}/{path.format(index % spec.size)}?{query}"
 
     return _template().render(
@@ -44,4 +45,5 @@ def explorer_page(key: SampleKey, spec: ServiceSpec, dataset_name: str, *, augme
         random_sample=link("explore/{}", secrets.randbelow(spec.size)),
         next_epoch=link("explore/{}", epoch=(key.epoch + 1) % EPOCH_LIMIT),
         other_augmentation=link("explore/{}", augment=not augment),
+        spec_link=f"{root}/v1/spec{'?' if named else ''}{urlencode(named)}",
     )

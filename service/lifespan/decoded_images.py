@@ -1,7 +1,6 @@
-"""Decoded images that a server's workers use instead of decoding files: a decoded store, or a shared image cache."""
+"""Decoded images that a server's workers use instead of decoding files: decoded stores, or a shared image cache."""
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 from sampler.dataset.dataset import Dataset
@@ -17,35 +16,32 @@ COMPARED = 64
 """Number of image files that are compared with the store at startup: a spot check, not a proof."""
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedImages:
-    """The folder of a store, or a cache, or neither."""
-
-    store: Path | None = None
-    cache: ImageCache | None = None
-
-
-def find_decoded(settings: Settings, dataset: Dataset) -> DecodedImages:
-    """Return the decoded store of a dataset if it is usable, or else a cache if the settings ask for one. Logs which.
+def find_decoded(cache_dir: Path, dataset: Dataset, *, wanted: bool = True) -> Path | None:
+    """Return the folder of the decoded store of a dataset if it is usable. Logs which one is used, or why none is.
 
     A store is not used if image files have visibly changed since: wrong pixels are worse than slow ones.
+
+    Args:
+        cache_dir: The cache folder.
+        dataset: The dataset.
+        wanted: Whether to suggest `decode` if there is no store.
     """
-    store = _usable_store(settings, dataset)
+    store = _usable_store(cache_dir, dataset, wanted)
     if store is None:
-        return DecodedImages(cache=_create_cache(settings, dataset))
+        return None
     absent = f", {store.absent} images absent" if store.absent else ""
     log.info("decoded store: %d images, %.1f MB%s, in %s", len(dataset), store.nbytes / 1e6, absent, store.folder)
-    return DecodedImages(store.folder)
+    return store.folder
 
 
-def _usable_store(settings: Settings, dataset: Dataset) -> DecodedStore | None:
+def _usable_store(cache_dir: Path, dataset: Dataset, wanted: bool) -> DecodedStore | None:
     try:
-        store = find_store(settings.cache_dir, dataset.store_meta)
+        store = find_store(cache_dir, dataset.store_meta)
     except StoreError as error:
         log.warning("decoded store: not used: %s", error)
         return None
     if store is None:
-        if settings.annotations is not None:  # the demo dataset needs no store
+        if wanted:
             log.info("decoded store: none; run python -m sampler decode so that samples need no JPEG decoding")
         return None
     changed = _changed_images(store, dataset)
@@ -65,11 +61,12 @@ def _changed_images(store: DecodedStore, dataset: Dataset) -> list[str]:
     return [dataset.images.describe(name) for name, state in recorded if image_state(dataset.images, name) != state]
 
 
-def _create_cache(settings: Settings, dataset: Dataset) -> ImageCache | None:
+def create_cache(settings: Settings, images: int) -> ImageCache | None:
+    """Return a cache for so many images, or None if the settings ask for none or there is no memory. Logs which."""
     if settings.decoded_cache_mb == 0:
         return None
     try:
-        cache = ImageCache.create(settings.decoded_cache_mb, len(dataset))
+        cache = ImageCache.create(settings.decoded_cache_mb, images)
     except OSError as error:
         log.warning("image cache: not used: %s", error)
         return None

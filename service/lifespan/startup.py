@@ -1,19 +1,12 @@
-"""Startup and shutdown of a server: open the dataset, create the arena, start the workers; stop them at the end."""
+"""Startup and shutdown of a server: open the datasets, create the arena, start the workers; stop them at the end."""
 
 import asyncio
 import logging
-import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from pathlib import Path
+from itertools import accumulate
 
 from sampler.arrays import LAYOUTS
-from sampler.config.cornernet_lite import IgnoredKeysWarning, load_config
-from sampler.config.digest import sample_digest
-from sampler.config.schema import SamplerConfig
-from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.errors import ImageError
-from sampler.progress import spinner
 from sampler.wire.spec import ServiceSpec
 from service.arena import Arena, warm_bytes
 from service.batches.admission import Admission
@@ -21,8 +14,8 @@ from service.batches.cache import BatchCache
 from service.batches.parameters import StreamParameters
 from service.batches.plan import Planner
 from service.batches.selection import select_stream
-from service.demo.dataset import ensure_demo
-from service.lifespan.decoded_images import find_decoded
+from service.lifespan.datasets import OpenedDataset, open_datasets
+from service.lifespan.decoded_images import create_cache
 from service.lifespan.state import ServedDataset, Serving
 from service.metrics import Metrics, ServerState
 from service.settings import MEGABYTE, Settings, SettingsError
@@ -51,87 +44,49 @@ async def run_server(settings: Settings, metrics: Metrics) -> AsyncIterator[Serv
 
 @asynccontextmanager
 async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> AsyncIterator[Serving]:
-    config = sampler_config(settings)
-    annotations, images = await asyncio.to_thread(_dataset_files, settings)
-    with spinner() as report:
-        dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, report)
-    await asyncio.to_thread(_check_first_image, dataset)
-    decoded = await asyncio.to_thread(find_decoded, settings, dataset)
-    spec = _spec(settings, dataset, config)
+    opened = await open_datasets(settings)
+    images = list(accumulate((len(one.dataset) for one in opened), initial=0))
+    image_cache = None if all(one.decoded_store for one in opened) else create_cache(settings, images[-1])
     cached = min(settings.batch_cache_mb, settings.buffer_mb) * MEGABYTE
-    planner = Planner(config, spec.categories, dataset.box_starts, settings.workers)
-    with closing(_arena(settings, planner.largest_run)) as arena:
+    planners = tuple(one.planner(settings.workers) for one in opened)
+    with closing(_arena(settings, max(planner.largest_run for planner in planners))) as arena:
         # Only the shared part: each worker would populate memory of the reserve, which may never be used.
         warm = min(warm_bytes(cached), arena.shared)
         await asyncio.to_thread(arena.warm_up, warm)
-        _warm_up(planner, spec)
+        for planner, one in zip(planners, opened, strict=True):
+            _warm_up(planner, one.spec)
         setup = WorkerSetup(
-            index_dir=dataset.index_dir,
-            images=images,
-            config=config,
-            max_image_pixels=settings.max_image_pixels,
+            datasets=tuple(
+                one.setup(settings.max_image_pixels, first) for one, first in zip(opened, images[:-1], strict=True)
+            ),
             arena=arena.descriptor,
             warm_bytes=warm,
             kernel_cache=settings.cache_dir / "kernels",
-            decoded_store=decoded.store,
-            image_cache=None if decoded.cache is None else decoded.cache.descriptor,
+            image_cache=None if image_cache is None else image_cache.descriptor,
         )
         pool = WorkerPool(setup, settings.workers, settings.job_seconds)
-        cache = BatchCache(pool, arena, planner, cached)
+        cache = BatchCache(pool, arena, planners, cached)
         admission = Admission(settings.max_requests, settings.retry_after, shutdown)
-        metrics.registry.register(ServerState(pool, admission, arena, cache, decoded))
+        metrics.registry.register(ServerState(pool, admission, arena, cache, image_cache))
         await pool.start()
-        log.info(
-            "serving %s: %d images, %d categories, config %s, digest %s, %d workers",
-            annotations.name, spec.size, spec.categories, config.name, spec.digest, pool.size,
-        )  # fmt: skip
-        served = ServedDataset(annotations.stem, spec, pool, cache)
+        for one in opened:
+            _log_start(one, pool.size)
+        datasets = tuple(ServedDataset(number, one.title, one.spec) for number, one in enumerate(opened))
         try:
-            yield Serving(served, admission, shutdown, metrics, settings.steps_ahead, settings.stall_seconds)
+            yield Serving(
+                datasets, pool, cache, admission, shutdown, metrics, settings.steps_ahead, settings.stall_seconds
+            )
         finally:
             shutdown.uninstall()
             await pool.stop()
 
 
-def _spec(settings: Settings, dataset: Dataset, config: SamplerConfig) -> ServiceSpec:
-    return ServiceSpec(
-        digest=sample_digest(dataset.digest, config),
-        dataset_digest=dataset.digest,
-        size=len(dataset),
-        category_names=dataset.category_names,
-        config=config,
-        max_batch=settings.max_batch,
-        max_body_bytes=settings.max_body_kb * 1024,
-    )
-
-
-def sampler_config(settings: Settings) -> SamplerConfig:
-    """Return the sampler config that the settings name. Raises `ConfigError`."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", IgnoredKeysWarning)
-        config = load_config(settings.config, keep_crowd=settings.keep_crowd)
-    for warning in caught:
-        log.warning("%s: %s", settings.config, warning.message)
-    return config
-
-
-def _dataset_files(settings: Settings) -> tuple[Path, Path]:
-    """Return the annotation file and the image folder to serve."""
-    if settings.annotations and settings.images:
-        return settings.annotations, settings.images
-    log.info("SAMPLER_ANNOTATIONS and SAMPLER_IMAGES are not set: serving the demo dataset")
-    demo = ensure_demo(settings.cache_dir)
-    return demo.annotations, demo.images
-
-
-def _check_first_image(dataset: Dataset) -> None:
-    """Warn if the first image does not exist, most likely because SAMPLER_IMAGES is not the annotations' folder."""
-    name = dataset.file_name(0)
-    try:
-        dataset.images.stat(name)
-    except ImageError:
-        path = dataset.images.describe(name)
-        log.warning("%s: the first image does not exist; check that SAMPLER_IMAGES is its folder", path)
+def _log_start(opened: OpenedDataset, workers: int) -> None:
+    spec = opened.spec
+    log.info(
+        "serving %s: %d images, %d categories, config %s, digest %s, %d workers",
+        opened.title, spec.size, spec.categories, opened.config.name, spec.digest, workers,
+    )  # fmt: skip
 
 
 def _arena(settings: Settings, largest_run: int) -> Arena:

@@ -5,6 +5,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from sampler.errors import InvalidRequestError
 from sampler.wire.spec import ServiceSpec
 from service.batches.admission import Admission
 from service.batches.cache import BatchCache
@@ -16,24 +17,36 @@ from service.workers.pool import WorkerPool
 
 @dataclass(frozen=True, slots=True)
 class ServedDataset:
-    """One dataset with one config, and what makes its samples."""
+    """One dataset with one config."""
 
-    name: str  # for people; the annotation file's name without its suffix
+    number: int  # by which jobs and batches refer to it
+    title: str  # for people; its name, or that of the annotation file without its suffix
     spec: ServiceSpec
-    pool: WorkerPool
-    cache: BatchCache
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
     """A running server."""
 
-    dataset: ServedDataset
+    datasets: tuple[ServedDataset, ...]  # the default first
+    pool: WorkerPool
+    cache: BatchCache
     admission: Admission
     shutdown: Shutdown
     metrics: Metrics
     steps_ahead: int  # how many steps a stream prefetches
     stall_seconds: float  # time after which a client that reads nothing is disconnected
+
+    def dataset(self, name: str | None) -> ServedDataset:
+        """Return a dataset by name, or the default. Raises `InvalidRequestError`."""
+        if name is None:
+            return self.datasets[0]
+        for served in self.datasets:
+            if served.spec.dataset_name == name:
+                return served
+        names = ", ".join(self.datasets[0].spec.datasets)
+        expected = f"one of {names}" if names else "no value; the dataset of this server has no name"
+        raise InvalidRequestError("dataset", name, expected)
 
 
 async def _current(request: Request) -> Serving:  # async: FastAPI would run it in a thread otherwise

@@ -87,8 +87,9 @@ class BatchResponse(Response):
         """
         serving = self._serving
         async with limit_send(send, serving.stall_seconds) as limited:
-            cache = serving.dataset.cache
-            with closing(Prefetch(cache, self._batches, serving.steps_ahead, serving.stall_seconds)) as prefetch:
+            with closing(
+                Prefetch(serving.cache, self._batches, serving.steps_ahead, serving.stall_seconds)
+            ) as prefetch:
                 remaining = None if self._stream else _complete_length(prefetch)
                 length = [] if remaining is None else [(b"content-length", str(remaining).encode())]
                 headers = [*self.raw_headers, *length]

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from sampler.errors import InvalidRequestError
 from sampler.wire.messages import MEDIA_TYPE
-from service.batches.parameters import BatchParameters, StreamParameters, refuse_repeated
+from service.batches.parameters import BatchParameters, DatasetName, StreamParameters, refuse_repeated
 from service.batches.selection import select_batch, select_stream
 from service.errors.problems import ServiceError
 from service.lifespan.state import CurrentServing
@@ -29,9 +29,9 @@ STREAMED: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/spec", summary="Dataset, config, digests, array tables, limits")
-async def spec(serving: CurrentServing) -> dict[str, Any]:
+async def spec(serving: CurrentServing, dataset: DatasetName = None) -> dict[str, Any]:
     """What this server serves. `digest` is what clients pin."""
-    return serving.dataset.spec.as_dict()
+    return serving.dataset(dataset).spec.as_dict()
 
 
 @router.get("/batches", response_class=Response, responses=STREAMED, summary="One batch, by index or by seed")
@@ -39,7 +39,8 @@ async def get_batch(
     request: Request, parameters: Annotated[BatchParameters, Query()], serving: CurrentServing
 ) -> Response:
     """By index: `indices`, `seed`, `epoch`. By seed: `seed`, `step`, `batch_size`, `rank`, `world_size`."""
-    batch = select_batch(parameters, serving.dataset.spec)
+    served = serving.dataset(parameters.dataset)
+    batch = select_batch(parameters, served.spec, served.number)
     headers = {"etag": batch.etag, "cache-control": IMMUTABLE if parameters.digest else REVALIDATE}
     if _matches(request, batch.etag):
         return Response(status_code=304, headers=headers)
@@ -57,19 +58,21 @@ async def post_batch(request: Request, serving: CurrentServing) -> Response:
     """The parameters of the GET form as one JSON object; `indices` is a list."""
     for name, value in request.query_params.items():
         raise InvalidRequestError(name, value, "no parameter in the URL; a POST has them in its body")
-    body = await _read_body(request, serving.dataset.spec.max_body_bytes)
+    body = await _read_body(request, serving.datasets[0].spec.max_body_bytes)
     try:
         parameters = BatchParameters.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from None
-    batch = select_batch(parameters, serving.dataset.spec)
+    served = serving.dataset(parameters.dataset)
+    batch = select_batch(parameters, served.spec, served.number)
     return BatchResponse(serving, [batch], {"cache-control": "no-store"})
 
 
 @router.get("/stream", response_class=Response, responses=STREAMED, summary="Batches of one seed, step after step")
 async def stream(parameters: Annotated[StreamParameters, Query()], serving: CurrentServing) -> Response:
     """Batches from step `start` to `stop`, or endless; each has its own header and trailer."""
-    batches = select_stream(parameters, serving.dataset.spec)
+    served = serving.dataset(parameters.dataset)
+    batches = select_stream(parameters, served.spec, served.number)
     return BatchResponse(serving, batches, {"cache-control": "no-store"}, stream=True)
 
 

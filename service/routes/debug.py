@@ -27,9 +27,9 @@ async def home(request: Request) -> Response:
 @router.get("/explore/{index}", response_class=HTMLResponse, summary="A page to browse samples")
 async def explore(index: Index, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
     """Show the picture of a sample with links to others."""
-    key = select_sample(index, parameters, serving.dataset.spec)
-    dataset, augment = serving.dataset, parameters.augment
-    return HTMLResponse(explorer_page(key, dataset.spec, dataset.name, augment=augment, root=_root(request)))
+    dataset, augment = serving.dataset(parameters.dataset), parameters.augment
+    key = select_sample(index, parameters, dataset.spec)
+    return HTMLResponse(explorer_page(key, dataset.spec, dataset.title, augment=augment, root=_root(request)))
 
 
 def _root(request: Request) -> str:
@@ -57,8 +57,9 @@ async def document(index: Index, parameters: Parameters, request: Request, servi
 async def _reply(
     kind: InspectionKind, media_type: str, index: int, parameters: SampleParameters, request: Request, serving: Serving
 ) -> Response:
-    key = select_sample(index, parameters, serving.dataset.spec)
+    dataset = serving.dataset(parameters.dataset)
+    key = select_sample(index, parameters, dataset.spec)
     with serving.admission.admit():
-        reply = serving.dataset.pool.submit(InspectionJob(kind, key, parameters.augment))
+        reply = serving.pool.submit(InspectionJob(kind, key, parameters.augment, dataset.number))
         body = await until_disconnect(reply, request.receive)
     return Response(body, media_type=media_type)

@@ -19,7 +19,7 @@ async def health() -> dict[str, str]:
 @router.get("/readyz", summary="Whether the server accepts requests for batches")
 async def ready(serving: CurrentServing) -> Response:
     """200 with the number of workers, or 503 while there is none or the server is shutting down."""
-    pool = serving.dataset.pool
+    pool = serving.pool
     if serving.shutdown.begun:
         raise ServiceError("shutting-down", "the server is shutting down")
     if not pool.alive:

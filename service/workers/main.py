@@ -14,7 +14,7 @@ from sampler.arrays import LAYOUTS
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_source
 from sampler.dataset.images.decoded_store.reader import DecodedStore
-from sampler.dataset.images.image_cache import ImageCache
+from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.errors import SamplerError, StoreError
 from sampler.ipc.child_process import run_child
 from sampler.ipc.frames import FrameSocket
@@ -30,6 +30,7 @@ from service.explorer.inspection import sample_document
 from service.explorer.picture.picture import sample_picture
 from service.workers.protocol import (
     STARTING,
+    DatasetSetup,
     InspectionJob,
     Job,
     Outcome,
@@ -62,11 +63,18 @@ def serve(server: FrameSocket) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
-    """A worker that is ready. arena: None if it gets no runs to make."""
+class WorkerDataset:
+    """A dataset and the config of its samples."""
 
     dataset: Dataset
     config: SamplerConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker that is ready. datasets: by number. arena: None if it gets no runs to make."""
+
+    datasets: tuple[WorkerDataset, ...]
     arena: AttachedArena | None
 
     @classmethod
@@ -74,12 +82,13 @@ class Worker:
         """Load, compile and open everything that jobs need. Raises `SamplerError`."""
         cv2.setNumThreads(1)  # there is one worker per CPU; OpenCV's own threads would only compete
         warm_up_kernels(setup.kernel_cache)
-        dataset = open_dataset(setup)
-        warm_up(setup.config, dataset.category_count)
+        datasets = open_datasets(setup)
+        for opened in datasets:
+            warm_up(opened.config, opened.dataset.category_count)
         arena = None if setup.arena is None else AttachedArena(setup.arena)
         if arena is not None:
             arena.populate(0, setup.warm_bytes)
-        return cls(dataset, setup.config, arena)
+        return cls(datasets, arena)
 
     def do(self, job: Job) -> bytes:
         """Return the payload of the reply to a job."""
@@ -92,6 +101,7 @@ class Worker:
         if self.arena is None:
             raise RuntimeError("the worker has no arena to write runs to")
         # A sparse message is nearly always far smaller than its bound; memory that is not used is not to be touched.
+        opened = self.datasets[job.dataset]
         expected = min(job.capacity, CHUNK) if job.layout == "sparse" else job.capacity
         self.arena.populate(job.offset, job.offset + expected)
         memory = self.arena.part(job.offset, job.capacity)
@@ -102,8 +112,8 @@ class Worker:
             progress[:] = done.to_bytes(PROGRESS_BYTES, "little")
             try:
                 length = write_sample(
-                    memory[used:], job.first + done, self.dataset, self.config, self.dataset.category_count, key,
-                    augment=job.augment, layout=job.layout, kernels=COMPILED,
+                    memory[used:], job.first + done, opened.dataset, opened.config, opened.dataset.category_count,
+                    key, augment=job.augment, layout=job.layout, kernels=COMPILED,
                 )  # fmt: skip
             except Exception as error:  # noqa: BLE001 - one bad sample must not end the worker; the server is told
                 return RunResult(tuple(lengths), _problem(error))
@@ -112,27 +122,40 @@ class Worker:
         return RunResult(tuple(lengths))
 
     def _inspect(self, job: InspectionJob) -> bytes:
+        opened = self.datasets[job.dataset]
         if job.kind == "picture":
-            return sample_picture(self.dataset, self.config, job.key, augment=job.augment)
-        document = sample_document(self.dataset, self.config, job.key, augment=job.augment)
+            return sample_picture(opened.dataset, opened.config, job.key, augment=job.augment)
+        document = sample_document(opened.dataset, opened.config, job.key, augment=job.augment)
         return json.dumps(document, allow_nan=False).encode()
 
 
-def open_dataset(setup: WorkerSetup) -> Dataset:
-    """Return the dataset, with the decoded store or the image cache that the server found. Raises `AnnotationError`.
+def open_datasets(setup: WorkerSetup) -> tuple[WorkerDataset, ...]:
+    """Return the datasets, with the decoded stores or the image cache that the server found. Raises `AnnotationError`.
 
-    If that has disappeared, images are decoded: samples are the same, and stderr, which is the server's, says so.
+    If these have disappeared, images are decoded: samples are the same, and stderr, which is the server's, says so.
     """
-    dataset = Dataset(setup.index_dir, open_source(setup.images), setup.max_image_pixels)
-    store, cache = setup.decoded_store, setup.image_cache
+    cache = None
     try:
-        return dataset.with_decoded(
-            None if store is None else DecodedStore(store, dataset.store_meta),
-            None if cache is None else ImageCache(cache),
-        )
-    except (StoreError, OSError) as error:
-        print(f"worker: decoded images are not used: {error}", file=sys.stderr, flush=True)
-        return dataset
+        cache = None if setup.image_cache is None else ImageCache(setup.image_cache)
+    except OSError as error:
+        _warn(error)
+    return tuple(WorkerDataset(_open_dataset(one, cache), one.config) for one in setup.datasets)
+
+
+def _open_dataset(setup: DatasetSetup, cache: ImageCache | None) -> Dataset:
+    dataset = Dataset(setup.index_dir, open_source(setup.images), setup.max_image_pixels)
+    part = None if cache is None else ImageCachePart(cache, setup.first_image)
+    if setup.decoded_store is None:
+        return dataset.with_decoded(cache=part)
+    try:
+        return dataset.with_decoded(DecodedStore(setup.decoded_store, dataset.store_meta), part)
+    except StoreError as error:
+        _warn(error)
+        return dataset.with_decoded(cache=part)
+
+
+def _warn(error: Exception) -> None:
+    print(f"worker: decoded images are not used: {error}", file=sys.stderr, flush=True)
 
 
 class _BlankDataset:

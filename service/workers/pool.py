@@ -103,10 +103,9 @@ class WorkerProcess:
     @classmethod
     async def start(cls, setup: WorkerSetup) -> Self:
         """Start a worker and wait until it is ready. Raises `ServiceError`, with the reason, if it cannot start."""
-        inherited = [descriptor for descriptor in (setup.arena, setup.image_cache) if descriptor is not None]
         child = None
         try:
-            child = ChildProcess("service.workers.main", inherited)
+            child = ChildProcess("service.workers.main", setup.descriptors)
             child.start()
             worker = cls(child, await AsyncFrameSocket.connect(child.detach_socket()))
         except BaseException as error:  # the server may be stopped at any moment; no process may be left behind

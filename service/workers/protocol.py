@@ -3,7 +3,8 @@
 Server → worker: a setup first, then jobs. Worker → server: replies. Payloads are msgpack:
 
     setup   map of the fields of `WorkerSetup`
-    job     number, "run", keys, augment, layout, first, offset, capacity       or   number, kind, keys, augment
+    job     number, "run", dataset, keys, augment, layout, first, offset, capacity
+       or   number, kind, dataset, keys, augment
     reply   ┌────────────────────┬────────────────┬─────────┐
             │ job number, uint64 │ outcome, uint8 │ payload │   little-endian
             └────────────────────┴────────────────┴─────────┘
@@ -32,30 +33,53 @@ STARTING = 0
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerSetup:
-    """What a worker needs to start."""
+class DatasetSetup:
+    """What a worker needs to open one dataset."""
 
     index_dir: Path
     images: Path
     config: SamplerConfig
     max_image_pixels: int  # images with more pixels are rejected
+    decoded_store: Path | None = None  # folder of the decoded store, if there is one
+    first_image: int = 0  # number of the dataset's first image in the image cache, which all datasets share
+
+    def as_dict(self) -> dict[str, Any]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {"config": self.config.as_dict()}
+
+    @classmethod
+    def of_dict(cls, values: dict[str, Any]) -> Self:
+        for name in ("index_dir", "images", "decoded_store"):
+            values[name] = None if values[name] is None else Path(values[name])
+        return cls(**values | {"config": config_from_dict(values["config"], trust_family=True)})
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSetup:
+    """What a worker needs to start."""
+
+    datasets: tuple[DatasetSetup, ...]
     arena: int | None = None  # descriptor of the arena, which the worker inherits; None if it gets no runs to make
     warm_bytes: int = 0  # bytes of the arena to populate before the worker is ready
     kernel_cache: Path | None = None  # folder for compiled code where no other can be written
-    decoded_store: Path | None = None  # folder of the decoded store, if there is one
     image_cache: int | None = None  # descriptor of the image cache, which the worker inherits; None if there is none
+
+    @property
+    def descriptors(self) -> list[int]:
+        """The descriptors that the worker inherits."""
+        return [descriptor for descriptor in (self.arena, self.image_cache) if descriptor is not None]
 
     def encode(self) -> bytes:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        packed: bytes = msgpack.packb(values | {"config": self.config.as_dict()}, default=str)
+        datasets = [dataset.as_dict() for dataset in self.datasets]
+        packed: bytes = msgpack.packb(values | {"datasets": datasets}, default=str)
         return packed
 
     @classmethod
     def decode(cls, message: bytes) -> Self:
         values = msgpack.unpackb(message)
-        for name in ("index_dir", "images", "kernel_cache", "decoded_store"):
-            values[name] = None if values[name] is None else Path(values[name])
-        return cls(**values | {"config": config_from_dict(values["config"], trust_family=True)})
+        values["kernel_cache"] = None if values["kernel_cache"] is None else Path(values["kernel_cache"])
+        return cls(**values | {"datasets": tuple(DatasetSetup.of_dict(one) for one in values["datasets"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +89,7 @@ class InspectionJob:
     kind: InspectionKind
     key: SampleKey
     augment: bool = True
+    dataset: int = 0
 
     @property
     def keys(self) -> tuple[SampleKey, ...]:
@@ -81,6 +106,7 @@ class RunJob:
     first: int  # position of the first of them in the batch
     offset: int  # where the slab begins in the arena
     capacity: int  # bytes for messages; right behind them, the worker counts the samples it has written
+    dataset: int = 0
 
 
 Job = RunJob | InspectionJob
@@ -90,17 +116,20 @@ def encode_job(number: int, job: Job) -> bytes:
     keys = [(key.seed, key.epoch, key.index) for key in job.keys]
     message: tuple[Any, ...]
     if isinstance(job, RunJob):
-        message = (number, "run", keys, job.augment, job.layout, job.first, job.offset, job.capacity)
+        message = (number, "run", job.dataset, keys, job.augment, job.layout, job.first, job.offset, job.capacity)
     else:
-        message = (number, job.kind, keys, job.augment)
+        message = (number, job.kind, job.dataset, keys, job.augment)
     packed: bytes = msgpack.packb(message)
     return packed
 
 
 def decode_job(message: bytes) -> tuple[int, Job]:
-    number, kind, packed_keys, augment, *run = msgpack.unpackb(message)
+    number, kind, dataset, packed_keys, augment, *run = msgpack.unpackb(message)
     keys = tuple(SampleKey(*key) for key in packed_keys)
-    return number, RunJob(keys, augment, *run) if kind == "run" else InspectionJob(kind, keys[0], augment)
+    if kind == "run":
+        layout, first, offset, capacity = run
+        return number, RunJob(keys, augment, layout, first, offset, capacity, dataset)
+    return number, InspectionJob(kind, keys[0], augment, dataset)
 
 
 class Outcome(IntEnum):

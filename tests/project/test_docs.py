@@ -13,7 +13,7 @@ from client.loading.loader import AHEAD, LOG_EVERY
 from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT
 from sampler.wire.problem_types import PROBLEM_TYPES
 from service.app import create_app
-from service.settings import FILE_VARIABLE, PREFIX, Settings
+from service.settings import PREFIX, Settings, variables
 from tests.support.docs import HOST, PAGES, Block, blocks, shell_lines, table
 from tests.support.live_server import LiveServer
 from tests.support.paths import ROOT
@@ -128,7 +128,7 @@ def test_every_extra_to_install_exists() -> None:
 
 
 def test_every_setting_that_is_named_exists() -> None:
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {FILE_VARIABLE, "SAMPLER_VERSION"}
+    known = {*variables(), "SAMPLER_VERSION"}
     assert {name for text in PAGES.values() for name in re.findall(r"\bSAMPLER_[A-Z_]+[A-Z]", text)} <= known
 
 
@@ -145,6 +145,8 @@ def settings_rows() -> list[list[str]]:
     """The settings table as it has to be."""
     rows = []
     for name, field in Settings.model_fields.items():
+        if name == "datasets":  # has no variable
+            continue
         default = "–" if field.default is None else f"`{str(field.default).lower()}`"
         rows.append([f"`{PREFIX}{name.upper()}`", COMPUTED.get(name, default), field.description or ""])
     return rows

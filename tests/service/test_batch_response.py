@@ -56,9 +56,9 @@ class Scene:
         self.pool = ManualPool()
         planner = Planner(preset("cornernet"), 80, np.array([0, 1, 2]), self.pool.size)
         pool, shutdown = cast(WorkerPool, self.pool), Shutdown(1.0)
-        self.cache = BatchCache(pool, Arena(1 << 28), planner, 0)
-        served = ServedDataset("", cast(ServiceSpec, None), pool, self.cache)
-        self._serving = Serving(served, Admission(8, 1, shutdown), shutdown, Metrics(), 1, 10.0)
+        self.cache = BatchCache(pool, Arena(1 << 28), [planner], 0)
+        served = ServedDataset(0, "", cast(ServiceSpec, None))
+        self._serving = Serving((served,), pool, self.cache, Admission(8, 1, shutdown), shutdown, Metrics(), 1, 10.0)
 
     async def respond(self) -> "tuple[asyncio.Task[None], list[str]]":
         """Begin a response; return its task and the names of its headers."""

@@ -19,6 +19,7 @@ import fcntl
 import mmap
 import os
 import weakref
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +47,9 @@ _BYTES_PER_SLOT = 1 << 14
 
 
 class ImageCache:
-    """Decoded images by index, for one dataset. Not thread-safe: each process uses it from one thread at a time.
+    """Decoded images by number. Not thread-safe: each process uses it from one thread at a time.
+
+    The number of an image is its index in its dataset; with several datasets, see `ImageCachePart`.
 
     Attributes:
         descriptor: File descriptor of the memory, for a child process to inherit and open.
@@ -70,7 +73,7 @@ class ImageCache:
 
     @classmethod
     def create(cls, megabytes: int, images: int) -> "ImageCache":
-        """Create an empty cache of `megabytes` (2²⁰ bytes) for a dataset of `images` images. Raises OSError."""
+        """Create an empty cache of `megabytes` (2²⁰ bytes) for `images` images. Raises OSError."""
         total = megabytes * MEGABYTE
         slots = min(images, max(256, total // _BYTES_PER_SLOT))
         table = np.zeros(_COLUMNS, np.int64)
@@ -144,6 +147,22 @@ class ImageCache:
                 fcntl.lockf(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return True
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCachePart:
+    """The images of one dataset in a cache that several share. first: number of its image 0 in the cache."""
+
+    cache: ImageCache
+    first: int = 0
+
+    def get(self, index: int, height: int, width: int) -> npt.NDArray[np.uint8] | None:
+        """Return a copy of an image as (height, width, 3) uint8 BGR, or None if it is not cached."""
+        return self.cache.get(self.first + index, height, width)
+
+    def put(self, index: int, pixels: npt.NDArray[np.uint8]) -> None:
+        """Store an image if it is admitted and fits, over the oldest ones."""
+        self.cache.put(self.first + index, pixels)
 
 
 def _checksum(pixels: npt.NDArray[np.uint8]) -> int:

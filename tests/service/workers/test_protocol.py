@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from sampler.config.presets import preset
 from sampler.stream.keys import SampleKey
-from service.workers.protocol import InspectionJob, Job, RunJob, WorkerSetup, decode_job, encode_job
+from service.workers.protocol import DatasetSetup, InspectionJob, Job, RunJob, WorkerSetup, decode_job, encode_job
 
 KEYS = st.builds(SampleKey, st.integers(0, 2**64 - 1), st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
-INSPECTIONS = st.builds(InspectionJob, st.sampled_from(["document", "picture"]), KEYS, st.booleans())
+NUMBERS = st.integers(0, 2**60)
+INSPECTIONS = st.builds(InspectionJob, st.sampled_from(["document", "picture"]), KEYS, st.booleans(), NUMBERS)
 RUNS = st.builds(RunJob, st.lists(KEYS, min_size=1, max_size=12).map(tuple), st.booleans(),
-                 st.sampled_from(["compact", "sparse", "dense"]), *[st.integers(0, 2**60)] * 3)  # fmt: skip
+                 st.sampled_from(["compact", "sparse", "dense"]), *[NUMBERS] * 4)  # fmt: skip
 
 
 @given(INSPECTIONS | RUNS, st.integers(0, 2**64 - 1))
@@ -21,9 +22,8 @@ def test_a_job_survives_the_way_to_a_worker(job: Job, number: int) -> None:
 
 
 def test_a_setup_survives_the_way_to_a_worker() -> None:
-    small = WorkerSetup(Path("/index"), Path("/images"), preset("cornernet_saccade"), 1 << 24)
-    full = WorkerSetup(
-        Path("/index"), Path("/images"), preset("cornernet"), 9, 3, 5, Path("/kernels"), Path("/store"), 7
-    )
+    small = WorkerSetup((DatasetSetup(Path("/index"), Path("/images"), preset("cornernet_saccade"), 1 << 24),))
+    stored = DatasetSetup(Path("/index"), Path("/images"), preset("cornernet"), 9, Path("/store"), 118_287)
+    full = WorkerSetup((*small.datasets, stored), 3, 5, Path("/kernels"), 7)
     for setup in (small, full):
         assert WorkerSetup.decode(setup.encode()) == setup

@@ -21,10 +21,10 @@ from sampler.errors import ImageError, StoreError
 from sampler.layouts.convert import lay_out
 from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
-from service.lifespan.decoded_images import find_decoded
+from service.lifespan.decoded_images import create_cache
 from service.settings import Settings
-from service.workers.main import open_dataset as open_worker_dataset
-from service.workers.protocol import WorkerSetup
+from service.workers.main import open_datasets
+from service.workers.protocol import DatasetSetup, WorkerSetup
 from tests.support.coco_files import image_file, image_folder, write_dataset, write_jpeg
 from tests.support.laws import assert_same_arrays
 from tests.support.live_server import LiveServer, live_server
@@ -268,16 +268,16 @@ def test_a_server_works_without_memory_for_a_cache(
 
     monkeypatch.setattr(ImageCache, "create", refused)
     monkeypatch.setattr(logging.getLogger("saccade_sampler"), "propagate", True)  # a server started here turns it off
-    decoded = find_decoded(Settings(cache_dir=tmp_path, decoded_cache_mb=1), small)
-    assert (decoded.store, decoded.cache) == (None, None)
+    assert create_cache(Settings(cache_dir=tmp_path, decoded_cache_mb=1), len(small)) is None
     assert "image cache: not used: [Errno 12] Cannot allocate memory" in caplog.text
 
 
 def test_a_worker_works_without_a_store_or_cache_that_disappeared(
     small: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    setup = WorkerSetup(small.index_dir, image_folder(small), preset("cornernet_saccade"), 1 << 20)
-    for gone in (replace(setup, decoded_store=tmp_path / "gone"), replace(setup, image_cache=9999)):
-        dataset = open_worker_dataset(gone)
+    setup = DatasetSetup(small.index_dir, image_folder(small), preset("cornernet_saccade"), 1 << 20)
+    no_store, no_cache = replace(setup, decoded_store=tmp_path / "gone"), WorkerSetup((setup,), image_cache=9999)
+    for gone in (WorkerSetup((no_store,)), no_cache):
+        dataset = open_datasets(gone)[0].dataset
         assert np.array_equal(dataset.read(0), small.read(0))
         assert "decoded images are not used" in capsys.readouterr().err

@@ -12,7 +12,6 @@ from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.local_folder import LocalFolder
 from sampler.errors import StoreError
 from service.lifespan.decoded_images import COMPARED, find_decoded
-from service.settings import Settings
 from tests.support.coco_files import image_file, image_folder, write_dataset, write_jpeg
 from tests.support.live_server import LiveServer, live_server
 from tests.support.stores import folder_for, open_store, stored, write_store
@@ -79,7 +78,7 @@ def test_an_image_folder_with_an_undecodable_name_has_a_store(small: Dataset, tm
 def test_a_server_uses_a_store_whose_files_are_unchanged(
     small: Dataset, tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
-    assert find_decoded(Settings(cache_dir=tmp_path), small).store == folder_for(small, tmp_path)
+    assert find_decoded(tmp_path, small) == folder_for(small, tmp_path)
     assert not [record for record in log.records if record.levelno >= logging.WARNING]
 
 
@@ -97,13 +96,13 @@ def test_a_server_logs_and_ignores_a_store_whose_files_have_changed(
         os.utime(file, ns=(time, time + 1_000_000_000))
     else:
         file.rename(tmp_path / "away")
-    assert find_decoded(Settings(cache_dir=tmp_path), small).store is None
+    assert find_decoded(tmp_path, small) is None
     [line] = [record.getMessage() for record in log.records if record.levelno >= logging.WARNING]
     assert line.startswith("decoded store: not used: 1 of 3 compared image files have changed since they were decoded")
     assert str(file) in line
     assert "python -m sampler decode to update" in line
     write_store(small, tmp_path)
-    assert find_decoded(Settings(cache_dir=tmp_path), small).store == folder_for(small, tmp_path)
+    assert find_decoded(tmp_path, small) == folder_for(small, tmp_path)
 
 
 def test_compared_files_are_spread_over_the_store(small: Dataset, tmp_path: Path) -> None:

@@ -1,0 +1,113 @@
+"""Opening the datasets that the settings name, before any worker starts."""
+
+import asyncio
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from sampler.config.cornernet_lite import IgnoredKeysWarning, load_config
+from sampler.config.digest import sample_digest
+from sampler.config.schema import SamplerConfig
+from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.errors import ImageError
+from sampler.progress import spinner
+from sampler.wire.spec import ServiceSpec
+from service.batches.plan import Planner
+from service.demo.dataset import ensure_demo
+from service.lifespan.decoded_images import find_decoded
+from service.settings import DatasetSettings, Settings
+from service.workers.protocol import DatasetSetup
+
+log = logging.getLogger("saccade_sampler")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedDataset:
+    """A dataset as the server has opened it.
+
+    Attributes:
+        title: For people: its name, or that of its annotation file.
+        decoded_store: Folder of its decoded store, if there is a usable one.
+    """
+
+    title: str
+    dataset: Dataset
+    images: Path
+    config: SamplerConfig
+    spec: ServiceSpec
+    decoded_store: Path | None
+
+    def planner(self, workers: int) -> Planner:
+        return Planner(self.config, self.spec.categories, self.dataset.box_starts, workers)
+
+    def setup(self, max_image_pixels: int, first_image: int) -> DatasetSetup:
+        return DatasetSetup(
+            index_dir=self.dataset.index_dir,
+            images=self.images,
+            config=self.config,
+            max_image_pixels=max_image_pixels,
+            decoded_store=self.decoded_store,
+            first_image=first_image,
+        )
+
+
+async def open_datasets(settings: Settings) -> tuple[OpenedDataset, ...]:
+    """Open all datasets, the default first. Raises `SamplerError`."""
+    return tuple([await _open(settings, name, part) for name, part in settings.served.items()])
+
+
+async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> OpenedDataset:
+    config = sampler_config(part)
+    annotations, images = await asyncio.to_thread(_dataset_files, settings.cache_dir, part)
+    with spinner() as report:
+        dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, report)
+    await asyncio.to_thread(_check_first_image, dataset)
+    wanted = part.annotations is not None  # the demo dataset needs no store
+    store = await asyncio.to_thread(find_decoded, settings.cache_dir, dataset, wanted=wanted)
+    spec = _spec(settings, name, dataset, config)
+    return OpenedDataset(name or annotations.stem, dataset, images, config, spec, store)
+
+
+def _spec(settings: Settings, name: str | None, dataset: Dataset, config: SamplerConfig) -> ServiceSpec:
+    return ServiceSpec(
+        digest=sample_digest(dataset.digest, config),
+        dataset_digest=dataset.digest,
+        size=len(dataset),
+        category_names=dataset.category_names,
+        config=config,
+        max_batch=settings.max_batch,
+        max_body_bytes=settings.max_body_kb * 1024,
+        dataset_name=name,
+        datasets=tuple(settings.datasets),
+        boxes=dataset.box_count,
+    )
+
+
+def sampler_config(settings: DatasetSettings) -> SamplerConfig:
+    """Return the sampler config that the settings name. Raises `ConfigError`."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", IgnoredKeysWarning)
+        config = load_config(settings.config, keep_crowd=settings.keep_crowd)
+    for warning in caught:
+        log.warning("%s: %s", settings.config, warning.message)
+    return config
+
+
+def _dataset_files(cache_dir: Path, settings: DatasetSettings) -> tuple[Path, Path]:
+    """Return the annotation file and the image folder to serve."""
+    if settings.annotations and settings.images:
+        return settings.annotations, settings.images
+    log.info("SAMPLER_ANNOTATIONS and SAMPLER_IMAGES are not set: serving the demo dataset")
+    demo = ensure_demo(cache_dir)
+    return demo.annotations, demo.images
+
+
+def _check_first_image(dataset: Dataset) -> None:
+    """Warn if the first image does not exist, most likely because SAMPLER_IMAGES is not the annotations' folder."""
+    name = dataset.file_name(0)
+    try:
+        dataset.images.stat(name)
+    except ImageError:
+        path = dataset.images.describe(name)
+        log.warning("%s: the first image does not exist; check that SAMPLER_IMAGES is its folder", path)

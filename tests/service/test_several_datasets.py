@@ -1,0 +1,105 @@
+"""One server serves several datasets, each with its own spec, digest and samples."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.settings import SettingsError, load_settings
+from tests.support.live_server import LiveServer, live_server
+from tests.support.scenes import write_scenes
+
+STEP = "/v1/batches?seed=3&step=5&batch_size=4"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
+    """Annotation file and image folder of two datasets."""
+    parent = tmp_path_factory.mktemp("datasets")
+    return {name: write_scenes(parent / name) for name in ("train", "val")}
+
+
+@pytest.fixture(scope="module")
+def settings_file(folders: dict[str, tuple[Path, Path]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the settings of both."""
+    lines = ["keep_crowd = false", "workers = 2"]
+    for name, (annotations, images) in folders.items():
+        lines += [f"[datasets.{name}]", f"annotations = '{annotations}'", f"images = '{images}'"]
+    lines += ['config = "cornernet"', "keep_crowd = true"]
+    file = tmp_path_factory.mktemp("settings") / "settings.toml"
+    file.write_text("\n".join(lines))
+    return file
+
+
+@pytest.fixture(scope="module")
+def server(settings_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server of both, with one pool of workers."""
+    folder = tmp_path_factory.mktemp("server")
+    with live_server(folder, settings=settings_file, cache_dir=folder / "cache") as running:
+        yield running
+
+
+def spec(server: LiveServer, query: str = "") -> dict[str, object]:
+    response = httpx.get(f"{server.url}/v1/spec{query}")
+    assert response.status_code == 200
+    return dict(response.json())
+
+
+def test_the_first_dataset_is_the_default_and_each_has_its_own_spec(server: LiveServer) -> None:
+    train, val = spec(server, "?dataset=train"), spec(server, "?dataset=val")
+    assert spec(server) == train
+    assert train["datasets"] == val["datasets"] == ["train", "val"]
+    assert [(one["dataset"]["name"], one["config"]["name"], one["config"]["keep_crowd"]) for one in (train, val)] == [  # type: ignore[index] # nested JSON
+        ("train", "cornernet_saccade", False), ("val", "cornernet", True),
+    ]  # fmt: skip
+    assert train["digest"] != val["digest"]
+
+
+def test_each_dataset_has_the_samples_of_a_server_of_its_own(
+    server: LiveServer, folders: dict[str, tuple[Path, Path]], tmp_path: Path
+) -> None:
+    annotations, images = folders["val"]
+    alone = {"annotations": annotations, "images": images, "config": "cornernet", "cache_dir": tmp_path / "cache"}
+    with live_server(tmp_path, workers=1, **alone) as single:
+        expected = httpx.get(f"{single.url}{STEP}").content
+    assert httpx.get(f"{server.url}{STEP}&dataset=val").content == expected
+    assert httpx.get(f"{server.url}{STEP}&dataset=train").content != expected
+    stream = httpx.get(f"{server.url}/v1/stream?seed=3&start=5&stop=6&batch_size=4&dataset=val").content
+    body = {"seed": 3, "step": 5, "batch_size": 4, "dataset": "val"}
+    assert stream == httpx.post(f"{server.url}/v1/batches", json=body).content == expected
+
+
+def test_the_samples_of_each_dataset_can_be_looked_at(server: LiveServer) -> None:
+    for name, config in (("train", "cornernet_saccade"), ("val", "cornernet")):
+        seen = httpx.get(f"{server.url}/debug/samples/2?dataset={name}").json()
+        assert seen["config"] == config
+        assert httpx.get(f"{server.url}/debug/samples/2.png?dataset={name}").headers["content-type"] == "image/png"
+        page = httpx.get(f"{server.url}/explore/2?dataset={name}").text
+        assert f"<option selected>{name}</option>" in page
+        assert f"/debug/samples/2.png?dataset={name}&amp;seed=0" in page
+
+
+def test_an_unknown_dataset_is_refused_with_the_names_that_exist(server: LiveServer) -> None:
+    for place in ("/v1/spec?dataset=test", f"{STEP}&dataset=test", "/debug/samples/1?dataset=test"):
+        response = httpx.get(f"{server.url}{place}")
+        assert response.status_code == 422
+        assert "dataset = 'test': expected one of train, val" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("[datasets.a]\nconfig = 'cornernet'", "datasets.a: annotations and images are not set"),
+    ("[datasets.a]\nannotations = 'a.json'", "datasets.a = .*SAMPLER_IMAGES is not set"),
+    ("[datasets.a]\nanotations = 'a.json'", "datasets.a.anotations: no such setting; expected one of annotations"),
+    ("[datasets.'a b']\nannotations = 'a.json'\nimages = '.'", "datasets.a b = "),
+    ("images = '.'\nannotations = 'a.json'\n[datasets.a]\nannotations = 'a.json'\nimages = '.'",
+     r"SAMPLER_ANNOTATIONS, SAMPLER_IMAGES: set together with \[datasets"),
+])  # fmt: skip
+def test_invalid_settings_of_datasets_are_named(
+    text: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    monkeypatch.setenv("SAMPLER_SETTINGS", str(file))
+    with pytest.raises(SettingsError, match=expected):
+        load_settings()
