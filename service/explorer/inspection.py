@@ -57,7 +57,7 @@ class Inspection:
     key: SampleKey
     config: SamplerConfig
     augment: bool  # False for the fixed recipe
-    image_id: int
+    image_id: int | str
     file_name: str  # path below the image folder
     image: Image  # (H, W, 3) uint8 BGR
     recipe: Recipe

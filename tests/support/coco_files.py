@@ -92,7 +92,8 @@ def opencv_pixels(file: Path) -> npt.NDArray[np.uint8]:
 def write_images(folder: Path, content: Entry) -> Path:
     """A JPEG for every image of a COCO file."""
     for image in content["images"]:
-        write_jpeg(folder / image["file_name"], image["width"], image["height"], seed=image["id"])
+        seed = image["id"] if isinstance(image["id"], int) else len(image["id"])
+        write_jpeg(folder / image["file_name"], image["width"], image["height"], seed=seed)
     return folder
 
 

@@ -1,11 +1,12 @@
 """Typed entries of a COCO-format annotation file, with the fields that samples depend on.
 
-The parser skips everything else in the file (licences, areas, captions, scores) without building it.
+The parser skips everything else in the file (licences, captions, scores) without building it.
 """
 
+import math
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -13,6 +14,8 @@ from sampler.errors import AnnotationError
 
 Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
+_INFINITE = 1 << 1023
+_NO_OUTLINE = (b"", b"null", b"[]", b"{}")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _STRING_OR_NOT_A_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?(?:NaN|Infinity)', re.DOTALL)
 
@@ -20,7 +23,7 @@ _STRING_OR_NOT_A_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?(?:NaN|Infinity)'
 class ImageEntry(msgspec.Struct, gc=False):
     """An entry of `images`. LVIS has only `coco_url` to name the file."""
 
-    id: Id
+    id: Id | str
     width: int | float | None = None
     height: int | float | None = None
     file_name: str | None = None
@@ -32,17 +35,36 @@ class CategoryEntry(msgspec.Struct, gc=False):
 
     id: Id
     name: str
+    supercategory: Any = None
+
+    def group(self) -> str:
+        """Return the supercategory, "" if there is none."""
+        return self.supercategory if isinstance(self.supercategory, str) else ""
 
 
 class AnnotationEntry(msgspec.Struct, gc=False):
-    """An entry of `annotations`. The segmentation stays undecoded until a box must be computed from it."""
+    """An entry of `annotations`. The segmentation stays undecoded until a box must be computed from it.
+
+    Samples do not depend on `area`, so it may be anything.
+    """
 
     id: Id
-    image_id: Id
+    image_id: Id | str
     category_id: Id
     bbox: list[float | None] | None = None
     iscrowd: int | bool | None = None
+    area: Any = None
     segmentation: msgspec.Raw = msgspec.Raw()
+
+    def has_outline(self) -> bool:
+        """Return whether there is a segmentation, usable or not."""
+        return bytes(self.segmentation) not in _NO_OUTLINE
+
+    def area_or_nan(self) -> float:
+        """Return the area, NaN if it is not a number."""
+        if type(self.area) is float:
+            return self.area
+        return float(self.area) if type(self.area) is int and abs(self.area) < _INFINITE else math.nan
 
     def outline(self) -> object:
         """Return the segmentation as polygons or RLE, or None if there is none."""

@@ -91,11 +91,11 @@ def _find(file: "AnnotationFile", indexes: Path) -> Path | None:
 def _build(file: "AnnotationFile", indexes: Path, report: Callable[[str], None]) -> Path:
     report("parsing the annotation file")
     annotations, digest = file.parse()
-    index, rejected = build_index(annotations), annotations.rejected
+    index, left_out = build_index(annotations), annotations.left_out
     del annotations  # frees memory before the index is written
     report("writing the index")
     folder = _folder(indexes, digest)
-    write_index(folder, index, rejected, str(file.path))
+    write_index(folder, index, left_out, (str(file.path),))
     file.note(digest)
     return folder
 

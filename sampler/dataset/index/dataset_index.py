@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sampler.dataset.coco.annotations import RejectedBox
-from sampler.dataset.index.storage import load_index, read_rejected
+from sampler.dataset.coco.annotations import LeftOut
+from sampler.dataset.coco.boxes import RejectedBox
+from sampler.dataset.index.storage import load_index, load_meta, read_left_out
 from sampler.errors import InvalidRequestError
 
 
@@ -19,9 +20,17 @@ class DatasetIndex:
     Attributes:
         index_dir: The folder of the index.
         digest: 32 hexadecimal digits: the identity of everything that samples take from the annotations.
+        sources: The annotation files, as they were named when the index was built. Several if it combines them.
+        dropped_count: Number of invalid boxes, which were dropped.
+        unlisted_count: Number of boxes of images that are not listed, which were ignored.
+        category_ids: (C,) int64: the COCO category ids, ascending; category k of a box is `category_ids[k - 1]`.
         category_names: C names; category k of a box, 1…C, is called `category_names[k - 1]`.
+        supercategories: C names, "" where there is none.
         sizes: (N, 2) int32: annotated height and width of each image in pixels.
         all_boxes: (M, 5) float32: the boxes of all images concatenated, crowd boxes included.
+        annotated_boxes: (M, 4) float64: x, y, width, height exactly as annotated, for the rows of `all_boxes`.
+        areas: (M,) float64: the annotated areas, NaN where there is none.
+        all_crowd: (M,) bool: which rows of `all_boxes` are crowd boxes.
         annotation_ids: (M,) int64: the COCO annotation ids of the rows of `all_boxes`.
         box_starts: (N+1,) int64: image i has the rows `box_starts[i]` to `box_starts[i + 1]` of `all_boxes`.
     """
@@ -29,11 +38,20 @@ class DatasetIndex:
     def __init__(self, index_dir: Path) -> None:
         """Open an index that `ensure_index` has built. Raises AnnotationError."""
         self._arrays = arrays = load_index(index_dir)
+        meta = load_meta(index_dir)
         self.index_dir = index_dir
         self.digest = arrays.digest
+        self.sources = meta.sources
+        self.dropped_count = meta.dropped
+        self.unlisted_count = meta.unlisted
+        self.category_ids = arrays.category_ids
         self.category_names = arrays.category_names
+        self.supercategories = arrays.supercategories
         self.sizes = arrays.sizes
         self.all_boxes = arrays.boxes
+        self.annotated_boxes = arrays.bbox
+        self.areas = arrays.area
+        self.all_crowd = arrays.crowd
         self.annotation_ids = arrays.annotation_ids
         self.box_starts = arrays.box_starts
 
@@ -52,7 +70,7 @@ class DatasetIndex:
     @property
     def crowd_count(self) -> int:
         """Number of crowd boxes of all images."""
-        return int(np.count_nonzero(self._arrays.crowd))
+        return int(np.count_nonzero(self.all_crowd))
 
     @property
     def category_count(self) -> int:
@@ -60,13 +78,32 @@ class DatasetIndex:
         return len(self.category_names)
 
     @property
+    def boxless_count(self) -> int:
+        """Number of images without boxes."""
+        return int(np.count_nonzero(np.diff(self.box_starts) == 0))
+
+    @property
+    def left_out(self) -> LeftOut:
+        """The boxes of the annotation file that are not used. Read from disk on each access."""
+        return read_left_out(self.index_dir)
+
+    @property
     def rejected(self) -> tuple[RejectedBox, ...]:
         """The invalid boxes of the annotation file, which were dropped. Read from disk on each access."""
-        return read_rejected(self.index_dir)
+        return self.left_out.rejected
 
-    def image_id(self, index: int) -> int:
-        """Return the COCO image id of an image."""
-        return int(self._arrays.image_ids[self._checked(index)])
+    @property
+    def has_string_ids(self) -> bool:
+        """Whether the image ids are strings."""
+        return self._arrays.has_string_ids
+
+    def image_id(self, index: int) -> int | str:
+        """Return the COCO image id of an image: a string if that of any image is one."""
+        place = self._checked(index)
+        if not self.has_string_ids:
+            return int(self._arrays.image_ids[place])
+        start, end = self._arrays.id_starts[place : place + 2].tolist()
+        return self._arrays.id_texts[start:end].tobytes().decode()
 
     def size(self, index: int) -> tuple[int, int]:
         """Return the annotated height and width of an image in pixels."""
@@ -87,11 +124,11 @@ class DatasetIndex:
         """
         rows = self._rows(index)
         boxes = self.all_boxes[rows]
-        return boxes.copy() if keep_crowd else boxes[~self._arrays.crowd[rows]]
+        return boxes.copy() if keep_crowd else boxes[~self.all_crowd[rows]]
 
     def crowd(self, index: int) -> npt.NDArray[np.bool_]:
         """Return (n,) bool, a copy: which boxes of an image are crowd boxes."""
-        return self._arrays.crowd[self._rows(index)].copy()
+        return self.all_crowd[self._rows(index)].copy()
 
     def _rows(self, index: int) -> slice:
         place = self._checked(index)

@@ -2,8 +2,8 @@
 
     <cache folder>/indexes/<BLAKE2b-128 of the annotation file>-v<format>/
         boxes.npy, …   the arrays
-        rejected.json  the boxes that were dropped
-        meta.json      digest, category names, length of every file
+        left_out.json  the boxes that were dropped or ignored
+        meta.json      digest, annotation files, categories, counts, length of every file
         checked.json   fingerprints of the files when they were last compared with the digest
 
 While the files have the fingerprints in `checked.json`, opening an index reads none of its arrays.
@@ -19,39 +19,49 @@ import numpy as np
 import numpy.typing as npt
 
 from sampler.atomic_write import atomic_write
-from sampler.dataset.coco.annotations import RejectedBox
+from sampler.dataset.coco.annotations import LeftOut
 from sampler.dataset.fingerprint import Fingerprint, wait_until_settled
-from sampler.dataset.index.arrays import ARRAYS, IndexArrays, array_bytes, index_digest
+from sampler.dataset.index.arrays import ARRAYS, IndexArrays, array_bytes, index_digest, report_digest
 from sampler.errors import AnnotationError
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the meaning of the files changes."""
 
-META, REJECTED, CHECKED = "meta.json", "rejected.json", "checked.json"
+META, LEFT_OUT, CHECKED = "meta.json", "left_out.json", "checked.json"
 
 DRAFT = ".part"
 """Ends the name of a folder that is not a complete index."""
 
 _FAULTS = (OSError, EOFError, ValueError, msgspec.MsgspecError)
-_FILES = {META, REJECTED, *(f"{name}.npy" for name in ARRAYS)}
+_FILES = {META, LEFT_OUT, *(f"{name}.npy" for name in ARRAYS)}
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """`meta.json`. `files` has the length in bytes of every other file but `checked.json`."""
+    """`meta.json`.
+
+    Attributes:
+        sources: The annotation files, several if the index combines them.
+        report_digest: Identity of what samples do not depend on.
+        dropped: Number of invalid boxes.
+        unlisted: Number of boxes of images that are not listed.
+        files: Length in bytes of every other file but `checked.json`.
+    """
 
     format: int
-    source: str
+    sources: tuple[str, ...]
     digest: str
+    report_digest: str
     category_names: tuple[str, ...]
+    supercategories: tuple[str, ...]
+    dropped: int
+    unlisted: int
     files: dict[str, int]
 
 
 def load_index(folder: Path) -> IndexArrays:
     """Map the arrays of an index, read-only, without reading them. Raises AnnotationError if a file is not complete."""
+    meta = load_meta(folder)
     try:
-        meta = msgspec.json.decode((folder / META).read_bytes(), type=Meta)
-        if meta.format != FORMAT:
-            raise ValueError(f"format {meta.format}, expected {FORMAT}")
         for name, length in meta.files.items():
             if (folder / name).stat().st_size != length:
                 raise ValueError(f"{name} does not have the {length} bytes that were written")
@@ -61,28 +71,49 @@ def load_index(folder: Path) -> IndexArrays:
     return IndexArrays(
         **arrays,  # type: ignore[arg-type] # the keys of ARRAYS are the names of the fields
         category_names=meta.category_names,
+        supercategories=meta.supercategories,
         digest=meta.digest,
     )
 
 
-def read_rejected(folder: Path) -> tuple[RejectedBox, ...]:
-    """Return the boxes that were dropped. Raises AnnotationError."""
+def load_meta(folder: Path) -> Meta:
+    """Return the description of an index. Raises AnnotationError."""
     try:
-        return msgspec.json.decode((folder / REJECTED).read_bytes(), type=tuple[RejectedBox, ...])
+        meta = msgspec.json.decode((folder / META).read_bytes(), type=Meta)
+        if meta.format != FORMAT:
+            raise ValueError(f"format {meta.format}, expected {FORMAT}")
+    except _FAULTS as error:
+        raise _damaged(folder, error) from error
+    return meta
+
+
+def read_left_out(folder: Path) -> LeftOut:
+    """Return the boxes that were dropped or ignored. Raises AnnotationError."""
+    try:
+        return msgspec.json.decode((folder / LEFT_OUT).read_bytes(), type=LeftOut)
     except _FAULTS as error:
         raise _damaged(folder, error) from error
 
 
-def write_index(folder: Path, index: IndexArrays, rejected: tuple[RejectedBox, ...], source: str) -> None:
+def write_index(folder: Path, index: IndexArrays, left_out: LeftOut, sources: tuple[str, ...]) -> None:
     """Create or replace an index atomically. The caller holds the lock of all indexes. Raises OSError."""
     draft = Path(tempfile.mkdtemp(suffix=DRAFT, dir=folder.parent))
     try:
         draft.chmod(0o755)
         for name, (dtype, _) in ARRAYS.items():
             _save(draft / f"{name}.npy", np.ascontiguousarray(getattr(index, name), dtype))
-        (draft / REJECTED).write_bytes(msgspec.json.encode(rejected))
-        files = {file.name: file.stat().st_size for file in draft.iterdir()}
-        meta = Meta(FORMAT, source, index.digest, index.category_names, files)
+        (draft / LEFT_OUT).write_bytes(msgspec.json.encode(left_out))
+        meta = Meta(
+            format=FORMAT,
+            sources=sources,
+            digest=index.digest,
+            report_digest=report_digest(_arrays(index), index.supercategories),
+            category_names=index.category_names,
+            supercategories=index.supercategories,
+            dropped=len(left_out.rejected),
+            unlisted=left_out.unlisted_count,
+            files={file.name: file.stat().st_size for file in draft.iterdir()},
+        )
         (draft / META).write_bytes(msgspec.json.encode(meta))
         mark_checked(draft, _fingerprints(draft))
         if folder.exists():
@@ -100,11 +131,15 @@ def remove_drafts(indexes: Path) -> None:
 
 def check_index(folder: Path) -> None:
     """Read a whole index. Raises AnnotationError if it does not have its digest."""
-    index = load_index(folder)
-    found = index_digest({name: getattr(index, name) for name in ARRAYS}, index.category_names)
-    if found != index.digest:
-        raise _damaged(folder, ValueError(f"its arrays have the digest {found}, expected {index.digest}"))
-    read_rejected(folder)
+    index, meta = load_index(folder), load_meta(folder)
+    arrays = _arrays(index)
+    for found, expected in (
+        (index_digest(arrays, index.category_names), index.digest),
+        (report_digest(arrays, index.supercategories), meta.report_digest),
+    ):
+        if found != expected:
+            raise _damaged(folder, ValueError(f"its arrays have the digest {found}, expected {expected}"))
+    read_left_out(folder)
 
 
 def is_sound(folder: Path) -> bool:
@@ -142,6 +177,10 @@ def _fingerprints(folder: Path) -> dict[str, Fingerprint]:
         with contextlib.suppress(FileNotFoundError):  # `load_index` reports what is missing
             found[name] = Fingerprint.of((folder / name).stat())
     return found
+
+
+def _arrays(index: IndexArrays) -> dict[str, npt.NDArray[np.generic]]:
+    return {name: getattr(index, name) for name in ARRAYS}
 
 
 def _damaged(folder: Path, error: Exception) -> AnnotationError:

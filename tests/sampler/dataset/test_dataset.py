@@ -42,6 +42,20 @@ def test_an_image_has_an_id_a_size_and_a_name(dataset: Dataset) -> None:
     assert dataset.file_name(0) == "000000000010.jpg"
 
 
+def test_a_string_image_id_comes_back_as_a_string(tmp_path: Path) -> None:
+    content = small_coco()
+    content["images"][2]["id"] = "naïve/20"
+    dataset = open_dataset(*write_dataset(tmp_path, content), tmp_path / "cache")
+    assert [dataset.image_id(index) for index in range(3)] == ["10", "30", "naïve/20"]
+
+
+def test_counts_tell_how_much_of_the_annotations_is_used(tmp_path: Path) -> None:
+    content = small_coco()
+    content["annotations"] += [box_entry(6, 20, 1, [1, 2, 0, 4]), box_entry(7, 99, 1, [1, 2, 3, 4])]
+    dataset = open_dataset(*write_dataset(tmp_path, content), tmp_path / "cache")
+    assert (dataset.box_count, dataset.dropped_count, dataset.unlisted_count, dataset.boxless_count) == (5, 1, 1, 1)
+
+
 def test_boxes_are_corners_with_a_category_number(dataset: Dataset) -> None:
     assert dataset.boxes(2).tolist() == [[5, 5, 15.5, 15.25, 2], [1, 2, 31, 22, 4], [10, 10, 30, 30, 4]]
     assert dataset.boxes(1).shape == (0, 5)

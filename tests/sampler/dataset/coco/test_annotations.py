@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 
 from sampler.dataset.coco.annotations import (
+    UNLISTED_EXAMPLES,
+    Annotations,
+    LeftOut,
+    parse_annotations,
+    read_annotations,
+)
+from sampler.dataset.coco.boxes import (
     BAD_SEGMENTATION,
     NO_AREA,
     NO_BOX,
     NOT_FINITE,
     NOT_FOUR_NUMBERS,
-    Annotations,
-    parse_annotations,
-    read_annotations,
+    UnlistedBox,
 )
 from sampler.errors import AnnotationError
 from tests.support.coco_files import Entry, box_entry, category_entry, coco, image_entry, small_coco, write_json
@@ -49,7 +54,7 @@ def test_columns_are_in_the_order_of_the_file() -> None:
     assert columns.annotation_ids.tolist() == [5, 4, 3, 2, 1]
     assert columns.boxes[1].tolist() == [0.1, 0.2, 10.7, 11.9]
     assert columns.crowd.tolist() == [False, False, False, True, False]
-    assert columns.rejected == ()
+    assert columns.left_out.rejected == ()
 
 
 @pytest.mark.parametrize("kept", [0, 1, 40, 200, -1])
@@ -91,6 +96,8 @@ def test_a_missing_list_is_named(key: str, tmp_path: Path) -> None:
         (lambda content: content["annotations"][3].update(bbox="1 2 3 4"), "$.annotations[3].bbox"),
         (lambda content: content["annotations"][3].update(bbox=[1, 2, "3", 4]), "$.annotations[3].bbox[2]"),
         (lambda content: content["annotations"][1].update(id="x"), "$.annotations[1].id"),
+        (lambda content: content["annotations"][1].update(image_id=1.5), "$.annotations[1].image_id"),
+        (lambda content: content["images"][1].update(id=None), "$.images[1].id"),
         (lambda content: content["images"][2].update(id=2**63), "$.images[2].id"),
         (lambda content: content["images"][2].update(width="640"), "$.images[2].width"),
         (lambda content: content["categories"][0].pop("name"), "$.categories[0]"),
@@ -123,13 +130,92 @@ def test_a_file_without_images_or_categories_is_refused(what: str, tmp_path: Pat
     assert refusal(content, tmp_path).place == f"$.{what}"
 
 
-@pytest.mark.parametrize(("field", "value"), [("image_id", 999), ("category_id", 0), ("image_id", -5)])
-def test_an_annotation_of_something_unknown_is_named_with_the_value(field: str, value: int, tmp_path: Path) -> None:
+def test_an_annotation_of_an_unknown_category_is_named_with_the_value(tmp_path: Path) -> None:
     content = small_coco()
-    content["annotations"][2][field] = value
+    content["annotations"][2]["category_id"] = 0
     error = refusal(content, tmp_path)
-    assert error.place == f"$.annotations[2].{field}"
-    assert f"annotation 3 has {field} {value}" in error.cause
+    assert error.place == "$.annotations[2].category_id"
+    assert "annotation 3 has category_id 0" in error.cause
+
+
+@pytest.mark.parametrize("unlisted", [999, -5, "x", "30 "])
+def test_boxes_of_unlisted_images_are_ignored_and_counted_as_pycocotools_does(unlisted: int | str) -> None:
+    content = small_coco()
+    content["annotations"][2] |= {"image_id": unlisted, "category_id": 0, "bbox": [1, 2, 0, 0]}
+    columns = parse_annotations(json.dumps(content).encode(), "x")
+    assert columns.annotation_ids.tolist() == [5, 4, 2, 1]
+    assert columns.left_out == LeftOut((), (UnlistedBox(3, unlisted),), 1)
+
+
+def test_only_the_first_boxes_of_unlisted_images_are_listed() -> None:
+    boxes = [box_entry(number, 2, 1, [1, 2, 3, 4]) for number in range(UNLISTED_EXAMPLES + 5)]
+    left_out = parse_annotations(json.dumps(one_image(*boxes)).encode(), "x").left_out
+    assert left_out.unlisted_count == UNLISTED_EXAMPLES + 5
+    assert [box.annotation_id for box in left_out.unlisted] == list(range(UNLISTED_EXAMPLES))
+
+
+def test_boxes_find_their_image_by_an_integer_or_its_text() -> None:
+    content = small_coco()
+    for entry in content["annotations"]:
+        entry["image_id"] = str(entry["image_id"])
+    columns = parse_annotations(json.dumps(content).encode(), "x")
+    assert columns.string_ids == ()
+    assert columns.box_image_ids.tolist() == [30, 10, 30, 30, 10]
+    content = small_coco()
+    content["images"][0]["id"] = "30"
+    columns = parse_annotations(json.dumps(content).encode(), "x")
+    assert columns.string_ids == ("30", "10", "20")
+    assert columns.image_ids.tolist() == [2, 0, 1], "by code point"
+    assert columns.box_image_ids.tolist() == [2, 0, 2, 2, 0]
+    assert columns.left_out == LeftOut()
+
+
+def test_an_integer_and_its_text_are_the_same_id(tmp_path: Path) -> None:
+    content = small_coco()
+    content["images"][2]["id"] = "30"
+    error = refusal(content, tmp_path)
+    assert (error.place, error.cause) == ("$.images[2].id", "id '30' is used more than once")
+
+
+@pytest.mark.parametrize("area", [None, "12", True, [1], {"a": 1}, float("nan"), 10**400])
+def test_an_area_that_is_not_a_number_does_not_matter(area: object) -> None:
+    box = box_entry(1, 1, 1, [1, 2, 3, 4])
+    content = one_image(box | {"area": area}, box | {"area": 7}, box | {"area": 7.5}, box)
+    areas = parse_annotations(json.dumps(content).encode(), "x").areas
+    assert np.array_equal(areas, [np.nan, 7, 7.5, np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize("group", [None, 5, ["animal"]])
+def test_a_supercategory_that_is_not_text_does_not_matter(group: object) -> None:
+    content = one_image()
+    content["categories"] = [category_entry(1) | {"supercategory": group}, category_entry(2)]
+    assert parse_annotations(json.dumps(content).encode(), "x").supercategories == ("", "thing")
+
+
+OUTLINE = [[5, 10, 25, 10, 25, 30, 5, 30]]
+
+
+@pytest.mark.parametrize("box", [[0, 0, 0, 0], [5, 10, 20, 0], [5, 10, 0.0, 20], [5, 10, 0, -3]])
+def test_a_box_without_area_is_taken_from_a_usable_segmentation(box: list[float]) -> None:
+    content = one_image(box_entry(1, 1, 1, box, segmentation=OUTLINE), box_entry(2, 1, 1, [1, 2, 3, 4]))
+    columns = parse_annotations(json.dumps(content).encode(), "x")
+    assert columns.boxes.tolist() == [[5, 10, 20, 20], [1, 2, 3, 4]]
+    assert columns.left_out == LeftOut()
+
+
+@pytest.mark.parametrize("box", [[5, 10, -1, 20], [5, 10, float("nan"), 0.5], [5, 10, 20, 20]])
+def test_any_other_box_is_not_replaced_by_the_segmentation(box: list[float]) -> None:
+    content = one_image(box_entry(1, 1, 1, box, segmentation=[[0, 0, 9, 0, 9, 9]]))
+    assert [0, 0, 9, 9] not in parse_annotations(json.dumps(content).encode(), "x").boxes.tolist()
+
+
+@pytest.mark.parametrize(("outline", "detail"), [(None, ""), ([], ""), ([[1, 2]], "segmentation is not usable")])
+def test_a_box_without_area_and_without_a_usable_segmentation_is_listed_as_it_is(outline: object, detail: str) -> None:
+    content = one_image(box_entry(1, 1, 1, [5, 10, 0, 20], segmentation=outline))
+    [rejected] = parse_annotations(json.dumps(content).encode(), "x").left_out.rejected
+    assert (rejected.reason, rejected.box) == (NO_AREA, (5, 10, 0, 20))
+    assert rejected.detail.startswith(detail)
+    assert bool(rejected.detail) == bool(detail)
 
 
 @pytest.mark.parametrize("side", [0, -3, 2.5, None, float("nan"), float("inf"), 2**31])
@@ -198,7 +284,7 @@ def test_an_invalid_box_is_dropped_and_listed(box: list[float | None] | None, re
     content = one_image(box_entry(7, 1, 1, [1, 2, 3, 4]), box_entry(8, 1, 1, box), box_entry(9, 1, 1, [5, 6, 7, 8]))
     columns = parse_annotations(json.dumps(content).encode(), "x")
     assert columns.annotation_ids.tolist() == [7, 9]
-    [rejected] = columns.rejected
+    [rejected] = columns.left_out.rejected
     assert (rejected.annotation_id, rejected.image_id, rejected.reason) == (8, 1, reason)
     finite = [side if side is not None and np.isfinite(side) else None for side in box or []]
     assert list(rejected.box) == finite
@@ -208,7 +294,7 @@ def test_nan_inside_strings_is_kept() -> None:
     content = one_image(box_entry(7, 1, 1, [float("nan"), 2, 3, 4]), file_name='NaN "Infinity" -Infinity.jpg')
     columns = parse_annotations(json.dumps(content).encode(), "x")
     assert columns.file_names == ('NaN "Infinity" -Infinity.jpg',)
-    assert len(columns.rejected) == 1
+    assert len(columns.left_out.rejected) == 1
 
 
 def test_a_byte_order_mark_is_skipped() -> None:
@@ -237,7 +323,7 @@ def test_a_polygon_an_rle_and_a_compressed_rle_of_one_shape_give_its_box() -> No
     ]
     content = one_image(*(box_entry(n, 1, 1, None, segmentation=outline) for n, outline in enumerate(outlines)))
     columns = parse_annotations(json.dumps(content).encode(), "x")
-    assert columns.rejected == ()
+    assert columns.left_out.rejected == ()
     assert columns.boxes.tolist() == [[5, 10, 20, 20]] * 4
 
 
@@ -268,13 +354,13 @@ def test_an_unusable_segmentation_is_an_invalid_box(outline: object) -> None:
     content = one_image(box_entry(1, 1, 1, None, segmentation=outline), box_entry(2, 1, 1, [1, 2, 3, 4]))
     columns = parse_annotations(json.dumps(content).encode(), "x")
     assert columns.annotation_ids.tolist() == [2]
-    assert columns.rejected[0].reason == BAD_SEGMENTATION
-    assert columns.rejected[0].detail
+    assert columns.left_out.rejected[0].reason == BAD_SEGMENTATION
+    assert columns.left_out.rejected[0].detail
 
 
 def test_a_segmentation_that_covers_nothing_has_no_area() -> None:
     content = one_image(box_entry(1, 1, 1, None, segmentation={"size": [48, 64], "counts": [48 * 64]}))
-    assert parse_annotations(json.dumps(content).encode(), "x").rejected[0].reason == NO_AREA
+    assert parse_annotations(json.dumps(content).encode(), "x").left_out.rejected[0].reason == NO_AREA
 
 
 def test_pycocotools_is_imported_only_for_annotations_without_a_box(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def outcome(read: Callable[[], Annotations]) -> object:
     except AnnotationError as error:
         return error.file, error.place, error.cause
     arrays = [(array.dtype.str, array.shape, array.tobytes()) for array in (getattr(columns, name) for name in ARRAYS)]
-    return arrays, columns.file_names, columns.category_names, columns.rejected
+    return arrays, columns.file_names, columns.category_names, columns.left_out
 
 
 def in_pieces(data: bytes, block: int) -> object:

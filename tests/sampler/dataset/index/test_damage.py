@@ -14,9 +14,12 @@ from tests.support.file_changes import flip_a_byte
 from tests.support.processes import run_python
 
 
-def test_damage_is_detected_even_if_length_and_time_are_unchanged(annotations: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("array", ["boxes", "bbox", "area", "annotation_ids"])
+def test_damage_is_detected_even_if_length_and_time_are_unchanged(
+    array: str, annotations: Path, tmp_path: Path
+) -> None:
     folder = ensure_index(annotations, tmp_path)
-    flip_a_byte(folder / "boxes.npy")
+    flip_a_byte(folder / f"{array}.npy")
     assert not is_sound(folder)
     assert ensure_index(annotations, tmp_path) == folder
     check_index(folder)
@@ -63,7 +66,8 @@ def test_an_index_in_a_cache_that_cannot_be_written_is_still_used(
 
 def test_dropped_boxes_are_read_when_they_are_asked_for(annotations: Path, tmp_path: Path) -> None:
     folder = ensure_index(annotations, tmp_path)
-    (folder / "rejected.json").write_text("{]")
+    left_out = folder / "left_out.json"
+    left_out.write_text("{" + "]" * (left_out.stat().st_size - 1))
     mark_checked(folder)
     dataset = DatasetIndex(ensure_index(annotations, tmp_path))
     assert len(dataset) == 3

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from sampler.dataset.coco.annotations import parse_annotations
 from sampler.dataset.index.arrays import ARRAYS, IndexArrays, build_index
 from sampler.dataset.index.cache import default_cache_dir, ensure_index
-from sampler.dataset.index.storage import is_sound, load_index, read_rejected
+from sampler.dataset.index.storage import FORMAT, is_sound, load_index, read_left_out
 from sampler.errors import AnnotationError
 from tests.support.coco_files import Entry, box_entry, category_entry, coco, image_entry, small_coco, write_json
 from tests.support.processes import start_python
@@ -60,6 +61,43 @@ def test_corners_are_summed_in_float64_and_then_rounded_to_float32() -> None:
     index = index_of(coco([image_entry(1)], [box_entry(1, 1, 1, [x, 1, w, 1])], [category_entry(1)]))
     assert index.boxes.dtype == np.float32
     assert index.boxes[0, 2] == np.float32(x + w)
+
+
+def test_boxes_areas_and_supercategories_are_kept_exactly_and_do_not_change_the_digest() -> None:
+    content = small_coco()
+    content["annotations"][0]["area"] = 593.1875
+    content["categories"][0]["supercategory"] = "animal"
+    index = index_of(content)
+    assert index.bbox[0].tolist() == [20, 5, 40, 30]
+    assert index.bbox[1].tolist() == [0.1, 0.2, 10.7, 11.9]
+    assert index.area[3] == 593.1875
+    assert np.isnan(index.area[:3]).all()
+    assert index.supercategories == ("thing", "thing", "thing", "animal")
+    assert index.digest == SMALL_DIGEST
+
+
+def with_ids(ids: Mapping[int, int | str]) -> Entry:
+    """`small_coco` with other image ids."""
+    content = small_coco()
+    for entry in content["images"]:
+        entry["id"] = ids.get(entry["id"], entry["id"])
+    for entry in content["annotations"]:
+        entry["image_id"] = ids.get(entry["image_id"], entry["image_id"])
+    return content
+
+
+def test_if_one_image_id_is_a_string_all_images_ascend_by_the_code_points_of_their_ids() -> None:
+    index = index_of(with_ids({10: "b", 20: "\N{GRINNING FACE}", 30: 7}))
+    assert index.id_texts.tobytes().decode() == "7b\N{GRINNING FACE}"
+    assert index.id_starts.tolist() == [0, 1, 2, 6]
+    assert index.image_ids.tolist() == [0, 1, 2]
+    assert index.annotation_ids.tolist() == [3, 5, 2, 1, 4]
+    assert index.box_starts.tolist() == [0, 3, 5, 5]
+
+
+def test_string_ids_are_part_of_the_digest() -> None:
+    digests = {index_of(with_ids(ids)).digest for ids in ({}, {30: "30"}, {30: "31"}, {10: "10", 20: "20", 30: "30"})}
+    assert len(digests) == 3, "an integer and its decimal text are the same id, once one id is a string"
 
 
 def test_the_digest_is_the_same_on_every_machine_and_in_every_version_of_the_index() -> None:
@@ -161,11 +199,11 @@ def test_an_index_comes_back_from_its_folder_as_it_was_built(tmp_path: Path) -> 
     built, folder = index_of_file(file), ensure_index(file, tmp_path)
     loaded = load_index(folder)
     for name in ARRAYS:
-        assert np.array_equal(getattr(built, name), getattr(loaded, name))
+        assert np.array_equal(getattr(built, name), getattr(loaded, name), equal_nan=name == "area")
         assert getattr(built, name).dtype == getattr(loaded, name).dtype
         assert not getattr(loaded, name).flags.writeable
     assert (built.category_names, built.digest) == (loaded.category_names, loaded.digest)
-    assert read_rejected(folder) == parse_annotations(file.read_bytes(), file).rejected
+    assert read_left_out(folder) == parse_annotations(file.read_bytes(), file).left_out
 
 
 def test_a_dataset_without_any_box_has_an_index(tmp_path: Path) -> None:
@@ -197,7 +235,7 @@ def test_an_existing_index_is_used_without_the_lock(tmp_path: Path) -> None:
         assert ensure_index(file, tmp_path) == folder
 
 
-@pytest.mark.parametrize("name", ["meta.json", "rejected.json", "boxes.npy", "names.npy"])
+@pytest.mark.parametrize("name", ["meta.json", "left_out.json", "boxes.npy", "names.npy"])
 @pytest.mark.parametrize("damage", ["missing", "truncated", "overwritten"])
 def test_a_damaged_index_is_detected_and_rebuilt(name: str, damage: str, tmp_path: Path) -> None:
     file = write_json(tmp_path / "a.json", small_coco())
@@ -274,7 +312,7 @@ def test_concurrent_builders_share_one_index(tmp_path: Path) -> None:
         assert builder.stdout.readline() == "ready\n"
     digests = [builder.communicate("go\n", timeout=60)[0].strip() for builder in builders]
     assert digests == [index_of_file(file).digest] * 4
-    assert len(list((tmp_path / "indexes").glob("*-v1"))) == 1
+    assert len(list((tmp_path / "indexes").glob(f"*-v{FORMAT}"))) == 1
     assert not left_over(tmp_path)
 
 
@@ -311,7 +349,7 @@ def test_a_builder_waits_for_another_one(tmp_path: Path) -> None:
         waiting = run(code, file, tmp_path)
         with pytest.raises(subprocess.TimeoutExpired):
             waiting.wait(2)
-        assert not list((tmp_path / "indexes").glob("*-v1"))
+        assert not list((tmp_path / "indexes").glob(f"*-v{FORMAT}"))
     printed, _ = waiting.communicate(timeout=30)
     assert is_sound(Path(printed.strip()))
 
@@ -331,7 +369,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_no_half_index(tmp_path: Path)
     assert "index cannot be written" in printed
     assert "File too large" in printed
     assert not left_over(tmp_path)
-    assert not list((tmp_path / "indexes").glob("*-v1"))
+    assert not list((tmp_path / "indexes").glob(f"*-v{FORMAT}"))
 
 
 def test_a_cache_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:

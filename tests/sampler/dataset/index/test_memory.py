@@ -8,7 +8,7 @@ from benchmarks.synthetic_index import write_synthetic_index
 from sampler.dataset.index.arrays import ARRAYS
 from sampler.dataset.index.cache import AnnotationFile
 from sampler.dataset.index.dataset_index import DatasetIndex
-from sampler.dataset.index.storage import check_index, mark_checked
+from sampler.dataset.index.storage import FORMAT, check_index, mark_checked
 from tests.support.coco_files import write_json
 from tests.support.file_changes import wait_for_the_clock
 from tests.support.processes import output_of
@@ -48,7 +48,7 @@ def test_opening_an_index_reads_neither_annotations_nor_arrays(tmp_path: Path) -
     annotations, images = tmp_path / "a.json", 100_000_000
     with annotations.open("wb") as stream:
         stream.truncate(20_000 * MEGABYTE)
-    folder = tmp_path / "indexes" / ("0" * 32 + "-v1")
+    folder = tmp_path / "indexes" / f"{'0' * 32}-v{FORMAT}"
     sparse_index(folder, images)
     wait_for_the_clock()
     with AnnotationFile.open(annotations, tmp_path / "indexes") as file:
@@ -67,15 +67,17 @@ def sparse_index(folder: Path, images: int) -> None:
     """The folder of an index whose arrays are zeros that take no room: images without names and boxes."""
     folder.mkdir(parents=True)
     for name, (dtype, dimensions) in ARRAYS.items():
-        shape = (images + name.endswith("_starts"), {"sizes": 2, "boxes": 5}.get(name, 1))[:dimensions]
+        rows = {"id_starts": 1, "id_texts": 0}.get(name, images + name.endswith("_starts"))
+        shape = (rows, {"sizes": 2, "boxes": 5, "bbox": 4}.get(name, 1))[:dimensions]
         with (folder / f"{name}.npy").open("wb") as stream:
             header = {"descr": dtype, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(stream, header)
             stream.truncate(stream.tell() + int(np.prod(shape)) * np.dtype(dtype).itemsize)
-    (folder / "rejected.json").write_text("[]")
+    (folder / "left_out.json").write_text("{}")
     files = {file.name: file.stat().st_size for file in folder.iterdir()}
-    document = {"format": 1, "source": "x", "digest": "0" * 32, "category_names": [], "files": files}
-    write_json(folder / "meta.json", document)
+    digests = {"digest": "0" * 32, "report_digest": "0" * 32}
+    lists = {"sources": ["x"], "category_names": [], "supercategories": []}
+    write_json(folder / "meta.json", {"format": FORMAT, "dropped": 0, "unlisted": 0, "files": files} | digests | lists)
     mark_checked(folder)
 
 
