@@ -69,7 +69,7 @@ class ImageError(SamplerError):
 
     Attributes:
         file: Where the image is: its path or URL.
-        kind: "missing", "unreadable", "mis-sized" or "too-large".
+        kind: "missing", "unreadable", "mis-sized", "too-large" or "changed".
         cause: The problem, in words.
         index: Index of the image in the dataset, if known.
     """
@@ -85,6 +85,20 @@ class ImageError(SamplerError):
     def at(self, index: int) -> "ImageError":
         """Return the same error with the index of the image."""
         return ImageError(self.file, self.kind, self.cause, index)
+
+
+class HashError(SamplerError):
+    """The recorded hashes of a dataset's images cannot be used or written.
+
+    Attributes:
+        file: The file of the hashes.
+        cause: The problem, in words.
+    """
+
+    def __init__(self, file: Path, cause: str) -> None:
+        super().__init__(f"{file}: {cause}")
+        self.file = str(file)
+        self.cause = cause
 
 
 class StoreError(SamplerError):

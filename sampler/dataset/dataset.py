@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sampler.dataset.images.decode import MAX_PIXELS, read_image
+from sampler.dataset.images.decode import MAX_PIXELS, decode_file, read_encoded
 from sampler.dataset.images.decoded_store.format import FORMAT, StoreMeta
 from sampler.dataset.images.decoded_store.reader import DecodedStore
+from sampler.dataset.images.hashes import Hash, ImageHashes, find_hashes, hashes_file, image_hash
 from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.local_folder import LocalFolder
 from sampler.dataset.images.source import ImageSource
-from sampler.dataset.index.cache import LoadedCoco, ensure_index
+from sampler.dataset.index.cache import LoadedCoco, default_cache_dir, ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.errors import ImageError
 
@@ -25,6 +26,7 @@ class Dataset(DatasetIndex):
         max_pixels: Larger images are not decoded.
         store: Decoded images, read instead of decoding again.
         cache: Cache of images that were decoded because they are not in the store.
+        hashes: Recorded hashes of the encoded images; other bytes are an ImageError.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Dataset(DatasetIndex):
         max_pixels: int = MAX_PIXELS,
         store: DecodedStore | None = None,
         cache: ImageCache | ImageCachePart | None = None,
+        hashes: ImageHashes | None = None,
     ) -> None:
         """Open the index in `index_dir`. The pixels do not depend on store and cache. Raises AnnotationError."""
         super().__init__(index_dir)
@@ -41,12 +44,18 @@ class Dataset(DatasetIndex):
         self.max_pixels = max_pixels
         self.store = store
         self.cache = cache
+        self.hashes = hashes
 
     def with_decoded(
         self, store: DecodedStore | None = None, cache: ImageCache | ImageCachePart | None = None
     ) -> "Dataset":
         """Return the same dataset with another store and cache."""
-        return Dataset(self.index_dir, self.images, self.max_pixels, store, cache)
+        return Dataset(self.index_dir, self.images, self.max_pixels, store, cache, self.hashes)
+
+    @property
+    def pixels(self) -> str | None:
+        """The digest of the recorded hashes, 32 hexadecimal digits; None if there are none."""
+        return None if self.hashes is None else self.hashes.digest
 
     @property
     def store_meta(self) -> StoreMeta:
@@ -78,8 +87,21 @@ class Dataset(DatasetIndex):
         return pixels
 
     def _decode(self, index: int) -> npt.NDArray[np.uint8]:
+        return self.decode(index)[0]
+
+    def decode(self, index: int) -> tuple[npt.NDArray[np.uint8], Hash]:
+        """Decode the file of an image, whatever store and cache have; return its pixels and the hash of the file.
+
+        Raises what `read` raises.
+        """
+        name, size = self.file_name(index), self.size(index)
+        where = self.images.describe(name)
         try:
-            return read_image(self.images, self.file_name(index), self.size(index), self.max_pixels)
+            data = read_encoded(self.images, name, size, self.max_pixels)
+            found = image_hash(data)
+            if self.hashes is not None:
+                self.hashes.check(index, found, where)
+            return decode_file(data, where, size, self.max_pixels), found
         except ImageError as error:
             raise error.at(int(index)) from error
 
@@ -95,7 +117,9 @@ def open_dataset(
     cache_dir: Path | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Dataset:
-    """Open a dataset. Builds the index of the annotation file if it is not in the cache folder yet.
+    """Open a dataset, with the hashes of its images if they were recorded.
+
+    Builds the index of the annotation file if it is not in the cache folder yet.
 
     Args:
         annotations: The annotation file, or a loaded `pycocotools.coco.COCO`.
@@ -106,7 +130,10 @@ def open_dataset(
     Raises:
         ImageSourceError: The images cannot be reached.
         AnnotationError: The annotation file cannot be used, or its index cannot be written.
+        HashError: The recorded hashes are damaged.
     """
     source = open_source(images)  # first, so that a wrong folder is reported before the index is built
     located = Path(annotations) if isinstance(annotations, str) else annotations
-    return Dataset(ensure_index(located, cache_dir, report), source)
+    dataset = Dataset(ensure_index(located, cache_dir, report), source)
+    dataset.hashes = find_hashes(hashes_file(cache_dir or default_cache_dir(), dataset.digest, source), len(dataset))
+    return dataset

@@ -29,17 +29,21 @@ def read_image(source: ImageSource, name: str, size: tuple[int, int] | None, max
     Raises:
         ImageError: The image is "missing", "unreadable", "mis-sized" or "too-large".
     """
-    data = read_encoded(source, name, size, max_pixels)
-    try:
-        return decode_image(data, size, max_pixels)
-    except DecodeError as error:
-        raise ImageError(source.describe(name), error.kind, str(error)) from error
+    return decode_file(read_encoded(source, name, size, max_pixels), source.describe(name), size, max_pixels)
 
 
 def read_encoded(source: ImageSource, name: str, size: tuple[int, int] | None, max_pixels: int = MAX_PIXELS) -> bytes:
     """Return the encoded bytes of an image of annotated size. Raises ImageError."""
     pixels = max_pixels if size is None else size[0] * size[1]
     return source.read(name, _ENCODED_SLACK + 8 * pixels)
+
+
+def decode_file(data: bytes, where: str, size: tuple[int, int] | None, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Decode the content of an image file. See `decode_image`. Raises ImageError, which names `where` it is."""
+    try:
+        return decode_image(data, size, max_pixels)
+    except DecodeError as error:
+        raise ImageError(where, error.kind, str(error)) from error
 
 
 def decode_image(data: bytes, size: tuple[int, int] | None, max_pixels: int = MAX_PIXELS) -> Pixels:
