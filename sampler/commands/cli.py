@@ -1,7 +1,7 @@
 """The command line `python -m sampler`.
 
-Exit status: 0 success, 1 the data has faults (`verify`, `decode`), 2 the command could not run (one line on stderr says
-why), 130 `decode` was interrupted.
+Exit status: 0 success, 1 the data has faults (`verify`, `decode`, `index --hash-images`), 2 the command could not run
+(one line on stderr says why), 130 `decode` was interrupted.
 """
 
 import typer

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from sampler.commands.hash_images import record_hashes
 from sampler.commands.options import AnnotationsOption, CacheOption, ExamplesOption, ImagesOption
 from sampler.dataset.dataset import Dataset, open_dataset, open_source
 from sampler.dataset.index.cache import ensure_index
@@ -25,14 +26,27 @@ def index(
         Path | None, typer.Option(envvar="SAMPLER_IMAGES", help="Image folder, to check that it exists.")
     ] = None,
     cache_dir: CacheOption = None,
+    hash_images: Annotated[
+        bool, typer.Option("--hash-images", help="Record a hash of every image file, to notice other files later.")
+    ] = False,
+    examples: ExamplesOption = 5,
 ) -> None:
-    """Build the index of an annotation file, or find an existing one, and show its contents."""
+    """Build the index of an annotation file, or find an existing one, and show its contents.
+
+    With --hash-images, exit status 1 if some images cannot be read.
+    """
     started = time.perf_counter()
-    if images is not None:
-        open_source(images)
+    if hash_images and images is None:
+        raise typer.BadParameter(
+            "set --images (SAMPLER_IMAGES) to the folder of the images", param_hint="--hash-images"
+        )
+    source = None if images is None else open_source(images)
     with spinner() as report:
         folder = ensure_index(annotations, cache_dir, report)
-    _print_index(DatasetIndex(folder), time.perf_counter() - started)
+    opened = DatasetIndex(folder)
+    _print_index(opened, time.perf_counter() - started)
+    if hash_images and source is not None and not record_hashes(opened, source, cache_dir, examples):
+        raise typer.Exit(1)
 
 
 def verify(

@@ -18,6 +18,7 @@ KINDS = {
     "unreadable": "image files that cannot be decoded, or are truncated",
     "mis-sized": "image files of another size than annotated",
     "too-large": "image files beyond the pixel limit",
+    "changed": "image files whose recorded hash is another one",
     "out-of-range": "boxes that extend more than one pixel beyond their image",
     "degenerate": "invalid boxes that were dropped, or boxes without area inside their image",
 }

@@ -1,0 +1,68 @@
+"""`python -m sampler index --hash-images`: what it records, prints and returns."""
+
+import subprocess
+from pathlib import Path
+
+from sampler.dataset.dataset import Dataset, open_dataset
+from tests.support.coco_files import image_file, write_jpeg
+from tests.support.processes import run_python
+from tests.support.stores import Source
+
+
+def index(source: Source, cache_dir: Path, *options: object) -> "subprocess.CompletedProcess[str]":
+    settings = dict(zip(("annotations", "images", "cache_dir"), (*source, cache_dir), strict=True))
+    return run_python("-m", "sampler", "index", *options, settings=settings, check=False)
+
+
+def pixels(source: Source, cache_dir: Path) -> str | None:
+    return open_dataset(*source, cache_dir).pixels
+
+
+def test_the_hashes_of_all_images_are_recorded(source: Source, dataset: Dataset, tmp_path: Path) -> None:
+    assert index(source, tmp_path).returncode == 0
+    assert pixels(source, tmp_path) is None, "hashing reads every image, so it is not done unasked"
+    done = index(source, tmp_path, "--hash-images")
+    assert done.returncode == 0, done.stderr
+    assert "24/24" in done.stderr
+    found = pixels(source, tmp_path)
+    assert found is not None
+    assert found in done.stdout
+    assert dataset.digest in done.stdout
+    again = index(source, tmp_path, "--hash-images")
+    assert "no file has changed" in again.stdout
+    assert pixels(source, tmp_path) == found
+
+
+def test_changed_files_are_counted_and_named_with_both_digests(
+    source: Source, dataset: Dataset, tmp_path: Path
+) -> None:
+    index(source, tmp_path, "--hash-images")
+    older = pixels(source, tmp_path)
+    for place in (3, 8, 9):
+        height, width = dataset.size(place)
+        write_jpeg(image_file(dataset, place), width, height, seed=99)
+    done = index(source, tmp_path, "--hash-images", "--examples", 2)
+    newer = pixels(source, tmp_path)
+    assert done.returncode == 0
+    assert older is not None
+    assert newer is not None
+    assert older != newer
+    assert older in done.stdout
+    assert newer in done.stdout
+    assert f"changed {image_file(dataset, 3)}" in done.stdout
+    assert "changed … and 1 more" in done.stdout
+
+
+def test_missing_images_are_listed_and_the_exit_status_is_1(source: Source, dataset: Dataset, tmp_path: Path) -> None:
+    image_file(dataset, 5).unlink()
+    done = index(source, tmp_path, "--hash-images")
+    assert done.returncode == 1, done.stderr
+    assert f"missing {image_file(dataset, 5)}: the file does not exist" in done.stdout
+    assert pixels(source, tmp_path) is not None
+
+
+def test_the_folder_of_the_images_is_needed(source: Source, tmp_path: Path) -> None:
+    settings = {"annotations": source[0], "cache_dir": tmp_path}
+    done = run_python("-m", "sampler", "index", "--hash-images", settings=settings, check=False)
+    assert done.returncode == 2
+    assert "SAMPLER_IMAGES" in done.stderr
