@@ -64,7 +64,7 @@ def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["index", "verify"])
 def test_errors_exit_with_2_and_one_line_on_stderr(name: str, tmp_path: Path) -> None:
     content = small_coco()
-    content["annotations"][0]["image_id"] = 999
+    content["annotations"][0]["category_id"] = 999
     annotations, images = write_dataset(tmp_path)
     bad, _ = write_dataset(tmp_path / "bad", content)
     for arguments in ((tmp_path / "gone.json", images), (annotations, tmp_path / "gone"), (bad, images)):
