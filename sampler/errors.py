@@ -60,6 +60,10 @@ class AnnotationError(SamplerError):
         self.cause = cause
 
 
+class CacheError(SamplerError):
+    """The cache folder is unknown, or something in it cannot be read for a reason that is not its content."""
+
+
 class ImageSourceError(SamplerError):
     """The images of a dataset cannot be reached at all. The message names the location."""
 

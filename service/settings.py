@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from sampler.cache_folder import default_cache_dir
 from sampler.cpus import available_cpus
 from sampler.dataset.images.decode import MAX_PIXELS
-from sampler.dataset.index.cache import default_cache_dir
 from sampler.errors import SamplerError
 from service.errors.problems import expectation
 

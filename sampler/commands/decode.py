@@ -12,11 +12,11 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Column, Table
 
+from sampler.cache_folder import default_cache_dir
 from sampler.commands.options import AnnotationsOption, CacheOption, ExamplesOption, ImagesOption
 from sampler.cpus import available_cpus
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decoded_store.writer import StoreWriter, open_writer
-from sampler.dataset.index.cache import default_cache_dir
 from sampler.errors import ImageError, StoreError
 from sampler.progress import progress_bar, spinner
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sampler.dataset.images.source import ImageSource, ImageStat, name_fault
 from sampler.errors import ImageError, ImageSourceError
+from sampler.system_errors import explain, is_of_the_process
 
 
 class LocalFolder(ImageSource):
@@ -79,7 +80,9 @@ class LocalFolder(ImageSource):
             raise ImageError(self.describe(name), "unreadable", fault)
         return f"{self._folder}/{name}"
 
-    def _cannot_open(self, name: str, error: Exception) -> ImageError:
+    def _cannot_open(self, name: str, error: Exception) -> ImageError | ImageSourceError:
+        if isinstance(error, OSError) and is_of_the_process(error):  # the image itself may be intact
+            return ImageSourceError(f"{self.describe(name)}: cannot be opened: {explain(error, self._folder)}")
         if isinstance(error, FileNotFoundError):
             return ImageError(self.describe(name), "missing", "the file does not exist")
         return ImageError(self.describe(name), "unreadable", f"the file cannot be opened: {error}")

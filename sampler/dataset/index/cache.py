@@ -22,15 +22,16 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
 import msgspec
-import platformdirs
 from filelock import FileLock
 
 from sampler.atomic_write import atomic_write
+from sampler.cache_folder import default_cache_dir
 from sampler.dataset.coco.annotations import Annotations, parse_annotations, read_annotations
 from sampler.dataset.fingerprint import Fingerprint, wait_until_settled
 from sampler.dataset.index.arrays import build_index
 from sampler.dataset.index.storage import FORMAT, is_sound, remove_drafts, write_index
-from sampler.errors import AnnotationError
+from sampler.errors import AnnotationError, CacheError
+from sampler.system_errors import explain
 
 _SECTION = 4 << 20
 """Bytes hashed at a time. Large, because the hashing thread waits for its turn before each section."""
@@ -49,29 +50,29 @@ class LoadedCoco(Protocol):
     dataset: Any
 
 
-def default_cache_dir() -> Path:
-    """Return the user's cache folder for this package."""
-    return Path(platformdirs.user_cache_dir("saccade-sampler", appauthor=False))
-
-
 def ensure_index(
     annotations: Path | LoadedCoco, cache_dir: Path | None = None, report: Callable[[str], None] | None = None
 ) -> Path:
     """Return the folder of the index of an annotation file. Builds the index if it is missing or damaged.
 
     Any number of processes may call this at once. `report` is called with a description of each step. Raises
-    AnnotationError if the annotation file cannot be used or the index cannot be written.
+    AnnotationError if the annotation file cannot be used or the index cannot be written, CacheError if an index cannot
+    be read for another reason than its content.
     """
     report = report or (lambda _: None)
     indexes = (cache_dir or default_cache_dir()) / "indexes"
     report("reading the annotation file")
-    with AnnotationFile.open(annotations, indexes) as file:
-        folder = _find(file, indexes)
-        if folder is None:
-            with _lock(indexes, file.path):
-                # Another process may have built it while this one waited.
-                folder = _find(file, indexes) or _build(file, indexes, report)
-        return folder
+    try:
+        with AnnotationFile.open(annotations, indexes) as file:
+            return _find(file, indexes) or _find_or_build(file, indexes, report)
+    except OSError as error:
+        raise CacheError(f"{indexes}: indexes cannot be read: {explain(error, indexes)}") from error
+
+
+def _find_or_build(file: "AnnotationFile", indexes: Path, report: Callable[[str], None]) -> Path:
+    with _lock(indexes, file.path):
+        # Another process may have built it while this one waited.
+        return _find(file, indexes) or _build(file, indexes, report)
 
 
 def _find(file: "AnnotationFile", indexes: Path) -> Path | None:
@@ -113,8 +114,8 @@ def _lock(indexes: Path, annotations: Path) -> Iterator[None]:
             remove_drafts(indexes)
             yield
     except OSError as error:
-        cause = f"index cannot be written to {indexes}: {error.strerror or error}; make space or set another"
-        raise AnnotationError(annotations, "", f"{cause} cache folder (SAMPLER_CACHE_DIR)") from error
+        cause = f"index cannot be written to {indexes}: {explain(error, indexes)}"
+        raise AnnotationError(annotations, "", cause) from error
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -215,4 +216,5 @@ def _serialised(coco: LoadedCoco) -> BinaryIO:
 
 
 def _unreadable(path: Path, error: OSError) -> AnnotationError:
-    return AnnotationError(path, "", _CAUSES.get(type(error), f"cannot be read: {error.strerror or error}"))
+    cause = explain(error, path, "use a file that this user can read")
+    return AnnotationError(path, "", _CAUSES.get(type(error), f"cannot be read: {cause}"))

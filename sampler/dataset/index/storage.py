@@ -22,7 +22,8 @@ from sampler.atomic_write import atomic_write
 from sampler.dataset.coco.annotations import LeftOut
 from sampler.dataset.fingerprint import Fingerprint, wait_until_settled
 from sampler.dataset.index.arrays import ARRAYS, IndexArrays, array_bytes, index_digest, report_digest
-from sampler.errors import AnnotationError
+from sampler.errors import AnnotationError, CacheError
+from sampler.system_errors import explain, is_of_the_file
 
 FORMAT = 2
 """Raised whenever the meaning of the files changes."""
@@ -67,7 +68,7 @@ def load_index(folder: Path) -> IndexArrays:
                 raise ValueError(f"{name} does not have the {length} bytes that were written")
         arrays = {name: _map(folder / f"{name}.npy", name) for name in ARRAYS}
     except _FAULTS as error:
-        raise _damaged(folder, error) from error
+        raise _unusable(folder, error) from error
     return IndexArrays(
         **arrays,  # type: ignore[arg-type] # the keys of ARRAYS are the names of the fields
         category_names=meta.category_names,
@@ -83,7 +84,7 @@ def load_meta(folder: Path) -> Meta:
         if meta.format != FORMAT:
             raise ValueError(f"format {meta.format}, expected {FORMAT}")
     except _FAULTS as error:
-        raise _damaged(folder, error) from error
+        raise _unusable(folder, error) from error
     return meta
 
 
@@ -92,7 +93,7 @@ def read_left_out(folder: Path) -> LeftOut:
     try:
         return msgspec.json.decode((folder / LEFT_OUT).read_bytes(), type=LeftOut)
     except _FAULTS as error:
-        raise _damaged(folder, error) from error
+        raise _unusable(folder, error) from error
 
 
 def write_index(folder: Path, index: IndexArrays, left_out: LeftOut, sources: tuple[str, ...]) -> None:
@@ -138,7 +139,7 @@ def check_index(folder: Path) -> None:
         (report_digest(arrays, index.supercategories), meta.report_digest),
     ):
         if found != expected:
-            raise _damaged(folder, ValueError(f"its arrays have the digest {found}, expected {expected}"))
+            raise _unusable(folder, ValueError(f"its arrays have the digest {found}, expected {expected}"))
     read_left_out(folder)
 
 
@@ -174,8 +175,12 @@ def _checked_fingerprints(folder: Path) -> dict[str, Fingerprint] | None:
 def _fingerprints(folder: Path) -> dict[str, Fingerprint]:
     found = {}
     for name in sorted(_FILES):
-        with contextlib.suppress(FileNotFoundError):  # `load_index` reports what is missing
+        try:
             found[name] = Fingerprint.of((folder / name).stat())
+        except OSError as error:
+            if not is_of_the_file(error):
+                raise _unusable(folder, error) from error
+            # `load_index` reports what is missing
     return found
 
 
@@ -183,7 +188,12 @@ def _arrays(index: IndexArrays) -> dict[str, npt.NDArray[np.generic]]:
     return {name: getattr(index, name) for name in ARRAYS}
 
 
-def _damaged(folder: Path, error: Exception) -> AnnotationError:
+def _unusable(folder: Path, error: Exception) -> AnnotationError | CacheError:
+    """Return the error for an index that cannot be read. Only an AnnotationError says that the index is damaged."""
+    if isinstance(error, OSError) and not is_of_the_file(error):
+        return CacheError(f"{folder}: index cannot be read: {explain(error, folder)}")
+    if isinstance(error, FileNotFoundError) and not folder.exists():
+        return AnnotationError(folder, "", "index does not exist; start again to build it")
     return AnnotationError(folder, "", f"index is damaged: {error}; delete the folder to rebuild it")
 
 

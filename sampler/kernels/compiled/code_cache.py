@@ -6,6 +6,7 @@ files of this folder, and a change of any of them discards all cached code. Othe
 """
 
 import hashlib
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ SOURCES = "compiled.sources"
 
 def enable_cache(kernel: Any, fallback: Path | None) -> None:
     """Cache a kernel's code on disk: in Numba's own place, else in `fallback`, else nowhere."""
+    if not numba.config.CACHE_DIR and not _user_cache().is_absolute():
+        # Numba would make a folder called "~" in the current one.
+        if fallback is None:
+            return
+        numba.config.CACHE_DIR = str(fallback)
     try:
         kernel.enable_caching()
     except RuntimeError:  # no folder is writable
@@ -25,6 +31,11 @@ def enable_cache(kernel: Any, fallback: Path | None) -> None:
             return
         numba.config.CACHE_DIR = str(fallback)
         kernel.enable_caching()
+
+
+def _user_cache() -> Path:
+    """Return the user's cache folder as Numba finds it; a relative path if the home folder is unknown."""
+    return Path(os.getenv("XDG_CACHE_HOME", os.path.expanduser("~/.cache")))  # noqa: PTH111 - pathlib would raise
 
 
 def discard_stale(folder: Path) -> None:

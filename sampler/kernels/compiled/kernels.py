@@ -5,17 +5,21 @@ without fast-math or fused multiply-add, so every CPU computes the same bytes. W
 A kernel is compiled when it is first called, which takes seconds, or loaded from the code cache.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from sampler.arrays import Arrays
 from sampler.config.schema import AttentionMap, SamplerConfig
+from sampler.errors import CacheError
 from sampler.kernels.compiled import boxes, colour, crop, philox, targets
 from sampler.kernels.compiled.code_cache import discard_stale, enable_cache
 from sampler.kernels.interface import Kernels
 from sampler.ops.boxes import Boxes, Frame
 from sampler.ops.targets import CornerNames, TargetNames
+from sampler.system_errors import explain
 
 MODULES = (philox, boxes, crop, colour, targets)
 
@@ -42,12 +46,16 @@ def enable_code_cache(fallback: Path | None = None) -> None:
 
     Args:
         fallback: Folder to use if neither this folder nor the user's cache is writable.
+
+    Raises:
+        CacheError: Code of other sources cannot be removed.
     """
     for kernel in ENTRY_POINTS:
         enable_cache(kernel, fallback)
-    folder = ENTRY_POINTS[0].stats.cache_path
-    if folder:
-        discard_stale(Path(folder))
+    with _writing_code():
+        folder = ENTRY_POINTS[0].stats.cache_path
+        if folder:
+            discard_stale(Path(folder))
 
 
 def warm_up(fallback: Path | None = None) -> None:
@@ -56,8 +64,27 @@ def warm_up(fallback: Path | None = None) -> None:
     Args:
         fallback: Folder for compiled code if neither this folder nor the user's cache (or NUMBA_CACHE_DIR) is
             writable, as in a read-only container.
+
+    Raises:
+        CacheError: The compiled code cannot be written, such as to a full disk.
     """
     enable_code_cache(fallback)
+    with _writing_code():
+        _call_kernels()
+
+
+@contextmanager
+def _writing_code() -> Iterator[None]:
+    """Let a failure to read or write cached code be a CacheError."""
+    try:
+        yield
+    except OSError as error:
+        folder = ENTRY_POINTS[0].stats.cache_path
+        cause = explain(error, folder, "set another folder for compiled code (NUMBA_CACHE_DIR)")
+        raise CacheError(f"{folder}: compiled code cannot be cached: {cause}") from error
+
+
+def _call_kernels() -> None:
     one_box, pixels = np.array([[1, 1, 9, 9, 1]], np.float32), np.zeros((8, 8, 3), np.uint8)
     COMPILED.random_bits(1, 1, 1, 1, 5)
     COMPILED.clip_boxes(one_box, 0, 0, 9, 9)

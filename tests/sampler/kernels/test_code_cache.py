@@ -11,6 +11,7 @@ from sampler.kernels.compiled.code_cache import SOURCES, discard_stale, enable_c
 from tests.support.laws import CATEGORIES
 from tests.support.paths import ROOT
 from tests.support.processes import run_python
+from tests.support.system_faults import UNKNOWN_USER
 
 FILES = sorted((ROOT / "sampler/kernels/compiled").glob("*.py"))
 
@@ -174,3 +175,36 @@ def test_kernels_use_no_globals_from_other_folders(file: Path) -> None:
 def test_kernels_are_found() -> None:
     found = [kernel.name for file in FILES for kernel in compiled(ast.parse(file.read_text()))]
     assert len(found) > 20
+
+
+def test_compiled_code_that_cannot_be_written_is_reported_with_its_folder(tmp_path: Path) -> None:
+    code = """
+import resource
+from sampler.errors import CacheError
+from sampler.kernels.compiled.kernels import warm_up
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    warm_up()
+except CacheError as error:
+    print(error)
+"""
+    printed = run_python("-c", code, variables={"NUMBA_CACHE_DIR": tmp_path}, coverage=False).stdout
+    assert printed.startswith(str(tmp_path))
+    assert "compiled code cannot be cached: File too large; set another folder" in printed
+
+
+def test_without_a_home_folder_no_folder_is_made_in_the_current_one(tmp_path: Path) -> None:
+    code = (
+        UNKNOWN_USER
+        + """
+import os
+for name in ("HOME", "XDG_CACHE_HOME"):
+    os.environ.pop(name, None)
+from numba.core.caching import CompileResultCacheImpl, UserWideCacheLocator
+CompileResultCacheImpl._locator_classes = [UserWideCacheLocator]
+from sampler.kernels.compiled.kernels import enable_code_cache
+enable_code_cache()
+"""
+    )
+    run_python("-c", code, cwd=tmp_path, variables={"PYTHONPATH": ROOT}, coverage=False)
+    assert not list(tmp_path.iterdir())

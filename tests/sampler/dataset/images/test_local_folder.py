@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sampler.errors import ImageError
+from sampler.errors import ImageError, ImageSourceError
 from tests.support.coco_files import opencv_pixels, read_file, write_jpeg
+from tests.support.system_faults import no_descriptors
 
 
 def test_short_reads_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,3 +53,10 @@ def test_a_disk_that_fails_is_an_image_error_and_leaves_no_file_open(
         read_file(file, 64, 48)
     assert caught.value.kind == "unreadable"
     assert len(closed) == 1
+
+
+def test_an_image_without_a_descriptor_to_open_it_is_not_unreadable(tmp_path: Path) -> None:
+    file = write_jpeg(tmp_path / "a.jpg", 64, 48)
+    read_file(file, 64, 48)
+    with no_descriptors(), pytest.raises(ImageSourceError, match=r"a\.jpg: cannot be opened: Too many open files"):
+        read_file(file, 64, 48)

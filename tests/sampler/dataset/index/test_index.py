@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sampler.dataset.coco.annotations import parse_annotations
 from sampler.dataset.index.arrays import ARRAYS, IndexArrays, build_index
-from sampler.dataset.index.cache import default_cache_dir, ensure_index
+from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.storage import FORMAT, is_sound, load_index, read_left_out
 from sampler.errors import AnnotationError
 from tests.support.coco_files import Entry, box_entry, category_entry, coco, image_entry, small_coco, write_json
@@ -387,10 +387,6 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None
 
     with pytest.raises(AnnotationError, match="changed while it was read"):
         ensure_index(file, tmp_path, change)
-
-
-def test_the_default_cache_is_the_users_own() -> None:
-    assert default_cache_dir().name == "saccade-sampler"
 
 
 def test_a_file_the_size_of_train2017_is_indexed_in_seconds_and_little_memory(tmp_path: Path) -> None:
