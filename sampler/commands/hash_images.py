@@ -10,10 +10,10 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Column, Table
 
+from sampler.cache_folder import default_cache_dir
 from sampler.cpus import available_cpus
 from sampler.dataset.images.hashes import ImageHashes, find_hashes, hash_images, hashes_file, write_hashes
 from sampler.dataset.images.source import ImageSource
-from sampler.dataset.index.cache import default_cache_dir
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.errors import HashError, ImageError
 from sampler.progress import progress_bar

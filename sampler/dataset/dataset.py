@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sampler.cache_folder import default_cache_dir
 from sampler.dataset.images.decode import MAX_PIXELS, decode_file, read_encoded
 from sampler.dataset.images.decoded_store.format import FORMAT, StoreMeta
 from sampler.dataset.images.decoded_store.reader import DecodedStore
@@ -13,7 +14,7 @@ from sampler.dataset.images.hashes import Hash, ImageHashes, find_hashes, hashes
 from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.local_folder import LocalFolder
 from sampler.dataset.images.source import ImageSource
-from sampler.dataset.index.cache import LoadedCoco, default_cache_dir, ensure_index
+from sampler.dataset.index.cache import LoadedCoco, ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.errors import ImageError
 

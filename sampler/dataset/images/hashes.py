@@ -24,6 +24,7 @@ from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.parallel_map import parallel_map
 from sampler.errors import HashError, ImageError
+from sampler.system_errors import explain
 
 FORMAT = 1
 """Raised whenever the meaning of the file changes."""
@@ -127,8 +128,7 @@ def write_hashes(file: Path, hashes: ImageHashes) -> None:
             np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(content))
             stream.write(content.data.cast("B"))
     except OSError as error:
-        cause = f"cannot be written: {error.strerror or error}; make space or set another cache folder"
-        raise HashError(file, f"{cause} (SAMPLER_CACHE_DIR)") from error
+        raise HashError(file, f"cannot be written: {explain(error, file)}") from error
 
 
 def find_hashes(file: Path, images: int) -> ImageHashes | None:
@@ -142,9 +142,11 @@ def find_hashes(file: Path, images: int) -> ImageHashes | None:
             raise ValueError("its checksum does not match")
     except FileNotFoundError:
         return None
-    except (OSError, EOFError, ValueError) as error:
+    except OSError as error:
+        raise HashError(file, f"the hashes of the images cannot be read: {explain(error, file)}") from error
+    except (EOFError, ValueError) as error:
         remedy = "run python -m sampler index --hash-images again, or delete the file to do without hashes"
-        raise HashError(file, f"the hashes of the images are damaged or cannot be read: {error}; {remedy}") from error
+        raise HashError(file, f"the hashes of the images are damaged: {error}; {remedy}") from error
     return ImageHashes(rows[:-1])
 
 
