@@ -47,6 +47,7 @@ class AsyncSamplerClient:
         self,
         base_url: str,
         *,
+        dataset: str | None = None,
         layout: Layout = "compact",
         timeout: float | httpx.Timeout = TIMEOUT,
         attempts: int = ATTEMPTS,
@@ -55,7 +56,7 @@ class AsyncSamplerClient:
     ) -> None:
         """Make a client: see `SamplerClient`. transport: replaces httpx's own."""
         with checked_arguments():
-            self._session = Session(base_url, layout)
+            self._session = Session(base_url, layout, dataset)
             self._retries = RetrySettings(attempts, max_wait)
             self._http = httpx.AsyncClient(timeout=timeouts(timeout), headers=HEADERS, transport=transport)
         self._caller = self._retries.caller(stamina.AsyncRetryingCaller)
@@ -121,8 +122,8 @@ class AsyncSamplerClient:
 
     async def packed_stream(self, request: Request) -> AsyncGenerator[PackedBatch]:
         """Return an iterator over batches that are received and checked but not rendered."""
-        session = self._session
-        link = _Link(self._http, Delivery(request, await self.spec(), session.base_url, session.memory))
+        spec, session = await self.spec(), self._session
+        link = _Link(self._http, Delivery(request, spec, session.target(spec), session.memory))
         try:
             while (packed := await self._retry(link.next)) is not None:
                 yield packed

@@ -79,15 +79,19 @@ class RequestRefusedError(ProblemError):
 
 
 class DigestMismatchError(ProblemError):
-    """The server makes other samples than at first contact: dataset, config or sampler version changed.
+    """The server makes other samples than at first contact: dataset, config, sampler version or image files changed.
 
     Attributes:
+        field: "digest" or, if only the image files changed, "pixels".
         expected: the digest of the first contact.
         actual: the digest that the server has now.
     """
 
-    def __init__(self, message: str, *, expected: str = "", actual: str = "", **others: Any) -> None:
+    def __init__(
+        self, message: str, *, field: str = "digest", expected: str = "", actual: str = "", **others: Any
+    ) -> None:
         super().__init__(message, **others)
+        self.field = field
         self.expected = expected
         self.actual = actual
 

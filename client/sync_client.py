@@ -37,8 +37,9 @@ class SamplerClient:
             batch = client.batch(seed=7, step=12, batch_size=48)
             for batch in client.stream(seed=7, start=0, batch_size=48, rank=0, world_size=4): ...
 
-    The first contact pins the server's digest. Everything that comes later has the same dataset, config and sampler
-    version, or `DigestMismatchError` is raised. Every error is a `ClientError`.
+    The first contact pins the digests of the dataset. Everything that comes later has the same annotations, config and
+    sampler version and, if the server has hashes of the image files, the same images, or `DigestMismatchError` is
+    raised. Every error is a `ClientError`.
 
     Several threads may share a client; a stream belongs to one thread at a time. After a fork, make a new client.
     """
@@ -47,6 +48,7 @@ class SamplerClient:
         self,
         base_url: str,
         *,
+        dataset: str | None = None,
         layout: Layout = "compact",
         timeout: float | httpx.Timeout = TIMEOUT,
         attempts: int = ATTEMPTS,
@@ -57,6 +59,7 @@ class SamplerClient:
 
         Args:
             base_url: of the server, with a path if a proxy serves it under one.
+            dataset: name of one of the server's datasets, such as "val"; None for the first.
             layout: how batches travel: "compact", "sparse" or "dense". The arrays are the same to the last bit.
             timeout: seconds to connect, between two pieces of a response, and to send; or `httpx.Timeout`.
             attempts: how often an operation is tried in all.
@@ -68,7 +71,7 @@ class SamplerClient:
             RequestRefusedError: a value is out of range.
         """
         with checked_arguments():
-            self._session = Session(base_url, layout)
+            self._session = Session(base_url, layout, dataset)
             self._retries = RetrySettings(attempts, max_wait)
             chosen = transport_for(self._session.base_url) if transport is None else transport
             self._http = httpx.Client(timeout=timeouts(timeout), headers=HEADERS, transport=chosen)
@@ -206,7 +209,8 @@ class SamplerClient:
                 yield packed.render()
 
     def _link(self, request: Request) -> "_Link":
-        return _Link(self._http, Delivery(request, self.spec(), self._session.base_url, self._session.memory))
+        spec, session = self.spec(), self._session
+        return _Link(self._http, Delivery(request, spec, session.target(spec), session.memory))
 
     def _fetch_spec(self) -> ServiceSpec:
         exchange = self._session.spec_exchange()

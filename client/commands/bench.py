@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from client.commands.options import AttemptsOption, LayoutOption, SeedOption, UrlArgument
+from client.commands.options import AttemptsOption, DatasetOption, LayoutOption, SeedOption, UrlArgument
 from client.errors import ClientError
 from client.protocol.requests import StreamRequest, require_layout
 from client.sync_client import SamplerClient
@@ -37,13 +37,14 @@ def bench(
     concurrency: Annotated[int, typer.Option(min=1, max=1024, help="Number of readers, each with its own rank.")] = 1,
     render: Annotated[bool, typer.Option(help="Render batches into arrays, as training needs them.")] = True,
     seed: SeedOption = 0,
+    dataset: DatasetOption = None,
     attempts: AttemptsOption = 3,
 ) -> None:
     """Read a stream for some seconds, and print samples per second, bytes per second and latencies."""
     checked_layout = require_layout(layout)
     Shard(batch_size)  # checks the size before a reader starts
     measured = Bench(
-        lambda: SamplerClient(url, layout=checked_layout, attempts=attempts),
+        lambda: SamplerClient(url, dataset=dataset, layout=checked_layout, attempts=attempts),
         batch_size, checked_layout, seed, concurrency, render,
     )  # fmt: skip
     columns = TextColumn("reading"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn()

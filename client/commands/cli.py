@@ -15,7 +15,7 @@ from rich.table import Table
 
 from client.batches import Batch
 from client.commands.bench import bench
-from client.commands.options import AttemptsOption, LayoutOption, SeedOption, UrlArgument
+from client.commands.options import AttemptsOption, DatasetOption, LayoutOption, SeedOption, UrlArgument
 from client.commands.tour import tour
 from client.errors import ClientError
 from client.protocol.requests import require_layout
@@ -59,6 +59,7 @@ def fetch(
     layout: LayoutOption = "compact",
     augment: Annotated[bool, typer.Option(help="Random recipes, or the fixed one.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    dataset: DatasetOption = None,
     attempts: AttemptsOption = 3,
 ) -> None:
     """Fetch one batch, by index or by seed, write it to a .npz file, and show its arrays."""
@@ -69,7 +70,7 @@ def fetch(
         raise InvalidRequestError("out", str(out), expected)
     request: dict[str, Any] = {"indices": _parse_indices(indices), "seed": seed, "epoch": epoch, "step": step}
     request |= {"batch_size": batch_size, "rank": rank, "world_size": world_size, "augment": augment}
-    with SamplerClient(url, layout=require_layout(layout), attempts=attempts) as client:
+    with SamplerClient(url, dataset=dataset, layout=require_layout(layout), attempts=attempts) as client:
         batch: Batch = client.batch(**request)
     batch.save(out)
     table = Table("array", "dtype", "shape", title=f"{len(batch)} samples, digest {escape(batch.digest)}")

@@ -5,6 +5,9 @@ from typing import Annotated
 import typer
 
 UrlArgument = Annotated[str, typer.Argument(metavar="URL", help="The server, such as http://cpu-host:8000.")]
+DatasetOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="One of the server's datasets (default: the first).")
+]
 LayoutOption = Annotated[str, typer.Option(help="How samples travel: compact, sparse or dense.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of the samples, 0 and up.")]
 AttemptsOption = Annotated[int, typer.Option(help="How often to try in all.")]

@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlencode
 
 import httpx
 import numpy as np
@@ -21,9 +22,11 @@ from rich.table import Table
 from rich.text import Text
 
 from client.batches import Batch
+from client.commands.options import DatasetOption
 from client.commands.tour_server import own_server
 from client.errors import ClientError, ServerError
 from client.protocol.requests import StreamRequest
+from client.protocol.target import Target
 from client.sync_client import SamplerClient
 from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec
@@ -44,10 +47,10 @@ UrlArgument = Annotated[
 OutOption = Annotated[Path, typer.Option(help="Folder for a batch, a picture, and the log of a server started here.")]
 
 
-def tour(url: UrlArgument = None, out: OutOption = Path("demo-output")) -> None:
+def tour(url: UrlArgument = None, out: OutOption = Path("demo-output"), dataset: DatasetOption = None) -> None:
     """Fetch batches by index, by seed and as a stream, show their arrays, and draw a sample."""
     out.mkdir(parents=True, exist_ok=True)
-    guide = Guide(Console(highlight=False), out)
+    guide = Guide(Console(highlight=False), out, dataset)
     if url is not None:
         guide.show(url)
     else:
@@ -89,10 +92,14 @@ class _Narrator:
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """Shows a server's features on `console`, and writes files into `out`."""
+    """Shows a server's features on `console`, and writes files into `out`.
+
+    dataset: name of one of the server's datasets; None for the first.
+    """
 
     console: Console
     out: Path
+    dataset: str | None = None
 
     def say(self, text: str) -> None:
         self.console.print(f"  {text}", soft_wrap=True)
@@ -102,7 +109,7 @@ class Guide:
 
     def show(self, url: str) -> None:
         url = url.rstrip("/")
-        with SamplerClient(url) as client:
+        with SamplerClient(url, dataset=self.dataset) as client:
             spec = client.spec()
             self.say(f"{spec.size:,} images, {spec.categories} categories, config {escape(spec.config.name)}")
             self.say(f"digest {spec.digest}: identifies dataset, config and sampler version; clients pin it")
@@ -161,7 +168,9 @@ class Guide:
 
     def _same_bytes(self, url: str, spec: ServiceSpec) -> None:
         self.head("[bold]Again[/bold]: the URL of a batch, requested twice")
-        full_url = f"{url}/v1/batches?seed={SEED}&step={STEP}&batch_size={BATCH_SIZE}&digest={spec.digest}"
+        target = Target(url, spec.digest, spec.pixels, self.dataset)
+        names = urlencode(target.parameters)
+        full_url = f"{url}/v1/batches?seed={SEED}&step={STEP}&batch_size={BATCH_SIZE}&{names}"
         self.say(escape(full_url))
         first, second = _get(full_url), _get(full_url)
         digest = xxhash.xxh3_128(first).hexdigest()
@@ -172,7 +181,8 @@ class Guide:
         batch.save(self.out / "batch.npz")
         self.say(f"{escape(str(self.out / 'batch.npz'))}: the batch by index")
         index = PICTURED % spec.size
-        (self.out / "sample.png").write_bytes(_get(f"{url}/debug/samples/{index}.png?seed={SEED}"))
+        names = "" if self.dataset is None else f"&{urlencode({'dataset': self.dataset})}"
+        (self.out / "sample.png").write_bytes(_get(f"{url}/debug/samples/{index}.png?seed={SEED}{names}"))
         self.say(f"{escape(str(self.out / 'sample.png'))}: sample {index} explained in one picture")
 
     def _verify(self, holds: bool, claim: str) -> None:

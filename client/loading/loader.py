@@ -8,11 +8,12 @@ from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
 
 from client.batches import Batch, TorchBatch
 from client.errors import ClientError, MissingExtraError, checked_arguments
-from client.loading.settings import LOADED, LoaderSettings, require_all_steps, require_digest, resumed_step, state_of
+from client.loading.settings import LOADED, LoaderSettings, pins_of, require_all_steps, resumed_step, state_of
 from client.loading.trainer.handover import ArrayHandover, Handover
 from client.loading.trainer.statistics import LoaderStatistics, StatisticsRecorder
 from client.loading.trainer.supervisor import SlotSource
 from client.protocol.requests import StreamOptions, stream_request
+from client.protocol.target import Pins
 from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
 from sampler.wire.spec import ServiceSpec
@@ -28,6 +29,7 @@ LOG_EVERY = 60.0
 class LoaderOptions(StreamOptions, total=False):
     """The keyword arguments of `loader` other than `device`."""
 
+    dataset: str | None
     ahead: int
     layout: Layout
     attempts: int | None
@@ -62,7 +64,7 @@ class Loader(Generic[BatchT]):
         self._device = device
         self._next_step = settings.request.start
         self._spec: ServiceSpec | None = None
-        self._expected_digest: str | None = None
+        self._expected = Pins()
         self._running: _Running[BatchT] | None = None
         self._finalizer: weakref.finalize[Any, Any] | None = None
         self._recorder = StatisticsRecorder(settings.log_every)
@@ -138,7 +140,7 @@ class Loader(Generic[BatchT]):
         if self._spec is None:
             with self._settings.client() as client:
                 spec = client.spec()
-            require_digest(self._expected_digest, spec, self._settings.url, LOADED)
+            self._expected.require(spec, self._settings.url, LOADED)
             self._spec = spec
         return self._spec
 
@@ -153,34 +155,40 @@ class Loader(Generic[BatchT]):
         return None if self._running is None else self._running.source.worker_pid
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state to resume from: step, seed, batch_size, world_size, rank and digest.
+        """Return the state to resume from: step, seed, batch_size, world_size, rank, digest and pixels.
 
-        `step` is the next one; prefetched batches do not count. `digest` is None before the first contact.
+        `step` is the next one; prefetched batches do not count. `digest` is None before the first contact. `pixels` is
+        None too if the server has no hashes of the image files.
         """
-        digest = self._expected_digest if self._spec is None else self._spec.digest
-        return state_of(self._settings.request, self._next_step, digest)
+        pins = self._expected if self._spec is None else Pins.of(self._spec)
+        return state_of(self._settings.request, self._next_step, pins)
 
-    def load_state_dict(self, state: Mapping[str, Any], *, strict: bool = True) -> None:
+    def load_state_dict(
+        self, state: Mapping[str, Any], *, strict: bool = True, allow_digest_change: bool = False
+    ) -> None:
         """Continue at the step of a state.
 
         World size and rank may differ from the state's: a step has the same stream positions for all of them.
 
         Args:
             state: from `state_dict`.
-            strict: whether seed, batch size and digest must be those of this loader.
+            strict: whether seed, batch size and digests must be those of this loader.
+            allow_digest_change: whether the digests may be others, for example after an update of the server. The steps
+                from here on may then have other samples than those before.
 
         Raises:
             RequestRefusedError: the state has another seed or batch size, is past `stop`, or belongs to one worker of a
                 DataLoader.
-            DigestMismatchError: the state has another digest. Raised here, or at first contact with the server.
+            DigestMismatchError: the state has another digest, or both have digests of the image files and these
+                differ. Raised here, or at first contact with the server.
         """
         with checked_arguments():
             require_all_steps(state)
             step = resumed_step(state, self._settings.request, strict=strict)
-        digest = state["digest"] if strict else None
+        expected = pins_of(state) if strict and not allow_digest_change else Pins()
         if self._spec is not None:
-            require_digest(digest, self._spec, self._settings.url, LOADED)
-        self._expected_digest = digest
+            expected.require(self._spec, self._settings.url, LOADED)
+        self._expected = expected
         self._end()
         self._next_step = step
 
@@ -215,7 +223,7 @@ class Loader(Generic[BatchT]):
                 handover = _torch_module("device_handover").DeviceHandover(spec, count, self._device)
             settings = self._settings.at(self._next_step)
             source = SlotSource(
-                settings, spec.digest, self._recorder, render=handover.render, slot_bytes=handover.form.size
+                settings, Pins.of(spec), self._recorder, render=handover.render, slot_bytes=handover.form.size
             )
             self._running = _Running(source, handover)
             self._finalizer = weakref.finalize(self, self._running.close)
@@ -268,6 +276,7 @@ def loader(
     world_size: int = 1,
     start: int = 0,
     stop: int | None = None,
+    dataset: str | None = None,
     ahead: int = AHEAD,
     device: Any = None,
     augment: bool = True,
@@ -295,6 +304,7 @@ def loader(
         world_size: 1 … B.
         start: the first step, 0 … 2⁶².
         stop: the step to stop before; None for an endless loader.
+        dataset: name of one of the server's datasets, such as "val"; None for the first.
         ahead: number of prefetched batches, 1 … 256.
         device: where PyTorch renders the batches, such as "cuda". Batches are then `TorchBatch` on that device.
             Without a device they are `Batch`, in memory shared with the loader worker.
@@ -318,8 +328,8 @@ def loader(
             augment=augment, layout=layout,
         )  # fmt: skip
         settings = LoaderSettings(
-            url=url, request=request, ahead=ahead, attempts=attempts, max_wait=max_wait, timeout=timeout,
-            log_every=log_every,
+            url=url, request=request, dataset=dataset, ahead=ahead, attempts=attempts, max_wait=max_wait,
+            timeout=timeout, log_every=log_every,
         )  # fmt: skip
     settings.client().close()  # checks the client's settings before anything starts
     return Loader(settings, device)

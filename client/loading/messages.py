@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from client.errors import ClientError
 from client.loading.settings import LoaderSettings
+from client.protocol.target import Pins
 from sampler.recipe import Recipe
 from sampler.stream.keys import SampleKey
 
@@ -25,12 +26,12 @@ SLOT_NUMBER = struct.Struct("<I")
 class LoaderJob:
     """What a loader worker is started for.
 
-    digest: that the server must have. render: whether slots get rendered batches, or crops to render elsewhere.
+    pins: digests that the server must have. render: whether slots get rendered batches, or crops to render elsewhere.
     descriptor, count: of the shared memory.
     """
 
     settings: LoaderSettings
-    digest: str
+    pins: Pins
     render: bool
     descriptor: int
     count: int

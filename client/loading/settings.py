@@ -4,33 +4,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from client.errors import DigestMismatchError
 from client.families import register_family
 from client.protocol.requests import StreamRequest
+from client.protocol.target import Pins, require_dataset
 from client.sync_client import SamplerClient
 from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import registered_paths
 from sampler.stream.shards import STEP_LIMIT
-from sampler.wire.spec import ServiceSpec
 
 MAX_AHEAD = 256
 
-LOADED = "in the state that was loaded"
-"""Says in the message of `require_digest` where the expected digest comes from."""
+LOADED = "as in the state that was loaded"
+"""Says in the message of `Pins.require` where the expected digest comes from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoaderSettings:
     """Which batches of which server a loader fetches, and how. Can be pickled.
 
-    request: the rank's part of the stream. ahead: number of prefetched batches, 1 … 256. attempts, max_wait, timeout:
-    of the client that receives; None for its defaults. log_every: seconds between two log lines; None for no lines.
-    families: import paths of the detector families that the trainer has registered.
+    request: the rank's part of the stream. dataset: name of one of the server's datasets; None for the first. ahead:
+    number of prefetched batches, 1 … 256. attempts, max_wait, timeout: of the client that receives; None for its
+    defaults. log_every: seconds between two log lines; None for no lines. families: import paths of the detector
+    families that the trainer has registered.
     """
 
     url: str
     request: StreamRequest
+    dataset: str | None = None
     ahead: int = 2
     attempts: int | None = None
     max_wait: float | None = None
@@ -39,6 +40,7 @@ class LoaderSettings:
     families: tuple[str, ...] = field(default_factory=registered_paths)
 
     def __post_init__(self) -> None:
+        require_dataset(self.dataset)
         object.__setattr__(self, "ahead", require_integer("ahead", self.ahead, 1, MAX_AHEAD))
         if self.timeout is not None and not isinstance(self.timeout, int | float):
             raise InvalidRequestError("timeout", self.timeout, "a number of seconds")
@@ -55,17 +57,22 @@ class LoaderSettings:
         """Return a client of the server, in any process. Raises `RequestRefusedError` for a setting out of range."""
         for path in self.families:
             register_family(path)
-        return SamplerClient(self.url, layout=self.request.layout, **self.options)
+        return SamplerClient(self.url, dataset=self.dataset, layout=self.request.layout, **self.options)
 
     def at(self, step: int) -> "LoaderSettings":
         return replace(self, request=replace(self.request, start=step))
 
 
-def state_of(request: StreamRequest, step: int, digest: str | None) -> dict[str, Any]:
-    """Return the state whose next step is `step`."""
+def state_of(request: StreamRequest, step: int, pins: Pins) -> dict[str, Any]:
+    """Return the state whose next step is `step`. The digest stands for the dataset, whose name may change."""
     shard = request.shard
     place = {"batch_size": shard.batch_size, "world_size": shard.world_size, "rank": shard.rank}
-    return {"step": step, "seed": request.seed, **place, "digest": digest}
+    return {"step": step, "seed": request.seed, **place, "digest": pins.digest, "pixels": pins.pixels}
+
+
+def pins_of(state: Mapping[str, Any]) -> Pins:
+    """Return the digests that a state was saved with. States of older versions have no `pixels`."""
+    return Pins(state["digest"], state.get("pixels"))
 
 
 def resumed_step(state: Mapping[str, Any], request: StreamRequest, *, strict: bool) -> int:
@@ -91,13 +98,3 @@ def require_all_steps(state: Mapping[str, Any]) -> None:
     if "workers" in state:
         found = f"worker {state.get('worker')} of {state['workers']}"
         raise InvalidRequestError("state", found, "the state of a loader, or of a dataset without workers")
-
-
-def require_digest(expected: str | None, spec: ServiceSpec, url: str, origin: str) -> None:
-    """Raise `DigestMismatchError` if the server has another digest than expected.
-
-    expected: None for any. origin: where the expectation comes from, for the message.
-    """
-    if expected is not None and expected != spec.digest:
-        message = f"{url}: digest {spec.digest}: expected {expected}, as {origin}"
-        raise DigestMismatchError(message, expected=expected, actual=spec.digest)

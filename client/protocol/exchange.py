@@ -97,8 +97,9 @@ class Exchange:
             return ServerUnavailableError(message, request_id=request_id, retry_after=wait)
         if status == 412:
             expected, actual = problem.get("expected") or self._digest, problem.get("actual") or ""
+            field = "pixels" if problem.get("field") == "pixels" else "digest"
             return DigestMismatchError(
-                message, request_id=request_id, problem=problem, expected=str(expected), actual=str(actual)
+                message, request_id=request_id, problem=problem, field=field, expected=str(expected), actual=str(actual)
             )
         if 400 <= status < 500:
             return RequestRefusedError(message, request_id=request_id, problem=problem)

@@ -6,6 +6,7 @@ from typing import Any, Required, Self, TypedDict
 from urllib.parse import urlencode
 
 from client.protocol.exchange import Exchange
+from client.protocol.target import Target
 from sampler.arrays import LAYOUTS, Layout
 from sampler.checks import require_bool, require_integer
 from sampler.errors import InvalidRequestError
@@ -69,8 +70,8 @@ class _Request:
         # NumPy's integers, as a saved state may hold them, become plain ones: neither JSON nor msgpack encodes them.
         object.__setattr__(self, field, require_integer(field, getattr(self, field), low, high))
 
-    def _parameters(self, digest: str) -> dict[str, Any]:
-        return {"augment": self.augment, "layout": self.layout, "digest": digest}
+    def _parameters(self, target: Target) -> dict[str, Any]:
+        return {"augment": self.augment, "layout": self.layout, **target.parameters}
 
     def _get(self, url: str, parameters: dict[str, Any]) -> Exchange:
         # The order is fixed and commas are not escaped: equal requests have equal URLs, so that caches share them.
@@ -126,14 +127,15 @@ class IndexRequest(_Request):
         """Yield the keys of the batch, in order. size: N, the number of images."""
         yield [SampleKey(self.seed, self.epoch, index) for index in self.indices]
 
-    def exchange(self, base_url: str, digest: str) -> Exchange:
+    def exchange(self, target: Target) -> Exchange:
         """Return the HTTP request: GET, or POST if the indices make the URL too long."""
-        url, others = f"{base_url}/v1/batches", {"seed": self.seed, "epoch": self.epoch, **self._parameters(digest)}
+        url = f"{target.base_url}/v1/batches"
+        others = {"seed": self.seed, "epoch": self.epoch, **self._parameters(target)}
         get = self._get(url, {"indices": ",".join(map(str, self.indices)), **others})
         if len(get.url) <= MAX_URL_LENGTH:
             return get
         body = {"indices": list(self.indices), **others}
-        return Exchange("POST", url, media_type=MEDIA_TYPE, body=body, digest=digest)
+        return Exchange("POST", url, media_type=MEDIA_TYPE, body=body, digest=target.digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +164,9 @@ class StepRequest(_Request):
         """Yield the keys of the batch, in stream order. size: N, the number of images."""
         yield step_keys(size, self.seed, self.step, self.shard)
 
-    def exchange(self, base_url: str, digest: str) -> Exchange:
-        parameters = {"seed": self.seed, "step": self.step, **_sharding(self.shard), **self._parameters(digest)}
-        return self._get(f"{base_url}/v1/batches", parameters)
+    def exchange(self, target: Target) -> Exchange:
+        parameters = {"seed": self.seed, "step": self.step, **_sharding(self.shard), **self._parameters(target)}
+        return self._get(f"{target.base_url}/v1/batches", parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,11 +209,11 @@ class StreamRequest(_Request):
         """Yield the keys of each batch, in stream order. size: N, the number of images."""
         return stream_keys(size, self.seed, range(self.start, 1 << 63 if self.stop is None else self.stop), self.shard)
 
-    def exchange(self, base_url: str, digest: str) -> Exchange:
+    def exchange(self, target: Target) -> Exchange:
         """Return the HTTP request for the stream from `start` on."""
         steps = {"start": self.start} if self.stop is None else {"start": self.start, "stop": self.stop}
-        parameters = {"seed": self.seed, **steps, **_sharding(self.shard), **self._parameters(digest)}
-        return self._get(f"{base_url}/v1/stream", parameters)
+        parameters = {"seed": self.seed, **steps, **_sharding(self.shard), **self._parameters(target)}
+        return self._get(f"{target.base_url}/v1/stream", parameters)
 
     def after_next(self) -> "StreamRequest | None":
         """Return the request for the batches after the next one; None after `stop` or the last possible step."""

@@ -3,12 +3,13 @@
 import json
 import threading
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from client.batches import PackedBatch
 from client.errors import ClientError, ServerUnavailableError, TransferError
 from client.protocol.exchange import Exchange
 from client.protocol.requests import Request, StreamRequest, require_layout
+from client.protocol.target import FIRST_CONTACT, Pins, Target, require_dataset
 from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
 from sampler.memory.buffer_pool import BufferPool
@@ -22,13 +23,15 @@ HEADERS = {"User-Agent": f"saccade-sampler/{VERSION}", "Accept-Encoding": "ident
 
 
 class Session:
-    """The server's URL, the layout that batches travel in by default, and the spec of the first contact.
+    """The server's URL, the dataset, the layout that batches travel in by default, and the spec of the first contact.
 
     It is shared by all threads and streams of a client.
     """
 
-    def __init__(self, base_url: str, layout: Layout) -> None:
+    def __init__(self, base_url: str, layout: Layout, dataset: str | None = None) -> None:
+        """dataset: name of one of the server's datasets; None for the first."""
         self.base_url = _require_url(base_url)
+        self.dataset = require_dataset(dataset)
         self.layout = require_layout(layout)
         self.spec: ServiceSpec | None = None
         self.memory = BufferPool()
@@ -38,20 +41,26 @@ class Session:
         return Exchange("GET", f"{self.base_url}/readyz")
 
     def spec_exchange(self) -> Exchange:
-        return Exchange("GET", f"{self.base_url}/v1/spec", media_type="application/json")
+        query = "" if self.dataset is None else f"?{urlencode({'dataset': self.dataset})}"
+        return Exchange("GET", f"{self.base_url}/v1/spec{query}", media_type="application/json")
 
     def pin(self, document: bytes, exchange: Exchange) -> ServiceSpec:
-        """Parse a spec and return the first one, which the session keeps. Its digest must not have changed."""
+        """Parse a spec and return the first one, which the session keeps. Its digests must not have changed."""
         try:
             fields = json.loads(document)
         except (ValueError, RecursionError) as error:
             raise exchange.violation(f"not JSON: {error}") from error
         spec = ServiceSpec.parse(fields)
+        if self.dataset not in (None, spec.dataset_name):  # servers of older versions ignore the parameter
+            raise InvalidRequestError("dataset", self.dataset, "None: this server's only dataset has no name")
         with self._lock:
             self.spec = self.spec or spec
-        if spec.digest != self.spec.digest:
-            raise exchange.digest_mismatch(self.spec.digest, spec.digest)
+        Pins.of(self.spec).require(spec, exchange.name, FIRST_CONTACT, exchange.request_id)
         return self.spec
+
+    def target(self, spec: ServiceSpec) -> Target:
+        """Return what requests for samples of the dataset name. spec: of the first contact."""
+        return Target(self.base_url, spec.digest, spec.pixels, self.dataset)
 
 
 class Delivery:
@@ -66,10 +75,10 @@ class Delivery:
     After a response that broke, call `start` again.
     """
 
-    def __init__(self, request: Request, spec: ServiceSpec, base_url: str, memory: BufferPool | None = None) -> None:
+    def __init__(self, request: Request, spec: ServiceSpec, target: Target, memory: BufferPool | None = None) -> None:
         """spec: every batch must have its digest. memory: for the arrays of the batches."""
         self._memory = memory or BufferPool()
-        self._base_url = base_url
+        self._target = target
         self._spec = spec
         self._due: Request | None = request
         if isinstance(request, StreamRequest) and request.empty:
@@ -84,7 +93,7 @@ class Delivery:
         request = self._due
         assert request is not None, "no batch is due"
         self._keys = request.batch_keys(self._spec.size)
-        self.exchange = request.exchange(self._base_url, self._spec.digest)
+        self.exchange = request.exchange(self._target)
         self.reader = BatchReader(self._spec.config, self._spec.categories, request.layout, memory=self._memory)
         self._complete: Iterator[WireBatch] = iter(())
         self._bytes = 0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from client import IndexRequest, SamplerClient
+from client.protocol.target import Target
 from tests.support.loading import load, same
 from tests.support.scripted_server import ScriptedServer, scripted
 
@@ -36,7 +37,7 @@ def test_a_loader_takes_numpy_integers_and_its_state_has_plain_ones(small: Scrip
 def test_a_post_request_takes_numpy_integers() -> None:
     indices = np.arange(2100)
     request = IndexRequest.of(indices, seed=np.uint64((1 << 64) - 1), epoch=np.int64((1 << 63) - 1))
-    asked = request.exchange("http://host:8000", "d1")
+    asked = request.exchange(Target("http://host:8000", "d1"))
     assert asked.method == "POST"
     body = json.loads(json.dumps(asked.body))
     assert (body["indices"], body["seed"], body["epoch"]) == (indices.tolist(), (1 << 64) - 1, (1 << 63) - 1)

@@ -13,6 +13,9 @@ from tests.support.processes import start_python
 
 STREAM: dict[str, Any] = {"seed": 7, "batch_size": 6}
 
+DIGESTS = {"digest": "d1", "pixels": None}
+"""Digests in the state of a loader of a scripted server."""
+
 TRAINER = """
 import sys, time, client
 loaded = client.loader(sys.argv[1], seed=7, batch_size=6, log_every=None)

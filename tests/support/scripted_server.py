@@ -104,6 +104,11 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
     return Answer([json.dumps(document).encode()], status, {"Content-Type": PROBLEM_TYPE, **(headers or {})})
 
 
+def document(content: object) -> Answer:
+    """A JSON document as an answer."""
+    return Answer([json.dumps(content).encode()], headers={"Content-Type": "application/json"})
+
+
 Script = Callable[[Asked], Answer]
 
 
@@ -157,14 +162,27 @@ class ScriptedServer:
 
     def answer(self, asked: Asked) -> Answer:
         """The honest answer."""
+        refusal = self._refusal(asked)
+        if refusal is not None:
+            return refusal
         if asked.path == "/v1/spec":
-            return Answer([json.dumps(self.spec.as_dict()).encode()], headers={"Content-Type": "application/json"})
+            return document(self.spec.as_dict())
         if asked.path == "/readyz":
-            return Answer([b"{}"], headers={"Content-Type": "application/json"})
-        if asked.params.get("digest") != self.spec.digest:
-            asked_for = asked.params.get("digest")
-            return problem(412, "the digest is another", expected=asked_for, actual=self.spec.digest)
+            return document({})
         return Answer(message for batch in self.batches(asked) for message in batch)
+
+    def _refusal(self, asked: Asked) -> Answer | None:
+        """The problem of a request for another dataset, or with another digest."""
+        if asked.params.get("dataset") not in (None, self.spec.dataset_name):
+            return problem(422, "no such dataset")
+        if asked.path in ("/v1/spec", "/readyz"):
+            return None
+        digest, pixels = asked.params.get("digest"), asked.params.get("pixels")
+        if digest != self.spec.digest:
+            return problem(412, "the digest is another", expected=digest, actual=self.spec.digest)
+        if None not in (pixels, self.spec.pixels) and pixels != self.spec.pixels:
+            return problem(412, "the pixels are others", field="pixels", expected=pixels, actual=self.spec.pixels)
+        return None
 
     def batches(self, asked: Asked) -> Iterator[list[bytes]]:
         """The messages of each batch that is asked for."""

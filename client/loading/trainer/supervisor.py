@@ -21,6 +21,7 @@ from client.loading.settings import LoaderSettings
 from client.loading.slots import SharedSlots
 from client.loading.trainer.statistics import StatisticsRecorder
 from client.protocol.requests import StreamRequest
+from client.protocol.target import Pins
 from sampler.ipc.child_process import ChildProcess
 from sampler.ipc.frames import FrameSocket
 from sampler.memory.buffer_pool import borrow
@@ -41,12 +42,12 @@ class SlotSource:
     """The batches of one stream, from a loader worker that is restarted when it dies."""
 
     def __init__(
-        self, settings: LoaderSettings, digest: str, recorder: StatisticsRecorder, *, render: bool, slot_bytes: int
+        self, settings: LoaderSettings, pins: Pins, recorder: StatisticsRecorder, *, render: bool, slot_bytes: int
     ) -> None:
         """Allocate the slots. Raises `ClientError` if there is no memory for them."""
         self._recorder = recorder
         self._settings = settings
-        self._digest = digest
+        self._pins = pins
         self._render = render
         self._owner = os.getpid()
         self.slots = _make_slots(settings.ahead, slot_bytes)
@@ -109,7 +110,7 @@ class SlotSource:
 
     def _start_worker(self, due: StreamRequest) -> None:
         settings, slots = self._settings.at(due.start), self.slots
-        job = LoaderJob(settings, self._digest, self._render, slots.descriptor, slots.count)
+        job = LoaderJob(settings, self._pins, self._render, slots.descriptor, slots.count)
         try:
             self._worker = ChildProcess("client.loading.worker.main", [job.descriptor])
             self._worker.start()

@@ -18,8 +18,9 @@ from torch.utils.data import IterableDataset, get_worker_info
 from client.batches import Batch, TorchBatch
 from client.errors import RequestRefusedError, checked_arguments
 from client.loading.loader import Loader
-from client.loading.settings import LOADED, LoaderSettings, require_digest, resumed_step, state_of
+from client.loading.settings import LOADED, LoaderSettings, pins_of, resumed_step, state_of
 from client.protocol.requests import StreamRequest
+from client.protocol.target import Pins
 from sampler.stream.shards import Shard
 
 
@@ -39,7 +40,7 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
         super().__init__()
         self._settings = settings
         self._next_step = settings.request.start
-        self._digest: str | None = None
+        self._pins = Pins()
         self._part: tuple[int, int] | None = None
         self._loaded = False
 
@@ -70,27 +71,30 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state to resume from, as `Loader.state_dict` does; in a worker, with `worker` and `workers`."""
-        state = state_of(self._settings.request, self._next_step, self._digest)
+        state = state_of(self._settings.request, self._next_step, self._pins)
         return state if self._part is None else state | {"worker": self._part[0], "workers": self._part[1]}
 
-    def load_state_dict(self, state: Mapping[str, Any], *, strict: bool = True) -> None:
+    def load_state_dict(
+        self, state: Mapping[str, Any], *, strict: bool = True, allow_digest_change: bool = False
+    ) -> None:
         """Begin the next iteration at the step of a state: see `Loader.load_state_dict`.
 
         In the workers of a plain DataLoader, this applies to every iteration.
         """
         with checked_arguments():
             self._next_step = resumed_step(state, self._settings.request, strict=strict)
-        self._digest = state["digest"] if strict else None
+        self._pins = pins_of(state) if strict and not allow_digest_change else Pins()
         self._part = (state["worker"], state["workers"]) if "workers" in state else None
         self._loaded = True
 
     def _from_loader(self, first: int) -> Iterator[TorchBatch]:
         batches = Loader[Batch](self._settings)
-        batches.load_state_dict(state_of(self._settings.request, first, self._digest))
+        batches.load_state_dict(state_of(self._settings.request, first, self._pins))
         with batches:
+            self._pins = Pins.of(batches.spec())
             for batch in batches:
                 assert batch.step is not None, "a batch of a stream has a step"
-                self._next_step, self._digest = batch.step + 1, batch.digest
+                self._next_step = batch.step + 1
                 yield batch.torch()
 
     def _from_server(self, first: int, part: tuple[int, int]) -> Iterator[TorchBatch]:
@@ -98,10 +102,12 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
         self._part, self._next_step = part, first
         request = every_nth_step(self._settings.request, first, workers)
         with self._settings.client() as client:
-            require_digest(self._digest, client.spec(), self._settings.url, LOADED)
+            spec = client.spec()
+            self._pins.require(spec, self._settings.url, LOADED)
+            self._pins = Pins.of(spec)
             with closing(client.packed_stream(request)) as batches:
                 for packed, step in zip(batches, count(first, workers), strict=False):
-                    self._next_step, self._digest = step + workers, packed.spec.digest
+                    self._next_step = step + workers
                     yield replace(packed.render().torch(), step=step)
 
 

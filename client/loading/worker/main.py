@@ -16,8 +16,8 @@ import numpy as np
 
 from client.errors import ClientError
 from client.loading.messages import SLOT_NUMBER, FilledSlot, LoaderJob, decode_job, encode
-from client.loading.settings import require_digest
 from client.loading.slots import SharedSlots, SlotForm
+from client.protocol.target import FIRST_CONTACT
 from sampler.ipc.child_process import run_child
 from sampler.ipc.frames import FrameSocket
 from sampler.kernels.reference import REFERENCE
@@ -48,7 +48,7 @@ def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int |
     kernels = fastest_kernels() if job.render else REFERENCE  # importing the compiled kernels takes a second
     with job.settings.client() as client:
         spec = client.spec()
-        require_digest(job.digest, spec, job.settings.url, "at first contact")
+        job.pins.require(spec, job.settings.url, FIRST_CONTACT)
         form = SlotForm.of(spec, job.settings.request.shard.count, render=job.render)
         slots = SharedSlots(job.descriptor, job.count, form.size)
         with closing(client.packed_stream(job.settings.request)) as batches:

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from client.protocol.requests import MAX_URL_LENGTH, IndexRequest, StepRequest, StreamRequest, batch_request
 from client.protocol.session import Session
+from client.protocol.target import Target
 from sampler.errors import InvalidRequestError
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, step_keys
 
 BASE = "http://host:8000"
+TARGET = Target(BASE, "D")
 BY_SEED: dict[str, Any] = {
     "indices": None,
     "seed": 7,
@@ -35,22 +37,22 @@ def ask(fields: dict[str, Any]) -> IndexRequest | StepRequest:
 
 
 def test_a_batch_by_index_has_one_canonical_url() -> None:
-    asked = ask(BY_INDEX).exchange(BASE, "D")
+    asked = ask(BY_INDEX).exchange(TARGET)
     wanted = "/v1/batches?indices=3,17,5&seed=7&epoch=0&augment=true&layout=compact&digest=D"
     assert (asked.method, asked.url, asked.body) == ("GET", BASE + wanted, None)
 
 
 def test_a_batch_by_seed_has_one_canonical_url() -> None:
-    asked = ask(BY_SEED).exchange(BASE, "D")
+    asked = ask(BY_SEED).exchange(TARGET)
     wanted = "/v1/batches?seed=7&step=12&batch_size=48&rank=0&world_size=4&augment=true&layout=compact&digest=D"
     assert (asked.method, asked.url) == ("GET", BASE + wanted)
 
 
 def test_an_endless_stream_sends_no_stop() -> None:
-    endless = dict(parse_qsl(urlsplit(StreamRequest(**STREAM | {"stop": None}).exchange(BASE, "D").url).query))
+    endless = dict(parse_qsl(urlsplit(StreamRequest(**STREAM | {"stop": None}).exchange(TARGET).url).query))
     assert "stop" not in endless
     assert endless["start"] == "12"
-    assert "stop=20" in StreamRequest(**STREAM).exchange(BASE, "D").url
+    assert "stop=20" in StreamRequest(**STREAM).exchange(TARGET).url
 
 
 def test_numpy_integers_are_integers() -> None:
@@ -59,7 +61,7 @@ def test_numpy_integers_are_integers() -> None:
 
 @given(st.lists(st.integers(0, 1 << 40), min_size=1, max_size=1200))
 def test_long_lists_are_sent_by_post_and_short_ones_by_get(indices: list[int]) -> None:
-    asked = IndexRequest.of(indices, seed=7).exchange(BASE, "D")
+    asked = IndexRequest.of(indices, seed=7).exchange(TARGET)
     assert len(asked.url) <= MAX_URL_LENGTH
     if asked.method == "GET":
         assert f"indices={','.join(map(str, indices))}&" in asked.url

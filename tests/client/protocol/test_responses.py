@@ -17,6 +17,7 @@ from client import ClientError, DigestMismatchError, ProtocolError, RequestRefus
 from client.protocol.exchange import Exchange, client_errors
 from client.protocol.requests import IndexRequest, StreamRequest
 from client.protocol.session import Delivery, Session
+from client.protocol.target import Target
 from sampler.errors import ProtocolError as WireProtocolError
 from sampler.errors import SamplerError
 from sampler.stream.keys import SampleKey
@@ -284,7 +285,9 @@ def received(delivery: Delivery, chunks: list[bytes]) -> list[tuple[int | None, 
 
 
 def stream_delivery(server: ScriptedServer) -> Delivery:
-    return Delivery(StreamRequest(seed=3, start=1, stop=4, shard=Shard(3)), server.spec, server.url)
+    return Delivery(
+        StreamRequest(seed=3, start=1, stop=4, shard=Shard(3)), server.spec, Target(server.url, server.spec.digest)
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -330,14 +333,14 @@ def test_any_value_in_any_field_is_an_error_of_the_client_or_harmless(
     sample = server.sample(0, SampleKey(7, 0, 3), "compact")
     messages = [encode_header(Header("d1", "compact", True, 1, None)), encode_sample(sample)]
     unpacked = [msgpack.unpackb(message) for message in messages]
-    target: Any = data.draw(st.sampled_from(unpacked))
+    chosen: Any = data.draw(st.sampled_from(unpacked))
     while True:
-        field = data.draw(st.sampled_from(list(target)))
-        if not isinstance(target[field], dict) or data.draw(st.booleans()):
+        field = data.draw(st.sampled_from(list(chosen)))
+        if not isinstance(chosen[field], dict) or data.draw(st.booleans()):
             break
-        target = target[field]
-    target[field] = value
-    delivery = Delivery(IndexRequest(indices=(3,), seed=7), server.spec, server.url)
+        chosen = chosen[field]
+    chosen[field] = value
+    delivery = Delivery(IndexRequest(indices=(3,), seed=7), server.spec, Target(server.url, server.spec.digest))
     try:
         received(delivery, sealed([msgpack.packb(message) for message in unpacked]))
     except ClientError:

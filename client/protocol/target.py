@@ -1,0 +1,72 @@
+"""The dataset that a client is bound to: its server, its name there, and the digests pinned at first contact."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from client.errors import DigestMismatchError
+from sampler.errors import InvalidRequestError
+from sampler.wire.spec import ServiceSpec
+
+FIRST_CONTACT = "as at first contact"
+"""Says in the message of `Pins.require` where the expected digest comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """The digests that a dataset must have.
+
+    Attributes:
+        digest: of annotations, config and sampler version; None for any.
+        pixels: of the image files; None for any. It is compared only if both sides have one: a server has none unless
+            its image files were hashed.
+    """
+
+    digest: str | None = None
+    pixels: str | None = None
+
+    @classmethod
+    def of(cls, spec: ServiceSpec) -> Self:
+        """Return the digests of a server's dataset."""
+        return cls(spec.digest, spec.pixels)
+
+    def require(self, spec: ServiceSpec, place: str, origin: str, request_id: str | None = None) -> None:
+        """Raise `DigestMismatchError` if the server's dataset has other digests.
+
+        place: the URL or exchange that gave the spec. origin: where these digests come from. Both are for the message.
+        """
+        for field, expected, found in (("digest", self.digest, spec.digest), ("pixels", self.pixels, spec.pixels)):
+            if expected is not None and found is not None and expected != found:
+                message = f"{place}: {field} {found}: expected {expected}, {origin}"
+                raise DigestMismatchError(
+                    message, request_id=request_id, field=field, expected=expected, actual=found
+                )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request names besides its samples.
+
+    Attributes:
+        base_url: of the server, without a slash at its end.
+        digest: the server refuses the request unless it has this digest.
+        pixels: the same for the digest of the image files; None if it is not known.
+        dataset: name of one of the server's datasets; None for the first.
+    """
+
+    base_url: str
+    digest: str
+    pixels: str | None = None
+    dataset: str | None = None
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of the request. Absent ones are left out: older servers refuse names that they do not know."""
+        given = {"digest": self.digest, "pixels": self.pixels, "dataset": self.dataset}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def require_dataset(dataset: object) -> str | None:
+    """Return `dataset` if it can be the name of a dataset, or None; raise `InvalidRequestError` otherwise."""
+    if dataset is None or (isinstance(dataset, str) and dataset):
+        return dataset
+    raise InvalidRequestError("dataset", dataset, "the name of one of the server's datasets, or None for the first")
