@@ -1,5 +1,7 @@
 """The FastAPI app."""
 
+import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -9,11 +11,14 @@ from starlette.types import Message, Receive, Scope, Send
 from sampler.errors import SamplerError
 from sampler.version import VERSION
 from service.errors import responses as error_responses
+from service.kubernetes import service_variables
 from service.lifespan.startup import run_server
 from service.metrics import Metrics
 from service.middleware import request_log
 from service.routes import batches, debug, status
 from service.settings import load_settings
+
+log = logging.getLogger("saccade_sampler")
 
 DESCRIPTION = """
 Training samples for CornerNet-Saccade, CornerNet and CornerNet-Squeeze. A sample is a pure function of dataset,
@@ -47,12 +52,19 @@ def create_app() -> SamplerApp:
     return app
 
 
+def _log_ignored_variables() -> None:
+    ignored = service_variables(os.environ)
+    if ignored:
+        log.info("ignored variables that Kubernetes sets for a Service, not settings: %s", ", ".join(ignored))
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         try:
             settings = load_settings()
             request_log.configure(settings.log_level)
+            _log_ignored_variables()
             app.state.serving = await stack.enter_async_context(run_server(settings, app.state.metrics))
             app.openapi()  # prepares the parameters of all routes, so that the first request does not wait for it
         except SamplerError as error:

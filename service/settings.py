@@ -13,7 +13,9 @@ from sampler.cache_folder import default_cache_dir
 from sampler.cpus import available_cpus
 from sampler.dataset.images.decode import MAX_PIXELS
 from sampler.errors import SamplerError
+from sampler.system_errors import explain
 from service.errors.problems import expectation
+from service.kubernetes import service_variables
 
 PREFIX = "SAMPLER_"
 FILE_VARIABLE = "SAMPLER_SETTINGS"
@@ -173,10 +175,13 @@ def load_settings() -> Settings:
 
 
 def _read_file(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        raise SettingsError(f"{FILE_VARIABLE} = {file}: no such file")
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{FILE_VARIABLE} = {file}: no such file") from None
+    except OSError as error:
+        cause = explain(error, file, "name a TOML file that this user can read")
+        raise SettingsError(f"{FILE_VARIABLE} = {file}: cannot be read: {cause}") from None
     except ValueError as error:
         raise SettingsError(f"{file}: {error}") from None
 
@@ -184,7 +189,8 @@ def _read_file(file: Path) -> dict[str, Any]:
 def _read_environment() -> dict[str, str]:
     """Return the variables that are set and not empty, by field. Raises `SettingsError` for unknown names."""
     known = variables()
-    given = {name: value for name, value in sorted(os.environ.items()) if name.startswith(PREFIX)}
+    ignored = service_variables(os.environ)
+    given = {name: os.environ[name] for name in sorted(os.environ) if name.startswith(PREFIX) and name not in ignored}
     for name in sorted(given.keys() - known):
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
         hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"

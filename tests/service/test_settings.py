@@ -6,6 +6,7 @@ import pytest
 
 from sampler.cpus import available_cpus
 from service.settings import Settings, SettingsError, load_settings
+from tests.support.system_faults import forbidden
 
 
 def test_settings_come_from_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -30,4 +31,16 @@ def test_there_is_a_worker_per_cpu_unless_set(monkeypatch: pytest.MonkeyPatch) -
 def test_an_unknown_home_folder_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLER_CACHE_DIR", "~nobody-of-this-name/cache")
     with pytest.raises(SettingsError, match=r"SAMPLER_CACHE_DIR.*without ~"):
+        load_settings()
+
+
+def test_a_settings_file_that_cannot_be_read_is_a_one_line_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SAMPLER_SETTINGS", str(tmp_path))
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory; name a TOML file"):
+        load_settings()
+    (tmp_path / "settings.toml").touch()
+    monkeypatch.setenv("SAMPLER_SETTINGS", str(tmp_path / "settings.toml"))
+    with forbidden(tmp_path), pytest.raises(SettingsError, match="Permission denied"):
         load_settings()
