@@ -33,6 +33,7 @@ from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes
 from sampler.recipe import Recipe
 from sampler.sample.sample import apply_recipe
+from sampler.text_files import read_text
 
 DEFAULT_CATEGORIES = 80
 """Number of categories in COCO and in the published configs."""
@@ -83,11 +84,13 @@ class Case:
 def load_cases(file: Path) -> list[Case]:
     """Return the recorded samples in a JSON file. Raises CaseError."""
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(read_text(file))
     except OSError as error:
         raise CaseError(file, "", f"cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise CaseError(file, "", f"is not JSON: {error}") from error
+    except ValueError as error:
+        raise CaseError(file, "", str(error)) from error
     return parse_cases(document, file)
 
 

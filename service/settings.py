@@ -14,6 +14,7 @@ from sampler.cpus import available_cpus
 from sampler.dataset.images.decode import MAX_PIXELS
 from sampler.errors import SamplerError
 from sampler.system_errors import explain
+from sampler.text_files import read_text
 from service.errors.problems import expectation
 from service.kubernetes import service_variables
 
@@ -176,7 +177,7 @@ def load_settings() -> Settings:
 
 def _read_file(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(file))
     except FileNotFoundError:
         raise SettingsError(f"{FILE_VARIABLE} = {file}: no such file") from None
     except OSError as error:

@@ -13,6 +13,7 @@ from sampler.config.presets import PRESETS, preset
 from sampler.config.schema import AttentionMap, SamplerConfig
 from sampler.errors import ConfigError
 from sampler.families.registry import family_of, is_import_path, register_family
+from sampler.text_files import read_text
 
 DIRECT_KEYS = (
     "rand_crop", "rand_center", "rand_color", "lighting", "gaussian_bump", "gaussian_iou", "gaussian_radius",
@@ -86,11 +87,13 @@ def config_of(document: dict[str, Any], name: str) -> SamplerConfig:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_text(path))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise ConfigError(f"{path}: not JSON: {error}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from None
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected an object with a `db` section, found {type(document).__name__}")
     return document

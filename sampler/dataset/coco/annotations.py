@@ -6,6 +6,7 @@ dropped and listed, and the rest of the file is used. Boxes of images that are n
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ from sampler.dataset.coco.chunked_json import BLOCK, Consumer, IrregularError, r
 from sampler.dataset.coco.contents import Contents
 from sampler.dataset.coco.entries import AnnotationEntry, CategoryEntry, ImageEntry, decode_file
 from sampler.dataset.coco.image_ids import IdColumn, ranks, rows_of
+from sampler.dataset.coco.json_stream import JsonStream
 from sampler.errors import AnnotationError
 
 UNLISTED_EXAMPLES = 1000
@@ -66,10 +68,11 @@ class Annotations:
 
 
 def read_annotations(stream: BinaryIO, file: Path | str, block: int = BLOCK) -> Annotations:
-    """Return the columns of an annotation file. `file` names it in errors. Raises AnnotationError and OSError.
+    """Return the columns of an annotation file, which may be gzip-compressed.
 
-    Besides the columns, about `block` bytes are in memory, as text and as entries. A file that cannot be cut into
-    pieces is read as a whole; that also finds the place of an error.
+    `file` names it in errors. Raises AnnotationError and OSError. Besides the columns, about `block` bytes are in
+    memory, as text and as entries. A file that cannot be cut into pieces is read as a whole; that also finds the place
+    of an error.
     """
     contents = Contents()
     consumers: dict[str, Consumer] = {
@@ -77,18 +80,22 @@ def read_annotations(stream: BinaryIO, file: Path | str, block: int = BLOCK) -> 
         "annotations": (msgspec.json.Decoder(list[AnnotationEntry]), contents.add_annotations),
         "categories": (msgspec.json.Decoder(list[CategoryEntry]), contents.categories.extend),
     }
-    stream.seek(0)
+    text = JsonStream(stream, file)
     try:
-        read_arrays(stream.read, consumers, block)
+        read_arrays(text.read, consumers, block)
     except IrregularError:
-        stream.seek(0)
-        return parse_annotations(stream.read(), file)
+        text.rewind()
+        return _parsed(text.read(), file)
     return _validated(contents, file)
 
 
 def parse_annotations(data: bytes, file: Path | str) -> Annotations:
     """Return the columns of an annotation file from its bytes. `file` names it in errors. Raises AnnotationError."""
-    coco = decode_file(data, file)
+    return _parsed(JsonStream(BytesIO(data), file).read(), file)
+
+
+def _parsed(text: bytes, file: Path | str) -> Annotations:
+    coco = decode_file(text, file)
     contents = Contents(categories=coco.categories)
     contents.add_images(coco.images)
     contents.add_annotations(coco.annotations)

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from sampler.text_files import UTF8_MARK
+
 BLOCK = 1 << 20
 """Bytes read at a time: decoding is fastest if a block and its entries fit the CPU's cache."""
 
@@ -25,7 +27,6 @@ Consumer = tuple[msgspec.json.Decoder[list[Any]], Callable[[list[Any]], object]]
 """Decodes some elements of an array, and is called with them."""
 
 _TAIL = 1 << 14
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANK = re.compile(rb"[ \t\r\n]*")
 _BETWEEN = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*\{")
 _MARK = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{}]', re.DOTALL)
@@ -81,9 +82,9 @@ def read_arrays(read: Read, consumers: dict[str, Consumer], block: int = BLOCK) 
     with each of the keys once and arrays as their values.
     """
     window = _Window(read, block)
-    while len(window.data) < len(_BYTE_ORDER_MARK) and not window.ended:
+    while len(window.data) < len(UTF8_MARK) and not window.ended:
         window.more()
-    window.at = len(_BYTE_ORDER_MARK) if window.data.startswith(_BYTE_ORDER_MARK) else 0
+    window.at = len(UTF8_MARK) if window.data.startswith(UTF8_MARK) else 0
     missing, mark = dict(consumers), window.next(b"{")
     while mark != b"}":
         name = _key(window)

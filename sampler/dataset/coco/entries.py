@@ -11,12 +11,13 @@ from typing import Annotated, Any
 import msgspec
 
 from sampler.errors import AnnotationError
+from sampler.text_files import UTF8_MARK, encoding_fault
 
 Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 _INFINITE = 1 << 1023
 _NO_OUTLINE = (b"", b"null", b"[]", b"{}")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MALFORMED = re.compile(r"(?:JSON is malformed: )?(.*) \(byte ([0-9]+)\)", re.DOTALL)
 _STRING_OR_NOT_A_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?(?:NaN|Infinity)', re.DOTALL)
 
 
@@ -79,13 +80,13 @@ class CocoFile(msgspec.Struct):
     categories: list[CategoryEntry]
 
 
-def decode_file(data: bytes, file: Path | str) -> CocoFile:
+def decode_file(text: bytes, file: Path | str) -> CocoFile:
     """Return the entries of an annotation file. `file` names it in errors. Raises AnnotationError.
 
     Python's JSON writer emits NaN and Infinity, which are not JSON. Outside strings they are read as null, so that
     they spoil one box and not the whole file.
     """
-    data = data.removeprefix(_BYTE_ORDER_MARK)
+    data = text.removeprefix(UTF8_MARK)
     if b"NaN" in data or b"Infinity" in data:
         data = _STRING_OR_NOT_A_NUMBER.sub(_null, data)
     try:
@@ -95,8 +96,11 @@ def decode_file(data: bytes, file: Path | str) -> CocoFile:
         raise AnnotationError(file, place.removesuffix("`"), f"not COCO format: {cause}") from error
     except RecursionError as error:
         raise AnnotationError(file, "", "not COCO format: nested too deeply") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _not_json(file, error) from error
+    except UnicodeDecodeError as error:
+        offset, cause = encoding_fault(text) or (0, f"not UTF-8: {error}")
+        raise AnnotationError(file, f"byte {offset}", cause) from error
+    except msgspec.DecodeError as error:
+        raise _not_json(text, file, error) from error
 
 
 def _null(match: re.Match[bytes]) -> bytes:
@@ -104,8 +108,21 @@ def _null(match: re.Match[bytes]) -> bytes:
     return token if token.startswith(b'"') else b"null"
 
 
-def _not_json(file: Path | str, error: Exception) -> AnnotationError:
+def _not_json(text: bytes, file: Path | str, error: Exception) -> AnnotationError:
     if "truncated" in str(error):
         return AnnotationError(file, "", "the JSON is truncated: the file ends before its last bracket closes")
-    cause, _, place = str(error).removeprefix("JSON is malformed: ").partition(" (byte ")
-    return AnnotationError(file, f"byte {place.removesuffix(')')}" if place else "", f"not JSON: {cause}")
+    found = _MALFORMED.fullmatch(str(error))
+    if found is None:
+        return AnnotationError(file, "", f"not JSON: {error}")
+    cause, place = found.groups()
+    return AnnotationError(file, f"byte {_offset_in_file(text, int(place))}", f"not JSON: {cause}")
+
+
+def _offset_in_file(text: bytes, offset: int) -> int:
+    """Return the offset in the file of an offset in what was decoded: without its mark, and with null for NaN."""
+    shift = len(text) - len(text.removeprefix(UTF8_MARK))
+    for match in _STRING_OR_NOT_A_NUMBER.finditer(text):
+        if match.start() >= offset + shift:
+            break
+        shift += len(match.group()) - len(_null(match))
+    return offset + shift
