@@ -21,6 +21,7 @@ from client.errors import (
     TransferError,
 )
 from client.families import register_family
+from client.images import Annotation, ImageInfo
 from client.loading.loader import Loader, loader
 from client.loading.trainer.statistics import LoaderStatistics
 from client.protocol.requests import IndexRequest, StepRequest, StreamRequest
@@ -31,11 +32,13 @@ from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec
 
 __all__ = [
+    "Annotation",
     "AsyncSamplerClient",
     "Batch",
     "ClientError",
     "CompactBatch",
     "DigestMismatchError",
+    "ImageInfo",
     "IndexRequest",
     "Loader",
     "LoaderStatistics",

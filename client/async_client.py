@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
+from functools import partial
+from itertools import chain
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
 
@@ -11,7 +13,9 @@ import stamina
 
 from client.batches import Batch, PackedBatch
 from client.errors import ClientError, ServerUnavailableError, checked_arguments
+from client.images import ImageInfo
 from client.protocol.exchange import Exchange, client_errors
+from client.protocol.images import ImagesRequest, images_requests
 from client.protocol.requests import (
     BatchRequest,
     IndexOptions,
@@ -110,6 +114,14 @@ class AsyncSamplerClient:
             request = stream_request(layout=layout or self._session.layout, **options)
         return self._rendered(request)
 
+    async def images(self, indices: Iterable[int]) -> tuple[ImageInfo, ...]:
+        """Return images of the dataset with their annotations: see `SamplerClient.images`."""
+        spec = await self.spec()
+        with checked_arguments():
+            requests = images_requests(indices, spec)
+        fetched = [await self._retry(partial(self._fetch_images, request)) for request in requests]
+        return tuple(chain.from_iterable(fetched))
+
     async def packed_batch(self, request: BatchRequest) -> PackedBatch:
         """Return one batch, received and checked but not rendered."""
         [packed] = [packed async for packed in self.packed_stream(request)]
@@ -135,6 +147,12 @@ class AsyncSamplerClient:
         with client_errors(exchange):
             async with aclosing(await _open(self._http, exchange)) as response:
                 return self._session.pin(await _read(response, exchange), exchange)
+
+    async def _fetch_images(self, request: ImagesRequest) -> tuple[ImageInfo, ...]:
+        exchange = request.exchange(self._session.target(await self.spec()))
+        with client_errors(exchange):
+            async with aclosing(await _open(self._http, exchange)) as response:
+                return request.parse(await _read(response, exchange), exchange)
 
     async def _retry(self, operation: Callable[[], Awaitable[ResultT]]) -> ResultT:
         return await self._caller(self._retries.hook(), operation)

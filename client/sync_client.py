@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
+from functools import partial
+from itertools import chain
 from types import TracebackType
 from typing import Self, TypeVar, Unpack, overload
 
@@ -10,7 +12,9 @@ import stamina
 
 from client.batches import Batch, PackedBatch
 from client.errors import ClientError, ServerUnavailableError, checked_arguments
+from client.images import ImageInfo
 from client.protocol.exchange import Exchange, client_errors
+from client.protocol.images import ImagesRequest, images_requests
 from client.protocol.requests import (
     BatchRequest,
     IndexOptions,
@@ -183,6 +187,19 @@ class SamplerClient:
             )  # fmt: skip
         return self._rendered(request)
 
+    def images(self, indices: Iterable[int]) -> tuple[ImageInfo, ...]:
+        """Return images with their annotations, as the annotation file has them, in the order of `indices`.
+
+        Args:
+            indices: dataset indices, 0 … N−1, any number of them. The indices of a batch are those of its keys.
+
+        Raises:
+            ClientError: see `client.errors`.
+        """
+        with checked_arguments():
+            requests = images_requests(indices, self.spec())
+        return tuple(chain.from_iterable([self._retry(partial(self._fetch_images, request)) for request in requests]))
+
     def packed_batch(self, request: BatchRequest) -> PackedBatch:
         """Return one batch, received and checked but not rendered."""
         link = self._link(request)
@@ -216,6 +233,11 @@ class SamplerClient:
         exchange = self._session.spec_exchange()
         with client_errors(exchange), closing(_open(self._http, exchange)) as response:
             return self._session.pin(_read(response, exchange), exchange)
+
+    def _fetch_images(self, request: ImagesRequest) -> tuple[ImageInfo, ...]:
+        exchange = request.exchange(self._session.target(self.spec()))
+        with client_errors(exchange), closing(_open(self._http, exchange)) as response:
+            return request.parse(_read(response, exchange), exchange)
 
     def _retry(self, operation: Callable[[], ResultT]) -> ResultT:
         return self._caller(self._retries.hook(), operation)

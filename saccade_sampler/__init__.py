@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from client import (
+        Annotation,
         AsyncSamplerClient,
         Batch,
         ClientError,
         CompactBatch,
         DigestMismatchError,
+        ImageInfo,
         IndexRequest,
         Loader,
         LoaderStatistics,
@@ -68,6 +70,7 @@ __all__ = [
     "PRESETS",
     "SAMPLER_VERSION",
     "VERSION",
+    "Annotation",
     "ArraySpec",
     "AsyncSamplerClient",
     "AttentionMap",
@@ -75,6 +78,7 @@ __all__ = [
     "ClientError",
     "CompactBatch",
     "DigestMismatchError",
+    "ImageInfo",
     "IndexRequest",
     "Layout",
     "Loader",

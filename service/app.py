@@ -15,7 +15,7 @@ from service.kubernetes import service_variables
 from service.lifespan.startup import run_server
 from service.metrics import Metrics
 from service.middleware import request_log
-from service.routes import batches, debug, status
+from service.routes import batches, debug, images, status
 from service.settings import load_settings
 
 log = logging.getLogger("saccade_sampler")
@@ -47,7 +47,7 @@ def create_app() -> SamplerApp:
     app.state.startup_error = None
     app.add_middleware(request_log.RequestLog, metrics=metrics)
     error_responses.install(app)
-    for module in (batches, debug, status):
+    for module in (batches, images, debug, status):
         app.include_router(module.router)
     return app
 

@@ -28,7 +28,7 @@ TRY_LATER = (408, 429, 502, 503, 504)
 """Statuses that say "not now", sent by the server or by a proxy in front of it."""
 
 MAX_DOCUMENT_BYTES = 16 << 20
-"""Largest accepted document (a spec or a problem document)."""
+"""Largest accepted document, such as a spec or a problem document."""
 
 
 class Exchange:
@@ -43,6 +43,7 @@ class Exchange:
         body: dict[str, Any] | None = None,
         digest: str = "",
         step: int | None = None,
+        largest_document: int = MAX_DOCUMENT_BYTES,
     ) -> None:
         """media_type: that the response must have. body: sent as JSON. step: of the next batch, kept up to date."""
         self.method = method
@@ -54,6 +55,7 @@ class Exchange:
         self.in_batches = False
         self._media_type = media_type
         self._digest = digest
+        self._largest_document = largest_document
 
     def begin(self, status: int, headers: Mapping[str, str]) -> bool:
         """Take the head of the response. Returns False for a status other than 200: the body is then for `refusal`.
@@ -72,8 +74,8 @@ class Exchange:
 
     def limit_document(self, size: int) -> None:
         """Raise `ProtocolError` if a document of `size` bytes is too large."""
-        if size > MAX_DOCUMENT_BYTES:
-            raise self.violation(f"a document of more than {MAX_DOCUMENT_BYTES} bytes")
+        if size > self._largest_document:
+            raise self.violation(f"a document of more than {self._largest_document} bytes")
 
     def violation(self, cause: str) -> ProtocolError:
         """Return the error for a response that breaks the protocol."""

@@ -29,8 +29,8 @@ Augment = Annotated[bool, Field(description="false: largest box as reference, ce
 LayoutName = Annotated[Layout, Field(description="how samples travel")]
 DatasetName = Annotated[str | None, Field(description="name of one of the server's datasets; the first by default")]
 Digest = Annotated[str | None, Field(description="refuse with 412 unless the server has this digest")]
-Indices = Annotated[
-    list[int] | None,
+IndexList = Annotated[
+    list[int],
     Field(fail_fast=True),  # report one invalid index, not a million
     BeforeValidator(_split_commas),
     Field(description="dataset indices, separated by commas"),
@@ -59,12 +59,22 @@ class _BatchParameters(_Parameters):
 class BatchParameters(_BatchParameters):
     """A batch by index (`indices`, `seed`, `epoch`) or by seed (`seed`, `step`, `batch_size`, `rank`, `world_size`)."""
 
-    indices: Indices = None
+    indices: IndexList | None = None
     epoch: Epoch | None = None
     step: Step | None = None
     batch_size: BatchSize | None = None
     rank: Rank | None = None
     world_size: WorldSize | None = None
+
+
+class ImagesParameters(BaseModel):
+    """Images of a dataset, with their annotations."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    indices: IndexList
+    dataset: DatasetName = None
+    digest: Digest = None
 
 
 class StreamParameters(_BatchParameters):

@@ -11,7 +11,7 @@ from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, last_step, step_keys, stream_keys
 from sampler.wire.messages import Header
 from sampler.wire.spec import ServiceSpec
-from service.batches.parameters import BatchParameters, SampleParameters, StreamParameters
+from service.batches.parameters import BatchParameters, ImagesParameters, SampleParameters, StreamParameters
 from service.errors.problems import ServiceError
 
 
@@ -67,6 +67,13 @@ def select_stream(parameters: StreamParameters, spec: ServiceSpec, dataset: int 
     return _batches(parameters, range(parameters.start, stop), shard, spec, dataset)
 
 
+def select_images(parameters: ImagesParameters, spec: ServiceSpec) -> tuple[int, ...]:
+    """Return the dataset indices of images. Raises like `select_batch`."""
+    _check_digest(parameters.digest, spec)
+    _check_indices(parameters.indices, spec)
+    return tuple(parameters.indices)
+
+
 def select_sample(index: int, parameters: SampleParameters, spec: ServiceSpec) -> SampleKey:
     """Return the key of one sample. Raises like `select_batch`."""
     _check_digest(parameters.digest, spec)
@@ -92,12 +99,16 @@ def _keys_by_index(parameters: BatchParameters, indices: list[int], spec: Servic
         if value is not None:
             expected = "no value together with indices; request a batch by index or by seed"
             raise InvalidRequestError(field, value, expected)
+    _check_indices(indices, spec)
+    return tuple(SampleKey(parameters.seed, parameters.epoch or 0, index) for index in indices)
+
+
+def _check_indices(indices: list[int], spec: ServiceSpec) -> None:
     if not indices:
         raise InvalidRequestError("indices", [], f"1 to {spec.max_batch} indices")
     _check_count("indices", len(indices), spec)
     for place, index in enumerate(indices):
         require_integer(f"indices[{place}]", index, 0, spec.size - 1)
-    return tuple(SampleKey(parameters.seed, parameters.epoch or 0, index) for index in indices)
 
 
 def _step_and_shard(parameters: BatchParameters) -> tuple[int, Shard]:

@@ -80,6 +80,8 @@ def _spec(settings: Settings, name: str | None, dataset: Dataset, config: Sample
         max_body_bytes=settings.max_body_kb * 1024,
         dataset_name=name,
         datasets=tuple(settings.datasets),
+        category_ids=tuple(dataset.category_ids.tolist()),
+        supercategories=tuple(name or None for name in dataset.supercategories),
         boxes=dataset.box_count,
     )
 

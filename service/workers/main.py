@@ -4,7 +4,7 @@ import json
 import sys
 import traceback
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import cv2
 import msgpack
@@ -28,9 +28,11 @@ from service.arena import CHUNK, PROGRESS_BYTES, AttachedArena
 from service.errors.problems import Problem, problem_of
 from service.explorer.inspection import sample_document
 from service.explorer.picture.picture import sample_picture
+from service.workers.images import images_document
 from service.workers.protocol import (
     STARTING,
     DatasetSetup,
+    ImagesJob,
     InspectionJob,
     Job,
     Outcome,
@@ -94,6 +96,8 @@ class Worker:
         """Return the payload of the reply to a job."""
         if isinstance(job, RunJob):
             return self._write_run(job).encode()
+        if isinstance(job, ImagesJob):
+            return _json(images_document(self.datasets[job.dataset].dataset, job.indices))
         return self._inspect(job)
 
     def _write_run(self, job: RunJob) -> RunResult:
@@ -125,8 +129,7 @@ class Worker:
         opened = self.datasets[job.dataset]
         if job.kind == "picture":
             return sample_picture(opened.dataset, opened.config, job.key, augment=job.augment)
-        document = sample_document(opened.dataset, opened.config, job.key, augment=job.augment)
-        return json.dumps(document, allow_nan=False).encode()
+        return _json(sample_document(opened.dataset, opened.config, job.key, augment=job.augment))
 
 
 def open_datasets(setup: WorkerSetup) -> tuple[WorkerDataset, ...]:
@@ -178,6 +181,10 @@ def warm_up(config: SamplerConfig, categories: int) -> None:
         for index in range(2):
             key = SampleKey(0, 0, index)
             write_sample(memory, 0, _BlankDataset(), config, categories, key, layout=layout, kernels=COMPILED)
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, allow_nan=False).encode()
 
 
 def _problem(error: Exception) -> Problem:

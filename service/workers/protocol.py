@@ -4,6 +4,7 @@ Server → worker: a setup first, then jobs. Worker → server: replies. Payload
 
     setup   map of the fields of `WorkerSetup`
     job     number, "run", dataset, keys, augment, layout, first, offset, capacity
+       or   number, "images", dataset, keys
        or   number, kind, dataset, keys, augment
     reply   ┌────────────────────┬────────────────┬─────────┐
             │ job number, uint64 │ outcome, uint8 │ payload │   little-endian
@@ -109,7 +110,20 @@ class RunJob:
     dataset: int = 0
 
 
-Job = RunJob | InspectionJob
+@dataclass(frozen=True, slots=True)
+class ImagesJob:
+    """Return images with their annotations, by dataset index."""
+
+    indices: tuple[int, ...]
+    dataset: int = 0
+
+    @property
+    def keys(self) -> tuple[SampleKey, ...]:
+        """Keys in place of those of samples, by which the pool counts work."""
+        return tuple(SampleKey(0, 0, index) for index in self.indices)
+
+
+Job = RunJob | InspectionJob | ImagesJob
 
 
 def encode_job(number: int, job: Job) -> bytes:
@@ -117,6 +131,8 @@ def encode_job(number: int, job: Job) -> bytes:
     message: tuple[Any, ...]
     if isinstance(job, RunJob):
         message = (number, "run", job.dataset, keys, job.augment, job.layout, job.first, job.offset, job.capacity)
+    elif isinstance(job, ImagesJob):
+        message = (number, "images", job.dataset, keys)
     else:
         message = (number, job.kind, job.dataset, keys, job.augment)
     packed: bytes = msgpack.packb(message)
@@ -124,11 +140,14 @@ def encode_job(number: int, job: Job) -> bytes:
 
 
 def decode_job(message: bytes) -> tuple[int, Job]:
-    number, kind, dataset, packed_keys, augment, *run = msgpack.unpackb(message)
+    number, kind, dataset, packed_keys, *others = msgpack.unpackb(message)
     keys = tuple(SampleKey(*key) for key in packed_keys)
     if kind == "run":
-        layout, first, offset, capacity = run
+        augment, layout, first, offset, capacity = others
         return number, RunJob(keys, augment, layout, first, offset, capacity, dataset)
+    if kind == "images":
+        return number, ImagesJob(tuple(key.index for key in keys), dataset)
+    [augment] = others
     return number, InspectionJob(kind, keys[0], augment, dataset)
 
 

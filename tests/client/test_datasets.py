@@ -46,6 +46,7 @@ def test_every_request_names_the_dataset(server: ScriptedServer, make: Make) -> 
     client.batch([3] * 2100)
     client.batch(seed=1, step=2, batch_size=3)
     list(client.stream(seed=1, stop=2, batch_size=3))
+    client.images([1, 2])
     assert {asked.method for asked in server.asked} == {"GET", "POST"}
     assert parameters(server, "dataset") == {"val"}
 

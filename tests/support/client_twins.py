@@ -1,11 +1,11 @@
 """Both clients behind one interface, so that each test runs with both."""
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from client import AsyncSamplerClient, Batch, SamplerClient
+from client import AsyncSamplerClient, Batch, ImageInfo, SamplerClient
 from sampler.wire.spec import ServiceSpec
 
 
@@ -19,6 +19,8 @@ class AnyClient(Protocol):
     def batch(self, *arguments: Any, **named: Any) -> Batch: ...
 
     def stream(self, **named: Any) -> Generator[Batch]: ...
+
+    def images(self, indices: Iterable[int]) -> tuple[ImageInfo, ...]: ...
 
     def close(self) -> None: ...
 
@@ -41,6 +43,9 @@ class Blocking:
 
     def stream(self, **named: Any) -> Generator[Batch]:
         return self._pulled(self._client.stream(**named))
+
+    def images(self, indices: Iterable[int]) -> tuple[ImageInfo, ...]:
+        return self._runner.run(self._client.images(indices))
 
     def _pulled(self, batches: Any) -> Generator[Batch]:
         async def pull() -> Batch | None:

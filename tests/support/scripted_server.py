@@ -169,6 +169,8 @@ class ScriptedServer:
             return document(self.spec.as_dict())
         if asked.path == "/readyz":
             return document({})
+        if asked.path == "/v1/images":
+            return document({"images": [self.image(int(index)) for index in asked.params["indices"].split(",")]})
         return Answer(message for batch in self.batches(asked) for message in batch)
 
     def _refusal(self, asked: Asked) -> Answer | None:
@@ -183,6 +185,17 @@ class ScriptedServer:
         if None not in (pixels, self.spec.pixels) and pixels != self.spec.pixels:
             return problem(412, "the pixels are others", field="pixels", expected=pixels, actual=self.spec.pixels)
         return None
+
+    def image(self, index: int) -> dict[str, Any]:
+        """One image with its annotations, as a document has it."""
+        height, width = self.pictures.size(index)
+        boxes = self.pictures.boxes(index).tolist()
+        annotations = [
+            {"id": row, "category_id": int(category), "bbox": [x0, y0, x1 - x0, y1 - y0], "area": None, "crowd": False}
+            for row, (x0, y0, x1, y1, category) in enumerate(boxes)
+        ]
+        place = {"index": index, "id": 100 + index, "file_name": f"{index}.jpg"}
+        return {**place, "height": height, "width": width, "annotations": annotations}
 
     def batches(self, asked: Asked) -> Iterator[list[bytes]]:
         """The messages of each batch that is asked for."""

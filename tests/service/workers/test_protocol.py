@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from sampler.config.presets import preset
 from sampler.stream.keys import SampleKey
-from service.workers.protocol import DatasetSetup, InspectionJob, Job, RunJob, WorkerSetup, decode_job, encode_job
+from service.workers.protocol import (
+    DatasetSetup,
+    ImagesJob,
+    InspectionJob,
+    Job,
+    RunJob,
+    WorkerSetup,
+    decode_job,
+    encode_job,
+)
 
 KEYS = st.builds(SampleKey, st.integers(0, 2**64 - 1), st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
 NUMBERS = st.integers(0, 2**60)
@@ -15,8 +24,10 @@ INSPECTIONS = st.builds(InspectionJob, st.sampled_from(["document", "picture"]),
 RUNS = st.builds(RunJob, st.lists(KEYS, min_size=1, max_size=12).map(tuple), st.booleans(),
                  st.sampled_from(["compact", "sparse", "dense"]), *[NUMBERS] * 4)  # fmt: skip
 
+IMAGES = st.builds(ImagesJob, st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=12).map(tuple), NUMBERS)
 
-@given(INSPECTIONS | RUNS, st.integers(0, 2**64 - 1))
+
+@given(INSPECTIONS | RUNS | IMAGES, st.integers(0, 2**64 - 1))
 def test_a_job_survives_the_way_to_a_worker(job: Job, number: int) -> None:
     assert decode_job(encode_job(number, job)) == (number, job)
 

@@ -1,0 +1,32 @@
+"""`/v1/images`: images with their annotations, as the annotation file has them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from service.batches.parameters import ImagesParameters, refuse_repeated
+from service.batches.selection import select_images
+from service.disconnect import until_disconnect
+from service.lifespan.state import CurrentServing
+from service.workers.protocol import ImagesJob
+
+router = APIRouter(prefix="/v1", tags=["images"], dependencies=[Depends(refuse_repeated)])
+
+
+@router.get(
+    "/images",
+    summary="Images with their annotations",
+    responses={200: {"content": {"application/json": {}}}},
+    response_class=Response,
+)
+async def images(
+    request: Request, parameters: Annotated[ImagesParameters, Query()], serving: CurrentServing
+) -> Response:
+    """Id, file name, size and boxes of each image, with the values of the annotation file."""
+    dataset = serving.dataset(parameters.dataset)
+    indices = select_images(parameters, dataset.spec)
+    with serving.admission.admit():
+        reply = serving.pool.submit(ImagesJob(indices, dataset.number))
+        body = await until_disconnect(reply, request.receive)
+    return Response(body, media_type="application/json")
