@@ -1,0 +1,11 @@
+"""Text from outside, such as file names, made safe for messages, logs and terminals."""
+
+
+def printable(text: str) -> str:
+    r"""Return `text` as one line: control, format and line-break characters and undecodable bytes are escaped.
+
+    Letters of all scripts stay as they are. Escapes look like Python's: \n, \x1b, \u202e, \udcff.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
