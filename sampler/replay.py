@@ -152,11 +152,11 @@ def replay_cases(
 def _read_image(case: Case, images: ImageSource) -> NDArray[np.uint8]:
     if case.split:
         try:
-            return read_image(images, f"{case.split}/{case.file_name}", case.size)
+            return read_image(images, f"{case.split}/{case.file_name}", case.size).pixels
         except ImageError as error:
             if error.kind != "missing":
                 raise
-    return read_image(images, case.file_name, case.size)
+    return read_image(images, case.file_name, case.size).pixels
 
 
 def _name(entry: object) -> str:

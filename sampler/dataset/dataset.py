@@ -1,22 +1,33 @@
 """A COCO-format dataset: N images with their boxes, by index 0…N-1."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from sampler.cache_folder import default_cache_dir
-from sampler.dataset.images.decode import MAX_PIXELS, decode_file, read_encoded
+from sampler.dataset.images.decode import DEFAULT_OPTIONS, Pixels, ReadOptions, decode_file, read_encoded
 from sampler.dataset.images.decoded_store.format import FORMAT, StoreMeta
 from sampler.dataset.images.decoded_store.reader import DecodedStore
 from sampler.dataset.images.hashes import Hash, ImageHashes, find_hashes, hashes_file, image_hash
 from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.local_folder import LocalFolder
+from sampler.dataset.images.notes import ImageNote
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.cache import LoadedCoco, ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.errors import ImageError
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFile:
+    """What decoding an image file gives: its pixels, the hash of its bytes, and what is unusual about it."""
+
+    pixels: Pixels
+    hash: Hash
+    notes: tuple[ImageNote, ...]
 
 
 class Dataset(DatasetIndex):
@@ -24,34 +35,42 @@ class Dataset(DatasetIndex):
 
     Attributes:
         images: Source of the encoded images.
-        max_pixels: Larger images are not decoded.
+        options: How images are read.
         store: Decoded images, read instead of decoding again.
         cache: Cache of images that were decoded because they are not in the store.
         hashes: Recorded hashes of the encoded images; other bytes are an ImageError.
+        notify: Called with index and note whenever `read` decodes an image that is unusual.
     """
 
     def __init__(
         self,
         index_dir: Path,
         images: ImageSource,
-        max_pixels: int = MAX_PIXELS,
+        options: ReadOptions = DEFAULT_OPTIONS,
         store: DecodedStore | None = None,
         cache: ImageCache | ImageCachePart | None = None,
         hashes: ImageHashes | None = None,
+        notify: Callable[[int, ImageNote], None] | None = None,
     ) -> None:
         """Open the index in `index_dir`. The pixels do not depend on store and cache. Raises AnnotationError."""
         super().__init__(index_dir)
         self.images = images
-        self.max_pixels = max_pixels
+        self.options = options
         self.store = store
         self.cache = cache
         self.hashes = hashes
+        self.notify = notify
 
     def with_decoded(
         self, store: DecodedStore | None = None, cache: ImageCache | ImageCachePart | None = None
     ) -> "Dataset":
         """Return the same dataset with another store and cache."""
-        return Dataset(self.index_dir, self.images, self.max_pixels, store, cache, self.hashes)
+        return Dataset(self.index_dir, self.images, self.options, store, cache, self.hashes, self.notify)
+
+    @property
+    def max_pixels(self) -> int:
+        """Images with more pixels are not decoded."""
+        return self.options.max_pixels
 
     @property
     def pixels(self) -> str | None:
@@ -87,14 +106,15 @@ class Dataset(DatasetIndex):
         self.cache.put(index, pixels)
         return pixels
 
-    def _decode(self, index: int) -> npt.NDArray[np.uint8]:
-        return self.decode(index)[0]
-
-    def decode(self, index: int) -> tuple[npt.NDArray[np.uint8], Hash]:
-        """Decode the file of an image, whatever store and cache have; return its pixels and the hash of the file.
+    def inspect(self, index: int) -> tuple[ImageNote, ...]:
+        """Decode the file of an image, whatever store and cache have; return what is unusual about it.
 
         Raises what `read` raises.
         """
+        return self.decode(index).notes
+
+    def decode(self, index: int) -> DecodedFile:
+        """Decode the file of an image, whatever store and cache have. Raises what `read` raises."""
         name, size = self.file_name(index), self.size(index)
         where = self.images.describe(name)
         try:
@@ -102,9 +122,17 @@ class Dataset(DatasetIndex):
             found = image_hash(data)
             if self.hashes is not None:
                 self.hashes.check(index, found, where)
-            return decode_file(data, where, size, self.max_pixels), found
+            decoded = decode_file(data, where, size, self.options)
         except ImageError as error:
             raise error.at(int(index)) from error
+        return DecodedFile(decoded.pixels, found, decoded.notes)
+
+    def _decode(self, index: int) -> Pixels:
+        decoded = self.decode(index)
+        if self.notify is not None:
+            for note in decoded.notes:
+                self.notify(index, note)
+        return decoded.pixels
 
 
 def open_source(location: Path | str) -> ImageSource:

@@ -13,6 +13,7 @@ import numpy as np
 from sampler.arrays import LAYOUTS
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_source
+from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.decoded_store.reader import DecodedStore
 from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.errors import SamplerError, StoreError
@@ -146,7 +147,7 @@ def open_datasets(setup: WorkerSetup) -> tuple[WorkerDataset, ...]:
 
 
 def _open_dataset(setup: DatasetSetup, cache: ImageCache | None) -> Dataset:
-    dataset = Dataset(setup.index_dir, open_source(setup.images), setup.max_image_pixels)
+    dataset = Dataset(setup.index_dir, open_source(setup.images), ReadOptions(setup.max_image_pixels))
     part = None if cache is None else ImageCachePart(cache, setup.first_image)
     if setup.decoded_store is None:
         return dataset.with_decoded(cache=part)

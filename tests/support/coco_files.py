@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from sampler.dataset.dataset import Dataset
-from sampler.dataset.images.decode import MAX_PIXELS, read_image
+from sampler.dataset.images.decode import MAX_PIXELS, ReadOptions, read_image
 from sampler.dataset.images.local_folder import LocalFolder
 
 Entry = dict[str, Any]
@@ -100,7 +100,9 @@ def write_images(folder: Path, content: Entry) -> Path:
 def read_file(file: Path, width: int, height: int, max_pixels: int = MAX_PIXELS) -> npt.NDArray[np.uint8]:
     """Read one image file through the nearest folder that exists."""
     folder = next(parent for parent in file.parents if parent.is_dir())
-    return read_image(LocalFolder(folder), str(file.relative_to(folder)), (height, width), max_pixels)
+    return read_image(
+        LocalFolder(folder), str(file.relative_to(folder)), (height, width), ReadOptions(max_pixels)
+    ).pixels
 
 
 def image_folder(dataset: Dataset) -> Path:

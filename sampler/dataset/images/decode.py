@@ -4,14 +4,19 @@ The header is checked before any pixel is decoded, so a file that claims an absu
 """
 
 import functools
+from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
-from sampler.dataset.images.header import JPEG, DecodeError, stored_size
+from sampler.dataset.images.header import DecodeError, Header, read_header
+from sampler.dataset.images.jpeg_damage import first_warning, jpeg_notes
+from sampler.dataset.images.notes import ImageNote
 from sampler.dataset.images.source import ImageSource
+from sampler.dataset.images.tiff import as_stored
 from sampler.errors import ImageError
 
 MAX_PIXELS = 178_956_970
@@ -23,13 +28,40 @@ _ENCODED_SLACK = 64 * 2**20
 Pixels = npt.NDArray[np.uint8]
 
 
-def read_image(source: ImageSource, name: str, size: tuple[int, int] | None, max_pixels: int = MAX_PIXELS) -> Pixels:
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How images are read. No part of any digest.
+
+    Attributes:
+        max_pixels: Larger images are not decoded.
+        damaged: "serve" gives OpenCV's pixels of a damaged image, "refuse" an ImageError.
+    """
+
+    max_pixels: int = MAX_PIXELS
+    damaged: Literal["serve", "refuse"] = "serve"
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """An image as (height, width, 3) uint8 BGR, contiguous, and what is unusual about its file."""
+
+    pixels: Pixels
+    notes: tuple[ImageNote, ...] = ()
+
+
+DEFAULT_OPTIONS = ReadOptions()
+
+
+def read_image(
+    source: ImageSource, name: str, size: tuple[int, int] | None, options: ReadOptions = DEFAULT_OPTIONS
+) -> DecodedImage:
     """Read an image from a source and decode it. See `decode_image`.
 
     Raises:
-        ImageError: The image is "missing", "unreadable", "mis-sized" or "too-large".
+        ImageError: The image is "missing", "unreadable", "mis-sized", "too-large", "damaged" or "outside".
     """
-    return decode_file(read_encoded(source, name, size, max_pixels), source.describe(name), size, max_pixels)
+    data = read_encoded(source, name, size, options.max_pixels)
+    return decode_file(data, source.describe(name), size, options)
 
 
 def read_encoded(source: ImageSource, name: str, size: tuple[int, int] | None, max_pixels: int = MAX_PIXELS) -> bytes:
@@ -38,58 +70,81 @@ def read_encoded(source: ImageSource, name: str, size: tuple[int, int] | None, m
     return source.read(name, _ENCODED_SLACK + 8 * pixels)
 
 
-def decode_file(data: bytes, where: str, size: tuple[int, int] | None, max_pixels: int = MAX_PIXELS) -> Pixels:
+def decode_file(
+    data: bytes, where: str, size: tuple[int, int] | None, options: ReadOptions = DEFAULT_OPTIONS
+) -> DecodedImage:
     """Decode the content of an image file. See `decode_image`. Raises ImageError, which names `where` it is."""
     try:
-        return decode_image(data, size, max_pixels)
+        return decode_image(data, size, options)
     except DecodeError as error:
         raise ImageError(where, error.kind, str(error)) from error
 
 
-def decode_image(data: bytes, size: tuple[int, int] | None, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """Return (height, width, 3) uint8 BGR, contiguous: what `cv2.imread` returns for a file of that size.
+def decode_image(data: bytes, size: tuple[int, int] | None, options: ReadOptions = DEFAULT_OPTIONS) -> DecodedImage:
+    """Return the pixels that `cv2.imread` returns for a file, turned as its EXIF orientation says.
 
-    Grey becomes colour and alpha is dropped.
+    Grey becomes colour and alpha is dropped. If only the pixels as stored have the annotated size, the orientation is
+    not applied, and a note says so.
 
     Args:
         data: The encoded image.
-        size: Annotated (height, width) in pixels. EXIF orientation is applied only if that is what gives this size.
-            None applies it always, as `cv2.imread` does.
-        max_pixels: Larger images are not decoded.
+        size: Annotated (height, width) in pixels; None for any size.
+        options: The pixel limit, and what to do with damaged images.
 
     Raises:
-        DecodeError: The image is damaged, too large, or not of the annotated size.
+        DecodeError: The image cannot be decoded, is too large, not of the annotated size, or damaged and refused.
     """
-    stored = stored_size(data)
-    known = stored or size
-    if known is not None and known[0] * known[1] > max_pixels:
-        raise DecodeError("too-large", f"{_text(known)} pixels are more than the limit of {max_pixels}")
-    if size is None:
-        return _decode(data, oriented=True)
-    if stored is None:  # only OpenCV knows the size of this format
-        pixels = _decode(data, oriented=False)
-        if pixels.shape[:2] != size:
-            pixels = _decode(data, oriented=True)
-    elif stored in (size, size[::-1]):
-        pixels = _decode(data, oriented=stored != size)
-    else:
-        raise _mis_sized(stored, size)
-    if pixels.shape != (*size, 3):
-        raise _mis_sized(pixels.shape[:2], size)
-    return pixels
+    header = read_header(data)
+    height, width = header.size
+    if height * width > options.max_pixels:
+        raise DecodeError("too-large", f"{_text(header.size)} pixels are more than the limit of {options.max_pixels}")
+    if size is not None and size not in (header.size, header.size[::-1]):
+        raise _mis_sized(header.size, size)
+    if header.format == "JPEG" and header.upright:
+        return _decode_jpeg(data, size, options)
+    notes = _checked(jpeg_notes(data, first_warning(data)), options) if header.format == "JPEG" else ()
+    pixels = _decode(data)
+    if size is None or pixels.shape[:2] == size:
+        return DecodedImage(pixels, notes)
+    if header.upright or header.size != size:
+        raise _mis_sized(pixels.shape, size)
+    return _decode_as_stored(data, header, size, notes)
 
 
-def _decode(data: bytes, oriented: bool) -> Pixels:
-    if not oriented and data.startswith(JPEG):
-        try:
-            # libjpeg-turbo directly: the same pixels as OpenCV's, without its copy.
-            return np.asarray(simplejpeg.decode_jpeg(data, colorspace="BGR"), np.uint8)
-        except ValueError:
-            pass  # CMYK, or damage that OpenCV may tolerate: OpenCV decides
-    _silence_opencv()
-    flags = cv2.IMREAD_COLOR if oriented else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+def _decode_jpeg(data: bytes, size: tuple[int, int] | None, options: ReadOptions) -> DecodedImage:
+    """Decode a JPEG without orientation: with libjpeg-turbo directly, which gives OpenCV's pixels without its copy."""
+    notes: tuple[ImageNote, ...] = ()
     try:
-        pixels: Pixels | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)  # type: ignore[assignment] # OpenCV's stubs lack the dtype
+        pixels = np.asarray(simplejpeg.decode_jpeg(data, colorspace="BGR"), np.uint8)
+    except ValueError as error:  # damaged, or of a kind that only OpenCV decodes
+        notes = _checked(jpeg_notes(data, str(error)), options)
+        pixels = _decode(data)
+    if size is not None and pixels.shape[:2] != size:
+        raise _mis_sized(pixels.shape, size)
+    return DecodedImage(pixels, notes)
+
+
+def _decode_as_stored(data: bytes, header: Header, size: tuple[int, int], notes: tuple[ImageNote, ...]) -> DecodedImage:
+    # OpenCV applies the orientation of a TIFF even if it is told not to.
+    pixels = _decode(as_stored(data) if header.format == "TIFF" else data, cv2.IMREAD_IGNORE_ORIENTATION)
+    if pixels.shape[:2] != size:
+        raise _mis_sized(pixels.shape, size)
+    text = f"the orientation is not applied: only the pixels as stored are {_text(size)}, as annotated"
+    return DecodedImage(pixels, (*notes, ImageNote("orientation", text)))
+
+
+def _checked(notes: tuple[ImageNote, ...], options: ReadOptions) -> tuple[ImageNote, ...]:
+    """Return the notes of an image. Raises DecodeError if it is damaged and such images are refused."""
+    for note in notes:
+        if note.kind == "damaged" and options.damaged == "refuse":
+            raise DecodeError("damaged", f"{note.text}; restore the file, or allow damaged images")
+    return notes
+
+
+def _decode(data: bytes, flags: int = 0) -> Pixels:
+    _silence_opencv()
+    try:
+        pixels: Pixels | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | flags)  # type: ignore[assignment] # OpenCV's stubs lack the dtype
     except (cv2.error, MemoryError) as error:
         raise DecodeError("unreadable", f"cannot be decoded: {getattr(error, 'err', None) or error}") from error
     if pixels is None:

@@ -8,6 +8,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.errors import AnnotationError, ImageError, ImageSourceError, InvalidRequestError
 from tests.support.coco_files import (
@@ -99,7 +100,7 @@ def test_an_image_that_cannot_be_read_is_named_with_its_index(dataset: Dataset) 
     with pytest.raises(ImageError, match=r"image 1 \(.*000000000020.jpg\)") as caught:
         dataset.read(1)
     assert (caught.value.index, caught.value.kind) == (1, "missing")
-    limited = Dataset(dataset.index_dir, dataset.images, max_pixels=10)
+    limited = Dataset(dataset.index_dir, dataset.images, ReadOptions(max_pixels=10))
     with pytest.raises(ImageError, match="limit of 10") as caught:
         limited.read(0)
     assert caught.value.kind == "too-large"

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.image_cache import MEGABYTE, ImageCache
 from sampler.errors import ImageError
 from tests.support.coco_files import image_file, write_dataset
@@ -32,6 +33,7 @@ def picture(index: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray
 CHURN = """
 import os, sys
 from sampler.dataset.images import image_cache
+from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.image_cache import ImageCache
 import numpy as np
 
@@ -263,7 +265,7 @@ def test_the_pixel_limit_holds_for_a_cache_too(small: Dataset) -> None:
     cache = ImageCache.create(1, len(small))
     small.with_decoded(cache=cache).read(0)
     with pytest.raises(ImageError, match="limit of 10"):
-        Dataset(small.index_dir, small.images, 10, None, cache).read(0)
+        Dataset(small.index_dir, small.images, ReadOptions(10), None, cache).read(0)
 
 
 def test_a_server_with_a_cache_serves_the_same_bytes_and_counts_hits(

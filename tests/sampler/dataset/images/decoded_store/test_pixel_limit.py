@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.decoded_store.format import DECODED, RECORDS, START, STATE
 from sampler.errors import ImageError
 from tests.support.coco_files import image_file, write_dataset, write_jpeg
@@ -27,7 +28,7 @@ def scenes(tmp_path: Path) -> Dataset:
 
 
 def limited(dataset: Dataset, max_pixels: int) -> Dataset:
-    return Dataset(dataset.index_dir, dataset.images, max_pixels)
+    return Dataset(dataset.index_dir, dataset.images, ReadOptions(max_pixels))
 
 
 def assert_right(dataset: Dataset, cache_dir: Path, absent: int) -> None:
@@ -47,7 +48,7 @@ def assert_right(dataset: Dataset, cache_dir: Path, absent: int) -> None:
 def test_the_pixel_limit_holds_for_a_store_too(small: Dataset, tmp_path: Path) -> None:
     write_store(small, tmp_path)
     store = open_store(small, tmp_path)
-    limited = Dataset(small.index_dir, small.images, 64 * 48, store)
+    limited = Dataset(small.index_dir, small.images, ReadOptions(64 * 48), store)
     assert limited.read(1).shape == (48, 64, 3)
     with pytest.raises(ImageError, match="limit of 3072") as caught:
         limited.read(0)
