@@ -3,14 +3,17 @@
 import asyncio
 import logging
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sampler.config.cornernet_lite import IgnoredKeysWarning, load_config
 from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.errors import ImageError
+from sampler.dataset.index.storage import is_sound
+from sampler.errors import AnnotationError, ImageError
 from sampler.progress import spinner
 from sampler.wire.spec import ServiceSpec
 from service.batches.plan import Planner
@@ -29,6 +32,7 @@ class OpenedDataset:
     Attributes:
         title: For people: its name, or that of its annotation file.
         decoded_store: Folder of its decoded store, if there is a usable one.
+        reopen: Opens the same files again. Builds the index if it is missing.
     """
 
     title: str
@@ -37,6 +41,17 @@ class OpenedDataset:
     config: SamplerConfig
     spec: ServiceSpec
     decoded_store: Path | None
+    reopen: Callable[[], Dataset]
+
+    def restore_index(self) -> None:
+        """Build the index again if it was deleted or damaged, such as with the cache folder. Raises `SamplerError`."""
+        folder = self.dataset.index_dir
+        if is_sound(folder):
+            return
+        log.warning("%s: the index of %s is gone or damaged; building it again", folder, self.title)
+        if self.reopen().index_dir != folder:
+            cause = "the annotations have changed since this server started, and their old index is gone"
+            raise AnnotationError(folder, "", f"{cause}; restart the server")
 
     def planner(self, workers: int) -> Planner:
         return Planner(self.config, self.spec.categories, self.dataset.box_starts, workers)
@@ -66,7 +81,13 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
     wanted = part.annotations is not None  # the demo dataset needs no store
     store = await asyncio.to_thread(find_decoded, settings.cache_dir, dataset, wanted=wanted)
     spec = _spec(settings, name, dataset, config)
-    return OpenedDataset(name or annotations.stem, dataset, images, config, spec, store)
+    reopen = partial(_reopen, settings.cache_dir, part)
+    return OpenedDataset(name or annotations.stem, dataset, images, config, spec, store, reopen)
+
+
+def _reopen(cache_dir: Path, settings: DatasetSettings) -> Dataset:
+    annotations, images = _dataset_files(cache_dir, settings)
+    return open_dataset(annotations, images, cache_dir)
 
 
 def _spec(settings: Settings, name: str | None, dataset: Dataset, config: SamplerConfig) -> ServiceSpec:

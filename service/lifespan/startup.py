@@ -1,12 +1,15 @@
 """Startup and shutdown of a server: open the datasets, create the arena, start the workers; stop them at the end."""
 
 import asyncio
+import errno
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from itertools import accumulate
 
 from sampler.arrays import LAYOUTS
+from sampler.system_errors import explain
 from sampler.wire.spec import ServiceSpec
 from service.arena import Arena, warm_bytes
 from service.batches.admission import Admission
@@ -64,7 +67,7 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
             kernel_cache=settings.cache_dir / "kernels",
             image_cache=None if image_cache is None else image_cache.descriptor,
         )
-        pool = WorkerPool(setup, settings.workers, settings.job_seconds)
+        pool = WorkerPool(setup, settings.workers, settings.job_seconds, partial(_restore_indexes, opened))
         cache = BatchCache(pool, arena, planners, cached)
         admission = Admission(settings.max_requests, settings.retry_after, shutdown)
         metrics.registry.register(ServerState(pool, admission, arena, cache, image_cache))
@@ -81,6 +84,11 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
             await pool.stop()
 
 
+def _restore_indexes(opened: tuple[OpenedDataset, ...]) -> None:
+    for one in opened:
+        one.restore_index()
+
+
 def _log_start(opened: OpenedDataset, workers: int) -> None:
     spec = opened.spec
     log.info(
@@ -94,6 +102,8 @@ def _arena(settings: Settings, largest_run: int) -> Arena:
     try:
         return Arena(settings.buffer_mb * MEGABYTE, settings.max_requests, largest_run)
     except (OSError, MemoryError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise SettingsError(f"no shared memory for samples: {explain(error, '')}") from error
         raise SettingsError(
             f"SAMPLER_BUFFER_MB = {settings.buffer_mb}, SAMPLER_MAX_REQUESTS = {settings.max_requests}: the system "
             f"does not provide the memory for samples ({error}); set a smaller buffer or fewer requests"

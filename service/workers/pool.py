@@ -6,16 +6,19 @@ does not depend on who makes it. A job that ends its worker again and again is g
 
 import asyncio
 import logging
+import sys
 from collections import deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, Self, TypeVar
 
 import msgpack
 
+from sampler.errors import SamplerError
 from sampler.ipc.child_process import ChildProcess
 from sampler.ipc.frames import AsyncFrameSocket
+from sampler.system_errors import explain
 from service.arena import Slab
 from service.errors.problems import JobError, ServiceError
 from service.workers.protocol import Job, Outcome, Reply, WorkerSetup, encode_job
@@ -112,7 +115,8 @@ class WorkerProcess:
             if child is not None:
                 child.end(0)
             if isinstance(error, OSError):
-                raise ServiceError("worker", f"a worker did not start: {error.strerror or error}") from error
+                cause = explain(error, sys.executable, "make it possible to run this program")
+                raise ServiceError("worker", f"a worker did not start: {cause}") from error
             raise
         await worker._wait_until_ready(setup)
         return worker
@@ -213,12 +217,24 @@ class FairQueue(Generic[T]):
 class WorkerPool:
     """Does jobs on `size` worker processes. All methods belong to one event loop."""
 
-    def __init__(self, setup: WorkerSetup, size: int, job_seconds: float) -> None:
-        """Start nothing yet. job_seconds: timeout for one sample, after which its worker is replaced."""
+    def __init__(
+        self, setup: WorkerSetup, size: int, job_seconds: float, prepare: Callable[[], None] | None = None
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            setup: What each worker needs.
+            size: Number of workers.
+            job_seconds: Timeout for one sample, after which its worker is replaced.
+            prepare: Called in a thread, one call at a time, before a worker is replaced: restores files that the setup
+                names. A SamplerError is logged, and the start is tried again later.
+        """
         self.size = size
         self.restarts = 0
         self._setup = setup
         self._job_seconds = job_seconds
+        self._prepare = prepare
+        self._preparing = asyncio.Lock()
         self._seats = [Seat() for _ in range(size)]
         self._queue: FairQueue[Ticket] = FairQueue()
         self._last_number = 0
@@ -306,8 +322,11 @@ class WorkerPool:
         """Try to start a worker after `pause` seconds; return the pause before the next attempt."""
         await asyncio.sleep(pause)
         try:
+            if self._prepare is not None:
+                async with self._preparing:
+                    await asyncio.to_thread(self._prepare)
             seat.process = await WorkerProcess.start(self._setup)
-        except ServiceError as error:
+        except SamplerError as error:
             log.error("a worker cannot start: %s", error)
             return min(MAX_PAUSE, max(0.1, 2 * pause))
         self._hand_out()

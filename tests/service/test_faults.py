@@ -210,4 +210,5 @@ def test_a_worker_that_cannot_start_without_descriptors_is_started_later(own_ser
         assert client.get("/readyz").status_code == 503
         process.rlimit(psutil.RLIMIT_NOFILE, before)
         until(lambda: client.get("/readyz").status_code == 200)
-    assert "Too many open files" in own_server.log[logged:]
+    assert "Too many open files (this process may open 5); raise the limit" in own_server.log[logged:]
+    assert "damaged" not in own_server.log[logged:]

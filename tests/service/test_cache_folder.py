@@ -1,0 +1,63 @@
+"""A server whose cache folder is deleted, belongs to another user or cannot be opened."""
+
+import json
+import shutil
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from service.lifespan.startup import _arena
+from service.settings import Settings, SettingsError
+from tests.support.coco_files import small_coco, write_dataset
+from tests.support.live_server import LiveServer, live_server, until
+from tests.support.system_faults import no_descriptors
+from tests.support.wire_client import body, get_spec
+
+QUERY = "indices=0,1,2&seed=5"
+
+
+def start(tmp_path: Path) -> AbstractContextManager[LiveServer]:
+    """Serve a small dataset with one worker, without cached batches."""
+    annotations, images = write_dataset(tmp_path)
+    cache = tmp_path / "cache"
+    return live_server(tmp_path, annotations=annotations, images=images, cache_dir=cache, workers=1, batch_cache_mb=0)
+
+
+def replace_worker(server: LiveServer) -> None:
+    (worker,) = server.workers()
+    worker.kill()
+    until(lambda: "is replaced" in server.log)
+
+
+def test_a_worker_is_replaced_after_the_cache_folder_was_deleted(tmp_path: Path) -> None:
+    with start(tmp_path) as server:
+        before, digest = body(server.url, QUERY), get_spec(server.url).digest
+        shutil.rmtree(tmp_path / "cache")
+        replace_worker(server)
+        assert body(server.url, QUERY) == before
+        assert get_spec(server.url).digest == digest
+        assert server.metric("sampler_workers_alive") == 1
+        assert "annotations is gone or damaged; building it again" in server.log
+        assert "damaged: " not in server.log
+    assert (tmp_path / "cache" / "indexes").is_dir()
+
+
+def test_the_log_says_why_no_worker_starts_if_the_annotations_have_changed_as_well(tmp_path: Path) -> None:
+    with start(tmp_path) as server:
+        body(server.url, QUERY)
+        shutil.rmtree(tmp_path / "cache")
+        content = small_coco()
+        content["annotations"].pop()
+        (tmp_path / "annotations.json").write_text(json.dumps(content))
+        replace_worker(server)
+        until(lambda: "a worker cannot start" in server.log)
+        line = next(line for line in server.log.splitlines() if "a worker cannot start" in line)
+        assert "the annotations have changed since this server started" in line
+        assert "restart the server" in line
+
+
+def test_an_arena_without_a_descriptor_is_not_too_large() -> None:
+    settings = Settings(buffer_mb=1)
+    with no_descriptors(), pytest.raises(SettingsError, match=r"Too many open files .*raise the limit \(ulimit -n"):
+        _arena(settings, 1000)
