@@ -14,6 +14,7 @@ from filelock import FileLock
 from sampler.cpus import available_cpus
 from sampler.errors import SamplerError
 from sampler.progress import progress_bar
+from sampler.system_errors import OTHER_CACHE_FOLDER, explain
 from service.demo.categories import CATEGORIES
 from service.demo.drawing import draw_scene
 from service.demo.scenes import DemoObject, Scene, compose_scene
@@ -55,10 +56,9 @@ def ensure_demo(cache_dir: Path, count: int = PICTURES) -> DemoDataset:
                 if not _is_complete(folder):
                     _replace(folder, count)
     except OSError as error:  # a lock's timeout is one, too
-        raise DemoError(
-            f"{cache_dir}: cannot make the demo dataset here: {error.strerror or error}; set another cache folder "
-            "(SAMPLER_CACHE_DIR), or a dataset of your own (SAMPLER_ANNOTATIONS, SAMPLER_IMAGES)"
-        ) from error
+        remedy = f"{OTHER_CACHE_FOLDER}, or a dataset of your own (SAMPLER_ANNOTATIONS, SAMPLER_IMAGES)"
+        cause = explain(error, cache_dir, remedy)
+        raise DemoError(f"{cache_dir}: cannot make the demo dataset here: {cause}") from error
     return DemoDataset(folder / _ANNOTATIONS, folder / _IMAGES)
 
 
