@@ -42,15 +42,25 @@ def is_of_the_process(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
-def explain(error: OSError, path: Path | str, remedy: str = OTHER_CACHE_FOLDER) -> str:
+def explain(error: OSError, path: Path | str, elsewhere: str = OTHER_CACHE_FOLDER) -> str:
     """Return cause and remedy of a failed operation, for the end of a message.
 
     Args:
         error: The error.
         path: What could not be read or written. If permissions are missing, the message names its owner.
-        remedy: What to do, unless the error is one that this would not help against.
+        elsewhere: As for `remedy`.
     """
-    return f"{_cause(error, Path(path))}; {_LIMITS.get(error.errno or 0) or _by_place(error, remedy)}"
+    return f"{_cause(error, Path(path))}; {remedy(error, elsewhere)}"
+
+
+def remedy(error: OSError, elsewhere: str = OTHER_CACHE_FOLDER) -> str:
+    """Return what to do about an error. elsewhere: the advice to use another place, which not every error needs."""
+    limit = _LIMITS.get(error.errno or 0)
+    if limit is not None:
+        return limit
+    if error.errno in _FULL:
+        return f"make space or {elsewhere}"
+    return f"give that user access or {elsewhere}" if error.errno in _FORBIDDEN else elsewhere
 
 
 def _cause(error: OSError, path: Path) -> str:
@@ -64,13 +74,6 @@ def _cause(error: OSError, path: Path) -> str:
     if error.errno in _NO_FOLDER:
         return f"{_blocking_file(path) or path} is not a folder"
     return reason
-
-
-def _by_place(error: OSError, remedy: str) -> str:
-    """Return the remedy for an error that may not occur in another place."""
-    if error.errno in _FULL:
-        return f"make space or {remedy}"
-    return f"give that user access or {remedy}" if error.errno in _FORBIDDEN else remedy
 
 
 def _named(error: OSError) -> str | None:

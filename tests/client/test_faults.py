@@ -34,6 +34,7 @@ from client.protocol.retries import RetryHook
 from sampler.wire.messages import encode_error
 from tests.support.client_twins import Make, clients
 from tests.support.scripted_server import Answer, Asked, Script, ScriptedServer, problem, scripted
+from tests.support.system_faults import no_descriptors
 
 STREAM: dict[str, Any] = {"seed": 3, "stop": 4, "batch_size": 3}
 
@@ -146,6 +147,15 @@ def test_a_server_that_cannot_be_reached_is_unavailable(make: Make) -> None:
         client.batch([3])
     assert isinstance(caught.value.__cause__, httpx.ConnectError)
     assert not client.ready()
+
+
+def test_a_client_without_descriptors_names_the_limit_and_not_the_server(make: Make) -> None:
+    client = make(f"http://127.0.0.1:{free_port()}")
+    assert not client.ready()  # imports what the first request needs
+    with no_descriptors(), pytest.raises(ServerUnavailableError, match="Too many open files") as caught:
+        client.spec()
+    assert "raise the limit (ulimit -n" in str(caught.value)
+    assert "a server that runs" not in str(caught.value)
 
 
 def test_a_spec_that_breaks_off_is_requested_again_and_never_lacks_a_trailer(
