@@ -5,7 +5,7 @@
 
 `config` is a preset, the path of a CornerNet-Lite JSON file, or a complete config as an object. Optional fields are
 `split` (a folder in front of `file_name`), `size` (annotated [height, width]; without it, images are read as by
-`cv2.imread`) and `categories` (default 80). Other fields are ignored.
+`cv2.imread`) and `categories` (default: the config's, or else 80). Other fields are ignored.
 """
 
 import functools
@@ -25,7 +25,7 @@ from sampler.checks import require_integer
 from sampler.config.cornernet_lite import load_config
 from sampler.config.parsing import config_from_dict
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config.schema import MAX_CATEGORIES, SamplerConfig
 from sampler.dataset.images.decode import read_image
 from sampler.dataset.images.source import ImageSource, name_fault
 from sampler.errors import CaseError, ConfigError, ImageError, RecipeError, SamplerError
@@ -37,9 +37,6 @@ from sampler.text_files import read_text
 
 DEFAULT_CATEGORIES = 80
 """Number of categories in COCO and in the published configs."""
-
-MAX_CATEGORIES = 16384
-"""Ten times the number in LVIS. The arrays of one sample then take a gigabyte."""
 
 NAME = re.compile(r"[^/\\\0]{1,200}")
 """A valid name of a recorded sample, which becomes a file name."""
@@ -173,11 +170,12 @@ def _case(name: str, entry: dict[str, Any], load: Callable[[str], SamplerConfig]
         if field not in entry:
             raise RecipeError(f"{field} is missing: expected config, file_name, boxes and recipe")
     boxes = _boxes(entry["boxes"])
-    given = DEFAULT_CATEGORIES if entry.get("categories") is None else entry["categories"]
+    config = _config(entry["config"], load)
+    given = config.planes(DEFAULT_CATEGORIES) if entry.get("categories") is None else entry["categories"]
     categories = require_integer("categories", given, 1, MAX_CATEGORIES, RecipeError)
     return Case(
         name=name,
-        config=_config(entry["config"], load),
+        config=config,
         split=_relative("split", entry["split"]) if entry.get("split") else "",
         file_name=_relative("file_name", entry["file_name"]),
         size=None if entry.get("size") is None else _size(entry["size"]),

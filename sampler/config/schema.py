@@ -14,6 +14,9 @@ from sampler.errors import ConfigError
 MAX_SIDE = 4096
 """Largest input or output side in pixels: far above every published one, small enough to bound memory."""
 
+MAX_CATEGORIES = 16384
+"""Most category planes of a config: ten times the number of categories in LVIS."""
+
 MAX_KIND = 200
 """Longest `kind`, in characters."""
 
@@ -67,6 +70,8 @@ class SamplerConfig:
         min_scale: Saccade: least longer side of an object, in whole pixels of the crop.
         border: Cornernet: desired distance in pixels between the crop's centre and the image's edge.
         attention: Attention maps; none for cornernet.
+        categories: Number of category planes in every array that has them, 1 … 16384. None: as many as the dataset has
+            categories.
         keep_crowd: Whether boxes marked `iscrowd` are boxes like any other.
         jitter: Gains of the jitter are drawn from 1 ± this, 0 … 1.
         lighting_std: See `lighting`.
@@ -93,6 +98,7 @@ class SamplerConfig:
     border: int = 128
     attention: tuple[AttentionMap, ...] = ()
     keep_crowd: bool = True
+    categories: int | None = None
     jitter: float = 0.4
     lighting_std: float = 0.1
     mean: tuple[float, float, float] = (0.40789654, 0.44719302, 0.47026115)
@@ -113,6 +119,9 @@ class SamplerConfig:
             object.__setattr__(self, name, require_integer(name, getattr(self, name), low, high, ConfigError))
         for name in BOOLEANS:
             require_bool(name, getattr(self, name), ConfigError)
+        if self.categories is not None:
+            categories = require_integer("categories", self.categories, 1, MAX_CATEGORIES, ConfigError)
+            object.__setattr__(self, "categories", categories)
         require_number("jitter", self.jitter, 0, 1, ConfigError)
         require_number("lighting_std", self.lighting_std, 0, 10, ConfigError)
         if not 0 < require_number("gaussian_iou", self.gaussian_iou, error=ConfigError) < 1:
@@ -130,9 +139,37 @@ class SamplerConfig:
         """S, the side of the square input in pixels."""
         return self.input_size[0]
 
+    def planes(self, categories: int) -> int:
+        """Return C, the number of category planes of samples from a dataset of `categories` categories."""
+        return categories if self.categories is None else self.categories
+
+    def fit(self, categories: int) -> "SamplerConfig":
+        """Return the config for a dataset of `categories` categories.
+
+        It has no `categories` if those are the dataset's own number: then it has the digest of a config that leaves
+        the number to the dataset, since the samples are the same.
+
+        Raises:
+            ConfigError: The config has fewer category planes than the dataset has categories.
+        """
+        if self.categories is None or self.categories > categories:
+            return self
+        if self.categories < categories:
+            raise ConfigError(
+                f"config {self.name}: categories = {self.categories}: expected at least {categories}, the number of "
+                "categories in the annotations; leave the key out and the annotations decide"
+            )
+        return dataclasses.replace(self, categories=None)
+
     def as_dict(self) -> dict[str, Any]:
-        """Every field as plain lists, numbers and strings: for `/v1/spec`, the digest and JSON."""
-        return dataclasses.asdict(self)
+        """Every field as plain lists, numbers and strings: for `/v1/spec`, the digest and JSON.
+
+        `categories` is left out if it is None, so that documents and digests are those of versions without the field.
+        """
+        fields = dataclasses.asdict(self)
+        if self.categories is None:
+            del fields["categories"]
+        return fields
 
 
 def _pair(name: str, value: object) -> tuple[int, int]:
@@ -178,6 +215,6 @@ def _attention_map(number: int, attention: AttentionMap, input_side: int) -> Att
     if min(size) * ratio < input_side:
         raise ConfigError(
             f"{name}: size {size} × ratio {ratio} covers {min(size) * ratio} pixels: "
-            f"expected at least input_size = {input_side}"
+            f"expected at least input_size = {input_side}, or boxes beyond the map could not be marked"
         )
     return AttentionMap(size, ratio, attention.longest)

@@ -41,7 +41,8 @@ class ServiceSpec:
         dropped_boxes: number of boxes of the annotation file that could not be used.
         images_without_boxes: number of images.
         substitutes: number of images that are replaced by others.
-        origins: where the value of each field of the config comes from.
+        origins: where the value of each field of the config comes from: "preset", "file", "published default",
+            "family", "setting" or "annotations"; empty if an older server does not say.
     """
 
     digest: str
@@ -64,8 +65,8 @@ class ServiceSpec:
 
     @property
     def categories(self) -> int:
-        """C, the number of categories."""
-        return len(self.category_names)
+        """C, the number of category planes: the config's, or else the number of the dataset's categories."""
+        return self.config.planes(len(self.category_names))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the document, with the array table of each layout."""
@@ -116,12 +117,14 @@ class ServiceSpec:
         categories = dataset["categories"]
         if not isinstance(categories, list) or not categories:
             raise TypeError(f"dataset.categories = {categories!r}: expected a list of names")
+        config = config_from_dict(document["config"])
+        config.fit(len(categories))  # refuses too few planes
         return cls(
             digest=_text("digest", document["digest"]),
             dataset_digest=_text("dataset.digest", dataset["digest"]),
             size=require_integer("dataset.size", dataset["size"], 1, INDEX_LIMIT),
             category_names=tuple(_text("dataset.categories", name) for name in categories),
-            config=config_from_dict(document["config"]),
+            config=config,
             max_batch=require_integer("limits.max_batch", limits["max_batch"], 1, INDEX_LIMIT),
             max_body_bytes=require_integer("limits.max_body_bytes", limits["max_body_bytes"], 1, INDEX_LIMIT),
             dataset_name=_optional_text("dataset.name", dataset.get("name")),

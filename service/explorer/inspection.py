@@ -96,6 +96,7 @@ class Inspection:
 def inspect_sample(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Inspection:
     """Make the sample of a key and return it with everything it was made of. Raises like `make_sample`."""
     names = dataset.category_names
+    categories = config.planes(len(names))
     planned = plan_sample(dataset, config, key, augment)
     boxes, recipe, plan = planned.boxes, planned.recipe, planned.plan
     image = dataset.read(planned.index)
@@ -111,11 +112,11 @@ def inspect_sample(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, a
         recipe=recipe,
         plan=plan,
         crop=sample.crop,
-        dense=lay_out(sample, "dense", config, len(names)),
+        dense=lay_out(sample, "dense", config, categories),
         boxes=_inspect_boxes(
             names, boxes, crowd if config.keep_crowd else crowd[~crowd], plan, _reference_row(boxes, image, recipe)
         ),
-        category_count=len(names),
+        category_count=categories,
     )
 
 

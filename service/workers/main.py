@@ -72,6 +72,11 @@ class WorkerDataset:
     dataset: Dataset
     config: SamplerConfig
 
+    @property
+    def categories(self) -> int:
+        """C, the number of category planes of its samples."""
+        return self.config.planes(self.dataset.category_count)
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -87,7 +92,7 @@ class Worker:
         warm_up_kernels(setup.kernel_cache)
         datasets = open_datasets(setup)
         for opened in datasets:
-            warm_up(opened.config, opened.dataset.category_count)
+            warm_up(opened.config, opened.categories)
         arena = None if setup.arena is None else AttachedArena(setup.arena)
         if arena is not None:
             arena.populate(0, setup.warm_bytes)
@@ -117,8 +122,8 @@ class Worker:
             progress[:] = done.to_bytes(PROGRESS_BYTES, "little")
             try:
                 length = write_sample(
-                    memory[used:], job.first + done, opened.dataset, opened.config, opened.dataset.category_count,
-                    key, augment=job.augment, layout=job.layout, kernels=COMPILED,
+                    memory[used:], job.first + done, opened.dataset, opened.config, opened.categories, key,
+                    augment=job.augment, layout=job.layout, kernels=COMPILED,
                 )  # fmt: skip
             except Exception as error:  # noqa: BLE001 - one bad sample must not end the worker; the server is told
                 return RunResult(tuple(lengths), _problem(error))

@@ -15,7 +15,8 @@ OTHER: dict[str, object] = {
     "kind": "cornernet", "input_size": (254, 254), "output_size": (32, 32), "rand_scales": (1.0,),
     "gaussian_iou": 0.25, "rand_crop": True, "rand_center": False, "rand_color": False, "lighting": False,
     "gaussian_bump": False, "gaussian_radius": 2, "max_objects": 9, "min_scale": 3, "border": 5, "attention": (),
-    "keep_crowd": False, "jitter": 0.25, "lighting_std": 0.5, "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0),
+    "keep_crowd": False, "categories": 99, "jitter": 0.25, "lighting_std": 0.5,
+    "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0),
     "eigenvalues": (0.0, 0.0, 0.0), "eigenvectors": ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
 }  # fmt: skip
 

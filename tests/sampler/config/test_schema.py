@@ -80,6 +80,10 @@ BAD_FIELDS: list[tuple[str, Any, str]] = [
     ("max_objects", 1 << 17, "max_objects = 131072: expected an integer from 1 to 65536"),
     ("min_scale", -1, "min_scale = -1"),
     ("border", 0, "border = 0: expected an integer from 1"),
+    ("categories", 0, "categories = 0: expected an integer from 1 to 16384"),
+    ("categories", 16385, "categories = 16385: expected"),
+    ("categories", 80.0, r"categories = 80\.0: expected an integer"),
+    ("categories", True, "categories = True"),
     ("jitter", 1.5, r"jitter = 1\.5"),
     ("lighting_std", -0.1, r"lighting_std = -0\.1"),
     ("rand_crop", 1, "rand_crop = 1: expected true or false"),
@@ -145,6 +149,24 @@ def test_numpy_integers_become_plain_ones() -> None:
 
 
 def test_a_config_is_plain_data_as_a_dict() -> None:
-    fields = SACCADE.as_dict()
+    fields = dataclasses.replace(SACCADE, categories=80).as_dict()
     assert set(fields) == {field.name for field in dataclasses.fields(SamplerConfig)}
     assert fields["attention"][0] == {"size": (16, 16), "ratio": 16, "longest": (96, 256)}
+
+
+def test_without_a_number_of_categories_a_config_is_the_dict_it_was_before_the_field_existed() -> None:
+    assert "categories" not in SACCADE.as_dict()
+
+
+def test_a_config_has_as_many_planes_as_the_dataset_has_categories_or_more() -> None:
+    assert SACCADE.planes(3) == 3
+    assert dataclasses.replace(SACCADE, categories=80).planes(3) == 80
+
+
+def test_a_config_fits_datasets_with_at_most_its_number_of_categories() -> None:
+    eighty = dataclasses.replace(SACCADE, categories=80)
+    assert SACCADE.fit(1203) == SACCADE
+    assert eighty.fit(3) == eighty
+    assert eighty.fit(80) == SACCADE, "the samples, and so the digest, are those of a config without the number"
+    with pytest.raises(ConfigError, match="categories = 80: expected at least 81, the number of categories in the ann"):
+        eighty.fit(81)
