@@ -11,26 +11,9 @@ import pytest
 from service.demo.dataset import DemoDataset
 from service.settings import SettingsError, load_settings
 from tests.support.coco_files import box_entry, image_entry, small_coco, write_dataset, write_jpeg
-from tests.support.live_server import LiveServer, launch, live_server
+from tests.support.live_server import LiveServer, failure, live_server
 from tests.support.paths import ROOT
 from tests.support.wire_client import get_spec, one_batch
-
-
-def failure(tmp_path: Path, **settings: object) -> str:
-    """Start a server that must not start; return the line that says why."""
-    log_file = tmp_path / "server.log"
-    process, _ = launch(log_file, {"cache_dir": tmp_path / "cache", "workers": 1, **settings})
-    try:
-        status = process.wait(60)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        raise
-    log = log_file.read_text()
-    assert status == 3, log
-    assert "Traceback" not in log
-    (line,) = [line for line in log.splitlines() if "cannot start: " in line]
-    return line
 
 
 def annotated(tmp_path: Path, content: object) -> dict[str, object]:
@@ -134,21 +117,6 @@ def test_a_toml_file_sets_what_variables_do_not(tmp_path: Path) -> None:
         assert get_spec(server.url).max_batch == 9
         assert len(server.workers()) == 1
         assert get_spec(server.url).size == 3
-
-
-def test_a_cornernet_lite_file_is_served_with_one_warning_of_ignored_keys(tmp_path: Path) -> None:
-    annotations, images = write_dataset(tmp_path)
-    config = tmp_path / "CornerNet.json"
-    db = {"rand_scale_min": 0.6, "rand_scale_max": 1.4, "rand_scale_step": 0.1, "rand_scales": None,
-          "rand_crop": True, "input_size": [127, 127], "output_sizes": [[32, 32]], "border": 32,
-          "top_k": 100, "categories": 80}  # fmt: skip
-    config.write_text(json.dumps({"system": {"sampling_function": "cornernet"}, "db": db}))
-    with live_server(
-        tmp_path, annotations=annotations, images=images, config=config, cache_dir=tmp_path / "cache", workers=1
-    ) as server:
-        assert one_batch(server.url, "indices=0").samples[0].arrays["crop"].shape == (127, 127, 3)
-        (line,) = [line for line in server.log.splitlines() if "categories, top_k" in line]
-        assert "ignored" in line
 
 
 def test_crowd_boxes_can_be_dropped_which_is_another_digest(

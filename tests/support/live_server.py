@@ -80,6 +80,23 @@ def live_server(folder: Path, **settings: object) -> Iterator[LiveServer]:
             raise
 
 
+def failure(folder: Path, **settings: object) -> str:
+    """Start a server that must not start; return the line that says why."""
+    log_file = folder / "server.log"
+    process, _ = launch(log_file, {"cache_dir": folder / "cache", "workers": 1, **settings})
+    try:
+        status = process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
+    log = log_file.read_text()
+    assert status == 3, log
+    assert "Traceback" not in log
+    (line,) = [line for line in log.splitlines() if "cannot start: " in line]
+    return line
+
+
 def wait_until_ready(server: LiveServer) -> None:
     """Wait for `/readyz`. Raises RuntimeError with the log if the server exits or takes too long."""
     deadline = time.monotonic() + START_SECONDS
