@@ -6,6 +6,7 @@ Exit status: 0 success, 1 the data has faults (`verify`, `decode`, `index --hash
 
 import typer
 
+from sampler.commands.config import config
 from sampler.commands.dataset import index, verify
 from sampler.commands.decode import decode
 from sampler.commands.program import OneLineErrors
@@ -15,8 +16,8 @@ app = typer.Typer(
     cls=OneLineErrors,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Training samples of the CornerNet family: datasets, recipes and replays.",
+    help="Training samples of the CornerNet family: datasets, configs, recipes and replays.",
 )
 
-for command in (index, decode, recipe, replay, verify):
+for command in (index, decode, config, recipe, replay, verify):
     app.command()(command)

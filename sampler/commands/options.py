@@ -15,4 +15,7 @@ CacheOption = Annotated[
         envvar="SAMPLER_CACHE_DIR", help="Folder for indexes and decoded images (default: the user's cache folder)."
     ),
 ]
+KeepCrowdOption = Annotated[
+    bool, typer.Option(envvar="SAMPLER_KEEP_CROWD", help="Whether boxes marked iscrowd are used.")
+]
 ExamplesOption = Annotated[int, typer.Option(min=0, help="How many examples of each fault to show.")]

@@ -1,16 +1,14 @@
 """The commands `recipe`, which prints the recipes of samples, and `replay`, which renders recorded samples."""
 
 import json
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from sampler.commands.options import AnnotationsOption, CacheOption, ImagesOption
-from sampler.config.cornernet_lite import IgnoredKeysWarning, load_config
+from sampler.commands.one_line_warnings import one_line_warnings
+from sampler.commands.options import AnnotationsOption, CacheOption, ImagesOption, KeepCrowdOption
+from sampler.config.cornernet_lite import load_config
 from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import open_source
@@ -37,7 +35,7 @@ def replay(
     """Render recorded samples, each to a .npz file with its crop and all of its arrays."""
     for path in family or ():
         register_family(path)
-    with _one_line_warnings():
+    with one_line_warnings():
         loaded = load_cases(cases)
     source = open_source(images)
     with progress_bar("replaying", len(loaded)) as advance:
@@ -57,17 +55,16 @@ def recipe(
     batch_size: Annotated[int | None, typer.Option(help="Global batch size, with --step.")] = None,
     rank: Annotated[int, typer.Option(help="Rank whose shard of the step is printed.")] = 0,
     world_size: Annotated[int, typer.Option(help="Number of ranks; 1 prints the whole step.")] = 1,
-    keep_crowd: Annotated[
-        bool, typer.Option(envvar="SAMPLER_KEEP_CROWD", help="Whether boxes marked iscrowd are used.")
-    ] = True,
+    keep_crowd: KeepCrowdOption = True,
     augment: Annotated[bool, typer.Option(help="Draw random recipes, or use the fixed recipe.")] = True,
     cache_dir: CacheOption = None,
 ) -> None:
     """Print the recipe of a sample, or of all samples of a step, as JSON for `replay`."""
-    with _one_line_warnings():
-        settings = load_config(config, keep_crowd=keep_crowd)
+    with one_line_warnings():
+        loaded = load_config(config, keep_crowd=keep_crowd)
     with spinner() as report:
         dataset = DatasetIndex(ensure_index(annotations, cache_dir, report))
+    settings = loaded.fit(dataset.category_count)
     if step is None:
         if index is None or batch_size is not None:
             raise InvalidRequestError("index", index, "either --index, or --step and --batch-size")
@@ -91,18 +88,9 @@ def _entry(dataset: DatasetIndex, config: SamplerConfig, key: SampleKey, augment
         split="",
         file_name=dataset.file_name(key.index),
         size=dataset.size(key.index),
-        categories=dataset.category_count,
+        categories=config.planes(dataset.category_count),
         boxes=dataset.boxes(key.index, keep_crowd=config.keep_crowd),
         recipe=recipe_of(dataset, config, key, augment=augment),
     )
     digest = sample_digest(dataset.digest, config)
     return {"key": key.as_dict(), "digest": digest, **drawn.as_dict()}
-
-
-@contextmanager
-def _one_line_warnings() -> Iterator[None]:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", IgnoredKeysWarning)
-        yield
-    for warning in caught:
-        typer.echo(f"warning: {warning.message}", err=True)

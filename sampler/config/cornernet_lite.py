@@ -1,33 +1,47 @@
-"""Loading a CornerNet-Lite JSON config file unchanged; the sampler reads its `db` section."""
+"""Loading a CornerNet-Lite JSON config file unchanged; the sampler reads its `db` section.
+
+A key that the file does not give has CornerNet-Lite's class default (`sampler.config.published`), not the value of a
+preset. A key that the published sampler of the family does not read is ignored here too.
+"""
 
 import dataclasses
 import json
+import re
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
-import numpy as np
-
-from sampler.checks import require_number
+from sampler.config.database_section import ATTENTION_KEYS, Base, Section, read_section
 from sampler.config.presets import PRESETS, preset
-from sampler.config.schema import AttentionMap, SamplerConfig
+from sampler.config.published import DEFAULTS
+from sampler.config.schema import SamplerConfig
 from sampler.errors import ConfigError
 from sampler.families.registry import family_of, is_import_path, register_family
 from sampler.text_files import read_text
 
-DIRECT_KEYS = (
-    "rand_crop", "rand_center", "rand_color", "lighting", "gaussian_bump", "gaussian_iou", "gaussian_radius",
-    "min_scale", "border", "max_objects", "keep_crowd",
-)  # fmt: skip
-"""Keys of `db` that are fields of `SamplerConfig` under the same name."""
+FIELDS = tuple(field.name for field in dataclasses.fields(SamplerConfig))
 
-SCALE_KEYS = ("rand_scales", "rand_scale_min", "rand_scale_max", "rand_scale_step")
-SIZE_KEYS = ("input_size", "output_sizes")
-ATTENTION_KEYS = ("att_sizes", "att_ratios", "att_ranges")
+Origin = Literal["preset", "file", "published default", "family", "setting", "annotations"]
+"""Where the value of a config field comes from.
+
+"family" is a value that a file cannot set: the published sampler of the family has a constant for it, or no sample
+depends on it. "setting" is SAMPLER_KEEP_CROWD. "annotations" is a number of categories that no file gives.
+"""
 
 
 class IgnoredKeysWarning(UserWarning):
     """A config file has keys that no sample depends on; the message lists them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """A config and where the value of each of its fields comes from."""
+
+    config: SamplerConfig
+    origins: Mapping[str, Origin]
 
 
 def load_config(name_or_path: str, *, keep_crowd: bool = True) -> SamplerConfig:
@@ -44,45 +58,37 @@ def load_config(name_or_path: str, *, keep_crowd: bool = True) -> SamplerConfig:
         ConfigError: The file cannot be used. The message names the file and, if a value is out of range, the field,
             value and range.
     """
-    config = _named(name_or_path)
-    return config if keep_crowd else dataclasses.replace(config, keep_crowd=False)
+    return load_with_origins(name_or_path, keep_crowd=keep_crowd).config
 
 
-def _named(name_or_path: str) -> SamplerConfig:
-    path = Path(name_or_path)
-    if name_or_path in PRESETS or (not path.suffix and not path.exists()):
-        return preset(name_or_path)
-    document = _read_json(path)
-    try:
-        return config_of(document, name=path.stem)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+def load_with_origins(name_or_path: str, *, keep_crowd: bool = True) -> LoadedConfig:
+    """Return the config of `load_config` with the origin of each value. Warns and raises like `load_config`."""
+    loaded = _named(name_or_path)
+    if keep_crowd or not loaded.config.keep_crowd:
+        return loaded
+    origins: dict[str, Origin] = {**loaded.origins, "keep_crowd": "setting"}
+    return LoadedConfig(dataclasses.replace(loaded.config, keep_crowd=False), MappingProxyType(origins))
 
 
 def config_of(document: dict[str, Any], name: str) -> SamplerConfig:
-    """Return the config of a parsed CornerNet-Lite document: a preset, overridden by the document's `db` section.
+    """Return the config of a parsed document, CornerNet-Lite's or that of a detector family by import path.
 
-    The preset is that of `system.sampling_function`, a preset's name or the import path of a detector family. Without
-    it, attention keys mean cornernet_saccade. A bare `db` section is accepted too. Raises `ConfigError`.
+    The family is that of `system.sampling_function`. Without it, attention keys mean cornernet_saccade. A bare `db`
+    section is accepted too. A family by import path has the values of its first preset where the document gives none.
+    Raises `ConfigError`.
     """
-    db = document.get("db", {} if "system" in document else document)
-    if not isinstance(db, dict):
-        raise ConfigError(f"db = {db!r}: expected an object")
-    base = _base(document, db)
-    fields: dict[str, Any] = {key: db[key] for key in DIRECT_KEYS if key in db}
-    if "gaussian_rad" in db:
-        fields["gaussian_radius"] = db["gaussian_rad"]
-    fields |= _scales(db) | _sizes(db)
-    used = {*DIRECT_KEYS, "gaussian_rad", *SCALE_KEYS, *SIZE_KEYS}
-    if base.attention:
-        fields |= _attention(db, base)
-        used |= set(ATTENTION_KEYS)
-    if ignored := sorted(set(db) - used):
-        message = f"config keys that no sample depends on are ignored: {', '.join(ignored)}"
-        warnings.warn(message, IgnoredKeysWarning, stacklevel=2)
-    config = dataclasses.replace(base, name=name, **fields)
-    family_of(config)  # which checks it
-    return config
+    return _loaded(document, name).config
+
+
+def _named(name_or_path: str) -> LoadedConfig:
+    path = Path(name_or_path)
+    if name_or_path in PRESETS or (not path.suffix and not path.exists()):
+        return LoadedConfig(preset(name_or_path), MappingProxyType(_origins_of_other_fields("preset")))
+    document = _read_json(path)
+    try:
+        return _loaded(document, path.stem)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -90,7 +96,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         document = json.loads(read_text(path))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: not JSON: {error}") from None
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from None
@@ -99,73 +105,67 @@ def _read_json(path: Path) -> dict[str, Any]:
     return document
 
 
-def _base(document: dict[str, Any], db: dict[str, Any]) -> SamplerConfig:
+def _loaded(document: dict[str, Any], name: str) -> LoadedConfig:
+    db = document.get("db", {} if "system" in document else document)
+    if not isinstance(db, dict):
+        raise ConfigError(f"db = {db!r}: expected an object")
+    base = _base(document, db)
+    section = read_section(db, base)
+    _warn(section)
+    try:
+        config = dataclasses.replace(base.preset, name=name, **{**base.defaults, **section.fields})
+        family_of(config)  # which checks it
+    except ConfigError as error:
+        raise ConfigError(f"{error}{_defaults_in(str(error), base, section)}") from None
+    return LoadedConfig(config, MappingProxyType(_origins(base, section)))
+
+
+def _base(document: dict[str, Any], db: dict[str, Any]) -> Base:
     system = document.get("system", {})
     function = system.get("sampling_function") if isinstance(system, dict) else None
     if function is None:
         function = "cornernet_saccade" if any(key in db for key in ATTENTION_KEYS) else "cornernet"
     if isinstance(function, str) and is_import_path(function):
-        return dataclasses.replace(register_family(function).presets[0], kind=function)
+        family = register_family(function)
+        first = dataclasses.replace(family.presets[0], kind=function)
+        return Base(first, {}, published=False, fixed=_fixed(family.fixed_fields, first))
     if not isinstance(function, str) or function not in PRESETS:
         raise ConfigError(
             f"system.sampling_function = {function!r}: expected one of {', '.join(PRESETS)}, or the import path of a "
             "detector family such as package.module:FAMILY"
         )
-    return PRESETS[function]
+    first = PRESETS[function]
+    fixed = _fixed(family_of(first).fixed_fields, first)
+    return Base(first, {name: DEFAULTS[name] for name in DEFAULTS if name not in fixed}, published=True, fixed=fixed)
 
 
-def _scales(db: dict[str, Any]) -> dict[str, Any]:
-    if db.get("rand_scales") is not None:
-        scales = db["rand_scales"]
-        return {"rand_scales": tuple(scales) if isinstance(scales, list) else scales}
-    given = [key for key in SCALE_KEYS[1:] if key in db]
-    if not given:
-        return {}
-    if len(given) < 3:
-        raise ConfigError(f"{', '.join(given)}: expected rand_scale_min, rand_scale_max and rand_scale_step together")
-    low, high, step = (require_number(key, db[key], error=ConfigError) for key in SCALE_KEYS[1:])
-    if not (step > 0 and low < high and (high - low) / step <= 1024):
-        raise ConfigError(
-            f"rand_scale_min = {low}, rand_scale_max = {high}, rand_scale_step = {step}: expected min < max and "
-            "a step above 0 that gives at most 1024 scales"
-        )
-    return {"rand_scales": tuple(np.arange(low, high, step).tolist())}
+def _fixed(fields: frozenset[str], first: SamplerConfig) -> frozenset[str]:
+    """Return the fields that a file cannot set. A family without attention maps has none in any config."""
+    return fields if first.attention else fields | {"attention"}
 
 
-def _sizes(db: dict[str, Any]) -> dict[str, Any]:
-    sizes: dict[str, Any] = {}
-    if "input_size" in db:
-        sizes["input_size"] = _pair("input_size", db["input_size"])
-    if "output_sizes" in db:
-        outputs = db["output_sizes"]
-        if not isinstance(outputs, list) or len(outputs) != 1:
-            raise ConfigError(f"output_sizes = {outputs!r}: expected a list of one [height, width]")
-        sizes["output_size"] = _pair("output_sizes[0]", outputs[0])
-    return sizes
+def _warn(section: Section) -> None:
+    if not section.ignored:
+        return
+    message = f"config keys that no sample depends on are ignored: {', '.join(section.ignored)}"
+    for key, meant in section.meant.items():
+        message += f"; if {key} is meant to be {meant}, rename it"
+    warnings.warn(message, IgnoredKeysWarning, stacklevel=2)
 
 
-def _pair(key: str, value: object) -> tuple[Any, Any]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise ConfigError(f"{key} = {value!r}: expected [height, width]")
-    return value[0], value[1]
+def _defaults_in(message: str, base: Base, section: Section) -> str:
+    """Return a note on the fields in an error's message whose values are not from the file."""
+    found = [name for name in base.defaults if name not in section.fields and re.search(rf"\b{name}\b", message)]
+    return f" ({' and '.join(found)}: not in the file, so CornerNet-Lite's default is used)" if found else ""
 
 
-def _attention(db: dict[str, Any], base: SamplerConfig) -> dict[str, Any]:
-    columns: dict[str, Any] = {
-        "att_sizes": [list(attention.size) for attention in base.attention],
-        "att_ratios": [attention.ratio for attention in base.attention],
-        "att_ranges": [list(attention.longest) for attention in base.attention],
-    }
-    columns |= {key: db[key] for key in ATTENTION_KEYS if key in db}
-    for key, column in columns.items():
-        if not isinstance(column, list):
-            raise ConfigError(f"{key} = {column!r}: expected a list, one entry for each map")
-    lengths = {key: len(column) for key, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise ConfigError(f"{', '.join(f'{k} has {n}' for k, n in lengths.items())}: expected equal lengths")
-    rows = zip(*(columns[key] for key in ATTENTION_KEYS), strict=True)
-    maps = [
-        AttentionMap(_pair(f"att_sizes[{i}]", size), ratio, _pair(f"att_ranges[{i}]", longest))
-        for i, (size, ratio, longest) in enumerate(rows)
-    ]
-    return {"attention": tuple(maps)}
+def _origins(base: Base, section: Section) -> dict[str, Origin]:
+    origins = _origins_of_other_fields("published default" if base.published else "preset")
+    origins |= dict.fromkeys(base.fixed, "family")
+    origins |= dict.fromkeys(("kind", "name", *section.fields), "file")
+    return origins
+
+
+def _origins_of_other_fields(origin: Origin) -> dict[str, Origin]:
+    """Return the origins of the fields that a file does not set."""
+    return {**dict.fromkeys(FIELDS, origin), "categories": "annotations"}

@@ -39,6 +39,7 @@ class CornerNetFamily(CornerFamily):
     All boxes in the crop are objects. There are no valid masks and no attention maps.
     """
 
+    fixed_fields = frozenset({"rand_center", "min_scale", "attention"})  # the published sampler reads none of them
     presets: ClassVar[tuple[SamplerConfig, ...]] = (
         SamplerConfig(
             kind="cornernet", name="cornernet", input_size=(511, 511), output_size=(128, 128), rand_scales=SCALES,
@@ -52,7 +53,9 @@ class CornerNetFamily(CornerFamily):
 
     def check_config(self, config: SamplerConfig) -> None:
         if not config.rand_crop:
-            raise ConfigError("rand_crop = False: expected true; a cornernet sample is always a crop")
+            raise ConfigError(
+                "rand_crop = False: expected true; a cornernet sample is always a random crop, never the whole image"
+            )
         if config.attention:
             raise ConfigError("attention: expected none; cornernet samples have no attention maps")
         largest = max(config.rand_scales)

@@ -27,10 +27,11 @@ random decisions from the given random bits (`sampler.rng.distributions`), use e
 `sampler.rng.exact_math`, and sum floats in a fixed order. Change the family's import path or its config when you change
 its samples: a digest covers the config, not the code.
 
-The same arguments mean the same in every method. `config` is a config of this family, `categories` the number C of the
-dataset's categories. Boxes are (N, 5) float32: x0, y0, x1, y1 in pixels and the category 1…C. `height` and `width` are
-those of the image in pixels, and `boxes` its unclipped boxes unless documented otherwise. `kernels` are the inner loops
-to use, such as `kernels.clip_boxes`; they do not change the result.
+The same arguments mean the same in every method. `config` is a config of this family, `categories` the number C of
+category planes: the dataset's categories, or more if the config says so. Boxes are (N, 5) float32: x0, y0, x1, y1 in
+pixels and the category 1…C. `height` and `width` are those of the image in pixels, and `boxes` its unclipped boxes
+unless documented otherwise. `kernels` are the inner loops to use, such as `kernels.clip_boxes`; they do not change the
+result.
 """
 
 from abc import ABC, abstractmethod
@@ -67,6 +68,10 @@ class Family(ABC):
 
     presets: ClassVar[tuple[SamplerConfig, ...]]
     """The family's published configs, at least one. A config file that names the family starts from the first."""
+
+    fixed_fields: ClassVar[frozenset[str]] = frozenset()
+    """Config fields that a config file cannot set: the family has the value of its first preset for them always, or no
+    sample depends on them. A file's keys for them are ignored with a warning."""
 
     ignores_boxes: ClassVar[bool] = False
     """Whether `plan_crop` may mark boxes as ignored (not objects)."""

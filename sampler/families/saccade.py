@@ -61,6 +61,8 @@ class SaccadeFamily(CornerFamily):
     """
 
     ignores_boxes = True
+    # The published sampler jitters, lights and draws bumps whatever the config says, and has no border.
+    fixed_fields = frozenset({"rand_color", "lighting", "gaussian_bump", "border"})
     presets: ClassVar[tuple[SamplerConfig, ...]] = (
         SamplerConfig(
             kind="saccade", name="cornernet_saccade", input_size=(255, 255), output_size=(64, 64), rand_scales=SCALES,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sampler.config.cornernet_lite import IgnoredKeysWarning, load_config
+from sampler.config.cornernet_lite import IgnoredKeysWarning, LoadedConfig, load_with_origins
 from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
@@ -73,14 +73,15 @@ async def open_datasets(settings: Settings) -> tuple[OpenedDataset, ...]:
 
 
 async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> OpenedDataset:
-    config = sampler_config(part)
+    loaded = sampler_config(part)
     annotations, images = await asyncio.to_thread(_dataset_files, settings.cache_dir, part)
     with spinner() as report:
         dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, report)
+    config = loaded.config.fit(dataset.category_count)
     await asyncio.to_thread(_check_first_image, dataset)
     wanted = part.annotations is not None  # the demo dataset needs no store
     store = await asyncio.to_thread(find_decoded, settings.cache_dir, dataset, wanted=wanted)
-    spec = _spec(settings, name, dataset, config)
+    spec = _spec(settings, name, dataset, LoadedConfig(config, loaded.origins))
     reopen = partial(_reopen, settings.cache_dir, part)
     return OpenedDataset(name or annotations.stem, dataset, images, config, spec, store, reopen)
 
@@ -90,13 +91,13 @@ def _reopen(cache_dir: Path, settings: DatasetSettings) -> Dataset:
     return open_dataset(annotations, images, cache_dir)
 
 
-def _spec(settings: Settings, name: str | None, dataset: Dataset, config: SamplerConfig) -> ServiceSpec:
+def _spec(settings: Settings, name: str | None, dataset: Dataset, loaded: LoadedConfig) -> ServiceSpec:
     return ServiceSpec(
-        digest=sample_digest(dataset.digest, config),
+        digest=sample_digest(dataset.digest, loaded.config),
         dataset_digest=dataset.digest,
         size=len(dataset),
         category_names=dataset.category_names,
-        config=config,
+        config=loaded.config,
         max_batch=settings.max_batch,
         max_body_bytes=settings.max_body_kb * 1024,
         dataset_name=name,
@@ -104,17 +105,18 @@ def _spec(settings: Settings, name: str | None, dataset: Dataset, config: Sample
         category_ids=tuple(dataset.category_ids.tolist()),
         supercategories=tuple(name or None for name in dataset.supercategories),
         boxes=dataset.box_count,
+        origins=loaded.origins,
     )
 
 
-def sampler_config(settings: DatasetSettings) -> SamplerConfig:
-    """Return the sampler config that the settings name. Raises `ConfigError`."""
+def sampler_config(settings: DatasetSettings) -> LoadedConfig:
+    """Return the sampler config that the settings name, with the origins of its values. Raises `ConfigError`."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", IgnoredKeysWarning)
-        config = load_config(settings.config, keep_crowd=settings.keep_crowd)
+        loaded = load_with_origins(settings.config, keep_crowd=settings.keep_crowd)
     for warning in caught:
         log.warning("%s: %s", settings.config, warning.message)
-    return config
+    return loaded
 
 
 def _dataset_files(cache_dir: Path, settings: DatasetSettings) -> tuple[Path, Path]:

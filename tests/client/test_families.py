@@ -23,7 +23,7 @@ from tests.support.toy_family import PATH
 @pytest.fixture(scope="module")
 def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("toy") / "toy.json"
-    file.write_text(json.dumps({"system": {"sampling_function": PATH}, "db": {"gaussian_rad": 3}}))
+    file.write_text(json.dumps({"system": {"sampling_function": PATH}, "db": {"gaussian_radius": 3}}))
     return file
 
 

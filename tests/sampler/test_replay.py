@@ -161,8 +161,14 @@ class TestReplay:
         found = {path.stem: np.load(path)["tl_heats"].shape[0] for path in out.iterdir()}
         assert found == {"a": 80, "b": 7, "c": 90, "d": 90}
 
+    def test_a_config_with_a_number_of_categories_decides_unless_the_case_does(self, tmp_path: Path) -> None:
+        file = str(write_json(tmp_path / "mine.json", {"db": SMALL | {"categories": 5}}))
+        own = {"config": file, "recipe": recipe_at(24, 32)}
+        out = replayed(tmp_path, [entry("a", **own), entry("b", categories=7, **own)])
+        assert {path.stem: np.load(path)["tl_heats"].shape[0] for path in out.iterdir()} == {"a": 5, "b": 7}
+
     def test_a_config_may_be_a_preset_a_file_or_an_object(self, tmp_path: Path) -> None:
-        file = write_json(tmp_path / "mine.json", {"db": {"input_size": [127, 127], "output_sizes": [[32, 32]]}})
+        file = write_json(tmp_path / "mine.json", {"db": SMALL})
         whole = parse_cases([entry(config=str(file))])[0].config
         cases = [entry("preset", config="cornernet_squeeze", recipe=recipe_at(24, 32)),
                  entry("file", config=str(file), recipe=recipe_at(24, 32)),
@@ -181,6 +187,14 @@ class TestReplay:
         (out / "one.npz").write_bytes(first)
         with np.load(out / "one.npz") as expected:
             assert_same_arrays(arrays, dict(expected))
+
+
+SMALL = {"rand_crop": True, "input_size": [127, 127], "output_sizes": [[32, 32]]}
+"""A `db` section of a small cornernet config."""
+
+SACCADE_SECTION = {
+    "input_size": [255, 255], "output_sizes": [[64, 64]], "att_ratios": [16, 8, 4], "min_scale": 5, "top_k": 12,
+}  # fmt: skip
 
 
 def recipe_at(y: int, x: int, **more: Any) -> dict[str, Any]:
@@ -327,13 +341,27 @@ class TestRecipe:
 
     def test_a_config_file_is_recorded_completely(self, opened: tuple[Dataset, list[object]], tmp_path: Path) -> None:
         dataset, recipe = opened
-        mine = write_json(tmp_path / ".mine.json", {"db": {"att_ratios": [16, 8, 4], "min_scale": 5, "top_k": 12}})
+        mine = write_json(tmp_path / ".mine.json", {"db": SACCADE_SECTION})
         done = command(*recipe, "--index", 0, "--config", mine)
         assert "warning: config keys that no sample depends on are ignored: top_k" in done.stderr
         mine.unlink()
         config = parse_cases(json.loads(done.stdout))[0].config
         assert config.min_scale == 5
         self.assert_replays(done, dataset, tmp_path, [make_sample(dataset, config, SampleKey(0, 0, 0))], config)
+
+    def test_a_config_with_more_categories_adds_planes_and_one_with_fewer_is_refused(
+        self, opened: tuple[Dataset, list[object]], tmp_path: Path
+    ) -> None:
+        dataset, recipe = opened
+        mine = write_json(tmp_path / "mine.json", {"db": SACCADE_SECTION | {"categories": 80}})
+        done = command(*recipe, "--index", 0, "--config", mine)
+        config = parse_cases(json.loads(done.stdout))[0].config
+        assert json.loads(done.stdout)["categories"] == config.categories == 80
+        self.assert_replays(done, dataset, tmp_path, [make_sample(dataset, config, SampleKey(0, 0, 0))], config)
+        write_json(mine, {"db": SACCADE_SECTION | {"categories": 3}})
+        refused = command(*recipe, "--index", 0, "--config", mine)
+        assert refused.exit_code == 2
+        assert "config mine: categories = 3: expected at least 4, the number of categories in the ann" in refused.stderr
 
     def test_without_augmentation_the_recipe_is_the_fixed_one(self, opened: tuple[Dataset, list[object]]) -> None:
         dataset, recipe = opened
@@ -378,7 +406,7 @@ class TestRecipe:
             with np.load(folder / "out" / f"{case.name}.npz") as found:
                 arrays = dict(found)
             assert (arrays.pop("crop_bgr_u8") == sample.crop).all()
-            assert_same_arrays(arrays, lay_out(sample, "dense", config, dataset.category_count))
+            assert_same_arrays(arrays, lay_out(sample, "dense", config, config.planes(dataset.category_count)))
 
 
 def test_cases_of_another_family_are_replayed_if_the_command_allows_the_family(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Families are found by name, or by import path once this process has registered them."""
 
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -76,12 +75,6 @@ def test_a_spec_never_imports_the_family_it_names() -> None:
     with pytest.raises(UnknownFamilyError):
         config_from_dict(document["config"])
     assert "antigravity" not in sys.modules
-
-
-def test_a_config_file_names_a_family_by_import_path(tmp_path: Path) -> None:
-    file = tmp_path / "mine.json"
-    file.write_text(json.dumps({"system": {"sampling_function": PATH}, "db": {"gaussian_rad": 1}}))
-    assert load_config(str(file)) == dataclasses.replace(TOY, name="mine", gaussian_radius=1)
 
 
 def test_a_config_file_with_an_unknown_family_is_refused_with_its_name(tmp_path: Path) -> None:
