@@ -151,7 +151,8 @@ def test_a_server_that_cannot_be_reached_is_unavailable(make: Make) -> None:
 
 def test_a_client_without_descriptors_names_the_limit_and_not_the_server(make: Make) -> None:
     client = make(f"http://127.0.0.1:{free_port()}")
-    assert not client.ready()  # imports what the first request needs
+    with pytest.raises(ServerUnavailableError, match="a server that runs"):
+        client.spec()  # imports everything that a failure needs
     with no_descriptors(), pytest.raises(ServerUnavailableError, match="Too many open files") as caught:
         client.spec()
     assert "raise the limit (ulimit -n" in str(caught.value)
