@@ -7,10 +7,11 @@ Exit status: 0 success, 1 the data has faults (`verify`, `decode`, `index --hash
 import typer
 
 from sampler.commands.config import config
-from sampler.commands.dataset import index, verify
 from sampler.commands.decode import decode
+from sampler.commands.index import index
 from sampler.commands.program import OneLineErrors
 from sampler.commands.recipe import recipe, replay
+from sampler.commands.verify import verify
 
 app = typer.Typer(
     cls=OneLineErrors,

@@ -126,8 +126,8 @@ FAULTY_BOXES: dict[int, tuple[list[float], str | None]] = {
     4: ([60, 40, 5.25, 4], "out-of-range"),
     5: ([100, 100, 10, 10], "out-of-range"),
     6: ([63.5, 10, 1, 5], "degenerate"),
-    7: ([5, 5, 0, 10], "degenerate"),
-    8: ([5, 5, float("nan"), 10], "degenerate"),
+    7: ([5, 5, 0, 10], "dropped"),
+    8: ([5, 5, float("nan"), 10], "dropped"),
     9: ([5, 47, 5, 1], "degenerate"),
 }
 

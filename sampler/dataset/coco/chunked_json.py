@@ -75,11 +75,16 @@ class _Window:
         return found
 
 
-def read_arrays(read: Read, consumers: dict[str, Consumer], block: int = BLOCK) -> None:
+def read_arrays(
+    read: Read, consumers: dict[str, Consumer], block: int = BLOCK, on_key: Callable[[str], object] | None = None
+) -> None:
     """Pass arrays of a JSON object to the consumers of their keys, in pieces of at least one element, in file order.
 
     `block` is the number of bytes read at a time. Raises IrregularError if the text is not proved to be one JSON object
     with each of the keys once and arrays as their values.
+
+    If there is `on_key`, it is called with each key of the object, and any key may be there several times or not at
+    all.
     """
     window = _Window(read, block)
     while len(window.data) < len(UTF8_MARK) and not window.ended:
@@ -88,14 +93,17 @@ def read_arrays(read: Read, consumers: dict[str, Consumer], block: int = BLOCK) 
     missing, mark = dict(consumers), window.next(b"{")
     while mark != b"}":
         name = _key(window)
+        if on_key is not None:
+            on_key(name)
+        elif name in consumers and name not in missing:
+            raise IrregularError
         if name in consumers:
-            if name not in missing:
-                raise IrregularError
-            _read_array(window, missing.pop(name))
+            missing.pop(name, None)
+            _read_array(window, consumers[name])
         else:
             _skip_value(window)
         mark = window.next(b",}")
-    if missing or window.peek():
+    if (missing and on_key is None) or window.peek():
         raise IrregularError
 
 

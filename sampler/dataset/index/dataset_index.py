@@ -116,6 +116,12 @@ class DatasetIndex:
         start, end = self._arrays.name_starts[place : place + 2].tolist()
         return self._arrays.names[start:end].tobytes().decode()
 
+    def part_numbers(self) -> npt.NDArray[np.intp]:
+        """Return (N,) intp: which of `sources` each image is from."""
+        if len(self.sources) == 1:
+            return np.zeros(len(self), np.intp)
+        return np.array([int(self.file_name(index).partition("/")[0]) for index in range(len(self))], np.intp)
+
     def boxes(self, index: int, keep_crowd: bool = True) -> npt.NDArray[np.float32]:
         """Return a copy of the boxes of an image, grouped by category, then in file order.
 

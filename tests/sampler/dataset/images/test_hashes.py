@@ -10,7 +10,7 @@ import pytest
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.hashes import ImageHashes, find_hashes, hash_images, hashes_file, write_hashes
 from sampler.dataset.images.local_folder import LocalFolder
-from sampler.dataset.verify import verify_dataset
+from sampler.dataset.verification.verify import verify_dataset
 from sampler.errors import HashError, ImageError
 from tests.support.coco_files import image_file, image_folder, write_dataset, write_jpeg
 from tests.support.hashes import record

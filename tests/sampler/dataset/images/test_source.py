@@ -12,7 +12,7 @@ from sampler.dataset.images.decoded_store.reader import find_store
 from sampler.dataset.images.image_cache import ImageCache
 from sampler.dataset.images.local_folder import LocalFolder
 from sampler.dataset.images.source import ImageSource, name_fault
-from sampler.dataset.verify import verify_dataset
+from sampler.dataset.verification.verify import verify_dataset
 from sampler.errors import ImageError, ImageSourceError
 from sampler.replay import Case, replay_cases
 from sampler.sample.sample import make_sample

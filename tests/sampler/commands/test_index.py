@@ -1,4 +1,4 @@
-"""The commands `index` and `verify`, and what all commands share."""
+"""The command `index`, and what all commands share."""
 
 import subprocess
 from pathlib import Path
@@ -15,33 +15,13 @@ def command(*arguments: object, **settings: str) -> "subprocess.CompletedProcess
     return run_python("-m", "sampler", *arguments, variables=settings, check=False)
 
 
-def test_the_real_coco_images_are_clean(shared: Path, tmp_path: Path) -> None:
-    for split in ("train2017", "val2017"):
-        annotations = shared / f"coco-tiny/annotations/instances_{split}.json"
-        done = command(
-            "verify", "--annotations", annotations, "--images", shared / f"coco-tiny/images/{split}",
-            "--cache-dir", tmp_path,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert "no faults" in done.stdout
-
-
-def test_verify_exits_with_1_and_shows_counts_and_examples(tmp_path: Path) -> None:
-    annotations, images = write_faulty_dataset(tmp_path)
-    done = command("verify", "--annotations", annotations, "--images", images, "--cache-dir", tmp_path, "--examples", 2)
-    assert done.returncode == 1
-    assert "11 faults" in done.stdout
-    assert "annotation 3 in 000000000001.jpg" in done.stdout
-    assert "degenerate … and 2 more" in done.stdout
-    assert "5/5" in done.stderr
-
-
 def test_index_shows_what_an_annotation_file_holds(tmp_path: Path) -> None:
     annotations, images = write_faulty_dataset(tmp_path)
     done = command("index", "--annotations", annotations, "--images", images, "--cache-dir", tmp_path)
     assert done.returncode == 0, done.stderr
     rows = {name.strip(): value.strip() for _, name, value, _ in table(done.stdout)}
     assert (rows["images"], rows["boxes"], rows["dropped boxes"]) == ("5", "7", "2")
+    assert (rows["images without boxes"], rows["boxes of unlisted images"]) == ("4", "0")
     assert (rows["not finite"], rows["no width or no height"]) == ("1", "1")
     assert rows["digest"] == open_dataset(annotations, images, tmp_path).digest
     assert Path(rows["folder"]).is_dir()

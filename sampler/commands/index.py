@@ -1,0 +1,64 @@
+"""The command `index`: build or find the index of a dataset."""
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from sampler.commands.hash_images import record_hashes
+from sampler.commands.options import AnnotationsOption, CacheOption, ExamplesOption
+from sampler.dataset.dataset import open_source
+from sampler.dataset.index.cache import ensure_index
+from sampler.dataset.index.dataset_index import DatasetIndex
+from sampler.progress import spinner
+
+
+def index(
+    annotations: AnnotationsOption,
+    images: Annotated[
+        Path | None, typer.Option(envvar="SAMPLER_IMAGES", help="Image folder, to check that it exists.")
+    ] = None,
+    cache_dir: CacheOption = None,
+    hash_images: Annotated[
+        bool, typer.Option("--hash-images", help="Record a hash of every image file, to notice other files later.")
+    ] = False,
+    examples: ExamplesOption = 5,
+) -> None:
+    """Build the index of an annotation file, or find an existing one, and show its contents.
+
+    With --hash-images, exit status 1 if some images cannot be read.
+    """
+    started = time.perf_counter()
+    if hash_images and images is None:
+        raise typer.BadParameter(
+            "set --images (SAMPLER_IMAGES) to the folder of the images", param_hint="--hash-images"
+        )
+    source = None if images is None else open_source(images)
+    with spinner() as report:
+        folder = ensure_index(annotations, cache_dir, report)
+    opened = DatasetIndex(folder)
+    _print_index(opened, time.perf_counter() - started)
+    if hash_images and source is not None and not record_hashes(opened, source, cache_dir, examples):
+        raise typer.Exit(1)
+
+
+def _print_index(opened: DatasetIndex, seconds: float) -> None:
+    table = Table("index", Column(overflow="fold"), show_header=False)
+    table.add_row("images", f"{len(opened):,}")
+    table.add_row("boxes", f"{opened.box_count:,}")
+    table.add_row("crowd boxes among them", f"{opened.crowd_count:,}")
+    table.add_row("categories", f"{opened.category_count:,}")
+    table.add_row("images without boxes", f"{opened.boxless_count:,}")
+    table.add_row("dropped boxes", f"{opened.dropped_count:,}")
+    for reason, count in Counter(box.reason for box in opened.rejected).most_common():
+        table.add_row(f"  {reason}", f"{count:,}")
+    table.add_row("boxes of unlisted images", f"{opened.unlisted_count:,}")
+    table.add_row("digest", opened.digest)
+    table.add_row("folder", escape(str(opened.index_dir)))
+    table.add_row("time", f"{seconds:.2f} s")
+    Console(highlight=False).print(table)

@@ -1,0 +1,1 @@
+"""Verifying a dataset: every image is decoded, every box and every id is checked."""

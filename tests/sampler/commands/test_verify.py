@@ -1,0 +1,111 @@
+"""The command `verify`."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sampler.dataset.dataset import open_dataset
+from sampler.dataset.verification.kinds import KINDS
+from tests.support.coco_files import box_entry, small_coco, write_dataset, write_faulty_dataset
+from tests.support.processes import run_python
+
+
+def verify(annotations: Path, images: Path, *more: object) -> "subprocess.CompletedProcess[str]":
+    """`python -m sampler verify`, as a process."""
+    arguments = [
+        "verify",
+        "--annotations",
+        annotations,
+        "--images",
+        images,
+        "--cache-dir",
+        annotations.parent / "cache",
+    ]
+    return run_python("-m", "sampler", *arguments, *more, check=False)
+
+
+def document(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(done.stdout)
+    return parsed
+
+
+def test_the_real_coco_images_are_clean(shared: Path, tmp_path: Path) -> None:
+    for split in ("train2017", "val2017"):
+        annotations = tmp_path / f"{split}.json"
+        annotations.write_bytes((shared / f"coco-tiny/annotations/instances_{split}.json").read_bytes())
+        done = verify(annotations, shared / f"coco-tiny/images/{split}")
+        assert done.returncode == 0, done.stderr
+        assert "no faults" in done.stdout
+
+
+def test_faults_give_status_1_counts_and_examples(tmp_path: Path) -> None:
+    done = verify(*write_faulty_dataset(tmp_path), "--examples", 2)
+    assert done.returncode == 1
+    assert "6 faults, 9 notes in dataset" in done.stdout
+    assert "annotation 3 in 000000000001.jpg" in done.stdout
+    assert "no-boxes … and 2 more" in done.stdout
+    assert f"missing → {KINDS['missing'].remedy}" in done.stdout
+    assert "5/5" in done.stderr
+
+
+def test_notes_give_status_0(tmp_path: Path) -> None:
+    content = small_coco()
+    content["annotations"].append(box_entry(1, 10, 1, [0.1, 0.1, 0.2, 0.2]))
+    done = verify(*write_dataset(tmp_path, content))
+    assert done.returncode == 0, done.stdout
+    assert "no faults, 3 notes in dataset" in done.stdout
+    assert "probably normalised" in done.stdout
+    assert "duplicate-id annotation 1 in" in done.stdout
+
+
+def test_keys_that_are_used_twice_are_found_in_the_file(tmp_path: Path) -> None:
+    annotations, images = write_dataset(tmp_path)
+    annotations.write_text(annotations.read_text().replace('"id": 3,', '"id": 33, "id": 3,'))
+    done = verify(annotations, images, "--json")
+    assert done.returncode == 0
+    assert document(done)["findings"]["duplicate-key"]["count"] == 1
+
+
+def test_the_report_as_json_has_everything(tmp_path: Path) -> None:
+    annotations, images = write_faulty_dataset(tmp_path)
+    done = verify(annotations, images, "--json", "--examples", 1)
+    assert done.returncode == 1
+    report = document(done)
+    dataset = open_dataset(annotations, images, tmp_path)
+    assert (report["dataset"], report["images"], report["boxes"]) == (dataset.digest, 5, 9)
+    assert (report["faults"], report["notes"], report["unusable_images"]) == (6, 9, 4)
+    assert list(report["findings"]) == list(KINDS)
+    found = report["findings"]["out-of-range"]
+    assert (found["severity"], found["count"], len(found["examples"])) == ("note", 3, 1)
+    assert found["examples"][0]["where"] == "annotation 3 in 000000000001.jpg"
+    assert report["findings"]["missing"]["severity"] == "fault"
+    assert report["findings"]["changed"] | {"meaning": "", "remedy": ""} == {
+        "severity": "fault", "count": 0, "meaning": "", "remedy": "", "examples": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("strings", [False, True])
+def test_the_ids_of_unusable_images_are_written_to_a_file(strings: bool, tmp_path: Path) -> None:
+    annotations, images = write_faulty_dataset(tmp_path)
+    if strings:
+        content = json.loads(annotations.read_text())
+        content["images"][0]["id"] = "first"
+        annotations.write_text(json.dumps(content))
+    file = tmp_path / "unusable.json"
+    assert verify(annotations, images, "--unusable", file).returncode == 1
+    assert json.loads(file.read_text()) == (["2", "3", "4", "5"] if strings else [2, 3, 4, 5])
+
+
+def test_the_file_of_unusable_images_is_empty_if_there_are_none(tmp_path: Path) -> None:
+    file = tmp_path / "unusable.json"
+    assert verify(*write_dataset(tmp_path), "--unusable", file).returncode == 0
+    assert json.loads(file.read_text()) == []
+
+
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    done = verify(*write_dataset(tmp_path), "--unusable", tmp_path / "gone/ids.json")
+    assert done.returncode == 2
+    assert f"error: {tmp_path}/gone/ids.json: cannot be written: No such file or directory; " in done.stderr
