@@ -23,7 +23,7 @@ def image_entry(image_id: int, width: int = 64, height: int = 48, file_name: str
 
 
 def box_entry(
-    annotation_id: int, image_id: int, category_id: int, bbox: Sequence[float | None] | None, **more: Any
+    annotation_id: int, image_id: int | str, category_id: int, bbox: Sequence[float | None] | None, **more: Any
 ) -> Entry:
     entry = {"id": annotation_id, "image_id": image_id, "category_id": category_id, "iscrowd": 0, **more}
     return entry if bbox is None else {**entry, "bbox": list(bbox)}

@@ -11,6 +11,7 @@ from sampler.dataset.coco.boxes import sides_of
 from sampler.dataset.coco.entries import AnnotationEntry, CategoryEntry, ImageEntry
 from sampler.dataset.coco.image_ids import IdColumn
 from sampler.dataset.images.source import name_fault
+from sampler.printable import printable
 
 LARGEST_SIDE = 2**31 - 1
 _NO_SIDES = (0.0, 0.0, 0.0, 0.0)
@@ -52,7 +53,7 @@ class Contents:
         bad = np.flatnonzero(~((sizes >= 1) & (sizes <= LARGEST_SIDE) & (sizes == np.floor(sizes))).all(axis=1))
         if len(bad):
             entry = entries[bad[0]]
-            cause = f"image {entry.id} has width {entry.width} and height {entry.height}; expected whole numbers ≥ 1"
+            cause = f"image {printable(str(entry.id))} has width {entry.width} and height {entry.height}; expected whole numbers ≥ 1"
             self.image_fault = self.image_fault or (f"$.images[{first + bad[0]}]", cause)
         self.image_ids.add([entry.id for entry in entries])
         self.sizes.append(sizes)
@@ -65,7 +66,10 @@ class Contents:
             name, key = "/".join(unquote(urlsplit(entry.coco_url).path).split("/")[-2:]), "coco_url"
         fault = "has no file_name" if name is None else name_fault(name)
         if fault:
-            self.image_fault = self.image_fault or (f"$.images[{place}].{key}", f"image {entry.id}: {fault}")
+            self.image_fault = self.image_fault or (
+                f"$.images[{place}].{key}",
+                f"image {printable(str(entry.id))}: {fault}",
+            )
         return name or ""
 
     def add_annotations(self, entries: Sequence[AnnotationEntry]) -> None:

@@ -3,25 +3,32 @@
 from collections.abc import Callable
 
 from sampler.dataset.dataset import Dataset
+from sampler.dataset.images.notes import ImageNote
 from sampler.dataset.parallel_map import parallel_map
+from sampler.dataset.verification.kinds import KINDS
 from sampler.dataset.verification.report import Tally
 from sampler.errors import ImageError
 
 
 def check_images(dataset: Dataset, tally: Tally, threads: int, advance: Callable[[], None]) -> tuple[int, ...]:
-    """Decode every image, `threads` at once. Return the indices of those that cannot be used."""
+    """Decode every image, `threads` at once. Return the indices of those with a fault."""
 
-    def read(index: int) -> ImageError | None:
+    def inspect(index: int) -> ImageError | tuple[ImageNote, ...]:
         try:
-            dataset.decode(index)
+            return dataset.inspect(index)
         except ImageError as error:
             return error
-        return None
 
     unusable = []
-    for index, error in enumerate(parallel_map(read, range(len(dataset)), threads, window=4 * threads)):
-        if error is not None:
-            tally.add(error.kind, error.file, error.cause)
+    for index, found in enumerate(parallel_map(inspect, range(len(dataset)), threads, window=4 * threads)):
+        if isinstance(found, ImageError):
+            tally.add(found.kind, found.file, found.cause)
             unusable.append(index)
+        else:
+            where = dataset.images.describe(dataset.file_name(index))
+            for note in found:
+                tally.add(note.kind, where, note.text)
+            if any(KINDS[note.kind].is_fault for note in found):
+                unusable.append(index)
         advance()
     return tuple(unusable)

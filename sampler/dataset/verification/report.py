@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from sampler.dataset.verification.kinds import KINDS
+from sampler.printable import printable
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding: its kind (a key of KINDS), the image file or annotation, and what is wrong."""
+    """One finding: its kind (a key of KINDS), the image file or annotation, and what is wrong. Each is one line."""
 
     kind: str
     where: str
@@ -68,7 +69,7 @@ class Tally:
         for where, what in first:
             if len(kept) >= self.examples:
                 break
-            kept.append(Finding(kind, where, what))
+            kept.append(Finding(kind, printable(where), printable(what)))
 
     def add_rows(self, kind: str, rows: list[int], describe: Callable[[int], tuple[str, str]]) -> None:
         """Add a finding for each row. Only those that are kept are described."""

@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 
-from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.hashes import Hash
+from sampler.dataset.dataset import Dataset, DecodedFile, open_dataset
 from sampler.dataset.verification.kinds import KINDS
 from sampler.dataset.verification.verify import verify_dataset
-from tests.support.coco_files import FAULTY_BOXES, write_dataset, write_faulty_dataset
+from tests.support.coco_files import (
+    FAULTY_BOXES,
+    box_entry,
+    small_coco,
+    write_dataset,
+    write_faulty_dataset,
+    write_jpeg,
+)
 
 IMAGE_KINDS = ("missing", "unreadable", "mis-sized", "too-large")
 
@@ -41,6 +45,43 @@ def test_images_that_cannot_be_used_are_listed(tmp_path: Path) -> None:
     assert verify_dataset(open_dataset(*write_faulty_dataset(tmp_path), tmp_path)).unusable == (1, 2, 3, 4)
 
 
+def test_an_image_that_is_damaged_but_decoded_is_a_fault_and_a_harmless_warning_is_a_note(tmp_path: Path) -> None:
+    annotations, images = write_dataset(tmp_path)
+    hole, extra = images / "000000000010.jpg", images / "000000000020.jpg"
+    data = hole.read_bytes()
+    hole.write_bytes(data[: len(data) // 2] + b"\xff\xd9")
+    mark = extra.read_bytes()
+    extra.write_bytes(mark[:-2] + b"\0\0\0" + mark[-2:])
+    report = verify_dataset(open_dataset(annotations, images, tmp_path))
+    assert (report.counts["damaged"], report.counts["warning"]) == (1, 1)
+    assert report.examples["damaged"][0].where == str(hole)
+    assert report.examples["warning"][0].where == str(extra)
+    assert (report.faults, report.unusable) == (1, (0,))
+
+
+def test_an_image_whose_orientation_was_not_applied_is_a_note(tmp_path: Path) -> None:
+    annotations, images = write_dataset(tmp_path)
+    write_jpeg(images / "000000000010.jpg", 80, 40, orientation=6)
+    report = verify_dataset(open_dataset(annotations, images, tmp_path))
+    assert report.counts["orientation"] == 1
+    assert report.clean
+
+
+def test_names_from_a_dataset_cannot_forge_lines(tmp_path: Path) -> None:
+    content = small_coco()
+    content["images"][0]["id"] = "30\nno faults"
+    content["images"][0]["file_name"] = "a\nno faults.jpg"
+    for entry in content["annotations"]:
+        entry["image_id"] = "30\nno faults" if entry["image_id"] == 30 else entry["image_id"]
+    content["annotations"].append(box_entry(7, "30\nno faults", 1, [1, 2, 0, 4]))
+    annotations, images = write_dataset(tmp_path, content)
+    (images / "a\nno faults.jpg").unlink()
+    report = verify_dataset(open_dataset(annotations, images, tmp_path))
+    assert report.counts["missing"] == report.counts["dropped"] == 1
+    for findings in report.examples.values():
+        assert not any("\n" in finding.where + finding.what for finding in findings)
+
+
 def test_examples_are_limited_and_counts_are_not(tmp_path: Path) -> None:
     dataset = open_dataset(*write_faulty_dataset(tmp_path), tmp_path)
     report = verify_dataset(dataset, examples=1)
@@ -67,7 +108,7 @@ def test_unexpected_errors_are_raised(tmp_path: Path) -> None:
     dataset = open_dataset(*write_dataset(tmp_path), tmp_path)
 
     class Broken(Dataset):
-        def decode(self, index: int) -> tuple[npt.NDArray[np.uint8], Hash]:
+        def decode(self, index: int) -> DecodedFile:
             raise KeyError(index)
 
     with pytest.raises(KeyError):
