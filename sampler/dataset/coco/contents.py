@@ -53,8 +53,8 @@ class Contents:
         bad = np.flatnonzero(~((sizes >= 1) & (sizes <= LARGEST_SIDE) & (sizes == np.floor(sizes))).all(axis=1))
         if len(bad):
             entry = entries[bad[0]]
-            cause = f"image {printable(str(entry.id))} has width {entry.width} and height {entry.height}; expected whole numbers ≥ 1"
-            self.image_fault = self.image_fault or (f"$.images[{first + bad[0]}]", cause)
+            cause = f"has width {entry.width} and height {entry.height}; expected whole numbers ≥ 1"
+            self._add_fault(f"$.images[{first + bad[0]}]", entry, cause)
         self.image_ids.add([entry.id for entry in entries])
         self.sizes.append(sizes)
         for place, entry in enumerate(entries, first):
