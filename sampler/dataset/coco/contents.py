@@ -53,7 +53,7 @@ class Contents:
         bad = np.flatnonzero(~((sizes >= 1) & (sizes <= LARGEST_SIDE) & (sizes == np.floor(sizes))).all(axis=1))
         if len(bad):
             entry = entries[bad[0]]
-            cause = f"has width {entry.width} and height {entry.height}; expected whole numbers ≥ 1"
+            cause = f"width {entry.width} and height {entry.height}; expected whole numbers ≥ 1"
             self._add_fault(f"$.images[{first + bad[0]}]", entry, cause)
         self.image_ids.add([entry.id for entry in entries])
         self.sizes.append(sizes)
@@ -66,11 +66,12 @@ class Contents:
             name, key = "/".join(unquote(urlsplit(entry.coco_url).path).split("/")[-2:]), "coco_url"
         fault = "has no file_name" if name is None else name_fault(name)
         if fault:
-            self.image_fault = self.image_fault or (
-                f"$.images[{place}].{key}",
-                f"image {printable(str(entry.id))}: {fault}",
-            )
+            self._add_fault(f"$.images[{place}].{key}", entry, fault)
         return name or ""
+
+    def _add_fault(self, place: str, entry: ImageEntry, cause: str) -> None:
+        """Keep the first fault only."""
+        self.image_fault = self.image_fault or (place, f"image {printable(str(entry.id))}: {cause}")
 
     def add_annotations(self, entries: Sequence[AnnotationEntry]) -> None:
         """Append some annotations."""
