@@ -4,12 +4,13 @@ Requests and responses update the metrics of `Metrics`. The state of workers, me
 objects that hold it whenever the metrics are requested.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from sampler.dataset.images.decoded_store.blocks import SharedBlockStates
 from sampler.dataset.images.image_cache import ImageCache
 from service.arena import Arena
 from service.batches.admission import Admission
@@ -55,13 +56,20 @@ class ServerState(Collector):
     """Gauges and counters of a running server's state."""
 
     def __init__(
-        self, pool: WorkerPool, admission: Admission, arena: Arena, cache: BatchCache, images: ImageCache | None
+        self,
+        pool: WorkerPool,
+        admission: Admission,
+        arena: Arena,
+        cache: BatchCache,
+        images: ImageCache | None,
+        stores: Sequence[SharedBlockStates] = (),
     ) -> None:
         self._pool = pool
         self._admission = admission
         self._arena = arena
         self._cache = cache
         self._images = images
+        self._stores = stores
 
     def collect(self) -> Iterable[Metric]:
         pool, arena, cache, images = self._pool, self._arena, self._cache, self._images
@@ -80,6 +88,8 @@ class ServerState(Collector):
             (gauge, "sampler_batch_cache_bytes", "Bytes of the arena held by cached batches", cache.cached_bytes),
         ):
             yield kind(name, description, value)
+        broken = sum(states.broken for states in self._stores)
+        yield gauge("sampler_store_damaged_blocks", "Blocks of decoded stores that were found damaged", broken)
         found = CounterMetricFamily(
             "sampler_batch_cache",
             "Requested batches by how they were found: made (hit), being made (join), neither (miss)",

@@ -34,22 +34,34 @@ def decode(
 ) -> None:
     """Decode all images into one file that servers map into memory. Samples are then cut from it.
 
-    If interrupted, the next run resumes where it stopped. It also decodes images again whose files have changed. Exit
-    status 1 if some images cannot be decoded: they are left out, and servers report them as before.
+    If interrupted, the next run resumes where it stopped. It also checks all stored pixels, and decodes images again
+    that are damaged in the store or whose files have changed. Exit status 1 if some images cannot be decoded: they are
+    left out, and servers report them as before.
     """
     with spinner() as report:
         dataset = open_dataset(annotations, images, cache_dir, report)
     console = Console(highlight=False)
     began = time.perf_counter()
     with ExitStack() as stack:
-        with spinner() as report:
-            writer = stack.enter_context(open_writer(dataset, cache_dir or default_cache_dir(), force, report))
+        threads = jobs or available_cpus()
+        folder = cache_dir or default_cache_dir()
+        writer = stack.enter_context(open_writer(dataset, folder, force, threads, progress_bar))
+        _print_broken(console, dataset, writer, examples)
         _check_space(writer, console)
-        errors = _run(writer, len(dataset), jobs or available_cpus())
+        errors = _run(writer, len(dataset), threads)
         _print_store(console, dataset, writer, errors, time.perf_counter() - began)
     _print_errors(console, errors, examples)
     if errors:
         raise typer.Exit(1)
+
+
+def _print_broken(console: Console, dataset: Dataset, writer: StoreWriter, examples: int) -> None:
+    broken = writer.broken.tolist()
+    for index in broken[:examples]:
+        where = dataset.images.describe(dataset.file_name(index))
+        console.print(f"[bold]store-damaged[/bold] the stored pixels of {escape(where)}", soft_wrap=True)
+    if len(broken) > examples > 0:
+        console.print(f"[bold]store-damaged[/bold] … and {len(broken) - examples:,} more")
 
 
 def _check_space(writer: StoreWriter, console: Console) -> None:
@@ -62,8 +74,10 @@ def _check_space(writer: StoreWriter, console: Console) -> None:
     if writer.needed > space:
         cause = f"{needed} needed, {free} free; make space or set another cache folder (SAMPLER_CACHE_DIR)"
         raise StoreError(writer.folder, cause)
-    changed = f" ({len(writer.changed):,} whose files have changed)" if len(writer.changed) else ""
-    line = f"images to decode: {len(writer.todo):,}{changed}: {needed}; {free} free in {writer.folder}"
+    counts = {"whose files have changed": len(writer.changed), "damaged in the store": len(writer.broken)}
+    causes = ", ".join(f"{count:,} {cause}" for cause, count in counts.items() if count)
+    again = f" ({causes})" if causes else ""
+    line = f"images to decode: {len(writer.todo):,}{again}: {needed}; {free} free in {writer.folder}"
     console.print(escape(line), soft_wrap=True)
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from sampler.cache_folder import default_cache_dir
 from sampler.dataset.images.decode import DEFAULT_OPTIONS, Pixels, ReadOptions, decode_file, read_encoded
-from sampler.dataset.images.decoded_store.format import FORMAT, StoreMeta
+from sampler.dataset.images.decoded_store.format import FORMAT, PIXEL_RULES, StoreMeta
 from sampler.dataset.images.decoded_store.reader import DecodedStore
 from sampler.dataset.images.hashes import Hash, ImageHashes, find_hashes, hashes_file, image_hash
 from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
@@ -80,9 +80,9 @@ class Dataset(DatasetIndex):
     @property
     def store_meta(self) -> StoreMeta:
         """What identifies a decoded store of this dataset."""
-        return StoreMeta(FORMAT, self.digest, len(self), self.images.identity)
+        return StoreMeta(FORMAT, self.digest, len(self), self.images.identity, PIXEL_RULES)
 
-    def read(self, index: int, rows: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:  # noqa: ARG002
+    def read(self, index: int, rows: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
         """Return the pixels of an image: (height, width, 3) uint8 BGR, read-only if they come from the store.
 
         rows: [start, stop), the rows that the caller uses; all by default. Other rows may not be checked for damage.
@@ -94,9 +94,11 @@ class Dataset(DatasetIndex):
         height, width = self.size(index)
         if height * width > self.max_pixels:
             return self._decode(index)
-        stored = None if self.store is None else self.store.pixels(index, height, width)
-        if stored is not None:
-            return stored
+        if self.store is not None:
+            expected = None if self.hashes is None else self.hashes.of(index)
+            stored = self.store.pixels(index, height, width, rows, expected)
+            if stored is not None:
+                return stored
         if self.cache is None:
             return self._decode(index)
         cached = self.cache.get(index, height, width)

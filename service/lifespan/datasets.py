@@ -12,13 +12,14 @@ from sampler.config.cornernet_lite import IgnoredKeysWarning, LoadedConfig, load
 from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.hashes import SharedHashes
 from sampler.dataset.index.storage import is_sound
 from sampler.errors import AnnotationError, ImageError
 from sampler.progress import spinner
 from sampler.wire.spec import ServiceSpec
 from service.batches.plan import Planner
 from service.demo.dataset import ensure_demo
-from service.lifespan.decoded_images import find_decoded
+from service.lifespan.decoded_images import ServedStore, find_decoded
 from service.settings import DatasetSettings, Settings
 from service.workers.protocol import DatasetSetup
 
@@ -31,7 +32,8 @@ class OpenedDataset:
 
     Attributes:
         title: For people: its name, or that of its annotation file.
-        decoded_store: Folder of its decoded store, if there is a usable one.
+        store: Its decoded store, if there is a usable one.
+        hashes: Recorded hashes of its images, for workers, if there are any.
         reopen: Opens the same files again. Builds the index if it is missing.
     """
 
@@ -40,7 +42,8 @@ class OpenedDataset:
     images: Path
     config: SamplerConfig
     spec: ServiceSpec
-    decoded_store: Path | None
+    store: ServedStore | None
+    hashes: SharedHashes | None
     reopen: Callable[[], Dataset]
 
     def restore_index(self) -> None:
@@ -57,12 +60,16 @@ class OpenedDataset:
         return Planner(self.config, self.spec.categories, self.dataset.box_starts, workers)
 
     def setup(self, max_image_pixels: int, first_image: int) -> DatasetSetup:
+        store = self.store
         return DatasetSetup(
             index_dir=self.dataset.index_dir,
             images=self.images,
             config=self.config,
             max_image_pixels=max_image_pixels,
-            decoded_store=self.decoded_store,
+            decoded_store=None if store is None else store.folder,
+            store_inode=None if store is None else store.inode,
+            block_states=None if store is None else store.states.descriptor,
+            hashes=None if self.hashes is None else self.hashes.descriptor,
             first_image=first_image,
         )
 
@@ -82,8 +89,9 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
     wanted = part.annotations is not None  # the demo dataset needs no store
     store = await asyncio.to_thread(find_decoded, settings.cache_dir, dataset, wanted=wanted)
     spec = _spec(settings, name, dataset, LoadedConfig(config, loaded.origins))
+    hashes = None if dataset.hashes is None else SharedHashes.create(dataset.hashes)
     reopen = partial(_reopen, settings.cache_dir, part)
-    return OpenedDataset(name or annotations.stem, dataset, images, config, spec, store, reopen)
+    return OpenedDataset(name or annotations.stem, dataset, images, config, spec, store, hashes, reopen)
 
 
 def _reopen(cache_dir: Path, settings: DatasetSettings) -> Dataset:
@@ -104,6 +112,7 @@ def _spec(settings: Settings, name: str | None, dataset: Dataset, loaded: Loaded
         datasets=tuple(settings.datasets),
         category_ids=tuple(dataset.category_ids.tolist()),
         supercategories=tuple(name or None for name in dataset.supercategories),
+        pixels=dataset.pixels,
         boxes=dataset.box_count,
         origins=loaded.origins,
     )

@@ -1,11 +1,13 @@
 """Decoded images that a server's workers use instead of decoding files: decoded stores, or a shared image cache."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 from sampler.dataset.dataset import Dataset
+from sampler.dataset.images.decoded_store.blocks import SharedBlockStates
+from sampler.dataset.images.decoded_store.contents import StoreContents, find_folder
 from sampler.dataset.images.decoded_store.format import image_state
-from sampler.dataset.images.decoded_store.reader import DecodedStore, find_store
 from sampler.dataset.images.image_cache import ImageCache
 from sampler.errors import StoreError
 from service.settings import Settings
@@ -16,8 +18,23 @@ COMPARED = 64
 """Number of image files that are compared with the store at startup: a spot check, not a proof."""
 
 
-def find_decoded(cache_dir: Path, dataset: Dataset, *, wanted: bool = True) -> Path | None:
-    """Return the folder of the decoded store of a dataset if it is usable. Logs which one is used, or why none is.
+@dataclass(frozen=True, slots=True)
+class ServedStore:
+    """A decoded store that workers use.
+
+    Attributes:
+        folder: The folder of the store.
+        inode: Identity of the file of pixels when the server started.
+        states: Which blocks of pixels were checked since then; shared by all workers.
+    """
+
+    folder: Path
+    inode: int
+    states: SharedBlockStates
+
+
+def find_decoded(cache_dir: Path, dataset: Dataset, *, wanted: bool = True) -> ServedStore | None:
+    """Return the decoded store of a dataset if it is usable. Logs which one is used, or why none is.
 
     A store is not used if image files have visibly changed since: wrong pixels are worse than slow ones.
 
@@ -29,14 +46,25 @@ def find_decoded(cache_dir: Path, dataset: Dataset, *, wanted: bool = True) -> P
     store = _usable_store(cache_dir, dataset, wanted)
     if store is None:
         return None
+    try:
+        states = SharedBlockStates.create(store.blocks)
+    except OSError as error:
+        log.warning("decoded store: not used: %s", error)
+        return None
     absent = f", {store.absent} images absent" if store.absent else ""
     log.info("decoded store: %d images, %.1f MB%s, in %s", len(dataset), store.nbytes / 1e6, absent, store.folder)
-    return store.folder
+    if dataset.hashes is not None and (others := store.from_other_files(dataset.hashes)):
+        log.warning(
+            "decoded store: %d images were decoded from other files than those whose hashes are recorded and are read "
+            "from their files; run python -m sampler decode to update %s", others, store.folder,
+        )  # fmt: skip
+    return ServedStore(store.folder, store.inode, states)
 
 
-def _usable_store(cache_dir: Path, dataset: Dataset, wanted: bool) -> DecodedStore | None:
+def _usable_store(cache_dir: Path, dataset: Dataset, wanted: bool) -> StoreContents | None:
     try:
-        store = find_store(cache_dir, dataset.store_meta)
+        folder = find_folder(cache_dir, dataset.store_meta)
+        store = None if folder is None else StoreContents.read(folder, dataset.store_meta)
     except StoreError as error:
         log.warning("decoded store: not used: %s", error)
         return None
@@ -55,7 +83,7 @@ def _usable_store(cache_dir: Path, dataset: Dataset, wanted: bool) -> DecodedSto
     return store
 
 
-def _changed_images(store: DecodedStore, dataset: Dataset) -> list[str]:
+def _changed_images(store: StoreContents, dataset: Dataset) -> list[str]:
     """Return the paths of those compared images whose file is not the one that was decoded."""
     recorded = [(dataset.file_name(index), state) for index, state in store.recorded(COMPARED)]
     return [dataset.images.describe(name) for name, state in recorded if image_state(dataset.images, name) != state]

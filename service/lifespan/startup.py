@@ -49,7 +49,7 @@ async def run_server(settings: Settings, metrics: Metrics) -> AsyncIterator[Serv
 async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> AsyncIterator[Serving]:
     opened = await open_datasets(settings)
     images = list(accumulate((len(one.dataset) for one in opened), initial=0))
-    image_cache = None if all(one.decoded_store for one in opened) else create_cache(settings, images[-1])
+    image_cache = None if all(one.store for one in opened) else create_cache(settings, images[-1])
     cached = min(settings.batch_cache_mb, settings.buffer_mb) * MEGABYTE
     planners = tuple(one.planner(settings.workers) for one in opened)
     with closing(_arena(settings, max(planner.largest_run for planner in planners))) as arena:
@@ -69,8 +69,9 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
         )
         pool = WorkerPool(setup, settings.workers, settings.job_seconds, partial(_restore_indexes, opened))
         cache = BatchCache(pool, arena, planners, cached)
+        stores = [one.store.states for one in opened if one.store is not None]
         admission = Admission(settings.max_requests, settings.retry_after, shutdown)
-        metrics.registry.register(ServerState(pool, admission, arena, cache, image_cache))
+        metrics.registry.register(ServerState(pool, admission, arena, cache, image_cache, stores))
         await pool.start()
         for one in opened:
             _log_start(one, pool.size)

@@ -4,6 +4,7 @@ import json
 import sys
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import cv2
@@ -14,7 +15,9 @@ from sampler.arrays import LAYOUTS
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_source
 from sampler.dataset.images.decode import ReadOptions
+from sampler.dataset.images.decoded_store.blocks import SharedBlockStates
 from sampler.dataset.images.decoded_store.reader import DecodedStore
+from sampler.dataset.images.hashes import SharedHashes
 from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.errors import SamplerError, StoreError
 from sampler.ipc.child_process import run_child
@@ -154,13 +157,28 @@ def open_datasets(setup: WorkerSetup) -> tuple[WorkerDataset, ...]:
 def _open_dataset(setup: DatasetSetup, cache: ImageCache | None) -> Dataset:
     dataset = Dataset(setup.index_dir, open_source(setup.images), ReadOptions(setup.max_image_pixels))
     part = None if cache is None else ImageCachePart(cache, setup.first_image)
+    if setup.hashes is not None:
+        dataset.hashes = SharedHashes(setup.hashes).hashes
     if setup.decoded_store is None:
         return dataset.with_decoded(cache=part)
     try:
-        return dataset.with_decoded(DecodedStore(setup.decoded_store, dataset.store_meta), part)
-    except StoreError as error:
+        return dataset.with_decoded(_open_store(setup.decoded_store, setup, dataset), part)
+    except (StoreError, OSError) as error:
         _warn(error)
         return dataset.with_decoded(cache=part)
+
+
+def _open_store(folder: Path, setup: DatasetSetup, dataset: Dataset) -> DecodedStore:
+    def report(index: int) -> None:
+        where = dataset.images.describe(dataset.file_name(index))
+        line = f"{folder}: the stored pixels of {where} are damaged; its file is read instead"
+        print(f"worker: {line}. Run python -m sampler decode to repair the store", file=sys.stderr, flush=True)
+
+    states = None if setup.block_states is None else SharedBlockStates(setup.block_states)
+    store = DecodedStore(folder, dataset.store_meta, states, report)
+    if states is not None and (store.inode != setup.store_inode or store.blocks > len(states)):
+        return DecodedStore(folder, dataset.store_meta, None, report)  # another store than the server has found
+    return store
 
 
 def _warn(error: Exception) -> None:

@@ -42,6 +42,9 @@ class DatasetSetup:
     config: SamplerConfig
     max_image_pixels: int  # images with more pixels are rejected
     decoded_store: Path | None = None  # folder of the decoded store, if there is one
+    store_inode: int | None = None  # of the file of pixels that `block_states` belongs to
+    block_states: int | None = None  # descriptor of the states of the store's blocks, which the worker inherits
+    hashes: int | None = None  # descriptor of the hashes of the images, which the worker inherits; None if unknown
     first_image: int = 0  # number of the dataset's first image in the image cache, which all datasets share
 
     def as_dict(self) -> dict[str, Any]:
@@ -68,7 +71,8 @@ class WorkerSetup:
     @property
     def descriptors(self) -> list[int]:
         """The descriptors that the worker inherits."""
-        return [descriptor for descriptor in (self.arena, self.image_cache) if descriptor is not None]
+        of_datasets = [descriptor for one in self.datasets for descriptor in (one.block_states, one.hashes)]
+        return [one for one in (self.arena, self.image_cache, *of_datasets) if one is not None]
 
     def encode(self) -> bytes:
         values = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -9,6 +9,9 @@ from somebody who makes two files with the same hash on purpose.
 """
 
 import hashlib
+import mmap
+import os
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +27,7 @@ from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.parallel_map import parallel_map
 from sampler.errors import HashError, ImageError
+from sampler.memory.shared_memory import create_shared_memory
 from sampler.system_errors import explain
 
 FORMAT = 1
@@ -80,6 +84,29 @@ class ImageHashes:
         else:
             cause = f"the file is not the one whose hash was recorded ({_text(found)}, expected {_text(expected)})"
         raise ImageError(where, "changed", f"{cause}; restore it, or run python -m sampler index --hash-images again")
+
+
+class SharedHashes:
+    """Hashes in shared memory, for child processes: they check against the same hashes as their parent.
+
+    Attributes:
+        descriptor: File descriptor of the memory, for a child process to inherit and open.
+        hashes: The hashes.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        """Open the memory that `create` made in this or the parent process. Owns its descriptor. Raises OSError."""
+        self.descriptor = descriptor
+        weakref.finalize(self, os.close, descriptor)
+        memory = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+        self.hashes = ImageHashes(np.frombuffer(memory, np.uint64).reshape(-1, 2))
+
+    @classmethod
+    def create(cls, hashes: ImageHashes) -> "SharedHashes":
+        """Return a copy of hashes in shared memory. Raises OSError."""
+        shared = cls(create_shared_memory(hashes.rows.nbytes))
+        shared.hashes.rows[...] = hashes.rows
+        return shared
 
 
 def hashes_file(cache_dir: Path, dataset_digest: str, source: ImageSource) -> Path:

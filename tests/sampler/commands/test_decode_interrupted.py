@@ -25,14 +25,14 @@ from tests.support.stores import (
 )
 
 STALL_AT = """
-read = dataset.Dataset.read
-def stalling(self, index, rows=None):
+decode = dataset.Dataset.decode
+def stalling(self, index):
     if index == {index}:
         time.sleep(0.2)  # those before it are decoded meanwhile
         print("half way", flush=True)
         time.sleep(60)
-    return read(self, index, rows)
-dataset.Dataset.read = stalling
+    return decode(self, index)
+dataset.Dataset.decode = stalling
 """
 
 HALF_WRITTEN = """

@@ -1,9 +1,10 @@
 """Format of a decoded store: one file with the pixels of all images, and where each image is in it.
 
-    <cache folder>/decoded/<dataset digest>-<hash of the image source>-v<format>/
-        meta.json     format, dataset digest, number of images, identity of the image source
-        pixels.bin    (height, width, 3) uint8 BGR of each image, each from a page boundary on
-        records.npy   (N + 1, 4) int64, little-endian; its columns are below
+    <cache folder>/decoded/<dataset digest>-<hash of image source and pixel rules>-v<format>/
+        meta.json     format, dataset digest, number of images, identity of the image source, pixel rules
+        pixels.bin    for each image, from a page boundary on: (height, width, 3) uint8 BGR, then the checksums of its
+                      blocks; see `sampler.dataset.images.decoded_store.blocks`
+        records.npy   (N + 1, 8) int64, little-endian; its columns are below
         records.part  the same, of a decoding in progress or interrupted
 
 A store is complete when `records.npy` exists. It is renamed to that name once all pixels are on disk. Pixels it refers
@@ -20,22 +21,37 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
+from sampler.dataset.images.hashes import Hash
 from sampler.dataset.images.source import ImageSource
 from sampler.errors import ImageError
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the meaning of the files changes."""
+
+PIXEL_RULES = "exif-2"
+"""Name of the rules by which an encoded image becomes pixels; another name whenever other pixels come out."""
 
 PAGE = 4096
 """Images begin at multiples of this many bytes, so that no two share a page of memory."""
 
 META, PIXELS, RECORDS, PART = "meta.json", "pixels.bin", "records.npy", "records.part"
 
-START, FILE_SIZE, FILE_VERSION, STATE = range(4)
-"""Columns of a record: offset of the pixels in `pixels.bin` (or NOWHERE), the image file's `image_state` when it was
-decoded (two columns), and a state below. The last row holds the end of the last image, the number of absent images, 0
-and DECODED."""
+START, FILE_SIZE, FILE_VERSION, STATE, FIRST_BLOCK, HASH_HIGH, HASH_LOW, CHECK = range(8)
+"""Columns of a record:
+
+- offset of the pixels in `pixels.bin`, or NOWHERE;
+- the image file's `image_state` when it was decoded, two columns;
+- a state below;
+- number of the image's first block, counted over all images;
+- the XXH3-128 of the image file, two columns;
+- the checksum of the other columns, if the image is stored.
+
+The last row holds the end of the last image, the number of absent images, 0, DECODED and the number of all blocks.
+"""
+
+COLUMNS = 8
 
 NOWHERE = -1
 """Start of an image without space in `pixels.bin`: every decoding so far found it too large."""
@@ -44,9 +60,12 @@ UNREADABLE = (-1, -1)
 """`image_state` of an image that is missing or not a file."""
 
 PENDING, DECODED, ABSENT = range(3)
-"""States of a record: not decoded yet, stored, or not decodable."""
+"""States of a record: not decoded yet, stored, or not decodable. Images that the decoder finds damaged count as not
+decodable: readers decode them from their files, where the choice to serve or refuse them applies."""
 
 Records = npt.NDArray[np.int64]
+
+_UNSIGNED = (1 << 64) - 1
 
 
 class StoreMeta(msgspec.Struct, frozen=True):
@@ -56,10 +75,11 @@ class StoreMeta(msgspec.Struct, frozen=True):
     digest: str
     images: int
     source: str = msgspec.field(name="images_dir")
+    rules: str
 
     def folder(self, cache_dir: Path) -> Path:
         """Return the folder of the store."""
-        place = hashlib.blake2b(self.source.encode(), digest_size=4).hexdigest()
+        place = hashlib.blake2b(f"{self.source}\n{self.rules}".encode(), digest_size=4).hexdigest()
         return cache_dir / "decoded" / f"{self.digest}-{place}-v{FORMAT}"
 
 
@@ -87,9 +107,29 @@ def check_meta(folder: Path, expected: StoreMeta) -> None:
             raise ValueError(f"{META} has {key} = {getattr(found, name)!r}, expected {getattr(expected, name)!r}")
 
 
-def map_records(file: Path, images: int) -> Records:
-    """Return (N + 1, 4) int64, read-only and memory-mapped. Raises OSError, EOFError or ValueError."""
-    records: npt.NDArray[np.generic] = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
-    if records.dtype != np.dtype("<i8") or records.shape != (images + 1, 4):
-        raise ValueError(f"{file.name} is {records.dtype} {records.shape}, expected <i8 {(images + 1, 4)}")
-    return records.view(np.int64)
+def load_records(file: Path, images: int, *, mapped: bool) -> Records:
+    """Return (N + 1, 8) int64, memory-mapped read-only or read. Raises OSError, EOFError or ValueError."""
+    loaded: npt.NDArray[np.generic] = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
+    records = np.asarray(loaded)
+    if records.dtype != np.dtype("<i8") or records.shape != (images + 1, COLUMNS):
+        raise ValueError(f"{file.name} is {records.dtype} {records.shape}, expected <i8 {(images + 1, COLUMNS)}")
+    whole = records.view(np.int64)
+    if not is_sound(whole, images):
+        raise ValueError(f"{file.name} has a wrong checksum in its last row")
+    return whole
+
+
+def row_checksum(records: Records, place: int) -> int:
+    """Return the checksum of a row, a signed 64-bit integer."""
+    digest = xxhash.xxh3_64_intdigest(records[place, :CHECK].astype("<i8", copy=False).data, place)
+    return digest - (1 << 64) if digest >> 63 else digest
+
+
+def is_sound(records: Records, place: int) -> bool:
+    """Return whether a row has its checksum. Rows of images that are not stored have none."""
+    return int(records[place, CHECK]) == row_checksum(records, place)
+
+
+def file_hash(row: list[int]) -> Hash:
+    """Return the hash of the file that an image was decoded from."""
+    return row[HASH_HIGH] & _UNSIGNED, row[HASH_LOW] & _UNSIGNED

@@ -3,49 +3,86 @@
 import mmap
 import os
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from sampler.dataset.images.decoded_store.blocks import (
+    BLOCK,
+    BROKEN,
+    SOUND,
+    UNCHECKED,
+    BlockStates,
+    block_checksum,
+    block_count,
+    blocks_of_rows,
+    checksums_start,
+    stored_bytes,
+)
+from sampler.dataset.images.decoded_store.contents import check_files, find_folder
 from sampler.dataset.images.decoded_store.format import (
     DECODED,
     FILE_SIZE,
-    FILE_VERSION,
-    FORMAT,
-    META,
+    FIRST_BLOCK,
     PAGE,
     PIXELS,
     RECORDS,
     START,
     STATE,
     StoreMeta,
-    check_meta,
-    map_records,
+    file_hash,
+    is_sound,
+    load_records,
 )
+from sampler.dataset.images.hashes import Hash
 from sampler.errors import StoreError
 
 
 class DecodedStore:
     """The decoded images of a dataset, memory-mapped and shared by all processes of a host. Opening reads no pixels.
 
-    The store does not look at the image files again. `recorded` is for those who want to check some of them.
+    Blocks of pixels are compared with their checksums when they are first used. The store does not look at the image
+    files.
+
+    Attributes:
+        folder: The folder of the store.
+        inode: Identity of the file of pixels.
     """
 
-    def __init__(self, folder: Path, meta: StoreMeta) -> None:
-        """Open the store in `folder`. Raises StoreError if it is damaged, incomplete or of something else."""
+    def __init__(
+        self,
+        folder: Path,
+        meta: StoreMeta,
+        states: BlockStates | None = None,
+        report: Callable[[int], None] | None = None,
+    ) -> None:
+        """Open the store in `folder`.
+
+        Args:
+            folder: The folder of the store.
+            meta: The dataset that the store must belong to.
+            states: Which blocks were checked before, by other processes too; by default none.
+            report: Called with the index of an image whose pixels or record turn out to be damaged.
+
+        Raises:
+            StoreError: The store is damaged, incomplete or of something else.
+        """
         self.folder = folder
+        self._report = report
         try:
-            check_meta(folder, meta)
-            if not (folder / RECORDS).exists():
-                raise StoreError(folder, "is incomplete; run python -m sampler decode to complete it")
+            check_files(folder, meta)
             # Pixels first: then the records cannot belong to an older store in the same place.
             self._descriptor = os.open(folder / PIXELS, os.O_RDONLY | os.O_CLOEXEC)
             weakref.finalize(self, os.close, self._descriptor)  # the mapping lives as long as views of it
-            self._records = map_records(folder / RECORDS, meta.images)
+            self._records = load_records(folder / RECORDS, meta.images, mapped=True)
             self._pixels = self._map()
         except (OSError, EOFError, ValueError) as error:
             raise StoreError(folder, f"is damaged: {error}; run python -m sampler decode to repair it") from error
+        self.inode = os.fstat(self._descriptor).st_ino
+        self._states = bytearray(self.blocks) if states is None else states
+        self._bytes = memoryview(self._pixels)
         self._probe = [bytearray(1)] if hasattr(os, "RWF_NOWAIT") else None
 
     @property
@@ -54,29 +91,68 @@ class DecodedStore:
         return int(self._records[-1, START])
 
     @property
+    def blocks(self) -> int:
+        """Number of blocks of all images."""
+        return int(self._records[-1, FIRST_BLOCK])
+
+    @property
     def absent(self) -> int:
         """Number of images that are not in the store because they could not be decoded."""
         return int(self._records[-1, FILE_SIZE])
 
-    def recorded(self, count: int) -> list[tuple[int, tuple[int, int]]]:
-        """Return index and recorded `image_state` of up to `count` stored images, evenly spread."""
-        decoded = np.flatnonzero(self._records[:-1, STATE] == DECODED)
-        chosen = decoded[np.linspace(0, len(decoded) - 1, min(count, len(decoded))).astype(np.intp)]
-        states = self._records[chosen, FILE_SIZE : FILE_VERSION + 1].tolist()
-        return [(index, (size, version)) for index, (size, version) in zip(chosen.tolist(), states, strict=True)]
-
-    def pixels(self, index: int, height: int, width: int) -> npt.NDArray[np.uint8] | None:
+    def pixels(
+        self, index: int, height: int, width: int, rows: tuple[int, int] | None = None, expected: Hash | None = None
+    ) -> npt.NDArray[np.uint8] | None:
         """Return an image of annotated size as (height, width, 3) uint8 BGR, a read-only view of the store.
 
-        None if the image is not stored or its record is damaged.
+        Args:
+            index: Index of the image.
+            height: Annotated height in pixels.
+            width: Annotated width in pixels.
+            rows: [start, stop), the rows that must not be damaged; all by default.
+            expected: The hash that the image file must have had when it was decoded; any by default.
+
+        Returns:
+            None if the image is not stored, was decoded from another file than expected, or is damaged.
         """
-        start, _, _, state = self._records[index].tolist()
-        length = height * width * 3
-        if state != DECODED or not 0 <= start <= self.nbytes - length:
+        row: list[int] = self._records[index].tolist()
+        start, length = row[START], height * width * 3
+        if row[STATE] != DECODED or (expected is not None and file_hash(row) != expected):
             return None
-        if self._probe is not None:
-            self._prefetch(self._probe, start, length)
+        if not is_sound(self._records, index) or not 0 <= start <= self.nbytes - stored_bytes(length):
+            self._damaged(index)
+            return None
+        first, last = blocks_of_rows((0, height) if rows is None else rows, 3 * width)
+        if self._probe is not None and first < last:
+            self._prefetch(self._probe, start + first * BLOCK, min((last - first) * BLOCK, length - first * BLOCK))
+        if not self._is_sound(index, row, length, first, last):
+            return None
         return np.ndarray((height, width, 3), np.uint8, self._pixels, start)
+
+    def _is_sound(self, index: int, row: list[int], length: int, first: int, last: int) -> bool:
+        """Return whether the blocks [first, last) of an image are undamaged. Reads those not checked before."""
+        begin, end = row[FIRST_BLOCK] + first, row[FIRST_BLOCK] + last
+        states = self._states[begin:end]
+        if states.count(SOUND) == last - first:
+            return True
+        if BROKEN in states:  # reported by whoever found it
+            return False
+        pixels = self._bytes[row[START] : row[START] + length]
+        place = row[START] + checksums_start(length)
+        checksums = np.frombuffer(self._bytes, "<u8", block_count(length), place)[first:last].tolist()
+        sound = True
+        for place, (state, checksum) in enumerate(zip(states, checksums, strict=True)):
+            if state == UNCHECKED:
+                matches = block_checksum(pixels, index, first + place) == checksum
+                self._states[begin + place] = SOUND if matches else BROKEN
+                sound = sound and matches
+        if not sound:
+            self._damaged(index)
+        return sound
+
+    def _damaged(self, index: int) -> None:
+        if self._report is not None:
+            self._report(index)
 
     def _prefetch(self, probe: list[bytearray], start: int, length: int) -> None:
         """Read pixels that are not in memory in one go instead of one page fault after another.
@@ -102,13 +178,5 @@ class DecodedStore:
 
 def find_store(cache_dir: Path, meta: StoreMeta) -> DecodedStore | None:
     """Return the store of a dataset or None. Raises StoreError if it is damaged, of another version or other images."""
-    folder = meta.folder(cache_dir)
-    if (folder / META).exists() or (folder / RECORDS).exists():
-        return DecodedStore(folder, meta)
-    others = sorted(file.parent for file in folder.parent.glob(f"{meta.digest}-*[0-9]/{META}"))
-    if not others:
-        return None
-    if others[0].name.endswith(f"-v{FORMAT}"):
-        cause = f"is of other images than those in {meta.source}; run python -m sampler decode to decode these"
-        raise StoreError(others[0], cause)
-    raise StoreError(others[0], f"is of another version, expected v{FORMAT}; run python -m sampler decode")
+    folder = find_folder(cache_dir, meta)
+    return None if folder is None else DecodedStore(folder, meta)

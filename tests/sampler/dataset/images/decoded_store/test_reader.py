@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import msgspec
 import numpy as np
 import pytest
 
 from sampler.arrays import LAYOUTS, Layout
 from sampler.config.presets import preset
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decoded_store.format import FORMAT, PAGE, StoreMeta
+from sampler.dataset.images.decoded_store.format import PAGE
 from sampler.dataset.images.decoded_store.reader import DecodedStore, find_store
 from sampler.dataset.images.image_cache import ImageCache
 from sampler.errors import ImageError, StoreError
@@ -162,7 +163,9 @@ def test_a_damaged_store_is_refused_with_its_cause_and_repaired(
         assert np.array_equal(stored(small, tmp_path).read(index), small.read(index))
 
 
-@pytest.mark.parametrize("change", [{"format": 9}, {"digest": "0" * 32}, {"images": 4}, {"images_dir": "/b"}])
+@pytest.mark.parametrize(
+    "change", [{"format": 9}, {"digest": "0" * 32}, {"images": 4}, {"images_dir": "/b"}, {"rules": "exif-1"}]
+)
 def test_a_store_of_something_else_is_refused(change: dict[str, object], small: Dataset, tmp_path: Path) -> None:
     write_store(small, tmp_path)
     meta = folder_of(small, tmp_path) / "meta.json"
@@ -175,15 +178,16 @@ def test_a_store_of_another_version_is_reported(small: Dataset, tmp_path: Path) 
     write_store(small, tmp_path)
     folder = folder_of(small, tmp_path)
     folder.rename(folder.with_name(f"{small.digest}-v0"))
-    with pytest.raises(StoreError, match=r"-v0: is of another version, expected v2"):
+    with pytest.raises(StoreError, match=r"-v0: is of another version, expected v3"):
         open_store(small, tmp_path)
 
 
 def test_a_store_of_another_dataset_is_not_found(small: Dataset, tmp_path: Path) -> None:
     write_store(small, tmp_path)
-    assert find_store(tmp_path, StoreMeta(FORMAT, "0" * 32, 3, small.images.identity)) is None
+    other = msgspec.structs.replace(small.store_meta, digest="0" * 32)
+    assert find_store(tmp_path, other) is None
     with pytest.raises(StoreError, match="has digest"):
-        DecodedStore(folder_of(small, tmp_path), StoreMeta(FORMAT, "0" * 32, 3, small.images.identity))
+        DecodedStore(folder_of(small, tmp_path), other)
 
 
 def test_an_open_store_keeps_its_pixels_while_images_are_decoded_again(small: Dataset, tmp_path: Path) -> None:

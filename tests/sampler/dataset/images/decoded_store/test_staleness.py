@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.decoded_store.contents import StoreContents
 from sampler.dataset.images.local_folder import LocalFolder
 from sampler.errors import StoreError
 from service.lifespan.decoded_images import COMPARED, find_decoded
@@ -78,7 +79,9 @@ def test_an_image_folder_with_an_undecodable_name_has_a_store(small: Dataset, tm
 def test_a_server_uses_a_store_whose_files_are_unchanged(
     small: Dataset, tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
-    assert find_decoded(tmp_path, small) == folder_for(small, tmp_path)
+    found = find_decoded(tmp_path, small)
+    assert found is not None
+    assert found.folder == folder_for(small, tmp_path)
     assert not [record for record in log.records if record.levelno >= logging.WARNING]
 
 
@@ -102,14 +105,15 @@ def test_a_server_logs_and_ignores_a_store_whose_files_have_changed(
     assert str(file) in line
     assert "python -m sampler decode to update" in line
     write_store(small, tmp_path)
-    assert find_decoded(tmp_path, small) == folder_for(small, tmp_path)
+    found = find_decoded(tmp_path, small)
+    assert found is not None
+    assert found.folder == folder_for(small, tmp_path)
 
 
 def test_compared_files_are_spread_over_the_store(small: Dataset, tmp_path: Path) -> None:
     image_file(small, 1).unlink()
     write_store(small, tmp_path)
-    store = open_store(small, tmp_path)
-    assert store is not None
+    store = StoreContents.read(folder_for(small, tmp_path), small.store_meta)
     assert [index for index, _ in store.recorded(COMPARED)] == [0, 2], "what is absent is read from its file anyway"
     assert [index for index, _ in store.recorded(1)] == [0]
     status = image_file(small, 2).stat()
