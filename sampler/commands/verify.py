@@ -11,12 +11,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from sampler.atomic_write import atomic_write
+from sampler.cache_folder import default_cache_dir
 from sampler.commands.options import AnnotationsOption, CacheOption, ExamplesOption, ImagesOption
+from sampler.cpus import available_cpus
 from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.decoded_store.contents import find_folder
 from sampler.dataset.verification.kinds import KINDS
 from sampler.dataset.verification.report import Report, Tally
+from sampler.dataset.verification.store import check_decoded_store
 from sampler.dataset.verification.verify import check_annotations, check_images_and_report
-from sampler.errors import SamplerError
+from sampler.errors import SamplerError, StoreError
 from sampler.progress import progress_bar, spinner
 from sampler.system_errors import explain
 
@@ -41,6 +45,7 @@ def verify(
     with spinner() as step:
         dataset = open_dataset(annotations, images, cache_dir, step)
         check_annotations(dataset, tally, [annotations], step)
+    _check_store(dataset, cache_dir or default_cache_dir(), tally)
     with progress_bar("reading images", len(dataset)) as advance:
         report = check_images_and_report(dataset, tally, advance=advance)
     if unusable is not None:
@@ -51,6 +56,17 @@ def verify(
         _print_report(dataset, report)
     if not report.clean:
         raise typer.Exit(1)
+
+
+def _check_store(dataset: Dataset, cache_dir: Path, tally: Tally) -> None:
+    """Check the decoded store if there is one of these images and of this version."""
+    try:
+        folder = find_folder(cache_dir, dataset.store_meta)
+    except StoreError:
+        return
+    if folder is not None:
+        with progress_bar("checking the decoded store", len(dataset)) as advance:
+            check_decoded_store(dataset, folder, tally, available_cpus(), advance)
 
 
 def _write_ids(file: Path, ids: list[int | str]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sampler.dataset.images.decoded_store.blocks import all_checksums, checksums_start, stored_bytes
-from sampler.dataset.images.decoded_store.contents import find_folder
+from sampler.dataset.images.decoded_store.contents import check_files
 from sampler.dataset.images.decoded_store.format import (
     DECODED,
     PIXELS,
@@ -17,7 +17,6 @@ from sampler.dataset.images.decoded_store.format import (
     STATE,
     Records,
     StoreMeta,
-    check_meta,
     is_sound,
     load_records,
 )
@@ -27,25 +26,22 @@ from sampler.progress import Advance
 
 
 def check_store(
-    cache_dir: Path, meta: StoreMeta, sizes: npt.NDArray[np.int32], threads: int, advance: Advance
+    folder: Path, meta: StoreMeta, sizes: npt.NDArray[np.int32], threads: int, advance: Advance
 ) -> Iterator[int]:
     """Yield the index of each stored image whose pixels or record are damaged, ascending.
 
     Args:
-        cache_dir: The cache folder.
-        meta: The dataset whose store is checked. Without a store, nothing is checked.
+        folder: The folder of the store.
+        meta: The dataset that the store must belong to.
         sizes: (N, 2), annotated height and width of each image.
         threads: Number of images that are read at once.
         advance: Called after each image of the dataset, stored or not.
 
     Raises:
-        StoreError: The store as a whole is damaged, of another version or of other images.
+        StoreError: The store as a whole is damaged, incomplete or of something else.
     """
-    folder = find_folder(cache_dir, meta)
-    if folder is None or not (folder / RECORDS).exists():
-        return
     try:
-        check_meta(folder, meta)
+        check_files(folder, meta)
         records = load_records(folder / RECORDS, meta.images, mapped=False)
         with (folder / PIXELS).open("rb") as pixels:
             yield from broken_images(pixels.fileno(), records, sizes, range(meta.images), threads, advance)

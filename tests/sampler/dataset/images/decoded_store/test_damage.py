@@ -15,11 +15,13 @@ from sampler.dataset.images.decoded_store.contents import StoreContents
 from sampler.dataset.images.decoded_store.format import COLUMNS, FIRST_BLOCK, PIXELS, RECORDS, START
 from sampler.dataset.images.decoded_store.reader import DecodedStore
 from sampler.errors import ImageError
+from sampler.progress import progress_bar
 from sampler.sample.sample import make_sample, plan_sample
 from sampler.stream.keys import SampleKey
 from tests.support.coco_files import category_entry, coco, image_entry, image_file, write_dataset, write_jpeg
 from tests.support.hashes import record
 from tests.support.live_server import LiveServer, live_server
+from tests.support.processes import run_python
 from tests.support.scenes import write_scenes
 from tests.support.stores import decode, folder_for, stored, write_store
 from tests.support.wire_client import body
@@ -43,7 +45,10 @@ def damage(file: Path, count: int, seed: int = 1) -> None:
 
 
 def broken(dataset: Dataset, cache_dir: Path) -> list[int]:
-    return list(check_store(cache_dir, dataset.store_meta, dataset.sizes, 2, lambda nbytes=0: None))  # noqa: ARG005
+    """Return the images that are damaged in the store."""
+    folder = folder_for(dataset, cache_dir)
+    with progress_bar("", len(dataset), show=False) as advance:
+        return list(check_store(folder, dataset.store_meta, dataset.sizes, 2, advance))
 
 
 @pytest.mark.parametrize("name", [PIXELS, RECORDS])
@@ -150,6 +155,19 @@ def test_decode_names_and_repairs_damage_and_leaves_the_rest_alone(dataset: Data
     assert all(np.array_equal(with_store.read(index), dataset.read(index)) for index in range(len(dataset)))
     assert all(np.array_equal(pixels, dataset.read(index)) for index, pixels in held.items())
     assert decode(source, tmp_path)[1].startswith("all images are decoded already")
+
+
+def test_verify_names_every_damaged_image_and_exits_with_1(dataset: Dataset, tmp_path: Path) -> None:
+    options = ("--examples", 100, "--cache-dir", tmp_path)
+    source = ("--annotations", tmp_path / "annotations.json", "--images", tmp_path / "images")
+    assert run_python("-m", "sampler", "verify", *source, *options, check=False).returncode == 0
+    damage(folder_for(dataset, tmp_path) / PIXELS, 8)
+    found = broken(dataset, tmp_path)
+    done = run_python("-m", "sampler", "verify", *source, *options, check=False)
+    assert done.returncode == 1
+    for index in found:
+        assert f"store-damaged {image_file(dataset, index)}: its pixels in " in done.stdout
+    assert f"{len(found)} faults" in done.stdout
 
 
 def test_damaged_records_are_repaired(dataset: Dataset, tmp_path: Path) -> None:
