@@ -34,7 +34,7 @@ class TrainingArrays(Generic[ArrayT]):
     """The arrays or tensors of B samples, and where they come from. `len(batch)` is B.
 
     The attributes named after single arrays exist for the families of corner detectors. In their shapes, S is the input
-    side, H×W the output size, C the number of categories, M the config's `max_objects`.
+    side, H×W the output size, C the number of category planes, M the config's `max_objects`.
 
     Attributes:
         arrays: every array by its name, in the order of the server's array table.

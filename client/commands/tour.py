@@ -111,7 +111,7 @@ class Guide:
         url = url.rstrip("/")
         with SamplerClient(url, dataset=self.dataset) as client:
             spec = client.spec()
-            self.say(f"{spec.size:,} images, {spec.categories} categories, config {escape(spec.config.name)}")
+            self.say(f"{spec.size:,} images, {len(spec.category_names)} categories, config {escape(spec.config.name)}")
             self.say(f"digest {spec.digest}: identifies dataset, config and sampler version; clients pin it")
             batch = self._by_index(client, spec)
             self._by_seed(client)

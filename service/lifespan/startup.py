@@ -94,7 +94,7 @@ def _log_start(opened: OpenedDataset, workers: int) -> None:
     spec = opened.spec
     log.info(
         "serving %s: %d images, %d categories, config %s, digest %s, %d workers",
-        opened.title, spec.size, spec.categories, opened.config.name, spec.digest, workers,
+        opened.title, spec.size, len(spec.category_names), opened.config.name, spec.digest, workers,
     )  # fmt: skip
 
 
