@@ -8,8 +8,10 @@ import dataclasses
 import json
 import re
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -20,6 +22,7 @@ from sampler.config.published import DEFAULTS
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ConfigError
 from sampler.families.registry import family_of, is_import_path, register_family
+from sampler.printable import printable
 from sampler.text_files import read_text
 
 FIELDS = tuple(field.name for field in dataclasses.fields(SamplerConfig))
@@ -33,7 +36,7 @@ depends on it. "setting" is SAMPLER_KEEP_CROWD. "annotations" is a number of cat
 
 
 class IgnoredKeysWarning(UserWarning):
-    """A config file has keys that no sample depends on; the message lists them."""
+    """A config file has keys that no sample depends on, or keys given more than once; the message lists them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,10 @@ class LoadedConfig:
 def load_config(name_or_path: str, *, keep_crowd: bool = True) -> SamplerConfig:
     """Return a preset by name, or the config of a CornerNet-Lite JSON file.
 
-    Issues one `IgnoredKeysWarning` that lists the unused keys of `db`. The file is trusted: if it names a detector
-    family by import path, that module is imported.
+    Keys that the file leaves out have the defaults of CornerNet-Lite's classes, not the values of a preset. The file is
+    trusted: if it names a detector family by import path, that module is imported.
+
+    Warns with one `IgnoredKeysWarning` that lists the unused keys of `db`, and another for keys given more than once.
 
     Args:
         name_or_path: Name of a preset, or path of a file.
@@ -92,8 +97,9 @@ def _named(name_or_path: str) -> LoadedConfig:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    repeated: list[str] = []
     try:
-        document = json.loads(read_text(path))
+        document = json.loads(read_text(path), object_pairs_hook=partial(_object, repeated))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (json.JSONDecodeError, RecursionError) as error:
@@ -102,7 +108,16 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}") from None
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected an object with a `db` section, found {type(document).__name__}")
+    if repeated:
+        keys = ", ".join(map(printable, repeated))
+        warnings.warn(f"config keys given more than once, of which the last counts: {keys}", IgnoredKeysWarning, 2)
     return document
+
+
+def _object(repeated: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object, and add the keys that it has more than once to `repeated`."""
+    repeated += [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+    return dict(pairs)
 
 
 def _loaded(document: dict[str, Any], name: str) -> LoadedConfig:
@@ -147,9 +162,9 @@ def _fixed(fields: frozenset[str], first: SamplerConfig) -> frozenset[str]:
 def _warn(section: Section) -> None:
     if not section.ignored:
         return
-    message = f"config keys that no sample depends on are ignored: {', '.join(section.ignored)}"
+    message = f"config keys that no sample depends on are ignored: {', '.join(map(printable, section.ignored))}"
     for key, meant in section.meant.items():
-        message += f"; if {key} is meant to be {meant}, rename it"
+        message += f"; if {printable(key)} is meant to be {meant}, rename it"
     warnings.warn(message, IgnoredKeysWarning, stacklevel=2)
 
 

@@ -142,6 +142,19 @@ def test_a_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
     assert load_config(str(file)) == config_of(CORNERNET, "mine")
 
 
+def test_of_a_key_given_more_than_once_the_last_counts_with_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text('{"db": {"rand_crop": true, "border": 5, "border": 7}}')
+    with pytest.warns(IgnoredKeysWarning, match="given more than once, of which the last counts: border$"):
+        assert load_config(str(file)).border == 7
+
+
+def test_a_key_with_a_line_break_forges_no_line(tmp_path: Path) -> None:
+    with pytest.warns(IgnoredKeysWarning) as caught:
+        load_config(write(tmp_path, CORNERNET | {"a\nINFO serving": 1}))
+    assert str(caught[0].message).endswith(r"ignored: a\nINFO serving")
+
+
 # --- origins ---
 
 
