@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sampler.dataset.images.decoded_store.blocks import all_checksums, checksums_start, stored_bytes
-from sampler.dataset.images.decoded_store.contents import check_files
+from sampler.dataset.images.decoded_store.contents import check_files, unusable
 from sampler.dataset.images.decoded_store.format import (
     DECODED,
     PIXELS,
@@ -21,7 +21,6 @@ from sampler.dataset.images.decoded_store.format import (
     load_records,
 )
 from sampler.dataset.parallel_map import parallel_map
-from sampler.errors import StoreError
 from sampler.progress import Advance
 
 
@@ -46,7 +45,7 @@ def check_store(
         with (folder / PIXELS).open("rb") as pixels:
             yield from broken_images(pixels.fileno(), records, sizes, range(meta.images), threads, advance)
     except (OSError, EOFError, ValueError) as error:
-        raise StoreError(folder, f"is damaged: {error}; run python -m sampler decode to repair it") from error
+        raise unusable(folder, error) from error
 
 
 def broken_images(

@@ -28,6 +28,7 @@ from sampler.dataset.images.decoded_store.format import (
 )
 from sampler.dataset.images.hashes import ImageHashes
 from sampler.errors import StoreError
+from sampler.system_errors import explain, is_of_the_file
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +54,7 @@ class StoreContents:
             if not 0 <= records[-1, START] <= pixels.st_size:
                 raise ValueError(f"{PIXELS} is truncated: {pixels.st_size} bytes, expected {records[-1, START]}")
         except (OSError, EOFError, ValueError) as error:
-            raise StoreError(folder, f"is damaged: {error}; run python -m sampler decode to repair it") from error
+            raise unusable(folder, error) from error
         return cls(folder, pixels.st_ino, records)
 
     @property
@@ -85,6 +86,13 @@ class StoreContents:
         return int(np.count_nonzero(decoded & (stored != hashes.rows).any(axis=1)))
 
 
+def unusable(folder: Path, error: Exception) -> StoreError:
+    """Return the error for a store that cannot be opened: it is damaged, or the host refuses to read it."""
+    if isinstance(error, OSError) and not is_of_the_file(error):
+        return StoreError(folder, f"cannot be read: {explain(error, folder)}")
+    return StoreError(folder, f"is damaged: {error}; run python -m sampler decode to repair it")
+
+
 def check_files(folder: Path, meta: StoreMeta) -> None:
     """Raise ValueError or OSError if a store is of something else, StoreError if it is incomplete."""
     check_meta(folder, meta)
@@ -96,12 +104,15 @@ def find_folder(cache_dir: Path, meta: StoreMeta) -> Path | None:
     """Return the folder of a dataset's store, None if there is no store at all.
 
     Raises:
-        StoreError: There are only stores of another version, or of other images.
+        StoreError: There are only stores of another version, or of other images, or the folder cannot be read.
     """
     folder = meta.folder(cache_dir)
-    if (folder / META).exists() or (folder / RECORDS).exists():
-        return folder
-    others = sorted(file.parent for file in folder.parent.glob(f"{meta.digest}-*[0-9]/{META}"))
+    try:
+        if (folder / META).exists() or (folder / RECORDS).exists():
+            return folder
+        others = sorted(file.parent for file in folder.parent.glob(f"{meta.digest}-*[0-9]/{META}"))
+    except OSError as error:
+        raise unusable(folder, error) from error
     if not others:
         return None
     current = [other for other in others if other.name.endswith(f"-v{FORMAT}")]

@@ -21,7 +21,7 @@ from sampler.dataset.images.decoded_store.blocks import (
     checksums_start,
     stored_bytes,
 )
-from sampler.dataset.images.decoded_store.contents import check_files, find_folder
+from sampler.dataset.images.decoded_store.contents import check_files, find_folder, unusable
 from sampler.dataset.images.decoded_store.format import (
     DECODED,
     FILE_SIZE,
@@ -37,7 +37,6 @@ from sampler.dataset.images.decoded_store.format import (
     load_records,
 )
 from sampler.dataset.images.hashes import Hash
-from sampler.errors import StoreError
 
 
 class DecodedStore:
@@ -79,7 +78,7 @@ class DecodedStore:
             self._records = load_records(folder / RECORDS, meta.images, mapped=True)
             self._pixels = self._map()
         except (OSError, EOFError, ValueError) as error:
-            raise StoreError(folder, f"is damaged: {error}; run python -m sampler decode to repair it") from error
+            raise unusable(folder, error) from error
         self.inode = os.fstat(self._descriptor).st_ino
         self._states = bytearray(self.blocks) if states is None else states
         self._bytes = memoryview(self._pixels)

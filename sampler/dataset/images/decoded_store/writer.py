@@ -50,6 +50,7 @@ from sampler.dataset.images.hashes import UNREADABLE, Hash
 from sampler.dataset.parallel_map import parallel_map
 from sampler.errors import ImageError, StoreError
 from sampler.progress import Advance, progress_bar
+from sampler.system_errors import explain, is_of_the_file
 
 CHECKPOINT_BYTES = 1 << 28
 """Most bytes of pixels between two checkpoints, which are lost if the writer is killed."""
@@ -282,8 +283,8 @@ def open_writer(
     except Timeout as error:
         raise StoreError(folder, "another process is decoding this dataset; wait until it has finished") from error
     except OSError as error:
-        cause = f"cannot be written: {error.strerror or error}; make space or set another cache folder"
-        raise StoreError(folder, f"{cause} (SAMPLER_CACHE_DIR); images decoded so far are kept") from error
+        cause = f"cannot be written: {explain(error, folder)}; images decoded so far are kept"
+        raise StoreError(folder, cause) from error
 
 
 def _write_at(file: int, data: memoryview, offset: int) -> None:
@@ -293,13 +294,18 @@ def _write_at(file: int, data: memoryview, offset: int) -> None:
 
 
 def _usable_records(folder: Path, name: str, dataset: Dataset) -> Records | None:
-    """Return the records of an earlier run, or None if they are missing, damaged or of something else."""
+    """Return the records of an earlier run, or None if they are missing, damaged or of something else.
+
+    Raises OSError if they cannot be read for another reason: they may be intact.
+    """
     try:
         check_meta(folder, dataset.store_meta)
         records = load_records(folder / name, len(dataset), mapped=False)
         if (folder / PIXELS).stat().st_size < records[-1, START]:
             return None
-    except (OSError, EOFError, ValueError):
+    except (OSError, EOFError, ValueError) as error:
+        if not is_of_the_file(error):
+            raise
         return None
     return records
 
