@@ -6,6 +6,8 @@ Each error carries its parts as attributes, for problem documents, and prints as
 from pathlib import Path
 from typing import Self
 
+from sampler.printable import printable
+
 
 class SamplerError(Exception):
     """Base of all errors of this package."""
@@ -73,13 +75,14 @@ class ImageError(SamplerError):
 
     Attributes:
         file: Where the image is: its path or URL.
-        kind: "missing", "unreadable", "mis-sized", "too-large" or "changed".
+        kind: "missing", "unreadable", "mis-sized", "too-large", "damaged", "changed" or "outside".
         cause: The problem, in words.
         index: Index of the image in the dataset, if known.
     """
 
     def __init__(self, file: Path | str, kind: str, cause: str, index: int | None = None) -> None:
-        where = f"image {index} ({file})" if index is not None else f"image {file}"
+        shown = printable(str(file))
+        where = f"image {index} ({shown})" if index is not None else f"image {shown}"
         super().__init__(f"{where}: {cause}")
         self.file = str(file)
         self.kind = kind

@@ -1,5 +1,8 @@
 """Text from outside, such as file names, made safe for messages, logs and terminals."""
 
+import os
+from pathlib import Path
+
 
 def printable(text: str) -> str:
     r"""Return `text` as one line: control, format and line-break characters and undecodable bytes are escaped.
@@ -9,3 +12,8 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def path_text(path: Path | bytes) -> str:
+    """Return a path as text that is the same in every locale. Bytes that are not UTF-8 are escaped."""
+    return os.fsencode(path).decode(errors="backslashreplace")

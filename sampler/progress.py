@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as TimeLeftColumn
 
+from sampler.printable import printable
+
 
 class Advance(Protocol):
     """Reports one more item, and the bytes of its result if the bar should show a speed."""
@@ -21,10 +23,10 @@ class Advance(Protocol):
 def spinner() -> Iterator[Callable[[str], None]]:
     """Yield a function that shows the current step of a task of unknown length. Shows nothing without a terminal."""
     console = Console(stderr=True)
-    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
-        yield lambda step: progress.update(task, description=step)
+        yield lambda step: progress.update(task, description=printable(step))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from sampler.errors import SamplerError
+from sampler.printable import printable
 from sampler.version import VERSION
 from service.errors import responses as error_responses
 from service.kubernetes import service_variables
@@ -33,7 +34,7 @@ class SamplerApp(FastAPI):
 
         async def send_brief(message: Message) -> None:
             if message["type"] == "lifespan.startup.failed" and self.state.startup_error is not None:
-                message["message"] = f"cannot start: {self.state.startup_error}"
+                message["message"] = f"cannot start: {printable(str(self.state.startup_error))}"
             await send(message)
 
         await super().__call__(scope, receive, send_brief if scope["type"] == "lifespan" else send)

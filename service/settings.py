@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from sampler.cache_folder import default_cache_dir
 from sampler.cpus import available_cpus
-from sampler.dataset.images.decode import MAX_PIXELS
+from sampler.dataset.images.decode import MAX_PIXELS, Damaged
 from sampler.errors import SamplerError
 from sampler.system_errors import explain
 from sampler.text_files import read_text
@@ -29,7 +29,7 @@ class SettingsError(SamplerError):
     """A setting is unknown, malformed or out of range. The message is one line that names it."""
 
 
-INHERITED = ("config", "keep_crowd")
+INHERITED = ("config", "keep_crowd", "damaged", "follow_links")
 """Settings of a dataset that it takes from the server's settings where it does not have its own."""
 
 DATASET_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
@@ -51,6 +51,11 @@ class DatasetSettings(BaseModel):
         description="`cornernet_saccade`, `cornernet`, `cornernet_squeeze`, or the path of a CornerNet-Lite JSON file",
     )
     keep_crowd: bool = Field(default=True, description="keep boxes marked `iscrowd`, as the published sampler does")
+    damaged: Damaged = Field(
+        default="serve",
+        description="`serve` gives OpenCV's pixels of damaged images and logs a warning, `refuse` fails their samples",
+    )
+    follow_links: bool = Field(default=False, description="read image files through links that leave the image folder")
 
     @model_validator(mode="after")
     def _annotations_need_images(self) -> Self:

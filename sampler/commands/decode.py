@@ -13,11 +13,20 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from sampler.cache_folder import default_cache_dir
-from sampler.commands.options import AnnotationsOption, CacheOption, ExamplesOption, ImagesOption
+from sampler.commands.options import (
+    AnnotationsOption,
+    CacheOption,
+    DamagedOption,
+    ExamplesOption,
+    FollowLinksOption,
+    ImagesOption,
+)
 from sampler.cpus import available_cpus
 from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.decoded_store.writer import StoreWriter, open_writer
 from sampler.errors import ImageError, StoreError
+from sampler.printable import printable
 from sampler.progress import progress_bar, spinner
 
 INTERRUPTED = 130
@@ -31,6 +40,8 @@ def decode(
     jobs: Annotated[int | None, typer.Option(min=1, help="Images decoded at once (default: one per CPU).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Decode all images again.")] = False,
     examples: ExamplesOption = 5,
+    damaged: DamagedOption = "serve",
+    follow_links: FollowLinksOption = False,
 ) -> None:
     """Decode all images into one file that servers map into memory. Samples are then cut from it.
 
@@ -38,8 +49,9 @@ def decode(
     that are damaged in the store or whose files have changed. Exit status 1 if some images cannot be decoded: they are
     left out, and servers report them as before.
     """
+    options = ReadOptions(damaged=damaged, follow_links=follow_links)
     with spinner() as report:
-        dataset = open_dataset(annotations, images, cache_dir, report)
+        dataset = open_dataset(annotations, images, cache_dir, report, options)
     console = Console(highlight=False)
     began = time.perf_counter()
     with ExitStack() as stack:
@@ -59,7 +71,7 @@ def _print_broken(console: Console, dataset: Dataset, writer: StoreWriter, examp
     broken = writer.broken.tolist()
     for index in broken[:examples]:
         where = dataset.images.describe(dataset.file_name(index))
-        console.print(f"[bold]store-damaged[/bold] the stored pixels of {escape(where)}", soft_wrap=True)
+        console.print(f"[bold]store-damaged[/bold] the stored pixels of {escape(printable(where))}", soft_wrap=True)
     if len(broken) > examples > 0:
         console.print(f"[bold]store-damaged[/bold] … and {len(broken) - examples:,} more")
 
@@ -78,7 +90,7 @@ def _check_space(writer: StoreWriter, console: Console) -> None:
     causes = ", ".join(f"{count:,} {cause}" for cause, count in counts.items() if count)
     again = f" ({causes})" if causes else ""
     line = f"images to decode: {len(writer.todo):,}{again}: {needed}; {free} free in {writer.folder}"
-    console.print(escape(line), soft_wrap=True)
+    console.print(escape(printable(line)), soft_wrap=True)
 
 
 def _run(writer: StoreWriter, total: int, jobs: int) -> list[ImageError]:
@@ -104,7 +116,7 @@ def _print_store(
         table.add_row(f"  {kind}", f"{count:,}")
     table.add_row("size", decimal(writer.nbytes))
     table.add_row("dataset", dataset.digest)
-    table.add_row("folder", escape(str(writer.folder)))
+    table.add_row("folder", escape(printable(str(writer.folder))))
     table.add_row("time", f"{seconds:.2f} s")
     console.print(table)
 
@@ -113,6 +125,6 @@ def _print_errors(console: Console, errors: list[ImageError], examples: int) -> 
     for kind, count in Counter(error.kind for error in errors).items():
         shown = [error for error in errors if error.kind == kind][:examples]
         for error in shown:
-            console.print(f"[bold]{kind}[/bold] {escape(error.file)}: {escape(error.cause)}", soft_wrap=True)
+            console.print(f"[bold]{kind}[/bold] {escape(printable(error.file))}: {escape(error.cause)}", soft_wrap=True)
         if count > len(shown) > 0:
             console.print(f"[bold]{kind}[/bold] … and {count - len(shown):,} more")

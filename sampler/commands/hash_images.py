@@ -16,6 +16,7 @@ from sampler.dataset.images.hashes import ImageHashes, find_hashes, hash_images,
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.errors import HashError, ImageError
+from sampler.printable import printable
 from sampler.progress import progress_bar
 
 
@@ -42,7 +43,7 @@ def record_hashes(opened: DatasetIndex, source: ImageSource, cache_dir: Path | N
         table.add_row(f"  {kind}", f"{number:,}")
     table.add_row("pixels digest", hashes.digest)
     _add_comparison(table, hashes, older, len(changed))
-    table.add_row("file", escape(str(file)))
+    table.add_row("file", escape(printable(str(file))))
     table.add_row("time", f"{time.perf_counter() - started:.2f} s")
     console.print(table)
     names = [source.describe(opened.file_name(index)) for index in changed[:examples]]
@@ -77,6 +78,6 @@ def _print_errors(console: Console, errors: list[ImageError], examples: int) -> 
 
 def _print_lines(console: Console, kind: str, lines: Sequence[str], count: int) -> None:
     for line in lines:
-        console.print(f"[bold]{kind}[/bold] {escape(line)}", soft_wrap=True)
+        console.print(f"[bold]{kind}[/bold] {escape(printable(line))}", soft_wrap=True)
     if count > len(lines) > 0:
         console.print(f"[bold]{kind}[/bold] … and {count - len(lines):,} more")

@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from sampler.commands.hash_images import record_hashes
-from sampler.commands.options import AnnotationsOption, CacheOption, ExamplesOption
+from sampler.commands.options import AnnotationsOption, CacheOption, ExamplesOption, FollowLinksOption
 from sampler.dataset.dataset import open_source
+from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.progress import spinner
@@ -28,6 +29,7 @@ def index(
         bool, typer.Option("--hash-images", help="Record a hash of every image file, to notice other files later.")
     ] = False,
     examples: ExamplesOption = 5,
+    follow_links: FollowLinksOption = False,
 ) -> None:
     """Build the index of an annotation file, or find an existing one, and show its contents.
 
@@ -38,7 +40,7 @@ def index(
         raise typer.BadParameter(
             "set --images (SAMPLER_IMAGES) to the folder of the images", param_hint="--hash-images"
         )
-    source = None if images is None else open_source(images)
+    source = None if images is None else open_source(images, ReadOptions(follow_links=follow_links))
     with spinner() as report:
         folder = ensure_index(annotations, cache_dir, report)
     opened = DatasetIndex(folder)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from sampler.dataset.images.decode import Damaged
+
 AnnotationsOption = Annotated[
     Path, typer.Option(envvar="SAMPLER_ANNOTATIONS", help="COCO-format annotation file, instances_*.json.")
 ]
@@ -17,5 +19,15 @@ CacheOption = Annotated[
 ]
 KeepCrowdOption = Annotated[
     bool, typer.Option(envvar="SAMPLER_KEEP_CROWD", help="Whether boxes marked iscrowd are used.")
+]
+DamagedOption = Annotated[
+    Damaged,
+    typer.Option(
+        envvar="SAMPLER_DAMAGED", help="Whether damaged images give OpenCV's pixels (serve) or an error (refuse)."
+    ),
+]
+FollowLinksOption = Annotated[
+    bool,
+    typer.Option(envvar="SAMPLER_FOLLOW_LINKS", help="Read image files through links that leave the image folder."),
 ]
 ExamplesOption = Annotated[int, typer.Option(min=0, help="How many examples of each fault to show.")]

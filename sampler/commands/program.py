@@ -1,5 +1,6 @@
 """What all command lines of the project share: errors in one line, and the name of the program."""
 
+import io
 import sys
 from typing import Any, ClassVar
 
@@ -7,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from sampler.errors import SamplerError
+from sampler.printable import printable
 
 CANNOT_RUN = 2
 """Exit status of a command that could not run."""
@@ -17,12 +19,18 @@ class OneLineErrors(TyperGroup):
 
     errors: ClassVar[tuple[type[Exception], ...]] = (SamplerError,)
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the program. Characters that the terminal cannot show are escaped: file names may have any."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        return super().main(*args, **options)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
         except self.errors as error:
-            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+            typer.echo(f"error: {printable(' '.join(str(error).split()))}", err=True)
             raise typer.Exit(CANNOT_RUN) from error
 
 

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from sampler.commands.one_line_warnings import one_line_warnings
-from sampler.commands.options import AnnotationsOption, CacheOption, ImagesOption, KeepCrowdOption
+from sampler.commands.options import AnnotationsOption, CacheOption, FollowLinksOption, ImagesOption, KeepCrowdOption
 from sampler.config.cornernet_lite import load_config
 from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import open_source
+from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.errors import InvalidRequestError
@@ -31,13 +32,14 @@ def replay(
         list[str] | None,
         typer.Option(help="Import path of a detector family of the samples: package.module:FAMILY; repeatable."),
     ] = None,
+    follow_links: FollowLinksOption = False,
 ) -> None:
     """Render recorded samples, each to a .npz file with its crop and all of its arrays."""
     for path in family or ():
         register_family(path)
     with one_line_warnings():
         loaded = load_cases(cases)
-    source = open_source(images)
+    source = open_source(images, ReadOptions(follow_links=follow_links))
     with progress_bar("replaying", len(loaded)) as advance:
         replay_cases(loaded, cases, source, out, advance)
     typer.echo(f"{len(loaded)} cases in {out}")
@@ -69,13 +71,13 @@ def recipe(
         if index is None or batch_size is not None:
             raise InvalidRequestError("index", index, "either --index, or --step and --batch-size")
         entry = _entry(dataset, settings, SampleKey(seed, epoch or 0, index), augment)
-        fields = (f'  "{name}": {json.dumps(value, ensure_ascii=False)}' for name, value in entry.items())
+        fields = (f'  "{name}": {json.dumps(value)}' for name, value in entry.items())
         typer.echo("{\n" + ",\n".join(fields) + "\n}")
         return
     if index is not None or epoch is not None or batch_size is None:
         raise InvalidRequestError("step", step, "either --index, or --step and --batch-size")
     keys = step_keys(len(dataset), seed, step, Shard(batch_size, rank, world_size))
-    lines = [json.dumps(_entry(dataset, settings, key, augment), ensure_ascii=False) for key in keys]
+    lines = [json.dumps(_entry(dataset, settings, key, augment)) for key in keys]
     typer.echo("[\n" + ",\n".join(lines) + "\n]")
 
 

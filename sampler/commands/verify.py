@@ -12,15 +12,17 @@ from rich.table import Table
 
 from sampler.atomic_write import atomic_write
 from sampler.cache_folder import default_cache_dir
-from sampler.commands.options import AnnotationsOption, CacheOption, ExamplesOption, ImagesOption
+from sampler.commands.options import AnnotationsOption, CacheOption, ExamplesOption, FollowLinksOption, ImagesOption
 from sampler.cpus import available_cpus
 from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.decoded_store.contents import find_folder
 from sampler.dataset.verification.kinds import KINDS
 from sampler.dataset.verification.report import Report, Tally
 from sampler.dataset.verification.store import check_decoded_store
 from sampler.dataset.verification.verify import check_annotations, check_images_and_report
 from sampler.errors import SamplerError, StoreError
+from sampler.printable import printable
 from sampler.progress import progress_bar, spinner
 from sampler.system_errors import explain
 
@@ -35,6 +37,7 @@ def verify(
         Path | None,
         typer.Option(dir_okay=False, help="Write the ids of all images that cannot be used into this file, as JSON."),
     ] = None,
+    follow_links: FollowLinksOption = False,
 ) -> None:
     """Decode every image and check every box and id of a dataset, and show all findings.
 
@@ -43,7 +46,7 @@ def verify(
     """
     tally = Tally(examples)
     with spinner() as step:
-        dataset = open_dataset(annotations, images, cache_dir, step)
+        dataset = open_dataset(annotations, images, cache_dir, step, ReadOptions(follow_links=follow_links))
         check_annotations(dataset, tally, [annotations], step)
     _check_store(dataset, cache_dir or default_cache_dir(), tally)
     with progress_bar("reading images", len(dataset)) as advance:
@@ -120,7 +123,7 @@ def _print_report(dataset: Dataset, report: Report) -> None:
             console.print(f"[bold]{kind}[/bold] … and {report.counts[kind] - len(findings):,} more")
         console.print(f"[bold]{kind}[/bold] → {escape(about.remedy)}", soft_wrap=True)
     if report.counts["missing"] == report.images:
-        console.print(escape(_wrong_folder(dataset)), soft_wrap=True)
+        console.print(escape(printable(_wrong_folder(dataset))), soft_wrap=True)
     console.print(f"{_number(report.faults, 'fault')}, {_number(report.notes, 'note')} in dataset {dataset.digest}")
 
 

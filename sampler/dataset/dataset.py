@@ -137,9 +137,9 @@ class Dataset(DatasetIndex):
         return decoded.pixels
 
 
-def open_source(location: Path | str) -> ImageSource:
+def open_source(location: Path | str, options: ReadOptions = DEFAULT_OPTIONS) -> ImageSource:
     """Return the source of the images at a location: a path is a local folder. Raises ImageSourceError."""
-    return LocalFolder(Path(location))
+    return LocalFolder(Path(location), options.follow_links)
 
 
 def open_dataset(
@@ -147,6 +147,7 @@ def open_dataset(
     images: Path | str,
     cache_dir: Path | None = None,
     report: Callable[[str], None] | None = None,
+    options: ReadOptions = DEFAULT_OPTIONS,
 ) -> Dataset:
     """Open a dataset, with the hashes of its images if they were recorded.
 
@@ -157,14 +158,15 @@ def open_dataset(
         images: The location of the images; see `open_source`.
         cache_dir: The cache folder (default: the user's).
         report: Called with a description of each step.
+        options: How images are read.
 
     Raises:
         ImageSourceError: The images cannot be reached.
         AnnotationError: The annotation file cannot be used, or its index cannot be written.
         HashError: The recorded hashes are damaged.
     """
-    source = open_source(images)  # first, so that a wrong folder is reported before the index is built
+    source = open_source(images, options)  # first, so that a wrong folder is reported before the index is built
     located = Path(annotations) if isinstance(annotations, str) else annotations
-    dataset = Dataset(ensure_index(located, cache_dir, report), source)
+    dataset = Dataset(ensure_index(located, cache_dir, report), source, options)
     dataset.hashes = find_hashes(hashes_file(cache_dir or default_cache_dir(), dataset.digest, source), len(dataset))
     return dataset

@@ -12,6 +12,7 @@ from sampler.config.cornernet_lite import IgnoredKeysWarning, LoadedConfig, load
 from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.hashes import SharedHashes
 from sampler.dataset.index.storage import is_sound
 from sampler.errors import AnnotationError, ImageError
@@ -59,13 +60,13 @@ class OpenedDataset:
     def planner(self, workers: int) -> Planner:
         return Planner(self.config, self.spec.categories, self.dataset.box_starts, workers)
 
-    def setup(self, max_image_pixels: int, first_image: int) -> DatasetSetup:
+    def setup(self, first_image: int) -> DatasetSetup:
         store = self.store
         return DatasetSetup(
             index_dir=self.dataset.index_dir,
             images=self.images,
             config=self.config,
-            max_image_pixels=max_image_pixels,
+            options=self.dataset.options,
             decoded_store=None if store is None else store.folder,
             store_inode=None if store is None else store.inode,
             block_states=None if store is None else store.states.descriptor,
@@ -83,7 +84,8 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
     loaded = sampler_config(part)
     annotations, images = await asyncio.to_thread(_dataset_files, settings.cache_dir, part)
     with spinner() as report:
-        dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, report)
+        options = ReadOptions(settings.max_image_pixels, part.damaged, part.follow_links)
+        dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, report, options)
     config = loaded.config.fit(dataset.category_count)
     await asyncio.to_thread(_check_first_image, dataset)
     wanted = part.annotations is not None  # the demo dataset needs no store

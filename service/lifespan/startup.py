@@ -59,9 +59,7 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
         for planner, one in zip(planners, opened, strict=True):
             _warm_up(planner, one.spec)
         setup = WorkerSetup(
-            datasets=tuple(
-                one.setup(settings.max_image_pixels, first) for one, first in zip(opened, images[:-1], strict=True)
-            ),
+            datasets=tuple(one.setup(first) for one, first in zip(opened, images[:-1], strict=True)),
             arena=arena.descriptor,
             warm_bytes=warm,
             kernel_cache=settings.cache_dir / "kernels",

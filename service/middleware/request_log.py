@@ -9,6 +9,7 @@ import uuid
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sampler.printable import printable
 from service.disconnect import ClientDisconnectedError
 from service.metrics import Metrics
 
@@ -81,7 +82,7 @@ class _Entry:
         log.log(
             logging.DEBUG if route in QUIET_ROUTES else logging.INFO,
             "%s %s %s %d %d bytes %.1f ms %s",
-            (scope.get("client") or ("-",))[0], scope["method"], printable(target), self._status, self._sent,
+            (scope.get("client") or ("-",))[0], scope["method"], shown(target), self._status, self._sent,
             seconds * 1000, scope.get("state", {}).get("outcome", "complete" if self._complete else "broken off"),
         )  # fmt: skip
 
@@ -109,10 +110,18 @@ class _Entry:
         return watched
 
 
-def printable(text: str, longest: int = 400) -> str:
-    """Return `text` with control characters escaped, cut to `longest` characters."""
-    escaped = text.encode("unicode_escape").decode("ascii")
-    return escaped if len(escaped) <= longest else escaped[:longest] + "…"
+def shown(text: str, longest: int = 400) -> str:
+    """Return `text` as one line, cut to `longest` characters."""
+    line = printable(text)
+    return line if len(line) <= longest else line[:longest] + "…"
+
+
+class OneLineFormatter(logging.Formatter):
+    """Makes each message one line, whatever file names and requests it quotes. Stack traces follow on lines below."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is that of the base class
+        record.message = printable(record.message)
+        return super().formatMessage(record)
 
 
 def _add_request_id(record: logging.LogRecord) -> bool:
@@ -131,7 +140,7 @@ def configure(level: str) -> None:
     logger.setLevel(level.upper())
     if not logger.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter(FORMAT))
+        handler.setFormatter(OneLineFormatter(FORMAT))
         handler.addFilter(_add_request_id)
         logger.addHandler(handler)
         logger.propagate = False

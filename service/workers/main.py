@@ -14,7 +14,6 @@ import numpy as np
 from sampler.arrays import LAYOUTS
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_source
-from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.decoded_store.blocks import SharedBlockStates
 from sampler.dataset.images.decoded_store.reader import DecodedStore
 from sampler.dataset.images.hashes import SharedHashes
@@ -26,6 +25,7 @@ from sampler.kernels.compiled.kernels import COMPILED
 from sampler.kernels.compiled.kernels import warm_up as warm_up_kernels
 from sampler.ops.boxes import Boxes
 from sampler.ops.resize import Image
+from sampler.printable import printable
 from sampler.stream.keys import SampleKey
 from sampler.wire.sample_writer import largest_message, write_sample
 from service.arena import CHUNK, PROGRESS_BYTES, AttachedArena
@@ -155,7 +155,7 @@ def open_datasets(setup: WorkerSetup) -> tuple[WorkerDataset, ...]:
 
 
 def _open_dataset(setup: DatasetSetup, cache: ImageCache | None) -> Dataset:
-    dataset = Dataset(setup.index_dir, open_source(setup.images), ReadOptions(setup.max_image_pixels))
+    dataset = Dataset(setup.index_dir, open_source(setup.images, setup.options), setup.options)
     part = None if cache is None else ImageCachePart(cache, setup.first_image)
     if setup.hashes is not None:
         dataset.hashes = SharedHashes(setup.hashes).hashes
@@ -170,7 +170,7 @@ def _open_dataset(setup: DatasetSetup, cache: ImageCache | None) -> Dataset:
 
 def _open_store(folder: Path, setup: DatasetSetup, dataset: Dataset) -> DecodedStore:
     def report(index: int) -> None:
-        where = dataset.images.describe(dataset.file_name(index))
+        where = printable(dataset.images.describe(dataset.file_name(index)))
         line = f"{folder}: the stored pixels of {where} are damaged; its file is read instead"
         print(f"worker: {line}. Run python -m sampler decode to repair the store", file=sys.stderr, flush=True)
 
@@ -182,7 +182,7 @@ def _open_store(folder: Path, setup: DatasetSetup, dataset: Dataset) -> DecodedS
 
 
 def _warn(error: Exception) -> None:
-    print(f"worker: decoded images are not used: {error}", file=sys.stderr, flush=True)
+    print(f"worker: decoded images are not used: {printable(str(error))}", file=sys.stderr, flush=True)
 
 
 class _BlankDataset:

@@ -14,8 +14,9 @@ The payload of a failed job is its problem document. The samples of a run are wr
 has the length of each message.
 """
 
+import os
 import struct
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -25,6 +26,7 @@ import msgpack
 from sampler.arrays import Layout
 from sampler.config.parsing import config_from_dict
 from sampler.config.schema import SamplerConfig
+from sampler.dataset.images.decode import DEFAULT_OPTIONS, ReadOptions
 from sampler.stream.keys import SampleKey
 
 InspectionKind = Literal["document", "picture"]
@@ -40,7 +42,7 @@ class DatasetSetup:
     index_dir: Path
     images: Path
     config: SamplerConfig
-    max_image_pixels: int  # images with more pixels are rejected
+    options: ReadOptions = DEFAULT_OPTIONS  # how images are read
     decoded_store: Path | None = None  # folder of the decoded store, if there is one
     store_inode: int | None = None  # of the file of pixels that `block_states` belongs to
     block_states: int | None = None  # descriptor of the states of the store's blocks, which the worker inherits
@@ -49,13 +51,14 @@ class DatasetSetup:
 
     def as_dict(self) -> dict[str, Any]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return values | {"config": self.config.as_dict()}
+        return values | {"config": self.config.as_dict(), "options": asdict(self.options)}
 
     @classmethod
     def of_dict(cls, values: dict[str, Any]) -> Self:
         for name in ("index_dir", "images", "decoded_store"):
-            values[name] = None if values[name] is None else Path(values[name])
-        return cls(**values | {"config": config_from_dict(values["config"], trust_family=True)})
+            values[name] = _path(values[name])
+        config = config_from_dict(values["config"], trust_family=True)
+        return cls(**values | {"config": config, "options": ReadOptions(**values["options"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +80,19 @@ class WorkerSetup:
     def encode(self) -> bytes:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         datasets = [dataset.as_dict() for dataset in self.datasets]
-        packed: bytes = msgpack.packb(values | {"datasets": datasets}, default=str)
+        packed: bytes = msgpack.packb(values | {"datasets": datasets}, default=os.fsencode)
         return packed
 
     @classmethod
     def decode(cls, message: bytes) -> Self:
         values = msgpack.unpackb(message)
-        values["kernel_cache"] = None if values["kernel_cache"] is None else Path(values["kernel_cache"])
+        values["kernel_cache"] = _path(values["kernel_cache"])
         return cls(**values | {"datasets": tuple(DatasetSetup.of_dict(one) for one in values["datasets"])})
+
+
+def _path(packed: bytes | None) -> Path | None:
+    """Return a path, which travels as bytes: it need not be valid text."""
+    return None if packed is None else Path(os.fsdecode(packed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ MAX_PIXELS = 178_956_970
 _ENCODED_SLACK = 64 * 2**20
 """Bytes a file may have beyond 8 a pixel: metadata, or the video that phones append to a photo."""
 
+Damaged = Literal["serve", "refuse"]
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -35,10 +36,12 @@ class ReadOptions:
     Attributes:
         max_pixels: Larger images are not decoded.
         damaged: "serve" gives OpenCV's pixels of a damaged image, "refuse" an ImageError.
+        follow_links: Whether links that lead out of the image folder are followed.
     """
 
     max_pixels: int = MAX_PIXELS
-    damaged: Literal["serve", "refuse"] = "serve"
+    damaged: Damaged = "serve"
+    follow_links: bool = False
 
 
 @dataclass(frozen=True, slots=True)

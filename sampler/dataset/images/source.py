@@ -32,7 +32,7 @@ class ImageSource(ABC):
     """Encoded images by name.
 
     A name is a relative path with forward slashes that does not leave the source; see `name_fault`. Every method that
-    takes a name raises an ImageError that names the image, of kind "missing", "unreadable" or "too-large".
+    takes a name raises an ImageError that names the image, of kind "missing", "unreadable", "too-large" or "outside".
     """
 
     @property
@@ -59,10 +59,17 @@ class ImageSource(ABC):
     def read(self, name: str, limit: int) -> bytes:
         """Return all bytes of an image. One of more than `limit` bytes, or of none, is an ImageError."""
         size = self.stat(name).size
+        self.check_size(name, size, limit)
+        return self.check_content(name, self.read_range(name, 0, size))
+
+    def check_size(self, name: str, size: int, limit: int) -> None:
+        """Raise ImageError if an image has more than `limit` bytes."""
         if size > limit:
             cause = f"{size} bytes are more than an image of the annotated size can need"
             raise ImageError(self.describe(name), "too-large", cause)
-        data = self.read_range(name, 0, size)
+
+    def check_content(self, name: str, data: bytes) -> bytes:
+        """Return the bytes of an image. Raises ImageError if there are none."""
         if not data:
             raise ImageError(self.describe(name), "unreadable", "the file is empty")
         return data

@@ -31,6 +31,7 @@ from sampler.dataset.fingerprint import Fingerprint, wait_until_settled
 from sampler.dataset.index.arrays import build_index
 from sampler.dataset.index.storage import FORMAT, is_sound, remove_drafts, write_index
 from sampler.errors import AnnotationError, CacheError
+from sampler.printable import path_text
 from sampler.system_errors import explain
 
 _SECTION = 4 << 20
@@ -96,7 +97,7 @@ def _build(file: "AnnotationFile", indexes: Path, report: Callable[[str], None])
     del annotations  # frees memory before the index is written
     report("writing the index")
     folder = _folder(indexes, digest)
-    write_index(folder, index, left_out, (str(file.path),))
+    write_index(folder, index, left_out, (path_text(file.path),))
     file.note(digest)
     return folder
 
@@ -132,10 +133,10 @@ class AnnotationFile:
     def __init__(self, path: Path, stream: BinaryIO, indexes: Path) -> None:
         self.path = path
         self._stream = stream
-        self._absolute = str(path.absolute())
+        self._absolute = path_text(path.absolute())
         self._opened = time.time_ns()
         self._fingerprint = Fingerprint.of(os.fstat(stream.fileno()))
-        key = hashlib.blake2b(os.fsencode(self._absolute), digest_size=16).hexdigest()
+        key = hashlib.blake2b(os.fsencode(path.absolute()), digest_size=16).hexdigest()
         self._note = indexes / ".sources" / f"{key}.json"
 
     @classmethod

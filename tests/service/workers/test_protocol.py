@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sampler.config.presets import preset
+from sampler.dataset.images.decode import ReadOptions
 from sampler.stream.keys import SampleKey
 from service.workers.protocol import (
     DatasetSetup,
@@ -24,6 +25,7 @@ INSPECTIONS = st.builds(InspectionJob, st.sampled_from(["document", "picture"]),
 RUNS = st.builds(RunJob, st.lists(KEYS, min_size=1, max_size=12).map(tuple), st.booleans(),
                  st.sampled_from(["compact", "sparse", "dense"]), *[NUMBERS] * 4)  # fmt: skip
 
+OPTIONS = ReadOptions(max_pixels=9, damaged="refuse", follow_links=True)
 IMAGES = st.builds(ImagesJob, st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=12).map(tuple), NUMBERS)
 
 
@@ -33,8 +35,9 @@ def test_a_job_survives_the_way_to_a_worker(job: Job, number: int) -> None:
 
 
 def test_a_setup_survives_the_way_to_a_worker() -> None:
-    small = WorkerSetup((DatasetSetup(Path("/index"), Path("/images"), preset("cornernet_saccade"), 1 << 24),))
-    stored = DatasetSetup(Path("/index"), Path("/images"), preset("cornernet"), 9, Path("/store"), 118_287)
+    small = WorkerSetup((DatasetSetup(Path("/index"), Path("/images"), preset("cornernet_saccade")),))
+    stored = DatasetSetup(Path("/index"), Path("/images"), preset("cornernet"), OPTIONS, Path("/store"), 118_287)
     full = WorkerSetup((*small.datasets, stored), 3, 5, Path("/kernels"), 7)
-    for setup in (small, full):
+    undecodable = WorkerSetup((DatasetSetup(Path("/\udcc3\udcbc"), Path("/\udcff"), preset("cornernet")),))
+    for setup in (small, full, undecodable):
         assert WorkerSetup.decode(setup.encode()) == setup
