@@ -52,7 +52,7 @@ def test_a_missing_file_is_named_on_one_line_whatever_its_name(dataset: tuple[Pa
         for variables in (ASCII, {}):
             done = run_python("-m", "sampler", command, *arguments, variables=variables, check=False)
             assert done.returncode == 1
-            lines = [line for line in done.stdout.splitlines() if line.startswith("missing ")]
+            lines = [line for line in done.stdout.splitlines() if line.startswith("missing /")]
             assert len(lines) == len(NAMES)
             assert any("line\\nbreak ERROR forged" in line for line in lines)
             assert "\x1b" not in done.stdout
