@@ -66,6 +66,20 @@ class CacheError(SamplerError):
     """The cache folder is unknown, or something in it cannot be read for a reason that is not its content."""
 
 
+class ImageListError(SamplerError):
+    """A file of image ids cannot be used.
+
+    Attributes:
+        file: The file.
+        cause: The problem, in words.
+    """
+
+    def __init__(self, file: Path | str, cause: str) -> None:
+        super().__init__(f"{file}: {cause}")
+        self.file = str(file)
+        self.cause = cause
+
+
 class ImageSourceError(SamplerError):
     """The images of a dataset cannot be reached at all. The message names the location."""
 

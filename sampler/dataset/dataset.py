@@ -1,6 +1,6 @@
 """A COCO-format dataset: N images with their boxes, by index 0…N-1."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sampler.cache_folder import default_cache_dir
+from sampler.dataset.images.combined import CombinedSource
 from sampler.dataset.images.decode import DEFAULT_OPTIONS, Pixels, ReadOptions, decode_file, read_encoded
 from sampler.dataset.images.decoded_store.format import FORMAT, PIXEL_RULES, StoreMeta
 from sampler.dataset.images.decoded_store.reader import DecodedStore
@@ -16,9 +17,10 @@ from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.local_folder import LocalFolder
 from sampler.dataset.images.notes import ImageNote
 from sampler.dataset.images.source import ImageSource
-from sampler.dataset.index.cache import LoadedCoco, ensure_index
+from sampler.dataset.index.annotation_file import LoadedCoco
+from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
-from sampler.errors import ImageError
+from sampler.errors import ImageError, ImageSourceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,36 +139,71 @@ class Dataset(DatasetIndex):
         return decoded.pixels
 
 
-def open_source(location: Path | str, options: ReadOptions = DEFAULT_OPTIONS) -> ImageSource:
-    """Return the source of the images at a location: a path is a local folder. Raises ImageSourceError."""
-    return LocalFolder(Path(location), options.follow_links)
+Location = Path | str
+"""Where images are: the path of a folder."""
+
+
+def open_source(location: Location | Sequence[Location], options: ReadOptions = DEFAULT_OPTIONS) -> ImageSource:
+    """Return the source of the images at a location, or at several that are combined. Raises ImageSourceError.
+
+    A path is a local folder. With several locations, the name of an image begins with the number of its location: "0/".
+    """
+    locations = [location] if isinstance(location, Path | str) else location
+    sources = [LocalFolder(Path(one), options.follow_links) for one in locations]
+    return sources[0] if len(sources) == 1 else CombinedSource(sources)
+
+
+def image_folders(annotation_files: int, images: Sequence[Location]) -> tuple[Location, ...]:
+    """Return the image folder of each annotation file. A single folder is that of all files.
+
+    Raises ImageSourceError if there are other numbers of files and folders.
+    """
+    if len(images) not in (1, annotation_files):
+        raise ImageSourceError(
+            f"{annotation_files} annotation files and {len(images)} image folders; "
+            "give as many folders as files, in the same order, or one folder for all"
+        )
+    return tuple(images) * annotation_files if len(images) == 1 else tuple(images)
 
 
 def open_dataset(
-    annotations: Path | str | LoadedCoco,
-    images: Path | str,
+    annotations: Location | LoadedCoco | Sequence[Location],
+    images: Location | Sequence[Location],
     cache_dir: Path | None = None,
     report: Callable[[str], None] | None = None,
     options: ReadOptions = DEFAULT_OPTIONS,
+    subset: Path | None = None,
 ) -> Dataset:
     """Open a dataset, with the hashes of its images if they were recorded.
 
-    Builds the index of the annotation file if it is not in the cache folder yet.
+    Builds the index of the annotations if it is not in the cache folder yet.
 
     Args:
-        annotations: The annotation file, or a loaded `pycocotools.coco.COCO`.
-        images: The location of the images; see `open_source`.
+        annotations: The annotation file, or a loaded `pycocotools.coco.COCO`. Several files are combined into one
+            dataset; their categories must agree and their image ids be different.
+        images: The location of the images; see `open_source`. For several annotation files as many locations, in the
+            same order, or one for all.
         cache_dir: The cache folder (default: the user's).
         report: Called with a description of each step.
         options: How images are read.
+        subset: A file of image ids (see `read_image_ids`). The dataset then has these images only.
 
     Raises:
         ImageSourceError: The images cannot be reached.
-        AnnotationError: The annotation file cannot be used, or its index cannot be written.
+        AnnotationError: An annotation file cannot be used, or the index cannot be written.
+        ImageListError: The file of image ids cannot be used.
         HashError: The recorded hashes are damaged.
     """
-    source = open_source(images, options)  # first, so that a wrong folder is reported before the index is built
-    located = Path(annotations) if isinstance(annotations, str) else annotations
-    dataset = Dataset(ensure_index(located, cache_dir, report), source, options)
+    files = _files(annotations)
+    folders = [images] if isinstance(images, Path | str) else images
+    # First, so that a wrong folder is reported before the index is built.
+    source = open_source(image_folders(len(files) if isinstance(files, list) else 1, folders), options)
+    dataset = Dataset(ensure_index(files, cache_dir, report, subset), source, options)
     dataset.hashes = find_hashes(hashes_file(cache_dir or default_cache_dir(), dataset.digest, source), len(dataset))
     return dataset
+
+
+def _files(annotations: Location | LoadedCoco | Sequence[Location]) -> Path | LoadedCoco | list[Path]:
+    if isinstance(annotations, str):
+        return Path(annotations)
+    return [Path(file) for file in annotations] if isinstance(annotations, Sequence) else annotations

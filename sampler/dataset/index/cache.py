@@ -1,7 +1,8 @@
 """The index of an annotation file: found in the cache folder, or built there.
 
 The digest of the annotation file names the folder of its index, so a changed file has another index and an unchanged
-one is never parsed again. Indexes are built under one lock and appear atomically.
+one is never parsed again. The index of several files, or of some images, is made from the indexes of the files. Indexes
+are built under one lock and appear atomically.
 
 Path, fingerprint and digest of a file are noted in
 
@@ -11,63 +12,104 @@ so that an unchanged file is not even read. A note is only a shortcut: if anythi
 """
 
 import hashlib
-import json
-import os
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, TypeVar
 
-import msgspec
 from filelock import FileLock
 
-from sampler.atomic_write import atomic_write
 from sampler.cache_folder import default_cache_dir
-from sampler.dataset.coco.annotations import Annotations, parse_annotations, read_annotations
-from sampler.dataset.fingerprint import Fingerprint, wait_until_settled
-from sampler.dataset.index.arrays import build_index
+from sampler.dataset.coco.annotations import LeftOut
+from sampler.dataset.image_ids import ImageId, read_image_ids
+from sampler.dataset.index.annotation_file import AnnotationFile, LoadedCoco
+from sampler.dataset.index.arrays import IndexArrays, build_index
+from sampler.dataset.index.combining import combine
+from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.index.storage import FORMAT, is_sound, remove_drafts, write_index
+from sampler.dataset.index.subsets import select
 from sampler.errors import AnnotationError, CacheError
 from sampler.printable import path_text
 from sampler.system_errors import explain
 
-_SECTION = 4 << 20
-"""Bytes hashed at a time. Large, because the hashing thread waits for its turn before each section."""
-
-_CAUSES = {
-    FileNotFoundError: "annotation file does not exist",
-    IsADirectoryError: "is a folder; expected a COCO-format JSON file",
-}
-
-Content = TypeVar("Content")
-
-
-class LoadedCoco(Protocol):
-    """A loaded `pycocotools.coco.COCO`."""
-
-    dataset: Any
-
 
 def ensure_index(
-    annotations: Path | LoadedCoco, cache_dir: Path | None = None, report: Callable[[str], None] | None = None
+    annotations: Path | LoadedCoco | Sequence[Path],
+    cache_dir: Path | None = None,
+    report: Callable[[str], None] | None = None,
+    subset: Path | None = None,
 ) -> Path:
-    """Return the folder of the index of an annotation file. Builds the index if it is missing or damaged.
+    """Return the folder of the index of a dataset. Builds the index if it is missing or damaged.
 
-    Any number of processes may call this at once. `report` is called with a description of each step. Raises
-    AnnotationError if the annotation file cannot be used or the index cannot be written, CacheError if an index cannot
-    be read for another reason than its content.
+    Any number of processes may call this at once.
+
+    Args:
+        annotations: The annotation file, or several that are combined into one dataset. Each file keeps its own index,
+            from which that of the combination is made. Names of images then begin with the number of their file: "0/".
+        cache_dir: The cache folder (default: the user's).
+        report: Called with a description of each step.
+        subset: A file of image ids. The dataset then has these images only.
+
+    Raises:
+        AnnotationError: An annotation file cannot be used, or the index cannot be written.
+        ImageListError: The file of image ids cannot be used.
+        CacheError: An index cannot be read for another reason than its content.
     """
     report = report or (lambda _: None)
     indexes = (cache_dir or default_cache_dir()) / "indexes"
-    report("reading the annotation file")
+    ids = None if subset is None else read_image_ids(subset)
+    files = list(annotations) if isinstance(annotations, Sequence) else [annotations]
     try:
-        with AnnotationFile.open(annotations, indexes) as file:
-            return _find(file, indexes) or _find_or_build(file, indexes, report)
+        folders = [_ensure_file(file, indexes, report) for file in files]
+        folder = folders[0] if len(folders) == 1 else _ensure_combined(files, folders, report)
+        return folder if subset is None or ids is None else _ensure_subset(folder, subset, ids, report)
     except OSError as error:
         raise CacheError(f"{indexes}: indexes cannot be read: {explain(error, indexes)}") from error
+
+
+def _ensure_file(annotations: Path | LoadedCoco, indexes: Path, report: Callable[[str], None]) -> Path:
+    report("reading the annotation file")
+    with AnnotationFile.open(annotations, indexes) as file:
+        return _find(file, indexes) or _find_or_build(file, indexes, report)
+
+
+def _ensure_combined(files: Sequence[object], folders: Sequence[Path], report: Callable[[str], None]) -> Path:
+    """Return the folder of the index that combines others."""
+
+    def build() -> tuple[IndexArrays, LeftOut, tuple[str, ...]]:
+        names = tuple(path_text(file) if isinstance(file, Path) else str(file) for file in files)
+        return *combine([DatasetIndex(folder) for folder in folders], names), names
+
+    return _ensure_derived(folders, ("combined",), build, report)
+
+
+def _ensure_subset(folder: Path, file: Path, ids: Sequence[ImageId], report: Callable[[str], None]) -> Path:
+    """Return the folder of the index of some images of another index."""
+
+    def build() -> tuple[IndexArrays, LeftOut, tuple[str, ...]]:
+        whole = DatasetIndex(folder)
+        return *select(whole, ids, file), whole.sources
+
+    return _ensure_derived([folder], ("subset", *sorted({str(one) for one in ids})), build, report)
+
+
+def _ensure_derived(
+    origins: Sequence[Path],
+    recipe: Sequence[str],
+    build: Callable[[], tuple[IndexArrays, LeftOut, tuple[str, ...]]],
+    report: Callable[[str], None],
+) -> Path:
+    """Return the folder of an index that is made of others. Its name is the digest of their names and the recipe."""
+    hasher = hashlib.blake2b(digest_size=16)
+    for part in (*(origin.name for origin in origins), *recipe):
+        hasher.update(f"{len(part.encode())}:".encode() + part.encode())
+    folder = _folder(origins[0].parent, hasher.hexdigest())
+    if is_sound(folder):
+        return folder
+    with _lock(folder.parent, folder):
+        if not is_sound(folder):
+            report("writing the index")
+            write_index(folder, *build())
+    return folder
 
 
 def _find_or_build(file: "AnnotationFile", indexes: Path, report: Callable[[str], None]) -> Path:
@@ -117,105 +159,3 @@ def _lock(indexes: Path, annotations: Path) -> Iterator[None]:
     except OSError as error:
         cause = f"index cannot be written to {indexes}: {explain(error, indexes)}"
         raise AnnotationError(annotations, "", cause) from error
-
-
-class Note(msgspec.Struct, frozen=True):
-    """The file at `path` has this digest while it has this fingerprint. Stored under the key `stamp`."""
-
-    path: str
-    fingerprint: Fingerprint = msgspec.field(name="stamp")
-    digest: str
-
-
-class AnnotationFile:
-    """An open annotation file. Reading it raises AnnotationError if it fails or the file has changed meanwhile."""
-
-    def __init__(self, path: Path, stream: BinaryIO, indexes: Path) -> None:
-        self.path = path
-        self._stream = stream
-        self._absolute = path_text(path.absolute())
-        self._opened = time.time_ns()
-        self._fingerprint = Fingerprint.of(os.fstat(stream.fileno()))
-        key = hashlib.blake2b(os.fsencode(path.absolute()), digest_size=16).hexdigest()
-        self._note = indexes / ".sources" / f"{key}.json"
-
-    @classmethod
-    @contextmanager
-    def open(cls, annotations: Path | LoadedCoco, indexes: Path) -> Iterator["AnnotationFile"]:
-        """Open an annotation file whose notes are in the folder of all indexes. Raises AnnotationError."""
-        path = annotations if isinstance(annotations, Path) else Path("loaded COCO object")
-        try:
-            stream = annotations.open("rb") if isinstance(annotations, Path) else _serialised(annotations)
-        except OSError as error:
-            raise _unreadable(path, error) from error
-        except (TypeError, ValueError, RecursionError) as error:
-            raise AnnotationError(path, "", f"not COCO format: {error}") from error
-        with stream:
-            yield cls(path, stream, indexes)
-
-    def noted_digest(self) -> str | None:
-        """Return the digest from the last time the file was read, or None if it may have changed."""
-        try:
-            note = msgspec.json.decode(self._note.read_bytes(), type=Note)
-        except (OSError, ValueError, msgspec.MsgspecError):
-            return None  # missing or damaged: the file is read instead
-        return note.digest if (note.path, note.fingerprint) == (self._absolute, self._fingerprint) else None
-
-    def note(self, digest: str) -> None:
-        """Write down the digest, unless the file is so new that it may change without showing it."""
-        if not self._fingerprint.is_settled(self._opened):
-            return
-        # If the cache is full or read-only, the file is read again next time; nothing else depends on the note.
-        with suppress(OSError):
-            self._note.parent.mkdir(exist_ok=True)
-            atomic_write(self._note, msgspec.json.encode(Note(self._absolute, self._fingerprint, digest)))
-
-    def digest(self) -> str:
-        """Read the file and return its BLAKE2b-128, 32 hexadecimal digits."""
-        return self._checked(self._hashed)
-
-    def parse(self) -> tuple[Annotations, str]:
-        """Read the file and return its columns and digest. Parsing and hashing take a CPU each."""
-        # Both read the file, so any change from here on must show in the fingerprint.
-        if not wait_until_settled([self._fingerprint]):
-            return self._checked(self._parsed_once)
-        with ThreadPoolExecutor(1, "hash") as thread:
-            digest = thread.submit(self._hashed)
-            return self._checked(lambda: (read_annotations(self._stream, self.path), digest.result()))
-
-    def _parsed_once(self) -> tuple[Annotations, str]:
-        """Read the file into memory: for file systems whose times are too coarse to show every change."""
-        self._stream.seek(0)
-        data = self._stream.read()
-        return parse_annotations(data, self.path), hashlib.blake2b(data, digest_size=16).hexdigest()
-
-    def _hashed(self) -> str:
-        hasher, at = hashlib.blake2b(digest_size=16), 0
-        section = memoryview(bytearray(_SECTION))  # reused, to save memory while the file is parsed
-        while count := os.preadv(self._stream.fileno(), [section], at):
-            hasher.update(section[:count])
-            at += count
-        return hasher.hexdigest()
-
-    def _checked(self, read: Callable[[], Content]) -> Content:
-        try:
-            content = read()
-        except OSError as error:
-            raise _unreadable(self.path, error) from error
-        if Fingerprint.of(os.fstat(self._stream.fileno())) != self._fingerprint:
-            raise AnnotationError(self.path, "", "annotation file changed while it was read; start again")
-        return content
-
-
-def _serialised(coco: LoadedCoco) -> BinaryIO:
-    """Return an anonymous file with the annotations of a COCO object, whose run lengths may be bytes."""
-    data = json.dumps(coco.dataset, default=bytes.decode).encode()
-    stream = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    stream.write(data)
-    stream.flush()
-    return stream
-
-
-def _unreadable(path: Path, error: OSError) -> AnnotationError:
-    cause = explain(error, path, "use a file that this user can read")
-    return AnnotationError(path, "", _CAUSES.get(type(error), f"cannot be read: {cause}"))

@@ -1,6 +1,8 @@
 """A dataset without its pixels: sizes, file names and boxes of all images, by index."""
 
 import operator
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,8 @@ import numpy.typing as npt
 
 from sampler.dataset.coco.annotations import LeftOut
 from sampler.dataset.coco.boxes import RejectedBox
+from sampler.dataset.image_ids import as_integer
+from sampler.dataset.index.arrays import ARRAYS
 from sampler.dataset.index.storage import load_index, load_meta, read_left_out
 from sampler.errors import InvalidRequestError
 
@@ -104,6 +108,27 @@ class DatasetIndex:
             return int(self._arrays.image_ids[place])
         start, end = self._arrays.id_starts[place : place + 2].tolist()
         return self._arrays.id_texts[start:end].tobytes().decode()
+
+    def image_ids(self) -> list[int | str]:
+        """Return the COCO image ids of all images."""
+        if not self.has_string_ids:
+            return list(self._arrays.image_ids.tolist())
+        starts, texts = self._arrays.id_starts.tolist(), self._arrays.id_texts.tobytes()
+        return [texts[start:end].decode() for start, end in pairwise(starts)]
+
+    def find(self, image_ids: Sequence[int | str]) -> tuple[npt.NDArray[np.intp], list[int | str]]:
+        """Return the indices of the images with these ids, ascending and each once, and the ids that are unknown.
+
+        An id may be given as an integer or as its decimal text.
+        """
+        indices: dict[int | str | None, int] = {one: index for index, one in enumerate(self.image_ids())}
+        found = [indices.get(str(one) if self.has_string_ids else as_integer(one)) for one in image_ids]
+        unknown = [one for one, index in zip(image_ids, found, strict=True) if index is None]
+        return np.array(sorted({index for index in found if index is not None}), np.intp), unknown
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return the arrays of the index by name; see `ARRAYS`."""
+        return {name: getattr(self._arrays, name) for name in ARRAYS}
 
     def size(self, index: int) -> tuple[int, int]:
         """Return the annotated height and width of an image in pixels."""

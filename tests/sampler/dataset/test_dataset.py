@@ -133,7 +133,7 @@ def test_a_missing_image_folder_is_refused_before_anything_is_built(tmp_path: Pa
 
 
 def test_an_index_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AnnotationError, match="index is damaged"):
+    with pytest.raises(AnnotationError, match="index does not exist"):
         DatasetIndex(tmp_path / "gone")
 
 

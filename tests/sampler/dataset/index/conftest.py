@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sampler.dataset.index import storage
-from sampler.dataset.index.cache import AnnotationFile
+from sampler.dataset.index.annotation_file import AnnotationFile
 from tests.support.coco_files import small_coco, write_json
 from tests.support.file_changes import wait_for_the_clock
 

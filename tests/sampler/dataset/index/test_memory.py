@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.synthetic_index import write_synthetic_index
+from sampler.dataset.index.annotation_file import AnnotationFile
 from sampler.dataset.index.arrays import ARRAYS
-from sampler.dataset.index.cache import AnnotationFile
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.index.storage import FORMAT, check_index, mark_checked
 from tests.support.coco_files import write_json

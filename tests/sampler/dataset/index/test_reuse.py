@@ -146,7 +146,7 @@ def test_a_file_written_a_moment_ago_is_parsed_once_any_change_would_show(
         settled.append(Fingerprint.of(os.fstat(stream.fileno())).is_settled(time.time_ns()))
         return read_annotations(stream, file)
 
-    monkeypatch.setattr("sampler.dataset.index.cache.read_annotations", parse)
+    monkeypatch.setattr("sampler.dataset.index.annotation_file.read_annotations", parse)
     for attempt in range(3):
         annotations.write_bytes(annotations.read_bytes())
         ensure_index(annotations, tmp_path / f"cache-{attempt}")
@@ -163,5 +163,5 @@ def test_a_file_whose_changes_may_not_show_is_read_once_for_columns_and_digest(
 ) -> None:
     expected = ensure_index(annotations, tmp_path / "settled").name
     monkeypatch.setattr(Fingerprint, "is_settled", lambda *_: False)
-    monkeypatch.setattr("sampler.dataset.index.cache.read_annotations", None)
+    monkeypatch.setattr("sampler.dataset.index.annotation_file.read_annotations", None)
     assert ensure_index(annotations, tmp_path / "never settled").name == expected
