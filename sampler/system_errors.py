@@ -37,9 +37,16 @@ def is_of_the_file(error: Exception) -> bool:
     return not isinstance(error, OSError) or error.errno is None or error.errno in _OF_THE_FILE
 
 
-def is_of_the_process(error: Exception) -> bool:
+def is_of_the_process(error: OSError) -> bool:
     """Return whether an error says that this process or the system ran out of descriptors or memory."""
-    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+    return error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+def limit_reached(error: BaseException) -> str:
+    """Return cause and remedy if this process or the system ran out of descriptors, memory or threads, else ""."""
+    if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
+        return explain(OSError(errno.EAGAIN, str(error)), "")
+    return explain(error, "") if isinstance(error, OSError) and is_of_the_process(error) else ""
 
 
 def explain(error: OSError, path: Path | str, elsewhere: str = OTHER_CACHE_FOLDER) -> str:

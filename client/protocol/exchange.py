@@ -21,7 +21,7 @@ from client.errors import (
     refused,
 )
 from sampler.errors import InvalidRequestError, SamplerError
-from sampler.system_errors import explain, is_of_the_process
+from sampler.system_errors import limit_reached
 from sampler.wire.messages import MEDIA_TYPE
 from sampler.wire.reader import RemoteError
 
@@ -139,7 +139,7 @@ def _transport_error(error: Exception, exchange: Exchange) -> ClientError:
     cause, request_id = " ".join(str(error).split()) or "no reason given", exchange.request_id
     message = f"{exchange.name}: {type(error).__name__}: {cause}"
     if isinstance(error, httpx.ConnectError):
-        message += f": {_limit_reached(error) or 'expected a server that runs at this host and port'}"
+        message += f": {_limit_behind(error) or 'expected a server that runs at this host and port'}"
     broken = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
     if broken and exchange.in_batches:
         return TransferError(f"{message}: expected a trailer", request_id=request_id)
@@ -150,11 +150,11 @@ def _transport_error(error: Exception, exchange: Exchange) -> ClientError:
     return ClientError(message, request_id=request_id)  # another attempt would not help
 
 
-def _limit_reached(error: BaseException | None) -> str:
+def _limit_behind(error: BaseException | None) -> str:
     """Return cause and remedy if a limit of this process, not the server, is the cause of an error; "" otherwise."""
     while error is not None:
-        if isinstance(error, OSError) and is_of_the_process(error):
-            return explain(error, "")
+        if limit := limit_reached(error):
+            return limit
         error = error.__cause__ or error.__context__
     return ""
 

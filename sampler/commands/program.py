@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from sampler.errors import SamplerError
 from sampler.printable import printable
+from sampler.system_errors import limit_reached
 
 CANNOT_RUN = 2
 """Exit status of a command that could not run."""
@@ -30,8 +31,17 @@ class OneLineErrors(TyperGroup):
         try:
             return super().invoke(ctx)
         except self.errors as error:
-            typer.echo(f"error: {printable(' '.join(str(error).split()))}", err=True)
-            raise typer.Exit(CANNOT_RUN) from error
+            raise _failed(str(error)) from error
+        except (OSError, RuntimeError) as error:
+            limit = limit_reached(error)
+            if not limit:
+                raise
+            raise _failed(limit) from error
+
+
+def _failed(message: str) -> typer.Exit:
+    typer.echo(f"error: {printable(' '.join(message.split()))}", err=True)
+    return typer.Exit(CANNOT_RUN)
 
 
 def run_program(app: typer.Typer, package: str, script: str) -> None:

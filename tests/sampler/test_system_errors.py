@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sampler.system_errors import explain, is_of_the_file, is_of_the_process
+from sampler.system_errors import explain, is_of_the_file, is_of_the_process, limit_reached
 from tests.support.system_faults import forbidden, no_descriptors
 
 
@@ -65,3 +65,9 @@ def test_only_some_errors_are_of_the_file(tmp_path: Path) -> None:
         (tmp_path / "file").read_bytes()
     assert not is_of_the_file(hidden.value)
     assert not is_of_the_process(hidden.value)
+
+
+def test_only_limits_of_the_process_are_limits(tmp_path: Path) -> None:
+    assert "ulimit -u" in limit_reached(RuntimeError("can't start new thread"))
+    assert "ulimit -n" in limit_reached(refused(errno.EMFILE))
+    assert limit_reached(RuntimeError("another")) == limit_reached(refused(errno.EACCES, tmp_path)) == ""
