@@ -11,6 +11,7 @@ import pytest
 
 from client.loading.loader import AHEAD, LOG_EVERY
 from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT
+from sampler.dataset.verification.kinds import KINDS
 from sampler.wire.problem_types import PROBLEM_TYPES
 from service.app import create_app
 from service.settings import PREFIX, Settings, variables
@@ -68,10 +69,11 @@ def test_the_examples_cover_the_ways_to_receive_batches() -> None:
 
 
 def test_sampler_and_client_commands_do_what_the_pages_say(
-    server: LiveServer, scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
+    server: LiveServer, scenes: tuple[Path, Path], tmp_path: Path
 ) -> None:
     annotations, images = scenes
-    settings = {"annotations": annotations, "images": images, "cache_dir": cache_dir}
+    # A cache folder of its own: the hashes of images that a command records would change other servers.
+    settings = {"annotations": annotations, "images": images, "cache_dir": tmp_path / "cache"}
     commands = [line for line in shell_lines("python -m") if "uvicorn" not in line]
     assert {line.split()[3] for line in commands} >= {"index", "verify", "fetch", "bench", "recipe", "replay"}
     for line in dict.fromkeys(commands):
@@ -165,6 +167,16 @@ def metric_rows(text: str) -> list[list[str]]:
 
 def test_the_settings_table_is_that_of_the_server() -> None:
     assert table("docs/serving.md", "settings") == settings_rows()
+
+
+@pytest.mark.parametrize(("name", "is_fault"), [("faults", True), ("notes", False)])
+def test_each_finding_of_verify_is_explained(name: str, is_fault: bool) -> None:
+    expected = {f"`{kind}`": about for kind, about in KINDS.items() if about.is_fault == is_fault}
+    rows = table("docs/dataset.md", name)
+    assert [kind for kind, *_ in rows] == list(expected)
+    for kind, meaning, reason, remedy in rows:
+        assert (meaning, remedy) == (expected[kind].meaning, expected[kind].remedy)
+        assert reason.endswith(".")
 
 
 def test_the_problem_table_is_that_of_the_server() -> None:
