@@ -29,6 +29,9 @@ Augment = Annotated[bool, Field(description="false: largest box as reference, ce
 LayoutName = Annotated[Layout, Field(description="how samples travel")]
 DatasetName = Annotated[str | None, Field(description="name of one of the server's datasets; the first by default")]
 Digest = Annotated[str | None, Field(description="refuse with 412 unless the server has this digest")]
+PixelsDigest = Annotated[
+    str | None, Field(description="refuse with 412 if the server's images have another digest; ignored if it has none")
+]
 IndexList = Annotated[
     list[int],
     Field(fail_fast=True),  # report one invalid index, not a million
@@ -44,6 +47,7 @@ class _Parameters(BaseModel):
     seed: Seed = 0
     augment: Augment = True
     digest: Digest = None
+    pixels: PixelsDigest = None
 
 
 class SampleParameters(_Parameters):

@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 
 from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
+from sampler.printable import printable
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, last_step, step_keys, stream_keys
 from sampler.wire.messages import Header
@@ -19,12 +20,17 @@ from service.errors.problems import ServiceError
 class Batch:
     """The identity of a batch: its header and its keys, in order. Equal ones have equal bytes.
 
-    dataset: number of the server's dataset. Two datasets may have the same digest and other images.
+    Attributes:
+        header: The header of the batch.
+        keys: The keys of its samples, in order.
+        dataset: Number of the server's dataset. Two datasets may have the same digest and other images.
+        pixels: Digest of the dataset's image files, if it is known.
     """
 
     header: Header
     keys: tuple[SampleKey, ...]
     dataset: int = 0
+    pixels: str | None = None
 
     def __hash__(self) -> int:
         """Hash only a few of the keys: the batch cache looks up every request."""
@@ -34,7 +40,8 @@ class Batch:
     def etag(self) -> str:
         """A strong entity tag."""
         header = self.header
-        name = (header.digest, header.layout, header.augment, header.step, [key.as_dict() for key in self.keys])
+        keys = [key.as_dict() for key in self.keys]
+        name = (header.digest, self.pixels, header.layout, header.augment, header.step, keys)
         return f'"{hashlib.blake2b(repr(name).encode(), digest_size=16).hexdigest()}"'
 
 
@@ -43,19 +50,20 @@ def select_batch(parameters: BatchParameters, spec: ServiceSpec, dataset: int = 
 
     Raises `InvalidRequestError`, or `ServiceError` (412) for another digest.
     """
-    _check_digest(parameters.digest, spec)
+    _check_digests(spec, parameters.digest, parameters.pixels)
     if parameters.indices is not None:
         keys = _keys_by_index(parameters, parameters.indices, spec)
-        return Batch(Header(spec.digest, parameters.layout, parameters.augment, len(keys), None), keys, dataset)
+        header = Header(spec.digest, parameters.layout, parameters.augment, len(keys), None)
+        return Batch(header, keys, dataset, spec.pixels)
     step, shard = _step_and_shard(parameters)
     _check_count("batch_size", shard.count, spec)
     header = Header(spec.digest, parameters.layout, parameters.augment, shard.count, step)
-    return _batch_of_step(header, dataset, spec.size, parameters.seed, step, shard)
+    return _batch_of_step(header, dataset, spec.pixels, spec.size, parameters.seed, step, shard)
 
 
 def select_stream(parameters: StreamParameters, spec: ServiceSpec, dataset: int = 0) -> Iterator[Batch]:
     """Check the parameters at once, then yield the batches. Raises like `select_batch`."""
-    _check_digest(parameters.digest, spec)
+    _check_digests(spec, parameters.digest, parameters.pixels)
     shard = Shard(parameters.batch_size, parameters.rank, parameters.world_size)
     _check_count("batch_size", shard.count, spec)
     end = last_step(shard) + 1
@@ -69,28 +77,31 @@ def select_stream(parameters: StreamParameters, spec: ServiceSpec, dataset: int 
 
 def select_images(parameters: ImagesParameters, spec: ServiceSpec) -> tuple[int, ...]:
     """Return the dataset indices of images. Raises like `select_batch`."""
-    _check_digest(parameters.digest, spec)
+    _check_digests(spec, parameters.digest)
     _check_indices(parameters.indices, spec)
     return tuple(parameters.indices)
 
 
 def select_sample(index: int, parameters: SampleParameters, spec: ServiceSpec) -> SampleKey:
     """Return the key of one sample. Raises like `select_batch`."""
-    _check_digest(parameters.digest, spec)
+    _check_digests(spec, parameters.digest, parameters.pixels)
     return SampleKey(parameters.seed, parameters.epoch, require_integer("index", index, 0, spec.size - 1))
 
 
 @lru_cache(maxsize=16)
-def _batch_of_step(header: Header, dataset: int, size: int, seed: int, step: int, shard: Shard) -> Batch:
+def _batch_of_step(
+    header: Header, dataset: int, pixels: str | None, size: int, seed: int, step: int, shard: Shard
+) -> Batch:
     """Return the batch of a step. Recent ones are likely to be requested again, so keys and tag are cached."""
-    return Batch(header, tuple(step_keys(size, seed, step, shard)), dataset)
+    return Batch(header, tuple(step_keys(size, seed, step, shard)), dataset, pixels)
 
 
 def _batches(
     parameters: StreamParameters, steps: range, shard: Shard, spec: ServiceSpec, dataset: int
 ) -> Iterator[Batch]:
     for step, keys in zip(steps, stream_keys(spec.size, parameters.seed, steps, shard), strict=True):
-        yield Batch(Header(spec.digest, parameters.layout, parameters.augment, len(keys), step), tuple(keys), dataset)
+        header = Header(spec.digest, parameters.layout, parameters.augment, len(keys), step)
+        yield Batch(header, tuple(keys), dataset, spec.pixels)
 
 
 def _keys_by_index(parameters: BatchParameters, indices: list[int], spec: ServiceSpec) -> tuple[SampleKey, ...]:
@@ -123,13 +134,17 @@ def _step_and_shard(parameters: BatchParameters) -> tuple[int, Shard]:
     return step, Shard(batch_size, parameters.rank or 0, world_size)
 
 
-def _check_digest(digest: str | None, spec: ServiceSpec) -> None:
+def _check_digests(spec: ServiceSpec, digest: str | None, pixels: str | None = None) -> None:
+    """Raise `ServiceError` (412) for another digest, or for other images if both sides know their digest."""
     if digest is not None and digest != spec.digest:
-        raise ServiceError(
-            "digest-mismatch",
-            f"the request names digest {digest[:64]}, this server has {spec.digest}: dataset, config or version differ",
-            {"expected": digest[:64], "actual": spec.digest},
-        )
+        raise _mismatch("digest", digest, spec.digest, "dataset, config or version differ")
+    if pixels is not None and spec.pixels is not None and pixels != spec.pixels:
+        raise _mismatch("pixels", pixels, spec.pixels, "the image files differ")
+
+
+def _mismatch(field: str, expected: str, actual: str, cause: str) -> ServiceError:
+    detail = f"the request names {field} {printable(expected[:64])}, this server has {actual}: {cause}"
+    return ServiceError("digest-mismatch", detail, {"field": field, "expected": expected[:64], "actual": actual})
 
 
 def _check_count(field: str, count: int, spec: ServiceSpec) -> None:

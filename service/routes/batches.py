@@ -18,10 +18,11 @@ from service.routes.batch_response import BatchResponse
 router = APIRouter(prefix="/v1", tags=["batches"], dependencies=[Depends(refuse_repeated)])
 
 IMMUTABLE = "public, max-age=31536000, immutable"
-"""Cache-Control of a URL that names the digest: its response never changes."""
+"""Cache-Control of a URL that names both digests: its response never changes."""
 
 REVALIDATE = "no-cache"
-"""Cache-Control of a URL that does not: another server may give another response."""
+"""Cache-Control of a URL that does not, or of a server that does not know the digest of its images: another server, or
+the same one with other images, may give another response."""
 
 STREAMED: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA_TYPE: {}}, "description": "header, samples and trailer as msgpack objects"}
@@ -41,7 +42,8 @@ async def get_batch(
     """By index: `indices`, `seed`, `epoch`. By seed: `seed`, `step`, `batch_size`, `rank`, `world_size`."""
     served = serving.dataset(parameters.dataset)
     batch = select_batch(parameters, served.spec, served.number)
-    headers = {"etag": batch.etag, "cache-control": IMMUTABLE if parameters.digest else REVALIDATE}
+    pinned = bool(parameters.digest and parameters.pixels and served.spec.pixels)
+    headers = {"etag": batch.etag, "cache-control": IMMUTABLE if pinned else REVALIDATE}
     if _matches(request, batch.etag):
         return Response(status_code=304, headers=headers)
     return BatchResponse(serving, [batch], headers)

@@ -73,19 +73,15 @@ def test_without_augmentation_the_seed_does_not_matter(server: LiveServer) -> No
         assert (a.arrays["crop"] == b.arrays["crop"]).all()
 
 
-def test_a_batch_url_with_the_digest_is_immutable(server: LiveServer) -> None:
+def test_a_batch_url_is_revalidated_while_the_server_does_not_know_its_images(server: LiveServer) -> None:
     digest = get_spec(server.url).digest
-    url = f"{server.url}/v1/batches?indices=1&digest={digest}"
-    response = httpx.get(url)
-    assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
-    again = httpx.get(url, headers={"if-none-match": response.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
+    for query in ("indices=1", f"indices=1&digest={digest}", f"indices=1&digest={digest}&pixels={'a' * 32}"):
+        response = httpx.get(f"{server.url}/v1/batches?{query}")
+        assert (response.status_code, response.headers["cache-control"]) == (200, "no-cache")
+        again = httpx.get(f"{server.url}/v1/batches?{query}", headers={"if-none-match": response.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
     other = httpx.get(f"{server.url}/v1/batches?indices=2&digest={digest}")
     assert other.headers["etag"] != response.headers["etag"]
-
-
-def test_a_batch_url_without_the_digest_is_revalidated(server: LiveServer) -> None:
-    assert httpx.get(f"{server.url}/v1/batches?indices=1").headers["cache-control"] == "no-cache"
 
 
 @pytest.mark.parametrize(

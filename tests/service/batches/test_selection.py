@@ -1,5 +1,7 @@
 """Parameters select keys; invalid ones are refused before anything is made."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +11,9 @@ from sampler.errors import InvalidRequestError
 from sampler.stream.keys import SampleKey
 from sampler.wire.messages import Header
 from sampler.wire.spec import ServiceSpec
-from service.batches.parameters import BatchParameters, StreamParameters
-from service.batches.selection import Batch, select_batch, select_stream
+from service.batches.parameters import BatchParameters, SampleParameters, StreamParameters
+from service.batches.selection import Batch, select_batch, select_sample, select_stream
+from service.errors.problems import ServiceError
 
 SPEC = ServiceSpec("d" * 32, "e" * 32, 100, ("ant", "bee"), preset("cornernet_saccade"), 64, 1024)
 
@@ -48,9 +51,29 @@ def test_entity_tags_differ_with_everything_that_bytes_depend_on() -> None:
         Header("digest", "compact", False, 1, None),
         Header("digest", "compact", True, 1, 0),
     ]
-    tags = {Batch(header, keys).etag for header in (base, *others)} | {Batch(base, (SampleKey(1, 2, 4),)).etag}
-    assert len(tags) == 6
+    batches = [Batch(header, keys) for header in (base, *others)]
+    batches += [Batch(base, (SampleKey(1, 2, 4),)), Batch(base, keys, pixels="a"), Batch(base, keys, pixels="b")]
+    assert len({batch.etag for batch in batches}) == len(batches) == 8
     assert Batch(base, keys).etag == Batch(base, keys).etag
+
+
+@pytest.mark.parametrize("pixels", [None, "a" * 32])
+@pytest.mark.parametrize("asked", [None, "a" * 32, "b" * 32])
+def test_pixels_are_compared_if_both_sides_know_them(pixels: str | None, asked: str | None) -> None:
+    spec = replace(SPEC, pixels=pixels)
+
+    def select() -> None:
+        select_sample(1, SampleParameters(pixels=asked), spec)
+        select_batch(BatchParameters(indices=[1], pixels=asked), spec)
+        select_stream(StreamParameters(batch_size=4, pixels=asked), spec)
+
+    if pixels != asked and None not in (pixels, asked):
+        with pytest.raises(ServiceError, match="the image files differ") as caught:
+            select()
+        assert caught.value.kind == "digest-mismatch"
+        assert caught.value.members == {"field": "pixels", "expected": asked, "actual": pixels}
+    else:
+        select()
 
 
 def test_batches_that_differ_only_in_the_middle_are_different() -> None:
