@@ -5,25 +5,22 @@ preset. A key that the published sampler of the family does not read is ignored 
 """
 
 import dataclasses
-import json
 import re
 import warnings
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from sampler.config.database_section import ATTENTION_KEYS, Base, Section, read_section
+from sampler.config.database_section import Base, Section, read_section
+from sampler.config.document import Document, parse_document, read_json
 from sampler.config.presets import PRESETS, preset
 from sampler.config.published import DEFAULTS
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ConfigError
 from sampler.families.registry import family_of, is_import_path, register_family
 from sampler.printable import printable
-from sampler.text_files import read_text
 
 FIELDS = tuple(field.name for field in dataclasses.fields(SamplerConfig))
 
@@ -89,57 +86,31 @@ def _named(name_or_path: str) -> LoadedConfig:
     path = Path(name_or_path)
     if name_or_path in PRESETS or (not path.suffix and not path.exists()):
         return LoadedConfig(preset(name_or_path), MappingProxyType(_origins_of_other_fields("preset")))
-    document = _read_json(path)
+    content, repeated = read_json(path)
+    if repeated:
+        keys = ", ".join(map(printable, repeated))
+        warnings.warn(f"config keys given more than once, of which the last counts: {keys}", IgnoredKeysWarning, 2)
     try:
-        return _loaded(document, path.stem)
+        return _loaded(content, path.stem)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    repeated: list[str] = []
-    try:
-        document = json.loads(read_text(path), object_pairs_hook=partial(_object, repeated))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not JSON: {error}") from None
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path}: expected an object with a `db` section, found {type(document).__name__}")
-    if repeated:
-        keys = ", ".join(map(printable, repeated))
-        warnings.warn(f"config keys given more than once, of which the last counts: {keys}", IgnoredKeysWarning, 2)
-    return document
-
-
-def _object(repeated: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object, and add the keys that it has more than once to `repeated`."""
-    repeated += [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
-    return dict(pairs)
-
-
-def _loaded(document: dict[str, Any], name: str) -> LoadedConfig:
-    db = document.get("db", {} if "system" in document else document)
-    if not isinstance(db, dict):
-        raise ConfigError(f"db = {db!r}: expected an object")
-    base = _base(document, db)
-    section = read_section(db, base)
+def _loaded(content: object, name: str) -> LoadedConfig:
+    document = parse_document(content)
+    base = _base(document.function)
+    section = read_section(document.db, base)
     _warn(section)
     try:
         config = dataclasses.replace(base.preset, name=name, **{**base.defaults, **section.fields})
         family_of(config)  # which checks it
     except ConfigError as error:
-        raise ConfigError(f"{error}{_defaults_in(str(error), base, section)}") from None
+        raise ConfigError(f"{error}{_note(str(error), document, base, section)}") from None
     return LoadedConfig(config, MappingProxyType(_origins(base, section)))
 
 
-def _base(document: dict[str, Any], db: dict[str, Any]) -> Base:
-    system = document.get("system", {})
-    function = system.get("sampling_function") if isinstance(system, dict) else None
-    if function is None:
-        function = "cornernet_saccade" if any(key in db for key in ATTENTION_KEYS) else "cornernet"
+def _base(function: object) -> Base:
+    """Return what a file for a sampling function starts from. Raises `ConfigError`."""
     if isinstance(function, str) and is_import_path(function):
         family = register_family(function)
         first = dataclasses.replace(family.presets[0], kind=function)
@@ -168,10 +139,13 @@ def _warn(section: Section) -> None:
     warnings.warn(message, IgnoredKeysWarning, stacklevel=2)
 
 
-def _defaults_in(message: str, base: Base, section: Section) -> str:
-    """Return a note on the fields in an error's message whose values are not from the file."""
+def _note(message: str, document: Document, base: Base, section: Section) -> str:
+    """Return a note on what an error's message depends on and the file does not give."""
     found = [name for name in base.defaults if name not in section.fields and re.search(rf"\b{name}\b", message)]
-    return f" ({' and '.join(found)}: not in the file, so CornerNet-Lite's default is used)" if found else ""
+    notes = [f"{' and '.join(found)}: not in the file, so CornerNet-Lite's default is used"] if found else []
+    if document.assumed:
+        notes.append(f"system.sampling_function: not in the file, so {document.function} is assumed")
+    return f" ({'; '.join(notes)})" if notes else ""
 
 
 def _origins(base: Base, section: Section) -> dict[str, Origin]:

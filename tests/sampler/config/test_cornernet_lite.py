@@ -127,6 +127,11 @@ def test_cornernet_without_random_crops_is_refused_whether_the_key_is_false_or_m
         config_of(of_family("cornernet", {}), "a")
 
 
+def test_a_refusal_says_so_if_the_family_is_assumed() -> None:
+    with pytest.raises(ConfigError, match=r"; system\.sampling_function: not in the file, so cornernet is assumed\)$"):
+        config_of({"border": 64}, "a")
+
+
 def test_a_refused_value_that_is_a_default_is_reported_as_one() -> None:
     cause = (
         r"attention\[0\]: size \(16, 16\) × ratio 16 covers 256 pixels: expected at least input_size = 383, or .*"
@@ -217,6 +222,8 @@ def test_a_family_by_import_path_may_give_a_range_of_scales_without_a_null() -> 
 @pytest.mark.parametrize(("document", "cause"), [
     ([], "expected an object with a `db` section, found list"),
     ({"db": 3}, "db = 3: expected an object"),
+    ({"system": [], "db": {}}, r"system = \[\]: expected an object"),
+    ({"info": {}, "images": [], "annotations": [], "categories": []}, "found the keys info, images, annotations; give"),
     ({"system": {"sampling_function": "yolo"}, "db": {}}, r"system\.sampling_function = 'yolo': expected one of"),
     ({"system": {"sampling_function": []}, "db": {}}, r"system\.sampling_function = \[\]"),
     (of_family("cornernet", CORNERNET | {"border": "64"}), "border = '64'"),
