@@ -7,20 +7,28 @@ from pathlib import Path
 
 import pytest
 
+from sampler.dataset.dataset import open_dataset
+from sampler.wire.reader import RemoteError
 from service.lifespan.startup import _arena
 from service.settings import Settings, SettingsError
-from tests.support.coco_files import small_coco, write_dataset
+from tests.support.coco_files import small_coco, write_dataset, write_jpeg
+from tests.support.hashes import record
 from tests.support.live_server import LiveServer, live_server, until
+from tests.support.stores import write_store
 from tests.support.system_faults import no_descriptors
-from tests.support.wire_client import body, get_spec
+from tests.support.wire_client import body, get_spec, one_batch
 
 QUERY = "indices=0,1,2&seed=5"
 
 
-def start(tmp_path: Path) -> AbstractContextManager[LiveServer]:
+def start(tmp_path: Path, *, with_hashes_and_store: bool = False) -> AbstractContextManager[LiveServer]:
     """Serve a small dataset with one worker, without cached batches."""
     annotations, images = write_dataset(tmp_path)
     cache = tmp_path / "cache"
+    if with_hashes_and_store:
+        dataset = open_dataset(annotations, images, cache)
+        record(dataset, cache)
+        assert write_store(dataset, cache) == []
     return live_server(tmp_path, annotations=annotations, images=images, cache_dir=cache, workers=1, batch_cache_mb=0)
 
 
@@ -41,6 +49,21 @@ def test_a_worker_is_replaced_after_the_cache_folder_was_deleted(tmp_path: Path)
         assert "annotations is gone or damaged; building it again" in server.log
         assert "damaged: " not in server.log
     assert (tmp_path / "cache" / "indexes").is_dir()
+
+
+def test_images_are_still_checked_after_the_cache_folder_was_deleted_with_hashes_and_store(tmp_path: Path) -> None:
+    with start(tmp_path, with_hashes_and_store=True) as server:
+        before, pixels = body(server.url, QUERY), get_spec(server.url).pixels
+        assert pixels is not None
+        shutil.rmtree(tmp_path / "cache")
+        replace_worker(server)
+        assert body(server.url, QUERY) == before
+        assert get_spec(server.url).pixels == pixels
+        assert "decoded images are not used" in server.log
+        image = next((tmp_path / "images").iterdir())
+        write_jpeg(image, 64, 48, seed=99)
+        with pytest.raises(RemoteError, match=rf"{image.name}.*not the one whose hash was recorded"):
+            one_batch(server.url, "indices=0,1,2&seed=6")
 
 
 def test_the_log_says_why_no_worker_starts_if_the_annotations_have_changed_as_well(tmp_path: Path) -> None:
