@@ -1,16 +1,19 @@
 """README and documentation: their code runs, their commands exist, their tables are those of the program."""
 
+import json
 import re
 import shlex
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from client.loading.loader import AHEAD, LOG_EVERY
 from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT
+from sampler.config.cornernet_lite import config_of
 from sampler.dataset.verification.kinds import KINDS
 from sampler.wire.problem_types import PROBLEM_TYPES
 from service.app import create_app
@@ -177,6 +180,22 @@ def test_each_finding_of_verify_is_explained(name: str, is_fault: bool) -> None:
     for kind, meaning, reason, remedy in rows:
         assert (meaning, remedy) == (expected[kind].meaning, expected[kind].remedy)
         assert reason.endswith(".")
+
+
+@pytest.mark.filterwarnings("ignore::sampler.config.cornernet_lite.IgnoredKeysWarning")
+@pytest.mark.parametrize("scales", [{}, {"rand_scales": None}])
+@pytest.mark.parametrize(("function", "needed"), [
+    ("cornernet", {"rand_crop": True}), ("cornernet_saccade", {"input_size": [255, 255]}),
+])  # fmt: skip
+def test_a_config_file_with_the_defaults_of_the_table_is_that_without_them(
+    function: str, needed: dict[str, Any], scales: dict[str, Any]
+) -> None:
+    rows = table("docs/serving.md", "config defaults")
+    defaults = {key.strip("`"): json.loads(value.strip("`")) for key, value in rows}
+    system = {"sampling_function": function}
+    given = config_of({"system": system, "db": defaults | scales | needed}, "mine")
+    assert given == config_of({"system": system, "db": scales | needed}, "mine")
+    assert set(defaults) >= {"border", "gaussian_iou", "rand_scale_min", "att_ranges"}
 
 
 def test_the_problem_table_is_that_of_the_server() -> None:
