@@ -3,5 +3,8 @@
 VERSION = "0.2.0"
 """Version of the distribution."""
 
-SAMPLER_VERSION = 1
-"""Version of the samples. Raised whenever the same (dataset, config, seed, epoch, index) would give other bytes."""
+SAMPLER_VERSION = 2
+"""Version of the samples. Raised whenever the same (dataset, config, seed, epoch, index) would give other bytes.
+
+2: images are turned as their EXIF orientation says wherever the annotated size allows it.
+"""

@@ -16,7 +16,6 @@ from sampler.cache_folder import default_cache_dir
 from sampler.commands.options import (
     AnnotationsOption,
     CacheOption,
-    DamagedOption,
     ExamplesOption,
     FollowLinksOption,
     ImagesOption,
@@ -40,7 +39,6 @@ def decode(
     jobs: Annotated[int | None, typer.Option(min=1, help="Images decoded at once (default: one per CPU).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Decode all images again.")] = False,
     examples: ExamplesOption = 5,
-    damaged: DamagedOption = "serve",
     follow_links: FollowLinksOption = False,
 ) -> None:
     """Decode all images into one file that servers map into memory. Samples are then cut from it.
@@ -49,7 +47,7 @@ def decode(
     that are damaged in the store or whose files have changed. Exit status 1 if some images cannot be decoded: they are
     left out, and servers report them as before.
     """
-    options = ReadOptions(damaged=damaged, follow_links=follow_links)
+    options = ReadOptions(follow_links=follow_links)
     with spinner() as report:
         dataset = open_dataset(annotations, images, cache_dir, report, options)
     console = Console(highlight=False)

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from sampler.dataset.images.decode import Damaged
-
 AnnotationsOption = Annotated[
     Path, typer.Option(envvar="SAMPLER_ANNOTATIONS", help="COCO-format annotation file, instances_*.json.")
 ]
@@ -19,12 +17,6 @@ CacheOption = Annotated[
 ]
 KeepCrowdOption = Annotated[
     bool, typer.Option(envvar="SAMPLER_KEEP_CROWD", help="Whether boxes marked iscrowd are used.")
-]
-DamagedOption = Annotated[
-    Damaged,
-    typer.Option(
-        envvar="SAMPLER_DAMAGED", help="Whether damaged images give OpenCV's pixels (serve) or an error (refuse)."
-    ),
 ]
 FollowLinksOption = Annotated[
     bool,
