@@ -12,9 +12,11 @@ from prometheus_client.registry import Collector
 
 from sampler.dataset.images.decoded_store.blocks import SharedBlockStates
 from sampler.dataset.images.image_cache import ImageCache
+from sampler.dataset.images.notes import NOTE_KINDS
 from service.arena import Arena
 from service.batches.admission import Admission
 from service.batches.cache import BatchCache
+from service.workers.notices import ImageNotices
 from service.workers.pool import WorkerPool
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -62,6 +64,7 @@ class ServerState(Collector):
         arena: Arena,
         cache: BatchCache,
         images: ImageCache | None,
+        notices: ImageNotices,
         stores: Sequence[SharedBlockStates] = (),
     ) -> None:
         self._pool = pool
@@ -69,6 +72,7 @@ class ServerState(Collector):
         self._arena = arena
         self._cache = cache
         self._images = images
+        self._notices = notices
         self._stores = stores
 
     def collect(self) -> Iterable[Metric]:
@@ -90,6 +94,14 @@ class ServerState(Collector):
             yield kind(name, description, value)
         broken = sum(states.broken for states in self._stores)
         yield gauge("sampler_store_damaged_blocks", "Blocks of decoded stores that were found damaged", broken)
+        noted = GaugeMetricFamily(
+            "sampler_noted_images",
+            "Images that workers found unusual since the start, by kind: damaged, warning, orientation (not applied)",
+            labels=["kind"],
+        )
+        for noticed in NOTE_KINDS:
+            noted.add_metric([noticed], self._notices.count(noticed))
+        yield noted
         found = CounterMetricFamily(
             "sampler_batch_cache",
             "Requested batches by how they were found: made (hit), being made (join), neither (miss)",

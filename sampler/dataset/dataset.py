@@ -41,7 +41,7 @@ class Dataset(DatasetIndex):
         store: Decoded images, read instead of decoding again.
         cache: Cache of images that were decoded because they are not in the store.
         hashes: Recorded hashes of the encoded images; other bytes are an ImageError.
-        notify: Called with index and note whenever `read` decodes an image that is unusual.
+        notify: Called with index and note whenever `read` decodes an image that is unusual, or refuses a damaged one.
     """
 
     def __init__(
@@ -132,11 +132,19 @@ class Dataset(DatasetIndex):
         return DecodedFile(decoded.pixels, found, decoded.notes)
 
     def _decode(self, index: int) -> Pixels:
-        decoded = self.decode(index)
-        if self.notify is not None:
-            for note in decoded.notes:
-                self.notify(index, note)
+        try:
+            decoded = self.decode(index)
+        except ImageError as error:
+            if error.kind == "damaged":
+                self._report(index, (ImageNote("damaged", error.cause),))
+            raise
+        self._report(index, decoded.notes)
         return decoded.pixels
+
+    def _report(self, index: int, notes: tuple[ImageNote, ...]) -> None:
+        if self.notify is not None:
+            for note in notes:
+                self.notify(index, note)
 
 
 Location = Path | str

@@ -23,6 +23,7 @@ from service.lifespan.state import ServedDataset, Serving
 from service.metrics import Metrics, ServerState
 from service.settings import MEGABYTE, Settings, SettingsError
 from service.shutdown import Shutdown
+from service.workers.notices import ImageNotices
 from service.workers.pool import WorkerPool
 from service.workers.protocol import WorkerSetup
 
@@ -65,11 +66,13 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
             kernel_cache=settings.cache_dir / "kernels",
             image_cache=None if image_cache is None else image_cache.descriptor,
         )
-        pool = WorkerPool(setup, settings.workers, settings.job_seconds, partial(_restore_indexes, opened))
+        notices = ImageNotices(tuple((one.title, len(one.dataset)) for one in opened))
+        restore = partial(_restore_indexes, opened)
+        pool = WorkerPool(setup, settings.workers, settings.job_seconds, restore, notices.add)
         cache = BatchCache(pool, arena, planners, cached)
         stores = [one.store.states for one in opened if one.store is not None]
         admission = Admission(settings.max_requests, settings.retry_after, shutdown)
-        metrics.registry.register(ServerState(pool, admission, arena, cache, image_cache, stores))
+        metrics.registry.register(ServerState(pool, admission, arena, cache, image_cache, notices, stores))
         await pool.start()
         for one in opened:
             _log_start(one, pool.size)

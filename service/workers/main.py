@@ -3,7 +3,7 @@
 import json
 import sys
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,6 +33,7 @@ from service.errors.problems import Problem, problem_of
 from service.explorer.inspection import sample_document
 from service.explorer.picture.picture import sample_picture
 from service.workers.images import images_document
+from service.workers.notices import Outbox
 from service.workers.protocol import (
     STARTING,
     DatasetSetup,
@@ -62,10 +63,10 @@ def serve(server: FrameSocket) -> None:
     while (message := server.read()) is not None:
         number, job = decode_job(message)
         try:
-            reply = Reply(number, Outcome.DONE, worker.do(job))
+            outcome, payload = Outcome.DONE, worker.do(job)
         except Exception as error:  # noqa: BLE001 - sent to the server; one bad sample must not end the worker
-            reply = Reply(number, Outcome.FAILED, msgpack.packb(_problem(error)))
-        server.send(reply.encode())
+            outcome, payload = Outcome.FAILED, msgpack.packb(_problem(error))
+        server.send(Reply(number, outcome, payload, worker.outbox.take()).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Worker:
 
     datasets: tuple[WorkerDataset, ...]
     arena: AttachedArena | None
+    outbox: Outbox = field(default_factory=Outbox)
 
     @classmethod
     def start(cls, setup: WorkerSetup) -> Self:
@@ -99,7 +101,10 @@ class Worker:
         arena = None if setup.arena is None else AttachedArena(setup.arena)
         if arena is not None:
             arena.populate(0, setup.warm_bytes)
-        return cls(datasets, arena)
+        worker = cls(datasets, arena)
+        for number, opened in enumerate(datasets):
+            opened.dataset.notify = worker.outbox.listener(number, opened.dataset)
+        return worker
 
     def do(self, job: Job) -> bytes:
         """Return the payload of the reply to a job."""

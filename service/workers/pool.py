@@ -21,6 +21,7 @@ from sampler.ipc.frames import AsyncFrameSocket
 from sampler.system_errors import explain
 from service.arena import Slab
 from service.errors.problems import JobError, ServiceError
+from service.workers.notices import Notice
 from service.workers.protocol import Job, Outcome, Reply, WorkerSetup, encode_job
 
 log = logging.getLogger("saccade_sampler.pool")
@@ -218,7 +219,12 @@ class WorkerPool:
     """Does jobs on `size` worker processes. All methods belong to one event loop."""
 
     def __init__(
-        self, setup: WorkerSetup, size: int, job_seconds: float, prepare: Callable[[], None] | None = None
+        self,
+        setup: WorkerSetup,
+        size: int,
+        job_seconds: float,
+        prepare: Callable[[], None] | None = None,
+        on_notice: Callable[[Notice], None] = lambda _: None,
     ) -> None:
         """Start nothing yet.
 
@@ -226,6 +232,7 @@ class WorkerPool:
             setup: What each worker needs.
             size: Number of workers.
             job_seconds: Timeout for one sample, after which its worker is replaced.
+            on_notice: Called with each notice of a worker about an image.
             prepare: Called in a thread, one call at a time, before a worker is replaced: restores files that the setup
                 names. A SamplerError is logged, and the start is tried again later.
         """
@@ -234,6 +241,7 @@ class WorkerPool:
         self._setup = setup
         self._job_seconds = job_seconds
         self._prepare = prepare
+        self._on_notice = on_notice
         self._preparing = asyncio.Lock()
         self._seats = [Seat() for _ in range(size)]
         self._queue: FairQueue[Ticket] = FairQueue()
@@ -337,6 +345,8 @@ class WorkerPool:
         while (reply := await process.reply()) is not None:
             if not seat.tickets or seat.tickets[0].number != reply.number:
                 raise ConnectionError(f"a reply to job {reply.number}, which the worker was not given")
+            for notice in reply.notices:
+                self._on_notice(notice)
             seat.tickets.popleft().finish(reply)
             seat.begin_oldest()
             self._hand_out()

@@ -6,9 +6,11 @@ Server → worker: a setup first, then jobs. Worker → server: replies. Payload
     job     number, "run", dataset, keys, augment, layout, first, offset, capacity
        or   number, "images", dataset, keys
        or   number, kind, dataset, keys, augment
-    reply   ┌────────────────────┬────────────────┬─────────┐
-            │ job number, uint64 │ outcome, uint8 │ payload │   little-endian
-            └────────────────────┴────────────────┴─────────┘
+    reply   ┌────────────────────┬────────────────┬──────────────────┬─────────┬─────────┐
+            │ job number, uint64 │ outcome, uint8 │ length N, uint32 │ N bytes │ payload │   little-endian
+            └────────────────────┴────────────────┴──────────────────┴─────────┴─────────┘
+
+The N bytes are new notices about image files, as a list of the fields of `Notice`, or nothing.
 
 The payload of a failed job is its problem document. The samples of a run are written to the arena; its payload only
 has the length of each message.
@@ -16,7 +18,7 @@ has the length of each message.
 
 import os
 import struct
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -28,6 +30,7 @@ from sampler.config.parsing import config_from_dict
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.images.decode import DEFAULT_OPTIONS, ReadOptions
 from sampler.stream.keys import SampleKey
+from service.workers.notices import Notice
 
 InspectionKind = Literal["document", "picture"]
 
@@ -175,22 +178,26 @@ class Outcome(IntEnum):
 class Reply:
     """A worker's reply to one job."""
 
-    HEADER: ClassVar[struct.Struct] = struct.Struct("<QB")
+    HEADER: ClassVar[struct.Struct] = struct.Struct("<QBI")
 
     number: int
     outcome: Outcome
     payload: bytes
+    notices: tuple[Notice, ...] = ()
 
     def encode(self) -> bytes:
-        return self.HEADER.pack(self.number, self.outcome) + self.payload
+        notices: bytes = msgpack.packb([astuple(notice) for notice in self.notices]) if self.notices else b""
+        return self.HEADER.pack(self.number, self.outcome, len(notices)) + notices + self.payload
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
         """Return the reply in a message. Raises ConnectionError for any other message."""
         try:
-            number, outcome = cls.HEADER.unpack_from(body)
-            return cls(number, Outcome(outcome), body[cls.HEADER.size :])
-        except (struct.error, ValueError) as error:
+            number, outcome, length = cls.HEADER.unpack_from(body)
+            end = cls.HEADER.size + length
+            rows = msgpack.unpackb(body[cls.HEADER.size : end]) if length else ()
+            return cls(number, Outcome(outcome), body[end:], tuple(Notice(*row) for row in rows))
+        except (struct.error, ValueError, TypeError) as error:
             raise ConnectionError(f"a message that is no reply: {error}") from error
 
 

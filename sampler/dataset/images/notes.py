@@ -1,9 +1,10 @@
 """Notes of an image that can be used although something about its file is unusual."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 NoteKind = Literal["damaged", "warning", "orientation"]
+NOTE_KINDS: tuple[NoteKind, ...] = get_args(NoteKind)
 
 
 @dataclass(frozen=True, slots=True)

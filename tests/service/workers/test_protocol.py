@@ -1,5 +1,6 @@
-"""Setups and jobs arrive at the worker as they were sent."""
+"""Setups and jobs arrive at the worker as they were sent, and replies at the server."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from hypothesis import given
@@ -7,12 +8,16 @@ from hypothesis import strategies as st
 
 from sampler.config.presets import preset
 from sampler.dataset.images.decode import ReadOptions
+from sampler.dataset.images.notes import NOTE_KINDS
 from sampler.stream.keys import SampleKey
+from service.workers.notices import Notice
 from service.workers.protocol import (
     DatasetSetup,
     ImagesJob,
     InspectionJob,
     Job,
+    Outcome,
+    Reply,
     RunJob,
     WorkerSetup,
     decode_job,
@@ -41,3 +46,20 @@ def test_a_setup_survives_the_way_to_a_worker() -> None:
     undecodable = WorkerSetup((DatasetSetup(Path("/a\udcff"), Path("/\udcff"), preset("cornernet")),))
     for setup in (small, full, undecodable):
         assert WorkerSetup.decode(setup.encode()) == setup
+
+
+NOTICES = st.builds(Notice, NUMBERS, NUMBERS, st.sampled_from(NOTE_KINDS), st.text(max_size=9), st.text(max_size=9))
+
+
+@given(st.integers(0, 2**64 - 1), st.sampled_from(Outcome), st.binary(max_size=50), st.lists(NOTICES, max_size=3))
+def test_a_reply_survives_the_way_to_the_server(
+    number: int, outcome: Outcome, payload: bytes, notices: list[Notice]
+) -> None:
+    reply = Reply(number, outcome, payload, tuple(notices))
+    assert Reply.decode(reply.encode()) == reply
+
+
+@given(st.binary(max_size=80))
+def test_any_other_bytes_are_no_reply(body: bytes) -> None:
+    with suppress(ConnectionError):
+        Reply.decode(body)
