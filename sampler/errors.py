@@ -108,20 +108,6 @@ class ImageError(SamplerError):
         return ImageError(self.file, self.kind, self.cause, index)
 
 
-class IdListError(SamplerError):
-    """A list of image ids cannot be used.
-
-    Attributes:
-        file: The file with the list.
-        cause: The problem, in words.
-    """
-
-    def __init__(self, file: Path, cause: str) -> None:
-        super().__init__(f"{file}: {cause}")
-        self.file = str(file)
-        self.cause = cause
-
-
 class HashError(SamplerError):
     """The recorded hashes of a dataset's images cannot be used or written.
 

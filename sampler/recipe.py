@@ -13,6 +13,7 @@ JITTER_STEPS = ("brightness", "contrast", "saturation")
 KNOWN_STEPS = frozenset(JITTER_STEPS)
 FIELDS = ("scale", "reference", "center", "flip", "jitter", "lighting")
 KNOWN_FIELDS = frozenset(FIELDS)
+OPTIONAL_FIELDS = frozenset({"substitute"})
 
 _integer = partial(require_integer, error=RecipeError)
 _number = partial(require_number, error=RecipeError)
@@ -33,6 +34,7 @@ class Recipe:
         flip: Whether left and right are swapped.
         jitter: (step, gain) in the order in which they are applied.
         lighting: Weights of the three colour eigenvectors.
+        substitute: Dataset index of the image that the sample is made from, if it is not that of its key.
     """
 
     scale: float
@@ -41,6 +43,7 @@ class Recipe:
     flip: bool
     jitter: tuple[tuple[str, float], ...] = ()
     lighting: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    substitute: int | None = None
 
     def __post_init__(self) -> None:
         """Raise `RecipeError` that names the field and the range."""
@@ -54,10 +57,15 @@ class Recipe:
             raise RecipeError(f"jitter = {names}: expected each of {', '.join(JITTER_STEPS)} at most once")
         if not all(map(math.isfinite, (*gains.values(), *self.lighting))):
             raise RecipeError("jitter and lighting: expected finite numbers")
+        if self.substitute is not None and self.substitute < 0:
+            raise RecipeError(f"substitute = {self.substitute!r}: expected null or a dataset index of at least 0")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the recipe as plain lists and numbers, which `Recipe.parse` turns into the same recipe."""
-        return {
+        """Return the recipe as plain lists and numbers, which `Recipe.parse` turns into the same recipe.
+
+        `substitute` is left out if there is none.
+        """
+        fields: dict[str, Any] = {
             "scale": self.scale,
             "reference": self.reference,
             "center": list(self.center),
@@ -65,12 +73,15 @@ class Recipe:
             "jitter": [[name, gain] for name, gain in self.jitter],
             "lighting": list(self.lighting),
         }
+        return fields if self.substitute is None else fields | {"substitute": self.substitute}
 
     @classmethod
     def parse(cls, document: object) -> "Recipe":
         """Return the recipe of an `as_dict` or a recording. Raises `RecipeError` that names the field at fault."""
-        if not isinstance(document, dict) or document.keys() != KNOWN_FIELDS:
-            raise RecipeError(f"recipe: expected an object with exactly {', '.join(FIELDS)}")
+        if not isinstance(document, dict) or document.keys() - OPTIONAL_FIELDS != KNOWN_FIELDS:
+            names = ", ".join(FIELDS)
+            raise RecipeError(f"recipe: expected an object with exactly {names}, and substitute for another image")
+        substitute = document.get("substitute")
         scale, reference, center, flip, jitter, lighting = map(document.__getitem__, FIELDS)
         y, x = _row("center", center, 2)
         pairs = [_row("jitter", row, 2) for row in _list("jitter", jitter)]
@@ -82,6 +93,7 @@ class Recipe:
             require_bool("flip", flip, error=RecipeError),
             tuple([(str(name), _number("jitter", gain)) for name, gain in pairs]),
             (_number("lighting", first), _number("lighting", second), _number("lighting", third)),
+            None if substitute is None else _integer("substitute", substitute),
         )
 
 

@@ -56,6 +56,10 @@ class DatasetSettings(BaseModel):
         description="`serve` gives OpenCV's pixels of damaged images and logs a warning, `refuse` fails their samples",
     )
     follow_links: bool = Field(default=False, description="read image files through links that leave the image folder")
+    substitute: Path | None = Field(
+        default=None,
+        description="file with the ids of unusable images, as `verify --unusable` writes it; others are used instead",
+    )
 
     @model_validator(mode="after")
     def _annotations_need_images(self) -> Self:
@@ -64,7 +68,7 @@ class DatasetSettings(BaseModel):
             raise ValueError(f"{missing} is not set; set annotations and images, or neither to serve the demo dataset")
         return self
 
-    @field_validator("annotations", "images")
+    @field_validator("annotations", "images", "substitute")
     @classmethod
     def _expand_home(cls, path: Path | None) -> Path | None:
         return expand_home(path) if path else None

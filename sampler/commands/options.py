@@ -22,4 +22,11 @@ FollowLinksOption = Annotated[
     bool,
     typer.Option(envvar="SAMPLER_FOLLOW_LINKS", help="Read image files through links that leave the image folder."),
 ]
+SubstituteOption = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="SAMPLER_SUBSTITUTE",
+        help="File with the ids of unusable images, as `verify --unusable` writes it. Others are used instead.",
+    ),
+]
 ExamplesOption = Annotated[int, typer.Option(min=0, help="How many examples of each fault to show.")]

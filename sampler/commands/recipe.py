@@ -7,7 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from sampler.commands.one_line_warnings import one_line_warnings
-from sampler.commands.options import AnnotationsOption, CacheOption, FollowLinksOption, ImagesOption, KeepCrowdOption
+from sampler.commands.options import (
+    AnnotationsOption,
+    CacheOption,
+    FollowLinksOption,
+    ImagesOption,
+    KeepCrowdOption,
+    SubstituteOption,
+)
 from sampler.config.cornernet_lite import load_config
 from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig
@@ -15,6 +22,7 @@ from sampler.dataset.dataset import open_source
 from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
+from sampler.dataset.substitutes import find_substitutes
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import register_family
 from sampler.progress import progress_bar, spinner
@@ -59,6 +67,7 @@ def recipe(
     world_size: Annotated[int, typer.Option(help="Number of ranks; 1 prints the whole step.")] = 1,
     keep_crowd: KeepCrowdOption = True,
     augment: Annotated[bool, typer.Option(help="Draw random recipes, or use the fixed recipe.")] = True,
+    substitute: SubstituteOption = None,
     cache_dir: CacheOption = None,
 ) -> None:
     """Print the recipe of a sample, or of all samples of a step, as JSON for `replay`."""
@@ -67,6 +76,7 @@ def recipe(
     with spinner() as report:
         dataset = DatasetIndex(ensure_index(annotations, cache_dir, report))
     settings = loaded.fit(dataset.category_count)
+    dataset.substitutes = find_substitutes(substitute, dataset)
     if step is None:
         if index is None or batch_size is not None:
             raise InvalidRequestError("index", index, "either --index, or --step and --batch-size")
@@ -84,14 +94,15 @@ def recipe(
 def _entry(dataset: DatasetIndex, config: SamplerConfig, key: SampleKey, augment: bool) -> dict[str, Any]:
     plain = "" if augment else "-plain"
     label = config.name.lstrip(".")[:80]
+    image = dataset.image_of(key)
     drawn = Case(
         name=f"{label}-seed{key.seed}-epoch{key.epoch}-index{key.index}{plain}",
         config=config,
         split="",
-        file_name=dataset.file_name(key.index),
-        size=dataset.size(key.index),
+        file_name=dataset.file_name(image),
+        size=dataset.size(image),
         categories=config.planes(dataset.category_count),
-        boxes=dataset.boxes(key.index, keep_crowd=config.keep_crowd),
+        boxes=dataset.boxes(image, keep_crowd=config.keep_crowd),
         recipe=recipe_of(dataset, config, key, augment=augment),
     )
     digest = sample_digest(dataset.digest, config)

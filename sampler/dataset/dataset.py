@@ -1,6 +1,7 @@
 """A COCO-format dataset: N images with their boxes, by index 0…N-1."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.annotation_file import LoadedCoco
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
+from sampler.dataset.substitutes import pixels_digest
 from sampler.errors import ImageError, ImageSourceError
 
 
@@ -67,7 +69,9 @@ class Dataset(DatasetIndex):
         self, store: DecodedStore | None = None, cache: ImageCache | ImageCachePart | None = None
     ) -> "Dataset":
         """Return the same dataset with another store and cache."""
-        return Dataset(self.index_dir, self.images, self.options, store, cache, self.hashes, self.notify)
+        other = copy(self)
+        other.store, other.cache = store, cache
+        return other
 
     @property
     def max_pixels(self) -> int:
@@ -76,8 +80,8 @@ class Dataset(DatasetIndex):
 
     @property
     def pixels(self) -> str | None:
-        """The digest of the recorded hashes, 32 hexadecimal digits; None if there are none."""
-        return None if self.hashes is None else self.hashes.digest
+        """The digest of recorded hashes and substitutes, 32 hexadecimal digits; None if there are neither."""
+        return pixels_digest(self.hashes, self.substitutes)
 
     @property
     def store_meta(self) -> StoreMeta:

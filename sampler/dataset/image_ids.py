@@ -2,16 +2,19 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from sampler.errors import ImageListError
+from sampler.printable import printable
 from sampler.system_errors import explain
 from sampler.text_files import read_text
 
 ImageId = int | str
 
+_SHOWN = 5
 _INTEGER = re.compile(r"[+-]?[0-9]+")
-_EXPECTED = "expected a JSON list of image ids, or text with one image id per line"
+EXPECTED = "expected a JSON list of image ids, or text with one image id per line"
 
 
 def read_image_ids(file: Path) -> tuple[ImageId, ...]:
@@ -26,10 +29,16 @@ def read_image_ids(file: Path) -> tuple[ImageId, ...]:
         raise ImageListError(file, f"cannot be read: {cause}") from error
     except ValueError as error:
         raise ImageListError(file, str(error)) from error
-    ids = _list_of(text, file) if text.lstrip()[:1] in ("[", "{") else _lines_of(text)
-    if not ids:
-        raise ImageListError(file, f"has no image id; {_EXPECTED}")
-    return ids
+    return _list_of(text, file) if text.lstrip()[:1] in ("[", "{") else _lines_of(text)
+
+
+def require_known(unknown: Sequence[ImageId], ids: Sequence[ImageId], file: Path) -> None:
+    """Raise ImageListError, which counts the unknown ids of a file and names the first, if there are any."""
+    if unknown:
+        first = ", ".join(printable(str(one)) for one in unknown[:_SHOWN])
+        more = ", …" if len(unknown) > _SHOWN else ""
+        cause = f"{len(unknown)} of {len(ids)} ids are not image ids of this dataset: {first}{more}"
+        raise ImageListError(file, f"{cause}; remove them, or use the list of this dataset")
 
 
 def as_integer(image_id: ImageId) -> int | None:
@@ -43,11 +52,11 @@ def _list_of(text: str, file: Path) -> tuple[ImageId, ...]:
     try:
         ids = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ImageListError(file, f"not JSON: {error}; {_EXPECTED}") from error
+        raise ImageListError(file, f"not JSON: {error}; {EXPECTED}") from error
     except RecursionError as error:
-        raise ImageListError(file, f"nested too deeply; {_EXPECTED}") from error
+        raise ImageListError(file, f"nested too deeply; {EXPECTED}") from error
     if not isinstance(ids, list):
-        raise ImageListError(file, f"is an object; {_EXPECTED}")
+        raise ImageListError(file, f"is an object; {EXPECTED}")
     for place, one in enumerate(ids):
         if not isinstance(one, int | str) or isinstance(one, bool):
             raise ImageListError(file, f"[{place}] is {json.dumps(one)[:80]}; expected an integer or a string")
@@ -55,4 +64,5 @@ def _list_of(text: str, file: Path) -> tuple[ImageId, ...]:
 
 
 def _lines_of(text: str) -> tuple[ImageId, ...]:
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
+    # `splitlines` would also split at rare characters that an id may contain.
+    return tuple(line.strip() for line in text.split("\n") if line.strip())

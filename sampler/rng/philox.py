@@ -15,6 +15,8 @@ RECIPE_DOMAIN = 0x5ACCADE0_0000_0001
 """The other half of the key for recipes; each use of a seed has its own domain."""
 ORDER_DOMAIN = 0x5ACCADE0_0000_0002
 """The same for epoch orders."""
+SUBSTITUTE_DOMAIN = 0x5ACCADE0_0000_0003
+"""The same for the images that replace unusable ones."""
 
 
 def random_bits(seed: int, domain: int, epoch: int, index: int, count: int) -> NDArray[np.uint64]:

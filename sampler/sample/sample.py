@@ -5,7 +5,7 @@ make_sample = plan_sample (boxes, recipe, plan of the crop) → dataset.read (pi
 The plan needs the annotated size of an image, not its pixels. So it is known which rows will be read before any is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -25,7 +25,13 @@ from sampler.stream.keys import SampleKey
 
 
 class BoxSource(Protocol):
-    """What a recipe needs of a dataset: `size` (height, width) and boxes of an image, in the sampler's order."""
+    """What a recipe needs of a dataset: `size` (height, width) and boxes of an image, in the sampler's order.
+
+    `image_of` returns the index of the image that the sample of a key is made from: `key.index`, or that of another
+    image if it is unusable.
+    """
+
+    def image_of(self, key: SampleKey) -> int: ...
 
     def size(self, index: int) -> tuple[int, int]: ...
 
@@ -89,7 +95,7 @@ def make_sample(
         dataset: Images and boxes.
         config: Everything else that a sample depends on.
         key: Seed, epoch and dataset index.
-        augment: False for the fixed recipe, the same for every seed and epoch.
+        augment: False for the fixed recipe, the same for every seed and epoch unless the image has substitutes.
         kernels: Inner loops to use; the bytes do not depend on them.
 
     Raises:
@@ -105,9 +111,10 @@ def plan_sample(
 ) -> PlannedSample:
     """Return boxes, recipe and plan of a key. Reads no pixels. Raises InvalidRequestError like `make_sample`."""
     boxes, recipe = _boxes_and_recipe(dataset, config, key, augment, kernels)
-    height, width = dataset.size(key.index)
+    image = key.index if recipe.substitute is None else recipe.substitute
+    height, width = dataset.size(image)
     plan = family_of(config).plan_crop(height, width, boxes, recipe, config, kernels)
-    return PlannedSample(key.index, boxes, recipe, plan, plan.source_rows(height))
+    return PlannedSample(image, boxes, recipe, plan, plan.source_rows(height))
 
 
 def recipe_of(dataset: BoxSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Recipe:
@@ -118,11 +125,14 @@ def recipe_of(dataset: BoxSource, config: SamplerConfig, key: SampleKey, *, augm
 def _boxes_and_recipe(
     dataset: BoxSource, config: SamplerConfig, key: SampleKey, augment: bool, kernels: Kernels
 ) -> tuple[Boxes, Recipe]:
-    boxes = dataset.boxes(key.index, keep_crowd=config.keep_crowd)
-    height, width = dataset.size(key.index)
+    image = dataset.image_of(key)
+    boxes = dataset.boxes(image, keep_crowd=config.keep_crowd)
+    height, width = dataset.size(image)
     if augment:
-        return boxes, draw_recipe(key, config, height, width, boxes, kernels)
-    return boxes, fixed_recipe(config, height, width, boxes)
+        recipe = draw_recipe(key, config, height, width, boxes, kernels)
+    else:
+        recipe = fixed_recipe(config, height, width, boxes)
+    return boxes, recipe if image == key.index else replace(recipe, substitute=image)
 
 
 def apply_recipe(

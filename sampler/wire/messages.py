@@ -6,7 +6,8 @@ A response is a sequence of msgpack objects (UTF-8 strings, no extension types).
               "count": n, "step": 12 or nil}
     sample   {"type": "sample", "position": 0 … n−1, "key": {"seed": …, "epoch": …, "index": …},
               "recipe": {"scale": …, "reference": …, "center": [y, x], "flip": …,
-                         "jitter": [[name, gain], …], "lighting": [a, b, c]},
+                         "jitter": [[name, gain], …], "lighting": [a, b, c],
+                         "substitute": … if the image is not that of the key},
               "untagged": …, "arrays": {name: array, …}}                           n times, in request order
     trailer  {"type": "trailer", "status": "ok", "count": n, "digest": "xxh3_128 in hex"}
 

@@ -145,7 +145,8 @@ def largest_message(layout: Layout, config: SamplerConfig, categories: int, boxe
     draws as much as any box can.
     """
     jitter = tuple((name, 0.5) for name in JITTER_STEPS)
-    recipe = Recipe(1.5, WIDEST_INTEGER, (WIDEST_INTEGER, WIDEST_INTEGER), True, jitter, (0.5, 0.5, 0.5))
+    place = WIDEST_INTEGER, WIDEST_INTEGER
+    recipe = Recipe(1.5, WIDEST_INTEGER, place, True, jitter, (0.5, 0.5, 0.5), substitute=WIDEST_INTEGER)
     key = SampleKey(SEED_LIMIT - 1, EPOCH_LIMIT - 1, INDEX_LIMIT - 1)
     head = len(encode_sample(WireSample(WIDEST_INTEGER, key, recipe, WIDEST_INTEGER, {}))) - 1
     if layout != "sparse":

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sampler.arrays import LAYOUTS, Layout
 from sampler.config.schema import SamplerConfig
+from sampler.stream.substitutes import Substitutes
 from sampler.wire.sample_writer import largest_message
 from service.batches.selection import Batch
 
@@ -33,13 +34,19 @@ class Planner:
     """Plans the batches of one dataset. Equal batches get equal plans, so that requests for them can share runs."""
 
     def __init__(
-        self, config: SamplerConfig, categories: int, box_starts: NDArray[np.integer[Any]], workers: int
+        self,
+        config: SamplerConfig,
+        categories: int,
+        box_starts: NDArray[np.integer[Any]],
+        workers: int,
+        substitutes: Substitutes | None = None,
     ) -> None:
         """Plan for a dataset whose image i has the boxes box_starts[i] … box_starts[i+1]−1.
 
-        A small batch is spread over all `workers`.
+        A small batch is spread over all `workers`. substitutes: of unusable images of the dataset.
         """
         self._box_starts = box_starts
+        self._substitutes = substitutes
         self._workers = workers
 
         @lru_cache(maxsize=4096)
@@ -60,7 +67,8 @@ class Planner:
         runs: list[RunPlan] = []
         start = size = 0
         for place, key in enumerate(batch.keys):
-            boxes = int(self._box_starts[key.index + 1] - self._box_starts[key.index])
+            image = key.index if self._substitutes is None else self._substitutes.image_of(key)
+            boxes = int(self._box_starts[image + 1] - self._box_starts[image])
             sample = self._sample_bytes(layout, boxes)
             if place > start and (place - start == longest or size + sample > RUN_BYTES):
                 runs.append(RunPlan(len(runs), start, place, size))

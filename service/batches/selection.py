@@ -139,7 +139,7 @@ def _check_digests(spec: ServiceSpec, digest: str | None, pixels: str | None = N
     if digest is not None and digest != spec.digest:
         raise _mismatch("digest", digest, spec.digest, "dataset, config or version differ")
     if pixels is not None and spec.pixels is not None and pixels != spec.pixels:
-        raise _mismatch("pixels", pixels, spec.pixels, "the image files differ")
+        raise _mismatch("pixels", pixels, spec.pixels, "the image files or the substitutes differ")
 
 
 def _mismatch(field: str, expected: str, actual: str, cause: str) -> ServiceError:

@@ -101,13 +101,13 @@ def inspect_sample(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, a
     boxes, recipe, plan = planned.boxes, planned.recipe, planned.plan
     image = dataset.read(planned.index)
     sample = fill_sample(image, plan, recipe, config)
-    crowd = dataset.crowd(key.index)
+    crowd = dataset.crowd(planned.index)
     return Inspection(
         key=key,
         config=config,
         augment=augment,
-        image_id=dataset.image_id(key.index),
-        file_name=dataset.file_name(key.index),
+        image_id=dataset.image_id(planned.index),
+        file_name=dataset.file_name(planned.index),
         image=image,
         recipe=recipe,
         plan=plan,

@@ -15,8 +15,10 @@ from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.hashes import SharedHashes
 from sampler.dataset.index.storage import is_sound
+from sampler.dataset.substitutes import find_substitutes
 from sampler.errors import AnnotationError, ImageError
 from sampler.progress import spinner
+from sampler.stream.substitutes import Substitutes
 from sampler.wire.spec import ServiceSpec
 from service.batches.plan import Planner
 from service.demo.dataset import ensure_demo
@@ -58,7 +60,7 @@ class OpenedDataset:
             raise AnnotationError(folder, "", f"{cause}; restart the server")
 
     def planner(self, workers: int) -> Planner:
-        return Planner(self.config, self.spec.categories, self.dataset.box_starts, workers)
+        return Planner(self.config, self.spec.categories, self.dataset.box_starts, workers, self.dataset.substitutes)
 
     def setup(self, first_image: int) -> DatasetSetup:
         store = self.store
@@ -72,6 +74,7 @@ class OpenedDataset:
             block_states=None if store is None else store.states.descriptor,
             hashes=None if self.hashes is None else self.hashes.descriptor,
             first_image=first_image,
+            unusable=() if self.dataset.substitutes is None else self.dataset.substitutes.unusable,
         )
 
 
@@ -87,6 +90,7 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
         options = ReadOptions(settings.max_image_pixels, part.damaged, part.follow_links)
         dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, report, options)
     config = loaded.config.fit(dataset.category_count)
+    dataset.substitutes = await asyncio.to_thread(_substitutes, part.substitute, dataset)
     await asyncio.to_thread(_check_first_image, dataset)
     wanted = part.annotations is not None  # the demo dataset needs no store
     store = await asyncio.to_thread(find_decoded, settings.cache_dir, dataset, wanted=wanted)
@@ -94,6 +98,15 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
     hashes = None if dataset.hashes is None else SharedHashes.create(dataset.hashes)
     reopen = partial(_reopen, settings.cache_dir, part)
     return OpenedDataset(name or annotations.stem, dataset, images, config, spec, store, hashes, reopen)
+
+
+def _substitutes(file: Path | None, dataset: Dataset) -> Substitutes | None:
+    """Return the substitutes that the settings ask for, and log their number. Raises `ImageListError`."""
+    substitutes = find_substitutes(file, dataset)
+    if substitutes is not None:
+        count, size = len(substitutes.unusable), len(dataset)
+        log.info("substitutes: %d of %d images are unusable and replaced by others, as listed in %s", count, size, file)
+    return substitutes
 
 
 def _reopen(cache_dir: Path, settings: DatasetSettings) -> Dataset:
@@ -117,6 +130,7 @@ def _spec(settings: Settings, name: str | None, dataset: Dataset, loaded: Loaded
         pixels=dataset.pixels,
         boxes=dataset.box_count,
         origins=loaded.origins,
+        substitutes=0 if dataset.substitutes is None else len(dataset.substitutes.unusable),
     )
 
 

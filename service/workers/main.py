@@ -27,6 +27,7 @@ from sampler.ops.boxes import Boxes
 from sampler.ops.resize import Image
 from sampler.printable import printable
 from sampler.stream.keys import SampleKey
+from sampler.stream.substitutes import Substitutes
 from sampler.wire.sample_writer import largest_message, write_sample
 from service.arena import CHUNK, PROGRESS_BYTES, AttachedArena
 from service.errors.problems import Problem, problem_of
@@ -161,6 +162,7 @@ def open_datasets(setup: WorkerSetup) -> tuple[WorkerDataset, ...]:
 
 def _open_dataset(setup: DatasetSetup, cache: ImageCache | None) -> Dataset:
     dataset = Dataset(setup.index_dir, open_source(setup.images, setup.options), setup.options)
+    dataset.substitutes = Substitutes(setup.unusable, len(dataset)) if setup.unusable else None
     part = None if cache is None else ImageCachePart(cache, setup.first_image)
     if setup.hashes is not None:
         dataset.hashes = SharedHashes(setup.hashes).hashes
@@ -195,6 +197,9 @@ class _BlankDataset:
 
     def read(self, index: int, rows: tuple[int, int] | None = None) -> Image:  # noqa: ARG002 - all are equal
         return np.zeros((320, 320, 3), np.uint8)
+
+    def image_of(self, key: SampleKey) -> int:
+        return key.index
 
     def size(self, index: int) -> tuple[int, int]:  # noqa: ARG002 - all are equal
         return 320, 320

@@ -51,6 +51,7 @@ class DatasetSetup:
     block_states: int | None = None  # descriptor of the states of the store's blocks, which the worker inherits
     hashes: int | None = None  # descriptor of the hashes of the images, which the worker inherits; None if unknown
     first_image: int = 0  # number of the dataset's first image in the image cache, which all datasets share
+    unusable: tuple[int, ...] = ()  # indices of the images that are replaced by substitutes
 
     def as_dict(self) -> dict[str, Any]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -61,6 +62,7 @@ class DatasetSetup:
         for name in ("index_dir", "images", "decoded_store"):
             values[name] = _path(values[name])
         config = config_from_dict(values["config"], trust_family=True)
+        values["unusable"] = tuple(values["unusable"])
         return cls(**values | {"config": config, "options": ReadOptions(**values["options"])})
 
 

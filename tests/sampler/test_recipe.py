@@ -22,6 +22,7 @@ RECIPES = st.builds(
     flip=st.booleans(),
     jitter=GAINS.map(tuple),
     lighting=st.tuples(NORMALS, NORMALS, NORMALS),
+    substitute=st.none() | st.integers(0, (1 << 63) - 1),
 )
 
 PLAIN = Recipe(scale=1.0, reference=None, center=(1, 2), flip=False).as_dict()
@@ -55,6 +56,9 @@ def test_a_recipe_survives_json_to_the_last_bit(recipe: Recipe) -> None:
     ({"jitter": {}}, r"jitter = {}: expected a list"),
     ({"lighting": [0, 0]}, r"lighting = \[0, 0\]: expected 3 entries"),
     ({"lighting": [0, 0, math.nan]}, "expected a finite number"),
+    ({"substitute": -1}, "substitute = -1: expected null or a dataset index"),
+    ({"substitute": 1.0}, r"substitute = 1\.0: expected an integer"),
+    ({"substitute": True}, "substitute = True: expected an integer"),
     ({"colour": 1}, "recipe: expected an object with exactly scale, reference"),
 ])  # fmt: skip
 def test_an_invalid_field_is_refused_by_name(change: dict[str, Any], cause: str) -> None:
@@ -66,6 +70,11 @@ def test_an_invalid_field_is_refused_by_name(change: dict[str, Any], cause: str)
 def test_a_document_that_is_no_recipe_is_refused(document: object) -> None:
     with pytest.raises(RecipeError, match="expected an object with exactly"):
         Recipe.parse(document)
+
+
+def test_a_recipe_without_a_substitute_does_not_mention_it() -> None:
+    assert "substitute" not in PLAIN
+    assert Recipe.parse({**PLAIN, "substitute": None}) == Recipe.parse(PLAIN)
 
 
 def test_gains_and_lighting_are_finite() -> None:

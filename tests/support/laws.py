@@ -13,6 +13,7 @@ from sampler.ops.boxes import Boxes
 from sampler.sample.sample import SampleSource, make_sample
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, step_keys
+from sampler.stream.substitutes import Substitutes
 
 CATEGORIES = 5
 
@@ -34,9 +35,13 @@ def random_boxes(numbers: np.random.Generator, count: int, height: int, width: i
 
 
 class Pictures:
-    """A dataset in memory: images of many shapes. The first has no boxes, the second is one pixel."""
+    """A dataset in memory: images of many shapes. The first has no boxes, the second is one pixel.
 
-    def __init__(self, count: int = 12) -> None:
+    Reading one of the `unusable` images fails.
+    """
+
+    def __init__(self, count: int = 12, unusable: tuple[int, ...] = ()) -> None:
+        self.substitutes = Substitutes(unusable, count)
         numbers = random_numbers(count)
         shapes = [(200, 300), (1, 1), *numbers.integers(20, 400, (count, 2)).tolist()][:count]
         self._images = [numbers.integers(0, 256, (height, width, 3), np.uint8) for height, width in shapes]
@@ -50,7 +55,11 @@ class Pictures:
         return len(self._images)
 
     def read(self, index: int, rows: tuple[int, int] | None = None) -> NDArray[np.uint8]:  # noqa: ARG002 - all are valid
+        assert index not in self.substitutes.unusable
         return self._images[index]
+
+    def image_of(self, key: SampleKey) -> int:
+        return self.substitutes.image_of(key)
 
     def size(self, index: int) -> tuple[int, int]:
         height, width = self._images[index].shape[:2]

@@ -59,6 +59,9 @@ class Pictures:
     def _random(self, index: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=index))
 
+    def image_of(self, key: SampleKey) -> int:
+        return key.index
+
     def size(self, index: int) -> tuple[int, int]:
         return 90 + 3 * index, 120 + 2 * index
 

@@ -12,7 +12,7 @@ import hashlib
 import mmap
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,6 +69,12 @@ class ImageHashes:
         """Return the hash of an image, or UNREADABLE."""
         high, low = self.rows[index].tolist()
         return high, low
+
+    def without(self, indices: Sequence[int]) -> "ImageHashes":
+        """Return the same hashes, as if the images at some indices could not be read."""
+        rows = self.rows.copy()
+        rows[list(indices)] = UNREADABLE
+        return ImageHashes(rows)
 
     def changed_from(self, older: "ImageHashes") -> npt.NDArray[np.intp]:
         """Return the indices of the images whose hash was another in `older`, ascending."""

@@ -14,6 +14,8 @@ from sampler.dataset.image_ids import as_integer
 from sampler.dataset.index.arrays import ARRAYS
 from sampler.dataset.index.storage import load_index, load_meta, read_left_out
 from sampler.errors import InvalidRequestError
+from sampler.stream.keys import SampleKey
+from sampler.stream.substitutes import Substitutes
 
 
 class DatasetIndex:
@@ -37,6 +39,7 @@ class DatasetIndex:
         all_crowd: (M,) bool: which rows of `all_boxes` are crowd boxes.
         annotation_ids: (M,) int64: the COCO annotation ids of the rows of `all_boxes`.
         box_starts: (N+1,) int64: image i has the rows `box_starts[i]` to `box_starts[i + 1]` of `all_boxes`.
+        substitutes: Which images are unusable, and what is used instead; None if all are usable. May be set.
     """
 
     def __init__(self, index_dir: Path) -> None:
@@ -58,6 +61,7 @@ class DatasetIndex:
         self.all_crowd = arrays.crowd
         self.annotation_ids = arrays.annotation_ids
         self.box_starts = arrays.box_starts
+        self.substitutes: Substitutes | None = None
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -129,6 +133,10 @@ class DatasetIndex:
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the arrays of the index by name; see `ARRAYS`."""
         return {name: getattr(self._arrays, name) for name in ARRAYS}
+
+    def image_of(self, key: SampleKey) -> int:
+        """Return the index of the image that the sample of a key is made from."""
+        return key.index if self.substitutes is None else self.substitutes.image_of(key)
 
     def size(self, index: int) -> tuple[int, int]:
         """Return the annotated height and width of an image in pixels."""

@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sampler.dataset.coco.annotations import LeftOut
-from sampler.dataset.image_ids import ImageId
+from sampler.dataset.image_ids import EXPECTED, ImageId, require_known
 from sampler.dataset.index.arrays import IndexArrays, index_of
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.index.gathering import gather
 from sampler.errors import ImageListError
-from sampler.printable import printable
-
-_SHOWN = 5
 
 
 def select(index: DatasetIndex, ids: Sequence[ImageId], file: Path) -> tuple[IndexArrays, LeftOut]:
@@ -19,12 +16,10 @@ def select(index: DatasetIndex, ids: Sequence[ImageId], file: Path) -> tuple[Ind
 
     The order of the ids does not matter. `file` names them in errors. Raises ImageListError if an id is unknown.
     """
+    if not ids:
+        raise ImageListError(file, f"has no image id; {EXPECTED}")
     images, unknown = index.find(ids)
-    if unknown:
-        first = ", ".join(printable(str(one)) for one in unknown[:_SHOWN])
-        more = ", …" if len(unknown) > _SHOWN else ""
-        cause = f"{len(unknown)} of {len(ids)} ids are not image ids of this dataset: {first}{more}"
-        raise ImageListError(file, f"{cause}; remove them, or use the list of this dataset")
+    require_known(unknown, ids, file)
     arrays = gather(index.arrays(), images)
     left_out, chosen = index.left_out, {index.image_id(image) for image in images.tolist()}
     rejected = tuple(box for box in left_out.rejected if box.image_id in chosen)

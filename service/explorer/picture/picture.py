@@ -94,7 +94,13 @@ def recipe_lines(seen: Inspection) -> list[tuple[str, str]]:
     else:
         scale = f"{plan.canvas[1]} x {plan.canvas[0]} px of the image fill the crop"
     jitter = [(name, f"{gain:.3f}") for name, gain in recipe.jitter]
+    unusable = (
+        []
+        if recipe.substitute is None
+        else [("substitute", f"image {recipe.substitute}, since image {seen.key.index} is unusable")]
+    )
     return [
+        *unusable,
         ("scale", f"{recipe.scale:.4g}: {scale}"),
         ("reference", "none" if reference is None else f"{label_text(reference)}, box {reference.row} (yellow)"),
         ("centre", f"x {x}, y {y} of {plane_width} x {plane_height} px"),

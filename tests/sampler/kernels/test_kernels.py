@@ -91,6 +91,9 @@ class Noise:
     def read(self, index: int, rows: tuple[int, int] | None = None) -> NDArray[np.uint8]:  # noqa: ARG002 - all are valid
         return noise(200 + index, 300, index)
 
+    def image_of(self, key: SampleKey) -> int:
+        return key.index
+
     def size(self, index: int) -> tuple[int, int]:
         return 200 + index, 300
 

@@ -26,6 +26,7 @@ from tests.support.laws import CATEGORIES, Pictures, random_boxes, random_number
 from tests.support.processes import run_python
 
 PICTURES = Pictures()
+SUBSTITUTED = Pictures(unusable=tuple(range(1, 12)))
 Pair = tuple[int, int]
 SACCADE = PRESETS["cornernet_saccade"]
 SMALL: dict[str, Any] = {"input_size": (127, 127), "output_size": (32, 32)}
@@ -68,9 +69,9 @@ def test_any_message_is_the_encoders_and_within_its_bound(
     layout: Layout, name: str, seed: int, epoch: int, index: int, position: int, augment: bool, shift: int, kernels: str
 ) -> None:
     config, key = CONFIGS[name], SampleKey(seed, epoch, index)
-    for dataset in (PICTURES, Crowded()):
+    for dataset in (PICTURES, Crowded(), SUBSTITUTED):
         expected = encoded(dataset, position, config, key, augment, layout)
-        bound = largest_message(layout, config, CATEGORIES, len(dataset.boxes(index)))
+        bound = largest_message(layout, config, CATEGORIES, len(dataset.boxes(dataset.image_of(key))))
         assert len(expected) <= bound
         memory = bytearray(b"\xa5" * (bound + shift + 9))
         room = memoryview(memory)[shift : shift + bound]

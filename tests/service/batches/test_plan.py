@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sampler.arrays import LAYOUTS, Layout
 from sampler.config.presets import preset
 from sampler.stream.keys import SampleKey
+from sampler.stream.substitutes import Substitutes
 from sampler.wire.messages import Header
 from sampler.wire.sample_writer import largest_message
 from service.batches.plan import RUN_BYTES, RUN_SAMPLES, Planner
@@ -14,7 +15,8 @@ from service.batches.selection import Batch
 
 CONFIG = preset("cornernet")
 BOX_COUNTS = (0, 1, 3, 93, 500)
-PLANNER = Planner(CONFIG, 80, np.cumsum([0, *BOX_COUNTS]), 2)
+BOX_STARTS = np.cumsum([0, *BOX_COUNTS])
+PLANNER = Planner(CONFIG, 80, BOX_STARTS, 2)
 
 
 @given(st.lists(st.integers(0, len(BOX_COUNTS) - 1), min_size=1, max_size=80), st.sampled_from(LAYOUTS))
@@ -28,6 +30,16 @@ def test_runs_cover_the_batch_in_order_and_stay_within_their_bounds(indices: lis
                    for place in range(run.start, run.stop))  # fmt: skip
         assert run.max_bytes == size <= PLANNER.largest_run
         assert run.stop - run.start == 1 or (size <= RUN_BYTES and run.stop - run.start <= RUN_SAMPLES)
+
+
+@given(st.lists(st.integers(0, len(BOX_COUNTS) - 1), min_size=1, max_size=12), st.sampled_from(LAYOUTS))
+def test_an_unusable_image_takes_the_room_of_its_substitute(indices: list[int], layout: Layout) -> None:
+    substitutes = Substitutes((0, 2, 3), len(BOX_COUNTS))
+    planner = Planner(CONFIG, 80, BOX_STARTS, 2, substitutes)
+    keys = tuple(SampleKey(1, 0, index) for index in indices)
+    sizes = [largest_message(layout, CONFIG, 80, BOX_COUNTS[substitutes.image_of(key)]) for key in keys]
+    plan = planner.plan(Batch(Header("d", layout, True, len(keys), None), keys))
+    assert [run.max_bytes for run in plan] == [sum(sizes[run.start : run.stop]) for run in plan]
 
 
 def test_the_largest_run_is_that_of_the_image_with_most_boxes_in_the_largest_layout() -> None:
