@@ -19,18 +19,21 @@ SOURCES = "compiled.sources"
 
 def enable_cache(kernel: Any, fallback: Path | None) -> None:
     """Cache a kernel's code on disk: in Numba's own place, else in `fallback`, else nowhere."""
-    if not numba.config.CACHE_DIR and not _user_cache().is_absolute():
-        # Numba would make a folder called "~" in the current one.
-        if fallback is None:
-            return
+    # Without a home folder, Numba would make a folder called "~" in the current one.
+    if (numba.config.CACHE_DIR or _user_cache().is_absolute()) and _is_cached(kernel):
+        return
+    if fallback is not None:
         numba.config.CACHE_DIR = str(fallback)
+        _is_cached(kernel)
+
+
+def _is_cached(kernel: Any) -> bool:
+    """Try to cache a kernel's code where Numba looks for a folder, and return whether there is one."""
     try:
         kernel.enable_caching()
     except RuntimeError:  # no folder is writable
-        if fallback is None:
-            return
-        numba.config.CACHE_DIR = str(fallback)
-        kernel.enable_caching()
+        return False
+    return True
 
 
 def _user_cache() -> Path:

@@ -86,6 +86,23 @@ def test_the_fallback_folder_is_used_if_no_other_is_writable(tmp_path: Path, mon
     assert kernel.cached_in == str(tmp_path)
 
 
+def test_code_is_cached_nowhere_if_the_fallback_folder_is_not_writable_either(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    code = """
+import sys
+from pathlib import Path
+from numba.core.caching import CompileResultCacheImpl, UserProvidedCacheLocator
+CompileResultCacheImpl._locator_classes = [UserProvidedCacheLocator]
+from sampler.kernels.compiled.kernels import ENTRY_POINTS, enable_code_cache
+enable_code_cache(Path(sys.argv[1]))
+print([kernel.stats.cache_path for kernel in ENTRY_POINTS if kernel.stats.cache_path])
+"""
+    assert run_python("-c", code, file / "kernels", coverage=False).stdout == "[]\n"
+
+
 def render(cache: Path, before: str = "") -> tuple[int, int]:
     """Render in a new process; return how many kernels were compiled and how many loaded from the cache."""
     done = run_python("-c", before + RENDER, variables={"NUMBA_CACHE_DIR": cache}, coverage=False)
