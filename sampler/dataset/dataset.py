@@ -55,9 +55,11 @@ class Dataset(DatasetIndex):
         cache: ImageCache | ImageCachePart | None = None,
         hashes: ImageHashes | None = None,
         notify: Callable[[int, ImageNote], None] | None = None,
+        *,
+        mapped: bool = True,
     ) -> None:
         """Open the index in `index_dir`. The pixels do not depend on store and cache. Raises AnnotationError."""
-        super().__init__(index_dir)
+        super().__init__(index_dir, mapped=mapped)
         self.images = images
         self.options = options
         self.store = store
@@ -185,6 +187,8 @@ def open_dataset(
     report: Callable[[str], None] | None = None,
     options: ReadOptions = DEFAULT_OPTIONS,
     subset: Path | None = None,
+    *,
+    mapped: bool = True,
 ) -> Dataset:
     """Open a dataset, with the hashes of its images if they were recorded.
 
@@ -199,6 +203,7 @@ def open_dataset(
         report: Called with a description of each step.
         options: How images are read.
         subset: A file of image ids (see `read_image_ids`). The dataset then has these images only.
+        mapped: False if the index must not be memory-mapped; see `DatasetIndex`.
 
     Raises:
         ImageSourceError: The images cannot be reached.
@@ -210,7 +215,7 @@ def open_dataset(
     folders = [images] if isinstance(images, Path | str) else images
     # First, so that a wrong folder is reported before the index is built.
     source = open_source(image_folders(len(files) if isinstance(files, list) else 1, folders), options)
-    dataset = Dataset(ensure_index(files, cache_dir, report, subset), source, options)
+    dataset = Dataset(ensure_index(files, cache_dir, report, subset), source, options, mapped=mapped)
     dataset.hashes = find_hashes(hashes_file(cache_dir or default_cache_dir(), dataset.digest, source), len(dataset))
     return dataset
 

@@ -45,8 +45,9 @@ class Planner:
 
         A small batch is spread over all `workers`. substitutes: of unusable images of the dataset.
         """
-        self._box_starts = box_starts
         self._substitutes = substitutes
+        # In memory, and small: the server must not map the file of an index, which could be truncated.
+        self._box_counts = np.diff(np.asarray(box_starts)).astype(np.int32)
         self._workers = workers
 
         @lru_cache(maxsize=4096)
@@ -58,7 +59,7 @@ class Planner:
     @property
     def largest_run(self) -> int:
         """Upper bound on the bytes of any run, in any layout."""
-        boxes = int(np.diff(self._box_starts).max())
+        boxes = int(self._box_counts.max())
         return max(RUN_BYTES, *(self._sample_bytes(layout, boxes) for layout in LAYOUTS))
 
     def plan(self, batch: Batch) -> tuple[RunPlan, ...]:
@@ -68,8 +69,7 @@ class Planner:
         start = size = 0
         for place, key in enumerate(batch.keys):
             image = key.index if self._substitutes is None else self._substitutes.image_of(key)
-            boxes = int(self._box_starts[image + 1] - self._box_starts[image])
-            sample = self._sample_bytes(layout, boxes)
+            sample = self._sample_bytes(layout, int(self._box_counts[image]))
             if place > start and (place - start == longest or size + sample > RUN_BYTES):
                 runs.append(RunPlan(len(runs), start, place, size))
                 start, size = place, 0

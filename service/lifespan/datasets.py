@@ -88,7 +88,9 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
     annotations, images = await asyncio.to_thread(_dataset_files, settings.cache_dir, part)
     with spinner() as report:
         options = ReadOptions(settings.max_image_pixels, part.damaged, part.follow_links)
-        dataset = await asyncio.to_thread(open_dataset, annotations, images, settings.cache_dir, report, options)
+        dataset = await asyncio.to_thread(
+            open_dataset, annotations, images, settings.cache_dir, report, options, mapped=False
+        )
     config = loaded.config.fit(dataset.category_count)
     dataset.substitutes = await asyncio.to_thread(_substitutes, part.substitute, dataset)
     await asyncio.to_thread(_check_first_image, dataset)
@@ -111,7 +113,7 @@ def _substitutes(file: Path | None, dataset: Dataset) -> Substitutes | None:
 
 def _reopen(cache_dir: Path, settings: DatasetSettings) -> Dataset:
     annotations, images = _dataset_files(cache_dir, settings)
-    return open_dataset(annotations, images, cache_dir)
+    return open_dataset(annotations, images, cache_dir, mapped=False)
 
 
 def _spec(settings: Settings, name: str | None, dataset: Dataset, loaded: LoadedConfig) -> ServiceSpec:

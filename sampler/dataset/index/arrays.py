@@ -5,7 +5,7 @@ All functions here are pure; `sampler.dataset.index.storage` reads and writes th
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sampler.dataset.coco.annotations import Annotations
+from sampler.dataset.index.stored_array import StoredArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IndexArrays:
-    """N images, C categories, M boxes. Arrays may be read-only and memory-mapped.
+    """N images, C categories, M boxes. Arrays may be read-only and memory-mapped, or a `StoredArray`.
 
     Attributes:
         image_ids: (N,), ascending; 0…N-1 if the ids are strings.
@@ -132,9 +133,8 @@ def index_digest(arrays: dict[str, npt.NDArray[np.generic]], category_names: tup
     """Return the BLAKE2b-128 of what samples depend on, 32 hexadecimal digits, the same on every machine."""
     hasher = hashlib.blake2b(digest_size=16)
     for name in (*_IDENTITY, *(_STRING_IDS if len(arrays["id_starts"]) > 1 else ())):
-        array = np.asarray(arrays[name], ARRAYS[name][0])
-        hasher.update(f"{name} {ARRAYS[name][0]} {array.shape}\n".encode())
-        hasher.update(array_bytes(array))
+        hasher.update(f"{name} {ARRAYS[name][0]} {arrays[name].shape}\n".encode())
+        _hash(hasher.update, arrays[name], ARRAYS[name][0])
     hasher.update(msgspec.json.encode(category_names))
     return hasher.hexdigest()
 
@@ -144,9 +144,19 @@ def report_digest(arrays: dict[str, npt.NDArray[np.generic]], supercategories: t
     hasher = hashlib.blake2b(digest_size=16)
     for name in ARRAYS:
         if name not in _IDENTITY:
-            hasher.update(array_bytes(np.asarray(arrays[name], ARRAYS[name][0])))
+            _hash(hasher.update, arrays[name], ARRAYS[name][0])
     hasher.update(msgspec.json.encode(supercategories))
     return hasher.hexdigest()
+
+
+def _hash(
+    update: Callable[[bytes | memoryview], None], array: npt.NDArray[np.generic] | StoredArray, dtype: str
+) -> None:
+    if isinstance(array, StoredArray):
+        for piece in array.pieces():
+            update(piece)
+    else:
+        update(array_bytes(np.asarray(array, dtype)))
 
 
 def array_bytes(array: npt.NDArray[np.generic]) -> memoryview:

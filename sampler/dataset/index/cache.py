@@ -77,7 +77,7 @@ def _ensure_combined(files: Sequence[object], folders: Sequence[Path], report: C
 
     def build() -> tuple[IndexArrays, LeftOut, tuple[str, ...]]:
         names = tuple(path_text(file) if isinstance(file, Path) else str(file) for file in files)
-        return *combine([DatasetIndex(folder) for folder in folders], names), names
+        return *combine([DatasetIndex(folder, mapped=False) for folder in folders], names), names
 
     return _ensure_derived(folders, ("combined",), build, report)
 
@@ -86,7 +86,7 @@ def _ensure_subset(folder: Path, file: Path, ids: Sequence[ImageId], report: Cal
     """Return the folder of the index of some images of another index."""
 
     def build() -> tuple[IndexArrays, LeftOut, tuple[str, ...]]:
-        whole = DatasetIndex(folder)
+        whole = DatasetIndex(folder, mapped=False)
         return *select(whole, ids, file), whole.sources
 
     return _ensure_derived([folder], ("subset", *sorted({str(one) for one in ids})), build, report)

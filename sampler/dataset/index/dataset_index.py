@@ -25,6 +25,7 @@ class DatasetIndex:
 
     Attributes:
         index_dir: The folder of the index.
+        mapped: Whether the arrays are memory-mapped. Otherwise they are read each time they are used.
         digest: 32 hexadecimal digits: the identity of everything that samples take from the annotations.
         sources: The annotation files, as they were named when the index was built. Several if it combines them.
         dropped_count: Number of invalid boxes, which were dropped.
@@ -42,16 +43,21 @@ class DatasetIndex:
         substitutes: Which images are unusable, and what is used instead; None if all are usable. May be set.
     """
 
-    def __init__(self, index_dir: Path) -> None:
-        """Open an index that `ensure_index` has built. Raises AnnotationError."""
-        self._arrays = arrays = load_index(index_dir)
+    def __init__(self, index_dir: Path, *, mapped: bool = True) -> None:
+        """Open an index that `ensure_index` has built. Raises AnnotationError.
+
+        mapped: False if arrays are to be read each time they are used, for a process that must not map files; see
+            `StoredArray`.
+        """
+        self._arrays = arrays = load_index(index_dir, mapped=mapped)
         meta = load_meta(index_dir)
         self.index_dir = index_dir
+        self.mapped = mapped
         self.digest = arrays.digest
         self.sources = meta.sources
         self.dropped_count = meta.dropped
         self.unlisted_count = meta.unlisted
-        self.category_ids = arrays.category_ids
+        self.category_ids = np.asarray(arrays.category_ids)
         self.category_names = arrays.category_names
         self.supercategories = arrays.supercategories
         self.sizes = arrays.sizes
@@ -132,7 +138,7 @@ class DatasetIndex:
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the arrays of the index by name; see `ARRAYS`."""
-        return {name: getattr(self._arrays, name) for name in ARRAYS}
+        return {name: np.asarray(getattr(self._arrays, name)) for name in ARRAYS}
 
     def image_of(self, key: SampleKey) -> int:
         """Return the index of the image that the sample of a key is made from."""

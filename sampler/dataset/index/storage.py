@@ -22,6 +22,7 @@ from sampler.atomic_write import atomic_write
 from sampler.dataset.coco.annotations import LeftOut
 from sampler.dataset.fingerprint import Fingerprint, wait_until_settled
 from sampler.dataset.index.arrays import ARRAYS, IndexArrays, array_bytes, index_digest, report_digest
+from sampler.dataset.index.stored_array import StoredArray
 from sampler.errors import AnnotationError, CacheError
 from sampler.system_errors import explain, is_of_the_file
 
@@ -59,14 +60,17 @@ class Meta(msgspec.Struct, frozen=True):
     files: dict[str, int]
 
 
-def load_index(folder: Path) -> IndexArrays:
-    """Map the arrays of an index, read-only, without reading them. Raises AnnotationError if a file is not complete."""
+def load_index(folder: Path, *, mapped: bool = True) -> IndexArrays:
+    """Open the arrays of an index, read-only, without reading them. Raises AnnotationError if a file is not complete.
+
+    mapped: False for arrays that are read when they are used; see `StoredArray`.
+    """
     meta = load_meta(folder)
     try:
         for name, length in meta.files.items():
             if (folder / name).stat().st_size != length:
                 raise ValueError(f"{name} does not have the {length} bytes that were written")
-        arrays = {name: _map(folder / f"{name}.npy", name) for name in ARRAYS}
+        arrays = {name: _open(folder / f"{name}.npy", name, mapped) for name in ARRAYS}
     except _FAULTS as error:
         raise _unusable(folder, error) from error
     return IndexArrays(
@@ -132,12 +136,16 @@ def remove_drafts(indexes: Path) -> None:
 
 def check_index(folder: Path) -> None:
     """Read a whole index. Raises AnnotationError if it does not have its digest."""
-    index, meta = load_index(folder), load_meta(folder)
+    index, meta = load_index(folder, mapped=False), load_meta(folder)
     arrays = _arrays(index)
-    for found, expected in (
-        (index_digest(arrays, index.category_names), index.digest),
-        (report_digest(arrays, index.supercategories), meta.report_digest),
-    ):
+    try:
+        digests = (
+            (index_digest(arrays, index.category_names), index.digest),
+            (report_digest(arrays, index.supercategories), meta.report_digest),
+        )
+    except _FAULTS as error:
+        raise _unusable(folder, error) from error
+    for found, expected in digests:
         if found != expected:
             raise _unusable(folder, ValueError(f"its arrays have the digest {found}, expected {expected}"))
     read_left_out(folder)
@@ -148,7 +156,7 @@ def is_sound(folder: Path) -> bool:
     try:
         fingerprints = _fingerprints(folder)
         if _checked_fingerprints(folder) == fingerprints:
-            load_index(folder)
+            load_index(folder, mapped=False)
         else:
             check_index(folder)
             with contextlib.suppress(OSError):  # a read-only cache works too; the index is read at each start
@@ -197,9 +205,10 @@ def _unusable(folder: Path, error: Exception) -> AnnotationError | CacheError:
     return AnnotationError(folder, "", f"index is damaged: {error}; delete the folder to rebuild it")
 
 
-def _map(file: Path, name: str) -> npt.NDArray[np.generic]:
+def _open(file: Path, name: str, mapped: bool) -> npt.NDArray[np.generic] | StoredArray:
     dtype, dimensions = ARRAYS[name]
-    array: npt.NDArray[np.generic] = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+    array: npt.NDArray[np.generic] | StoredArray
+    array = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False)) if mapped else StoredArray(file)
     if array.dtype != np.dtype(dtype) or array.ndim != dimensions:
         raise ValueError(f"{file.name} is {array.dtype} with {array.ndim} dimensions, expected {dtype}, {dimensions}")
     return array
