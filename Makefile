@@ -84,7 +84,7 @@ lock: $(BIN)/pip ## Update the versions in requirements.lock
 clean: ## Remove .venv, caches and everything that was built
 	@rm -rf $(VENV) demo-output site .cache build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache \
 		.ruff_cache
-	@find saccade_sampler sampler service client tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	@find saccade_sampler sampler service client tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +
 
 setup: $(SETUP) ## Create .venv and install everything (the other targets do this when needed)
 

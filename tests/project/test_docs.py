@@ -109,6 +109,7 @@ def test_every_curl_command_fetches_what_its_file_name_says(server: LiveServer) 
 def test_every_shell_command_is_of_a_program_that_is_checked() -> None:
     checked = (
         "python -m",
+        "python examples/",
         "saccade-client",
         "cmp ",
         "curl ",
