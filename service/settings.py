@@ -13,6 +13,7 @@ from sampler.cache_folder import default_cache_dir
 from sampler.cpus import available_cpus
 from sampler.dataset.images.decode import MAX_PIXELS, Damaged
 from sampler.errors import SamplerError
+from sampler.path_lists import parse_paths
 from sampler.system_errors import explain
 from sampler.text_files import read_text
 from service.errors.problems import expectation
@@ -32,6 +33,16 @@ class SettingsError(SamplerError):
 INHERITED = ("config", "keep_crowd", "damaged", "follow_links")
 """Settings of a dataset that it takes from the server's settings where it does not have its own."""
 
+
+def as_paths(value: object) -> object:
+    """Return one path or a JSON list of paths, as text, as a tuple; any other value as it is. Raises ValueError."""
+    if isinstance(value, str):
+        return parse_paths(value) if value else None
+    return (value,) if isinstance(value, Path) else value
+
+
+Paths = Annotated[tuple[Path, ...], Field(min_length=1)]
+
 DATASET_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 
 
@@ -40,11 +51,20 @@ class DatasetSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
-    annotations: Path | None = Field(
-        default=None, description="annotation file (COCO `instances_*.json`); if unset, the demo dataset is served"
+    annotations: Paths | None = Field(
+        default=None,
+        description="annotation file (COCO `instances_*.json`), or a JSON list of several that are combined into one "
+        "dataset; if unset, the demo dataset is served",
     )
-    images: Path | None = Field(
-        default=None, description="image folder; file names in the annotations are relative to it"
+    images: Paths | None = Field(
+        default=None,
+        description="image folder, or a JSON list with the folder of each annotation file; file names in the "
+        "annotations are relative to it",
+    )
+    subset: Path | None = Field(
+        default=None,
+        description="file of image ids, a JSON list or one id per line; only these images are served, as a dataset "
+        "of its own",
     )
     config: str = Field(
         default="cornernet_saccade",
@@ -66,9 +86,21 @@ class DatasetSettings(BaseModel):
         if (self.annotations is None) != (self.images is None):
             missing = "SAMPLER_IMAGES" if self.images is None else "SAMPLER_ANNOTATIONS"
             raise ValueError(f"{missing} is not set; set annotations and images, or neither to serve the demo dataset")
+        if self.subset is not None and self.annotations is None:
+            raise ValueError("SAMPLER_SUBSET is set without SAMPLER_ANNOTATIONS; set the annotations that it is of")
         return self
 
-    @field_validator("annotations", "images", "substitute")
+    @field_validator("annotations", "images", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return as_paths(value)
+
+    @field_validator("annotations", "images")
+    @classmethod
+    def _expand_homes(cls, paths: tuple[Path, ...] | None) -> tuple[Path, ...] | None:
+        return tuple(expand_home(path) for path in paths) if paths else None
+
+    @field_validator("subset", "substitute")
     @classmethod
     def _expand_home(cls, path: Path | None) -> Path | None:
         return expand_home(path) if path else None

@@ -19,6 +19,7 @@ from sampler.commands.options import (
     ExamplesOption,
     FollowLinksOption,
     ImagesOption,
+    SubsetOption,
 )
 from sampler.cpus import available_cpus
 from sampler.dataset.dataset import Dataset, open_dataset
@@ -40,6 +41,7 @@ def decode(
     force: Annotated[bool, typer.Option("--force", help="Decode all images again.")] = False,
     examples: ExamplesOption = 5,
     follow_links: FollowLinksOption = False,
+    subset: SubsetOption = None,
 ) -> None:
     """Decode all images into one file that servers map into memory. Samples are then cut from it.
 
@@ -49,7 +51,7 @@ def decode(
     """
     options = ReadOptions(follow_links=follow_links)
     with spinner() as report:
-        dataset = open_dataset(annotations, images, cache_dir, report, options)
+        dataset = open_dataset(annotations, images, cache_dir, report, options, subset)
     console = Console(highlight=False)
     began = time.perf_counter()
     with ExitStack() as stack:

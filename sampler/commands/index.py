@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +10,14 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from sampler.commands.hash_images import record_hashes
-from sampler.commands.options import AnnotationsOption, CacheOption, ExamplesOption, FollowLinksOption
+from sampler.commands.options import (
+    AnnotationsOption,
+    CacheOption,
+    ExamplesOption,
+    FollowLinksOption,
+    OptionalImagesOption,
+    SubsetOption,
+)
 from sampler.dataset.dataset import open_source
 from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.index.cache import ensure_index
@@ -21,9 +27,8 @@ from sampler.progress import spinner
 
 def index(
     annotations: AnnotationsOption,
-    images: Annotated[
-        Path | None, typer.Option(envvar="SAMPLER_IMAGES", help="Image folder, to check that it exists.")
-    ] = None,
+    images: OptionalImagesOption,
+    subset: SubsetOption = None,
     cache_dir: CacheOption = None,
     hash_images: Annotated[
         bool, typer.Option("--hash-images", help="Record a hash of every image file, to notice other files later.")
@@ -31,18 +36,18 @@ def index(
     examples: ExamplesOption = 5,
     follow_links: FollowLinksOption = False,
 ) -> None:
-    """Build the index of an annotation file, or find an existing one, and show its contents.
+    """Build the index of a dataset, or find an existing one, and show its contents.
 
     With --hash-images, exit status 1 if some images cannot be read.
     """
     started = time.perf_counter()
-    if hash_images and images is None:
+    if hash_images and not images:
         raise typer.BadParameter(
             "set --images (SAMPLER_IMAGES) to the folder of the images", param_hint="--hash-images"
         )
     source = None if images is None else open_source(images, ReadOptions(follow_links=follow_links))
     with spinner() as report:
-        folder = ensure_index(annotations, cache_dir, report)
+        folder = ensure_index(annotations, cache_dir, report, subset)
     opened = DatasetIndex(folder)
     _print_index(opened, time.perf_counter() - started)
     if hash_images and source is not None and not record_hashes(opened, source, cache_dir, examples):

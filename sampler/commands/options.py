@@ -1,14 +1,64 @@
 """Options that several commands share."""
 
+import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sampler.path_lists import parse_paths
+
+
+def paths_of_variable(variable: str, option: str = "") -> list[Path]:
+    """Return the paths that an environment variable names.
+
+    If it is not set, none; but with the name of a required option, this is an error of the command line.
+    """
+    text = os.environ.get(variable, "")
+    if not text and option:
+        raise typer.BadParameter(f"set {option} or {variable}", param_hint=option)
+    try:
+        return list(parse_paths(text)) if text else []
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=variable) from error
+
+
+def _required(variable: str, option: str) -> Callable[[], list[Path]]:
+    return partial(paths_of_variable, variable, option)
+
+
 AnnotationsOption = Annotated[
-    Path, typer.Option(envvar="SAMPLER_ANNOTATIONS", help="COCO-format annotation file, instances_*.json.")
+    list[Path],
+    typer.Option(
+        default_factory=_required("SAMPLER_ANNOTATIONS", "--annotations"),
+        show_default=False,
+        help="COCO-format annotation file, instances_*.json; repeat it to combine several files into one dataset. "
+        "[env var: SAMPLER_ANNOTATIONS, one path or a JSON list]",
+    ),
 ]
-ImagesOption = Annotated[Path, typer.Option(envvar="SAMPLER_IMAGES", help="Folder that file names are relative to.")]
+_IMAGES_HELP = (
+    "Folder that file names are relative to; with several annotation files one for each, or one for all. "
+    "[env var: SAMPLER_IMAGES, one path or a JSON list]"
+)
+ImagesOption = Annotated[
+    list[Path],
+    typer.Option(default_factory=_required("SAMPLER_IMAGES", "--images"), show_default=False, help=_IMAGES_HELP),
+]
+OptionalImagesOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--images", default_factory=partial(paths_of_variable, "SAMPLER_IMAGES"), show_default=False, help=_IMAGES_HELP
+    ),
+]
+SubsetOption = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="SAMPLER_SUBSET",
+        help="File of image ids, a JSON list or one id per line: use only these images, as a dataset of its own.",
+    ),
+]
 CacheOption = Annotated[
     Path | None,
     typer.Option(

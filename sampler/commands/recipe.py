@@ -13,6 +13,7 @@ from sampler.commands.options import (
     FollowLinksOption,
     ImagesOption,
     KeepCrowdOption,
+    SubsetOption,
     SubstituteOption,
 )
 from sampler.config.cornernet_lite import load_config
@@ -68,13 +69,14 @@ def recipe(
     keep_crowd: KeepCrowdOption = True,
     augment: Annotated[bool, typer.Option(help="Draw random recipes, or use the fixed recipe.")] = True,
     substitute: SubstituteOption = None,
+    subset: SubsetOption = None,
     cache_dir: CacheOption = None,
 ) -> None:
     """Print the recipe of a sample, or of all samples of a step, as JSON for `replay`."""
     with one_line_warnings():
         loaded = load_config(config, keep_crowd=keep_crowd)
     with spinner() as report:
-        dataset = DatasetIndex(ensure_index(annotations, cache_dir, report))
+        dataset = DatasetIndex(ensure_index(annotations, cache_dir, report, subset))
     settings = loaded.fit(dataset.category_count)
     dataset.substitutes = find_substitutes(substitute, dataset)
     if step is None:

@@ -12,7 +12,14 @@ from rich.table import Table
 
 from sampler.atomic_write import atomic_write
 from sampler.cache_folder import default_cache_dir
-from sampler.commands.options import AnnotationsOption, CacheOption, ExamplesOption, FollowLinksOption, ImagesOption
+from sampler.commands.options import (
+    AnnotationsOption,
+    CacheOption,
+    ExamplesOption,
+    FollowLinksOption,
+    ImagesOption,
+    SubsetOption,
+)
 from sampler.cpus import available_cpus
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decode import ReadOptions
@@ -38,6 +45,7 @@ def verify(
         typer.Option(dir_okay=False, help="Write the ids of all images that cannot be used into this file, as JSON."),
     ] = None,
     follow_links: FollowLinksOption = False,
+    subset: SubsetOption = None,
 ) -> None:
     """Decode every image and check every box and id of a dataset, and show all findings.
 
@@ -46,8 +54,8 @@ def verify(
     """
     tally = Tally(examples)
     with spinner() as step:
-        dataset = open_dataset(annotations, images, cache_dir, step, ReadOptions(follow_links=follow_links))
-        check_annotations(dataset, tally, [annotations], step)
+        dataset = open_dataset(annotations, images, cache_dir, step, ReadOptions(follow_links=follow_links), subset)
+        check_annotations(dataset, tally, annotations, step)
     _check_store(dataset, cache_dir or default_cache_dir(), tally)
     with progress_bar("reading images", len(dataset)) as advance:
         report = check_images_and_report(dataset, tally, advance=advance)

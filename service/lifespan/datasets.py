@@ -11,17 +11,18 @@ from pathlib import Path
 from sampler.config.cornernet_lite import IgnoredKeysWarning, LoadedConfig, load_with_origins
 from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig
-from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.dataset import Dataset, image_folders, open_dataset
 from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.hashes import SharedHashes
 from sampler.dataset.index.storage import is_sound
 from sampler.dataset.substitutes import find_substitutes
-from sampler.errors import AnnotationError, ImageError
+from sampler.errors import AnnotationError
 from sampler.progress import spinner
 from sampler.stream.substitutes import Substitutes
 from sampler.wire.spec import ServiceSpec
 from service.batches.plan import Planner
 from service.demo.dataset import ensure_demo
+from service.lifespan.dataset_checks import check_dataset
 from service.lifespan.decoded_images import ServedStore, find_decoded
 from service.settings import DatasetSettings, Settings
 from service.workers.protocol import DatasetSetup
@@ -35,6 +36,7 @@ class OpenedDataset:
 
     Attributes:
         title: For people: its name, or that of its annotation file.
+        images: The image folder of each annotation file.
         store: Its decoded store, if there is a usable one.
         hashes: Recorded hashes of its images, for workers, if there are any.
         reopen: Opens the same files again. Builds the index if it is missing.
@@ -42,7 +44,7 @@ class OpenedDataset:
 
     title: str
     dataset: Dataset
-    images: Path
+    images: tuple[Path, ...]
     config: SamplerConfig
     spec: ServiceSpec
     store: ServedStore | None
@@ -87,19 +89,18 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
     loaded = sampler_config(part)
     annotations, images = await asyncio.to_thread(_dataset_files, settings.cache_dir, part)
     with spinner() as report:
-        options = ReadOptions(settings.max_image_pixels, part.damaged, part.follow_links)
-        dataset = await asyncio.to_thread(
-            open_dataset, annotations, images, settings.cache_dir, report, options, mapped=False
-        )
+        dataset = await asyncio.to_thread(_open_files, settings, part, annotations, images, report)
     config = loaded.config.fit(dataset.category_count)
     dataset.substitutes = await asyncio.to_thread(_substitutes, part.substitute, dataset)
-    await asyncio.to_thread(_check_first_image, dataset)
+    title = name or "+".join(file.stem for file in annotations)
+    await asyncio.to_thread(check_dataset, title, dataset)
     wanted = part.annotations is not None  # the demo dataset needs no store
     store = await asyncio.to_thread(find_decoded, settings.cache_dir, dataset, wanted=wanted)
     spec = _spec(settings, name, dataset, LoadedConfig(config, loaded.origins))
     hashes = None if dataset.hashes is None else SharedHashes.create(dataset.hashes)
-    reopen = partial(_reopen, settings.cache_dir, part)
-    return OpenedDataset(name or annotations.stem, dataset, images, config, spec, store, hashes, reopen)
+    reopen = partial(_reopen, settings, part)
+    folders = tuple(map(Path, image_folders(len(annotations), images)))
+    return OpenedDataset(title, dataset, folders, config, spec, store, hashes, reopen)
 
 
 def _substitutes(file: Path | None, dataset: Dataset) -> Substitutes | None:
@@ -111,9 +112,19 @@ def _substitutes(file: Path | None, dataset: Dataset) -> Substitutes | None:
     return substitutes
 
 
-def _reopen(cache_dir: Path, settings: DatasetSettings) -> Dataset:
-    annotations, images = _dataset_files(cache_dir, settings)
-    return open_dataset(annotations, images, cache_dir, mapped=False)
+def _reopen(settings: Settings, part: DatasetSettings) -> Dataset:
+    return _open_files(settings, part, *_dataset_files(settings.cache_dir, part))
+
+
+def _open_files(
+    settings: Settings,
+    part: DatasetSettings,
+    annotations: tuple[Path, ...],
+    images: tuple[Path, ...],
+    report: Callable[[str], None] | None = None,
+) -> Dataset:
+    options = ReadOptions(settings.max_image_pixels, part.damaged, part.follow_links)
+    return open_dataset(annotations, images, settings.cache_dir, report, options, part.subset, mapped=False)
 
 
 def _spec(settings: Settings, name: str | None, dataset: Dataset, loaded: LoadedConfig) -> ServiceSpec:
@@ -131,6 +142,8 @@ def _spec(settings: Settings, name: str | None, dataset: Dataset, loaded: Loaded
         supercategories=tuple(name or None for name in dataset.supercategories),
         pixels=dataset.pixels,
         boxes=dataset.box_count,
+        dropped_boxes=dataset.dropped_count,
+        images_without_boxes=dataset.boxless_count,
         origins=loaded.origins,
         substitutes=0 if dataset.substitutes is None else len(dataset.substitutes.unusable),
     )
@@ -146,20 +159,10 @@ def sampler_config(settings: DatasetSettings) -> LoadedConfig:
     return loaded
 
 
-def _dataset_files(cache_dir: Path, settings: DatasetSettings) -> tuple[Path, Path]:
-    """Return the annotation file and the image folder to serve."""
+def _dataset_files(cache_dir: Path, settings: DatasetSettings) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Return the annotation files and the image folders to serve."""
     if settings.annotations and settings.images:
         return settings.annotations, settings.images
     log.info("SAMPLER_ANNOTATIONS and SAMPLER_IMAGES are not set: serving the demo dataset")
     demo = ensure_demo(cache_dir)
-    return demo.annotations, demo.images
-
-
-def _check_first_image(dataset: Dataset) -> None:
-    """Warn if the first image does not exist, most likely because SAMPLER_IMAGES is not the annotations' folder."""
-    name = dataset.file_name(0)
-    try:
-        dataset.images.stat(name)
-    except ImageError:
-        path = dataset.images.describe(name)
-        log.warning("%s: the first image does not exist; check that SAMPLER_IMAGES is its folder", path)
+    return (demo.annotations,), (demo.images,)

@@ -94,8 +94,10 @@ def _restore_indexes(opened: tuple[OpenedDataset, ...]) -> None:
 def _log_start(opened: OpenedDataset, workers: int) -> None:
     spec = opened.spec
     log.info(
-        "serving %s: %d images, %d categories, config %s, digest %s, %d workers",
-        opened.title, spec.size, len(spec.category_names), opened.config.name, spec.digest, workers,
+        "serving %s: %d images (%d without boxes), %d boxes (%d dropped), %d categories, config %s, digest %s, "
+        "%d workers",
+        opened.title, spec.size, spec.images_without_boxes, spec.boxes, spec.dropped_boxes, len(spec.category_names),
+        opened.config.name, spec.digest, workers,
     )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ class DatasetSetup:
     """What a worker needs to open one dataset."""
 
     index_dir: Path
-    images: Path
+    images: tuple[Path, ...]  # the folder of each annotation file
     config: SamplerConfig
     options: ReadOptions = DEFAULT_OPTIONS  # how images are read
     decoded_store: Path | None = None  # folder of the decoded store, if there is one
@@ -59,8 +59,9 @@ class DatasetSetup:
 
     @classmethod
     def of_dict(cls, values: dict[str, Any]) -> Self:
-        for name in ("index_dir", "images", "decoded_store"):
+        for name in ("index_dir", "decoded_store"):
             values[name] = _path(values[name])
+        values["images"] = tuple(Path(os.fsdecode(folder)) for folder in values["images"])
         config = config_from_dict(values["config"], trust_family=True)
         values["unusable"] = tuple(values["unusable"])
         return cls(**values | {"config": config, "options": ReadOptions(**values["options"])})

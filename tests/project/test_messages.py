@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 import client
@@ -14,7 +13,7 @@ from client import RequestRefusedError, SamplerClient, ServerUnavailableError
 from service.errors.problems import expectation
 from service.settings import SettingsError, load_settings
 from tests.support.coco_files import write_dataset
-from tests.support.live_server import live_server
+from tests.support.live_server import failure
 from tests.support.processes import run_python
 from tests.support.scripted_server import ScriptedServer, problem, scripted
 
@@ -138,16 +137,16 @@ def test_replay_checks_the_image_folder_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["gone.jpg", "x" * 300], ids=["no such file", "a name that no file can have"])
-def test_a_server_with_a_wrong_image_folder_logs_it_at_startup(tmp_path: Path, name: str) -> None:
+def test_a_server_with_a_wrong_image_folder_does_not_start(tmp_path: Path, name: str) -> None:
     annotations, images = write_dataset(tmp_path)
     content = json.loads(annotations.read_text())
     for image in content["images"]:
         image["file_name"] = name
     annotations.write_text(json.dumps(content))
     settings = {"annotations": annotations, "images": images, "cache_dir": tmp_path / "c", "workers": 1}
-    with live_server(tmp_path, **settings) as up:
-        assert httpx.get(f"{up.url}/readyz").status_code == 200
-        assert "the first image does not exist; check that SAMPLER_IMAGES is its folder" in up.log
+    line = failure(tmp_path, **settings)
+    assert f"{images}: none of 3 sampled images exists here, the first is {images}/{name}" in line
+    assert line.endswith("Set SAMPLER_IMAGES to the folder that the file names in the annotations are relative to")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from service.demo.dataset import DemoDataset
 from service.settings import SettingsError, load_settings
-from tests.support.coco_files import box_entry, image_entry, small_coco, write_dataset, write_jpeg
+from tests.support.coco_files import Entry, box_entry, image_entry, small_coco, write_dataset, write_jpeg, write_json
 from tests.support.live_server import LiveServer, failure, live_server
 from tests.support.paths import ROOT
 from tests.support.wire_client import get_spec, one_batch
@@ -56,6 +56,53 @@ def test_bad_single_boxes_are_dropped_and_the_rest_is_served(tmp_path: Path) -> 
     assert [row["original"] for row in rows if row["original"]] == [[1.0, 1.0, 41.0, 6.0]]
 
 
+def test_the_start_line_has_the_numbers_of_images_and_boxes(tmp_path: Path) -> None:
+    content = small_coco()
+    content["annotations"].append(box_entry(71, 20, 7, [1, 1, 0, 0]))
+    with live_server(tmp_path, cache_dir=tmp_path / "cache", workers=1, **annotated(tmp_path, content)) as server:
+        spec = get_spec(server.url)
+        assert "serving annotations: 3 images (1 without boxes), 5 boxes (1 dropped), 4 categories" in server.log
+        assert "1 of 6 boxes are invalid and were dropped" in server.log
+    assert (spec.boxes, spec.dropped_boxes, spec.images_without_boxes) == (5, 1, 1)
+
+
+def test_a_server_whose_boxes_were_all_dropped_does_not_start(tmp_path: Path) -> None:
+    content = small_coco() | {"annotations": [box_entry(71, 20, 7, [1, 1, 0, 0])]}
+    line = failure(tmp_path, **annotated(tmp_path, content))
+    assert "annotations.json: $.annotations: all 1 boxes are invalid; the first is annotation 71 of image 20" in line
+
+
+def test_a_box_without_area_is_served_from_its_segmentation(tmp_path: Path) -> None:
+    outline = [[5, 10, 25, 10, 25, 30, 5, 30]]
+    content = small_coco() | {"annotations": [box_entry(71, 20, 7, [0, 0, 0, 0], segmentation=outline)]}
+    with live_server(tmp_path, cache_dir=tmp_path / "cache", workers=1, **annotated(tmp_path, content)) as server:
+        rows = httpx.get(f"{server.url}/debug/samples/1").json()["boxes"]
+    assert [row["original"] for row in rows if row["original"]] == [[5.0, 10.0, 25.0, 30.0]]
+
+
+def test_several_annotation_files_and_a_subset_are_one_dataset(tmp_path: Path) -> None:
+    first, second = write_dataset(tmp_path / "0"), write_dataset(tmp_path / "1", moved(small_coco()))
+    ids = write_json(tmp_path / "ids.json", [10, 11, 31])
+    settings = {
+        "annotations": json.dumps([str(first[0]), str(second[0])]),
+        "images": json.dumps([str(first[1]), str(second[1])]),
+        "subset": ids,
+    }
+    with live_server(tmp_path, cache_dir=tmp_path / "cache", workers=1, **settings) as server:
+        assert get_spec(server.url).size == 3
+        shown = [httpx.get(f"{server.url}/debug/samples/{index}").json()["image"] for index in range(3)]
+        one_batch(server.url, "indices=0,1,2")
+    assert [image["id"] for image in shown] == [10, 11, 31]
+    assert [image["file_name"][:2] for image in shown] == ["0/", "1/", "1/"]
+
+
+def moved(content: Entry) -> Entry:
+    """The same images with other ids."""
+    for entry in (*content["images"], *content["annotations"]):
+        entry["image_id" if "image_id" in entry else "id"] += 1
+    return content
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -77,6 +124,8 @@ def test_a_server_with_an_invalid_setting_names_it_and_the_valid_values(
         ("workers", 0, ["SAMPLER_WORKERS", "greater than or equal to 1"]),
         ("anotations", "x.json", ["SAMPLER_ANOTATIONS", "did you mean SAMPLER_ANNOTATIONS?"]),
         ("annotations", "x.json", ["SAMPLER_IMAGES is not set"]),
+        ("annotations", '["x.json", 5]', ["SAMPLER_ANNOTATIONS", "expected one path, or a JSON list of paths"]),
+        ("subset", "ids.json", ["SAMPLER_SUBSET is set without SAMPLER_ANNOTATIONS"]),
         ("settings", "nowhere.toml", ["SAMPLER_SETTINGS", "nowhere.toml"]),
         ("log_level", "loud", ["SAMPLER_LOG_LEVEL", "'loud'"]),
     ],

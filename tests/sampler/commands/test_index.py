@@ -1,5 +1,6 @@
 """The command `index`, and what all commands share."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -39,6 +40,39 @@ def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
     assert command("index", **environment).returncode == 0
     assert command("verify", **environment).returncode == 0
     assert (tmp_path / "c/indexes").is_dir()
+
+
+def test_several_files_and_folders_are_one_dataset(tmp_path: Path) -> None:
+    other = small_coco()
+    for entry in (*other["images"], *other["annotations"]):
+        entry["image_id" if "image_id" in entry else "id"] += 1
+    parts = [write_dataset(tmp_path / "a b"), write_dataset(tmp_path / "c", other)]
+    files, folders = zip(*parts, strict=True)
+    expected = open_dataset(files, folders, tmp_path)
+    options = [option for file, images in parts for option in ("--annotations", file, "--images", images)]
+    ids = tmp_path / "ids.txt"
+    ids.write_text("10\n11\n")
+    given = {
+        "SAMPLER_ANNOTATIONS": json.dumps([str(file) for file in files]),
+        "SAMPLER_IMAGES": json.dumps([str(folder) for folder in folders]),
+        "SAMPLER_CACHE_DIR": str(tmp_path),
+    }
+    for name in ("index", "verify", "decode"):
+        for done in (command(name, *options, "--cache-dir", tmp_path), command(name, **given)):
+            assert done.returncode == 0, done.stderr
+            assert expected.digest in done.stdout
+    subset = open_dataset(files, folders, tmp_path, subset=ids)
+    assert subset.image_ids() == [10, 11]
+    for name in ("index", "verify", "decode", "recipe"):
+        done = command(name, *(["--index", 0] if name == "recipe" else []), **given, SAMPLER_SUBSET=str(ids))
+        assert done.returncode == 0, done.stderr
+        assert subset.digest in done.stdout or name == "recipe"
+
+
+def test_a_variable_that_is_no_list_of_paths_is_named(tmp_path: Path) -> None:
+    done = command("index", SAMPLER_ANNOTATIONS='["a", 1]')
+    assert done.returncode == 2
+    assert "SAMPLER_ANNOTATIONS" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["index", "verify"])

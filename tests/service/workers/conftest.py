@@ -14,4 +14,4 @@ def setup(scenes: tuple[Path, Path], cache_dir: Path) -> WorkerSetup:
     """The setup of workers of the small dataset, without an arena."""
     annotations, images = scenes
     index_dir = open_dataset(annotations, images, cache_dir).index_dir
-    return WorkerSetup((DatasetSetup(index_dir, images, preset("cornernet_saccade")),))
+    return WorkerSetup((DatasetSetup(index_dir, (images,), preset("cornernet_saccade")),))

@@ -40,10 +40,10 @@ def test_a_job_survives_the_way_to_a_worker(job: Job, number: int) -> None:
 
 
 def test_a_setup_survives_the_way_to_a_worker() -> None:
-    small = WorkerSetup((DatasetSetup(Path("/index"), Path("/images"), preset("cornernet_saccade")),))
-    stored = DatasetSetup(Path("/index"), Path("/images"), preset("cornernet"), OPTIONS, Path("/store"), 118_287)
+    small = WorkerSetup((DatasetSetup(Path("/index"), (Path("/images"),), preset("cornernet_saccade")),))
+    stored = DatasetSetup(Path("/index"), (Path("/images"),), preset("cornernet"), OPTIONS, Path("/store"), 118_287)
     full = WorkerSetup((*small.datasets, stored), 3, 5, Path("/kernels"), 7)
-    undecodable = WorkerSetup((DatasetSetup(Path("/a\udcff"), Path("/\udcff"), preset("cornernet")),))
+    undecodable = WorkerSetup((DatasetSetup(Path("/a\udcff"), (Path("/\udcff"), Path("/b")), preset("cornernet")),))
     for setup in (small, full, undecodable):
         assert WorkerSetup.decode(setup.encode()) == setup
 

@@ -279,7 +279,7 @@ def test_a_server_works_without_memory_for_a_cache(
 def test_a_worker_works_without_a_store_or_cache_that_disappeared(
     small: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    setup = DatasetSetup(small.index_dir, image_folder(small), preset("cornernet_saccade"))
+    setup = DatasetSetup(small.index_dir, (image_folder(small),), preset("cornernet_saccade"))
     no_store, no_cache = replace(setup, decoded_store=tmp_path / "gone"), WorkerSetup((setup,), image_cache=9999)
     for gone in (WorkerSetup((no_store,)), no_cache):
         dataset = open_datasets(gone)[0].dataset

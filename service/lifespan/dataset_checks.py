@@ -1,0 +1,92 @@
+"""Checks of a dataset before it is served: whether its boxes are used, and whether its images are there."""
+
+import logging
+from itertools import islice
+
+import numpy as np
+
+from sampler.dataset.dataset import Dataset
+from sampler.errors import AnnotationError, ImageError, ImageSourceError
+from sampler.printable import printable
+
+log = logging.getLogger("saccade_sampler")
+
+SAMPLED = 32
+"""Images whose files must not all be missing."""
+
+_VERIFY = "run `python -m sampler verify` to list them"
+
+
+def check_dataset(title: str, dataset: Dataset) -> None:
+    """Log a warning of every part of a dataset that is not used. `title` names the dataset.
+
+    Raises:
+        AnnotationError: There are boxes, but none of them is used.
+        ImageSourceError: None of some sampled image files is there.
+    """
+    _check_boxes(title, dataset)
+    _check_images(title, dataset)
+
+
+def _check_boxes(title: str, dataset: Dataset) -> None:
+    used, dropped, unlisted = dataset.box_count, dataset.dropped_count, dataset.unlisted_count
+    if not used and dropped + unlisted:
+        raise AnnotationError(", ".join(dataset.sources), "$.annotations", _all_unused(dataset))
+    if not used:
+        log.warning("%s: the dataset has no boxes: all targets will be empty", title)
+    if dropped:
+        log.warning("%s: %d of %d boxes are invalid and were dropped; %s", title, dropped, used + dropped, _VERIFY)
+    if unlisted:
+        log.warning("%s: %d boxes are of images that are not listed and are ignored; %s", title, unlisted, _VERIFY)
+
+
+def _all_unused(dataset: Dataset) -> str:
+    """Return cause and remedy, with the first box that is not used."""
+    left_out = dataset.left_out
+    if not left_out.rejected:
+        first = left_out.unlisted[0]
+        return (
+            f"none of the {left_out.unlisted_count} boxes is of an image that is listed; the first is annotation "
+            f"{first.annotation_id} of image {printable(str(first.image_id))}; correct the image ids"
+        )
+    box = left_out.rejected[0]
+    reason = ": ".join(filter(None, [box.reason, box.detail]))
+    return (
+        f"all {len(left_out.rejected)} boxes are invalid; the first is annotation {box.annotation_id} of image "
+        f"{printable(str(box.image_id))} ({reason}); correct the boxes, which `python -m sampler verify` lists"
+    )
+
+
+def _check_images(title: str, dataset: Dataset) -> None:
+    # Images that are replaced by substitutes may be missing.
+    replaced = () if dataset.substitutes is None else dataset.substitutes.unusable
+    used = np.setdiff1d(np.arange(len(dataset)), replaced)
+    sampled = sorted({int(used[place * len(used) // SAMPLED]) for place in range(SAMPLED)})
+    errors = [error for error in (_missing(dataset, index) for index in sampled) if error is not None]
+    if len(errors) == len(sampled):
+        raise ImageSourceError(_none_found(dataset, errors))
+    if errors:
+        first = f"{printable(errors[0].file)}: {errors[0].cause}"
+        log.warning(
+            "%s: %d of %d sampled images are missing (%s); %s", title, len(errors), len(sampled), first, _VERIFY
+        )
+
+
+def _missing(dataset: Dataset, index: int) -> ImageError | None:
+    try:
+        dataset.images.stat(dataset.file_name(index))
+    except ImageError as error:
+        return error
+    return None
+
+
+def _none_found(dataset: Dataset, errors: list[ImageError]) -> str:
+    first = errors[0]
+    if first.kind != "missing":
+        return f"none of {len(errors)} sampled images can be read; {printable(first.file)}: {first.cause}"
+    found = ", ".join(printable(name) for name in islice(dataset.images.names(), 3)) or "nothing"
+    return (
+        f"{printable(dataset.images.identity)}: none of {len(errors)} sampled images exists here, the first is "
+        f"{printable(first.file)}; the folder has {found}. Set SAMPLER_IMAGES to the folder that the file names in the "
+        "annotations are relative to"
+    )
