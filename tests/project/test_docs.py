@@ -17,7 +17,7 @@ from sampler.config.cornernet_lite import config_of
 from sampler.dataset.verification.kinds import KINDS
 from sampler.wire.problem_types import PROBLEM_TYPES
 from service.app import create_app
-from service.settings import PREFIX, Settings, variables
+from service.settings import FILE_VARIABLE, PREFIX, Settings, load_settings, variables
 from tests.support.docs import HOST, PAGES, Block, blocks, shell_lines, table
 from tests.support.live_server import LiveServer
 from tests.support.paths import ROOT
@@ -136,6 +136,16 @@ def test_every_extra_to_install_exists() -> None:
 def test_every_setting_that_is_named_exists() -> None:
     known = {*variables(), "SAMPLER_VERSION"}
     assert {name for text in PAGES.values() for name in re.findall(r"\bSAMPLER_[A-Z_]+[A-Z]", text)} <= known
+
+
+@pytest.mark.parametrize("block", blocks("toml"), ids=lambda block: block.page)
+def test_every_settings_file_that_is_shown_is_accepted(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(block.code, encoding="utf-8")
+    monkeypatch.setenv(FILE_VARIABLE, str(file))
+    assert all(dataset.annotations and dataset.images for dataset in load_settings().served.values())
 
 
 def test_make_alone_lists_every_command() -> None:
