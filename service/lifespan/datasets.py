@@ -91,8 +91,8 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
     with spinner() as report:
         dataset = await asyncio.to_thread(_open_files, settings, part, annotations, images, report)
     config = loaded.config.fit(dataset.category_count)
-    dataset.substitutes = await asyncio.to_thread(_substitutes, part.substitute, dataset)
     title = name or "+".join(file.stem for file in annotations)
+    dataset.substitutes = await asyncio.to_thread(_substitutes, part.substitute, dataset, title)
     await asyncio.to_thread(check_dataset, title, dataset)
     wanted = part.annotations is not None  # the demo dataset needs no store
     store = await asyncio.to_thread(find_decoded, settings.cache_dir, dataset, wanted=wanted)
@@ -103,12 +103,12 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
     return OpenedDataset(title, dataset, folders, config, spec, store, hashes, reopen)
 
 
-def _substitutes(file: Path | None, dataset: Dataset) -> Substitutes | None:
+def _substitutes(file: Path | None, dataset: Dataset, title: str) -> Substitutes | None:
     """Return the substitutes that the settings ask for, and log their number. Raises `ImageListError`."""
     substitutes = find_substitutes(file, dataset)
     if substitutes is not None:
         count, size = len(substitutes.unusable), len(dataset)
-        log.info("substitutes: %d of %d images are unusable and replaced by others, as listed in %s", count, size, file)
+        log.info("%s: %d of %d images are unusable and replaced by others, as listed in %s", title, count, size, file)
     return substitutes
 
 

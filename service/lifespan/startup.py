@@ -76,7 +76,9 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
         await pool.start()
         for one in opened:
             _log_start(one, pool.size)
-        datasets = tuple(ServedDataset(number, one.title, one.spec) for number, one in enumerate(opened))
+        datasets = tuple(
+            ServedDataset(number, one.title, one.spec, one.hashes is not None) for number, one in enumerate(opened)
+        )
         try:
             yield Serving(
                 datasets, pool, cache, admission, shutdown, metrics, settings.steps_ahead, settings.stall_seconds

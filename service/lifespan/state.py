@@ -22,6 +22,7 @@ class ServedDataset:
     number: int  # by which jobs and batches refer to it
     title: str  # for people; its name, or that of the annotation file without its suffix
     spec: ServiceSpec
+    hashed: bool = False  # whether hashes of the image files are recorded, so that a changed file is noticed
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,13 @@ def test_a_client_of_one_list_refuses_a_server_of_another(servers: dict[str, Liv
     assert httpx.get(f"{servers['plain'].url}/v1/batches?indices=1&pixels={pixels}").status_code == 200
 
 
+def test_a_list_of_substitutes_alone_makes_no_url_immutable(servers: dict[str, LiveServer]) -> None:
+    spec = httpx.get(f"{servers['substituted'].url}/v1/spec").json()
+    query = f"indices=1&digest={spec['digest']}&pixels={spec['dataset']['pixels']}"
+    response = httpx.get(f"{servers['substituted'].url}/v1/batches?{query}")
+    assert (response.status_code, response.headers["cache-control"]) == (200, "no-cache")
+
+
 def next_state(server: LiveServer) -> dict[str, Any]:
     with load(server.url) as loaded:
         next(loaded)
@@ -126,9 +133,9 @@ def next_state(server: LiveServer) -> dict[str, Any]:
 
 
 def test_the_log_counts_the_substitutes_at_the_start(servers: dict[str, LiveServer], folder: Path) -> None:
-    line = f"substitutes: 3 of {IMAGES} images are unusable and replaced by others, as listed in {folder}/unusable.json"
+    line = f"annotations: 3 of {IMAGES} images are unusable and replaced by others, as listed in {folder}/unusable.json"
     assert line in servers["substituted"].log
-    assert "substitutes" not in servers["plain"].log
+    assert "are unusable" not in servers["plain"].log
 
 
 def test_document_and_picture_show_the_image_that_was_used(servers: dict[str, LiveServer]) -> None:
