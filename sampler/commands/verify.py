@@ -129,7 +129,7 @@ def _print_report(dataset: Dataset, report: Report) -> None:
             console.print(f"[bold]{kind}[/bold] {escape(finding.where)}: {escape(finding.what)}", soft_wrap=True)
         if report.counts[kind] > len(findings) > 0:
             console.print(f"[bold]{kind}[/bold] … and {report.counts[kind] - len(findings):,} more")
-        console.print(f"[bold]{kind}[/bold] → {escape(about.remedy)}", soft_wrap=True)
+        console.print(f"[bold]{kind}[/bold] remedy: {escape(about.remedy)}", soft_wrap=True)
     if report.counts["missing"] == report.images:
         console.print(escape(printable(_wrong_folder(dataset))), soft_wrap=True)
     console.print(f"{_number(report.faults, 'fault')}, {_number(report.notes, 'note')} in dataset {dataset.digest}")

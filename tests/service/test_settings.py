@@ -17,6 +17,31 @@ def test_settings_come_from_variables(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert settings.annotations is None
 
 
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ("/data/a b.json", ["/data/a b.json"]),
+        ('["/data/a.json", "~/b.json"]', ["/data/a.json", f"{Path.home()}/b.json"]),
+    ],
+)
+def test_annotations_and_images_may_be_several(
+    text: str, paths: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SAMPLER_ANNOTATIONS", text)
+    monkeypatch.setenv("SAMPLER_IMAGES", text)
+    settings = load_settings()
+    assert settings.annotations == settings.images == tuple(map(Path, paths))
+
+
+def test_a_settings_file_has_lists_of_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('[datasets.train]\nannotations = ["a.json", "b.json"]\nimages = "x"\nsubset = "ids.json"\n')
+    monkeypatch.setenv("SAMPLER_SETTINGS", str(file))
+    train = load_settings().datasets["train"]
+    assert train.annotations == (Path("a.json"), Path("b.json"))
+    assert (train.images, train.subset) == ((Path("x"),), Path("ids.json"))
+
+
 def test_an_unknown_setting_without_a_similar_name_lists_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLER_QQQ", "3")
     with pytest.raises(SettingsError, match="expected one of SAMPLER_ANNOTATIONS"):

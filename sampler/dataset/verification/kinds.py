@@ -52,7 +52,7 @@ KINDS: dict[str, Kind] = {
     "outside": Kind(
         True,
         "image files that are links to files outside of the image folder",
-        "Copy the files into the image folder, or allow such links.",
+        "Copy the files into the image folder, or allow such links with SAMPLER_FOLLOW_LINKS=true.",
     ),
     "dropped": Kind(
         True,

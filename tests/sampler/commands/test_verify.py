@@ -47,7 +47,7 @@ def test_faults_give_status_1_counts_and_examples(tmp_path: Path) -> None:
     assert "6 faults, 9 notes in dataset" in done.stdout
     assert "annotation 3 in 000000000001.jpg" in done.stdout
     assert "no-boxes … and 2 more" in done.stdout
-    assert f"missing → {KINDS['missing'].remedy}" in done.stdout
+    assert f"missing remedy: {KINDS['missing'].remedy}" in done.stdout
     assert "5/5" in done.stderr
 
 

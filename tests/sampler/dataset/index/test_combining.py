@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sampler.dataset.dataset import Dataset, image_folders, open_dataset
+from sampler.dataset.index.arrays import ARRAYS
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.index.storage import check_index
@@ -159,3 +160,34 @@ def test_a_combined_index_is_found_again_and_rebuilt_when_a_file_changes(tmp_pat
     write_json(files[1], other_coco())
     assert ensure_index(files, tmp_path) == first
     check_index(first)
+
+
+@pytest.mark.parametrize("strings", [False, True])
+def test_a_dataset_cut_into_files_at_random_has_the_arrays_of_the_whole(strings: bool, tmp_path: Path) -> None:
+    random = np.random.Generator(np.random.Philox(key=3))
+    ids = [f"n{number}" if strings else number for number in random.permutation(300).tolist()]
+    images = [image_entry(1) | {"id": one, "file_name": f"{one}.jpg"} for one in ids]
+    categories = [category_entry(number) for number in (5, 2, 9)]
+    boxes = [
+        box_entry(number, ids[place], int(random.choice([2, 5, 9])), random.uniform(1, 40, 4).round(2).tolist())
+        for number, place in enumerate(random.integers(0, 300, 2000).tolist())
+    ]
+    part_of = dict(zip(ids, random.integers(0, 3, 300).tolist(), strict=True))
+    files = [
+        write_json(
+            tmp_path / f"{part}.json",
+            coco(
+                [image for image in images if part_of[image["id"]] == part],
+                [box for box in boxes if part_of[box["image_id"]] == part],
+                categories,
+            ),
+        )
+        for part in range(3)
+    ]
+    whole = DatasetIndex(ensure_index(write_json(tmp_path / "all.json", coco(images, boxes, categories)), tmp_path))
+    parts = DatasetIndex(ensure_index(files, tmp_path))
+    assert parts.image_ids() == whole.image_ids()
+    for name in set(ARRAYS) - {"names", "name_starts"}:
+        assert np.array_equal(parts.arrays()[name], whole.arrays()[name], equal_nan=name == "area"), name
+    names = [f"{part_of[one]}/{whole.file_name(index)}" for index, one in enumerate(whole.image_ids())]
+    assert [parts.file_name(index) for index in range(300)] == names

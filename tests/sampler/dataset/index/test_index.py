@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,20 @@ def test_if_one_image_id_is_a_string_all_images_ascend_by_the_code_points_of_the
     assert index.image_ids.tolist() == [0, 1, 2]
     assert index.annotation_ids.tolist() == [3, 5, 2, 1, 4]
     assert index.box_starts.tolist() == [0, 3, 5, 5]
+
+
+@given(st.lists(st.integers(-9, 99) | st.text(max_size=3), min_size=1, max_size=12, unique_by=str), st.randoms())
+def test_boxes_stay_with_their_image_whatever_its_id_is(ids: list[int | str], random: Random) -> None:
+    images = [image_entry(1, file_name=f"{place}.jpg") | {"id": one} for place, one in enumerate(ids)]
+    boxes = [box_entry(place, one, 1, [place + 1, 1, 2, 2]) for place, one in enumerate(ids)]
+    random.shuffle(images)
+    random.shuffle(boxes)
+    index = index_of(coco(images, boxes, [category_entry(1)]))
+    texts = any(isinstance(one, str) for one in ids)
+    order = sorted(range(len(ids)), key=lambda place: str(ids[place]) if texts else ids[place])
+    assert index.annotation_ids.tolist() == order
+    assert index.names.tobytes().decode() == "".join(f"{place}.jpg" for place in order)
+    assert index.id_texts.tobytes().decode() == ("".join(str(ids[place]) for place in order) if texts else "")
 
 
 def test_string_ids_are_part_of_the_digest() -> None:
