@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from sampler.array_table import array_table
@@ -61,7 +60,7 @@ class ServiceSpec:
     dropped_boxes: int = 0
     images_without_boxes: int = 0
     substitutes: int = 0
-    origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    origins: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def categories(self) -> int:

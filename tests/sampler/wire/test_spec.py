@@ -2,6 +2,8 @@
 
 import copy
 import json
+import pickle
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,3 +98,37 @@ def test_a_damaged_spec_is_read_or_refused_and_nothing_else(names: list[str], va
     except ProtocolError:
         return
     assert isinstance(found, ServiceSpec)
+
+
+FULL = replace(
+    spec_of("cornernet"),
+    dataset_name="val",
+    datasets=("train", "val"),
+    pixels="f" * 32,
+    category_ids=(-1, 5, 90),
+    supercategories=("animal", None, "thing"),
+    boxes=70,
+    dropped_boxes=4,
+    images_without_boxes=3,
+    substitutes=2,
+    origins={"border": "file", "keep_crowd": "setting"},
+)
+
+
+def test_everything_about_a_dataset_is_read_back() -> None:
+    assert ServiceSpec.parse(json.loads(json.dumps(FULL.as_dict()))) == FULL
+
+
+def test_the_document_of_an_older_server_has_the_defaults() -> None:
+    document = FULL.as_dict()
+    for name in ("datasets", "origins"):
+        del document[name]
+    document["dataset"] = {name: document["dataset"][name] for name in ("digest", "size", "categories")}
+    assert ServiceSpec.parse(document) == spec_of("cornernet")
+
+
+def test_a_spec_can_be_pickled_and_hashed() -> None:
+    for spec in (FULL, spec_of("cornernet")):
+        parsed = ServiceSpec.parse(spec.as_dict())
+        assert pickle.loads(pickle.dumps(spec)) == pickle.loads(pickle.dumps(parsed)) == spec
+        assert hash(parsed) == hash(spec)
