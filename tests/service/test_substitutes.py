@@ -27,14 +27,17 @@ SUBSTITUTES = Substitutes(UNUSABLE, IMAGES)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset with unusable images, and the list of their ids."""
+    """A dataset with unusable images, and the list of their ids that `verify` writes."""
     parent = tmp_path_factory.mktemp("unusable")
     _, images = write_scenes(parent)
     missing, cut, other = (images / f"{identity:012d}.jpg" for identity in IDS)
     missing.unlink()
     cut.write_bytes(cut.read_bytes()[:99])
     other.write_bytes((images / f"{100 + 7 * 4:012d}.jpg").read_bytes())
-    (parent / "unusable.json").write_text(json.dumps(IDS))
+    data = ["--annotations", parent / "annotations.json", "--images", images, "--cache-dir", parent / "cache"]
+    checked = run_python("-m", "sampler", "verify", *data, "--unusable", parent / "unusable.json", check=False)
+    assert checked.returncode == 1, checked.stderr
+    assert json.loads((parent / "unusable.json").read_text()) == IDS
     return parent
 
 
