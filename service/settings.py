@@ -18,6 +18,7 @@ from sampler.system_errors import explain
 from sampler.text_files import read_text
 from service.errors.problems import expectation
 from service.kubernetes import service_variables
+from service.workers.memory_limit import default_allowance
 
 PREFIX = "SAMPLER_"
 FILE_VARIABLE = "SAMPLER_SETTINGS"
@@ -141,6 +142,11 @@ class Settings(DatasetSettings):
     max_image_pixels: int = Field(
         default=MAX_PIXELS, ge=1, le=1 << 30, description="images with more pixels are rejected before decoding"
     )
+    worker_memory_mb: int | None = Field(
+        default=None, ge=64, le=1 << 24,
+        description="memory (MB) that a worker may allocate after its start; samples that need more fail "
+        "(default: 256, and 24 bytes for each of SAMPLER_MAX_IMAGE_PIXELS)",
+    )  # fmt: skip
     retry_after: int = Field(default=2, ge=1, le=3600, description="seconds a client waits after a 503 (Retry-After)")
     grace_seconds: float = Field(
         default=10.0, ge=0, le=3600, description="seconds for responses in flight to finish at shutdown"
@@ -158,6 +164,12 @@ class Settings(DatasetSettings):
     datasets: dict[Annotated[str, Field(pattern=f"^{DATASET_NAME}$")], DatasetSettings] = Field(
         default_factory=dict, description="several datasets by name, in the file only: tables `[datasets.NAME]`"
     )
+
+    @property
+    def worker_memory(self) -> int:
+        """Bytes that a worker may allocate."""
+        given = self.worker_memory_mb
+        return default_allowance(self.max_image_pixels) if given is None else given * MEGABYTE
 
     @property
     def served(self) -> dict[str | None, DatasetSettings]:

@@ -63,6 +63,7 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
             datasets=tuple(one.setup(first) for one, first in zip(opened, images[:-1], strict=True)),
             arena=arena.descriptor,
             warm_bytes=warm,
+            memory=settings.worker_memory,
             kernel_cache=settings.cache_dir / "kernels",
             image_cache=None if image_cache is None else image_cache.descriptor,
         )

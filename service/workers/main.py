@@ -30,10 +30,11 @@ from sampler.stream.keys import SampleKey
 from sampler.stream.substitutes import Substitutes
 from sampler.wire.sample_writer import largest_message, write_sample
 from service.arena import CHUNK, PROGRESS_BYTES, AttachedArena
-from service.errors.problems import Problem, problem_of
+from service.errors.problems import Problem, problem, problem_of
 from service.explorer.inspection import sample_document
 from service.explorer.picture.picture import sample_picture
 from service.workers.images import images_document
+from service.workers.memory_limit import limit_memory
 from service.workers.notices import Outbox
 from service.workers.protocol import (
     STARTING,
@@ -102,6 +103,8 @@ class Worker:
         arena = None if setup.arena is None else AttachedArena(setup.arena)
         if arena is not None:
             arena.populate(0, setup.warm_bytes)
+        if setup.memory is not None:
+            limit_memory(setup.memory)
         worker = cls(datasets, arena)
         for number, opened in enumerate(datasets):
             opened.dataset.notify = worker.outbox.listener(number, opened.dataset)
@@ -222,6 +225,8 @@ def _json(document: dict[str, Any]) -> bytes:
 
 
 def _problem(error: Exception) -> Problem:
+    if isinstance(error, MemoryError):
+        return problem("worker", "the sample takes more memory than a worker may use; raise SAMPLER_WORKER_MEMORY_MB")
     if not isinstance(error, SamplerError):  # a bug: the stack trace helps
         print(f"worker: {''.join(traceback.format_exception(error))}", file=sys.stderr, flush=True)
     return problem_of(error)

@@ -75,6 +75,7 @@ class WorkerSetup:
     arena: int | None = None  # descriptor of the arena, which the worker inherits; None if it gets no runs to make
     warm_bytes: int = 0  # bytes of the arena to populate before the worker is ready
     kernel_cache: Path | None = None  # folder for compiled code where no other can be written
+    memory: int | None = None  # bytes that the worker may allocate once it is ready; None for no limit
     image_cache: int | None = None  # descriptor of the image cache, which the worker inherits; None if there is none
 
     @property

@@ -22,6 +22,9 @@ from sampler.errors import ImageError
 MAX_PIXELS = 178_956_970
 """Default pixel limit: half a gigabyte of BGR, and where Pillow reports a decompression bomb."""
 
+_DECODER_BYTES = 24
+"""Bytes that decoders take at most for each pixel, in nearly all formats."""
+
 _ENCODED_SLACK = 64 * 2**20
 """Bytes a file may have beyond 8 a pixel: metadata, or the video that phones append to a photo."""
 
@@ -97,6 +100,14 @@ def decode_image(data: bytes, size: tuple[int, int] | None, options: ReadOptions
     Raises:
         DecodeError: The image cannot be decoded, is too large, not of the annotated size, or damaged and refused.
     """
+    try:
+        return _decode_checked(data, size, options)
+    except MemoryError as error:
+        cause = "decoding takes more memory than this process may use; raise SAMPLER_WORKER_MEMORY_MB in a server"
+        raise DecodeError("too-large", cause) from error
+
+
+def _decode_checked(data: bytes, size: tuple[int, int] | None, options: ReadOptions) -> DecodedImage:
     header = read_header(data)
     height, width = header.size
     if height * width > options.max_pixels:
@@ -104,9 +115,9 @@ def decode_image(data: bytes, size: tuple[int, int] | None, options: ReadOptions
     if size is not None and size not in (header.size, header.size[::-1]):
         raise _mis_sized(header.size, size)
     if header.format == "JPEG" and header.upright:
-        return _decode_jpeg(data, size, options)
+        return _decode_jpeg(data, header.size, size, options)
     notes = _checked(jpeg_notes(data, first_warning(data)), options) if header.format == "JPEG" else ()
-    pixels = _decode(data)
+    pixels = _decode(data, header.size)
     if size is None or pixels.shape[:2] == size:
         return DecodedImage(pixels, notes)
     if header.upright or header.size != size:
@@ -114,14 +125,16 @@ def decode_image(data: bytes, size: tuple[int, int] | None, options: ReadOptions
     return _decode_as_stored(data, header, size, notes)
 
 
-def _decode_jpeg(data: bytes, size: tuple[int, int] | None, options: ReadOptions) -> DecodedImage:
+def _decode_jpeg(
+    data: bytes, stored: tuple[int, int], size: tuple[int, int] | None, options: ReadOptions
+) -> DecodedImage:
     """Decode a JPEG without orientation: with libjpeg-turbo directly, which gives OpenCV's pixels without its copy."""
     notes: tuple[ImageNote, ...] = ()
     try:
         pixels = np.asarray(simplejpeg.decode_jpeg(data, colorspace="BGR"), np.uint8)
     except ValueError as error:  # damaged, or of a kind that only OpenCV decodes
         notes = _checked(jpeg_notes(data, str(error)), options)
-        pixels = _decode(data)
+        pixels = _decode(data, stored)
     if size is not None and pixels.shape[:2] != size:
         raise _mis_sized(pixels.shape, size)
     return DecodedImage(pixels, notes)
@@ -129,7 +142,7 @@ def _decode_jpeg(data: bytes, size: tuple[int, int] | None, options: ReadOptions
 
 def _decode_as_stored(data: bytes, header: Header, size: tuple[int, int], notes: tuple[ImageNote, ...]) -> DecodedImage:
     # OpenCV applies the orientation of a TIFF even if it is told not to.
-    pixels = _decode(as_stored(data) if header.format == "TIFF" else data, cv2.IMREAD_IGNORE_ORIENTATION)
+    pixels = _decode(as_stored(data) if header.format == "TIFF" else data, size, cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels.shape[:2] != size:
         raise _mis_sized(pixels.shape, size)
     text = f"the orientation is not applied: only the pixels as stored are {_text(size)}, as annotated"
@@ -144,15 +157,25 @@ def _checked(notes: tuple[ImageNote, ...], options: ReadOptions) -> tuple[ImageN
     return notes
 
 
-def _decode(data: bytes, flags: int = 0) -> Pixels:
+def _decode(data: bytes, size: tuple[int, int], flags: int = 0) -> Pixels:
     _silence_opencv()
     try:
         pixels: Pixels | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | flags)  # type: ignore[assignment] # OpenCV's stubs lack the dtype
-    except (cv2.error, MemoryError) as error:
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError from error
         raise DecodeError("unreadable", f"cannot be decoded: {getattr(error, 'err', None) or error}") from error
     if pixels is None:
+        _check_memory(size)
         raise DecodeError("unreadable", "not an image that OpenCV can decode, or truncated or damaged")
+    if pixels.ndim == 2:  # a grey PFM, which OpenCV does not turn into colour
+        return np.ascontiguousarray(np.broadcast_to(pixels[..., None], (*pixels.shape, 3)))
     return pixels
+
+
+def _check_memory(size: tuple[int, int]) -> None:
+    """Raise MemoryError if there is too little memory to decode an image; most decoders do not tell why they failed."""
+    np.empty((*size, _DECODER_BYTES), np.uint8)
 
 
 def _mis_sized(found: tuple[int, ...], expected: tuple[int, int]) -> DecodeError:
