@@ -98,9 +98,9 @@ def _log_start(opened: OpenedDataset, workers: int) -> None:
     spec = opened.spec
     log.info(
         "serving %s: %d images (%d without boxes), %d boxes (%d dropped), %d categories, config %s, digest %s, "
-        "%d workers",
+        "pixels %s, %d workers",
         opened.title, spec.size, spec.images_without_boxes, spec.boxes, spec.dropped_boxes, len(spec.category_names),
-        opened.config.name, spec.digest, workers,
+        opened.config.name, spec.digest, spec.pixels or "not hashed", workers,
     )  # fmt: skip
 
 

@@ -41,6 +41,7 @@ def replace_worker(server: LiveServer) -> None:
 def test_a_worker_is_replaced_after_the_cache_folder_was_deleted(tmp_path: Path) -> None:
     with start(tmp_path) as server:
         before, digest = body(server.url, QUERY), get_spec(server.url).digest
+        assert f"digest {digest}, pixels not hashed, 1 workers" in server.log
         shutil.rmtree(tmp_path / "cache")
         replace_worker(server)
         assert body(server.url, QUERY) == before
@@ -54,7 +55,7 @@ def test_a_worker_is_replaced_after_the_cache_folder_was_deleted(tmp_path: Path)
 def test_images_are_still_checked_after_the_cache_folder_was_deleted_with_hashes_and_store(tmp_path: Path) -> None:
     with start(tmp_path, with_hashes_and_store=True) as server:
         before, pixels = body(server.url, QUERY), get_spec(server.url).pixels
-        assert pixels is not None
+        assert f"pixels {pixels}, 1 workers" in server.log
         shutil.rmtree(tmp_path / "cache")
         replace_worker(server)
         assert body(server.url, QUERY) == before
