@@ -21,7 +21,7 @@ from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.annotation_file import LoadedCoco
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
-from sampler.dataset.substitutes import pixels_digest
+from sampler.dataset.substitutes import find_substitutes, pixels_digest
 from sampler.errors import ImageError, ImageSourceError
 
 
@@ -187,6 +187,7 @@ def open_dataset(
     report: Callable[[str], None] | None = None,
     options: ReadOptions = DEFAULT_OPTIONS,
     subset: Path | None = None,
+    substitute: Path | None = None,
     *,
     mapped: bool = True,
 ) -> Dataset:
@@ -203,12 +204,13 @@ def open_dataset(
         report: Called with a description of each step.
         options: How images are read.
         subset: A file of image ids (see `read_image_ids`). The dataset then has these images only.
+        substitute: A file of the ids of unusable images. For each of their keys, another image is used instead.
         mapped: False if the index must not be memory-mapped; see `DatasetIndex`.
 
     Raises:
         ImageSourceError: The images cannot be reached.
         AnnotationError: An annotation file cannot be used, or the index cannot be written.
-        ImageListError: The file of image ids cannot be used.
+        ImageListError: A file of image ids cannot be used.
         HashError: The recorded hashes are damaged.
     """
     files = _files(annotations)
@@ -217,6 +219,7 @@ def open_dataset(
     source = open_source(image_folders(len(files) if isinstance(files, list) else 1, folders), options)
     dataset = Dataset(ensure_index(files, cache_dir, report, subset), source, options, mapped=mapped)
     dataset.hashes = find_hashes(hashes_file(cache_dir or default_cache_dir(), dataset.digest, source), len(dataset))
+    dataset.substitutes = find_substitutes(substitute, dataset)
     return dataset
 
 

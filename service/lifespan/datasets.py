@@ -15,10 +15,9 @@ from sampler.dataset.dataset import Dataset, image_folders, open_dataset
 from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.hashes import SharedHashes
 from sampler.dataset.index.storage import is_sound
-from sampler.dataset.substitutes import find_substitutes
 from sampler.errors import AnnotationError
+from sampler.printable import printable
 from sampler.progress import spinner
-from sampler.stream.substitutes import Substitutes
 from sampler.wire.spec import ServiceSpec
 from service.batches.plan import Planner
 from service.demo.dataset import ensure_demo
@@ -92,7 +91,9 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
         dataset = await asyncio.to_thread(_open_files, settings, part, annotations, images, report)
     config = loaded.config.fit(dataset.category_count)
     title = name or "+".join(file.stem for file in annotations)
-    dataset.substitutes = await asyncio.to_thread(_substitutes, part.substitute, dataset, title)
+    if dataset.substitutes is not None:
+        count, size, file = len(dataset.substitutes.unusable), len(dataset), printable(str(part.substitute))
+        log.info("%s: %d of %d images are unusable and replaced by others, as listed in %s", title, count, size, file)
     await asyncio.to_thread(check_dataset, title, dataset)
     wanted = part.annotations is not None  # the demo dataset needs no store
     store = await asyncio.to_thread(find_decoded, settings.cache_dir, dataset, wanted=wanted)
@@ -101,15 +102,6 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
     reopen = partial(_reopen, settings, part)
     folders = tuple(map(Path, image_folders(len(annotations), images)))
     return OpenedDataset(title, dataset, folders, config, spec, store, hashes, reopen)
-
-
-def _substitutes(file: Path | None, dataset: Dataset, title: str) -> Substitutes | None:
-    """Return the substitutes that the settings ask for, and log their number. Raises `ImageListError`."""
-    substitutes = find_substitutes(file, dataset)
-    if substitutes is not None:
-        count, size = len(substitutes.unusable), len(dataset)
-        log.info("%s: %d of %d images are unusable and replaced by others, as listed in %s", title, count, size, file)
-    return substitutes
 
 
 def _reopen(settings: Settings, part: DatasetSettings) -> Dataset:
@@ -124,7 +116,8 @@ def _open_files(
     report: Callable[[str], None] | None = None,
 ) -> Dataset:
     options = ReadOptions(settings.max_image_pixels, part.damaged, part.follow_links)
-    return open_dataset(annotations, images, settings.cache_dir, report, options, part.subset, mapped=False)
+    lists = part.subset, part.substitute
+    return open_dataset(annotations, images, settings.cache_dir, report, options, *lists, mapped=False)
 
 
 def _spec(settings: Settings, name: str | None, dataset: Dataset, loaded: LoadedConfig) -> ServiceSpec:

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sampler.config.presets import preset
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.hashes import ImageHashes
 from sampler.dataset.substitutes import find_substitutes, pixels_digest
 from sampler.errors import ImageListError
+from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
 from sampler.stream.substitutes import Substitutes
 from tests.support.coco_files import write_dataset
@@ -41,6 +43,14 @@ def test_without_a_list_or_with_an_empty_one_nothing_is_replaced(
 ) -> None:
     assert find_substitutes(file and listed(tmp_path, []), dataset) is None  # type: ignore[arg-type] # a path or None
     assert dataset.image_of(SampleKey(7, 0, 2)) == 2
+
+
+def test_a_dataset_opened_with_a_list_makes_the_samples_of_substitutes(tmp_path: Path) -> None:
+    annotations, images = write_dataset(tmp_path / "data")
+    (images / f"{30:012d}.jpg").unlink()
+    dataset = open_dataset(annotations, images, tmp_path / "cache", substitute=listed(tmp_path, [30]))
+    sample = make_sample(dataset, preset("cornernet_saccade"), SampleKey(7, 0, 2))
+    assert sample.recipe.substitute in (0, 1)
 
 
 def test_unknown_ids_are_refused(dataset: Dataset, tmp_path: Path) -> None:
