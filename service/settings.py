@@ -218,6 +218,16 @@ def variables() -> list[str]:
     return [PREFIX + name.upper() for name in Settings.model_fields if name != "datasets"] + [FILE_VARIABLE]
 
 
+_EXPECTED = {
+    "path_type": "a path",
+    "tuple_type": "a path or a list of paths",
+    "dict_type": "tables such as [datasets.train]",
+    "model_type": "a table such as [datasets.train]",
+    "string_pattern_mismatch": "a name of letters, digits, '.', '_' and '-'",
+}
+"""What pydantic's errors of these types expect, in words of the settings file."""
+
+
 def load_settings() -> Settings:
     """Return the settings from the environment and the file. Raises `SettingsError`."""
     file = os.environ.get(FILE_VARIABLE)
@@ -246,9 +256,7 @@ def _read_environment() -> dict[str, str]:
     ignored = service_variables(os.environ)
     given = {name: os.environ[name] for name in sorted(os.environ) if name.startswith(PREFIX) and name not in ignored}
     for name in sorted(given.keys() - known):
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
-        hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
-        raise SettingsError(f"{name}: no such setting; {hint}")
+        raise SettingsError(f"{name}: no such setting; {_hint(name, known)}")
     return {
         name.removeprefix(PREFIX).lower(): value for name, value in given.items() if value and name != FILE_VARIABLE
     }
@@ -260,9 +268,16 @@ def _describe(error: Mapping[str, Any], file: str | None) -> str:
         return message
     name, *inner = (str(part) for part in error["loc"] if part != "[key]")
     if error["type"] == "extra_forbidden":
-        known = ", ".join(DatasetSettings.model_fields if inner else Settings.model_fields)
-        return f"{file or 'settings'}: {'.'.join([name, *inner])}: no such setting; expected one of {known}"
+        known = list(DatasetSettings.model_fields if inner else Settings.model_fields)
+        unknown = inner[-1] if inner else name
+        return f"{file or 'settings'}: {'.'.join([name, *inner])}: no such setting; {_hint(unknown, known)}"
+    expected = _EXPECTED.get(error["type"]) or (expectation(message) if message.startswith("Input should be ") else "")
+    problem = f"{error['input']!r}: {f'expected {expected}' if expected else message}"
     if name == "datasets":
-        return f"{file}: {'.'.join([name, *inner])} = {error['input']!r}: {message}"
-    expected = f"expected {expectation(message)}" if message.startswith("Input should be ") else message
-    return f"{PREFIX}{name.upper()} = {error['input']!r}: {expected}"
+        return f"{file}: {'.'.join([name, *inner])} = {problem}"
+    return f"{PREFIX}{name.upper()} = {problem}"
+
+
+def _hint(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+    return f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
