@@ -97,7 +97,7 @@ def recipe_lines(seen: Inspection) -> list[tuple[str, str]]:
     unusable = (
         []
         if recipe.substitute is None
-        else [("substitute", f"image {recipe.substitute}, since image {seen.key.index} is unusable")]
+        else [("substitute", f"index {recipe.substitute}, because index {seen.key.index} is unusable")]
     )
     return [
         *unusable,

@@ -81,6 +81,21 @@ def test_a_state_with_other_digests_resumes_if_a_change_is_allowed(hashed: Scrip
     assert (state["digest"], state["pixels"]) == ("d1", "p1")
 
 
+@needs_torch
+@pytest.mark.parametrize("pixels", ["p1", "p0"])
+def test_workers_of_a_data_loader_compare_the_pixels_too(hashed: ScriptedServer, pixels: str) -> None:
+    from torch.utils.data import DataLoader  # torch is optional
+
+    dataset = load(hashed.url, stop=4).dataset()
+    dataset.load_state_dict(state_after(load(hashed.url), 1) | {"pixels": pixels})
+    batches = iter(DataLoader(dataset, batch_size=None, num_workers=1))
+    if pixels == "p1":
+        assert steps(batches) == [1, 2, 3]
+    else:
+        with pytest.raises(DigestMismatchError, match="pixels p1: expected p0, as in the state"):
+            next(batches)
+
+
 @pytest.mark.parametrize(("name", "value"), [("seed", 8), ("batch_size", 5), ("step", 10)])
 def test_allowing_another_digest_allows_nothing_else(hashed: ScriptedServer, make: Make, name: str, value: int) -> None:
     state = state_after(make(hashed.url), 1) | {"digest": "d0", name: value}

@@ -18,7 +18,9 @@ from sampler.layouts.convert import lay_out
 from sampler.recipe import Recipe
 from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
+from sampler.stream.substitutes import Substitutes
 from service.explorer.inspection import inspect_sample, sample_document
+from service.explorer.picture.picture import recipe_lines
 
 BOXES = (
     (1, [40, 30, 200, 260], 0),
@@ -167,6 +169,19 @@ def test_an_image_without_boxes_has_an_empty_list_and_blank_targets(dataset: Dat
     assert document["counts"] == {"objects": 0, "ignored": 0, "outside": 0, "untagged": 0}
     assert document["arrays"]["tl_heats"]["max"] == 0
     assert document["arrays"]["tl_valids"]["min"] == 1
+
+
+def test_an_unusable_image_is_shown_as_its_substitute(dataset: Dataset) -> None:
+    substituted = dataset.with_decoded()
+    substituted.substitutes = Substitutes((1,), 2)
+    config, key = PRESETS["cornernet_saccade"], SampleKey(5, 0, 1)
+    document = sample_document(substituted, config, key)
+    assert (document["key"]["index"], document["recipe"]["substitute"]) == (1, 0)
+    assert (document["image"]["id"], document["image"]["file_name"]) == (17, "full.png")
+    assert len(document["boxes"]) == len(BOXES)
+    lines = recipe_lines(inspect_sample(substituted, config, key))
+    assert lines[0] == ("substitute", "index 0, because index 1 is unusable")
+    assert "substitute" not in dict(recipe_lines(inspect_sample(dataset, config, key)))
 
 
 def test_an_unknown_index_is_refused(dataset: Dataset) -> None:
