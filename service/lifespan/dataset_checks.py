@@ -74,7 +74,7 @@ def _check_images(title: str, dataset: Dataset) -> None:
 
 def _missing(dataset: Dataset, index: int) -> ImageError | None:
     try:
-        dataset.images.stat(dataset.file_name(index))
+        dataset.images.read_range(dataset.file_name(index), 0, 1)
     except ImageError as error:
         return error
     return None
@@ -83,7 +83,10 @@ def _missing(dataset: Dataset, index: int) -> ImageError | None:
 def _none_found(dataset: Dataset, errors: list[ImageError]) -> str:
     first = errors[0]
     if first.kind != "missing":
-        return f"none of {len(errors)} sampled images can be read; {printable(first.file)}: {first.cause}"
+        return (
+            f"none of {len(errors)} sampled images can be read, the first is {printable(first.file)}: {first.cause}; "
+            "run `python -m sampler verify` to list them"
+        )
     found = ", ".join(printable(name) for name in islice(dataset.images.names(), 3)) or "nothing"
     return (
         f"{printable(dataset.images.identity)}: none of {len(errors)} sampled images exists here, the first is "

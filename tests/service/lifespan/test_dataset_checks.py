@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.source import ImageStat
 from sampler.errors import AnnotationError, ImageSourceError
 from service.lifespan.dataset_checks import SAMPLED, check_dataset
 from tests.support.coco_files import Entry, box_entry, category_entry, coco, image_entry, small_coco, write_dataset
@@ -76,6 +75,16 @@ def test_a_folder_without_any_of_the_images_is_refused_with_what_it_has(tmp_path
         check_dataset("train", dataset)
 
 
+def test_a_folder_whose_images_are_all_links_to_elsewhere_is_refused_with_the_cause(tmp_path: Path) -> None:
+    dataset = opened(tmp_path, small_coco())
+    (tmp_path / "elsewhere").mkdir()
+    for file in (tmp_path / "images").iterdir():
+        moved = file.rename(tmp_path / "elsewhere" / file.name)
+        file.symlink_to(moved)
+    with pytest.raises(ImageSourceError, match=r"none of 3 sampled images can be read, .*link.*SAMPLER_FOLLOW_LINKS"):
+        check_dataset("train", dataset)
+
+
 def test_some_missing_images_are_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     dataset = opened(tmp_path, small_coco())
     (tmp_path / "images/000000000010.jpg").unlink()
@@ -90,12 +99,12 @@ def test_at_most_32_images_are_looked_at(
     assert SAMPLED == 32
     entries = [image_entry(number, file_name="a.jpg") for number in range(images)]
     dataset = opened(tmp_path, coco(entries, [box_entry(1, 0, 1, [1, 1, 5, 5])], [category_entry(1)]))
-    seen, stat = list[str](), dataset.images.stat
+    seen, read_range = list[str](), dataset.images.read_range
 
-    def watched(name: str) -> ImageStat:
+    def watched(name: str, start: int, length: int) -> bytes:
         seen.append(name)
-        return stat(name)
+        return read_range(name, start, length)
 
-    monkeypatch.setattr(dataset.images, "stat", watched)
+    monkeypatch.setattr(dataset.images, "read_range", watched)
     check_dataset("train", dataset)
     assert len(seen) == looked_at
