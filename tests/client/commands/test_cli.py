@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,17 @@ def test_fetch_by_seed_takes_the_ranks_part(server: ScriptedServer, tmp_path: Pa
         batch = client.batch(step=12, batch_size=9, rank=1, world_size=2, augment=False)
         assert saved["images"].tobytes() == batch.images.tobytes()
         assert saved["step"] == 12
+
+
+def test_every_command_requests_the_dataset_it_is_given(server: ScriptedServer, tmp_path: Path) -> None:
+    server.spec = replace(server.spec, dataset_name="val")
+    named = server.url, "--dataset", "val"
+    assert run("fetch", *named, "--indices", 3, "--out", tmp_path / "batch.npz")[0] == 0
+    assert run("bench", *named, "--seconds", 0.1, "--batch-size", 2, "--no-render")[0] == 0
+    assert {asked.params.get("dataset") for asked in server.asked} == {"val"}
+    assert_one_line(
+        run("fetch", server.url, "--dataset", "test", "--indices", 3, "--out", tmp_path / "other"), "no such dataset"
+    )
 
 
 def test_fetch_overwrites_only_with_force(server: ScriptedServer, tmp_path: Path) -> None:

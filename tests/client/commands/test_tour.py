@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from client.commands.tour_server import last_line
-from tests.support.live_server import LiveServer
+from tests.support.coco_files import write_dataset
+from tests.support.live_server import LiveServer, live_server
 from tests.support.processes import run_python, start_python
 
 TIMEOUT = 60.0
@@ -52,6 +53,20 @@ def test_the_tour_of_a_running_server_shows_arrays_throughput_and_equal_bytes(
     with np.load(tmp_path / "batch.npz", allow_pickle=False) as batch:
         assert batch["images"].shape == (3, 3, 255, 255)
     assert server.process.poll() is None
+
+
+def test_the_tour_shows_the_dataset_that_is_named(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> None:
+    lines = []
+    for name, (annotations, images) in (("train", scenes), ("val", write_dataset(tmp_path / "val"))):
+        lines += [f"[datasets.{name}]", f"annotations = '{annotations}'", f"images = '{images}'"]
+    settings = tmp_path / "settings.toml"
+    settings.write_text("\n".join(lines))
+    with live_server(tmp_path, settings=settings, cache_dir=cache_dir, workers=1) as several:
+        done = tour(several.url, "--dataset", "val", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert "3 images, 4 categories" in done.stdout
+    assert "dataset=val" in done.stdout
+    assert done.stdout.count("✓") == 3
 
 
 def test_the_tour_without_a_server_starts_one_and_stops_it(dataset: dict[str, object], tmp_path: Path) -> None:
