@@ -20,8 +20,9 @@ Parameters = Annotated[SampleParameters, Query()]
 
 @router.get("/", include_in_schema=False)
 async def home(request: Request) -> Response:
-    """Redirect to the explorer."""
-    return RedirectResponse(f"{_root(request)}/explore/0")
+    """Redirect to the explorer, with the same parameters."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"{_root(request)}/explore/0{query}")
 
 
 @router.get("/explore/{index}", response_class=HTMLResponse, summary="A page to browse samples")

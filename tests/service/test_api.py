@@ -211,6 +211,7 @@ def test_the_root_redirects_to_the_explorer(server: LiveServer) -> None:
     response = httpx.get(server.url, follow_redirects=True)
     assert response.status_code == 200
     assert "/debug/samples/0.png" in response.text
+    assert httpx.get(f"{server.url}/?seed=7&augment=false").headers["location"] == "/explore/0?seed=7&augment=false"
 
 
 def test_the_interactive_documentation_describes_every_endpoint(server: LiveServer) -> None:
