@@ -29,6 +29,8 @@ from sampler.errors import ImageError, StoreError
 from sampler.printable import printable
 from sampler.progress import progress_bar, spinner
 
+_DAMAGED = "images are not in the store; servers read their files, and serve or refuse them (SAMPLER_DAMAGED)"
+
 INTERRUPTED = 130
 """Exit status of a program that was interrupted with Ctrl-C."""
 
@@ -128,3 +130,5 @@ def _print_errors(console: Console, errors: list[ImageError], examples: int) -> 
             console.print(f"[bold]{kind}[/bold] {escape(printable(error.file))}: {escape(error.cause)}", soft_wrap=True)
         if count > len(shown) > 0:
             console.print(f"[bold]{kind}[/bold] … and {count - len(shown):,} more")
+        if kind == "damaged":
+            console.print(f"[bold]{kind}[/bold] {_DAMAGED}", soft_wrap=True)
