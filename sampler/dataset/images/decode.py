@@ -153,7 +153,7 @@ def _checked(notes: tuple[ImageNote, ...], options: ReadOptions) -> tuple[ImageN
     """Return the notes of an image. Raises DecodeError if it is damaged and such images are refused."""
     for note in notes:
         if note.kind == "damaged" and options.damaged == "refuse":
-            raise DecodeError("damaged", f"{note.text}; restore the file, or set SAMPLER_DAMAGED=serve")
+            raise DecodeError("damaged", f"{note.text}; restore the file (SAMPLER_DAMAGED=serve serves it as it is)")
     return notes
 
 

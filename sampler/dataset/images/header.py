@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from sampler.dataset.images import jpeg
+from sampler.dataset.images.avif import frame_sizes
 from sampler.dataset.images.tiff import certainly_upright, read_directory
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -24,6 +25,9 @@ _CODESTREAM = b"\xff\x4f\xff\x51"
 _WIDTH, _LENGTH, _TILE_WIDTH, _TILE_LENGTH = 256, 257, 322, 323
 _MAX_TILE = 1 << 24
 """Most pixels of one tile of a TIFF. Decoders allocate whole tiles, even for a small image."""
+
+_MAX_PADDING = 1 << 16
+"""Pixels by which one tile of a small AVIF may be larger than the image."""
 
 _GAP = rb"(?:\s|#[^\r\n]*[\r\n])*"
 _PNM = re.compile(rb"P[1-6]" + _GAP + rb"(\d{1,9})\s" + _GAP + rb"(\d{1,9})\s")
@@ -68,7 +72,7 @@ def read_header(data: bytes) -> Header:
             return _sized(name, parse(data))
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _sized("WebP", _webp(data))
-    if data[4:8] == b"ftyp":
+    if data[4:8] == b"ftyp" and b"avi" in data[8 : int.from_bytes(data[:4])]:  # HEIC begins like AVIF
         return _sized("AVIF", _avif(data))
     if data.startswith(jpeg.START):
         return _jpeg(data)
@@ -189,10 +193,15 @@ def _jpeg2000(data: bytes) -> tuple[int, int] | None:
 
 def _avif(data: bytes) -> tuple[int, int] | None:
     try:
+        frames = frame_sizes(data)
         with Image.open(io.BytesIO(data), formats=["AVIF"]) as image:
-            return image.height, image.width
+            size = image.height, image.width
     except Exception:  # noqa: BLE001 - Pillow's parsers raise anything on damaged files
         return None
+    # The tiles of a grid may extend beyond the image, but no part of an image is much larger than the image.
+    if any(height * width > 2 * size[0] * size[1] + _MAX_PADDING for height, width in frames):
+        raise DecodeError("unreadable", "AVIF with frames that are larger than the image")
+    return size
 
 
 def _netpbm(data: bytes) -> tuple[int, int] | None:

@@ -5,6 +5,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from sampler.dataset.images.avif import frame_sizes
 from sampler.dataset.images.decode import ReadOptions, decode_image
 from sampler.dataset.images.header import DecodeError, read_header
 from tests.support.coco_files import photo
@@ -199,6 +201,37 @@ def test_a_header_that_can_be_read_in_two_ways_is_refused(make: Callable[[], byt
     assert caught.value.kind in ("unreadable", "too-large")
 
 
+def hidden_frame() -> bytes:
+    """An AVIF whose boxes say 64×48 and whose frame has 1500×1500 pixels."""
+    file = io.BytesIO()
+    Image.new("RGB", (1500, 1500)).save(file, "AVIF", speed=10)
+    return file.getvalue().replace(b"ispe" + bytes(4) + struct.pack(">II", 1500, 1500),
+                                   b"ispe" + bytes(4) + struct.pack(">II", 64, 48))  # fmt: skip
+
+
+def test_an_avif_with_a_frame_larger_than_the_image_is_refused() -> None:
+    with pytest.raises(DecodeError, match="frames that are larger"):
+        decode_image(hidden_frame(), SIZE)
+
+
+def test_an_avif_with_alpha_and_metadata_is_read_and_an_animated_one_is_refused() -> None:
+    tags, file = Image.Exif(), io.BytesIO()
+    tags[0x0110] = "a camera"
+    transparent = Image.fromarray(np.concatenate([PIXELS, PIXELS[..., :1]], axis=2))
+    transparent.save(file, "AVIF", exif=tags, xmp=b"<x:xmpmeta/>")
+    assert read_header(file.getvalue()).size == SIZE
+    assert frame_sizes(file.getvalue()) == [SIZE, SIZE], "the colours and the alpha"
+    with pytest.raises(DecodeError):
+        read_header(pillow("AVIF", save_all=True, append_images=[Image.fromarray(PIXELS)]))
+
+
+@given(st.binary(max_size=200), st.integers(0, 400))
+def test_a_damaged_avif_is_read_or_refused(noise: bytes, at: int) -> None:
+    data = FILES["AVIF"]
+    with suppress(ValueError):
+        assert all(min(size) > 0 for size in frame_sizes(data[:at] + noise + data[at + len(noise) :]))
+
+
 def test_the_codestream_of_a_jpeg_2000_counts_whatever_its_boxes_say() -> None:
     data = FILES["JPEG 2000"]
     lying = data.replace(b"ihdr" + struct.pack(">II", 48, 64), b"ihdr" + struct.pack(">II", 4, 4))
@@ -211,7 +244,7 @@ def test_the_codestream_of_a_jpeg_2000_counts_whatever_its_boxes_say() -> None:
 @pytest.mark.parametrize(
     "start",
     [b"v/1\x01\x02\0\0\0", b"\xff\x0a\xff\xff", b"\0\0\0\x0cJXL \r\n\x87\n", b"8BPS\0\1", b"%PDF-1.7", b"<svg",
-     b"\0\0\1\0", b"DICM", b"qoif", b"", b"\n"],
+     b"\0\0\1\0", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", b"DICM", b"qoif", b"", b"\n"],
 )  # fmt: skip
 def test_a_format_that_is_not_understood_is_refused_and_the_others_are_named(start: bytes) -> None:
     with pytest.raises(DecodeError, match=r"supported format \(JPEG, PNG, ") as caught:

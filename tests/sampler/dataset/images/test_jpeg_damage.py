@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -141,6 +142,28 @@ def test_more_leftover_bytes_than_any_padding_are_damage() -> None:
     assert kinds(decode_image(padded(jpeg(), 0), SIZE)) == ["warning"]
     data = jpeg()
     assert kinds(decode_image(data[:-2] + b"\x12" * 5000 + data[-2:], SIZE)) == ["damaged"]
+
+
+def warning_of(data: bytes) -> str:
+    """What libjpeg says of a file, or ""."""
+    try:
+        simplejpeg.decode_jpeg(data)
+    except ValueError as warning:
+        return str(warning)
+    return ""
+
+
+def test_every_hole_that_libjpeg_warns_of_is_noted() -> None:
+    whole, random = jpeg(), np.random.default_rng(0)
+    start, noticed = scans(whole)[0], 0
+    for _ in range(500):
+        at = int(random.integers(start, len(whole) - 100))
+        data = whole[:at] + bytes(int(random.integers(1, 100))) + whole[at + 100 :]
+        warning, notes = warning_of(data), decode_image(data, SIZE).notes
+        noticed += bool(warning)
+        assert bool(notes) == bool(warning)
+        assert not notes or warning in notes[0].text
+    assert noticed > 100
 
 
 def test_bytes_before_a_restart_marker_are_damage() -> None:
