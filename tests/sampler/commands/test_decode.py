@@ -92,7 +92,7 @@ def test_an_image_that_became_damaged_is_removed_from_the_store(
     source: Source, dataset: Dataset, tmp_path: Path
 ) -> None:
     decode(source, tmp_path / "cache")
-    image_file(dataset, 8).write_bytes(image_file(dataset, 8).read_bytes()[:-100])
+    image_file(dataset, 8).write_bytes(image_file(dataset, 8).read_bytes()[:-100] + b"\xff\xd9")
     status, printed, _ = decode(source, tmp_path / "cache")
     assert status == 1
     assert "damaged images are not in the store; servers read their files" in printed
