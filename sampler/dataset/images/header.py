@@ -95,7 +95,7 @@ def _jpeg(data: bytes) -> Header:
                 raise DecodeError("unreadable", "JPEG with two frame headers")
             size = int.from_bytes(data[start + 5 : start + 7]), int.from_bytes(data[start + 7 : start + 9])
         elif marker == jpeg.APP1:
-            upright = upright and _says_nothing_of_turning(data[start + 4 : end])
+            upright = upright and certainly_upright(data[start + 10 : end])
         elif marker == jpeg.START_OF_SCAN:
             if size is None:
                 raise DecodeError("unreadable", "JPEG without a frame header")
@@ -103,10 +103,6 @@ def _jpeg(data: bytes) -> Header:
                 raise DecodeError("unreadable", "JPEG is truncated: it has no end marker")
             return Header("JPEG", _sized("JPEG", size).size, upright)
     raise DecodeError("unreadable", "JPEG is truncated: it has no pixels")
-
-
-def _says_nothing_of_turning(application: bytes) -> bool:
-    return application.startswith(b"http://ns.adobe.com/") or certainly_upright(application[6:])
 
 
 def _png(data: bytes) -> tuple[int, int]:

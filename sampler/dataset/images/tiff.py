@@ -57,6 +57,8 @@ def _fields(data: bytes, order: str, offset: int, count_code: str, entry_code: s
 
 def certainly_upright(exif: bytes) -> bool:
     """Return whether Exif data says in a plain way that the image is upright, or nothing about it."""
+    if exif[:2] not in (b"II", b"MM", b"I", b"M"):
+        return True  # not a TIFF directory, for example XMP: OpenCV looks no further
     try:
         found = [field for field in read_directory(exif) if field.tag == ORIENTATION]
     except ValueError:

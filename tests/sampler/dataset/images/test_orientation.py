@@ -84,6 +84,8 @@ def test_only_jpegs_that_may_be_turned_take_the_slower_way() -> None:
     assert read_header(encoded("JPEG", WIDE)).upright
     assert read_header(encoded("JPEG", WIDE, 1)).upright
     assert not read_header(encoded("JPEG", WIDE, 3)).upright
+    plain, metadata = encoded("JPEG", WIDE), b"XMP\0://ns.adobe.com/xap/1.0/\0<x/>"
+    assert read_header(plain[:2] + b"\xff\xe1" + struct.pack(">H", len(metadata) + 2) + metadata + plain[2:]).upright
 
 
 def directory(order: str, fields: list[tuple[int, int, int, int]], offset: int = 8, magic: int = 42) -> bytes:
@@ -106,6 +108,7 @@ APPLICATION_DATA = st.one_of(
     EXIF.flatmap(lambda exif: st.integers(0, len(exif)).map(lambda length: exif[:length])),
     st.binary(max_size=60),
     st.binary(max_size=30).map(lambda tail: b"http://ns.adobe.com/xap/1.0/\0" + tail),
+    EXIF.map(lambda exif: b"XMP\0:/" + exif[6:]),
 )
 
 
