@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from sampler.cache_folder import default_cache_dir
 from sampler.dataset.images.combined import CombinedSource
-from sampler.dataset.images.decode import DEFAULT_OPTIONS, Pixels, ReadOptions, decode_file, read_encoded
+from sampler.dataset.images.decode import DEFAULT_OPTIONS, Pixels, ReadOptions, decode_image, read_encoded
 from sampler.dataset.images.decoded_store.format import FORMAT, PIXEL_RULES, StoreMeta
 from sampler.dataset.images.decoded_store.reader import DecodedStore
 from sampler.dataset.images.hashes import Hash, ImageHashes, find_hashes, hashes_file, image_hash
+from sampler.dataset.images.header import DecodeError
 from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.local_folder import LocalFolder
 from sampler.dataset.images.notes import ImageNote
@@ -126,13 +127,14 @@ class Dataset(DatasetIndex):
     def decode(self, index: int) -> DecodedFile:
         """Decode the file of an image, whatever store and cache have. Raises what `read` raises."""
         name, size = self.file_name(index), self.size(index)
-        where = self.images.describe(name)
         try:
             data = read_encoded(self.images, name, size, self.max_pixels)
             found = image_hash(data)
             if self.hashes is not None:
-                self.hashes.check(index, found, where)
-            decoded = decode_file(data, where, size, self.options)
+                self.hashes.check(index, found)
+            decoded = decode_image(data, size, self.options)
+        except DecodeError as error:
+            raise ImageError(self.images.describe(name), error.kind, str(error), int(index)) from error
         except ImageError as error:
             raise error.at(int(index)) from error
         return DecodedFile(decoded.pixels, found, decoded.notes)

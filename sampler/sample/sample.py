@@ -6,7 +6,7 @@ The plan needs the annotated size of an image, not its pixels. So it is known wh
 """
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -48,19 +48,18 @@ class SampleSource(BoxSource, Protocol):
     def read(self, index: int, rows: tuple[int, int] | None = None) -> Image: ...
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedSample:
+class PlannedSample(NamedTuple):
     """Everything about a sample that does not depend on pixels.
 
     Attributes:
-        index: Of the image whose pixels the sample needs.
+        image: Index of the image whose pixels the sample needs.
         boxes: (N, 5) float32, the image's boxes in image pixels, unclipped.
         recipe: The random decisions.
         plan: The plan of the crop.
         rows: [start, stop), the rows of the image that the crop reads.
     """
 
-    index: int
+    image: int
     boxes: Boxes
     recipe: Recipe
     plan: CropPlan
@@ -103,36 +102,44 @@ def make_sample(
         ImageError: The image cannot be read as annotated.
     """
     planned = plan_sample(dataset, config, key, augment, kernels)
-    return fill_sample(dataset.read(planned.index, planned.rows), planned.plan, planned.recipe, config, kernels)
+    return fill_sample(dataset.read(planned.image, planned.rows), planned.plan, planned.recipe, config, kernels)
 
 
 def plan_sample(
     dataset: BoxSource, config: SamplerConfig, key: SampleKey, augment: bool = True, kernels: Kernels = REFERENCE
 ) -> PlannedSample:
     """Return boxes, recipe and plan of a key. Reads no pixels. Raises InvalidRequestError like `make_sample`."""
-    boxes, recipe = _boxes_and_recipe(dataset, config, key, augment, kernels)
-    image = key.index if recipe.substitute is None else recipe.substitute
+    image = dataset.image_of(key)
+    boxes = dataset.boxes(image, keep_crowd=config.keep_crowd)
     height, width = dataset.size(image)
+    recipe = _recipe(key, config, image, height, width, boxes, augment, kernels)
     plan = family_of(config).plan_crop(height, width, boxes, recipe, config, kernels)
     return PlannedSample(image, boxes, recipe, plan, plan.source_rows(height))
 
 
 def recipe_of(dataset: BoxSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Recipe:
     """Return the recipe of a key. Needs the annotated size and boxes of the image, not its pixels."""
-    return _boxes_and_recipe(dataset, config, key, augment, REFERENCE)[1]
-
-
-def _boxes_and_recipe(
-    dataset: BoxSource, config: SamplerConfig, key: SampleKey, augment: bool, kernels: Kernels
-) -> tuple[Boxes, Recipe]:
     image = dataset.image_of(key)
     boxes = dataset.boxes(image, keep_crowd=config.keep_crowd)
-    height, width = dataset.size(image)
+    return _recipe(key, config, image, *dataset.size(image), boxes, augment, REFERENCE)
+
+
+def _recipe(
+    key: SampleKey,
+    config: SamplerConfig,
+    image: int,
+    height: int,
+    width: int,
+    boxes: Boxes,
+    augment: bool,
+    kernels: Kernels,
+) -> Recipe:
+    """Return the recipe of a key whose sample is made from the image of index `image`."""
     if augment:
         recipe = draw_recipe(key, config, height, width, boxes, kernels)
     else:
         recipe = fixed_recipe(config, height, width, boxes)
-    return boxes, recipe if image == key.index else replace(recipe, substitute=image)
+    return recipe if image == key.index else replace(recipe, substitute=image)
 
 
 def apply_recipe(

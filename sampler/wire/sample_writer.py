@@ -60,7 +60,7 @@ def write_sample(
     """
     planned = plan_sample(dataset, config, key, augment, kernels)
     plan, recipe = planned.plan, planned.recipe
-    image = dataset.read(planned.index, planned.rows)
+    image = dataset.read(planned.image, planned.rows)
     head = encode_sample(WireSample(position, key, recipe, untagged(plan.objects, config), {}))
     if layout == "compact":
         out, length = _write_frame(memory, head, _shapes(layout, config, categories, len(plan.boxes)))

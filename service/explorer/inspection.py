@@ -99,15 +99,15 @@ def inspect_sample(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, a
     categories = config.planes(len(names))
     planned = plan_sample(dataset, config, key, augment)
     boxes, recipe, plan = planned.boxes, planned.recipe, planned.plan
-    image = dataset.read(planned.index)
+    image = dataset.read(planned.image)
     sample = fill_sample(image, plan, recipe, config)
-    crowd = dataset.crowd(planned.index)
+    crowd = dataset.crowd(planned.image)
     return Inspection(
         key=key,
         config=config,
         augment=augment,
-        image_id=dataset.image_id(planned.index),
-        file_name=dataset.file_name(planned.index),
+        image_id=dataset.image_id(planned.image),
+        file_name=dataset.file_name(planned.image),
         image=image,
         recipe=recipe,
         plan=plan,

@@ -23,6 +23,7 @@ import xxhash
 
 from sampler.atomic_write import atomic_writer
 from sampler.dataset.images.decode import MAX_PIXELS, read_encoded
+from sampler.dataset.images.header import DecodeError
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.parallel_map import parallel_map
@@ -80,8 +81,8 @@ class ImageHashes:
         """Return the indices of the images whose hash was another in `older`, ascending."""
         return np.flatnonzero((self.rows != older.rows).any(axis=1))
 
-    def check(self, index: int, found: Hash, where: str) -> None:
-        """Raise an ImageError of kind "changed" unless `found`, the hash of the file `where`, is that of the image."""
+    def check(self, index: int, found: Hash) -> None:
+        """Raise a DecodeError of kind "changed" unless `found`, the hash of an image's file, is the recorded one."""
         expected = self.of(index)
         if found == expected:
             return
@@ -89,7 +90,7 @@ class ImageHashes:
             cause = "the file could not be read when the hashes were recorded"
         else:
             cause = f"the file is not the one whose hash was recorded ({_text(found)}, expected {_text(expected)})"
-        raise ImageError(where, "changed", f"{cause}; restore it, or run python -m sampler index --hash-images again")
+        raise DecodeError("changed", f"{cause}; restore it, or run python -m sampler index --hash-images again")
 
 
 class SharedHashes:

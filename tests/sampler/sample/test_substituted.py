@@ -43,7 +43,7 @@ def test_an_unusable_image_gives_the_sample_of_its_substitute_with_the_bits_of_i
     expected = apply_recipe(PLAIN.read(image), boxes, recipe, config)
     made = make_sample(SUBSTITUTED, config, key, augment=augment)
     assert made.recipe == replace(recipe, substitute=image) == recipe_of(SUBSTITUTED, config, key, augment=augment)
-    assert plan_sample(SUBSTITUTED, config, key, augment).index == image
+    assert plan_sample(SUBSTITUTED, config, key, augment).image == image
     assert made.crop.tobytes() == expected.crop.tobytes()
     assert made.boxes.tobytes() == expected.boxes.tobytes()
 

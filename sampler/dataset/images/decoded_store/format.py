@@ -52,6 +52,7 @@ The last row holds the end of the last image, the number of absent images, 0, DE
 """
 
 COLUMNS = 8
+ROW_BYTES = 8 * COLUMNS
 
 NOWHERE = -1
 """Start of an image without space in `pixels.bin`: every decoding so far found it too large."""
@@ -121,7 +122,12 @@ def load_records(file: Path, images: int, *, mapped: bool) -> Records:
 
 def row_checksum(records: Records, place: int) -> int:
     """Return the checksum of a row, a signed 64-bit integer."""
-    digest = xxhash.xxh3_64_intdigest(records[place, :CHECK].astype("<i8", copy=False).data, place)
+    return checksum_of(records[place].astype("<i8").data.cast("B"), place)
+
+
+def checksum_of(row: memoryview, place: int) -> int:
+    """Return the checksum of a row, given as bytes; see `row_checksum`."""
+    digest = xxhash.xxh3_64_intdigest(row[: 8 * CHECK], place)
     return digest - (1 << 64) if digest >> 63 else digest
 
 

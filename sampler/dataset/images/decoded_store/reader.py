@@ -23,17 +23,19 @@ from sampler.dataset.images.decoded_store.blocks import (
 )
 from sampler.dataset.images.decoded_store.contents import check_files, find_folder, unusable
 from sampler.dataset.images.decoded_store.format import (
+    CHECK,
     DECODED,
     FILE_SIZE,
     FIRST_BLOCK,
     PAGE,
     PIXELS,
     RECORDS,
+    ROW_BYTES,
     START,
     STATE,
     StoreMeta,
+    checksum_of,
     file_hash,
-    is_sound,
     load_records,
 )
 from sampler.dataset.images.hashes import Hash
@@ -48,6 +50,7 @@ class DecodedStore:
     Attributes:
         folder: The folder of the store.
         inode: Identity of the file of pixels.
+        nbytes: Length of the mapped pixels in bytes.
     """
 
     def __init__(
@@ -76,6 +79,8 @@ class DecodedStore:
             self._descriptor = os.open(folder / PIXELS, os.O_RDONLY | os.O_CLOEXEC)
             weakref.finalize(self, os.close, self._descriptor)  # the mapping lives as long as views of it
             self._records = load_records(folder / RECORDS, meta.images, mapped=True)
+            self._record_bytes = self._records.data.cast("B")
+            self.nbytes = int(self._records[-1, START])
             self._pixels = self._map()
         except (OSError, EOFError, ValueError) as error:
             raise unusable(folder, error) from error
@@ -83,11 +88,6 @@ class DecodedStore:
         self._states = bytearray(self.blocks) if states is None else states
         self._bytes = memoryview(self._pixels)
         self._probe = [bytearray(1)] if hasattr(os, "RWF_NOWAIT") else None
-
-    @property
-    def nbytes(self) -> int:
-        """Length of the mapped pixels in bytes."""
-        return int(self._records[-1, START])
 
     @property
     def blocks(self) -> int:
@@ -118,7 +118,8 @@ class DecodedStore:
         start, length = row[START], height * width * 3
         if row[STATE] != DECODED or (expected is not None and file_hash(row) != expected):
             return None
-        if not is_sound(self._records, index) or not 0 <= start <= self.nbytes - stored_bytes(length):
+        own = self._record_bytes[index * ROW_BYTES : (index + 1) * ROW_BYTES]
+        if row[CHECK] != checksum_of(own, index) or not 0 <= start <= self.nbytes - stored_bytes(length):
             self._damaged(index)
             return None
         first, last = blocks_of_rows((0, height) if rows is None else rows, 3 * width)
@@ -137,8 +138,8 @@ class DecodedStore:
         if BROKEN in states:  # reported by whoever found it
             return False
         pixels = self._bytes[row[START] : row[START] + length]
-        place = row[START] + checksums_start(length)
-        checksums = np.frombuffer(self._bytes, "<u8", block_count(length), place)[first:last].tolist()
+        start = row[START] + checksums_start(length)
+        checksums = np.frombuffer(self._bytes, "<u8", block_count(length), start)[first:last].tolist()
         sound = True
         for place, (state, checksum) in enumerate(zip(states, checksums, strict=True)):
             if state == UNCHECKED:
