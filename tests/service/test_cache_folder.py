@@ -11,7 +11,7 @@ from sampler.dataset.dataset import open_dataset
 from sampler.wire.reader import RemoteError
 from service.lifespan.startup import _arena
 from service.settings import Settings, SettingsError
-from tests.support.coco_files import small_coco, write_dataset, write_jpeg
+from tests.support.coco_files import small_coco, write_dataset, write_jpeg, write_json
 from tests.support.hashes import record
 from tests.support.live_server import LiveServer, live_server, until
 from tests.support.stores import write_store
@@ -21,7 +21,9 @@ from tests.support.wire_client import body, get_spec, one_batch
 QUERY = "indices=0,1,2&seed=5"
 
 
-def start(tmp_path: Path, *, with_hashes_and_store: bool = False) -> AbstractContextManager[LiveServer]:
+def start(
+    tmp_path: Path, subset: Path | None = None, *, with_hashes_and_store: bool = False
+) -> AbstractContextManager[LiveServer]:
     """Serve a small dataset with one worker, without cached batches."""
     annotations, images = write_dataset(tmp_path)
     cache = tmp_path / "cache"
@@ -29,7 +31,8 @@ def start(tmp_path: Path, *, with_hashes_and_store: bool = False) -> AbstractCon
         dataset = open_dataset(annotations, images, cache)
         record(dataset, cache)
         assert write_store(dataset, cache) == []
-    return live_server(tmp_path, annotations=annotations, images=images, cache_dir=cache, workers=1, batch_cache_mb=0)
+    settings = {"annotations": annotations, "images": images, "cache_dir": cache, "workers": 1, "batch_cache_mb": 0}
+    return live_server(tmp_path, **settings, **({} if subset is None else {"subset": subset}))
 
 
 def replace_worker(server: LiveServer) -> None:
@@ -38,8 +41,10 @@ def replace_worker(server: LiveServer) -> None:
     until(lambda: "is replaced" in server.log)
 
 
-def test_a_worker_is_replaced_after_the_cache_folder_was_deleted(tmp_path: Path) -> None:
-    with start(tmp_path) as server:
+@pytest.mark.parametrize("subset", [False, True], ids=["a file", "a subset"])
+def test_a_worker_is_replaced_after_the_cache_folder_was_deleted(tmp_path: Path, subset: bool) -> None:
+    ids = write_json(tmp_path / "ids.json", [10, 20, 30])
+    with start(tmp_path, ids if subset else None) as server:
         before, digest = body(server.url, QUERY), get_spec(server.url).digest
         assert f"digest {digest}, pixels not hashed, 1 workers" in server.log
         shutil.rmtree(tmp_path / "cache")
