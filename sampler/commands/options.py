@@ -34,22 +34,29 @@ AnnotationsOption = Annotated[
     typer.Option(
         default_factory=_required("SAMPLER_ANNOTATIONS", "--annotations"),
         show_default=False,
-        help="COCO-format annotation file, instances_*.json; repeat it to combine several files into one dataset. "
-        "[env var: SAMPLER_ANNOTATIONS, one path or a JSON list]",
+        metavar="PATH",
+        help="COCO-format annotation file, instances_*.json; repeat it to combine several files. "
+        "Required, here or as the variable SAMPLER_ANNOTATIONS (one path or a JSON list).",
     ),
 ]
 _IMAGES_HELP = (
     "Folder that file names are relative to; with several annotation files one for each, or one for all. "
-    "[env var: SAMPLER_IMAGES, one path or a JSON list]"
+    "The variable SAMPLER_IMAGES has one path or a JSON list."
 )
 ImagesOption = Annotated[
     list[Path],
-    typer.Option(default_factory=_required("SAMPLER_IMAGES", "--images"), show_default=False, help=_IMAGES_HELP),
+    typer.Option(
+        default_factory=_required("SAMPLER_IMAGES", "--images"), show_default=False, metavar="PATH", help=_IMAGES_HELP
+    ),
 ]
 OptionalImagesOption = Annotated[
     list[Path],
     typer.Option(
-        "--images", default_factory=partial(paths_of_variable, "SAMPLER_IMAGES"), show_default=False, help=_IMAGES_HELP
+        "--images",
+        default_factory=partial(paths_of_variable, "SAMPLER_IMAGES"),
+        show_default=False,
+        metavar="PATH",
+        help=_IMAGES_HELP,
     ),
 ]
 SubsetOption = Annotated[

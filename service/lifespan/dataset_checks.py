@@ -37,7 +37,7 @@ def _check_boxes(title: str, dataset: Dataset) -> None:
     if dropped:
         log.warning("%s: %d of %d boxes are invalid and were dropped; %s", title, dropped, used + dropped, _VERIFY)
     if unlisted:
-        log.warning("%s: %d boxes are of images that are not listed and are ignored; %s", title, unlisted, _VERIFY)
+        log.warning("%s: boxes of images that are not listed are ignored: %d; %s", title, unlisted, _VERIFY)
 
 
 def _all_unused(dataset: Dataset) -> str:
@@ -52,7 +52,7 @@ def _all_unused(dataset: Dataset) -> str:
     box = left_out.rejected[0]
     reason = ": ".join(filter(None, [box.reason, box.detail]))
     return (
-        f"all {len(left_out.rejected)} boxes are invalid; the first is annotation {box.annotation_id} of image "
+        f"none of the {len(left_out.rejected)} boxes is valid; the first is annotation {box.annotation_id} of image "
         f"{printable(str(box.image_id))} ({reason}); correct the boxes, which `python -m sampler verify` lists"
     )
 

@@ -69,7 +69,9 @@ def test_the_start_line_has_the_numbers_of_images_and_boxes(tmp_path: Path) -> N
 def test_a_server_whose_boxes_were_all_dropped_does_not_start(tmp_path: Path) -> None:
     content = small_coco() | {"annotations": [box_entry(71, 20, 7, [1, 1, 0, 0])]}
     line = failure(tmp_path, **annotated(tmp_path, content))
-    assert "annotations.json: $.annotations: all 1 boxes are invalid; the first is annotation 71 of image 20" in line
+    assert (
+        "annotations.json: $.annotations: none of the 1 boxes is valid; the first is annotation 71 of image 20" in line
+    )
 
 
 def test_a_box_without_area_is_served_from_its_segmentation(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from sampler.dataset.coco.boxes import Fault, RejectedBox, UnlistedBox, checked_
 from sampler.dataset.coco.chunked_json import BLOCK, Consumer, IrregularError, read_arrays
 from sampler.dataset.coco.contents import Contents
 from sampler.dataset.coco.entries import AnnotationEntry, CategoryEntry, ImageEntry, decode_file
-from sampler.dataset.coco.image_ids import IdColumn, ranks, rows_of
+from sampler.dataset.coco.image_ids import IdColumn, ImageId, ranks, rows_of
 from sampler.dataset.coco.json_stream import JsonStream
 from sampler.errors import AnnotationError
 
@@ -132,7 +132,7 @@ def _validated(contents: Contents, file: Path | str) -> Annotations:
         box_category_ids=box_category_ids[used],
         annotation_ids=annotation_ids[used],
         crowd=np.concatenate(contents.crowd)[used],
-        left_out=_left_out(contents, annotation_ids, boxes, faults, listed),
+        left_out=_left_out(contents, annotation_ids, boxes, faults, names or image_ids.tolist(), rows),
     )
 
 
@@ -179,16 +179,17 @@ def _left_out(
     annotation_ids: npt.NDArray[np.int64],
     boxes: npt.NDArray[np.float64],
     faults: dict[int, Fault],
-    listed: npt.NDArray[np.bool_],
+    image_ids: Sequence[ImageId],
+    rows: npt.NDArray[np.intp],
 ) -> LeftOut:
+    """Return the boxes that are not used. `rows` has the place of the image of each box in `image_ids`, -1 if none."""
     rejected = []
     for place, (reason, detail) in faults.items():
-        if listed[place]:
+        if rows[place] >= 0:
             unboxed = contents.unboxed.get(place)
             box = finite_sides(boxes[place].tolist() if unboxed is None else unboxed.bbox or ())
-            image_id = contents.box_image_ids.at(place)
-            rejected.append(RejectedBox(int(annotation_ids[place]), image_id, reason, box, detail))
-    places = np.flatnonzero(~listed)
+            rejected.append(RejectedBox(int(annotation_ids[place]), image_ids[rows[place]], reason, box, detail))
+    places = np.flatnonzero(rows < 0)
     first = places[:UNLISTED_EXAMPLES].tolist()
     unlisted = [UnlistedBox(int(annotation_ids[place]), contents.box_image_ids.at(place)) for place in first]
     return LeftOut(tuple(rejected), tuple(unlisted), len(places))

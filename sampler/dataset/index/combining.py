@@ -86,7 +86,7 @@ def _check_distinct(ids: Sequence[Sequence[ImageId]], files: Sequence[str]) -> N
         common = [one for one in some if seen.setdefault(one, number) != number]
         if common:
             first = printable(str(common[0]))
-            cause = f"{len(common)} image ids are also in {files[seen[common[0]]]}, the first is {first}"
+            cause = f"image ids that are also in {files[seen[common[0]]]}: {len(common)}, the first is {first}"
             raise AnnotationError(files[number], "$.images", f"{cause}; give each image its own id")
 
 

@@ -42,7 +42,7 @@ def test_boxes_of_unlisted_images_are_a_warning(tmp_path: Path, caplog: pytest.L
     content = small_coco()
     content["annotations"].append(box_entry(72, 99, 7, [1, 1, 5, 5]))
     [line] = warnings_of(opened(tmp_path, content), caplog)
-    assert line.startswith("train: 1 boxes are of images that are not listed and are ignored; ")
+    assert line.startswith("train: boxes of images that are not listed are ignored: 1; ")
 
 
 def test_a_dataset_without_any_box_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -55,7 +55,7 @@ def test_a_dataset_without_any_box_is_a_warning(tmp_path: Path, caplog: pytest.L
 def test_a_dataset_whose_boxes_were_all_dropped_is_refused(tmp_path: Path) -> None:
     dataset = opened(tmp_path, small_coco() | {"annotations": [NOTHING]})
     with pytest.raises(
-        AnnotationError, match="all 1 boxes are invalid; the first is annotation 71 of image 20"
+        AnnotationError, match="none of the 1 boxes is valid; the first is annotation 71 of image 20"
     ) as caught:
         check_dataset("train", dataset)
     assert caught.value.file == str(tmp_path / "annotations.json")

@@ -178,6 +178,14 @@ def test_boxes_find_their_image_by_an_integer_or_its_text() -> None:
     assert columns.left_out == LeftOut()
 
 
+@pytest.mark.parametrize(("image_id", "reference"), [(1, "1"), ("1", 1)])
+def test_a_dropped_box_names_its_image_as_the_images_do(image_id: int | str, reference: int | str) -> None:
+    content = one_image(box_entry(7, reference, 1, [1, 2, 0, 4]))
+    content["images"][0]["id"] = image_id
+    [rejected] = parse_annotations(json.dumps(content).encode(), "x").left_out.rejected
+    assert rejected.image_id == image_id
+
+
 def test_an_integer_and_its_text_are_the_same_id(tmp_path: Path) -> None:
     content = small_coco()
     content["images"][2]["id"] = "30"

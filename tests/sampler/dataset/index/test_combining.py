@@ -134,7 +134,9 @@ def test_an_image_id_in_two_files_is_refused(strings: bool, tmp_path: Path) -> N
     other = other_coco()
     other["images"][0]["id"] = "30" if strings else 30
     other["annotations"].pop()
-    with pytest.raises(AnnotationError, match=r"1 image ids are also in .*0/annotations\.json, the first is 30; give"):
+    with pytest.raises(
+        AnnotationError, match=r"image ids that are also in .*0/annotations\.json: 1, the first is 30; give"
+    ):
         combined(tmp_path, small_coco(), other)
 
 
