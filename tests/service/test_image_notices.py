@@ -59,6 +59,7 @@ def test_each_unusual_file_is_logged_once_and_counted(settings: Mapping[str, obj
         (junk,) = lines_about(server, "extraneous bytes")
         assert "junk.jpg" in junk
         assert lines_about(server, NAMES[INTACT]) == []
+        assert not any(line.startswith("Corrupt JPEG data") for line in server.log.splitlines()), "without a name"
 
 
 def test_a_damaged_image_is_served_as_opencv_decodes_it(settings: Mapping[str, object], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ The header is checked before any pixel is decoded, so a file that claims an absu
 """
 
 import functools
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,7 @@ import simplejpeg
 from sampler.dataset.images.header import DecodeError, Header, read_header
 from sampler.dataset.images.jpeg_damage import first_warning, jpeg_notes
 from sampler.dataset.images.notes import ImageNote
+from sampler.dataset.images.quiet import without_libjpeg_warnings
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.images.tiff import as_stored
 from sampler.errors import ImageError
@@ -112,15 +114,15 @@ def _decode_checked(data: bytes, size: tuple[int, int] | None, options: ReadOpti
     height, width = header.size
     if height * width > options.max_pixels:
         raise DecodeError("too-large", f"{_text(header.size)} pixels are more than the limit of {options.max_pixels}")
-    if size is not None and size not in (header.size, header.size[::-1]):
+    if size not in (None, header.size) and (header.upright or size != header.size[::-1]):
         raise _mis_sized(header.size, size)
     if header.format == "JPEG" and header.upright:
         return _decode_jpeg(data, header.size, size, options)
     notes = _checked(jpeg_notes(data, first_warning(data)), options) if header.format == "JPEG" else ()
-    pixels = _decode(data, header.size)
+    pixels = _decode(data, header.size, warned=bool(notes))
     if size is None or pixels.shape[:2] == size:
         return DecodedImage(pixels, notes)
-    if header.upright or header.size != size:
+    if header.size != size:
         raise _mis_sized(pixels.shape, size)
     return _decode_as_stored(data, header, size, notes)
 
@@ -134,7 +136,7 @@ def _decode_jpeg(
         pixels = np.asarray(simplejpeg.decode_jpeg(data, colorspace="BGR"), np.uint8)
     except ValueError as error:  # damaged, or of a kind that only OpenCV decodes
         notes = _checked(jpeg_notes(data, str(error)), options)
-        pixels = _decode(data, stored)
+        pixels = _decode(data, stored, warned=bool(notes))
     if size is not None and pixels.shape[:2] != size:
         raise _mis_sized(pixels.shape, size)
     return DecodedImage(pixels, notes)
@@ -142,7 +144,8 @@ def _decode_jpeg(
 
 def _decode_as_stored(data: bytes, header: Header, size: tuple[int, int], notes: tuple[ImageNote, ...]) -> DecodedImage:
     # OpenCV applies the orientation of a TIFF even if it is told not to.
-    pixels = _decode(as_stored(data) if header.format == "TIFF" else data, size, cv2.IMREAD_IGNORE_ORIENTATION)
+    data = as_stored(data) if header.format == "TIFF" else data
+    pixels = _decode(data, size, cv2.IMREAD_IGNORE_ORIENTATION, warned=bool(notes))
     if pixels.shape[:2] != size:
         raise _mis_sized(pixels.shape, size)
     text = f"the orientation is not applied: only the pixels as stored are {_text(size)}, as annotated"
@@ -157,10 +160,12 @@ def _checked(notes: tuple[ImageNote, ...], options: ReadOptions) -> tuple[ImageN
     return notes
 
 
-def _decode(data: bytes, size: tuple[int, int], flags: int = 0) -> Pixels:
+def _decode(data: bytes, size: tuple[int, int], flags: int = 0, *, warned: bool = False) -> Pixels:
+    """Return OpenCV's pixels. `size` is that of the image; `warned` if libjpeg is known to print a warning."""
     _silence_opencv()
     try:
-        pixels: Pixels | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | flags)  # type: ignore[assignment] # OpenCV's stubs lack the dtype
+        with without_libjpeg_warnings() if warned else nullcontext():
+            pixels: Pixels | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | flags)  # type: ignore[assignment] # OpenCV's stubs lack the dtype
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:
             raise MemoryError from error
