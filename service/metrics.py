@@ -4,13 +4,12 @@ Requests and responses update the metrics of `Metrics`. The state of workers, me
 objects that hold it whenever the metrics are requested.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from sampler.dataset.images.decoded_store.blocks import SharedBlockStates
 from sampler.dataset.images.image_cache import ImageCache
 from sampler.dataset.images.notes import NOTE_KINDS
 from service.arena import Arena
@@ -65,7 +64,6 @@ class ServerState(Collector):
         cache: BatchCache,
         images: ImageCache | None,
         notices: ImageNotices,
-        stores: Sequence[SharedBlockStates] = (),
     ) -> None:
         self._pool = pool
         self._admission = admission
@@ -73,7 +71,6 @@ class ServerState(Collector):
         self._cache = cache
         self._images = images
         self._notices = notices
-        self._stores = stores
 
     def collect(self) -> Iterable[Metric]:
         pool, arena, cache, images = self._pool, self._arena, self._cache, self._images
@@ -92,11 +89,10 @@ class ServerState(Collector):
             (gauge, "sampler_batch_cache_bytes", "Bytes of the arena held by cached batches", cache.cached_bytes),
         ):
             yield kind(name, description, value)
-        broken = sum(states.broken for states in self._stores)
-        yield gauge("sampler_store_damaged_blocks", "Blocks of decoded stores that were found damaged", broken)
         noted = GaugeMetricFamily(
             "sampler_noted_images",
-            "Images that workers found unusual since the start, by kind: damaged, warning, orientation (not applied)",
+            "Images that workers found unusual since the start, by kind: damaged, warning, orientation (not applied), "
+            "store-damaged",
             labels=["kind"],
         )
         for noticed in NOTE_KINDS:

@@ -71,9 +71,8 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
         restore = partial(_restore_indexes, opened)
         pool = WorkerPool(setup, settings.workers, settings.job_seconds, restore, notices.add)
         cache = BatchCache(pool, arena, planners, cached)
-        stores = [one.store.states for one in opened if one.store is not None]
         admission = Admission(settings.max_requests, settings.retry_after, shutdown)
-        metrics.registry.register(ServerState(pool, admission, arena, cache, image_cache, notices, stores))
+        metrics.registry.register(ServerState(pool, admission, arena, cache, image_cache, notices))
         await pool.start()
         for one in opened:
             _log_start(one, pool.size)

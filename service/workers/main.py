@@ -3,6 +3,7 @@
 import json
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +19,7 @@ from sampler.dataset.images.decoded_store.blocks import SharedBlockStates
 from sampler.dataset.images.decoded_store.reader import DecodedStore
 from sampler.dataset.images.hashes import SharedHashes
 from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
+from sampler.dataset.images.notes import ImageNote
 from sampler.errors import SamplerError, StoreError
 from sampler.ipc.child_process import run_child
 from sampler.ipc.frames import FrameSocket
@@ -107,7 +109,7 @@ class Worker:
             limit_memory(setup.memory)
         worker = cls(datasets, arena)
         for number, opened in enumerate(datasets):
-            opened.dataset.notify = worker.outbox.listener(number, opened.dataset)
+            _notify(opened.dataset, worker.outbox.listener(number, opened.dataset))
         return worker
 
     def do(self, job: Job) -> bytes:
@@ -179,16 +181,20 @@ def _open_dataset(setup: DatasetSetup, cache: ImageCache | None) -> Dataset:
 
 
 def _open_store(folder: Path, setup: DatasetSetup, dataset: Dataset) -> DecodedStore:
-    def report(index: int) -> None:
-        where = printable(dataset.images.describe(dataset.file_name(index)))
-        line = f"{folder}: the stored pixels of {where} are damaged; its file is read instead"
-        print(f"worker: {line}. Run python -m sampler decode to repair the store", file=sys.stderr, flush=True)
-
     states = None if setup.block_states is None else SharedBlockStates(setup.block_states)
-    store = DecodedStore(folder, dataset.store_meta, states, report)
+    store = DecodedStore(folder, dataset.store_meta, states)
     if states is not None and (store.inode != setup.store_inode or store.blocks > len(states)):
-        return DecodedStore(folder, dataset.store_meta, None, report)  # another store than the server has found
+        return DecodedStore(folder, dataset.store_meta)  # another store than the server has found
     return store
+
+
+def _notify(dataset: Dataset, listener: Callable[[int, ImageNote], None]) -> None:
+    """Let a dataset and its store report what is unusual about images."""
+    dataset.notify = listener
+    if dataset.store is not None:
+        text = f"its pixels in {dataset.store.folder} are damaged; its file is read instead"
+        note = ImageNote("store-damaged", f"{text}; run python -m sampler decode to repair the store")
+        dataset.store.report = lambda index: listener(index, note)
 
 
 def _warn(error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""Notices: what workers find unusual about image files, on its way to the log and the metrics of the server."""
+"""Notices: what workers find unusual about images, on its way to the log and the metrics of the server."""
 
 import logging
 from collections.abc import Callable
@@ -82,7 +82,7 @@ class ImageNotices:
         """Log and count a notice unless it was logged before."""
         title, images = self._datasets[notice.dataset]
         count = self._seen.add(notice.dataset, notice.kind, notice.index, images)
-        level = logging.WARNING if notice.kind == "damaged" else logging.INFO
+        level = logging.WARNING if notice.kind in ("damaged", "store-damaged") else logging.INFO
         if 0 < count <= MAX_LOGGED:
             about = " is damaged" if notice.kind == "damaged" else ""
             log.log(level, "%s: image %d (%s)%s: %s", title, notice.index, notice.file, about, notice.text)

@@ -1,19 +1,20 @@
-"""Notes of an image that can be used although something about its file is unusual."""
+"""Notes of an image that can be used although something about its file or its stored pixels is unusual."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-NoteKind = Literal["damaged", "warning", "orientation"]
+NoteKind = Literal["damaged", "warning", "orientation", "store-damaged"]
 NOTE_KINDS: tuple[NoteKind, ...] = get_args(NoteKind)
 
 
 @dataclass(frozen=True, slots=True)
 class ImageNote:
-    """One observation about an image file.
+    """One observation about an image.
 
     Attributes:
         kind: "damaged" if the decoder reports lost or corrupt data, "warning" if it reports something harmless,
-            "orientation" if the file has an EXIF orientation that is not applied.
+            "orientation" if the file has an EXIF orientation that is not applied, "store-damaged" if its pixels in the
+            decoded store are damaged, so that its file is read instead.
         text: The observation, in words.
     """
 

@@ -92,8 +92,3 @@ class SharedBlockStates:
 
     def __setitem__(self, block: int, state: int) -> None:
         self._memory[block] = state
-
-    @property
-    def broken(self) -> int:
-        """Number of blocks that were found damaged."""
-        return int(np.count_nonzero(np.frombuffer(self._memory, np.uint8) == BROKEN))

@@ -51,6 +51,7 @@ class DecodedStore:
         folder: The folder of the store.
         inode: Identity of the file of pixels.
         nbytes: Length of the mapped pixels in bytes.
+        report: Called with the index of an image whose pixels or record turn out to be damaged.
     """
 
     def __init__(
@@ -66,13 +67,13 @@ class DecodedStore:
             folder: The folder of the store.
             meta: The dataset that the store must belong to.
             states: Which blocks were checked before, by other processes too; by default none.
-            report: Called with the index of an image whose pixels or record turn out to be damaged.
+            report: See the attribute.
 
         Raises:
             StoreError: The store is damaged, incomplete or of something else.
         """
         self.folder = folder
-        self._report = report
+        self.report = report
         try:
             check_files(folder, meta)
             # Pixels first: then the records cannot belong to an older store in the same place.
@@ -151,8 +152,8 @@ class DecodedStore:
         return sound
 
     def _damaged(self, index: int) -> None:
-        if self._report is not None:
-            self._report(index)
+        if self.report is not None:
+            self.report(index)
 
     def _prefetch(self, probe: list[bytearray], start: int, length: int) -> None:
         """Read pixels that are not in memory in one go instead of one page fault after another.
