@@ -72,7 +72,9 @@ def _ensure_file(annotations: Path | LoadedCoco, indexes: Path, report: Callable
         return _find(file, indexes) or _find_or_build(file, indexes, report)
 
 
-def _ensure_combined(files: Sequence[object], folders: Sequence[Path], report: Callable[[str], None]) -> Path:
+def _ensure_combined(
+    files: Sequence[Path | LoadedCoco], folders: Sequence[Path], report: Callable[[str], None]
+) -> Path:
     """Return the folder of the index that combines others."""
 
     def build() -> tuple[IndexArrays, LeftOut, tuple[str, ...]]:
@@ -101,7 +103,8 @@ def _ensure_derived(
     """Return the folder of an index that is made of others. Its name is the digest of their names and the recipe."""
     hasher = hashlib.blake2b(digest_size=16)
     for part in (*(origin.name for origin in origins), *recipe):
-        hasher.update(f"{len(part.encode())}:".encode() + part.encode())
+        encoded = part.encode(errors="surrogatepass")  # ids in a list may be anything
+        hasher.update(f"{len(encoded)}:".encode() + encoded)
     folder = _folder(origins[0].parent, hasher.hexdigest())
     if is_sound(folder):
         return folder
@@ -112,13 +115,13 @@ def _ensure_derived(
     return folder
 
 
-def _find_or_build(file: "AnnotationFile", indexes: Path, report: Callable[[str], None]) -> Path:
+def _find_or_build(file: AnnotationFile, indexes: Path, report: Callable[[str], None]) -> Path:
     with _lock(indexes, file.path):
         # Another process may have built it while this one waited.
         return _find(file, indexes) or _build(file, indexes, report)
 
 
-def _find(file: "AnnotationFile", indexes: Path) -> Path | None:
+def _find(file: AnnotationFile, indexes: Path) -> Path | None:
     """Return the folder of a sound index. Reads the annotation file only if there may be one."""
     digest = file.noted_digest()
     if digest is None:
@@ -132,7 +135,7 @@ def _find(file: "AnnotationFile", indexes: Path) -> Path | None:
     return folder
 
 
-def _build(file: "AnnotationFile", indexes: Path, report: Callable[[str], None]) -> Path:
+def _build(file: AnnotationFile, indexes: Path, report: Callable[[str], None]) -> Path:
     report("parsing the annotation file")
     annotations, digest = file.parse()
     index, left_out = build_index(annotations), annotations.left_out

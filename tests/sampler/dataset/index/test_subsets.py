@@ -75,6 +75,8 @@ def test_unknown_ids_are_refused_with_their_number_and_the_first_ones(tmp_path: 
     ids = [10, *range(101, 109)]
     with pytest.raises(ImageListError, match="8 of 9 ids are not image ids of this dataset: 101, 102, 103, 104, 105, "):
         subset(tmp_path, json.dumps(ids))
+    with pytest.raises(ImageListError, match=r": \\ud800; remove them"):
+        subset(tmp_path, '["\\ud800"]')
     with pytest.raises(ImageListError, match=r"ids\.txt: 1 of 2 ids .*: x\\ny; remove them"):
         subset(tmp_path, '[10, "x\\ny"]')
 
