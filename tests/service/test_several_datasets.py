@@ -90,7 +90,7 @@ def test_an_unknown_dataset_is_refused_with_the_names_that_exist(server: LiveSer
 @pytest.mark.parametrize(("text", "expected"), [
     ("[datasets.a]\nconfig = 'cornernet'", "datasets.a: annotations and images are not set"),
     ("[datasets.a]\nannotations = 'a.json'", "datasets.a = .*SAMPLER_IMAGES is not set"),
-    ("[datasets.a]\nanotations = 'a.json'", "datasets.a.anotations: no such setting; expected one of annotations"),
+    ("[datasets.a]\nanotations = 'a.json'", "datasets.a.anotations: no such setting; did you mean annotations"),
     ("[datasets.'a b']\nannotations = 'a.json'\nimages = '.'", "datasets.a b = "),
     ("images = '.'\nannotations = 'a.json'\n[datasets.a]\nannotations = 'a.json'\nimages = '.'",
      r"SAMPLER_ANNOTATIONS, SAMPLER_IMAGES: set together with \[datasets"),
