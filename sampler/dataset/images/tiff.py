@@ -34,7 +34,7 @@ def read_directory(data: bytes) -> list[Field]:
             return _fields(data, order, struct.unpack_from(order + "Q", data, 8)[0], "Q", "HHQ8s")
         if struct.unpack_from(order + "H", data, 2)[0] == 42:
             return _fields(data, order, struct.unpack_from(order + "I", data, 4)[0], "H", "HHI4s")
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:
         raise ValueError("the directory is incomplete") from error
     raise ValueError("not a TIFF header")
 
@@ -57,8 +57,8 @@ def _fields(data: bytes, order: str, offset: int, count_code: str, entry_code: s
 
 def certainly_upright(exif: bytes) -> bool:
     """Return whether Exif data says in a plain way that the image is upright, or nothing about it."""
-    if exif[:2] not in (b"II", b"MM", b"I", b"M"):
-        return True  # not a TIFF directory, for example XMP: OpenCV looks no further
+    if exif[2:4] not in (b"\0*", b"*\0"):
+        return True  # no directory, for example XMP: OpenCV looks no further, whatever the byte order is said to be
     try:
         found = [field for field in read_directory(exif) if field.tag == ORIENTATION]
     except ValueError:

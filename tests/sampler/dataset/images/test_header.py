@@ -20,6 +20,7 @@ from PIL import Image
 from sampler.dataset.images.avif import frame_sizes
 from sampler.dataset.images.decode import ReadOptions, decode_image
 from sampler.dataset.images.header import DecodeError, read_header
+from sampler.dataset.images.tiff import read_directory
 from tests.support.coco_files import photo
 from tests.support.processes import output_of
 
@@ -81,6 +82,18 @@ def test_the_size_of_every_format_is_known_from_its_header(name: str) -> None:
 def test_the_size_of_a_bigtiff_is_known() -> None:
     assert read_header(bigtiff()).size == (8, 8)
     assert decode_image(bigtiff(), (8, 8)).pixels.shape == (8, 8, 3)
+
+
+@given(st.sampled_from([b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"]), st.binary(max_size=80))
+def test_any_directory_is_read_or_refused(start: bytes, rest: bytes) -> None:
+    with suppress(ValueError):
+        read_directory(start + rest)
+
+
+@pytest.mark.parametrize("offset", [2**62, 2**63, 2**64 - 1])
+def test_a_bigtiff_whose_directory_is_nowhere_is_refused(offset: int) -> None:
+    with pytest.raises(DecodeError, match="TIFF without a valid header"):
+        read_header(struct.pack("<2sHHHQ", b"II", 43, 8, 0, offset) + bytes(100))
 
 
 def patched(name: str, *changes: tuple[int, bytes]) -> bytes:

@@ -95,12 +95,22 @@ def directory(order: str, fields: list[tuple[int, int, int, int]], offset: int =
     return b"Exif\0\0" + start + struct.pack(order + "H", len(fields)) + rows + bytes(4)
 
 
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("mark", [b"M<", b"<M", b"IM", b"MI", b"\0\0", b"II", b"MM"])
+def test_a_wrong_byte_order_mark_does_not_change_what_imread_gives(mark: bytes, order: str) -> None:
+    exif = directory(order, [(0x0112, 3, 1, 3)])
+    body = exif[:6] + mark + exif[8:]
+    plain = encoded("JPEG", WIDE)
+    data = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + plain[2:]
+    assert np.array_equal(decode_image(data, WIDE).pixels, opencv(data))
+
+
 FIELD = st.tuples(st.sampled_from([0x0112, 0x0110, 0x8769]), st.integers(1, 13), st.integers(0, 3), st.integers(0, 10))
 EXIF = st.builds(
     directory,
     st.sampled_from("<>"),
     st.lists(FIELD, max_size=4),
-    st.sampled_from([8, 8, 8, 0, 7, 9, 10_000]),
+    st.sampled_from([8, 8, 8, 0, 7, 9, 10_000, 2**32 - 1]),
     st.sampled_from([42, 42, 42, 43, 0]),
 )
 APPLICATION_DATA = st.one_of(
