@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         step_keys,
     )
     from sampler.dataset.dataset import open_dataset
+    from sampler.dataset.images.decode import ReadOptions
 
 __all__ = [
     "LAYOUTS",
@@ -86,6 +87,7 @@ __all__ = [
     "MissingExtraError",
     "PackedBatch",
     "ProtocolError",
+    "ReadOptions",
     "Recipe",
     "RequestRefusedError",
     "Sample",
@@ -123,7 +125,11 @@ _OF_THE_SAMPLER = frozenset({
 })  # fmt: skip
 """The names that `sampler` exports. They are taken from there, since `client` loads more."""
 
-_EXTRAS = {"open_dataset": ("sampler.dataset.dataset", "server"), "render_tensors": ("client.torch_rendering", "torch")}
+_EXTRAS = {
+    "ReadOptions": ("sampler.dataset.images.decode", "server"),
+    "open_dataset": ("sampler.dataset.dataset", "server"),
+    "render_tensors": ("client.torch_rendering", "torch"),
+}
 """Names that need an optional extra: their module, and the extra to install."""
 
 

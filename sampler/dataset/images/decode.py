@@ -6,20 +6,21 @@ The header is checked before any pixel is decoded, so a file that claims an absu
 import functools
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
+from sampler.checks import require_bool, require_integer
 from sampler.dataset.images.header import DecodeError, Header, read_header
 from sampler.dataset.images.jpeg_damage import first_warning, jpeg_notes
 from sampler.dataset.images.notes import ImageNote
 from sampler.dataset.images.quiet import without_libjpeg_warnings
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.images.tiff import as_stored
-from sampler.errors import ImageError
+from sampler.errors import ImageError, InvalidRequestError
 
 MAX_PIXELS = 178_956_970
 """Default pixel limit: half a gigabyte of BGR, and where Pillow reports a decompression bomb."""
@@ -47,6 +48,13 @@ class ReadOptions:
     max_pixels: int = MAX_PIXELS
     damaged: Damaged = "serve"
     follow_links: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise InvalidRequestError for an invalid option."""
+        require_integer("max_pixels", self.max_pixels, low=1)
+        require_bool("follow_links", self.follow_links)
+        if self.damaged not in get_args(Damaged):
+            raise InvalidRequestError("damaged", self.damaged, f"one of {', '.join(get_args(Damaged))}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import sys
 import tracemalloc
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sampler.dataset.images.decode import MAX_PIXELS
+from sampler.dataset.images.decode import MAX_PIXELS, ReadOptions
 from sampler.dataset.images.header import DecodeError, read_header
-from sampler.errors import ImageError
+from sampler.errors import ImageError, InvalidRequestError
 from tests.support.coco_files import opencv_pixels, photo, read_file, write_image, write_jpeg
 from tests.support.processes import output_of
 
@@ -270,6 +271,15 @@ def test_the_caller_sets_the_pixel_limit(tmp_path: Path) -> None:
         file = write_image(tmp_path / f"a.{suffix}", photo(64, 48))
         assert read_file(file, 64, 48, max_pixels=64 * 48).size
         assert fault(file, max_pixels=64 * 48 - 1).kind == "too-large"
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [({"max_pixels": 0}, "max_pixels"), ({"damaged": "ignore"}, "damaged"), ({"follow_links": 1}, "follow_links")],
+)
+def test_an_invalid_option_is_named(options: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidRequestError, match=field):
+        ReadOptions(**options)
 
 
 def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
