@@ -19,3 +19,11 @@ def parse_paths(text: str) -> tuple[Path, ...]:
     if not isinstance(paths, list) or not paths or not all(isinstance(path, str) and path for path in paths):
         raise ValueError(_EXPECTED)
     return tuple(Path(path) for path in paths)
+
+
+def expand_home(path: Path) -> Path:
+    """Return a path without a leading ~. Raises ValueError if that home folder is unknown."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("the home folder is unknown; expected a path without ~") from error

@@ -13,7 +13,7 @@ from sampler.cache_folder import default_cache_dir
 from sampler.cpus import available_cpus
 from sampler.dataset.images.decode import MAX_PIXELS, Damaged
 from sampler.errors import SamplerError
-from sampler.path_lists import parse_paths
+from sampler.path_lists import expand_home, parse_paths
 from sampler.system_errors import explain
 from sampler.text_files import read_text
 from service.errors.problems import expectation
@@ -203,14 +203,6 @@ class Settings(DatasetSettings):
     @classmethod
     def _expand_cache_home(cls, path: Path) -> Path:
         return expand_home(path)
-
-
-def expand_home(path: Path) -> Path:
-    """Return a path without a leading ~. Raises ValueError if that home folder is unknown."""
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise ValueError("the home folder is unknown; expected a path without ~") from error
 
 
 def variables() -> list[str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sampler.path_lists import parse_paths
+from sampler.path_lists import expand_home, parse_paths
 
 
 def paths_of_variable(variable: str, option: str = "") -> list[Path]:
@@ -20,9 +20,17 @@ def paths_of_variable(variable: str, option: str = "") -> list[Path]:
     if not text and option:
         raise typer.BadParameter(f"set {option} or {variable}", param_hint=option)
     try:
-        return list(parse_paths(text)) if text else []
+        return [expand_home(path) for path in parse_paths(text)] if text else []
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=variable) from error
+
+
+def _expanded(path: Path | None) -> Path | None:
+    """Return a path without a leading ~, which shells leave in variables."""
+    try:
+        return None if path is None else expand_home(path)
+    except ValueError as error:
+        raise typer.BadParameter(f"{path}: {error}") from error
 
 
 def _required(variable: str, option: str) -> Callable[[], list[Path]]:
@@ -63,13 +71,16 @@ SubsetOption = Annotated[
     Path | None,
     typer.Option(
         envvar="SAMPLER_SUBSET",
+        callback=_expanded,
         help="File of image ids, a JSON list or one id per line: use only these images, as a dataset of its own.",
     ),
 ]
 CacheOption = Annotated[
     Path | None,
     typer.Option(
-        envvar="SAMPLER_CACHE_DIR", help="Folder for indexes and decoded images (default: the user's cache folder)."
+        envvar="SAMPLER_CACHE_DIR",
+        callback=_expanded,
+        help="Folder for indexes and decoded images (default: the user's cache folder).",
     ),
 ]
 KeepCrowdOption = Annotated[
@@ -83,6 +94,7 @@ SubstituteOption = Annotated[
     Path | None,
     typer.Option(
         envvar="SAMPLER_SUBSTITUTE",
+        callback=_expanded,
         help="File with the ids of unusable images, as `verify --unusable` writes it. Others are used instead.",
     ),
 ]

@@ -140,14 +140,8 @@ def _kill_workers(server: LiveServer, times: int) -> None:
 def test_a_server_without_workers_is_not_ready_until_they_are_replaced(own_server: LiveServer) -> None:
     for worker in own_server.workers():
         worker.kill()
-    statuses = set()
-
-    def ready() -> bool:
-        statuses.add(httpx.get(f"{own_server.url}/readyz").status_code)
-        return own_server.metric("sampler_workers_alive") == 2
-
-    until(ready)
-    assert 503 in statuses
+    until(lambda: httpx.get(f"{own_server.url}/readyz").status_code == 503)
+    until(lambda: own_server.metric("sampler_workers_alive") == 2)
     assert httpx.get(f"{own_server.url}/readyz").status_code == 200
     assert one_batch(own_server.url, "indices=1").header.count == 1
 

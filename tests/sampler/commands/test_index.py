@@ -42,6 +42,17 @@ def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
     assert (tmp_path / "c/indexes").is_dir()
 
 
+def test_a_home_folder_in_a_variable_is_found(tmp_path: Path) -> None:
+    write_dataset(tmp_path)
+    (annotations,) = tmp_path.glob("*.json")
+    found = {"SAMPLER_ANNOTATIONS": f"~/{annotations.name}", "SAMPLER_CACHE_DIR": "~/cache", "HOME": str(tmp_path)}
+    done = command("index", **found)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "cache/indexes").is_dir()
+    unknown = command("index", **found | {"SAMPLER_CACHE_DIR": "~nobody-of-this-name/cache"})
+    assert (unknown.returncode, "the home folder is unknown" in unknown.stderr) == (2, True)
+
+
 def test_several_files_and_folders_are_one_dataset(tmp_path: Path) -> None:
     other = small_coco()
     for entry in (*other["images"], *other["annotations"]):
