@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks import delivery, indexing, loading, sampling, scale, serving
+from benchmarks import checks, delivery, indexing, loading, sampling, scale, serving
 from benchmarks.material import material
 from benchmarks.plot import draw
 from benchmarks.row import Row
@@ -28,7 +28,7 @@ PUBLISHED = HERE / "published.json"
 PAGE = HERE.parent / "docs" / "performance.md"
 """The page with the published table. Its chart is the `.png` file next to it."""
 
-PARTS = ("sampler", "service", "delivery", "loader", "index", "scale")
+PARTS = ("sampler", "checks", "service", "delivery", "loader", "index", "scale")
 
 
 def main(
@@ -65,6 +65,7 @@ def _measure(folder: Path, asked: list[str], console: Console) -> tuple[list[Row
         small = jpeg.with_small_boxes(folder / "small.json").decoded(folder / "small")
     parts: dict[str, Callable[[], Iterator[Row]]] = {
         "sampler": lambda: sampling.rows(jpeg, decoded, small),
+        "checks": lambda: checks.rows(jpeg, decoded),
         "service": lambda: serving.rows(jpeg, decoded, folder),
         "delivery": lambda: delivery.rows(decoded, folder),
         "loader": lambda: loading.rows(decoded, folder),
