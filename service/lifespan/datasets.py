@@ -99,6 +99,7 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
     store = await asyncio.to_thread(find_decoded, settings.cache_dir, dataset, wanted=wanted)
     spec = _spec(settings, name, dataset, LoadedConfig(config, loaded.origins))
     hashes = None if dataset.hashes is None else SharedHashes.create(dataset.hashes)
+    dataset.hashes = None if hashes is None else hashes.hashes  # not twice in memory
     reopen = partial(_reopen, settings, part)
     folders = tuple(map(Path, image_folders(len(annotations), images)))
     return OpenedDataset(title, dataset, folders, config, spec, store, hashes, reopen)

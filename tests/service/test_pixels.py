@@ -12,9 +12,11 @@ import pytest
 from client.errors import ClientError, DigestMismatchError
 from client.sync_client import SamplerClient
 from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.dataset.images.hashes import hashes_file
 from tests.support.coco_files import image_file, write_jpeg
+from tests.support.file_changes import flip_a_byte
 from tests.support.hashes import record
-from tests.support.live_server import LiveServer, live_server
+from tests.support.live_server import LiveServer, live_server, until
 from tests.support.load_balancer import LoadBalancer
 from tests.support.stores import write_store
 from tests.support.wire_client import body, get_spec
@@ -116,6 +118,38 @@ def test_a_server_never_sends_pixels_of_a_file_that_changed_after_hashing(
             client.batch([4, 5, 6])
     assert str(image_file(dataset, 5)) in str(caught.value)
     assert "is not the one whose hash was recorded" in str(caught.value)
+
+
+def test_a_replaced_worker_checks_against_the_hashes_that_the_server_started_with(
+    scenes: Files, tmp_path: Path
+) -> None:
+    images = tmp_path / "images"
+    shutil.copytree(scenes[1], images)
+    dataset = hashed((scenes[0], images), tmp_path / "cache")
+    settings = {"annotations": scenes[0], "images": images, "cache_dir": tmp_path / "cache", "workers": 1}
+    with live_server(tmp_path, **settings) as running:
+        height, width = dataset.size(5)
+        write_jpeg(image_file(dataset, 5), width, height, seed=77)
+        assert hashed((scenes[0], images), tmp_path / "cache").pixels != get_spec(running.url).pixels
+        [worker] = running.workers()
+        worker.kill()
+        until(lambda: running.metric("sampler_worker_restarts_total") == 1)
+        with SamplerClient(running.url) as client, pytest.raises(ClientError, match="whose hash was recorded"):
+            client.batch([5])
+
+
+def test_a_server_does_not_start_with_damaged_hashes(scenes: Files, tmp_path: Path) -> None:
+    dataset = hashed(scenes, tmp_path / "cache")
+    file = hashes_file(tmp_path / "cache", dataset.digest, dataset.images)
+    flip_a_byte(file)
+    settings = {"annotations": scenes[0], "images": scenes[1], "cache_dir": tmp_path / "cache", "workers": 1}
+    with (
+        pytest.raises(RuntimeError, match="the hashes of the images are damaged") as caught,
+        live_server(tmp_path, **settings),
+    ):
+        pass
+    assert str(file) in str(caught.value)
+    assert "Traceback" not in str(caught.value)
 
 
 def test_a_store_that_was_decoded_from_other_files_is_not_served(

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import xxhash
 
 from sampler.atomic_write import atomic_writer
-from sampler.dataset.images.decode import MAX_PIXELS, read_encoded
+from sampler.dataset.images.decode import read_encoded
 from sampler.dataset.images.header import DecodeError
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.dataset_index import DatasetIndex
@@ -127,7 +127,6 @@ def hash_images(
     source: ImageSource,
     threads: int,
     advance: Callable[[int], None] | None = None,
-    max_pixels: int = MAX_PIXELS,
 ) -> tuple[ImageHashes, list[ImageError]]:
     """Read and hash every image, `threads` at once. Return the hashes and the errors of images that cannot be read.
 
@@ -136,7 +135,7 @@ def hash_images(
 
     def read(place: int) -> tuple[Hash, int] | ImageError:
         try:
-            data = read_encoded(source, index.file_name(place), index.size(place), max_pixels)
+            data = read_encoded(source, index.file_name(place), index.size(place))
         except ImageError as error:
             return error.at(place)
         return image_hash(data), len(data)
