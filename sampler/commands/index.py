@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from sampler.cache_folder import default_cache_dir
 from sampler.commands.hash_images import record_hashes
 from sampler.commands.options import (
     AnnotationsOption,
@@ -20,6 +22,8 @@ from sampler.commands.options import (
 )
 from sampler.dataset.dataset import open_source
 from sampler.dataset.images.decode import ReadOptions
+from sampler.dataset.images.hashes import find_hashes, hashes_file
+from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.progress import spinner
@@ -49,12 +53,20 @@ def index(
     with spinner() as report:
         folder = ensure_index(annotations, cache_dir, report, subset)
     opened = DatasetIndex(folder)
-    _print_index(opened, time.perf_counter() - started)
+    _print_index(opened, time.perf_counter() - started, None if hash_images else _recorded(opened, source, cache_dir))
     if hash_images and source is not None and not record_hashes(opened, source, cache_dir, examples):
         raise typer.Exit(1)
 
 
-def _print_index(opened: DatasetIndex, seconds: float) -> None:
+def _recorded(opened: DatasetIndex, source: ImageSource | None, cache_dir: Path | None) -> str | None:
+    """Return the pixels digest if hashes of the images were recorded before."""
+    if source is None:
+        return None
+    hashes = find_hashes(hashes_file(cache_dir or default_cache_dir(), opened.digest, source), len(opened))
+    return None if hashes is None else hashes.digest
+
+
+def _print_index(opened: DatasetIndex, seconds: float, pixels: str | None) -> None:
     table = Table("index", Column(overflow="fold"), show_header=False)
     table.add_row("images", f"{len(opened):,}")
     table.add_row("boxes", f"{opened.box_count:,}")
@@ -66,6 +78,8 @@ def _print_index(opened: DatasetIndex, seconds: float) -> None:
         table.add_row(f"  {reason}", f"{count:,}")
     table.add_row("boxes of unlisted images", f"{opened.unlisted_count:,}")
     table.add_row("digest", opened.digest)
+    if pixels is not None:
+        table.add_row("pixels digest", pixels)
     table.add_row("folder", escape(str(opened.index_dir)))
     table.add_row("time", f"{seconds:.2f} s")
     Console(highlight=False).print(table)

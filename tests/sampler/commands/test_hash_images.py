@@ -30,6 +30,7 @@ def test_the_hashes_of_all_images_are_recorded(source: Source, dataset: Dataset,
     assert dataset.digest in done.stdout
     again = index(source, tmp_path, "--hash-images")
     assert "no file has changed" in again.stdout
+    assert found in index(source, tmp_path).stdout, "the digest is shown from now on"
     assert pixels(source, tmp_path) == found
 
 
