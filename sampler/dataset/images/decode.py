@@ -17,6 +17,7 @@ from sampler.checks import require_bool, require_integer
 from sampler.dataset.images.header import DecodeError, Header, read_header
 from sampler.dataset.images.jpeg_damage import first_warning, jpeg_notes
 from sampler.dataset.images.notes import ImageNote
+from sampler.dataset.images.orientation import TRANSPOSED, turned
 from sampler.dataset.images.quiet import without_libjpeg_warnings
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.images.tiff import as_stored
@@ -122,10 +123,10 @@ def _decode_checked(data: bytes, size: tuple[int, int] | None, options: ReadOpti
     height, width = header.size
     if height * width > options.max_pixels:
         raise DecodeError("too-large", f"{_text(header.size)} pixels are more than the limit of {options.max_pixels}")
-    if size not in (None, header.size) and (header.upright or size != header.size[::-1]):
+    if size not in (None, header.size, header.size[::-1]):
         raise _mis_sized(header.size, size)
-    if header.format == "JPEG" and header.upright:
-        return _decode_jpeg(data, header.size, size, options)
+    if header.orientation is not None:
+        return _decode_jpeg(data, header.size, header.orientation, size, options)
     notes = _checked(jpeg_notes(data, first_warning(data)), options) if header.format == "JPEG" else ()
     pixels = _decode(data, header.size, warned=bool(notes))
     if size is None or pixels.shape[:2] == size:
@@ -136,18 +137,21 @@ def _decode_checked(data: bytes, size: tuple[int, int] | None, options: ReadOpti
 
 
 def _decode_jpeg(
-    data: bytes, stored: tuple[int, int], size: tuple[int, int] | None, options: ReadOptions
+    data: bytes, stored: tuple[int, int], orientation: int, size: tuple[int, int] | None, options: ReadOptions
 ) -> DecodedImage:
-    """Decode a JPEG without orientation: with libjpeg-turbo directly, which gives OpenCV's pixels without its copy."""
-    notes: tuple[ImageNote, ...] = ()
+    """Decode a JPEG of known orientation with libjpeg-turbo directly, which gives OpenCV's pixels without its copy."""
+    shown = stored[::-1] if orientation in TRANSPOSED else stored
+    applied = size in (None, shown)
+    if size is not None and size not in (shown, stored):
+        raise _mis_sized(shown, size)
+    notes = () if applied else (_not_applied(stored),)
     try:
         pixels = np.asarray(simplejpeg.decode_jpeg(data, colorspace="BGR"), np.uint8)
     except ValueError as error:  # damaged, or of a kind that only OpenCV decodes
-        notes = _checked(jpeg_notes(data, str(error)), options)
-        pixels = _decode(data, stored, warned=bool(notes))
-    if size is not None and pixels.shape[:2] != size:
-        raise _mis_sized(pixels.shape, size)
-    return DecodedImage(pixels, notes)
+        warnings = _checked(jpeg_notes(data, str(error)), options)
+        flags = 0 if applied else cv2.IMREAD_IGNORE_ORIENTATION
+        return DecodedImage(_decode(data, stored, flags, warned=bool(warnings)), (*warnings, *notes))
+    return DecodedImage(turned(pixels, orientation) if applied else pixels, notes)
 
 
 def _decode_as_stored(data: bytes, header: Header, size: tuple[int, int], notes: tuple[ImageNote, ...]) -> DecodedImage:
@@ -156,8 +160,12 @@ def _decode_as_stored(data: bytes, header: Header, size: tuple[int, int], notes:
     pixels = _decode(data, size, cv2.IMREAD_IGNORE_ORIENTATION, warned=bool(notes))
     if pixels.shape[:2] != size:
         raise _mis_sized(pixels.shape, size)
+    return DecodedImage(pixels, (*notes, _not_applied(size)))
+
+
+def _not_applied(size: tuple[int, int]) -> ImageNote:
     text = f"the orientation is not applied: only the pixels as stored are {_text(size)}, as annotated"
-    return DecodedImage(pixels, (*notes, ImageNote("orientation", text)))
+    return ImageNote("orientation", text)
 
 
 def _checked(notes: tuple[ImageNote, ...], options: ReadOptions) -> tuple[ImageNote, ...]:

@@ -15,7 +15,8 @@ from PIL import Image
 
 from sampler.dataset.images import jpeg
 from sampler.dataset.images.avif import frame_sizes
-from sampler.dataset.images.tiff import certainly_upright, read_directory
+from sampler.dataset.images.orientation import AS_STORED, is_directory, plain_orientation
+from sampler.dataset.images.tiff import read_directory
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _END_OF_IMAGE = b"\xff\xd9"
@@ -52,12 +53,13 @@ class Header:
     Attributes:
         format: Name of the file format, such as "JPEG".
         size: (height, width) as stored.
-        upright: Whether it is certain that no orientation is to be applied. Only JPEGs are examined for it.
+        orientation: The EXIF orientation, 1 to 8. None if only OpenCV can tell: for formats other than JPEG, and for
+            unusual Exif data.
     """
 
     format: str
     size: tuple[int, int]
-    upright: bool = False
+    orientation: int | None = None
 
 
 def read_header(data: bytes) -> Header:
@@ -88,21 +90,28 @@ def _sized(name: str, size: tuple[int, int] | None) -> Header:
 
 def _jpeg(data: bytes) -> Header:
     """Read the segments up to the first scan. An end marker must follow; the bytes of a scan cannot look like one."""
-    size, upright = None, True
+    size, exif = None, []
     for marker, start, end in jpeg.segments(data):
         if marker in jpeg.FRAMES and start + 9 <= len(data):
             if size is not None:
                 raise DecodeError("unreadable", "JPEG with two frame headers")
             size = int.from_bytes(data[start + 5 : start + 7]), int.from_bytes(data[start + 7 : start + 9])
-        elif marker == jpeg.APP1:
-            upright = upright and certainly_upright(data[start + 10 : end])
+        elif marker == jpeg.APP1 and is_directory(data[start + 4 : end]):
+            exif.append(plain_orientation(data[start + 4 : end]))
         elif marker == jpeg.START_OF_SCAN:
             if size is None:
                 raise DecodeError("unreadable", "JPEG without a frame header")
             if data.rfind(_END_OF_IMAGE, start) < 0:
                 raise DecodeError("unreadable", "JPEG is truncated: it has no end marker")
-            return Header("JPEG", _sized("JPEG", size).size, upright)
+            return Header("JPEG", _sized("JPEG", size).size, _orientation(exif))
     raise DecodeError("unreadable", "JPEG is truncated: it has no pixels")
+
+
+def _orientation(found: list[int | None]) -> int | None:
+    """Return the orientation of a JPEG from that of each piece of Exif data."""
+    if all(one == AS_STORED for one in found):
+        return AS_STORED
+    return found[0] if len(found) == 1 else None
 
 
 def _png(data: bytes) -> tuple[int, int]:

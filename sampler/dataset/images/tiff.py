@@ -6,18 +6,28 @@ from dataclasses import dataclass
 ORIENTATION = 0x0112
 """Tag of the orientation, 1 to 8. 1 is as stored, 5 to 8 exchange width and height."""
 
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes of one value of each field type."""
+
 _INTEGERS = {3: "H", 4: "I", 16: "Q"}
 """`struct` codes of the field types SHORT, LONG and LONG8."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a directory. `value` is None unless it is a single integer; `place` is where its value begins."""
+    """One field of a directory.
+
+    Attributes:
+        value: The value of a field with a single integer, None for others.
+        place: Where the value, or the offset of the values, begins.
+        complete: Whether type and length are valid and all values are within the data.
+    """
 
     tag: int
     type: int
     value: int | None
     place: int
+    complete: bool
 
 
 def read_directory(data: bytes) -> list[Field]:
@@ -51,19 +61,11 @@ def _fields(data: bytes, order: str, offset: int, count_code: str, entry_code: s
         code = _INTEGERS.get(kind) if length == 1 else None
         fits = code is not None and struct.calcsize(code) <= len(raw)
         value = struct.unpack_from(order + code, raw)[0] if code is not None and fits else None
-        fields.append(Field(tag, kind, value, start + entry.size - len(raw)))
+        nbytes = _SIZES.get(kind, 0) * length
+        end = int.from_bytes(raw, "little" if order == "<" else "big") + nbytes if nbytes > len(raw) else 0
+        complete = nbytes > 0 and end <= len(data)
+        fields.append(Field(tag, kind, value, start + entry.size - len(raw), complete))
     return fields
-
-
-def certainly_upright(exif: bytes) -> bool:
-    """Return whether Exif data says in a plain way that the image is upright, or nothing about it."""
-    if exif[2:4] not in (b"\0*", b"*\0"):
-        return True  # no directory, for example XMP: OpenCV looks no further, whatever the byte order is said to be
-    try:
-        found = [field for field in read_directory(exif) if field.tag == ORIENTATION]
-    except ValueError:
-        return False
-    return all(field.type == 3 and field.value == 1 for field in found)
 
 
 def as_stored(data: bytes) -> bytes:

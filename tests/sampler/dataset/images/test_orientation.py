@@ -80,12 +80,44 @@ def test_without_an_annotated_size_the_orientation_is_applied() -> None:
     assert np.array_equal(decode_image(data, None).pixels, opencv(data))
 
 
-def test_only_jpegs_that_may_be_turned_take_the_slower_way() -> None:
-    assert read_header(encoded("JPEG", WIDE)).upright
-    assert read_header(encoded("JPEG", WIDE, 1)).upright
-    assert not read_header(encoded("JPEG", WIDE, 3)).upright
-    plain, metadata = encoded("JPEG", WIDE), b"XMP\0://ns.adobe.com/xap/1.0/\0<x/>"
-    assert read_header(plain[:2] + b"\xff\xe1" + struct.pack(">H", len(metadata) + 2) + metadata + plain[2:]).upright
+def with_application_data(data: bytes, *bodies: bytes) -> bytes:
+    inserted = b"".join(b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body for body in bodies)
+    return data[:2] + inserted + data[2:]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_orientation_of_an_ordinary_jpeg_is_known_from_its_header(orientation: int) -> None:
+    assert read_header(encoded("JPEG", WIDE, orientation)).orientation == orientation
+
+
+def test_metadata_that_is_no_exif_does_not_count() -> None:
+    plain = encoded("JPEG", WIDE)
+    assert read_header(plain).orientation == 1
+    assert read_header(with_application_data(plain, b"XMP\0://ns.adobe.com/xap/1.0/\0<x/>")).orientation == 1
+
+
+def test_unusual_exif_data_is_left_to_opencv() -> None:
+    plain, upright, turned = (
+        encoded("JPEG", WIDE),
+        directory("<", [(0x0112, 3, 1, 1)]),
+        directory("<", [(0x0112, 3, 1, 6)]),
+    )
+    unusual = (
+        [turned, turned],
+        [upright, turned],
+        [directory("<", [(0x0112, 3, 1, 6), (0x0112, 3, 1, 3)])],
+        [directory("<", [(0x0112, 3, 1, 9)])],
+        [directory("<", [(0x0112, 4, 1, 6)])],
+        [directory("<", [(0x0110, 2, 60_000, 8), (0x0112, 3, 1, 6)])],
+        [directory("<", [(0x011A, 2, 1, 60_000), (0x0112, 3, 1, 6)])],
+        [b"exif" + turned[4:]],
+        [turned[:20]],
+    )
+    for bodies in unusual:
+        data = with_application_data(plain, *bodies)
+        assert read_header(data).orientation is None
+        expected = opencv(data)
+        assert np.array_equal(decode_image(data, (expected.shape[0], expected.shape[1])).pixels, expected)
 
 
 def directory(order: str, fields: list[tuple[int, int, int, int]], offset: int = 8, magic: int = 42) -> bytes:
@@ -99,9 +131,7 @@ def directory(order: str, fields: list[tuple[int, int, int, int]], offset: int =
 @pytest.mark.parametrize("mark", [b"M<", b"<M", b"IM", b"MI", b"\0\0", b"II", b"MM"])
 def test_a_wrong_byte_order_mark_does_not_change_what_imread_gives(mark: bytes, order: str) -> None:
     exif = directory(order, [(0x0112, 3, 1, 3)])
-    body = exif[:6] + mark + exif[8:]
-    plain = encoded("JPEG", WIDE)
-    data = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + plain[2:]
+    data = with_application_data(encoded("JPEG", WIDE), exif[:6] + mark + exif[8:])
     assert np.array_equal(decode_image(data, WIDE).pixels, opencv(data))
 
 
@@ -128,8 +158,7 @@ def test_whatever_the_application_data_the_pixels_are_those_of_imread(
     segments: list[bytes], size: tuple[int, int]
 ) -> None:
     plain = encoded("JPEG", size)
-    inserted = b"".join(b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body for body in segments)
-    data = plain[:2] + inserted + plain[2:]
+    data = with_application_data(plain, *segments)
     expected = opencv(data)
     decoded = decode_image(data, (expected.shape[0], expected.shape[1]))
     assert np.array_equal(decoded.pixels, expected)

@@ -1,0 +1,64 @@
+"""EXIF orientation: how an image is turned to be shown.
+
+1 as stored        3 turned by 180°       5 transposed                7 transposed, turned by 180°
+2 mirrored         4 upside down          6 turned clockwise          8 turned counter-clockwise
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from sampler.dataset.images.tiff import ORIENTATION, Field, read_directory
+
+AS_STORED = 1
+TRANSPOSED = range(5, 9)
+"""Orientations that exchange width and height."""
+
+_NAME = b"Exif\0\0"
+_SHORT, _RATIONAL = 3, 5
+_RESOLUTIONS = (282, 283)
+_RARE = (318, 319, 529, 532)
+"""Tags of colour spaces. OpenCV reads a fixed number of values, whatever number the field has."""
+
+_MARKS = (b"\0*", b"*\0")
+"""Bytes 2 and 3 of every directory."""
+
+
+def is_directory(application: bytes) -> bool:
+    """Return whether OpenCV looks for an orientation in the application data of a JPEG, whatever its name is."""
+    return application[8:10] in _MARKS
+
+
+def plain_orientation(application: bytes) -> int | None:
+    """Return the orientation in the application data of a JPEG, 1 if there is none.
+
+    None for anything unusual, which decoders may read in different ways.
+    """
+    try:
+        fields = read_directory(application[len(_NAME) :])
+    except ValueError:
+        return None
+    if not all(map(_is_usual, fields)):
+        return None  # decoders may stop at this field
+    found = [field for field in fields if field.tag == ORIENTATION]
+    if not found:
+        return AS_STORED
+    if len(found) > 1 or found[0].type != _SHORT or found[0].value not in range(1, 9):
+        return None
+    return found[0].value if application.startswith(_NAME) or found[0].value == AS_STORED else None
+
+
+def _is_usual(field: Field) -> bool:
+    return field.complete and field.tag not in _RARE and (field.tag not in _RESOLUTIONS or field.type == _RATIONAL)
+
+
+def turned(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+    """Return an image as it is shown, contiguous. pixels: (H, W, 3) as stored."""
+    if orientation == AS_STORED:
+        return pixels
+    if orientation in TRANSPOSED:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
