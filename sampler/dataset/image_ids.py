@@ -51,7 +51,7 @@ def as_integer(image_id: ImageId) -> int | None:
 def _list_of(text: str, file: Path) -> tuple[ImageId, ...]:
     try:
         ids = json.loads(text)
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # also for integers with thousands of digits, which Python refuses
         raise ImageListError(file, f"not JSON: {error}; {EXPECTED}") from error
     except RecursionError as error:
         raise ImageListError(file, f"nested too deeply; {EXPECTED}") from error

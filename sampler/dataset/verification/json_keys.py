@@ -49,7 +49,8 @@ class KeySearch:
         self._examples = examples
         self._report = report
         self._repeated: list[tuple[str, int]] = []
-        self._decoder = json.JSONDecoder(object_pairs_hook=self._look_at, strict=False)
+        # Numbers stay text: they do not matter here, and Python refuses integers with thousands of digits.
+        self._decoder = json.JSONDecoder(object_pairs_hook=self._look_at, strict=False, parse_int=str)
 
     def read_in_pieces(self, text: JsonStream) -> bool:
         """Search a text piece by piece. Return False if it cannot be cut into pieces."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sampler.dataset.image_ids import ImageId, as_integer, read_image_ids
+from sampler.errors import ImageListError
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,10 @@ def test_ids_are_read_from_a_list_or_from_lines(text: str, ids: tuple[ImageId, .
 )  # fmt: skip
 def test_text_of_digits_is_an_integer(image_id: ImageId, number: int | None) -> None:
     assert as_integer(image_id) == number
+
+
+def test_a_number_of_thousands_of_digits_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "ids.json"
+    file.write_text(f"[{'1' * 5000}]", encoding="utf-8")
+    with pytest.raises(ImageListError, match=r"ids.json: not JSON: .*4300 digits"):
+        read_image_ids(file)

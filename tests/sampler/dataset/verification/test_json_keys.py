@@ -57,6 +57,12 @@ def test_keys_of_entries_are_found_with_their_place(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_numbers_of_thousands_of_digits_do_not_matter(tmp_path: Path) -> None:
+    text = SMALL.replace('"id": 3,', f'"id": 3, "serial": {"1" * 5000}, "serial": 1,')
+    assert text != SMALL
+    assert findings(text, tmp_path) == [told("$.annotations[2]", "serial")]
+
+
 def test_keys_within_entries_are_found(tmp_path: Path) -> None:
     segmentation = '"segmentation": {"size": [1, 2], "counts": [2], "size": [2, 1]}'
     text = SMALL.replace('"id": 3,', f'"id": 3, {segmentation},')
