@@ -82,15 +82,6 @@ class DatasetSettings(BaseModel):
         description="file with the ids of unusable images, as `verify --unusable` writes it; others are used instead",
     )
 
-    @model_validator(mode="after")
-    def _annotations_need_images(self) -> Self:
-        if (self.annotations is None) != (self.images is None):
-            missing = "SAMPLER_IMAGES" if self.images is None else "SAMPLER_ANNOTATIONS"
-            raise ValueError(f"{missing} is not set; set annotations and images, or neither to serve the demo dataset")
-        if self.subset is not None and self.annotations is None:
-            raise ValueError("SAMPLER_SUBSET is set without SAMPLER_ANNOTATIONS; set the annotations that it is of")
-        return self
-
     @field_validator("annotations", "images", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -187,17 +178,29 @@ class Settings(DatasetSettings):
         return {**values, "datasets": own}
 
     @model_validator(mode="after")
-    def _one_way_to_name_datasets(self) -> Self:
-        for name, dataset in self.datasets.items():
-            if dataset.annotations is None:
-                raise ValueError(f"datasets.{name}: annotations and images are not set")
+    def _datasets_are_complete(self) -> Self:
+        if not self.datasets:
+            self._check_only_dataset()
+            return self
         given = (self.model_fields_set & DatasetSettings.model_fields.keys()) - set(INHERITED)
-        if self.datasets and given:
+        if given:
             raise ValueError(
                 f"{', '.join(sorted(PREFIX + name.upper() for name in given))}: set together with [datasets.…]; "
                 f"set it in the table of each dataset in {FILE_VARIABLE}"
             )
+        for name, dataset in self.datasets.items():
+            missing = [field for field in ("annotations", "images") if getattr(dataset, field) is None]
+            if missing:
+                state = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"
+                raise ValueError(f"datasets.{name}: {state}; each dataset needs annotations and images in its table")
         return self
+
+    def _check_only_dataset(self) -> None:
+        if (self.annotations is None) != (self.images is None):
+            missing = "SAMPLER_IMAGES" if self.images is None else "SAMPLER_ANNOTATIONS"
+            raise ValueError(f"{missing} is not set; set annotations and images, or neither to serve the demo dataset")
+        if self.subset is not None and self.annotations is None:
+            raise ValueError("SAMPLER_SUBSET is set without SAMPLER_ANNOTATIONS; set the annotations that it is of")
 
     @field_validator("cache_dir")
     @classmethod
@@ -213,6 +216,7 @@ def variables() -> list[str]:
 _EXPECTED = {
     "path_type": "a path",
     "tuple_type": "a path or a list of paths",
+    "too_short": "at least one path",
     "dict_type": "tables such as [datasets.train]",
     "model_type": "a table such as [datasets.train]",
     "string_pattern_mismatch": "a name of letters, digits, '.', '_' and '-'",

@@ -15,7 +15,7 @@ from sampler.dataset.dataset import Dataset, image_folders, open_dataset
 from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.hashes import SharedHashes
 from sampler.dataset.index.storage import is_sound
-from sampler.errors import AnnotationError
+from sampler.errors import AnnotationError, SamplerError
 from sampler.printable import printable
 from sampler.progress import spinner
 from sampler.wire.spec import ServiceSpec
@@ -23,7 +23,7 @@ from service.batches.plan import Planner
 from service.demo.dataset import ensure_demo
 from service.lifespan.dataset_checks import check_dataset
 from service.lifespan.decoded_images import ServedStore, find_decoded
-from service.settings import DatasetSettings, Settings
+from service.settings import DatasetSettings, Settings, SettingsError
 from service.workers.protocol import DatasetSetup
 
 log = logging.getLogger("saccade_sampler")
@@ -80,8 +80,16 @@ class OpenedDataset:
 
 
 async def open_datasets(settings: Settings) -> tuple[OpenedDataset, ...]:
-    """Open all datasets, the default first. Raises `SamplerError`."""
-    return tuple([await _open(settings, name, part) for name, part in settings.served.items()])
+    """Open all datasets, the default first. Raises `SamplerError`, which says which dataset if they have names."""
+    opened = []
+    for name, part in settings.served.items():
+        try:
+            opened.append(await _open(settings, name, part))
+        except SamplerError as error:
+            if name is None:
+                raise
+            raise SettingsError(f"datasets.{name}: {error}") from error
+    return tuple(opened)
 
 
 async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> OpenedDataset:
@@ -96,7 +104,7 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
         log.info("%s: %d of %d images are unusable and replaced by others, as listed in %s", title, count, size, file)
     await asyncio.to_thread(check_dataset, title, dataset)
     wanted = part.annotations is not None  # the demo dataset needs no store
-    store = await asyncio.to_thread(find_decoded, settings.cache_dir, dataset, wanted=wanted)
+    store = await asyncio.to_thread(find_decoded, title, settings.cache_dir, dataset, wanted=wanted)
     spec = _spec(settings, name, dataset, LoadedConfig(config, loaded.origins))
     hashes = None if dataset.hashes is None else SharedHashes.create(dataset.hashes)
     dataset.hashes = None if hashes is None else hashes.hashes  # not twice in memory

@@ -33,51 +33,57 @@ class ServedStore:
     states: SharedBlockStates
 
 
-def find_decoded(cache_dir: Path, dataset: Dataset, *, wanted: bool = True) -> ServedStore | None:
+def find_decoded(title: str, cache_dir: Path, dataset: Dataset, *, wanted: bool = True) -> ServedStore | None:
     """Return the decoded store of a dataset if it is usable. Logs which one is used, or why none is.
 
     A store is not used if image files have visibly changed since: wrong pixels are worse than slow ones.
 
     Args:
+        title: Names the dataset in the log.
         cache_dir: The cache folder.
         dataset: The dataset.
         wanted: Whether to suggest `decode` if there is no store.
     """
-    store = _usable_store(cache_dir, dataset, wanted)
+    store = _usable_store(title, cache_dir, dataset, wanted)
     if store is None:
         return None
     try:
         states = SharedBlockStates.create(store.blocks)
     except OSError as error:
-        log.warning("decoded store: not used: %s", error)
+        log.warning("%s: decoded store: not used: %s", title, error)
         return None
     absent = f", {store.absent} images absent" if store.absent else ""
-    log.info("decoded store: %d images, %.1f MB%s, in %s", len(dataset), store.nbytes / 1e6, absent, store.folder)
+    log.info(
+        "%s: decoded store: %d images, %.1f MB%s, in %s",
+        title, len(dataset), store.nbytes / 1e6, absent, store.folder,
+    )  # fmt: skip
     if dataset.hashes is not None and (others := store.from_other_files(dataset.hashes)):
         log.warning(
-            "decoded store: %d images were decoded from other files than those whose hashes are recorded and are read "
-            "from their files; run python -m sampler decode to update %s", others, store.folder,
+            "%s: decoded store: %d images were decoded from other files than those whose hashes are recorded and are "
+            "read from their files; run python -m sampler decode to update %s", title, others, store.folder,
         )  # fmt: skip
     return ServedStore(store.folder, store.inode, states)
 
 
-def _usable_store(cache_dir: Path, dataset: Dataset, wanted: bool) -> StoreContents | None:
+def _usable_store(title: str, cache_dir: Path, dataset: Dataset, wanted: bool) -> StoreContents | None:
     try:
         folder = find_folder(cache_dir, dataset.store_meta)
         store = None if folder is None else StoreContents.read(folder, dataset.store_meta)
     except StoreError as error:
-        log.warning("decoded store: not used: %s", error)
+        log.warning("%s: decoded store: not used: %s", title, error)
         return None
     if store is None:
         if wanted:
-            log.info("decoded store: none; run python -m sampler decode so that samples need no JPEG decoding")
+            log.info(
+                "%s: decoded store: none; run python -m sampler decode so that samples need no JPEG decoding", title
+            )
         return None
     changed = _changed_images(store, dataset)
     if changed:
         log.warning(
-            "decoded store: not used: %d of %d compared image files have changed since they were decoded, such as %s; "
-            "run python -m sampler decode to update %s",
-            len(changed), min(COMPARED, len(dataset) - store.absent), changed[0], store.folder,
+            "%s: decoded store: not used: %d of %d compared image files have changed since they were decoded, such as "
+            "%s; run python -m sampler decode to update %s",
+            title, len(changed), min(COMPARED, len(dataset) - store.absent), changed[0], store.folder,
         )  # fmt: skip
         return None
     return store

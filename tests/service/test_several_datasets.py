@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from service.settings import SettingsError, load_settings
-from tests.support.live_server import LiveServer, live_server
+from tests.support.live_server import LiveServer, failure, live_server
 from tests.support.scenes import write_scenes
 
 STEP = "/v1/batches?seed=3&step=5&batch_size=4"
@@ -89,11 +89,14 @@ def test_an_unknown_dataset_is_refused_with_the_names_that_exist(server: LiveSer
 
 @pytest.mark.parametrize(("text", "expected"), [
     ("[datasets.a]\nconfig = 'cornernet'", "datasets.a: annotations and images are not set"),
-    ("[datasets.a]\nannotations = 'a.json'", "datasets.a = .*SAMPLER_IMAGES is not set"),
+    ("[datasets.a]\nannotations = 'a.json'", "datasets.a: images is not set; each dataset needs annotations and"),
+    ("[datasets.a]\nannotations = []\nimages = '.'", r"datasets.a.annotations = \[\]: expected at least one path"),
     ("[datasets.a]\nanotations = 'a.json'", "datasets.a.anotations: no such setting; did you mean annotations"),
     ("[datasets.'a b']\nannotations = 'a.json'\nimages = '.'", "datasets.a b = "),
     ("images = '.'\nannotations = 'a.json'\n[datasets.a]\nannotations = 'a.json'\nimages = '.'",
      r"SAMPLER_ANNOTATIONS, SAMPLER_IMAGES: set together with \[datasets"),
+    ("subset = 'ids.json'\n[datasets.a]\nannotations = 'a.json'\nimages = '.'",
+     r"SAMPLER_SUBSET: set together with \[datasets"),
 ])  # fmt: skip
 def test_invalid_settings_of_datasets_are_named(
     text: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -103,3 +106,11 @@ def test_invalid_settings_of_datasets_are_named(
     monkeypatch.setenv("SAMPLER_SETTINGS", str(file))
     with pytest.raises(SettingsError, match=expected):
         load_settings()
+
+
+def test_an_error_at_the_start_names_the_dataset(folders: dict[str, tuple[Path, Path]], tmp_path: Path) -> None:
+    (annotations, images), file = folders["train"], tmp_path / "settings.toml"
+    paths = f"annotations = '{annotations}'\nimages = '{images}'\n"
+    file.write_text(f"workers = 1\n[datasets.train]\n{paths}[datasets.val]\n{paths}config = 'nowhere.json'\n")
+    line = failure(tmp_path, settings=file, cache_dir=tmp_path / "cache")
+    assert "datasets.val: nowhere.json: cannot be read" in line

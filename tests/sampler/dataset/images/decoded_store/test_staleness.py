@@ -79,7 +79,7 @@ def test_an_image_folder_with_an_undecodable_name_has_a_store(small: Dataset, tm
 def test_a_server_uses_a_store_whose_files_are_unchanged(
     small: Dataset, tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
-    found = find_decoded(tmp_path, small)
+    found = find_decoded("val", tmp_path, small)
     assert found is not None
     assert found.folder == folder_for(small, tmp_path)
     assert not [record for record in log.records if record.levelno >= logging.WARNING]
@@ -99,13 +99,15 @@ def test_a_server_logs_and_ignores_a_store_whose_files_have_changed(
         os.utime(file, ns=(time, time + 1_000_000_000))
     else:
         file.rename(tmp_path / "away")
-    assert find_decoded(tmp_path, small) is None
+    assert find_decoded("val", tmp_path, small) is None
     [line] = [record.getMessage() for record in log.records if record.levelno >= logging.WARNING]
-    assert line.startswith("decoded store: not used: 1 of 3 compared image files have changed since they were decoded")
+    assert line.startswith(
+        "val: decoded store: not used: 1 of 3 compared image files have changed since they were decoded"
+    )
     assert str(file) in line
     assert "python -m sampler decode to update" in line
     write_store(small, tmp_path)
-    found = find_decoded(tmp_path, small)
+    found = find_decoded("val", tmp_path, small)
     assert found is not None
     assert found.folder == folder_for(small, tmp_path)
 
