@@ -4,6 +4,7 @@
 2 mirrored         4 upside down          6 turned clockwise          8 turned counter-clockwise
 """
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +19,9 @@ _SHORT, _RATIONAL = 3, 5
 _RESOLUTIONS = (282, 283)
 _RARE = (318, 319, 529, 532)
 """Tags of colour spaces. OpenCV reads a fixed number of values, whatever number the field has."""
+
+_MIRRORED = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
+"""What `cv2.flip` mirrors, after transposing: 0 the rows, 1 the columns, -1 both."""
 
 _MARKS = (b"\0*", b"*\0")
 """Bytes 2 and 3 of every directory."""
@@ -53,12 +57,7 @@ def _is_usual(field: Field) -> bool:
 
 def turned(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
     """Return an image as it is shown, contiguous. pixels: (H, W, 3) as stored."""
-    if orientation == AS_STORED:
-        return pixels
     if orientation in TRANSPOSED:
-        pixels = pixels.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
+        pixels = np.asarray(cv2.transpose(pixels), np.uint8)
+    axis = _MIRRORED.get(orientation)
+    return pixels if axis is None else np.asarray(cv2.flip(pixels, axis), np.uint8)
