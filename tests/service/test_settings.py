@@ -42,6 +42,21 @@ def test_a_settings_file_has_lists_of_paths(monkeypatch: pytest.MonkeyPatch, tmp
     assert (train.images, train.subset) == ((Path("x"),), Path("ids.json"))
 
 
+def test_each_dataset_may_refuse_damaged_images_or_follow_links(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "settings.toml"
+    paths = 'annotations = "a.json"\nimages = "x"\n'
+    file.write_text(f'damaged = "refuse"\n[datasets.train]\n{paths}[datasets.val]\n{paths}damaged = "serve"\n')
+    monkeypatch.setenv("SAMPLER_SETTINGS", str(file))
+    monkeypatch.setenv("SAMPLER_FOLLOW_LINKS", "true")
+    datasets = load_settings().datasets
+    assert [(one.damaged, one.follow_links) for one in datasets.values()] == [("refuse", True), ("serve", True)]
+    monkeypatch.setenv("SAMPLER_DAMAGED", "ignore")
+    with pytest.raises(SettingsError, match=r"SAMPLER_DAMAGED = 'ignore': expected 'serve' or 'refuse'"):
+        load_settings()
+
+
 def test_an_unknown_setting_without_a_similar_name_lists_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLER_QQQ", "3")
     with pytest.raises(SettingsError, match="expected one of SAMPLER_ANNOTATIONS"):
