@@ -138,6 +138,29 @@ def test_a_replaced_worker_checks_against_the_hashes_that_the_server_started_wit
             client.batch([5])
 
 
+def test_each_of_several_datasets_has_its_own_hashes_and_store(
+    server: LiveServer, scenes: Files, tmp_path: Path
+) -> None:
+    """The same annotations with two folders of pictures, in one server."""
+    parts = {"one": scenes, "two": other_pictures(scenes, tmp_path / "pictures")}
+    lines = []
+    for name, files in parts.items():
+        write_store(hashed(files, tmp_path / "cache"), tmp_path / "cache")
+        lines += [f"[datasets.{name}]", f"annotations = '{files[0]}'", f"images = '{files[1]}'"]
+    (tmp_path / "settings.toml").write_text("\n".join(lines))
+    query = "step=3&batch_size=24&seed=2"
+    with live_server(tmp_path, settings=tmp_path / "settings.toml", cache_dir=tmp_path / "cache", workers=1) as both:
+        one, two = (httpx.get(f"{both.url}/v1/spec?dataset={name}").json() for name in parts)
+        assert one["digest"] == two["digest"]
+        assert one["dataset"]["pixels"] != two["dataset"]["pixels"]
+        assert body(both.url, f"{query}&dataset=one") == body(server.url, query)
+        pictures = body(both.url, f"{query}&dataset=two&pixels={two['dataset']['pixels']}")
+        assert len(pictures) == len(body(server.url, query))
+        assert pictures != body(server.url, query)
+        assert httpx.get(f"{both.url}/v1/batches?{query}&pixels={two['dataset']['pixels']}").status_code == 412
+        assert both.log.count("decoded store: 24 images") == 2
+
+
 def test_a_server_does_not_start_with_damaged_hashes(scenes: Files, tmp_path: Path) -> None:
     dataset = hashed(scenes, tmp_path / "cache")
     file = hashes_file(tmp_path / "cache", dataset.digest, dataset.images)
