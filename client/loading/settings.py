@@ -15,8 +15,8 @@ from sampler.stream.shards import STEP_LIMIT
 
 MAX_AHEAD = 256
 
-LOADED = "as in the state that was loaded"
-"""Says in the message of `Pins.require` where the expected digest comes from."""
+LOADED = "as in the state that was loaded; to go on with other samples, load it with allow_digest_change=True"
+"""Says in the message of `Pins.require` where the expected digest comes from, and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
