@@ -26,7 +26,7 @@ from sampler.config.cornernet_lite import load_config
 from sampler.config.parsing import config_from_dict
 from sampler.config.presets import PRESETS
 from sampler.config.schema import MAX_CATEGORIES, SamplerConfig
-from sampler.dataset.images.decode import read_image
+from sampler.dataset.images.decode import DEFAULT_OPTIONS, ReadOptions, read_image
 from sampler.dataset.images.source import ImageSource, name_fault
 from sampler.errors import CaseError, ConfigError, ImageError, RecipeError, SamplerError
 from sampler.layouts.convert import lay_out
@@ -124,11 +124,16 @@ def render(case: Case, image: NDArray[np.uint8]) -> Arrays:
 
 
 def replay_cases(
-    cases: list[Case], file: Path, images: ImageSource, out: Path, advance: Callable[[], None] | None = None
+    cases: list[Case],
+    file: Path,
+    images: ImageSource,
+    out: Path,
+    advance: Callable[[], None] | None = None,
+    options: ReadOptions = DEFAULT_OPTIONS,
 ) -> None:
     """Render the recorded samples of `file` to `out`/<name>.npz, each atomically; call `advance` after each.
 
-    Their images are `split`/`file_name` or `file_name` in the source. Raises CaseError if a sample cannot be rendered
+    Their images are `split`/`file_name` or `file_name` in the source, read with `options`. Raises CaseError if a sample cannot be rendered
     or written; the files of the samples before it are complete.
     """
     try:
@@ -137,7 +142,7 @@ def replay_cases(
         raise CaseError(file, "", f"{out}: cannot be created: {error.strerror}") from error
     for case in cases:
         try:
-            arrays = render(case, _read_image(case, images))
+            arrays = render(case, _read_image(case, images, options))
             with atomic_writer(out / f"{case.name}.npz") as stream:
                 np.savez_compressed(stream, allow_pickle=False, **arrays)
         except (SamplerError, OSError) as error:
@@ -146,14 +151,14 @@ def replay_cases(
             advance()
 
 
-def _read_image(case: Case, images: ImageSource) -> NDArray[np.uint8]:
+def _read_image(case: Case, images: ImageSource, options: ReadOptions) -> NDArray[np.uint8]:
     if case.split:
         try:
-            return read_image(images, f"{case.split}/{case.file_name}", case.size).pixels
+            return read_image(images, f"{case.split}/{case.file_name}", case.size, options).pixels
         except ImageError as error:
             if error.kind != "missing":
                 raise
-    return read_image(images, case.file_name, case.size).pixels
+    return read_image(images, case.file_name, case.size, options).pixels
 
 
 def _name(entry: object) -> str:

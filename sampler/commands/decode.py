@@ -19,11 +19,12 @@ from sampler.commands.options import (
     ExamplesOption,
     FollowLinksOption,
     ImagesOption,
+    MaxImagePixelsOption,
     SubsetOption,
 )
 from sampler.cpus import available_cpus
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decode import ReadOptions
+from sampler.dataset.images.decode import MAX_PIXELS, ReadOptions
 from sampler.dataset.images.decoded_store.writer import StoreWriter, open_writer
 from sampler.errors import ImageError, StoreError
 from sampler.printable import printable
@@ -44,6 +45,7 @@ def decode(
     examples: ExamplesOption = 5,
     follow_links: FollowLinksOption = False,
     subset: SubsetOption = None,
+    max_image_pixels: MaxImagePixelsOption = MAX_PIXELS,
 ) -> None:
     """Decode all images into one file that servers map into memory. Samples are then cut from it.
 
@@ -51,7 +53,7 @@ def decode(
     that are damaged in the store or whose files have changed. Exit status 1 if some images cannot be decoded: they are
     left out, and servers report them as before.
     """
-    options = ReadOptions(follow_links=follow_links)
+    options = ReadOptions(max_image_pixels, follow_links=follow_links)
     with spinner() as report:
         dataset = open_dataset(annotations, images, cache_dir, report, options, subset)
     console = Console(highlight=False)

@@ -90,6 +90,12 @@ FollowLinksOption = Annotated[
     bool,
     typer.Option(envvar="SAMPLER_FOLLOW_LINKS", help="Read image files through links that leave the image folder."),
 ]
+MaxImagePixelsOption = Annotated[
+    int,
+    typer.Option(
+        min=1, max=1 << 30, envvar="SAMPLER_MAX_IMAGE_PIXELS", help="Images with more pixels are not decoded."
+    ),
+]
 SubstituteOption = Annotated[
     Path | None,
     typer.Option(

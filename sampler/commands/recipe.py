@@ -13,6 +13,7 @@ from sampler.commands.options import (
     FollowLinksOption,
     ImagesOption,
     KeepCrowdOption,
+    MaxImagePixelsOption,
     SubsetOption,
     SubstituteOption,
 )
@@ -20,7 +21,7 @@ from sampler.config.cornernet_lite import load_config
 from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import open_source
-from sampler.dataset.images.decode import ReadOptions
+from sampler.dataset.images.decode import MAX_PIXELS, ReadOptions
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.substitutes import find_substitutes
@@ -42,15 +43,17 @@ def replay(
         typer.Option(help="Import path of a detector family of the samples: package.module:FAMILY; repeatable."),
     ] = None,
     follow_links: FollowLinksOption = False,
+    max_image_pixels: MaxImagePixelsOption = MAX_PIXELS,
 ) -> None:
     """Render recorded samples, each to a .npz file with its crop and all of its arrays."""
     for path in family or ():
         register_family(path)
     with one_line_warnings():
         loaded = load_cases(cases)
-    source = open_source(images, ReadOptions(follow_links=follow_links))
+    options = ReadOptions(max_image_pixels, follow_links=follow_links)
+    source = open_source(images, options)
     with progress_bar("replaying", len(loaded)) as advance:
-        replay_cases(loaded, cases, source, out, advance)
+        replay_cases(loaded, cases, source, out, advance, options)
     typer.echo(f"{len(loaded)} cases in {out}")
 
 

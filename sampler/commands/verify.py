@@ -18,11 +18,12 @@ from sampler.commands.options import (
     ExamplesOption,
     FollowLinksOption,
     ImagesOption,
+    MaxImagePixelsOption,
     SubsetOption,
 )
 from sampler.cpus import available_cpus
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decode import ReadOptions
+from sampler.dataset.images.decode import MAX_PIXELS, ReadOptions
 from sampler.dataset.images.decoded_store.contents import find_folder
 from sampler.dataset.verification.kinds import KINDS
 from sampler.dataset.verification.report import Report, Tally
@@ -46,15 +47,16 @@ def verify(
     ] = None,
     follow_links: FollowLinksOption = False,
     subset: SubsetOption = None,
+    max_image_pixels: MaxImagePixelsOption = MAX_PIXELS,
 ) -> None:
     """Decode every image and check every box and id of a dataset, and show all findings.
 
     Faults are images that cannot be used and boxes that were dropped; then the exit status is 1. All other findings are
     notes: the data is used as it is.
     """
-    tally = Tally(examples)
+    tally, options = Tally(examples), ReadOptions(max_image_pixels, follow_links=follow_links)
     with spinner() as step:
-        dataset = open_dataset(annotations, images, cache_dir, step, ReadOptions(follow_links=follow_links), subset)
+        dataset = open_dataset(annotations, images, cache_dir, step, options, subset)
         check_annotations(dataset, tally, annotations, step)
     _check_store(dataset, cache_dir or default_cache_dir(), tally)
     with progress_bar("reading images", len(dataset)) as advance:
@@ -113,16 +115,11 @@ def _document(dataset: Dataset, report: Report) -> dict[str, Any]:
 def _print_report(dataset: Dataset, report: Report) -> None:
     console = Console(highlight=False)
     found = {kind: about for kind, about in KINDS.items() if report.counts[kind]}
-    table = Table(
-        "kind",
-        "severity",
-        "found",
-        "meaning",
-        title=f"{_number(report.images, 'image')}, {_number(report.boxes, 'box')}",
-    )
+    title = f"{_number(report.images, 'image')}, {_number(report.boxes, 'box')}"
+    table = Table("kind", "severity", "found", "meaning", title=title)
     for kind, about in found.items():
         table.add_row(kind, "fault" if about.is_fault else "note", f"{report.counts[kind]:,}", about.meaning)
-    console.print(table)
+    console.print(table if found else title)
     for kind, about in found.items():
         findings = report.examples[kind]
         for finding in findings:

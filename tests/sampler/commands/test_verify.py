@@ -61,6 +61,23 @@ def test_notes_give_status_0(tmp_path: Path) -> None:
     assert "duplicate-id annotation 1 in" in done.stdout
 
 
+def test_the_report_of_a_dataset_without_findings_has_no_table(tmp_path: Path) -> None:
+    content = small_coco()
+    content["annotations"] += [box_entry(90 + one["id"], one["id"], 1, [1, 1, 9, 9]) for one in content["images"]]
+    done = verify(*write_dataset(tmp_path, content))
+    assert done.returncode == 0
+    heading, result = done.stdout.splitlines()
+    assert heading.startswith("3 images, ")
+    assert result.startswith("no faults, no notes in dataset ")
+
+
+def test_the_pixel_limit_is_that_of_the_server(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path)
+    for options, found in ((("--max-image-pixels", 64 * 48 - 1), 3), ((), 0)):
+        report = document(verify(*dataset, "--json", *options))
+        assert report["findings"]["too-large"]["count"] == report["unusable_images"] == found
+
+
 def test_keys_that_are_used_twice_are_found_in_the_file(tmp_path: Path) -> None:
     annotations, images = write_dataset(tmp_path)
     annotations.write_text(annotations.read_text().replace('"id": 3,', '"id": 33, "id": 3,'))
