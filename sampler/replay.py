@@ -133,8 +133,8 @@ def replay_cases(
 ) -> None:
     """Render the recorded samples of `file` to `out`/<name>.npz, each atomically; call `advance` after each.
 
-    Their images are `split`/`file_name` or `file_name` in the source, read with `options`. Raises CaseError if a sample cannot be rendered
-    or written; the files of the samples before it are complete.
+    Their images are `split`/`file_name` or `file_name` in the source, read with `options`. Raises CaseError if a sample
+    cannot be rendered or written; the files of the samples before it are complete.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -187,7 +187,7 @@ def test_a_state_with_another_digest_is_refused_at_once_or_at_first_contact(smal
     loaded = load(small.url)
     loaded.spec()
     state = loaded.state_dict() | {"digest": "d0"}
-    with pytest.raises(DigestMismatchError, match="as in the state .* allow_digest_change=True") as caught:
+    with pytest.raises(DigestMismatchError, match=r"as in the state .* allow_digest_change=True") as caught:
         loaded.load_state_dict(state)
     assert (caught.value.expected, caught.value.actual) == ("d0", "d1")
     later = load(small.url)
