@@ -33,6 +33,7 @@ from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes
 from sampler.recipe import Recipe
 from sampler.sample.sample import apply_recipe
+from sampler.system_errors import explain
 from sampler.text_files import read_text
 
 DEFAULT_CATEGORIES = 80
@@ -83,7 +84,8 @@ def load_cases(file: Path) -> list[Case]:
     try:
         document = json.loads(read_text(file))
     except OSError as error:
-        raise CaseError(file, "", f"cannot be read: {error.strerror}") from error
+        cause = explain(error, file, "name a file that this user can read")
+        raise CaseError(file, "", f"cannot be read: {cause}") from error
     except (json.JSONDecodeError, RecursionError) as error:
         raise CaseError(file, "", f"is not JSON: {error}") from error
     except ValueError as error:
@@ -139,7 +141,8 @@ def replay_cases(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CaseError(file, "", f"{out}: cannot be created: {error.strerror}") from error
+        cause = explain(error, out, "name a folder that this user can write to")
+        raise CaseError(file, "", f"{out}: cannot be created: {cause}") from error
     for case in cases:
         try:
             arrays = render(case, _read_image(case, images, options))

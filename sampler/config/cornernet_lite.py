@@ -84,7 +84,7 @@ def config_of(document: dict[str, Any], name: str) -> SamplerConfig:
 
 def _named(name_or_path: str) -> LoadedConfig:
     path = Path(name_or_path)
-    if name_or_path in PRESETS or (not path.suffix and not path.exists()):
+    if name_or_path in PRESETS or not (path.suffix or _is_there(path)):
         return LoadedConfig(preset(name_or_path), MappingProxyType(_origins_of_other_fields("preset")))
     content, repeated = read_json(path)
     if repeated:
@@ -94,6 +94,14 @@ def _named(name_or_path: str) -> LoadedConfig:
         return _loaded(content, path.stem)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file, or it cannot be known: then reading it says why."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 def _loaded(content: object, name: str) -> LoadedConfig:

@@ -11,6 +11,7 @@ from sampler.config.database_section import ATTENTION_KEYS, DIRECT_KEYS, SIZE_KE
 from sampler.config.published import KEYS_WITHOUT_EFFECT, SCALE_RANGE
 from sampler.errors import ConfigError
 from sampler.printable import printable
+from sampler.system_errors import explain
 from sampler.text_files import read_text
 
 TELLING_KEYS = frozenset(
@@ -45,7 +46,8 @@ def read_json(path: Path) -> tuple[object, list[str]]:
     try:
         return json.loads(read_text(path), object_pairs_hook=partial(_object, repeated)), repeated
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        cause = explain(error, path, "name a file that this user can read")
+        raise ConfigError(f"{path}: cannot be read: {cause}") from None
     except (json.JSONDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: not JSON: {error}") from None
     except ValueError as error:

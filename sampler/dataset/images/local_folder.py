@@ -23,12 +23,7 @@ class LocalFolder(ImageSource):
 
     def __init__(self, folder: Path, follow_links: bool = False) -> None:
         """Use the images in `folder`. Raises ImageSourceError if it is not a folder."""
-        if not folder.exists():
-            raise ImageSourceError(f"{printable(path_text(folder))}: image folder does not exist")
-        if not folder.is_dir():
-            raise ImageSourceError(
-                f"{printable(path_text(folder))}: is not a folder; expected the folder of the images"
-            )
+        _require_folder(folder)
         self._folder = os.fsencode(folder)
         self._follow_links = follow_links
         self._inside = self._resolved()
@@ -133,6 +128,19 @@ class LocalFolder(ImageSource):
             return ImageError(self.describe(name), "missing", "the file does not exist")
         reason = error.strerror if isinstance(error, OSError) else error
         return ImageError(self.describe(name), "unreadable", f"the file cannot be opened: {reason}")
+
+
+def _require_folder(folder: Path) -> None:
+    where = printable(path_text(folder))
+    try:
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+    except FileNotFoundError as error:
+        raise ImageSourceError(f"{where}: image folder does not exist") from error
+    except OSError as error:
+        cause = explain(error, folder, "use a folder that this user can read")
+        raise ImageSourceError(f"{where}: image folder cannot be opened: {cause}") from error
+    if not is_folder:
+        raise ImageSourceError(f"{where}: is not a folder; expected the folder of the images")
 
 
 def _place(path: bytes, descriptor: int) -> bytes:

@@ -17,6 +17,7 @@ from sampler.dataset.coco.chunked_json import Consumer, IrregularError, read_arr
 from sampler.dataset.coco.json_stream import JsonStream
 from sampler.dataset.verification.report import Tally
 from sampler.errors import AnnotationError
+from sampler.system_errors import explain
 
 _ARRAYS = ("images", "annotations", "categories", "licenses")
 _MEGABYTE = 1 << 20
@@ -35,7 +36,8 @@ def check_keys(file: Path, tally: Tally, report: Callable[[str], None]) -> None:
                 search = KeySearch(str(file), tally.examples, report)
                 search.read_whole(text)
     except OSError as error:
-        raise AnnotationError(file, "", f"cannot be read: {error.strerror}; use a file that can be read") from error
+        cause = explain(error, file, "use a file that this user can read")
+        raise AnnotationError(file, "", f"cannot be read: {cause}") from error
     tally.count("duplicate-key", search.first, search.count)
 
 

@@ -11,6 +11,7 @@ from sampler.config.cornernet_lite import FIELDS, IgnoredKeysWarning, config_of,
 from sampler.config.presets import PRESETS
 from sampler.errors import ConfigError
 from tests.support import toy_family
+from tests.support.system_faults import forbidden
 
 TOY = toy_family.FAMILY.presets[0]
 
@@ -232,6 +233,14 @@ def test_a_document_that_cannot_be_used_is_refused_with_its_file(tmp_path: Path,
     with pytest.raises(ConfigError, match=cause) as caught:
         load_config(write(tmp_path, document))
     assert str(caught.value).startswith(str(tmp_path / "mine.json: "))
+
+
+def test_a_config_that_this_user_may_not_see_is_not_called_unknown(tmp_path: Path) -> None:
+    folder = tmp_path / "of_others"
+    folder.mkdir()
+    for name in ("mine.json", "mine"):
+        with forbidden(folder), pytest.raises(ConfigError, match=f"{name}: cannot be read: Permission denied for user"):
+            load_config(str(folder / name))
 
 
 def test_errors_name_a_path_without_a_config(tmp_path: Path) -> None:

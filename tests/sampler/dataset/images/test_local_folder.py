@@ -13,7 +13,14 @@ import pytest
 from sampler.dataset.images.local_folder import LocalFolder
 from sampler.errors import ImageError, ImageSourceError
 from tests.support.coco_files import opencv_pixels, read_file, write_jpeg
-from tests.support.system_faults import no_descriptors
+from tests.support.system_faults import forbidden, no_descriptors
+
+
+def test_a_folder_that_this_user_may_not_see_is_not_called_missing(tmp_path: Path) -> None:
+    (tmp_path / "of_others" / "images").mkdir(parents=True)
+    with forbidden(tmp_path / "of_others"), pytest.raises(ImageSourceError) as caught:
+        LocalFolder(tmp_path / "of_others" / "images")
+    assert "images: image folder cannot be opened: Permission denied for user id" in str(caught.value)
 
 
 def test_short_reads_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
