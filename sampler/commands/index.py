@@ -20,7 +20,7 @@ from sampler.commands.options import (
     OptionalImagesOption,
     SubsetOption,
 )
-from sampler.dataset.dataset import open_source
+from sampler.dataset.dataset import image_folders, open_source
 from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.hashes import find_hashes, hashes_file
 from sampler.dataset.images.source import ImageSource
@@ -49,7 +49,7 @@ def index(
         raise typer.BadParameter(
             "set --images (SAMPLER_IMAGES) to the folder of the images", param_hint="--hash-images"
         )
-    source = None if images is None else open_source(images, ReadOptions(follow_links=follow_links))
+    source = _source(len(annotations), images, follow_links) if images else None
     with spinner() as report:
         folder = ensure_index(annotations, cache_dir, report, subset)
     opened = DatasetIndex(folder)
@@ -64,6 +64,11 @@ def _recorded(opened: DatasetIndex, source: ImageSource | None, cache_dir: Path 
         return None
     hashes = find_hashes(hashes_file(cache_dir or default_cache_dir(), opened.digest, source), len(opened))
     return None if hashes is None else hashes.digest
+
+
+def _source(annotation_files: int, images: list[Path], follow_links: bool) -> ImageSource:
+    """Return the images as a server has them, whose hashes are found by the identity of their source."""
+    return open_source(image_folders(annotation_files, images), ReadOptions(follow_links=follow_links))
 
 
 def _print_index(opened: DatasetIndex, seconds: float, pixels: str | None) -> None:

@@ -45,7 +45,10 @@ def replay(
     follow_links: FollowLinksOption = False,
     max_image_pixels: MaxImagePixelsOption = MAX_PIXELS,
 ) -> None:
-    """Render recorded samples, each to a .npz file with its crop and all of its arrays."""
+    """Render recorded samples, each to a .npz file with its crop and all of its arrays.
+
+    If the samples are of several annotation files, repeat --images: the folder of each file, in the same order.
+    """
     for path in family or ():
         register_family(path)
     with one_line_warnings():

@@ -176,7 +176,7 @@ def image_folders(annotation_files: int, images: Sequence[Location]) -> tuple[Lo
     """
     if len(images) not in (1, annotation_files):
         raise ImageSourceError(
-            f"{annotation_files} annotation files and {len(images)} image folders; "
+            f"annotation files: {annotation_files}, image folders: {len(images)}; "
             "give as many folders as files, in the same order, or one folder for all"
         )
     return tuple(images) * annotation_files if len(images) == 1 else tuple(images)

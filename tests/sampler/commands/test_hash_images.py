@@ -1,5 +1,6 @@
 """`python -m sampler index --hash-images`: what it records, prints and returns."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -67,3 +68,21 @@ def test_the_folder_of_the_images_is_needed(source: Source, tmp_path: Path) -> N
     done = run_python("-m", "sampler", "index", "--hash-images", settings=settings, check=False)
     assert done.returncode == 2
     assert "SAMPLER_IMAGES" in done.stderr
+
+
+def test_one_folder_may_serve_several_annotation_files(source: Source, tmp_path: Path) -> None:
+    annotations, images = source
+    files = [annotations, tmp_path / "more.json"]
+    content = json.loads(annotations.read_text())
+    files[1].write_text(json.dumps(content | {"images": [content["images"][0] | {"id": -1}], "annotations": []}))
+    settings = {"annotations": json.dumps([str(file) for file in files]), "images": images, "cache_dir": tmp_path}
+    done = run_python("-m", "sampler", "index", "--hash-images", settings=settings, check=False)
+    assert done.returncode == 0, done.stdout
+    assert open_dataset(files, images, tmp_path).pixels is not None
+
+
+def test_there_must_be_as_many_folders_as_annotation_files(source: Source, tmp_path: Path) -> None:
+    settings = {"annotations": source[0], "images": json.dumps([str(source[1])] * 2), "cache_dir": tmp_path}
+    done = run_python("-m", "sampler", "index", settings=settings, check=False)
+    assert done.returncode == 2
+    assert "error: annotation files: 1, image folders: 2; give as many folders as files" in done.stderr

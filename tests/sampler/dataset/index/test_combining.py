@@ -86,7 +86,7 @@ def test_one_folder_may_hold_the_images_of_all_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("files", "folders"), [(2, 3), (1, 2), (3, 2)])
 def test_other_numbers_of_files_and_folders_are_refused(files: int, folders: int) -> None:
-    with pytest.raises(ImageSourceError, match=f"{files} annotation files and {folders} image folders; give"):
+    with pytest.raises(ImageSourceError, match=f"annotation files: {files}, image folders: {folders}; give"):
         image_folders(files, [Path("x")] * folders)
 
 
