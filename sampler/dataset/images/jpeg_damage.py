@@ -6,11 +6,15 @@ copy is decoded to see whether a harmful one follows.
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
+import cv2
+import numpy as np
 import simplejpeg
 
 from sampler.dataset.images.jpeg import END_OF_IMAGE, FRAMES, SEQUENTIAL, START_OF_SCAN, scan_end, segments
 from sampler.dataset.images.notes import ImageNote
+from sampler.dataset.images.quiet import without_libjpeg_warnings
 
 _WARNING = re.compile(
     r"Corrupt JPEG data|Premature end of JPEG file|Inconsistent progression sequence"
@@ -38,8 +42,21 @@ def first_warning(data: bytes) -> str | None:
     try:
         simplejpeg.decode_jpeg(data, colorspace="BGR", min_height=1, min_width=1, min_factor=8)
     except ValueError as error:
-        return str(error)
+        return _warning_of(data, str(error))
     return None
+
+
+def _warning_of(data: bytes, message: str) -> str | None:
+    """Return a message about a JPEG if it is a warning, and otherwise the warning that it hides, if there is one.
+
+    libjpeg warns of lost data and goes on, up to a marker behind the data that is an error. simplejpeg then tells only
+    of the error, but OpenCV has all rows by then and gives them.
+    """
+    if _WARNING.search(message):
+        return message
+    with without_libjpeg_warnings() as warnings, suppress(cv2.error):  # decoding at full size raises it again
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION)
+    return warnings[0] if warnings else None
 
 
 def jpeg_notes(data: bytes, message: str | None) -> tuple[ImageNote, ...]:
@@ -47,9 +64,11 @@ def jpeg_notes(data: bytes, message: str | None) -> tuple[ImageNote, ...]:
 
     Args:
         data: The encoded image.
-        message: libjpeg's first message about it, None if there is none. Other messages than warnings give no notes.
+        message: libjpeg's first message about it, None if there is none. Errors give no notes, unless they hide a
+            warning.
     """
-    if message is None or not _WARNING.search(message):
+    message = None if message is None else _warning_of(data, message)
+    if message is None:
         return ()
     messages = [message, *(_hidden_warnings(data) if _is_harmless(message) else ())]
     harmless = dict.fromkeys(text for text in messages if _is_harmless(text))

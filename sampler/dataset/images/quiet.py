@@ -17,31 +17,39 @@ _one_at_a_time = threading.Lock()
 
 
 @contextmanager
-def without_libjpeg_warnings() -> Iterator[None]:
-    """Drop the warnings that libjpeg prints within the block. What other threads print meanwhile appears after it."""
+def without_libjpeg_warnings() -> Iterator[list[str]]:
+    """Keep the warnings that libjpeg prints within the block off stderr; they are in the yielded list after it.
+
+    What other threads print meanwhile appears after the block.
+    """
+    warnings: list[str] = []
     with _one_at_a_time, _memory() as caught:
-        try:
-            stderr = os.dup(_STDERR)
-        except OSError:  # there is no stderr
-            yield
-            return
+        stderr = _copy_of_stderr()
         os.dup2(caught.fileno(), _STDERR)
         try:
-            yield
+            yield warnings
         finally:
-            os.dup2(stderr, _STDERR)
-            os.close(stderr)
-            _print_others(caught)
+            if stderr is None:
+                os.close(_STDERR)
+            else:
+                os.dup2(stderr, _STDERR)
+                os.close(stderr)
+            caught.seek(0)
+            printed = caught.read()
+            warnings += [found[0].decode().rstrip() for found in _WARNING.finditer(printed)]
+            rest = _WARNING.sub(b"", printed)
+            if rest and stderr is not None:
+                os.write(_STDERR, rest)
+
+
+def _copy_of_stderr() -> int | None:
+    try:
+        return os.dup(_STDERR)
+    except OSError:  # there is no stderr
+        return None
 
 
 def _memory() -> IO[bytes]:
     if hasattr(os, "memfd_create"):
         return open(os.memfd_create("stderr"), "w+b", buffering=0)  # noqa: PTH123 - Path takes no descriptor
     return TemporaryFile(buffering=0)
-
-
-def _print_others(caught: IO[bytes]) -> None:
-    caught.seek(0)
-    rest = _WARNING.sub(b"", caught.read())
-    if rest:
-        os.write(_STDERR, rest)

@@ -96,6 +96,22 @@ def test_lost_data_is_noted_and_the_pixels_stay_those_of_opencv(kind: str, damag
     assert np.array_equal(decoded.pixels, opencv(data))
 
 
+@pytest.mark.parametrize("oddity", [lambda data: data, with_junk, with_odd_version])
+@pytest.mark.parametrize("orientation", [None, 3])
+@pytest.mark.parametrize("kind", ["baseline", "restarts", "grey", "CMYK"])
+def test_lost_data_is_noted_even_if_an_error_follows(  # type: ignore[no-untyped-def] # functions from bytes to bytes
+    kind: str, orientation: int | None, oddity
+) -> None:
+    """An unknown marker in the middle of a scan: what follows is lost, and libjpeg fails after the last row."""
+    whole = jpeg(kind, orientation)
+    middle = (scans(whole)[0] + len(whole)) // 2
+    data = oddity(whole[:middle] + b"\xff\x92" + whole[middle + 2 :])
+    decoded = decode_image(data, SIZE)
+    assert kinds(decoded)[-1] == "damaged"
+    assert np.array_equal(decoded.pixels, opencv(data))
+    assert not np.array_equal(decoded.pixels, opencv(whole))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_damaged_jpeg_is_refused_if_so_asked(kind: str) -> None:
     with pytest.raises(DecodeError, match="Corrupt JPEG data") as caught:

@@ -29,13 +29,14 @@ def test_what_others_print_meanwhile_appears_afterwards(capfd: pytest.CaptureFix
     def print_line() -> None:
         os.write(2, b"a line of another thread\n")
 
-    with without_libjpeg_warnings():
+    with without_libjpeg_warnings() as warnings:
         os.write(2, b"Corrupt JPEG data: premature end of data segment\n")
         thread = threading.Thread(target=print_line)
         thread.start()
         thread.join()
         os.write(2, b"Premature end of JPEG file\nthe end\n")
     os.write(2, b"later\n")
+    assert warnings == ["Corrupt JPEG data: premature end of data segment", "Premature end of JPEG file"]
     assert capfd.readouterr().err == "a line of another thread\nthe end\nlater\n"
 
 
