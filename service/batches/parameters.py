@@ -40,6 +40,14 @@ IndexList = Annotated[
 ]
 
 
+class SpecParameters(BaseModel):
+    """The spec of a dataset."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: DatasetName = None
+
+
 class _Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from sampler.errors import InvalidRequestError
 from sampler.wire.messages import MEDIA_TYPE
-from service.batches.parameters import BatchParameters, DatasetName, StreamParameters, refuse_repeated
+from service.batches.parameters import BatchParameters, SpecParameters, StreamParameters, refuse_repeated
 from service.batches.selection import select_batch, select_stream
 from service.errors.problems import ServiceError
 from service.lifespan.state import CurrentServing
@@ -30,9 +30,9 @@ STREAMED: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/spec", summary="Dataset, config, digests, array tables, limits")
-async def spec(serving: CurrentServing, dataset: DatasetName = None) -> dict[str, Any]:
+async def spec(parameters: Annotated[SpecParameters, Query()], serving: CurrentServing) -> dict[str, Any]:
     """What this server serves. `digest` is what clients pin."""
-    return serving.dataset(dataset).spec.as_dict()
+    return serving.dataset(parameters.dataset).spec.as_dict()
 
 
 @router.get("/batches", response_class=Response, responses=STREAMED, summary="One batch, by index or by seed")

@@ -87,6 +87,12 @@ def test_an_unknown_dataset_is_refused_with_the_names_that_exist(server: LiveSer
         assert "dataset = 'test': expected one of train, val" in response.json()["detail"]
 
 
+def test_a_misspelt_parameter_does_not_give_the_default_dataset(server: LiveServer) -> None:
+    response = httpx.get(f"{server.url}/v1/spec?datset=val")
+    assert response.status_code == 422
+    assert "datset = 'val': expected no such parameter" in response.json()["detail"]
+
+
 @pytest.mark.parametrize(("text", "expected"), [
     ("[datasets.a]\nconfig = 'cornernet'", "datasets.a: annotations and images are not set"),
     ("[datasets.a]\nannotations = 'a.json'", "datasets.a: images is not set; each dataset needs annotations and"),
