@@ -236,7 +236,7 @@ def load_settings() -> Settings:
 
 def _read_file(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_text(file))
+        return tomllib.loads(read_text(expand_home(file)))
     except FileNotFoundError:
         raise SettingsError(f"{FILE_VARIABLE} = {file}: no such file") from None
     except OSError as error:

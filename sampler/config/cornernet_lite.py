@@ -20,6 +20,7 @@ from sampler.config.published import DEFAULTS
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ConfigError
 from sampler.families.registry import family_of, is_import_path, register_family
+from sampler.path_lists import expand_home
 from sampler.printable import printable
 
 FIELDS = tuple(field.name for field in dataclasses.fields(SamplerConfig))
@@ -83,7 +84,10 @@ def config_of(document: dict[str, Any], name: str) -> SamplerConfig:
 
 
 def _named(name_or_path: str) -> LoadedConfig:
-    path = Path(name_or_path)
+    try:
+        path = expand_home(Path(name_or_path))
+    except ValueError as error:
+        raise ConfigError(f"config = {name_or_path!r}: {error}") from None
     if name_or_path in PRESETS or not (path.suffix or _is_there(path)):
         return LoadedConfig(preset(name_or_path), MappingProxyType(_origins_of_other_fields("preset")))
     content, repeated = read_json(path)

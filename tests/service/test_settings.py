@@ -57,6 +57,18 @@ def test_each_dataset_may_refuse_damaged_images_or_follow_links(
         load_settings()
 
 
+def test_the_path_of_the_settings_file_may_begin_with_the_home_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "settings.toml").write_text("workers = 3\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SAMPLER_SETTINGS", "~/settings.toml")
+    assert load_settings().workers == 3
+    monkeypatch.setenv("SAMPLER_SETTINGS", "~nobody-of-this-name/settings.toml")
+    with pytest.raises(SettingsError, match=r"settings.toml: the home folder is unknown"):
+        load_settings()
+
+
 def test_an_unknown_setting_without_a_similar_name_lists_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLER_QQQ", "3")
     with pytest.raises(SettingsError, match="expected one of SAMPLER_ANNOTATIONS"):

@@ -235,6 +235,14 @@ def test_a_document_that_cannot_be_used_is_refused_with_its_file(tmp_path: Path,
     assert str(caught.value).startswith(str(tmp_path / "mine.json: "))
 
 
+def test_the_path_of_a_config_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"db": {"rand_crop": True}})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load_config("~/mine.json").name == "mine"
+    with pytest.raises(ConfigError, match=r"config = '~nobody-of-this-name/mine.json': the home folder is unknown"):
+        load_config("~nobody-of-this-name/mine.json")
+
+
 def test_a_config_that_this_user_may_not_see_is_not_called_unknown(tmp_path: Path) -> None:
     folder = tmp_path / "of_others"
     folder.mkdir()
