@@ -17,3 +17,8 @@ def printable(text: str) -> str:
 def path_text(path: Path | bytes) -> str:
     """Return a path as text that is the same in every locale. Bytes that are not UTF-8 are escaped."""
     return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def name_text(file: Path) -> str:
+    """Return the name of a file without folder and suffix, as one line of valid text."""
+    return printable(path_text(Path(file.stem)))

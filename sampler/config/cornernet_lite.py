@@ -21,7 +21,7 @@ from sampler.config.schema import SamplerConfig
 from sampler.errors import ConfigError
 from sampler.families.registry import family_of, is_import_path, register_family
 from sampler.path_lists import expand_home
-from sampler.printable import printable
+from sampler.printable import name_text, printable
 
 FIELDS = tuple(field.name for field in dataclasses.fields(SamplerConfig))
 
@@ -95,7 +95,7 @@ def _named(name_or_path: str) -> LoadedConfig:
         keys = ", ".join(map(printable, repeated))
         warnings.warn(f"config keys given more than once, of which the last counts: {keys}", IgnoredKeysWarning, 2)
     try:
-        return _loaded(content, path.stem)
+        return _loaded(content, name_text(path))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 

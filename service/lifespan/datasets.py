@@ -16,7 +16,7 @@ from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.hashes import SharedHashes
 from sampler.dataset.index.storage import is_sound
 from sampler.errors import AnnotationError, SamplerError
-from sampler.printable import printable
+from sampler.printable import name_text, printable
 from sampler.progress import spinner
 from sampler.wire.spec import ServiceSpec
 from service.batches.plan import Planner
@@ -98,7 +98,7 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
     with spinner() as report:
         dataset = await asyncio.to_thread(_open_files, settings, part, annotations, images, report)
     config = loaded.config.fit(dataset.category_count)
-    title = name or "+".join(file.stem for file in annotations)
+    title = name or "+".join(map(name_text, annotations))
     if dataset.substitutes is not None:
         count, size, file = len(dataset.substitutes.unusable), len(dataset), printable(str(part.substitute))
         log.info("%s: %d of %d images are unusable and replaced by others, as listed in %s", title, count, size, file)

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.coco_files import box_entry, category_entry, coco, image_entry, write_dataset
+from tests.support.coco_files import box_entry, category_entry, coco, image_entry, write_dataset, write_json
 from tests.support.live_server import live_server
 from tests.support.processes import run_python
 from tests.support.wire_client import one_batch
@@ -62,13 +62,17 @@ def test_a_server_in_an_ascii_locale_serves_the_same_bytes(
     dataset: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     annotations, images = dataset
-    settings = {"annotations": annotations, "images": images, "workers": 1, "cache_dir": tmp_path / "cäche"}
+    config = write_json(tmp_path / "cönfig.json", {"db": {"rand_crop": True}})
+    settings = {
+        "annotations": annotations, "images": images, "config": config, "workers": 1, "cache_dir": tmp_path / "cäche",
+    }  # fmt: skip
     with live_server(tmp_path, **settings) as server:
         expected = one_batch(server.url, "indices=0,1,2")
     for name, value in ASCII.items():
         monkeypatch.setenv(name, value)
     with live_server(tmp_path, **settings) as server:
         found = one_batch(server.url, "indices=0,1,2")
+        assert httpx.get(f"{server.url}/v1/spec").json()["config"]["name"] == "cönfig"
         for index, name in enumerate(NAMES):
             assert httpx.get(f"{server.url}/debug/samples/{index}").json()["image"]["file_name"] == name
         os.unlink(os.fsencode(images / NAMES[1]))  # noqa: PTH108 - this process has the locale of the test run

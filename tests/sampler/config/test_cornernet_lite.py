@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,13 @@ def test_a_document_that_cannot_be_used_is_refused_with_its_file(tmp_path: Path,
     with pytest.raises(ConfigError, match=cause) as caught:
         load_config(write(tmp_path, document))
     assert str(caught.value).startswith(str(tmp_path / "mine.json: "))
+
+
+def test_the_name_of_a_config_is_one_line_of_valid_text(tmp_path: Path) -> None:
+    for name, shown in ((b"caf\xe9", "caf\\xe9"), (b"line\nbreak", "line\\nbreak"), ("größe".encode(), "größe")):
+        file = tmp_path / os.fsdecode(name + b".json")
+        file.write_text(json.dumps({"db": {"rand_crop": True}}))
+        assert load_config(str(file)).name == shown
 
 
 def test_the_path_of_a_config_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
