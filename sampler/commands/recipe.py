@@ -101,7 +101,7 @@ def recipe(
 
 def _entry(dataset: DatasetIndex, config: SamplerConfig, key: SampleKey, augment: bool) -> dict[str, Any]:
     plain = "" if augment else "-plain"
-    label = config.name.lstrip(".")[:80]
+    label = config.name.replace("\\", "_").lstrip(".")[:80]  # the name of a case is that of a file
     image = dataset.image_of(key)
     drawn = Case(
         name=f"{label}-seed{key.seed}-epoch{key.epoch}-index{key.index}{plain}",

@@ -341,7 +341,7 @@ class TestRecipe:
 
     def test_a_config_file_is_recorded_completely(self, opened: tuple[Dataset, list[object]], tmp_path: Path) -> None:
         dataset, recipe = opened
-        mine = write_json(tmp_path / ".mine.json", {"db": SACCADE_SECTION})
+        mine = write_json(tmp_path / ".mi\nne.json", {"db": SACCADE_SECTION})
         done = command(*recipe, "--index", 0, "--config", mine)
         assert "warning: config keys that no sample depends on are ignored: top_k" in done.stderr
         mine.unlink()
