@@ -153,7 +153,9 @@ def hash_images(
 
 
 def write_hashes(file: Path, hashes: ImageHashes) -> None:
-    """Create or replace a file of hashes atomically. Raises HashError."""
+    """Create or replace a file of hashes atomically. Raises HashError, also if no image could be read."""
+    if not hashes.rows.any():  # most likely the image folder is not mounted
+        raise HashError(file, "is not written: none of the images can be read; set --images to their folder")
     content = np.concatenate([hashes.rows, _check_row(hashes.rows)]).astype("<u8")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

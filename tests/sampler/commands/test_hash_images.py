@@ -63,6 +63,18 @@ def test_missing_images_are_listed_and_the_exit_status_is_1(source: Source, data
     assert pixels(source, tmp_path) is not None
 
 
+def test_hashes_stay_as_they_are_if_no_image_can_be_read(source: Source, dataset: Dataset, tmp_path: Path) -> None:
+    """Such as in a folder whose disk is not mounted."""
+    index(source, tmp_path, "--hash-images")
+    recorded = pixels(source, tmp_path)
+    for place in range(len(dataset)):
+        image_file(dataset, place).unlink()
+    done = index(source, tmp_path, "--hash-images")
+    assert done.returncode != 0
+    assert "none of the images can be read" in done.stderr
+    assert pixels(source, tmp_path) == recorded
+
+
 def test_the_folder_of_the_images_is_needed(source: Source, tmp_path: Path) -> None:
     settings = {"annotations": source[0], "cache_dir": tmp_path}
     done = run_python("-m", "sampler", "index", "--hash-images", settings=settings, check=False)

@@ -57,7 +57,7 @@ ROW_BYTES = 8 * COLUMNS
 NOWHERE = -1
 """Start of an image without space in `pixels.bin`: every decoding so far found it too large."""
 
-UNREADABLE = (-1, -1)
+NO_FILE = (-1, -1)
 """`image_state` of an image that is missing or not a file."""
 
 PENDING, DECODED, ABSENT = range(3)
@@ -85,11 +85,11 @@ class StoreMeta(msgspec.Struct, frozen=True):
 
 
 def image_state(source: ImageSource, name: str) -> tuple[int, int]:
-    """Return size and version of an image file as two 64-bit integers, or UNREADABLE."""
+    """Return size and version of an image file as two 64-bit integers, or NO_FILE."""
     try:
         found = source.stat(name)
     except ImageError:
-        return UNREADABLE
+        return NO_FILE
     version = found.version
     if version.isdecimal() and int(version) < 1 << 63:  # such as the time of a local file
         return found.size, int(version)

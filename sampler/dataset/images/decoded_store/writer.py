@@ -32,6 +32,7 @@ from sampler.dataset.images.decoded_store.format import (
     HASH_HIGH,
     HASH_LOW,
     META,
+    NO_FILE,
     NOWHERE,
     PAGE,
     PART,
@@ -92,7 +93,12 @@ class StoreWriter:
     """
 
     def __init__(self, folder: Path, dataset: Dataset, jobs: int, show: ShowProgress) -> None:
-        """Read and check an existing store, and the state of every image file that was decoded. Raises OSError."""
+        """Read and check an existing store, and the state of every image file that was decoded.
+
+        Raises:
+            StoreError: Images are stored, but none of their files can be found.
+            OSError: The store cannot be read or written.
+        """
         self.folder = folder
         options = replace(dataset.options, damaged="refuse")
         self._dataset = Dataset(dataset.index_dir, dataset.images, options, hashes=dataset.hashes)
@@ -149,9 +155,13 @@ class StoreWriter:
     def _changed(self) -> npt.NDArray[np.int64]:
         """Return the decoded images whose file has another state now."""
         decoded = np.flatnonzero(self._records[:-1, STATE] == DECODED)
-        states = [image_state(self._dataset.images, self._dataset.file_name(index)) for index in decoded.tolist()]
-        recorded = self._records[decoded, FILE_SIZE : FILE_VERSION + 1]
-        differs = (np.array(states, np.int64).reshape(-1, 2) != recorded).any(axis=1)
+        images, names = self._dataset.images, [self._dataset.file_name(index) for index in decoded.tolist()]
+        states = np.array([image_state(images, name) for name in names], np.int64).reshape(-1, 2)
+        if len(decoded) and (states == NO_FILE).all():
+            # Most likely the folder is not mounted. Its images would all be left out of the store.
+            cause = f"none of the files of its {len(decoded)} images can be read, such as {images.describe(names[0])}"
+            raise StoreError(self.folder, f"{cause}; restore the image folder (the store is unchanged)")
+        differs = (states != self._records[decoded, FILE_SIZE : FILE_VERSION + 1]).any(axis=1)
         if self._dataset.hashes is not None:
             stored = self._records[decoded, HASH_HIGH : HASH_LOW + 1].view(np.uint64)
             differs |= (stored != self._dataset.hashes.rows[decoded]).any(axis=1)

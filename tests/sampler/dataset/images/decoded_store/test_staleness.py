@@ -122,6 +122,20 @@ def test_compared_files_are_spread_over_the_store(small: Dataset, tmp_path: Path
     assert store.recorded(2)[1] == (2, (status.st_size, status.st_mtime_ns))
 
 
+def test_decode_leaves_a_store_as_it_is_if_the_image_folder_is_empty(small: Dataset, tmp_path: Path) -> None:
+    """Such as a folder whose disk is not mounted. The server still starts fast once it is back."""
+    files = {file: file.read_bytes() for file in folder_for(small, tmp_path).iterdir()}
+    folder = image_folder(small)
+    folder.rename(tmp_path / "away")
+    folder.mkdir()
+    with pytest.raises(StoreError, match=r"none of the files of its 3 images can be read.*the store is unchanged"):
+        write_store(small, tmp_path)
+    assert {file: file.read_bytes() for file in folder_for(small, tmp_path).iterdir()} == files
+    folder.rmdir()
+    (tmp_path / "away").rename(folder)
+    assert find_decoded("val", tmp_path, small) is not None
+
+
 def test_a_server_of_another_image_folder_serves_its_own_pixels_and_leaves_the_store_alone(
     server: LiveServer, scenes: tuple[Path, Path], tmp_path: Path
 ) -> None:
