@@ -136,7 +136,8 @@ class DecodedStore:
         states = self._states[begin:end]
         if states.count(SOUND) == last - first:
             return True
-        if BROKEN in states:  # reported by whoever found it
+        if BROKEN in states:  # the process that found it may have ended before its report arrived
+            self._damaged(index)
             return False
         pixels = self._bytes[row[START] : row[START] + length]
         start = row[START] + checksums_start(length)

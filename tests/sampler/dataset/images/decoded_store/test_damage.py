@@ -138,6 +138,19 @@ def test_blocks_that_one_process_has_checked_need_no_check_by_another(dataset: D
     assert fresh[0 : len(fresh)].count(BROKEN) == 5
 
 
+def test_damage_that_another_process_has_found_is_reported_too(dataset: Dataset, tmp_path: Path) -> None:
+    """The process that found it may have been killed before anybody heard of it."""
+    folder = folder_for(dataset, tmp_path)
+    damage(folder / PIXELS, 5)
+    states = SharedBlockStates.create(store_blocks(dataset, tmp_path))
+    reports: list[list[int]] = [[], []]
+    for reported in reports:
+        store = DecodedStore(folder, dataset.store_meta, states, reported.append)
+        for index in range(len(dataset)):
+            store.pixels(index, *dataset.size(index))
+    assert reports[0] == reports[1] != []
+
+
 def test_decode_names_and_repairs_damage_and_leaves_the_rest_alone(dataset: Dataset, tmp_path: Path) -> None:
     source = tmp_path / "annotations.json", tmp_path / "images"
     damage(folder_for(dataset, tmp_path) / PIXELS, 8)
