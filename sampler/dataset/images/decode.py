@@ -83,7 +83,7 @@ def read_image(
 
 def read_encoded(source: ImageSource, name: str, size: tuple[int, int] | None, max_pixels: int = MAX_PIXELS) -> bytes:
     """Return the encoded bytes of an image of annotated size. Raises ImageError."""
-    pixels = max_pixels if size is None else size[0] * size[1]
+    pixels = max_pixels if size is None else min(size[0] * size[1], max_pixels)
     return source.read(name, _ENCODED_SLACK + 8 * pixels)
 
 
