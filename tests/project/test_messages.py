@@ -2,7 +2,9 @@
 
 import json
 import logging
+import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import client
 from client import RequestRefusedError, SamplerClient, ServerUnavailableError
 from service.errors.problems import expectation
 from service.settings import SettingsError, load_settings
+from tests.support import processes
 from tests.support.coco_files import write_dataset
 from tests.support.live_server import failure
 from tests.support.processes import run_python
@@ -100,7 +103,9 @@ def test_the_repr_of_a_loader_has_its_rank_and_next_step() -> None:
 
 @pytest.mark.parametrize("module", ["sampler", "client"])
 def test_completion_is_for_the_installed_command(module: str) -> None:
-    shown = run(module, "--show-completion", "bash").stdout
+    # Under a shell of its own: the command prints the code for the shell that it finds among its parents.
+    line = f"{shlex.quote(sys.executable)} -m {module} --show-completion; exit"
+    shown = processes.run("/bin/bash", "-c", line).stdout
     assert f"saccade-{module}" in shown
     assert "python -m" not in shown
 
