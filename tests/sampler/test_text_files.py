@@ -132,5 +132,6 @@ def test_configs_recorded_samples_and_settings_name_what_they_were_given(
 
 def test_configs_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
-    file.write_text('\ufeff{"system": {"sampling_function": "cornernet_saccade"}, "db": {"input_size": [255, 255]}}', encoding="utf-8")
+    content = '{"system": {"sampling_function": "cornernet_saccade"}, "db": {"input_size": [255, 255]}}'
+    file.write_text(f"\ufeff{content}", encoding="utf-8")
     assert load_config(str(file)).name == "config"
