@@ -14,6 +14,7 @@ from sampler.errors import ImageListError
 def select(index: DatasetIndex, ids: Sequence[ImageId], file: Path) -> tuple[IndexArrays, LeftOut]:
     """Return the index of the images with these ids, and the boxes of these images that are not used.
 
+    Boxes of images that the annotation file does not list are of none of these images.
     The order of the ids does not matter. `file` names them in errors. Raises ImageListError if an id is unknown.
     """
     if not ids:
@@ -21,7 +22,7 @@ def select(index: DatasetIndex, ids: Sequence[ImageId], file: Path) -> tuple[Ind
     images, unknown = index.find(ids)
     require_known(unknown, ids, file)
     arrays = gather(index.arrays(), images)
-    left_out, chosen = index.left_out, {index.image_id(image) for image in images.tolist()}
-    rejected = tuple(box for box in left_out.rejected if box.image_id in chosen)
+    chosen = {index.image_id(image) for image in images.tolist()}
+    rejected = tuple(box for box in index.left_out.rejected if box.image_id in chosen)
     selected = index_of(arrays, index.category_names, index.supercategories)
-    return selected, LeftOut(rejected, left_out.unlisted, left_out.unlisted_count)
+    return selected, LeftOut(rejected)

@@ -39,6 +39,15 @@ def test_a_subset_has_only_the_listed_images(tmp_path: Path) -> None:
     check_index(index.index_dir)
 
 
+def test_a_subset_has_only_the_unused_boxes_of_its_images(tmp_path: Path) -> None:
+    content = small_coco()
+    content["annotations"] += [box_entry(91, 10, 7, [1, 1, 0, 9]), box_entry(92, 20, 7, [1, 1, 0, 9])]
+    content["annotations"].append(box_entry(93, 99, 7, [1, 1, 9, 9]))
+    left_out = subset(tmp_path, "[20]", content).left_out
+    assert [box.annotation_id for box in left_out.rejected] == [92]
+    assert left_out.unlisted_count == len(left_out.unlisted) == 0
+
+
 def test_a_subset_is_the_dataset_of_an_annotation_file_with_these_images(tmp_path: Path) -> None:
     content = small_coco()
     content["images"] = [entry for entry in content["images"] if entry["id"] != 30]
