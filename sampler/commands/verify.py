@@ -75,7 +75,8 @@ def _check_store(dataset: Dataset, cache_dir: Path, tally: Tally) -> None:
     """Check the decoded store if there is one of these images and of this version."""
     try:
         folder = find_folder(cache_dir, dataset.store_meta)
-    except StoreError:
+    except StoreError as error:
+        typer.echo(f"the decoded store is not checked: {printable(str(error))}", err=True)
         return
     if folder is not None:
         with progress_bar("checking the decoded store", len(dataset)) as advance:

@@ -126,3 +126,15 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     done = verify(*write_dataset(tmp_path), "--unusable", tmp_path / "gone/ids.json")
     assert done.returncode == 2
     assert f"error: {tmp_path}/gone/ids.json: cannot be written: No such file or directory; " in done.stderr
+
+
+def test_a_decoded_store_that_is_not_checked_is_mentioned(tmp_path: Path) -> None:
+    annotations, images = write_dataset(tmp_path)
+    paths = ["--annotations", annotations, "--images", images, "--cache-dir", tmp_path / "cache"]
+    run_python("-m", "sampler", "decode", *paths)
+    assert "not checked" not in verify(annotations, images).stderr
+    moved = images.rename(tmp_path / "moved")
+    done = verify(annotations, moved)
+    assert done.returncode == 0
+    assert f"the decoded store is not checked: {tmp_path / 'cache'}" in done.stderr
+    assert "is of other images" in done.stderr
