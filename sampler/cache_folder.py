@@ -14,7 +14,7 @@ def default_cache_dir() -> Path:
         folder = Path(platformdirs.user_cache_dir("saccade-sampler", appauthor=False))
     except RuntimeError as error:
         raise _no_home() from error
-    if not folder.is_absolute():  # such as "~/.cache" where nobody knows the home folder
+    if not folder.is_absolute():  # such as "~/.cache" if the home folder is unknown
         raise _no_home()
     return folder
 

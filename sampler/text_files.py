@@ -1,4 +1,4 @@
-"""Text files that people hand us: what they are if they are not UTF-8 text, and what to do then."""
+"""Reading UTF-8 text files; naming the format or encoding of others, and the remedy."""
 
 import re
 from pathlib import Path

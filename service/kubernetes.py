@@ -21,5 +21,5 @@ def service_variables(variables: Mapping[str, str]) -> list[str]:
 def _is_of_service(name: str, value: str) -> bool:
     if _SERVICE.fullmatch(name) or _PART_OF_PORT.fullmatch(name):
         return True
-    # SAMPLER_PORT=8000 is somebody's attempt to set the port.
+    # SAMPLER_PORT=8000 is an attempt to set the port.
     return _PORT.fullmatch(name) is not None and _ADDRESS.fullmatch(value) is not None

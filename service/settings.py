@@ -64,8 +64,8 @@ class DatasetSettings(BaseModel):
     )
     subset: Path | None = Field(
         default=None,
-        description="file of image ids, a JSON list or one id per line; only these images are served, as a dataset "
-        "of its own",
+        description="file of image ids, a JSON list or one id per line; only these images are served, as a separate "
+        "dataset",
     )
     config: str = Field(
         default="cornernet_saccade",

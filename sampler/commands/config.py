@@ -58,7 +58,7 @@ def _print_table(loaded: LoadedConfig) -> None:
 
 
 def _shown(value: Any) -> str:
-    """Return text as it is, other values as in a JSON file, with each attention map on a line of its own."""
+    """Return text as it is, other values as in a JSON file, one attention map a line."""
     if isinstance(value, str):
         return value
     if isinstance(value, tuple) and value and isinstance(value[0], dict):

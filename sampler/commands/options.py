@@ -72,7 +72,7 @@ SubsetOption = Annotated[
     typer.Option(
         envvar="SAMPLER_SUBSET",
         callback=_expanded,
-        help="File of image ids, a JSON list or one id per line: use only these images, as a dataset of its own.",
+        help="File of image ids, a JSON list or one id per line: use only these images, as a separate dataset.",
     ),
 ]
 CacheOption = Annotated[

@@ -11,7 +11,7 @@ SAMPLE_BYTES = 256 << 20
 """Bytes for everything else that a sample takes."""
 
 _UNKNOWN = 1 << 30
-"""Assumed size of this process if the system does not tell it."""
+"""Assumed size of this process if the system does not report it."""
 
 
 def default_allowance(max_pixels: int) -> int:

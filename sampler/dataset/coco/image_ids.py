@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-ImageId = int | str
+from sampler.dataset.image_ids import ImageId
 
 _Piece = npt.NDArray[np.int64] | list[ImageId]
 

@@ -4,8 +4,8 @@
         (N + 1, 2) uint64, little-endian: the XXH3-128 of each encoded image, high half first, and of the rows before it
         in the last row
 
-XXH3-128 costs little next to decoding. It finds accidents: damaged, mixed up and replaced files. It is no protection
-from somebody who makes two files with the same hash on purpose.
+XXH3-128 costs little next to decoding. It finds accidents: damaged, mixed up and replaced files. It does not
+protect against files that were constructed to have the same hash.
 """
 
 import hashlib
@@ -117,7 +117,7 @@ class SharedHashes:
 
 
 def hashes_file(cache_dir: Path, dataset_digest: str, source: ImageSource) -> Path:
-    """Return where the hashes of a dataset's images are kept: for each image source a file of its own."""
+    """Return where the hashes of a dataset's images are stored: one file for each image source."""
     place = hashlib.blake2b(source.identity.encode(), digest_size=8).hexdigest()
     return cache_dir / "hashes" / f"{dataset_digest}-{place}-v{FORMAT}.npy"
 

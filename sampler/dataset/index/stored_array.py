@@ -20,8 +20,8 @@ Array = npt.NDArray[np.generic]
 class StoredArray:
     """A C-ordered array in an `.npy` file. Each access reads the rows that it needs.
 
-    It stands for the array wherever that is indexed, iterated or given to NumPy. Accesses raise OSError if the file is
-    gone, and EOFError if it is shorter than it was.
+    It can be indexed, iterated and given to NumPy like the array. Accesses raise OSError if the file is gone, and
+    EOFError if it is shorter than before.
     """
 
     def __init__(self, file: Path) -> None:
