@@ -18,8 +18,9 @@ from sampler.dataset.coco.boxes import Fault, RejectedBox, UnlistedBox, checked_
 from sampler.dataset.coco.chunked_json import BLOCK, Consumer, IrregularError, read_arrays
 from sampler.dataset.coco.contents import Contents
 from sampler.dataset.coco.entries import AnnotationEntry, CategoryEntry, ImageEntry, decode_file
-from sampler.dataset.coco.image_ids import IdColumn, ImageId, ranks, rows_of
+from sampler.dataset.coco.image_ids import IdColumn, ranks, rows_of
 from sampler.dataset.coco.json_stream import JsonStream
+from sampler.dataset.image_ids import ImageId
 from sampler.errors import AnnotationError
 
 UNLISTED_EXAMPLES = 1000

@@ -2,7 +2,8 @@
 
 import pytest
 
-from sampler.dataset.coco.image_ids import IdColumn, ImageId, ranks, rows_of
+from sampler.dataset.coco.image_ids import IdColumn, ranks, rows_of
+from sampler.dataset.image_ids import ImageId
 
 
 def column(*pieces: list[ImageId]) -> IdColumn:
