@@ -86,21 +86,21 @@ def read_annotations(stream: BinaryIO, file: Path | str, block: int = BLOCK) -> 
         read_arrays(text.read, consumers, block)
     except IrregularError:
         text.rewind()
-        return _parsed(text.read(), file)
+        return _parsed(text)
     return _validated(contents, file)
 
 
 def parse_annotations(data: bytes, file: Path | str) -> Annotations:
     """Return the columns of an annotation file from its bytes. `file` names it in errors. Raises AnnotationError."""
-    return _parsed(JsonStream(BytesIO(data), file).read(), file)
+    return _parsed(JsonStream(BytesIO(data), file))
 
 
-def _parsed(text: bytes, file: Path | str) -> Annotations:
-    coco = decode_file(text, file)
+def _parsed(text: JsonStream) -> Annotations:
+    coco = decode_file(text.read(), text.file, text.place)
     contents = Contents(categories=coco.categories)
     contents.add_images(coco.images)
     contents.add_annotations(coco.annotations)
-    return _validated(contents, file)
+    return _validated(contents, text.file)
 
 
 def _validated(contents: Contents, file: Path | str) -> Annotations:

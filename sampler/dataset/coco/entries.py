@@ -5,6 +5,7 @@ The parser skips everything else in the file (licences, captions, scores) withou
 
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,8 +81,10 @@ class CocoFile(msgspec.Struct):
     categories: list[CategoryEntry]
 
 
-def decode_file(text: bytes, file: Path | str) -> CocoFile:
-    """Return the entries of an annotation file. `file` names it in errors. Raises AnnotationError.
+def decode_file(text: bytes, file: Path | str, place_of: Callable[[int], str]) -> CocoFile:
+    """Return the entries of an annotation file. Raises AnnotationError.
+
+    `file` names it in errors, and `place_of` a byte of its text.
 
     Python's JSON writer emits NaN and Infinity, which are not JSON. Outside strings they are read as null, so that
     they spoil one box and not the whole file.
@@ -98,9 +101,9 @@ def decode_file(text: bytes, file: Path | str) -> CocoFile:
         raise AnnotationError(file, "", "not COCO format: nested too deeply") from error
     except UnicodeDecodeError as error:
         offset, cause = encoding_fault(text) or (0, f"not UTF-8: {error}")
-        raise AnnotationError(file, f"byte {offset}", cause) from error
+        raise AnnotationError(file, place_of(offset), cause) from error
     except msgspec.DecodeError as error:
-        raise _not_json(text, file, error) from error
+        raise _not_json(text, file, place_of, error) from error
 
 
 def _null(match: re.Match[bytes]) -> bytes:
@@ -108,14 +111,14 @@ def _null(match: re.Match[bytes]) -> bytes:
     return token if token.startswith(b'"') else b"null"
 
 
-def _not_json(text: bytes, file: Path | str, error: Exception) -> AnnotationError:
+def _not_json(text: bytes, file: Path | str, place_of: Callable[[int], str], error: Exception) -> AnnotationError:
     if "truncated" in str(error):
         return AnnotationError(file, "", "the JSON is truncated: the file ends before its last bracket closes")
     found = _MALFORMED.fullmatch(str(error))
     if found is None:
         return AnnotationError(file, "", f"not JSON: {error}")
-    cause, place = found.groups()
-    return AnnotationError(file, f"byte {_offset_in_file(text, int(place))}", f"not JSON: {cause}")
+    cause, offset = found.groups()
+    return AnnotationError(file, place_of(_offset_in_file(text, int(offset))), f"not JSON: {cause}")
 
 
 def _offset_in_file(text: bytes, offset: int) -> int:

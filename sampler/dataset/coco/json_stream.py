@@ -22,8 +22,12 @@ class JsonStream:
         self._text: BinaryIO = gzip.GzipFile(fileobj=stream) if self.is_compressed else stream  # type: ignore[assignment] # reads the same
         self.rewind()
         if foreign := foreign_format(self.read(HEAD)):
-            raise AnnotationError(file, "byte 0 of the unpacked text" if self.is_compressed else "byte 0", foreign)
+            raise AnnotationError(file, self.place(0), foreign)
         self.rewind()
+
+    def place(self, offset: int) -> str:
+        """Name a byte of the text for errors."""
+        return f"byte {offset} of the unpacked text" if self.is_compressed else f"byte {offset}"
 
     def rewind(self) -> None:
         """Go back to the beginning."""
