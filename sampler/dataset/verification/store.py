@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.decoded_store.check import check_store
+from sampler.dataset.images.decoded_store.contents import is_complete
 from sampler.dataset.verification.report import Tally
 from sampler.errors import StoreError
 from sampler.progress import Advance
@@ -14,8 +15,11 @@ KIND = "store-damaged"
 def check_decoded_store(dataset: Dataset, folder: Path, tally: Tally, threads: int, advance: Advance) -> None:
     """Compare all pixels in the store in `folder` with their checksums, `threads` images at once.
 
-    Servers read what is damaged from the image files instead. `advance` is called after each image.
+    Servers read what is damaged from the image files instead. `advance` is called after each image. An incomplete store
+    is not checked, because no server uses it.
     """
+    if not is_complete(folder):
+        return
     try:
         for index in check_store(folder, dataset.store_meta, dataset.sizes, threads, advance):
             name = dataset.images.describe(dataset.file_name(index))

@@ -96,8 +96,13 @@ def unusable(folder: Path, error: Exception) -> StoreError:
 def check_files(folder: Path, meta: StoreMeta) -> None:
     """Raise ValueError or OSError if a store is of something else, StoreError if it is incomplete."""
     check_meta(folder, meta)
-    if not (folder / RECORDS).exists():
+    if not is_complete(folder):
         raise StoreError(folder, "is incomplete; run python -m sampler decode to complete it")
+
+
+def is_complete(folder: Path) -> bool:
+    """Return whether a store was ever completed. Otherwise `decode` is running or was interrupted."""
+    return (folder / RECORDS).exists()
 
 
 def find_folder(cache_dir: Path, meta: StoreMeta) -> Path | None:
@@ -108,7 +113,7 @@ def find_folder(cache_dir: Path, meta: StoreMeta) -> Path | None:
     """
     folder = meta.folder(cache_dir)
     try:
-        if (folder / META).exists() or (folder / RECORDS).exists():
+        if (folder / META).exists() or is_complete(folder):
             return folder
         others = sorted(file.parent for file in folder.parent.glob(f"{meta.digest}-*[0-9]/{META}"))
     except OSError as error:

@@ -12,7 +12,7 @@ from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.decoded_store.blocks import BLOCK, BROKEN, SharedBlockStates, block_count
 from sampler.dataset.images.decoded_store.check import check_store
 from sampler.dataset.images.decoded_store.contents import StoreContents
-from sampler.dataset.images.decoded_store.format import COLUMNS, FIRST_BLOCK, PIXELS, RECORDS, START
+from sampler.dataset.images.decoded_store.format import COLUMNS, FIRST_BLOCK, PART, PIXELS, RECORDS, START
 from sampler.dataset.images.decoded_store.reader import DecodedStore
 from sampler.errors import ImageError
 from sampler.progress import progress_bar
@@ -180,6 +180,15 @@ def test_verify_names_every_damaged_image_and_exits_with_1(dataset: Dataset, tmp
     for index in found:
         assert f"store-damaged {image_file(dataset, index)}: its pixels in " in done.stdout
     assert f"{len(found)} faults" in done.stdout
+
+
+def test_an_incomplete_store_is_not_damage(dataset: Dataset, tmp_path: Path) -> None:
+    """`decode` was interrupted, or is running now."""
+    folder = folder_for(dataset, tmp_path)
+    (folder / RECORDS).rename(folder / PART)
+    settings = {"annotations": tmp_path / "annotations.json", "images": tmp_path / "images", "cache_dir": tmp_path}
+    done = run_python("-m", "sampler", "verify", settings=settings, check=False)
+    assert (done.returncode, "store-damaged" in done.stdout) == (0, False)
 
 
 def test_damaged_records_are_repaired(dataset: Dataset, tmp_path: Path) -> None:
