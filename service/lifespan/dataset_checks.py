@@ -4,15 +4,17 @@ import logging
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
 from sampler.dataset.dataset import Dataset
+from sampler.dataset.images.source import ImageSource
 from sampler.errors import AnnotationError, ImageError, ImageSourceError
 from sampler.printable import printable
 
 log = logging.getLogger("saccade_sampler")
 
 SAMPLED = 32
-"""Images whose files must not all be missing."""
+"""Images of each annotation file that must not all be missing."""
 
 _VERIFY = "run `python -m sampler verify` to list them"
 
@@ -22,7 +24,7 @@ def check_dataset(title: str, dataset: Dataset) -> None:
 
     Raises:
         AnnotationError: There are boxes, but none of them is used.
-        ImageSourceError: None of some sampled image files is there.
+        ImageSourceError: None of the sampled image files of an annotation file is there.
     """
     _check_boxes(title, dataset)
     _check_images(title, dataset)
@@ -61,10 +63,17 @@ def _check_images(title: str, dataset: Dataset) -> None:
     # Images that are replaced by substitutes may be missing.
     replaced = () if dataset.substitutes is None else dataset.substitutes.unusable
     used = np.setdiff1d(np.arange(len(dataset)), replaced)
-    sampled = sorted({int(used[place * len(used) // SAMPLED]) for place in range(SAMPLED)})
+    parts = dataset.part_numbers()[used]
+    for number in np.unique(parts).tolist():  # each annotation file may have another folder
+        _check_part(title, dataset, used[parts == number], dataset.images.part(number))
+
+
+def _check_part(title: str, dataset: Dataset, images: npt.NDArray[np.intp], source: ImageSource) -> None:
+    """Check the images of one annotation file, at these indices. `source` is where they come from."""
+    sampled = sorted({int(images[place * len(images) // SAMPLED]) for place in range(SAMPLED)})
     errors = [error for error in (_missing(dataset, index) for index in sampled) if error is not None]
     if len(errors) == len(sampled):
-        raise ImageSourceError(_none_found(dataset, errors))
+        raise ImageSourceError(_none_found(source, errors))
     if errors:
         first = f"{printable(errors[0].file)}: {errors[0].cause}"
         log.warning(
@@ -80,16 +89,16 @@ def _missing(dataset: Dataset, index: int) -> ImageError | None:
     return None
 
 
-def _none_found(dataset: Dataset, errors: list[ImageError]) -> str:
+def _none_found(source: ImageSource, errors: list[ImageError]) -> str:
     first = errors[0]
     if first.kind != "missing":
         return (
             f"none of {len(errors)} sampled images can be read, the first is {printable(first.file)}: {first.cause}; "
             "run `python -m sampler verify` to list them"
         )
-    found = ", ".join(printable(name) for name in islice(dataset.images.names(), 3)) or "nothing"
+    found = ", ".join(printable(name) for name in islice(source.names(), 3)) or "nothing"
     return (
-        f"{printable(dataset.images.identity)}: none of {len(errors)} sampled images exists here, the first is "
+        f"{printable(source.identity)}: none of {len(errors)} sampled images exists here, the first is "
         f"{printable(first.file)}; the folder has {found}. Set SAMPLER_IMAGES to the folder that the file names in the "
         "annotations are relative to"
     )

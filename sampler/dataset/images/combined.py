@@ -27,6 +27,10 @@ class CombinedSource(ImageSource):
         part, rest = self._routed(name)
         return part.describe(rest)
 
+    def part(self, number: int) -> ImageSource:
+        """Return one of the parts."""
+        return self._parts[number]
+
     def stat(self, name: str) -> ImageStat:
         """Return size and version of an image."""
         part, rest = self._routed(name)

@@ -56,6 +56,10 @@ class ImageSource(ABC):
     def names(self) -> Iterator[str]:
         """Yield the name of every file in the source, in no particular order. Raises ImageSourceError."""
 
+    def part(self, number: int) -> "ImageSource":  # noqa: ARG002 - the same for all numbers
+        """Return the source of the images of an annotation file, by its number among the files of a dataset."""
+        return self
+
     def read(self, name: str, limit: int) -> bytes:
         """Return all bytes of an image. One of more than `limit` bytes, or of none, is an ImageError."""
         size = self.stat(name).size

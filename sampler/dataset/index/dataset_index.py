@@ -159,7 +159,12 @@ class DatasetIndex:
         """Return (N,) intp: which of `sources` each image is from."""
         if len(self.sources) == 1:
             return np.zeros(len(self), np.intp)
-        return np.array([int(self.file_name(index).partition("/")[0]) for index in range(len(self))], np.intp)
+        names, place = np.asarray(self._arrays.names), np.asarray(self._arrays.name_starts)[:-1].copy()
+        numbers, digits = np.zeros(len(self), np.intp), np.ones(len(self), np.bool_)
+        while (digits := digits & (names[place] != ord("/"))).any():  # the name begins with the number and a slash
+            numbers[digits] = 10 * numbers[digits] + names[place[digits]] - ord("0")
+            place[digits] += 1
+        return numbers
 
     def boxes(self, index: int, keep_crowd: bool = True) -> npt.NDArray[np.float32]:
         """Return a copy of the boxes of an image, grouped by category, then in file order.

@@ -75,6 +75,16 @@ def test_a_folder_without_any_of_the_images_is_refused_with_what_it_has(tmp_path
         check_dataset("train", dataset)
 
 
+def test_each_of_several_folders_must_have_some_of_its_images(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first = write_dataset(tmp_path / "first", small_coco())
+    second = write_dataset(tmp_path / "second", small_coco() | {"images": [image_entry(40)], "annotations": []})
+    files, folders = zip(first, second, strict=True)
+    assert warnings_of(open_dataset(files, folders, tmp_path / "cache"), caplog) == []
+    wrong = open_dataset(files, [folders[0], folders[0]], tmp_path / "cache")
+    with pytest.raises(ImageSourceError, match=r"first/images: none of 1 sampled images exists here, .*000040\.jpg"):
+        check_dataset("train", wrong)
+
+
 def test_a_folder_whose_images_are_all_links_to_elsewhere_is_refused_with_the_cause(tmp_path: Path) -> None:
     dataset = opened(tmp_path, small_coco())
     (tmp_path / "elsewhere").mkdir()

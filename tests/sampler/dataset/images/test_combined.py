@@ -28,6 +28,11 @@ def test_names_begin_with_the_number_of_the_folder(source: CombinedSource, tmp_p
     assert source.describe("1/sub/x.jpg") == str(tmp_path / "b/sub/x.jpg")
 
 
+def test_the_parts_are_the_sources_of_the_folders(source: CombinedSource, tmp_path: Path) -> None:
+    assert [source.part(number).identity for number in (0, 1)] == [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert source.part(1).part(5).identity == str(tmp_path / "b")
+
+
 def test_the_identity_is_that_of_the_folders_in_their_order(source: CombinedSource, tmp_path: Path) -> None:
     assert json.loads(source.identity) == [str((tmp_path / name).resolve()) for name in "ab"]
 

@@ -51,6 +51,11 @@ def test_images_of_all_files_ascend_by_id_with_their_boxes(tmp_path: Path) -> No
     check_index(dataset.index_dir)
 
 
+def test_the_part_of_an_image_is_known_among_more_than_ten(tmp_path: Path) -> None:
+    contents = [coco([image_entry(number, 32, 24)], [], [category_entry(1)]) for number in range(1, 13)]
+    assert combined(tmp_path, *contents).part_numbers().tolist() == list(range(12))
+
+
 def test_names_begin_with_the_number_of_the_file_and_pixels_come_from_its_folder(tmp_path: Path) -> None:
     dataset = combined(tmp_path, small_coco(), other_coco())
     assert dataset.file_name(1) == "1/x/15.jpg"
