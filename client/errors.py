@@ -82,7 +82,7 @@ class DigestMismatchError(ProblemError):
     """The server makes other samples than at first contact: dataset, config, sampler version or image files changed.
 
     Attributes:
-        field: "digest" or, if only the image files changed, "pixels".
+        field: "digest" or, if only the image files changed, "pixels"; "substitutes" if other images are replaced.
         expected: the digest of the first contact.
         actual: the digest that the server has now.
     """

@@ -168,7 +168,7 @@ class Guide:
 
     def _same_bytes(self, url: str, spec: ServiceSpec) -> None:
         self.head("[bold]Again[/bold]: the URL of a batch, requested twice")
-        target = Target(url, spec.digest, spec.pixels, self.dataset)
+        target = Target(url, spec.digest, spec.pixels, self.dataset, spec.substitutes)
         names = urlencode(target.parameters)
         full_url = f"{url}/v1/batches?seed={SEED}&step={STEP}&batch_size={BATCH_SIZE}&{names}"
         self.say(escape(full_url))

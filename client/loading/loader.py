@@ -155,7 +155,7 @@ class Loader(Generic[BatchT]):
         return None if self._running is None else self._running.source.worker_pid
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state to resume from: step, seed, batch_size, world_size, rank, digest and pixels.
+        """Return the state to resume from: step, seed, batch_size, world_size, rank, digest, pixels and substitutes.
 
         `step` is the next one; prefetched batches do not count. `digest` is None before the first contact. `pixels` is
         None too if the server has no hashes of the image files.

@@ -1,7 +1,7 @@
 """The settings of a loader, and the state that it resumes from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from client.families import register_family
@@ -67,12 +67,12 @@ def state_of(request: StreamRequest, step: int, pins: Pins) -> dict[str, Any]:
     """Return the state whose next step is `step`. The digest stands for the dataset, whose name may change."""
     shard = request.shard
     place = {"batch_size": shard.batch_size, "world_size": shard.world_size, "rank": shard.rank}
-    return {"step": step, "seed": request.seed, **place, "digest": pins.digest, "pixels": pins.pixels}
+    return {"step": step, "seed": request.seed, **place, **asdict(pins)}
 
 
 def pins_of(state: Mapping[str, Any]) -> Pins:
-    """Return the digests that a state was saved with. States of older versions have no `pixels`."""
-    return Pins(state["digest"], state.get("pixels"))
+    """Return the digests that a state was saved with. States of older versions have no `pixels` and `substitutes`."""
+    return Pins(state["digest"], state.get("pixels"), state.get("substitutes"))
 
 
 def resumed_step(state: Mapping[str, Any], request: StreamRequest, *, strict: bool) -> int:

@@ -82,10 +82,10 @@ class Exchange:
         """Return the error for a response that breaks the protocol."""
         return ProtocolError(f"{self.name}: {cause}", request_id=self.request_id)
 
-    def digest_mismatch(self, expected: str, actual: str) -> DigestMismatchError:
-        """Return the error for a digest other than that of the first contact."""
-        message = f"{self.name}: digest {actual}: expected {expected}, as at first contact"
-        return DigestMismatchError(message, request_id=self.request_id, expected=expected, actual=actual)
+    def mismatch(self, field: str, expected: str, actual: str) -> DigestMismatchError:
+        """Return the error for a digest, or a number of substitutes, other than that of the first contact."""
+        message = f"{self.name}: {field} {actual}: expected {expected}, as at first contact"
+        return DigestMismatchError(message, request_id=self.request_id, field=field, expected=expected, actual=actual)
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ClientError:
         """Return the error for a response with a status other than 200. headers: names in lower case."""
@@ -100,7 +100,7 @@ class Exchange:
             return ServerUnavailableError(message, request_id=request_id, retry_after=wait)
         if status == 412:
             expected, actual = problem.get("expected") or self._digest, problem.get("actual") or ""
-            field = "pixels" if problem.get("field") == "pixels" else "digest"
+            field = str(problem.get("field") or "digest")
             return DigestMismatchError(
                 message, request_id=request_id, problem=problem, field=field, expected=str(expected), actual=str(actual)
             )

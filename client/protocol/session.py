@@ -60,7 +60,7 @@ class Session:
 
     def target(self, spec: ServiceSpec) -> Target:
         """Return what requests for samples of the dataset name. spec: of the first contact."""
-        return Target(self.base_url, spec.digest, spec.pixels, self.dataset)
+        return Target(self.base_url, spec.digest, spec.pixels, self.dataset, spec.substitutes)
 
 
 class Delivery:
@@ -136,7 +136,7 @@ class Delivery:
     def _check(self, batch: WireBatch, due: Request) -> None:
         header, violation = batch.header, self.exchange.violation
         if header.digest != self._spec.digest:
-            raise self.exchange.digest_mismatch(self._spec.digest, header.digest)
+            raise self.exchange.mismatch("digest", self._spec.digest, header.digest)
         if header.augment != due.augment:
             raise violation(f"augment = {header.augment}: expected {due.augment}, as requested")
         if header.step != due.step:
@@ -147,6 +147,8 @@ class Delivery:
         for sample, key in zip(batch.samples, keys, strict=True):
             if sample.key != key:
                 raise violation(f"sample {sample.position} is {sample.key}: expected {key}")
+            if sample.recipe.substitute is not None and not self._spec.substitutes:
+                raise self.exchange.mismatch("substitutes", "0", "1 or more")
 
 
 def _require_url(base_url: str) -> str:

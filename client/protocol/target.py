@@ -19,26 +19,30 @@ class Pins:
         digest: of annotations, config and sampler version; None for any.
         pixels: of the image files; None for any. It is compared only if both sides have one: a server has none unless
             its image files were hashed.
+        substitutes: the number of images that others replace; None for any. It is compared because a server without
+            substitutes may have no `pixels`.
     """
 
     digest: str | None = None
     pixels: str | None = None
+    substitutes: int | None = None
 
     @classmethod
     def of(cls, spec: ServiceSpec) -> Self:
         """Return the digests of a server's dataset."""
-        return cls(spec.digest, spec.pixels)
+        return cls(spec.digest, spec.pixels, spec.substitutes)
 
     def require(self, spec: ServiceSpec, place: str, origin: str, request_id: str | None = None) -> None:
         """Raise `DigestMismatchError` if the server's dataset has other digests.
 
         place: the URL or exchange that gave the spec. origin: where these digests come from. Both are for the message.
         """
-        for field, expected, found in (("digest", self.digest, spec.digest), ("pixels", self.pixels, spec.pixels)):
+        for field in ("digest", "pixels", "substitutes"):
+            expected, found = getattr(self, field), getattr(spec, field)
             if expected is not None and found is not None and expected != found:
                 message = f"{place}: {field} {found}: expected {expected}, {origin}"
                 raise DigestMismatchError(
-                    message, request_id=request_id, field=field, expected=expected, actual=found
+                    message, request_id=request_id, field=field, expected=str(expected), actual=str(found)
                 )  # fmt: skip
 
 
@@ -51,17 +55,20 @@ class Target:
         digest: the server refuses the request unless it has this digest.
         pixels: the same for the digest of the image files; None if it is not known.
         dataset: name of one of the server's datasets; None for the first.
+        substitutes: the server refuses the request unless it replaces as many images; 0 is not sent.
     """
 
     base_url: str
     digest: str
     pixels: str | None = None
     dataset: str | None = None
+    substitutes: int = 0
 
     @property
     def parameters(self) -> dict[str, str]:
         """The parameters of the request. Absent ones are left out: older servers refuse names that they do not know."""
-        given = {"digest": self.digest, "pixels": self.pixels, "dataset": self.dataset}
+        substitutes = str(self.substitutes) if self.substitutes else None
+        given = {"digest": self.digest, "pixels": self.pixels, "substitutes": substitutes, "dataset": self.dataset}
         return {name: value for name, value in given.items() if value is not None}
 
 

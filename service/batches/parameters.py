@@ -32,6 +32,9 @@ Digest = Annotated[str | None, Field(description="refuse with 412 unless the ser
 PixelsDigest = Annotated[
     str | None, Field(description="refuse with 412 if the server's images have another digest; ignored if it has none")
 ]
+SubstituteCount = Annotated[
+    int | None, Field(ge=0, description="refuse with 412 unless the server replaces as many images by substitutes")
+]
 IndexList = Annotated[
     list[int],
     Field(fail_fast=True),  # report one invalid index, not a million
@@ -56,6 +59,7 @@ class _Parameters(BaseModel):
     augment: Augment = True
     digest: Digest = None
     pixels: PixelsDigest = None
+    substitutes: SubstituteCount = None
 
 
 class SampleParameters(_Parameters):

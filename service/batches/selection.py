@@ -50,7 +50,7 @@ def select_batch(parameters: BatchParameters, spec: ServiceSpec, dataset: int = 
 
     Raises `InvalidRequestError`, or `ServiceError` (412) for another digest.
     """
-    _check_digests(spec, parameters.digest, parameters.pixels)
+    _check_digests(spec, parameters.digest, parameters.pixels, parameters.substitutes)
     if parameters.indices is not None:
         keys = _keys_by_index(parameters, parameters.indices, spec)
         header = Header(spec.digest, parameters.layout, parameters.augment, len(keys), None)
@@ -63,7 +63,7 @@ def select_batch(parameters: BatchParameters, spec: ServiceSpec, dataset: int = 
 
 def select_stream(parameters: StreamParameters, spec: ServiceSpec, dataset: int = 0) -> Iterator[Batch]:
     """Check the parameters at once, then yield the batches. Raises like `select_batch`."""
-    _check_digests(spec, parameters.digest, parameters.pixels)
+    _check_digests(spec, parameters.digest, parameters.pixels, parameters.substitutes)
     shard = Shard(parameters.batch_size, parameters.rank, parameters.world_size)
     _check_count("batch_size", shard.count, spec)
     end = last_step(shard) + 1
@@ -84,7 +84,7 @@ def select_images(parameters: ImagesParameters, spec: ServiceSpec) -> tuple[int,
 
 def select_sample(index: int, parameters: SampleParameters, spec: ServiceSpec) -> SampleKey:
     """Return the key of one sample. Raises like `select_batch`."""
-    _check_digests(spec, parameters.digest, parameters.pixels)
+    _check_digests(spec, parameters.digest, parameters.pixels, parameters.substitutes)
     return SampleKey(parameters.seed, parameters.epoch, require_integer("index", index, 0, spec.size - 1))
 
 
@@ -134,12 +134,16 @@ def _step_and_shard(parameters: BatchParameters) -> tuple[int, Shard]:
     return step, Shard(batch_size, parameters.rank or 0, world_size)
 
 
-def _check_digests(spec: ServiceSpec, digest: str | None, pixels: str | None = None) -> None:
-    """Raise `ServiceError` (412) for another digest, or for other images if both sides know their digest."""
+def _check_digests(
+    spec: ServiceSpec, digest: str | None, pixels: str | None = None, substitutes: int | None = None
+) -> None:
+    """Raise `ServiceError` (412) for another digest, for other images if both sides know, or other substitutes."""
     if digest is not None and digest != spec.digest:
         raise _mismatch("digest", digest, spec.digest, "dataset, config or version differ")
     if pixels is not None and spec.pixels is not None and pixels != spec.pixels:
         raise _mismatch("pixels", pixels, spec.pixels, "the image files or the substitutes differ")
+    if substitutes is not None and substitutes != spec.substitutes:
+        raise _mismatch("substitutes", str(substitutes), str(spec.substitutes), "other images are replaced")
 
 
 def _mismatch(field: str, expected: str, actual: str, cause: str) -> ServiceError:

@@ -15,6 +15,7 @@ from sampler.arrays import LAYOUTS
 from sampler.stream.keys import SampleKey
 from sampler.stream.substitutes import Substitutes
 from tests.support.live_server import LiveServer, live_server
+from tests.support.load_balancer import LoadBalancer
 from tests.support.loading import load
 from tests.support.processes import run_python
 from tests.support.scenes import IMAGES, write_scenes
@@ -120,6 +121,28 @@ def test_a_client_of_one_list_refuses_a_server_of_another(servers: dict[str, Liv
         with pytest.raises(DigestMismatchError, match=f"expected {pixels}, as in the state"):
             next(resumed)
     assert httpx.get(f"{servers['plain'].url}/v1/batches?indices=1&pixels={pixels}").status_code == 200
+
+
+def test_a_client_never_mixes_servers_with_and_without_substitutes(servers: dict[str, LiveServer]) -> None:
+    plain, substituted = servers["plain"].url, servers["substituted"].url
+    for first, second, index in ((substituted, plain, 1), (plain, substituted, UNUSABLE[0])):
+        with LoadBalancer(first) as balancer, SamplerClient(balancer.url) as client:
+            client.spec()
+            balancer.switch(second)
+            with pytest.raises(DigestMismatchError) as caught:
+                client.batch([index])
+            assert caught.value.field == "substitutes"
+
+
+def test_a_state_with_substitutes_is_not_resumed_without_them(servers: dict[str, LiveServer]) -> None:
+    with load(servers["substituted"].url) as loaded:
+        next(loaded)
+        state = loaded.state_dict()
+    assert state["substitutes"] == len(UNUSABLE)
+    resumed = load(servers["plain"].url)
+    resumed.load_state_dict(state)
+    with pytest.raises(DigestMismatchError, match="substitutes 0: expected 3, as in the state"):
+        next(resumed)
 
 
 def test_a_list_of_substitutes_alone_makes_no_url_immutable(servers: dict[str, LiveServer]) -> None:
