@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from sampler.cache_folder import default_cache_dir
+from sampler.commands.examples import print_errors, print_examples
 from sampler.commands.options import (
     AnnotationsOption,
     CacheOption,
@@ -66,18 +67,17 @@ def decode(
         _check_space(writer, console)
         errors = _run(writer, len(dataset), threads)
         _print_store(console, dataset, writer, errors, time.perf_counter() - began)
-    _print_errors(console, errors, examples)
+    print_errors(console, errors, examples)
+    if any(error.kind == "damaged" for error in errors):
+        console.print(f"[bold]damaged[/bold] {_DAMAGED}", soft_wrap=True)
     if errors:
         raise typer.Exit(1)
 
 
 def _print_broken(console: Console, dataset: Dataset, writer: StoreWriter, examples: int) -> None:
     broken = writer.broken.tolist()
-    for index in broken[:examples]:
-        where = dataset.images.describe(dataset.file_name(index))
-        console.print(f"[bold]store-damaged[/bold] the stored pixels of {escape(printable(where))}", soft_wrap=True)
-    if len(broken) > examples > 0:
-        console.print(f"[bold]store-damaged[/bold] … and {len(broken) - examples:,} more")
+    files = [dataset.images.describe(dataset.file_name(index)) for index in broken[:examples]]
+    print_examples(console, "store-damaged", [f"the stored pixels of {file}" for file in files], len(broken))
 
 
 def _check_space(writer: StoreWriter, console: Console) -> None:
@@ -123,14 +123,3 @@ def _print_store(
     table.add_row("folder", escape(printable(str(writer.folder))))
     table.add_row("time", f"{seconds:.2f} s")
     console.print(table)
-
-
-def _print_errors(console: Console, errors: list[ImageError], examples: int) -> None:
-    for kind, count in Counter(error.kind for error in errors).items():
-        shown = [error for error in errors if error.kind == kind][:examples]
-        for error in shown:
-            console.print(f"[bold]{kind}[/bold] {escape(printable(error.file))}: {escape(error.cause)}", soft_wrap=True)
-        if count > len(shown) > 0:
-            console.print(f"[bold]{kind}[/bold] … and {count - len(shown):,} more")
-        if kind == "damaged":
-            console.print(f"[bold]{kind}[/bold] {_DAMAGED}", soft_wrap=True)

@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,11 +10,12 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from sampler.cache_folder import default_cache_dir
+from sampler.commands.examples import print_errors, print_examples
 from sampler.cpus import available_cpus
 from sampler.dataset.images.hashes import ImageHashes, find_hashes, hash_images, hashes_file, write_hashes
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.dataset_index import DatasetIndex
-from sampler.errors import HashError, ImageError
+from sampler.errors import HashError
 from sampler.printable import printable
 from sampler.progress import progress_bar
 
@@ -47,8 +47,8 @@ def record_hashes(opened: DatasetIndex, source: ImageSource, cache_dir: Path | N
     table.add_row("time", f"{time.perf_counter() - started:.2f} s")
     console.print(table)
     names = [source.describe(opened.file_name(index)) for index in changed[:examples]]
-    _print_lines(console, "changed", names, len(changed))
-    _print_errors(console, errors, examples)
+    print_examples(console, "changed", names, len(changed))
+    print_errors(console, errors, examples)
     return not errors
 
 
@@ -68,16 +68,3 @@ def _add_comparison(table: Table, hashes: ImageHashes, older: ImageHashes | None
     else:
         table.add_row("recorded before", f"yes, as {older.digest}")
         table.add_row("changed files", f"{changed:,}")
-
-
-def _print_errors(console: Console, errors: list[ImageError], examples: int) -> None:
-    for kind, count in Counter(error.kind for error in errors).items():
-        found = [f"{error.file}: {error.cause}" for error in errors if error.kind == kind]
-        _print_lines(console, kind, found[:examples], count)
-
-
-def _print_lines(console: Console, kind: str, lines: Sequence[str], count: int) -> None:
-    for line in lines:
-        console.print(f"[bold]{kind}[/bold] {escape(printable(line))}", soft_wrap=True)
-    if count > len(lines) > 0:
-        console.print(f"[bold]{kind}[/bold] … and {count - len(lines):,} more")

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from sampler.atomic_write import atomic_write
 from sampler.cache_folder import default_cache_dir
+from sampler.commands.examples import print_examples
 from sampler.commands.options import (
     AnnotationsOption,
     CacheOption,
@@ -122,11 +123,8 @@ def _print_report(dataset: Dataset, report: Report) -> None:
         table.add_row(kind, "fault" if about.is_fault else "note", f"{report.counts[kind]:,}", about.meaning)
     console.print(table if found else title)
     for kind, about in found.items():
-        findings = report.examples[kind]
-        for finding in findings:
-            console.print(f"[bold]{kind}[/bold] {escape(finding.where)}: {escape(finding.what)}", soft_wrap=True)
-        if report.counts[kind] > len(findings) > 0:
-            console.print(f"[bold]{kind}[/bold] … and {report.counts[kind] - len(findings):,} more")
+        examples = [f"{finding.where}: {finding.what}" for finding in report.examples[kind]]
+        print_examples(console, kind, examples, report.counts[kind])
         console.print(f"[bold]{kind}[/bold] remedy: {escape(about.remedy)}", soft_wrap=True)
     if report.counts["missing"] == report.images:
         console.print(escape(printable(_wrong_folder(dataset))), soft_wrap=True)

@@ -4,8 +4,7 @@ import os
 import resource
 from pathlib import Path
 
-BYTES_PER_PIXEL = 24
-"""Bytes that decoding takes at most for each pixel, in nearly all formats. JPEG and PNG take 12 at most."""
+from sampler.dataset.images.decode import DECODER_BYTES
 
 SAMPLE_BYTES = 256 << 20
 """Bytes for everything else that a sample takes."""
@@ -16,7 +15,7 @@ _UNKNOWN = 1 << 30
 
 def default_allowance(max_pixels: int) -> int:
     """Return how many bytes a worker may allocate so that an image of `max_pixels` can be decoded."""
-    return SAMPLE_BYTES + BYTES_PER_PIXEL * max_pixels
+    return SAMPLE_BYTES + DECODER_BYTES * max_pixels
 
 
 def limit_memory(allowance: int) -> None:

@@ -26,8 +26,8 @@ from sampler.errors import ImageError, InvalidRequestError
 MAX_PIXELS = 178_956_970
 """Default pixel limit: half a gigabyte of BGR, and where Pillow reports a decompression bomb."""
 
-_DECODER_BYTES = 24
-"""Bytes that decoders take at most for each pixel, in nearly all formats."""
+DECODER_BYTES = 24
+"""Bytes that decoding takes at most for each pixel, in nearly all formats. JPEG and PNG take 12 at most."""
 
 _ENCODED_SLACK = 64 * 2**20
 """Bytes a file may have beyond 8 a pixel: metadata, or the video that phones append to a photo."""
@@ -196,7 +196,7 @@ def _decode(data: bytes, size: tuple[int, int], flags: int = 0, *, warned: bool 
 
 def _check_memory(size: tuple[int, int]) -> None:
     """Raise MemoryError if there is too little memory to decode an image; most decoders do not tell why they failed."""
-    np.empty((*size, _DECODER_BYTES), np.uint8)
+    np.empty((*size, DECODER_BYTES), np.uint8)
 
 
 def _mis_sized(found: tuple[int, ...], expected: tuple[int, int]) -> DecodeError:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sampler.dataset.images.decode import DECODER_BYTES
 from service.settings import Settings
-from service.workers.memory_limit import BYTES_PER_PIXEL
 from tests.support.coco_files import box_entry, category_entry, coco, image_entry, write_jpeg, write_json
 from tests.support.live_server import live_server
 from tests.support.processes import output_of
@@ -60,7 +60,7 @@ def test_the_default_limit_is_enough_for_the_largest_image(settings: Mapping[str
 
 
 def test_the_default_grows_with_the_pixel_limit() -> None:
-    assert Settings(max_image_pixels=1 << 28).worker_memory > BYTES_PER_PIXEL << 28
+    assert Settings(max_image_pixels=1 << 28).worker_memory > DECODER_BYTES << 28
     assert Settings(max_image_pixels=1 << 28, worker_memory_mb=100).worker_memory == 100 << 20
 
 
