@@ -13,11 +13,12 @@ from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, image_folders, open_dataset
 from sampler.dataset.images.decode import ReadOptions
-from sampler.dataset.images.hashes import SharedHashes
+from sampler.dataset.images.hashes import ImageHashes, SharedHashes
 from sampler.dataset.index.storage import is_sound
 from sampler.errors import AnnotationError, SamplerError
 from sampler.printable import name_text, printable
 from sampler.progress import spinner
+from sampler.system_errors import explain
 from sampler.wire.spec import ServiceSpec
 from service.batches.plan import Planner
 from service.demo.dataset import ensure_demo
@@ -106,11 +107,19 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
     wanted = part.annotations is not None  # the demo dataset needs no store
     store = await asyncio.to_thread(find_decoded, title, settings.cache_dir, dataset, wanted=wanted)
     spec = _spec(settings, name, dataset, LoadedConfig(config, loaded.origins))
-    hashes = None if dataset.hashes is None else SharedHashes.create(dataset.hashes)
+    hashes = None if dataset.hashes is None else share_hashes(dataset.hashes)
     dataset.hashes = None if hashes is None else hashes.hashes  # not twice in memory
     reopen = partial(_reopen, settings, part)
     folders = tuple(map(Path, image_folders(len(annotations), images)))
     return OpenedDataset(title, dataset, folders, config, spec, store, hashes, reopen)
+
+
+def share_hashes(hashes: ImageHashes) -> SharedHashes:
+    """Copy hashes into memory that workers inherit. Raises `SettingsError` if the system does not provide it."""
+    try:
+        return SharedHashes.create(hashes)
+    except OSError as error:
+        raise SettingsError(f"no shared memory for the hashes of the images: {explain(error, '')}") from error
 
 
 def _reopen(settings: Settings, part: DatasetSettings) -> Dataset:
