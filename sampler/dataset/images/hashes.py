@@ -24,6 +24,7 @@ import xxhash
 from sampler.atomic_write import atomic_writer
 from sampler.dataset.images.decode import read_encoded
 from sampler.dataset.images.header import DecodeError
+from sampler.dataset.images.presence import require_images
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.parallel_map import parallel_map
@@ -130,7 +131,7 @@ def hash_images(
 ) -> tuple[ImageHashes, list[ImageError]]:
     """Read and hash every image, `threads` at once. Return the hashes and the errors of images that cannot be read.
 
-    Calls `advance` with the length in bytes of each image.
+    Calls `advance` with the length in bytes of each image. Raises ImageSourceError if no image can be read.
     """
 
     def read(place: int) -> tuple[Hash, int] | ImageError:
@@ -149,13 +150,12 @@ def hash_images(
             rows[place] = result[0]
         if advance is not None:
             advance(0 if isinstance(result, ImageError) else result[1])
+    require_images(index, source, np.arange(len(index)), np.logical_or(rows[:, 0], rows[:, 1]))
     return ImageHashes(rows), errors
 
 
 def write_hashes(file: Path, hashes: ImageHashes) -> None:
-    """Create or replace a file of hashes atomically. Raises HashError, also if no image could be read."""
-    if not hashes.rows.any():  # most likely the image folder is not mounted
-        raise HashError(file, "is not written: none of the images can be read; set --images to their folder")
+    """Create or replace a file of hashes atomically. Raises HashError."""
     content = np.concatenate([hashes.rows, _check_row(hashes.rows)]).astype("<u8")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -71,7 +71,7 @@ def test_hashes_stay_as_they_are_if_no_image_can_be_read(source: Source, dataset
         image_file(dataset, place).unlink()
     done = index(source, tmp_path, "--hash-images")
     assert done.returncode != 0
-    assert "none of the images can be read" in done.stderr
+    assert "none of 24 images can be read" in done.stderr
     assert pixels(source, tmp_path) == recorded
 
 
@@ -91,6 +91,20 @@ def test_one_folder_may_serve_several_annotation_files(source: Source, tmp_path:
     done = run_python("-m", "sampler", "index", "--hash-images", settings=settings, check=False)
     assert done.returncode == 0, done.stdout
     assert open_dataset(files, images, tmp_path).pixels is not None
+
+
+def test_an_empty_folder_of_one_of_several_annotation_files_is_an_error(source: Source, tmp_path: Path) -> None:
+    annotations, images = source
+    files, empty = [annotations, tmp_path / "more.json"], tmp_path / "not mounted"
+    content = json.loads(annotations.read_text())
+    files[1].write_text(json.dumps(content | {"images": [content["images"][0] | {"id": -1}], "annotations": []}))
+    empty.mkdir()
+    lists = {"annotations": [*map(str, files)], "images": [str(images), str(empty)]}
+    settings = {name: json.dumps(paths) for name, paths in lists.items()} | {"cache_dir": tmp_path}
+    done = run_python("-m", "sampler", "index", "--hash-images", settings=settings, check=False)
+    assert done.returncode == 2
+    assert f"{empty}: none of 1 images can be read, such as {empty}/" in done.stderr
+    assert open_dataset(files, [images, empty], tmp_path).pixels is None
 
 
 def test_there_must_be_as_many_folders_as_annotation_files(source: Source, tmp_path: Path) -> None:

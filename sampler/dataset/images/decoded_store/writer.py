@@ -48,6 +48,7 @@ from sampler.dataset.images.decoded_store.format import (
     row_checksum,
 )
 from sampler.dataset.images.hashes import UNREADABLE, Hash
+from sampler.dataset.images.presence import require_images
 from sampler.dataset.parallel_map import parallel_map
 from sampler.errors import ImageError, StoreError
 from sampler.progress import Advance, progress_bar
@@ -96,7 +97,7 @@ class StoreWriter:
         """Read and check an existing store, and the state of every image file that was decoded.
 
         Raises:
-            StoreError: Images are stored, but none of their files can be found.
+            ImageSourceError: Images are stored, but none of their files can be found.
             OSError: The store cannot be read or written.
         """
         self.folder = folder
@@ -157,10 +158,8 @@ class StoreWriter:
         decoded = np.flatnonzero(self._records[:-1, STATE] == DECODED)
         images, names = self._dataset.images, [self._dataset.file_name(index) for index in decoded.tolist()]
         states = np.array([image_state(images, name) for name in names], np.int64).reshape(-1, 2)
-        if len(decoded) and (states == NO_FILE).all():
-            # Most likely the folder is not mounted. Its images would all be left out of the store.
-            cause = f"none of the files of its {len(decoded)} images can be read, such as {images.describe(names[0])}"
-            raise StoreError(self.folder, f"{cause}; restore the image folder (the store is unchanged)")
+        found = (states != NO_FILE).any(axis=1)
+        require_images(self._dataset, images, decoded, found, "restore the folder, or decode all images with --force")
         differs = (states != self._records[decoded, FILE_SIZE : FILE_VERSION + 1]).any(axis=1)
         if self._dataset.hashes is not None:
             stored = self._records[decoded, HASH_HIGH : HASH_LOW + 1].view(np.uint64)
@@ -281,6 +280,7 @@ def open_writer(
 
     Raises:
         StoreError: Another process is writing the store, or it cannot be written.
+        ImageSourceError: Images are stored, but none of their files can be found.
     """
     folder = dataset.store_meta.folder(cache_dir)
     try:

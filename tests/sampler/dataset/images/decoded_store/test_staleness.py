@@ -11,7 +11,7 @@ import pytest
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decoded_store.contents import StoreContents
 from sampler.dataset.images.local_folder import LocalFolder
-from sampler.errors import StoreError
+from sampler.errors import ImageSourceError, StoreError
 from service.lifespan.decoded_images import COMPARED, find_decoded
 from tests.support.coco_files import image_file, image_folder, write_dataset, write_jpeg
 from tests.support.live_server import LiveServer, live_server
@@ -128,7 +128,7 @@ def test_decode_leaves_a_store_as_it_is_if_the_image_folder_is_empty(small: Data
     folder = image_folder(small)
     folder.rename(tmp_path / "away")
     folder.mkdir()
-    with pytest.raises(StoreError, match=r"none of the files of its 3 images can be read.*the store is unchanged"):
+    with pytest.raises(ImageSourceError, match=r"images: none of 3 images can be read.*--force"):
         write_store(small, tmp_path)
     assert {file: file.read_bytes() for file in folder_for(small, tmp_path).iterdir()} == files
     folder.rmdir()
