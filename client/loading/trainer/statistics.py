@@ -89,6 +89,6 @@ class StatisticsRecorder:
         share = LoaderStatistics(waited=waited, busy=busy).starved
         level = logging.WARNING if share >= WARN_SHARE else logging.INFO
         log.log(
-            level, "starved for %.1f %% of the last %.0f s (waited %.1f s for %d batches)",
+            level, "starved for %.1f %% of the last %.1f s (waited %.1f s for %d batches)",
             100 * share, waited + busy, waited, batches,
         )  # fmt: skip

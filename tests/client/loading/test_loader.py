@@ -223,8 +223,8 @@ def test_waiting_and_computing_are_measured_separately(
         recorder.log()
     assert recorder.statistics == LoaderStatistics(batches=5, samples=10, bytes=50, waited=4.75, busy=35.25)
     assert [(record.levelname, record.message) for record in caplog.records] == [
-        ("WARNING", "starved for 22.9 % of the last 21 s (waited 4.8 s for 3 batches)"),
-        ("INFO", "starved for 0.0 % of the last 19 s (waited 0.0 s for 2 batches)"),
+        ("WARNING", "starved for 22.9 % of the last 20.8 s (waited 4.8 s for 3 batches)"),
+        ("INFO", "starved for 0.0 % of the last 19.2 s (waited 0.0 s for 2 batches)"),
     ]
 
 
