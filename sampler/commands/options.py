@@ -18,7 +18,8 @@ def paths_of_variable(variable: str, option: str = "") -> list[Path]:
     """
     text = os.environ.get(variable, "")
     if not text and option:
-        raise typer.BadParameter(f"set {option} or {variable}", param_hint=option)
+        settings = "; commands do not read SAMPLER_SETTINGS" if os.environ.get("SAMPLER_SETTINGS") else ""
+        raise typer.BadParameter(f"set {option} or {variable}{settings}", param_hint=option)
     try:
         return [expand_home(path) for path in parse_paths(text)] if text else []
     except ValueError as error:

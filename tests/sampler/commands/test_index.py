@@ -86,6 +86,14 @@ def test_a_variable_that_is_no_list_of_paths_is_named(tmp_path: Path) -> None:
     assert "SAMPLER_ANNOTATIONS" in done.stderr
 
 
+def test_a_missing_option_is_named_and_that_the_settings_file_is_not_read() -> None:
+    for settings, remark in [("", False), ("settings.toml", True)]:
+        done = command("index", SAMPLER_SETTINGS=settings, COLUMNS="200")
+        assert done.returncode == 2
+        assert "set --annotations or SAMPLER_ANNOTATIONS" in done.stderr
+        assert ("commands do not read SAMPLER_SETTINGS" in done.stderr) == remark
+
+
 @pytest.mark.parametrize("name", ["index", "verify"])
 def test_errors_exit_with_2_and_one_line_on_stderr(name: str, tmp_path: Path) -> None:
     content = small_coco()
