@@ -52,15 +52,15 @@ def find_decoded(title: str, cache_dir: Path, dataset: Dataset, *, wanted: bool 
     except OSError as error:
         log.warning("%s: decoded store: not used: %s", title, error)
         return None
-    absent = f", {store.absent} images absent" if store.absent else ""
+    absent = f"; the other {store.absent} are read from their files" if store.absent else ""
     log.info(
-        "%s: decoded store: %d images, %.1f MB%s, in %s",
-        title, len(dataset), store.nbytes / 1e6, absent, store.folder,
+        "%s: decoded store: %d of %d images, %.1f MB, in %s%s",
+        title, len(dataset) - store.absent, len(dataset), store.nbytes / 1e6, store.folder, absent,
     )  # fmt: skip
     if dataset.hashes is not None and (others := store.from_other_files(dataset.hashes)):
         log.warning(
             "%s: decoded store: %d images were decoded from other files than those whose hashes are recorded and are "
-            "read from their files; run python -m sampler decode to update %s", title, others, store.folder,
+            "read from their files; run `python -m sampler decode` to update %s", title, others, store.folder,
         )  # fmt: skip
     return ServedStore(store.folder, store.inode, states)
 
@@ -75,14 +75,14 @@ def _usable_store(title: str, cache_dir: Path, dataset: Dataset, wanted: bool) -
     if store is None:
         if wanted:
             log.info(
-                "%s: decoded store: none; run python -m sampler decode so that samples need no JPEG decoding", title
+                "%s: decoded store: none; run `python -m sampler decode` so that samples need no JPEG decoding", title
             )
         return None
     changed = _changed_images(store, dataset)
     if changed:
         log.warning(
             "%s: decoded store: not used: %d of %d compared image files have changed since they were decoded, such as "
-            "%s; run python -m sampler decode to update %s",
+            "%s; run `python -m sampler decode` to update %s",
             title, len(changed), min(COMPARED, len(dataset) - store.absent), changed[0], store.folder,
         )  # fmt: skip
         return None

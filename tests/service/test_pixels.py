@@ -158,7 +158,7 @@ def test_each_of_several_datasets_has_its_own_hashes_and_store(
         assert len(pictures) == len(body(server.url, query))
         assert pictures != body(server.url, query)
         assert httpx.get(f"{both.url}/v1/batches?{query}&pixels={two['dataset']['pixels']}").status_code == 412
-        assert both.log.count("decoded store: 24 images") == 2
+        assert both.log.count("decoded store: 24 of 24 images") == 2
 
 
 def test_a_server_does_not_start_with_damaged_hashes(scenes: Files, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def dataset(scenes: tuple[Path, Path], tmp_path: Path) -> Dataset:
 def victim(dataset: Dataset, scenes: tuple[Path, Path], tmp_path: Path) -> Iterator[LiveServer]:
     settings = {"annotations": tmp_path / "annotations.json", "images": scenes[1], "cache_dir": tmp_path / "cache"}
     with live_server(tmp_path, **settings, workers=2) as running:
-        assert "decoded store: 24 images" in running.log
+        assert "decoded store: 24 of 24 images" in running.log
         yield running
 
 
