@@ -13,7 +13,7 @@ from tests.support.processes import start_python
 
 STREAM: dict[str, Any] = {"seed": 7, "batch_size": 6}
 
-DIGESTS = {"digest": "d1", "pixels": None}
+DIGESTS = {"digest": "d1", "pixels": None, "substitutes": 0}
 """Digests in the state of a loader of a scripted server."""
 
 TRAINER = """
