@@ -3,7 +3,6 @@
 The header is checked before any pixel is decoded, so a file that claims an absurd size costs nothing.
 """
 
-import functools
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -18,9 +17,10 @@ from sampler.dataset.images.header import DecodeError, Header, read_header
 from sampler.dataset.images.jpeg_damage import first_warning, jpeg_notes
 from sampler.dataset.images.notes import ImageNote
 from sampler.dataset.images.orientation import TRANSPOSED, turned
-from sampler.dataset.images.quiet import without_libjpeg_warnings
+from sampler.dataset.images.quiet import opencv_log, silence_opencv, without_libjpeg_warnings
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.images.tiff import as_stored
+from sampler.dataset.images.tiff_damage import tiff_notes
 from sampler.errors import ImageError, InvalidRequestError
 
 MAX_PIXELS = 178_956_970
@@ -127,8 +127,13 @@ def _decode_checked(data: bytes, size: tuple[int, int] | None, options: ReadOpti
         raise _mis_sized(header.size, size)
     if header.orientation is not None:
         return _decode_jpeg(data, header.size, header.orientation, size, options)
-    notes = _checked(jpeg_notes(data, first_warning(data)), options) if header.format == "JPEG" else ()
-    pixels = _decode(data, header.size, warned=bool(notes))
+    if header.format == "TIFF":
+        with opencv_log() as log:
+            pixels = _decode(data, header.size)
+        notes = _checked(tiff_notes(log), options)
+    else:
+        notes = _checked(jpeg_notes(data, first_warning(data)), options) if header.format == "JPEG" else ()
+        pixels = _decode(data, header.size, warned=bool(notes))
     if size is None or pixels.shape[:2] == size:
         return DecodedImage(pixels, notes)
     if header.size != size:
@@ -178,7 +183,7 @@ def _checked(notes: tuple[ImageNote, ...], options: ReadOptions) -> tuple[ImageN
 
 def _decode(data: bytes, size: tuple[int, int], flags: int = 0, *, warned: bool = False) -> Pixels:
     """Return OpenCV's pixels. `size` is that of the image; `warned` if libjpeg is known to print a warning."""
-    _silence_opencv()
+    silence_opencv()
     try:
         with without_libjpeg_warnings() if warned else nullcontext():
             pixels: Pixels | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | flags)  # type: ignore[assignment] # OpenCV's stubs lack the dtype
@@ -205,9 +210,3 @@ def _mis_sized(found: tuple[int, ...], expected: tuple[int, int]) -> DecodeError
 
 def _text(size: tuple[int, ...]) -> str:
     return f"{size[1]}×{size[0]}"
-
-
-@functools.cache
-def _silence_opencv() -> None:
-    """Keep OpenCV from printing to stderr what the error says; once per process is enough."""
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

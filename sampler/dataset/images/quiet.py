@@ -1,33 +1,59 @@
-"""Keeping libjpeg's warnings off stderr. OpenCV lets it print them, without the name of the file."""
+"""Keeping decoders' messages off stderr, which do not name the file, and reading those that tell of lost data."""
 
+import functools
 import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from tempfile import TemporaryFile
 from typing import IO
+
+import cv2
 
 _STDERR = 2
 _WARNING = re.compile(
     rb"(Corrupt JPEG data: |Premature end of JPEG file|Inconsistent progression sequence|Warning: unknown JFIF"
     rb"|Unknown Adobe color transform|Invalid SOS parameters)[^\n]*\n"
 )
+_LOG = re.compile(rb"\[ *(?:ERROR|WARN):[^\n]*\n(?:>[^\n]*\n|\n)*")
+"""A message in OpenCV's log: one line, or more of which the others begin with >."""
+
 _one_at_a_time = threading.Lock()
 
 
-@contextmanager
-def without_libjpeg_warnings() -> Iterator[list[str]]:
-    """Keep the warnings that libjpeg prints within the block off stderr; they are in the yielded list after it.
+@functools.cache
+def silence_opencv() -> None:
+    """Keep OpenCV from logging what its errors say; once per process is enough."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-    What other threads print meanwhile appears after the block.
-    """
-    warnings: list[str] = []
+
+@contextmanager
+def opencv_log() -> Iterator[list[str]]:
+    """Let OpenCV log warnings and errors within the block; they are in the yielded list after it, not on stderr."""
+    silence_opencv()
+    with _caught(_LOG) as messages:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_WARNING)
+        try:
+            yield messages
+        finally:
+            cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def without_libjpeg_warnings() -> AbstractContextManager[list[str]]:
+    """Keep the warnings that libjpeg prints within the block off stderr; they are in the yielded list after it."""
+    return _caught(_WARNING)
+
+
+@contextmanager
+def _caught(pattern: re.Pattern[bytes]) -> Iterator[list[str]]:
+    """Keep text off stderr that matches a pattern. What else other threads print meanwhile appears after the block."""
+    texts: list[str] = []
     with _one_at_a_time, _memory() as caught:
         stderr = _copy_of_stderr()
         os.dup2(caught.fileno(), _STDERR)
         try:
-            yield warnings
+            yield texts
         finally:
             if stderr is None:
                 os.close(_STDERR)
@@ -36,8 +62,8 @@ def without_libjpeg_warnings() -> Iterator[list[str]]:
                 os.close(stderr)
             caught.seek(0)
             printed = caught.read()
-            warnings += [found[0].decode().rstrip() for found in _WARNING.finditer(printed)]
-            rest = _WARNING.sub(b"", printed)
+            texts += [found[0].decode(errors="replace").rstrip() for found in pattern.finditer(printed)]
+            rest = pattern.sub(b"", printed)
             if rest and stderr is not None:
                 os.write(_STDERR, rest)
 
