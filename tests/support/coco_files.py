@@ -124,7 +124,7 @@ FAULTY_BOXES: dict[int, tuple[list[float], str | None]] = {
     2: ([-1, -1, 66, 50], None),
     3: ([-1.5, 0, 10, 10], "out-of-range"),
     4: ([60, 40, 5.25, 4], "out-of-range"),
-    5: ([100, 100, 10, 10], "out-of-range"),
+    5: ([100, 100, 10, 10], "degenerate"),
     6: ([63.5, 10, 1, 5], "degenerate"),
     7: ([5, 5, 0, 10], "dropped"),
     8: ([5, 5, float("nan"), 10], "dropped"),

@@ -16,7 +16,7 @@ TOLERANCE = 1.0
 def check_boxes(dataset: DatasetIndex, tally: Tally) -> None:
     """Check every box."""
     rows = BoxRows(dataset)
-    out_of_range, degenerate = _position_faults(dataset, rows.images)
+    degenerate, out_of_range = _position_faults(dataset, rows.images)
     tally.add_rows("out-of-range", np.flatnonzero(out_of_range).tolist(), rows.corners)
     tally.add_rows("degenerate", np.flatnonzero(degenerate).tolist(), rows.corners)
     tally.add_rows("tiny", np.flatnonzero((dataset.annotated_boxes[:, 2:] < 1).any(axis=1)).tolist(), rows.tiny)
@@ -71,7 +71,7 @@ def sides_text(sides: Sequence[float | None]) -> str:
 def _position_faults(
     dataset: DatasetIndex, images: npt.NDArray[np.intp]
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Return two (M,) bool arrays: which boxes are out of range, and which others are degenerate.
+    """Return two (M,) bool arrays: which boxes are degenerate, and which others are out of range.
 
     Of a degenerate box, nothing is left in x 0…W-1, y 0…H-1.
     """
@@ -81,7 +81,8 @@ def _position_faults(
     out_of_range = np.max([-x0, -y0, x1 - widths, y1 - heights], axis=0) > TOLERANCE
     clipped_width = np.clip(x1, 0, widths - 1) - np.clip(x0, 0, widths - 1)
     clipped_height = np.clip(y1, 0, heights - 1) - np.clip(y0, 0, heights - 1)
-    return out_of_range, ~out_of_range & ((clipped_width <= 0) | (clipped_height <= 0))
+    degenerate = (clipped_width <= 0) | (clipped_height <= 0)
+    return degenerate, out_of_range & ~degenerate
 
 
 def _identical(
