@@ -84,3 +84,10 @@ def test_every_input_has_a_label_and_the_picture_a_description() -> None:
     labelled = {label["for"] for label in elements.all("label")}
     assert {field["id"] for field in (*elements.all("input"), *elements.all("select"))} == labelled
     assert "seed 7" in str(elements.all("img")[0]["alt"])
+
+
+def test_the_page_asks_for_the_cause_if_there_is_no_picture() -> None:
+    html = page()
+    [place] = [element for element in Elements(html).all("p") if element.get("id") == "problem"]
+    assert place == {"id": "problem", "role": "alert", "hidden": None}
+    assert r'fetch("/debug/samples/3?seed=7\u0026epoch=1\u0026augment=true")' in html
