@@ -77,7 +77,7 @@ def main() -> None:
             loss.backward()
             optimizer.step()
             if step % given.validate_every == 0 or step == given.steps:
-                print(f"step {step}: loss {float(loss):.4f}, {validate(network, validation, given.batch_size)}")
+                print(f"step {step}: loss {loss.item():.4f}, {validate(network, validation, given.batch_size)}")
 
 
 if __name__ == "__main__":
