@@ -33,7 +33,7 @@ def spinner() -> Iterator[Callable[[str], None]]:
 def progress_bar(title: str, total: int, completed: int = 0, show: bool = True) -> Iterator[Advance]:
     """Yield a function to call after each of `total` items, `completed` of which were done before."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}")
-    times = TimeElapsedColumn(), TimeLeftColumn()
+    times = TimeElapsedColumn(), TextColumn("elapsed,"), TimeLeftColumn(), TextColumn("left")
     began, written = time.monotonic(), 0
     with Progress(*columns, *times, console=Console(stderr=True), disable=not show) as progress:
         task = progress.add_task(title, total=total, completed=completed, speed="")

@@ -131,3 +131,5 @@ def test_decode_draws_a_progress_bar_on_a_terminal(source: Source, tmp_path: Pat
     assert "decoding" in shown
     assert "24/24" in shown
     assert "MB/s" in shown
+    assert "elapsed" in shown
+    assert "left" in shown
