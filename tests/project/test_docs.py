@@ -80,7 +80,8 @@ def test_sampler_and_client_commands_do_what_the_pages_say(
     commands = [line for line in shell_lines("python -m") if "uvicorn" not in line]
     assert {line.split()[3] for line in commands} >= {"index", "verify", "fetch", "bench", "recipe", "replay"}
     for line in dict.fromkeys(commands):
-        here = line.replace(HOST, server.url).replace("/data/coco/train2017", shlex.quote(str(images)))
+        here = re.sub(r"/data/coco/(train|val)2017", shlex.quote(str(images)), line.replace(HOST, server.url))
+        here = re.sub(r"/data/coco/annotations/\S+", shlex.quote(str(annotations)), here)
         here = here.replace("--seconds 10", "--seconds 0.5").replace("python", shlex.quote(sys.executable), 1)
         run("/bin/sh", "-c", here, cwd=tmp_path, settings=settings, variables={"PYTHONPATH": ROOT})
     assert (tmp_path / "batch.npz").is_file()
