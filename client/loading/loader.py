@@ -8,7 +8,7 @@ from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
 
 from client.batches import Batch, TorchBatch
 from client.errors import ClientError, MissingExtraError, checked_arguments
-from client.loading.settings import LOADED, LoaderSettings, pins_of, require_all_steps, resumed_step, state_of
+from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, require_all_steps, resumed_step, state_of
 from client.loading.trainer.handover import ArrayHandover, Handover
 from client.loading.trainer.statistics import LoaderStatistics, StatisticsRecorder
 from client.loading.trainer.supervisor import SlotSource
@@ -140,7 +140,7 @@ class Loader(Generic[BatchT]):
         if self._spec is None:
             with self._settings.client() as client:
                 spec = client.spec()
-            self._expected.require(spec, self._settings.url, LOADED)
+            self._expected.require(spec, self._settings.url, LOADED, remedies=REMEDIES)
             self._spec = spec
         return self._spec
 
@@ -173,21 +173,21 @@ class Loader(Generic[BatchT]):
         Args:
             state: from `state_dict`.
             strict: whether seed, batch size and digests must be those of this loader.
-            allow_digest_change: whether the digests may be others, for example after an update of the server. The steps
-                from here on may then have other samples than those before.
+            allow_digest_change: whether the digest may be another, for example after an update of the server. The steps
+                from here on may then have other samples than those before. The images must be the same.
 
         Raises:
             RequestRefusedError: the state has another seed or batch size, is past `stop`, or belongs to one worker of a
                 DataLoader.
-            DigestMismatchError: the state has another digest, or both have digests of the image files and these
-                differ. Raised here, or at first contact with the server.
+            DigestMismatchError: the state has another digest, another number of substitutes, or both have digests of
+                the image files and these differ. Raised here, or at first contact with the server.
         """
         with checked_arguments():
             require_all_steps(state)
             step = resumed_step(state, self._settings.request, strict=strict)
-        expected = pins_of(state) if strict and not allow_digest_change else Pins()
+        expected = pins_of(state, strict=strict, allow_digest_change=allow_digest_change)
         if self._spec is not None:
-            expected.require(self._spec, self._settings.url, LOADED)
+            expected.require(self._spec, self._settings.url, LOADED, remedies=REMEDIES)
         self._expected = expected
         self._end()
         self._next_step = step

@@ -15,8 +15,16 @@ from sampler.stream.shards import STEP_LIMIT
 
 MAX_AHEAD = 256
 
-LOADED = "as in the state that was loaded; to go on with other samples, load it with allow_digest_change=True"
-"""Says in the message of `Pins.require` where the expected digest comes from, and what to do."""
+LOADED = "as in the state that was loaded"
+"""Says in the message of `Pins.require` where the expected digest comes from."""
+
+_OTHER_IMAGES = "to go on with other images, load it with strict=False"
+REMEDIES = {
+    "digest": "to go on with other samples, load it with allow_digest_change=True",
+    "pixels": _OTHER_IMAGES,
+    "substitutes": _OTHER_IMAGES,
+}
+"""What to do if a server has other digests than the state that was loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +78,14 @@ def state_of(request: StreamRequest, step: int, pins: Pins) -> dict[str, Any]:
     return {"step": step, "seed": request.seed, **place, **asdict(pins)}
 
 
-def pins_of(state: Mapping[str, Any]) -> Pins:
-    """Return the digests that a state was saved with. States of older versions have no `pixels` and `substitutes`."""
-    return Pins(state["digest"], state.get("pixels"), state.get("substitutes"))
+def pins_of(state: Mapping[str, Any], *, strict: bool, allow_digest_change: bool) -> Pins:
+    """Return the digests of a state that a server must have. States of older versions have only `digest`.
+
+    None of them unless `strict`. With `allow_digest_change`, the images must be the same all the same.
+    """
+    if not strict:
+        return Pins()
+    return Pins(None if allow_digest_change else state["digest"], state.get("pixels"), state.get("substitutes"))
 
 
 def resumed_step(state: Mapping[str, Any], request: StreamRequest, *, strict: bool) -> int:

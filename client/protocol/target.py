@@ -1,12 +1,15 @@
 """The dataset that a client is bound to: its server, its name there, and the digests pinned at first contact."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Self
 
 from client.errors import DigestMismatchError
 from sampler.errors import InvalidRequestError
 from sampler.wire.spec import ServiceSpec
 
+NO_REMEDIES: Mapping[str, str] = MappingProxyType({})
 FIRST_CONTACT = "as at first contact"
 """Says in the message of `Pins.require` where the expected digest comes from."""
 
@@ -32,15 +35,24 @@ class Pins:
         """Return the digests of a server's dataset."""
         return cls(spec.digest, spec.pixels, spec.substitutes)
 
-    def require(self, spec: ServiceSpec, place: str, origin: str, request_id: str | None = None) -> None:
+    def require(
+        self,
+        spec: ServiceSpec,
+        place: str,
+        origin: str,
+        request_id: str | None = None,
+        remedies: Mapping[str, str] = NO_REMEDIES,
+    ) -> None:
         """Raise `DigestMismatchError` if the server's dataset has other digests.
 
-        place: the URL or exchange that gave the spec. origin: where these digests come from. Both are for the message.
+        place: the URL or exchange that gave the spec. origin: where these digests come from. remedies: what to do, by
+        field. All are for the message.
         """
         for field in ("digest", "pixels", "substitutes"):
             expected, found = getattr(self, field), getattr(spec, field)
             if expected is not None and found is not None and expected != found:
-                message = f"{place}: {field} {found}: expected {expected}, {origin}"
+                remedy = f"; {remedies[field]}" if field in remedies else ""
+                message = f"{place}: {field} {found}: expected {expected}, {origin}{remedy}"
                 raise DigestMismatchError(
                     message, request_id=request_id, field=field, expected=str(expected), actual=str(found)
                 )  # fmt: skip

@@ -14,7 +14,7 @@ from tests.support.processes import start_python
 STREAM: dict[str, Any] = {"seed": 7, "batch_size": 6}
 
 DIGESTS = {"digest": "d1", "pixels": None, "substitutes": 0}
-"""Digests in the state of a loader of a scripted server."""
+"""What the state of a loader of a scripted server says of its dataset."""
 
 TRAINER = """
 import sys, time, client

@@ -18,7 +18,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from client.batches import Batch, TorchBatch
 from client.errors import RequestRefusedError, checked_arguments
 from client.loading.loader import Loader
-from client.loading.settings import LOADED, LoaderSettings, pins_of, resumed_step, state_of
+from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, resumed_step, state_of
 from client.protocol.requests import StreamRequest
 from client.protocol.target import Pins
 from sampler.stream.shards import Shard
@@ -83,7 +83,7 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
         """
         with checked_arguments():
             self._next_step = resumed_step(state, self._settings.request, strict=strict)
-        self._pins = pins_of(state) if strict and not allow_digest_change else Pins()
+        self._pins = pins_of(state, strict=strict, allow_digest_change=allow_digest_change)
         self._part = (state["worker"], state["workers"]) if "workers" in state else None
         self._loaded = True
 
@@ -103,7 +103,7 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
         request = every_nth_step(self._settings.request, first, workers)
         with self._settings.client() as client:
             spec = client.spec()
-            self._pins.require(spec, self._settings.url, LOADED)
+            self._pins.require(spec, self._settings.url, LOADED, remedies=REMEDIES)
             self._pins = Pins.of(spec)
             with closing(client.packed_stream(request)) as batches:
                 for packed, step in zip(batches, count(first, workers), strict=False):

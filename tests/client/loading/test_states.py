@@ -72,8 +72,8 @@ def test_a_state_with_pixels_can_be_loaded_where_the_server_has_none(hashed: Scr
     assert steps(resumed) == [1, 2]
 
 
-def test_a_state_with_other_digests_resumes_if_a_change_is_allowed(hashed: ScriptedServer, make: Make) -> None:
-    state = state_after(make(hashed.url), 1) | {"digest": "d0", "pixels": "p0"}
+def test_a_state_with_another_digest_resumes_if_a_change_is_allowed(hashed: ScriptedServer, make: Make) -> None:
+    state = state_after(make(hashed.url), 1) | {"digest": "d0"}
     resumed = make(hashed.url, stop=3)
     resumed.load_state_dict(state, allow_digest_change=True)
     assert steps(resumed) == [1, 2]
@@ -102,6 +102,18 @@ def test_allowing_another_digest_allows_nothing_else(hashed: ScriptedServer, mak
     with pytest.raises(RequestRefusedError) as caught:
         make(hashed.url, stop=9).load_state_dict(state, allow_digest_change=True)
     assert caught.value.errors[0]["field"] == f"state.{name}"
+
+
+@pytest.mark.parametrize(("name", "value"), [("pixels", "p0"), ("substitutes", 3)])
+def test_allowing_another_digest_does_not_allow_other_images(
+    hashed: ScriptedServer, make: Make, name: str, value: object
+) -> None:
+    state = state_after(make(hashed.url), 1) | {"digest": "d0", name: value}
+    resumed = make(hashed.url, stop=3)
+    resumed.load_state_dict(state, allow_digest_change=True)
+    with pytest.raises(DigestMismatchError, match="load it with strict=False") as caught:
+        steps(resumed)
+    assert caught.value.field == name
 
 
 def test_the_digest_may_change_only_once(hashed: ScriptedServer) -> None:
