@@ -93,7 +93,9 @@ def network_panel(seen: Inspection) -> Panel:
     mean, std = (np.array(values)[:, None, None] for values in (seen.config.mean, seen.config.std))
     bgr = np.rint((seen.dense["images"] * std + mean) * 255).clip(0, 255).astype(np.uint8)
     shown = _rgb(bgr.transpose(1, 2, 0)).resize((SIDE, SIDE), _filter(SIDE / seen.config.input_side))
-    return Panel("Network input", "after jitter and lighting; shown without normalisation", shown)
+    applied = {"jitter": bool(seen.recipe.jitter), "lighting": any(seen.recipe.lighting)}
+    steps = " and ".join(step for step, used in applied.items() if used)
+    return Panel("Network input", f"{f'after {steps}' if steps else 'the crop'}; shown without normalisation", shown)
 
 
 def plane_panel(

@@ -231,6 +231,11 @@ def test_the_network_panel_undoes_the_normalisation(look: Look) -> None:
     np.testing.assert_array_equal(np.asarray(network_panel(plain).image), np.asarray(expected))
 
 
+def test_the_network_panel_names_the_colour_steps_that_were_applied(look: Look) -> None:
+    assert network_panel(look("mixed")).caption == "after jitter and lighting; shown without normalisation"
+    assert network_panel(look("mixed", augment=False)).caption == "the crop; shown without normalisation"
+
+
 def test_characters_that_the_font_lacks_are_replaced_visibly() -> None:
     assert style.drawable("café naïve") == "cafe naive"
     assert style.drawable("自転車 bike") == "??? bike"
