@@ -86,10 +86,11 @@ def _check_store(dataset: Dataset, cache_dir: Path, tally: Tally) -> None:
 
 def _write_ids(file: Path, ids: list[int | str]) -> None:
     try:
-        atomic_write(file, json.dumps(ids).encode())
+        atomic_write(file, f"{json.dumps(ids)}\n".encode())
     except OSError as error:
         cause = explain(error, file.parent, "name a file in a folder that this user can write to")
         raise SamplerError(f"{file}: cannot be written: {cause}") from error
+    typer.echo(f"wrote the ids of {_number(len(ids), 'unusable image')} to {printable(str(file))}", err=True)
 
 
 def _document(dataset: Dataset, report: Report) -> dict[str, Any]:

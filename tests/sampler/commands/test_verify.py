@@ -112,13 +112,18 @@ def test_the_ids_of_unusable_images_are_written_to_a_file(strings: bool, tmp_pat
         content["images"][0]["id"] = "first"
         annotations.write_text(json.dumps(content))
     file = tmp_path / "unusable.json"
-    assert verify(annotations, images, "--unusable", file).returncode == 1
+    done = verify(annotations, images, "--json", "--unusable", file)
+    assert done.returncode == 1
+    assert f"wrote the ids of 4 unusable images to {file}\n" in done.stderr
+    assert document(done)["unusable_images"] == 4
     assert json.loads(file.read_text()) == (["2", "3", "4", "5"] if strings else [2, 3, 4, 5])
 
 
 def test_the_file_of_unusable_images_is_empty_if_there_are_none(tmp_path: Path) -> None:
     file = tmp_path / "unusable.json"
-    assert verify(*write_dataset(tmp_path), "--unusable", file).returncode == 0
+    done = verify(*write_dataset(tmp_path), "--unusable", file)
+    assert done.returncode == 0
+    assert f"wrote the ids of no unusable images to {file}\n" in done.stderr
     assert json.loads(file.read_text()) == []
 
 
