@@ -77,8 +77,9 @@ def _check_part(title: str, dataset: Dataset, images: npt.NDArray[np.intp], sour
     if errors:
         first = f"{printable(errors[0].file)}: {errors[0].cause}"
         log.warning(
-            "%s: %d of %d sampled images are missing (%s); %s", title, len(errors), len(sampled), first, _VERIFY
-        )
+            "%s: images missing: %d of %d that were looked for (%s); %s",
+            title, len(errors), len(sampled), first, _VERIFY,
+        )  # fmt: skip
 
 
 def _missing(dataset: Dataset, index: int) -> ImageError | None:

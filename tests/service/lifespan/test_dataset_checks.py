@@ -99,7 +99,7 @@ def test_some_missing_images_are_a_warning(tmp_path: Path, caplog: pytest.LogCap
     dataset = opened(tmp_path, small_coco())
     (tmp_path / "images/000000000010.jpg").unlink()
     [line] = warnings_of(dataset, caplog)
-    assert line.startswith(f"train: 1 of 3 sampled images are missing ({tmp_path}/images/000000000010.jpg: ")
+    assert line.startswith(f"train: images missing: 1 of 3 that were looked for ({tmp_path}/images/000000000010.jpg: ")
 
 
 @pytest.mark.parametrize(("images", "looked_at"), [(1, 1), (31, 31), (32, 32), (500, 32)])
