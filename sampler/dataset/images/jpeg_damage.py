@@ -29,8 +29,6 @@ _NOT_NEEDED = frozenset([*range(0xE0, 0xF0), 0xFE, END_OF_IMAGE])
 _RESTARTS = range(0xD0, 0xD8)
 _PADDING = 4096
 """Cameras pad the data of an image to whole sectors or pages. If as many bytes are left over, part of it is lost."""
-_FEW = 16
-"""Webcams and some encoders leave a few bytes over. Padding that follows them consists of equal bytes."""
 
 _ATTEMPTS = 32
 """How often one file is decoded at most to find what a harmless warning hides."""
@@ -72,10 +70,9 @@ def jpeg_notes(data: bytes, message: str | None) -> tuple[ImageNote, ...]:
     message = None if message is None else _warning_of(data, message)
     if message is None:
         return ()
-    hidden = list(_hidden_warnings(data)) if _is_harmless(message) else [(message, False)]
-    harmful = [text for text, harmless in hidden if not harmless and _WARNING.search(text)]
-    texts = dict.fromkeys([message, *(text for text, _ in hidden)])
-    harmless = [text for text in texts if _is_harmless(text) and text not in harmful]
+    messages = [message, *(_hidden_warnings(data) if _is_harmless(message) else ())]
+    harmless = dict.fromkeys(text for text in messages if _is_harmless(text))
+    harmful = [text for text in messages if _WARNING.search(text) and text not in harmless]
     notes = [ImageNote("warning", f"libjpeg: {'; '.join(harmless)}")] if harmless else []
     return *notes, *(ImageNote("damaged", f"libjpeg: {text}") for text in harmful[:1])
 
@@ -88,22 +85,16 @@ def _is_harmless(message: str) -> bool:
     return int(extraneous[1]) < _PADDING and int(extraneous[2], 16) not in _RESTARTS
 
 
-def _hidden_warnings(data: bytes) -> Iterator[tuple[str, bool]]:
-    """Yield the messages that follow harmless warnings, and whether each is harmless, up to the first harmful one."""
+def _hidden_warnings(data: bytes) -> Iterator[str]:
+    """Yield the messages that follow harmless warnings, up to the first harmful one."""
     pieces = _pieces(data)
     for _ in range(_ATTEMPTS):
         message = first_warning(b"".join(pieces))
         if message is None:
             return
-        dropped = _drop_extraneous(pieces, message) if _is_harmless(message) else b""
-        yield message, _is_harmless(message) and _is_padding(dropped)
-        if not dropped or not _is_padding(dropped):
+        yield message
+        if not _is_harmless(message) or not _drop_extraneous(pieces, message):
             return
-
-
-def _is_padding(extraneous: bytes) -> bool:
-    """Whether bytes left over after a scan are none of its data, which a decoder leaves over if it lost its place."""
-    return len(set(extraneous[_FEW:])) <= 1
 
 
 def _pieces(data: bytes) -> list[bytes]:
@@ -129,15 +120,15 @@ def _pieces(data: bytes) -> list[bytes]:
     return [*pieces, b"\xff\xd9"]
 
 
-def _drop_extraneous(pieces: list[bytes], message: str) -> bytes:
-    """Remove the extraneous bytes that a message tells of, and return them; empty if that was impossible or useless.
+def _drop_extraneous(pieces: list[bytes], message: str) -> bool:
+    """Remove the extraneous bytes that a message tells of, and return whether that was possible and useful.
 
     The message does not say which scan ends with them. Nothing was wrong before them, so removing bytes of a later scan
     leaves the message as it is: the first scan from the end for which it changes is the right one.
     """
     found = _EXTRANEOUS.search(message)
     if found is None:
-        return b""
+        return False
     count, marker = int(found[1]), bytes.fromhex(f"ff{found[2]}")
     for place in range(len(pieces) - 2, 0, -1):
         whole = pieces[place]
@@ -145,6 +136,6 @@ def _drop_extraneous(pieces: list[bytes], message: str) -> bytes:
             continue
         pieces[place] = whole[:-count]
         if first_warning(b"".join(pieces)) != message:
-            return whole[-count:]
+            return True
         pieces[place] = whole
-    return b""
+    return False

@@ -66,8 +66,8 @@ KINDS: dict[str, Kind] = {
     ),
     "warning": Kind(
         False,
-        "image files with harmless irregularities",
-        "Nothing needs to be done; the pixels are complete.",
+        "image files with warnings that are mostly harmless",
+        "Look at these images; if a part is distorted, copy or download the file again.",
     ),
     "orientation": Kind(
         False,

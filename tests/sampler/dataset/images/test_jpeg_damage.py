@@ -151,25 +151,7 @@ def test_padding_after_several_scans_is_one_warning() -> None:
 def test_a_restart_marker_that_is_missing_is_damage_although_only_leftover_bytes_are_reported() -> None:
     data = jpeg("restarts")
     last = max(data.rindex(b"\xff" + bytes([marker])) for marker in range(0xD0, 0xD8))
-    assert kinds(decode_image(data[:last] + b"\x12\x12" + data[last + 2 :], SIZE)) == ["damaged"]
-
-
-@pytest.mark.parametrize("kind", ["baseline", "progressive", "grey", "CMYK"])
-def test_data_that_is_left_over_is_damage_and_padding_is_not(kind: str) -> None:
-    whole = jpeg(kind)
-    leftover = bytes(value for value in np.random.default_rng(3).integers(0, 255, 300).tolist())
-    for few, left, expected in [(12, b"", "warning"), (12, bytes(300), "warning"), (0, leftover, "damaged")]:
-        data = whole[:-2] + leftover[:few] + left + whole[-2:]
-        assert kinds(decode_image(data, SIZE)) == [expected]
-
-
-def test_noise_within_the_data_of_a_scan_is_damage_if_data_is_left_over() -> None:
-    whole = jpeg()
-    middle, noise = len(whole) // 2, np.random.default_rng(1).integers(0, 255, 400, np.uint8).tobytes()
-    data = whole[:middle] + noise + whole[middle + len(noise) :]
-    assert "extraneous bytes before marker 0xd9" in warning_of(data)
-    assert (opencv(data) != opencv(whole)).mean() > 0.2
-    assert kinds(decode_image(data, SIZE)) == ["damaged"]
+    assert kinds(decode_image(data[:last] + b"\x12\x12" + data[last + 2 :], SIZE)) == ["warning", "damaged"]
 
 
 def test_more_leftover_bytes_than_any_padding_are_damage() -> None:
