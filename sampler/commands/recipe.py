@@ -57,7 +57,7 @@ def replay(
     source = open_source(images, options)
     with progress_bar("replaying", len(loaded)) as advance:
         replay_cases(loaded, cases, source, out, advance, options)
-    typer.echo(f"{len(loaded)} samples in {out}")
+    typer.echo(f"{len(loaded)} cases in {out}")
 
 
 def recipe(
