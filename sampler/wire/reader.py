@@ -516,7 +516,7 @@ class _IncomingBatch:
 
 
 def check_values(arrays: Arrays, layout: Layout, config: SamplerConfig, categories: int) -> None:
-    """Raise ProtocolError for values that cannot be rendered: boxes or coordinates outside of their planes."""
+    """Raise ProtocolError for values that cannot be rendered: boxes or coordinates outside their planes."""
     if layout == "compact":
         _check_boxes(arrays, config, categories)
     elif layout == "sparse":

@@ -9,15 +9,9 @@ import pytest
 
 from client import DigestMismatchError, RequestRefusedError
 from client.protocol.session import Session
-from tests.support.client_twins import Make, clients
+from tests.support.client_twins import Make
 from tests.support.loading import load, steps
 from tests.support.scripted_server import Answer, Asked, ScriptedServer, scripted
-
-
-@pytest.fixture(params=["sync", "async"])
-def make(request: pytest.FixtureRequest) -> Iterator[Make]:
-    with clients(request.param) as maker:
-        yield maker
 
 
 @pytest.fixture

@@ -32,17 +32,11 @@ from client import (
 from client.protocol.exchange import retry_after
 from client.protocol.retries import RetryHook
 from sampler.wire.messages import encode_error
-from tests.support.client_twins import Make, clients
+from tests.support.client_twins import Make
 from tests.support.scripted_server import Answer, Asked, Script, ScriptedServer, problem, scripted
 from tests.support.system_faults import no_descriptors
 
 STREAM: dict[str, Any] = {"seed": 3, "stop": 4, "batch_size": 3}
-
-
-@pytest.fixture(params=["sync", "async"])
-def make(request: pytest.FixtureRequest) -> Iterator[Make]:
-    with clients(request.param) as maker:
-        yield maker
 
 
 @pytest.fixture

@@ -10,16 +10,10 @@ import pytest
 
 from client import Annotation, DigestMismatchError, ImageInfo, ProtocolError, RequestRefusedError
 from client.protocol.images import IMAGES_PER_REQUEST
-from tests.support.client_twins import Make, clients
+from tests.support.client_twins import Make
 from tests.support.scripted_server import Answer, Asked, ScriptedServer, document, problem, scripted
 
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture(params=["sync", "async"])
-def make(request: pytest.FixtureRequest) -> Iterator[Make]:
-    with clients(request.param) as maker:
-        yield maker
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_sampler_and_client_commands_do_what_the_pages_say(
     server: LiveServer, scenes: tuple[Path, Path], tmp_path: Path
 ) -> None:
     annotations, images = scenes
-    # A cache folder of its own: the hashes of images that a command records would change other servers.
+    # A separate cache folder, because recorded hashes of images would change the servers of other tests.
     settings = {"annotations": annotations, "images": images, "cache_dir": tmp_path / "cache"}
     commands = [line for line in shell_lines("python -m") if "uvicorn" not in line]
     assert {line.split()[3] for line in commands} >= {"index", "verify", "fetch", "bench", "recipe", "replay"}

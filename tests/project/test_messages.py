@@ -103,7 +103,7 @@ def test_the_repr_of_a_loader_has_its_rank_and_next_step() -> None:
 
 @pytest.mark.parametrize("module", ["sampler", "client"])
 def test_completion_is_for_the_installed_command(module: str) -> None:
-    # Under a shell of its own: the command prints the code for the shell that it finds among its parents.
+    # Run by bash, because the command prints the code for the shell that it finds among its parents.
     line = f"{shlex.quote(sys.executable)} -m {module} --show-completion; exit"
     shown = processes.run("/bin/bash", "-c", line).stdout
     assert f"saccade-{module}" in shown

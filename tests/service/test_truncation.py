@@ -19,7 +19,7 @@ QUERY = "seed=5&step=1&batch_size=24&layout=compact"
 
 @pytest.fixture
 def dataset(scenes: tuple[Path, Path], tmp_path: Path) -> Dataset:
-    """The dataset of `server`, with a cache folder of its own and a decoded store."""
+    """The dataset of `server` in a separate cache folder, with a decoded store."""
     annotations = Path(shutil.copy2(scenes[0], tmp_path / "annotations.json"))
     opened = open_dataset(annotations, scenes[1], tmp_path / "cache")
     write_store(opened, tmp_path / "cache")

@@ -1,6 +1,6 @@
 """The loader worker: receives batches and renders them into slots of shared memory.
 
-It runs outside of the trainer's process, so that this work does not compete for the trainer's interpreter lock.
+It runs outside the trainer's process, so that this work does not compete for the trainer's interpreter lock.
 """
 
 import os

@@ -95,7 +95,7 @@ class LocalFolder(ImageSource):
             os.close(descriptor)
 
     def _check_inside(self, name: str, path: bytes, descriptor: int) -> None:
-        """Raise ImageError if the open file is outside of the folder. Nothing can be exchanged after this check."""
+        """Raise ImageError if the open file is outside the folder. Nothing can be exchanged after this check."""
         place = _place(path, descriptor)
         if place.startswith(self._inside):
             return

@@ -51,7 +51,7 @@ KINDS: dict[str, Kind] = {
     ),
     "outside": Kind(
         True,
-        "image files that are links to files outside of the image folder",
+        "image files that are links to files outside the image folder",
         "Copy the files into the image folder, or allow such links with SAMPLER_FOLLOW_LINKS=true.",
     ),
     "dropped": Kind(

@@ -23,17 +23,11 @@ from sampler.errors import SamplerError
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard
 from sampler.wire.messages import Header, encode_header, encode_sample, encode_trailer
-from tests.support.client_twins import Make, clients
+from tests.support.client_twins import Make
 from tests.support.scripted_server import Answer, Asked, Script, ScriptedServer, scripted, sealed
 
 Message = dict[str, Any]
 Change = Callable[[list[Message]], None]
-
-
-@pytest.fixture(params=["sync", "async"])
-def make(request: pytest.FixtureRequest) -> Iterator[Make]:
-    with clients(request.param) as maker:
-        yield maker
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ def verified(folder: Path, content: Entry) -> Report:
 
 
 def only(report: Report, kind: str) -> list[str]:
-    """The findings of the only kind that there is, which is a note."""
+    """Return the findings of a report that has notes of one kind and nothing else."""
     assert {kind for kind, count in report.counts.items() if count} == {kind}
     assert report.clean
     assert report.counts[kind] == len(report.examples[kind])
