@@ -15,6 +15,7 @@ from sampler.dataset.images.decode import decode_image, read_encoded
 from sampler.dataset.images.decoded_store.format import START
 from sampler.dataset.images.decoded_store.reader import DecodedStore
 from sampler.dataset.images.hashes import Hash, hash_images
+from sampler.image_part import ImagePart, Region
 
 RUNS = 31
 """More runs than for other rows, since the differences are small."""
@@ -23,9 +24,10 @@ RUNS = 31
 class _UncheckedFiles(Dataset):
     """Decodes files without computing their hashes."""
 
-    def read(self, index: int, rows: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:  # noqa: ARG002 - all
+    def read(self, index: int, region: Region | None = None) -> ImagePart:  # noqa: ARG002 - all pixels are there
         size = self.size(index)
-        return decode_image(read_encoded(self.images, self.file_name(index), size, self.max_pixels), size).pixels
+        data = read_encoded(self.images, self.file_name(index), size, self.max_pixels)
+        return ImagePart(decode_image(data, size).pixels)
 
 
 class _UncheckedStore(DecodedStore):

@@ -5,9 +5,6 @@ from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from sampler.cache_folder import default_cache_dir
 from sampler.dataset.images.combined import CombinedSource
 from sampler.dataset.images.decode import DEFAULT_OPTIONS, Pixels, ReadOptions, decode_image, read_encoded
@@ -24,6 +21,7 @@ from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.substitutes import find_substitutes, pixels_digest
 from sampler.errors import ImageError, ImageSourceError
+from sampler.image_part import ImagePart, Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +89,10 @@ class Dataset(DatasetIndex):
         """What identifies a decoded store of this dataset."""
         return StoreMeta(FORMAT, self.digest, len(self), self.images.identity, PIXEL_RULES)
 
-    def read(self, index: int, rows: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
-        """Return the pixels of an image: (height, width, 3) uint8 BGR, read-only if they come from the store.
+    def read(self, index: int, region: Region | None = None) -> ImagePart:
+        """Return an image or the part of it that the caller needs. Its pixels are read-only if they are the store's.
 
-        rows: [start, stop), the rows that the caller uses; all by default. Other rows may not be checked for damage.
+        region: The pixels that the caller uses; all by default. Others may not be there, or not be checked for damage.
 
         Raises:
             InvalidRequestError: There is no such image.
@@ -102,20 +100,21 @@ class Dataset(DatasetIndex):
         """
         height, width = self.size(index)
         if height * width > self.max_pixels:
-            return self._decode(index)
+            return ImagePart(self._decode(index))
         if self.store is not None:
             expected = None if self.hashes is None else self.hashes.of(index)
+            rows = None if region is None else region.rows
             stored = self.store.pixels(index, height, width, rows, expected)
             if stored is not None:
-                return stored
+                return ImagePart(stored)
         if self.cache is None:
-            return self._decode(index)
+            return ImagePart(self._decode(index))
         cached = self.cache.get(index, height, width)
         if cached is not None:
-            return cached
+            return ImagePart(cached)
         pixels = self._decode(index)
         self.cache.put(index, pixels)
-        return pixels
+        return ImagePart(pixels)
 
     def inspect(self, index: int) -> tuple[ImageNote, ...]:
         """Decode the file of an image, whatever store and cache have; return what is unusual about it.

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sampler.arrays import Booleans
 from sampler.errors import RecipeError
+from sampler.image_part import Region
 from sampler.ops.boxes import Boxes
 
 
@@ -60,16 +61,23 @@ class CropPlan:
     canvas: tuple[int, int] | None
     flip: bool
 
-    def source_rows(self, height: int) -> tuple[int, int]:
-        """Return the rows [start, stop) of an image of `height` pixels that the crop reads, and up to two more."""
-        start, stop = self.window.rows
-        if start >= stop or self.window.shape[1] <= 0:
-            return 0, 0
-        # Row y of the resized plane is blended from the rows next to (y + 0.5) · step − 0.5. One row more at either end
-        # allows for the rounding of that product.
-        step = height / self.size[0]
-        first, last = math.floor((start + 0.5) * step - 0.5), math.floor((stop - 0.5) * step - 0.5) + 1
-        return min(max(first - 1, 0), height - 1), min(last + 2, height)
+    def source_region(self, height: int, width: int) -> Region:
+        """Return the pixels of an image of this size that the crop reads; up to two more on each side."""
+        rows, columns = self.window.rows, self.window.columns
+        if min(self.window.shape) <= 0:
+            return Region((0, 0), (0, 0))
+        if self.size == (height, width):
+            return Region(rows, columns)
+        return Region(_source_span(*rows, self.size[0], height), _source_span(*columns, self.size[1], width))
+
+
+def _source_span(start: int, stop: int, scaled: int, source: int) -> tuple[int, int]:
+    """Return what positions [start, stop) of an axis of `scaled` pixels are blended from, of `source` pixels."""
+    # Position y is blended from the two next to (y + 0.5) · step − 0.5. One more at either end allows for the rounding
+    # of that product.
+    step = source / scaled
+    first, last = math.floor((start + 0.5) * step - 0.5), math.floor((stop - 0.5) * step - 0.5) + 1
+    return min(max(first - 1, 0), source - 1), min(last + 2, source)
 
 
 def scaled_size(height: int, width: int, factor: np.float32 | np.float64) -> tuple[int, int]:

@@ -47,21 +47,35 @@ class Kernels(Protocol):
         ...
 
     def fill_canvas(
-        self, image: Image, size: Pair, start: Pair, shape: Pair, offset: Pair, flip: bool, out: Image
+        self,
+        image: Image,
+        size: Pair,
+        start: Pair,
+        shape: Pair,
+        offset: Pair,
+        flip: bool,
+        out: Image,
+        source: Pair | None = None,
+        origin: Pair = (0, 0),
     ) -> tuple[int, int, int]:
         """Fill a canvas with a window of a resized image; the rest becomes black.
 
         Args:
-            image: (H, W, 3) uint8.
+            image: (H, W, 3) uint8, the image or a part that holds every pixel that the window is blended from.
             size: (height, width) of the whole resized image.
             start: (row, column) of the window in the resized image.
             shape: (height, width) of the window.
             offset: (y, x) of the window on the canvas, before the flip.
             flip: Whether to mirror the whole canvas.
             out: (h, w, 3) uint8, C order: the canvas, with any content.
+            source: (height, width) of the image of which `image` is a part; None if it is the whole image.
+            origin: (row, column) in the image of the first pixel of `image`.
 
         Returns:
             The sums of blue, green and red over the canvas.
+
+        Raises:
+            ValueError: The part does not hold every pixel that the window is blended from.
         """
         ...
 

@@ -11,31 +11,61 @@ from numpy.typing import NDArray
 WEIGHT_ONE = 2048
 """A weight of 1 in fixed point: 11 bits, OpenCV's INTER_RESIZE_COEF_SCALE."""
 
+NOT_COVERED = "the part of the image lacks pixels that the window is blended from"
+
 Image = NDArray[np.uint8]
 Pair = tuple[int, int]
 """A size (height, width) or a position (y, x)."""
 
 
-def resize_window(image: Image, size: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int]) -> Image:
-    """Return a window of an (H, W, 3) image resized to `size`, as a new array. rows, columns: [start, stop) of it."""
+def resize_window(
+    image: Image, size: Pair, rows: Pair, columns: Pair, source: Pair | None = None, origin: Pair = (0, 0)
+) -> Image:
+    """Return a window of an image resized to `size`, as a new array.
+
+    Args:
+        image: (H, W, 3), the image or a part that holds every pixel that the window is blended from.
+        size: (height, width) of the whole resized image.
+        rows: [start, stop) of the window; so are `columns`.
+        columns: See `rows`.
+        source: (height, width) of the image of which `image` is a part; None if it is the whole image.
+        origin: (row, column) in the image of the first pixel of `image`.
+
+    Raises:
+        ValueError: The part does not hold every pixel that the window is blended from.
+    """
     if rows[0] >= rows[1] or columns[0] >= columns[1]:
         return np.zeros((max(0, rows[1] - rows[0]), max(0, columns[1] - columns[0]), 3), np.uint8)
-    if size == image.shape[:2]:
-        return image[rows[0] : rows[1], columns[0] : columns[1]].copy()
-    above, row_weights = resize_taps(size[0], image.shape[0], *rows)
-    before, column_weights = resize_taps(size[1], image.shape[1], *columns, clamp_weights=True)
-    below = np.minimum(above + 1, image.shape[0] - 1)
+    height, width = source or image.shape[:2]
+    if size == (height, width):
+        top, bottom = _places(np.array((rows[0], rows[1] - 1)), origin[0], image.shape[0]).tolist()
+        left, right = _places(np.array((columns[0], columns[1] - 1)), origin[1], image.shape[1]).tolist()
+        return image[top : bottom + 1, left : right + 1].copy()
+    above, row_weights = resize_taps(size[0], height, *rows)
+    before, column_weights = resize_taps(size[1], width, *columns, clamp_weights=True)
+    below, after = np.minimum(above + 1, height - 1), np.minimum(before + 1, width - 1)
     needed, places = np.unique(np.concatenate([np.maximum(above, 0), below]), return_inverse=True)
-    blended = _blend_columns(image[needed], before, column_weights)
+    lines = image[_places(needed, origin[0], image.shape[0])]
+    before, after = _places(before, origin[1], image.shape[1]), _places(after, origin[1], image.shape[1])
+    blended = _blend_columns(lines, before, after, column_weights)
     upper, lower = places[: len(above)], places[len(above) :]
     return _blend_rows(blended, upper, lower, row_weights)
 
 
 def fill_canvas(
-    image: Image, size: Pair, start: Pair, shape: Pair, offset: Pair, flip: bool, out: Image
+    image: Image,
+    size: Pair,
+    start: Pair,
+    shape: Pair,
+    offset: Pair,
+    flip: bool,
+    out: Image,
+    source: Pair | None = None,
+    origin: Pair = (0, 0),
 ) -> tuple[int, int, int]:
     """Fill a canvas with a window of a resized image; see `sampler.kernels.interface.Kernels.fill_canvas`."""
-    window = resize_window(image, size, (start[0], start[0] + shape[0]), (start[1], start[1] + shape[1]))
+    rows, columns = (start[0], start[0] + shape[0]), (start[1], start[1] + shape[1])
+    window = resize_window(image, size, rows, columns, source, origin)
     left = out.shape[1] - offset[1] - shape[1] if flip else offset[1]
     out.fill(0)
     out[offset[0] : offset[0] + shape[0], left : left + shape[1]] = window[:, ::-1] if flip else window
@@ -65,8 +95,20 @@ def resize_taps(
     return np.minimum(positions, source - 1), weights
 
 
-def _blend_columns(rows: Image, before: NDArray[np.intp], weights: NDArray[np.int32]) -> NDArray[np.int32]:
-    after = np.minimum(before + 1, rows.shape[1] - 1)
+def _places(positions: NDArray[np.intp], origin: int, length: int) -> NDArray[np.intp]:
+    """Return where positions of an image are in a part of `length` from `origin` on. Raises ValueError if they are not.
+
+    NumPy would take negative places from the other end.
+    """
+    places = positions - origin
+    if places.min() < 0 or places.max() >= length:
+        raise ValueError(NOT_COVERED)
+    return places
+
+
+def _blend_columns(
+    rows: Image, before: NDArray[np.intp], after: NDArray[np.intp], weights: NDArray[np.int32]
+) -> NDArray[np.int32]:
     first, second = weights[:, None, :, None]
     blended: NDArray[np.int32] = rows[:, before].astype(np.int32) * first + rows[:, after].astype(np.int32) * second
     return blended

@@ -2,7 +2,8 @@
 
 make_sample = plan_sample (boxes, recipe, plan of the crop) → dataset.read (pixels) → fill_sample (crop, colours)
 
-The plan needs the annotated size of an image, not its pixels. So it is known which rows will be read before any is.
+The plan needs the annotated size of an image, not its pixels. So it is known which pixels a crop needs before any is
+read.
 """
 
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from sampler.arrays import Booleans
 from sampler.config.schema import SamplerConfig
 from sampler.families.crop_plan import CropPlan
 from sampler.families.registry import family_of
+from sampler.image_part import ImagePart, Region
 from sampler.kernels.interface import Kernels
 from sampler.kernels.reference import REFERENCE
 from sampler.ops.boxes import Boxes
@@ -41,11 +43,11 @@ class BoxSource(Protocol):
 class SampleSource(BoxSource, Protocol):
     """What a sample needs of a dataset: also the decoded image.
 
-    `read` returns (H, W, 3) uint8 BGR of the size that `size` gives. If `rows` is given, only these rows [start, stop)
-    need to be valid.
+    `read` returns an image of the size that `size` gives. If `region` is given, only these pixels need to be there and
+    valid.
     """
 
-    def read(self, index: int, rows: tuple[int, int] | None = None) -> Image: ...
+    def read(self, index: int, region: Region | None = None) -> ImagePart: ...
 
 
 class PlannedSample(NamedTuple):
@@ -56,14 +58,14 @@ class PlannedSample(NamedTuple):
         boxes: (N, 5) float32, the image's boxes in image pixels, unclipped.
         recipe: The random decisions.
         plan: The plan of the crop.
-        rows: [start, stop), the rows of the image that the crop reads.
+        region: The pixels of the image that the crop reads.
     """
 
     image: int
     boxes: Boxes
     recipe: Recipe
     plan: CropPlan
-    rows: tuple[int, int]
+    region: Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def make_sample(
         ImageError: The image cannot be read as annotated.
     """
     planned = plan_sample(dataset, config, key, augment, kernels)
-    return fill_sample(dataset.read(planned.image, planned.rows), planned.plan, planned.recipe, config, kernels)
+    return fill_sample(dataset.read(planned.image, planned.region), planned.plan, planned.recipe, config, kernels)
 
 
 def plan_sample(
@@ -114,7 +116,7 @@ def plan_sample(
     height, width = dataset.size(image)
     recipe = _recipe(key, config, image, height, width, boxes, augment, kernels)
     plan = family_of(config).plan_crop(height, width, boxes, recipe, config, kernels)
-    return PlannedSample(image, boxes, recipe, plan, plan.source_rows(height))
+    return PlannedSample(image, boxes, recipe, plan, plan.source_region(height, width))
 
 
 def recipe_of(dataset: BoxSource, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Recipe:
@@ -151,11 +153,11 @@ def apply_recipe(
     does not fit them.
     """
     plan = family_of(config).plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, kernels)
-    return fill_sample(image, plan, recipe, config, kernels)
+    return fill_sample(ImagePart(image), plan, recipe, config, kernels)
 
 
 def fill_sample(
-    image: Image,
+    part: ImagePart,
     plan: CropPlan,
     recipe: Recipe,
     config: SamplerConfig,
@@ -164,20 +166,26 @@ def fill_sample(
 ) -> Sample:
     """Return the sample of the plan that a family's `plan_crop` made for a recipe.
 
-    crop: (S, S, 3) uint8, C order, memory for the pixels; new memory by default.
+    Args:
+        part: The image, or a part that covers the plan's `source_region`.
+        plan: The plan of the crop.
+        recipe: The recipe that the plan was made for.
+        config: The sampler config.
+        kernels: Inner loops to use.
+        crop: (S, S, 3) uint8, C order, memory for the pixels; new memory by default.
     """
     pixels = np.empty((*config.input_size, 3), np.uint8) if crop is None else crop
-    grey = mean_grey(_fill_crop(image, plan, pixels, kernels), config.input_side**2)
+    grey = mean_grey(_fill_crop(part, plan, pixels, kernels), config.input_side**2)
     return Sample(recipe, pixels, colour_matrix(recipe, config, grey), plan.boxes, plan.objects)
 
 
-def _fill_crop(image: Image, plan: CropPlan, out: Image, kernels: Kernels) -> tuple[int, int, int]:
+def _fill_crop(part: ImagePart, plan: CropPlan, out: Image, kernels: Kernels) -> tuple[int, int, int]:
     """Write the crop's pixels into `out`; return the sums of blue, green and red."""
     window, offset = plan.window, plan.window.offset
-    start, shape = (window.rows[0], window.columns[0]), window.shape
+    start, shape, place = (window.rows[0], window.columns[0]), window.shape, (part.size, part.origin)
     if plan.canvas is None:
-        return kernels.fill_canvas(image, plan.size, start, shape, offset, plan.flip, out)
+        return kernels.fill_canvas(part.pixels, plan.size, start, shape, offset, plan.flip, out, *place)
     canvas = np.empty((*plan.canvas, 3), np.uint8)
-    kernels.fill_canvas(image, plan.size, start, shape, offset, False, canvas)
+    kernels.fill_canvas(part.pixels, plan.size, start, shape, offset, False, canvas, *place)
     size = out.shape[0], out.shape[1]
     return kernels.fill_canvas(canvas, size, (0, 0), size, (0, 0), plan.flip, out)

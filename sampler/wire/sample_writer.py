@@ -60,14 +60,14 @@ def write_sample(
     """
     planned = plan_sample(dataset, config, key, augment, kernels)
     plan, recipe = planned.plan, planned.recipe
-    image = dataset.read(planned.image, planned.rows)
+    part = dataset.read(planned.image, planned.region)
     head = encode_sample(WireSample(position, key, recipe, untagged(plan.objects, config), {}))
     if layout == "compact":
         out, length = _write_frame(memory, head, _shapes(layout, config, categories, len(plan.boxes)))
-        arrays = compact(fill_sample(image, plan, recipe, config, kernels, crop=out.pop("crop")))
+        arrays = compact(fill_sample(part, plan, recipe, config, kernels, crop=out.pop("crop")))
         _copy(arrays, out)
         return length
-    arrays = compact(fill_sample(image, plan, recipe, config, kernels))
+    arrays = compact(fill_sample(part, plan, recipe, config, kernels))
     if layout == "dense":
         out, length = _write_frame(memory, head, _shapes(layout, config, categories, 0))
         fill_backgrounds(config, out)

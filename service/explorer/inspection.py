@@ -99,8 +99,8 @@ def inspect_sample(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, a
     categories = config.planes(len(names))
     planned = plan_sample(dataset, config, key, augment)
     boxes, recipe, plan = planned.boxes, planned.recipe, planned.plan
-    image = dataset.read(planned.image)
-    sample = fill_sample(image, plan, recipe, config)
+    part = dataset.read(planned.image)
+    image, sample = part.pixels, fill_sample(part, plan, recipe, config)
     crowd = dataset.crowd(planned.image)
     return Inspection(
         key=key,

@@ -21,12 +21,12 @@ from sampler.dataset.images.hashes import SharedHashes
 from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.notes import ImageNote
 from sampler.errors import SamplerError, StoreError
+from sampler.image_part import ImagePart, Region
 from sampler.ipc.child_process import run_child
 from sampler.ipc.frames import FrameSocket
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.kernels.compiled.kernels import warm_up as warm_up_kernels
 from sampler.ops.boxes import Boxes
-from sampler.ops.resize import Image
 from sampler.printable import printable
 from sampler.stream.keys import SampleKey
 from sampler.stream.substitutes import Substitutes
@@ -204,8 +204,8 @@ def _warn(error: Exception) -> None:
 class _BlankDataset:
     """Black images with one box, for warming up."""
 
-    def read(self, index: int, rows: tuple[int, int] | None = None) -> Image:  # noqa: ARG002 - all are equal
-        return np.zeros((320, 320, 3), np.uint8)
+    def read(self, index: int, region: Region | None = None) -> ImagePart:  # noqa: ARG002 - all are equal
+        return ImagePart(np.zeros((320, 320, 3), np.uint8))
 
     def image_of(self, key: SampleKey) -> int:
         return key.index

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sampler.arrays import Arrays, Layout
 from sampler.config.schema import SamplerConfig
+from sampler.image_part import ImagePart, Region
 from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes
 from sampler.sample.sample import SampleSource, make_sample
@@ -54,9 +54,9 @@ class Pictures:
     def __len__(self) -> int:
         return len(self._images)
 
-    def read(self, index: int, rows: tuple[int, int] | None = None) -> NDArray[np.uint8]:  # noqa: ARG002 - all are valid
+    def read(self, index: int, region: Region | None = None) -> ImagePart:  # noqa: ARG002 - all pixels are there
         assert index not in self.substitutes.unusable
-        return self._images[index]
+        return ImagePart(self._images[index])
 
     def image_of(self, key: SampleKey) -> int:
         return self.substitutes.image_of(key)

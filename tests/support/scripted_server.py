@@ -19,9 +19,9 @@ import numpy as np
 from sampler.arrays import Layout
 from sampler.config.presets import preset
 from sampler.config.schema import AttentionMap, SamplerConfig
+from sampler.image_part import ImagePart, Region
 from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes
-from sampler.ops.resize import Image
 from sampler.ops.targets import untagged
 from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
@@ -65,8 +65,8 @@ class Pictures:
     def size(self, index: int) -> tuple[int, int]:
         return 90 + 3 * index, 120 + 2 * index
 
-    def read(self, index: int, rows: tuple[int, int] | None = None) -> Image:  # noqa: ARG002 - all are valid
-        return self._random(index).integers(0, 256, (*self.size(index), 3), np.uint8)
+    def read(self, index: int, region: Region | None = None) -> ImagePart:  # noqa: ARG002 - all pixels are there
+        return ImagePart(self._random(index).integers(0, 256, (*self.size(index), 3), np.uint8))
 
     def boxes(self, index: int, keep_crowd: bool = True) -> Boxes:  # noqa: ARG002 - as a dataset has it
         count = (0, 12)[index] if index < 2 else index

@@ -2,6 +2,9 @@
 
 Columns are blended once for each source row that is needed, into 16 bits: (255 · 2049) >> 4 fits. Rows are then blended
 many values at a time. A flip costs nothing: it mirrors the source positions of the columns.
+
+The source may be a part of an image. Positions are then computed for the whole image and moved by the part's origin
+when pixels are read.
 """
 
 import numpy as np
@@ -10,7 +13,7 @@ from numpy.typing import NDArray
 
 from sampler.arrays import Integers
 from sampler.kernels.compiled.intrinsics import LANES, blend_pixel, blend_values, prefetch
-from sampler.ops.resize import Image, Pair
+from sampler.ops.resize import NOT_COVERED, Image, Pair
 
 Bytes = NDArray[np.uint8]
 Shorts = NDArray[np.int16]
@@ -38,7 +41,7 @@ def _tap(position: int, step: float) -> tuple[np.int64, np.float32]:
 
 @njit(nogil=True)
 def _column_taps(size: int, source: int, start: int, flip: bool, taps: Integers, weights: Shorts) -> None:
-    """Fill (n,) taps, in elements of a row of (B, G, R), and (n, 2) weights of each and the next, 0 … 2048.
+    """Fill (n,) taps, in elements of a row of the image, and (n, 2) weights of each and the next, 0 … 2048.
 
     The last pixel of a row has no next one; its weight there is 0.
     """
@@ -58,7 +61,7 @@ def _column_taps(size: int, source: int, start: int, flip: bool, taps: Integers,
 def _blend_columns(row: Bytes, last: bool, taps: Integers, weights: Shorts, out: Shorts) -> None:
     """Blend neighbouring pixels of a source row, (3·W,) uint8, into (3·n + 1,) int16.
 
-    Eight bytes are loaded from each tap, except in the last row of an image, which may end before that.
+    Eight bytes are loaded from each tap, except in the last row of the array, which may end before that.
     """
     if not last:
         for k in range(taps.shape[0]):
@@ -129,48 +132,80 @@ def _add_sums(part: NDArray[np.uint16], sums: NDArray[np.uint32]) -> None:
 @njit(nogil=True)
 def _copy_rows(
     rows: Bytes, start: Pair, shape: Pair, flip: bool, out: Bytes, place: Pair, sums: NDArray[np.uint32]
-) -> None:
-    """Do the work of `_resize_rows` for a size that is the source's own."""
+) -> bool:
+    """Do the work of `_resize_rows` for a size that is the image's own. start: of the window in `rows`."""
+    if start[0] < 0 or start[0] + shape[0] > rows.shape[0] or start[1] < 0 or 3 * (start[1] + shape[1]) > rows.shape[1]:
+        return False
     for y in range(shape[0]):
         line = out[place[0] + y * place[1] : place[0] + y * place[1] + 3 * shape[1]]
         _copy_row(rows[start[0] + y], 3 * start[1], flip, line)
         _add_row(line, sums)
+    return True
+
+
+@njit(nogil=True)
+def _holds_taps(rows: Bytes, source: Pair, origin: Pair, first: int, last: int, taps: Integers) -> bool:
+    """Return whether a part holds every pixel that is blended.
+
+    first, last: upper source row of the first and of the last output row. taps: of the columns, in elements of a row of
+    the part.
+    """
+    top, bottom = min(max(first, 0), source[0] - 1), min(last + 1, source[0] - 1)
+    left, right = min(taps[0], taps[-1]), max(taps[0], taps[-1])
+    right = min(right + 3, 3 * (source[1] - 1 - origin[1]))
+    return top >= origin[0] and bottom < origin[0] + rows.shape[0] and left >= 0 and right < rows.shape[1]
 
 
 @njit(nogil=True)
 def _resize_rows(
-    rows: Bytes, size: Pair, start: Pair, shape: Pair, flip: bool, out: Bytes, place: Pair, sums: NDArray[np.uint32]
-) -> None:
-    """Write a window of the resized source into `out` and add its rows to `sums`.
+    rows: Bytes,
+    source: Pair,
+    origin: Pair,
+    size: Pair,
+    start: Pair,
+    shape: Pair,
+    flip: bool,
+    out: Bytes,
+    place: Pair,
+    sums: NDArray[np.uint32],
+) -> bool:
+    """Write a window of the resized image into `out` and add its rows to `sums`; return whether `rows` hold it all.
 
-    Each source row is blended once and cached while output rows need it. rows: (H, 3·W) uint8. size, start, shape: as
-    for `Kernels.fill_canvas`. out: flat uint8. place: position in `out` of the window's first byte, and bytes from row
-    to row. sums: (3·shape[1],) sums of the columns.
+    Each source row is blended once and cached while output rows need it. rows: (h, 3·w) uint8 of the image or a part.
+    source, origin, size, start, shape: as for `Kernels.fill_canvas`. out: flat uint8. place: position in `out` of the
+    window's first byte, and bytes from row to row. sums: (3·shape[1],) sums of the columns.
     """
-    height, width, count = rows.shape[0], rows.shape[1] // 3, shape[1]
-    if size[0] == height and size[1] == width:
-        _copy_rows(rows, start, shape, flip, out, place, sums)
-        return
+    height, count, bottom = source[0], shape[1], rows.shape[0] - 1
+    if size[0] == height and size[1] == source[1]:
+        start = start[0] - origin[0], start[1] - origin[1]
+        copied: bool = _copy_rows(rows, start, shape, flip, out, place, sums)
+        return copied
     taps, weights = np.empty(count, np.int64), np.empty((count, 2), np.int16)
-    _column_taps(size[1], width, start[1], flip, taps, weights)
+    _column_taps(size[1], source[1], start[1], flip, taps, weights)
+    for k in range(count):
+        taps[k] -= 3 * origin[1]
+    step, fetched = 1.0 / (size[0] / height), 0
+    if not _holds_taps(rows, source, origin, _tap(start[0], step)[0], _tap(start[0] + shape[0] - 1, step)[0], taps):
+        return False
     cached = np.full(2, -1, np.int64)
     blended, part = np.empty((2, 3 * count + 1), np.int16), np.zeros(3 * count, np.uint16)
-    step, fetched = 1.0 / (size[0] / height), 0
     for y in range(shape[0]):
-        fetched = _prefetch_rows(rows, _tap(start[0] + y + PREFETCH_ROWS, step)[0], fetched, taps)
+        ahead = _tap(start[0] + y + PREFETCH_ROWS, step)[0] - origin[0]
+        fetched = _prefetch_rows(rows, ahead, fetched, taps)
         above, fraction = _tap(start[0] + y, step)
         above = min(above, height - 1)
         p = np.int16(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
         q = np.int16(np.rint(fraction * WEIGHT_ONE))
-        upper, lower = max(above, 0), min(above + 1, height - 1)
-        for source in (upper, lower):
-            if cached[source & 1] != source:
-                _blend_columns(rows[source], source == height - 1 or width == 1, taps, weights, blended[source & 1])
-                cached[source & 1] = source
+        upper, lower = max(above, 0) - origin[0], min(above + 1, height - 1) - origin[0]
+        for row in (upper, lower):
+            if cached[row & 1] != row:
+                _blend_columns(rows[row], row == bottom or rows.shape[1] == 3, taps, weights, blended[row & 1])
+                cached[row & 1] = row
         line = out[place[0] + y * place[1] : place[0] + y * place[1] + 3 * count]
         _blend_rows(blended[upper & 1], blended[lower & 1], p, q, line, part)
         if y & 0xFF == 0xFF or y == shape[0] - 1:  # 16 bits hold the sum of 257 rows of 255
             _add_sums(part, sums)
+    return True
 
 
 @njit(nogil=True)
@@ -193,15 +228,26 @@ def _totals(sums: NDArray[np.uint32]) -> tuple[np.int64, np.int64, np.int64]:
 
 
 def fill_canvas(
-    image: Image, size: Pair, start: Pair, shape: Pair, offset: Pair, flip: bool, out: Image
+    image: Image,
+    size: Pair,
+    start: Pair,
+    shape: Pair,
+    offset: Pair,
+    flip: bool,
+    out: Image,
+    source: Pair | None = None,
+    origin: Pair = (0, 0),
 ) -> tuple[int, int, int]:
     """Fill a canvas with a window of a resized image; see `Kernels.fill_canvas`."""
     flat, stride = out.reshape(-1), 3 * out.shape[1]
     left = 3 * (out.shape[1] - offset[1] - shape[1] if flip else offset[1])
     _blacken(flat, stride, offset[0], offset[0] + shape[0], left, left + 3 * shape[1])
     sums = np.zeros(3 * shape[1], np.uint32)
-    if sums.size:
-        _resize_rows(_lines(image), size, start, shape, flip, flat, (offset[0] * stride + left, stride), sums)
+    if sums.size and shape[0]:
+        whole = image.shape[:2] if source is None else source
+        place = offset[0] * stride + left, stride
+        if not _resize_rows(_lines(image), whole, origin, size, start, shape, flip, flat, place, sums):
+            raise ValueError(NOT_COVERED)
     blue, green, red = _totals(sums)
     return int(blue), int(green), int(red)
 

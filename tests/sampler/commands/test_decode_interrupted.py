@@ -136,13 +136,13 @@ def test_a_changed_image_is_detected_after_a_kill(source: Source, dataset: Datas
         height, width = dataset.size(index)
         write_jpeg(image_file(dataset, index), width, height, seed=99)
     old = stored(dataset, tmp_path / "cache")
-    before = old.read(4).copy(), old.read(9).copy()
+    before = old.read(4).pixels.copy(), old.read(9).pixels.copy()
     stop_half_way(source, tmp_path / "cache", STALL_AT.format(index=9), signal.SIGKILL).communicate(timeout=30)
     again = stored(dataset, tmp_path / "cache")
-    assert np.array_equal(again.read(4), before[0]), "until it is whole, the store is the one before"
+    assert np.array_equal(again.read(4).pixels, before[0]), "until it is whole, the store is the one before"
     assert decode(source, tmp_path / "cache")[0] == 0
     assert_complete(dataset, tmp_path / "cache")
-    assert np.array_equal(old.read(9), before[1])
+    assert np.array_equal(old.read(9).pixels, before[1])
 
 
 def test_a_full_disk_is_one_line_and_decoded_images_are_kept(

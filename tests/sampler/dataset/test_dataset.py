@@ -91,8 +91,8 @@ def test_an_index_may_be_a_numpy_integer(dataset: Dataset) -> None:
 
 
 def test_pixels_are_those_of_the_file(dataset: Dataset) -> None:
-    assert np.array_equal(dataset.read(0), opencv_pixels(image_file(dataset, 0)))
-    assert dataset.read(0).shape == (40, 80, 3)
+    assert np.array_equal(dataset.read(0).pixels, opencv_pixels(image_file(dataset, 0)))
+    assert dataset.read(0).pixels.shape == (40, 80, 3)
 
 
 def test_an_image_that_cannot_be_read_is_named_with_its_index(dataset: Dataset) -> None:
@@ -120,7 +120,7 @@ def test_file_names_may_have_subfolders_and_any_letters(tmp_path: Path) -> None:
     content["images"][0]["file_name"] = "tråin/a b/写真.jpg"
     dataset = open_dataset(*write_dataset(tmp_path, content), tmp_path / "cache")
     assert dataset.file_name(2) == "tråin/a b/写真.jpg"
-    assert dataset.read(2).shape == (48, 64, 3)
+    assert dataset.read(2).pixels.shape == (48, 64, 3)
 
 
 def test_a_missing_image_folder_is_refused_before_anything_is_built(tmp_path: Path) -> None:

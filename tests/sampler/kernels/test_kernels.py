@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from sampler.config.presets import PRESETS
 from sampler.config.schema import SamplerConfig
+from sampler.families.crop_plan import CropPlan, Window
+from sampler.image_part import ImagePart, Region
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.kernels.interface import Kernels
 from sampler.kernels.reference import REFERENCE
 from sampler.layouts.convert import lay_out
+from sampler.ops.resize import Pair
 from sampler.recipe import Recipe
 from sampler.sample.sample import apply_recipe, make_sample
 from sampler.stream.keys import SampleKey
@@ -28,10 +31,19 @@ def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     return random_numbers(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def filled(kernels: Kernels, image: NDArray[np.uint8], size: tuple[int, int], window: list[int], flip: bool) -> bytes:
+def filled(
+    kernels: Kernels,
+    image: NDArray[np.uint8],
+    size: Pair,
+    window: list[int],
+    flip: bool,
+    source: Pair | None = None,
+    origin: Pair = (0, 0),
+) -> bytes:
     top, bottom, left, right = window
     canvas = np.full((bottom - top + 5, right - left + 7, 3), 77, np.uint8)
-    sums = kernels.fill_canvas(image, size, (top, left), (bottom - top, right - left), (2, 3), flip, canvas)
+    shape = bottom - top, right - left
+    sums = kernels.fill_canvas(image, size, (top, left), shape, (2, 3), flip, canvas, source, origin)
     assert sums == tuple(canvas.sum(axis=(0, 1)).tolist())
     return canvas.tobytes()
 
@@ -50,6 +62,24 @@ def test_any_window_fills_the_same_canvas(
         window[2:] = sorted(data.draw(st.tuples(st.integers(0, to_width), st.integers(0, to_width))))
     image, size = noise(height, width, seed), (to_height, to_width)
     assert filled(COMPILED, image, size, window, flip) == filled(REFERENCE, image, size, window, flip)
+
+
+@settings(max_examples=150)
+@given(SIDES, SIDES, SIDES, SIDES, st.integers(0, 1 << 32), st.booleans(), st.data())
+def test_a_part_that_covers_what_is_blended_fills_the_canvas_of_the_whole_image(
+    height: int, width: int, to_height: int, to_width: int, seed: int, flip: bool, data: st.DataObject
+) -> None:
+    rows = sorted(data.draw(st.tuples(st.integers(0, to_height), st.integers(0, to_height))))
+    columns = sorted(data.draw(st.tuples(st.integers(0, to_width), st.integers(0, to_width))))
+    image, size = noise(height, width, seed), (to_height, to_width)
+    window = Window((rows[0], rows[1]), (columns[0], columns[1]), (0, 0))
+    plan = CropPlan(np.zeros((0, 5), np.float32), np.zeros(0, bool), np.zeros(0, int), size, window, None, flip)
+    (top, bottom), (left, right) = plan.source_region(height, width).rows, plan.source_region(height, width).columns
+    part = np.ascontiguousarray(image[top:bottom, left:right])
+    for kernels in (COMPILED, REFERENCE):
+        place = (height, width), (top, left)
+        whole = filled(kernels, image, size, [*rows, *columns], flip)
+        assert filled(kernels, part, size, [*rows, *columns], flip, *place) == whole
 
 
 @pytest.mark.parametrize("scale", [0.02, 0.5, 1.0, 7.3, 900.0, 4096.0])
@@ -88,8 +118,8 @@ def test_colours_are_written_into_a_given_array() -> None:
 class Noise:
     """A dataset of noise with one box per image."""
 
-    def read(self, index: int, rows: tuple[int, int] | None = None) -> NDArray[np.uint8]:  # noqa: ARG002 - all are valid
-        return noise(200 + index, 300, index)
+    def read(self, index: int, region: Region | None = None) -> ImagePart:  # noqa: ARG002 - all pixels are there
+        return ImagePart(noise(200 + index, 300, index))
 
     def image_of(self, key: SampleKey) -> int:
         return key.index

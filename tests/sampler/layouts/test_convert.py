@@ -131,7 +131,7 @@ class TestPureFunction:
         sample = make_sample(PICTURES, SACCADE, key)
         recipe = recipe_of(PICTURES, SACCADE, key)
         assert recipe == sample.recipe
-        again = apply_recipe(PICTURES.read(key.index), PICTURES.boxes(key.index), recipe, SACCADE)
+        again = apply_recipe(PICTURES.read(key.index).pixels, PICTURES.boxes(key.index), recipe, SACCADE)
         assert_same_arrays(compact(again), compact(sample))
 
     def test_samples_are_pinned(self) -> None:
@@ -156,7 +156,7 @@ def crowded(config: SamplerConfig) -> Sample:
     numbers = random_numbers(5)
     boxes = random_boxes(numbers, 300, 250, 250, CATEGORIES)
     recipe = recipe_of(PICTURES, config, SampleKey(0, 0, 0), augment=False)
-    return apply_recipe(PICTURES.read(0), boxes, recipe, config)
+    return apply_recipe(PICTURES.read(0).pixels, boxes, recipe, config)
 
 
 def scattered(sparse: Arrays, config: SamplerConfig) -> Arrays:

@@ -16,6 +16,7 @@ from sampler.config.schema import SamplerConfig
 from sampler.errors import RecipeError
 from sampler.families.crop_plan import window_at
 from sampler.families.registry import family_of
+from sampler.image_part import ImagePart
 from sampler.kernels.reference import REFERENCE
 from sampler.ops.boxes import Boxes
 from sampler.recipe import Recipe
@@ -38,7 +39,7 @@ class Crop(NamedTuple):
 
 def make_crop(image: NDArray[np.uint8], boxes: Boxes, recipe: Recipe, config: SamplerConfig) -> Crop:
     plan = family_of(config).plan_crop(image.shape[0], image.shape[1], boxes, recipe, config, REFERENCE)
-    return Crop(fill_sample(image, plan, recipe, config).crop, plan.boxes, plan.objects, plan.rows)
+    return Crop(fill_sample(ImagePart(image), plan, recipe, config).crop, plan.boxes, plan.objects, plan.rows)
 
 
 def image_of(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:

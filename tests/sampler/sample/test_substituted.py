@@ -40,7 +40,7 @@ def test_an_unusable_image_gives_the_sample_of_its_substitute_with_the_bits_of_i
     config, image = PRESETS[name], SUBSTITUTED.substitutes.image_of(key)
     size, boxes = PLAIN.size(image), PLAIN.boxes(image)
     recipe = draw_recipe(key, config, *size, boxes) if augment else fixed_recipe(config, *size, boxes)
-    expected = apply_recipe(PLAIN.read(image), boxes, recipe, config)
+    expected = apply_recipe(PLAIN.read(image).pixels, boxes, recipe, config)
     made = make_sample(SUBSTITUTED, config, key, augment=augment)
     assert made.recipe == replace(recipe, substitute=image) == recipe_of(SUBSTITUTED, config, key, augment=augment)
     assert plan_sample(SUBSTITUTED, config, key, augment).image == image

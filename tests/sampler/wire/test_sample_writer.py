@@ -109,10 +109,18 @@ def test_a_written_message_needs_no_memory_of_its_own_for_the_crop() -> None:
     class Noted(NumpyKernels):
         @staticmethod
         def fill_canvas(
-            image: Image, size: Pair, start: Pair, shape: Pair, offset: Pair, flip: bool, out: Image
+            image: Image,
+            size: Pair,
+            start: Pair,
+            shape: Pair,
+            offset: Pair,
+            flip: bool,
+            out: Image,
+            source: Pair | None = None,
+            origin: Pair = (0, 0),
         ) -> tuple[int, int, int]:
             pasted.append(out.__array_interface__["data"][0])
-            return REFERENCE.fill_canvas(image, size, start, shape, offset, flip, out)
+            return REFERENCE.fill_canvas(image, size, start, shape, offset, flip, out, source, origin)
 
     write_sample(memory, 0, PICTURES, SACCADE, CATEGORIES, key, kernels=Noted())
     first = np.frombuffer(memory, np.uint8).__array_interface__["data"][0]
@@ -134,7 +142,7 @@ from tests.support.laws import Pictures
 warm_up()
 warm = [len(kernel.signatures) for kernel in ENTRY_POINTS]
 pictures, memory = Pictures(), memoryview(bytearray(9_000_000))
-pictures.read(3).flags.writeable = False
+pictures.read(3).pixels.flags.writeable = False
 for config in PRESETS.values():
     for layout in LAYOUTS:
         for index in range(2, 6):

@@ -147,21 +147,21 @@ class TestAnotherSource:
         store = find_store(tmp_path, remote.store_meta)
         assert store is not None
         assert local.store_meta.folder(tmp_path) != store.folder
-        assert np.array_equal(remote.with_decoded(store).read(0), local.read(0))
+        assert np.array_equal(remote.with_decoded(store).read(0).pixels, local.read(0).pixels)
         assert isinstance(remote.images, MemorySource)
         remote.images.images[NAME] = write_jpeg(tmp_path / "other.jpg", 64, 48, seed=77).read_bytes()
         assert write_store(remote, tmp_path) == []
         renewed = find_store(tmp_path, remote.store_meta)
         assert renewed is not None
-        assert np.array_equal(remote.with_decoded(renewed).read(1), remote.read(1))
-        assert not np.array_equal(remote.read(1), local.read(1))
+        assert np.array_equal(remote.with_decoded(renewed).read(1).pixels, remote.read(1).pixels)
+        assert not np.array_equal(remote.read(1).pixels, local.read(1).pixels)
 
     def test_an_image_cache_holds_its_images(self, remote: Dataset) -> None:
         cached = remote.with_decoded(cache=ImageCache.create(1, len(remote)))
-        expected = cached.read(1)
+        expected = cached.read(1).pixels
         assert isinstance(remote.images, MemorySource)
         remote.images.images.clear()
-        assert np.array_equal(cached.read(1), expected)
+        assert np.array_equal(cached.read(1).pixels, expected)
 
     def test_recorded_samples_are_replayed_from_it(self, local: Dataset, remote: Dataset, tmp_path: Path) -> None:
         key = SampleKey(5, 0, 1)

@@ -59,8 +59,8 @@ def test_the_part_of_an_image_is_known_among_more_than_ten(tmp_path: Path) -> No
 def test_names_begin_with_the_number_of_the_file_and_pixels_come_from_its_folder(tmp_path: Path) -> None:
     dataset = combined(tmp_path, small_coco(), other_coco())
     assert dataset.file_name(1) == "1/x/15.jpg"
-    assert np.array_equal(dataset.read(1), opencv_pixels(tmp_path / "1/images/x/15.jpg"))
-    assert np.array_equal(dataset.read(0), opencv_pixels(tmp_path / "0/images/000000000010.jpg"))
+    assert np.array_equal(dataset.read(1).pixels, opencv_pixels(tmp_path / "1/images/x/15.jpg"))
+    assert np.array_equal(dataset.read(0).pixels, opencv_pixels(tmp_path / "0/images/000000000010.jpg"))
     assert dataset.images.describe("1/x/15.jpg") == str(tmp_path / "1/images/x/15.jpg")
 
 
@@ -85,7 +85,7 @@ def test_one_folder_may_hold_the_images_of_all_files(tmp_path: Path) -> None:
     second, _ = write_dataset(tmp_path / "a", other_coco())
     write_json(tmp_path / "first.json", small_coco())
     dataset = open_dataset([tmp_path / "first.json", second], images, tmp_path / "cache")
-    assert [dataset.read(index).shape[:2] for index in range(5)] == [dataset.size(index) for index in range(5)]
+    assert [dataset.read(index).pixels.shape[:2] for index in range(5)] == [dataset.size(index) for index in range(5)]
     assert first == second
 
 

@@ -59,7 +59,7 @@ def test_damaged_images_are_read_from_their_files(name: str, dataset: Dataset, t
         DecodedStore(folder_for(dataset, tmp_path), dataset.store_meta, None, reported.append)
     )
     for index in range(len(dataset)):
-        assert np.array_equal(with_store.read(index), dataset.read(index))
+        assert np.array_equal(with_store.read(index).pixels, dataset.read(index).pixels)
     found = broken(dataset, tmp_path)
     assert len(found) > 5
     assert sorted(set(reported)) == found, "whatever is damaged is reported, and nothing else"
@@ -98,7 +98,7 @@ def test_every_sample_has_the_right_bytes_whatever_is_damaged(dataset: Dataset, 
         for index in range(len(dataset)):
             key = SampleKey(3, epoch, index)
             assert np.array_equal(make_sample(with_store, config, key).crop, make_sample(dataset, config, key).crop), (
-                plan_sample(dataset, config, key).rows
+                plan_sample(dataset, config, key).region
             )
 
 
@@ -156,7 +156,7 @@ def test_decode_names_and_repairs_damage_and_leaves_the_rest_alone(dataset: Data
     damage(folder_for(dataset, tmp_path) / PIXELS, 8)
     found = broken(dataset, tmp_path)
     reader = stored(dataset, tmp_path)
-    held = {index: reader.read(index) for index in range(len(dataset)) if index not in found}
+    held = {index: reader.read(index).pixels for index in range(len(dataset)) if index not in found}
     status, printed, errors = decode(source, tmp_path, "--examples", 100)
     assert status == 0, errors
     assert f"images to decode: {len(found)} ({len(found)} damaged in the store): " in printed
@@ -164,8 +164,10 @@ def test_decode_names_and_repairs_damage_and_leaves_the_rest_alone(dataset: Data
         assert f"store-damaged the stored pixels of {image_file(dataset, index)}" in printed
     assert broken(dataset, tmp_path) == []
     with_store = stored(dataset, tmp_path)
-    assert all(np.array_equal(with_store.read(index), dataset.read(index)) for index in range(len(dataset)))
-    assert all(np.array_equal(pixels, dataset.read(index)) for index, pixels in held.items())
+    assert all(
+        np.array_equal(with_store.read(index).pixels, dataset.read(index).pixels) for index in range(len(dataset))
+    )
+    assert all(np.array_equal(pixels, dataset.read(index).pixels) for index, pixels in held.items())
     assert decode(source, tmp_path)[1].startswith("all images are decoded already")
 
 
@@ -210,7 +212,7 @@ def test_a_store_of_other_files_than_the_hashed_ones_is_not_used(dataset: Datase
     hashes = record(dataset, tmp_path)
     dataset.hashes = hashes
     with_store = stored(dataset, tmp_path)
-    assert np.array_equal(with_store.read(4), dataset.read(4))
+    assert np.array_equal(with_store.read(4).pixels, dataset.read(4).pixels)
     contents = StoreContents.read(folder_for(dataset, tmp_path), dataset.store_meta)
     assert contents.from_other_files(hashes) == 1
     assert write_store(dataset, tmp_path) == []
@@ -230,7 +232,7 @@ def test_an_image_whose_file_is_damaged_is_not_stored(tmp_path: Path) -> None:
     notes: list[str] = []
     served = stored(dataset, tmp_path)
     served.notify = lambda index, note: notes.append(f"{index} {note.kind}")
-    assert np.array_equal(served.read(6), dataset.read(6))
+    assert np.array_equal(served.read(6).pixels, dataset.read(6).pixels)
     assert notes == ["6 damaged"]
     served.options = ReadOptions(damaged="refuse")
     with pytest.raises(ImageError):

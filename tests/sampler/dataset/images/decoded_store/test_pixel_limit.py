@@ -38,7 +38,7 @@ def assert_right(dataset: Dataset, cache_dir: Path, absent: int) -> None:
     assert with_store.store is not None
     assert with_store.store.absent == absent
     for index in range(len(dataset)):
-        assert np.array_equal(with_store.read(index), dataset.read(index)), index
+        assert np.array_equal(with_store.read(index).pixels, dataset.read(index).pixels), index
     records = np.load(folder_for(dataset, cache_dir) / RECORDS)
     there = np.flatnonzero(records[:-1, STATE] == DECODED)
     order = there[np.argsort(records[there, START])]
@@ -50,7 +50,7 @@ def test_the_pixel_limit_holds_for_a_store_too(small: Dataset, tmp_path: Path) -
     write_store(small, tmp_path)
     store = open_store(small, tmp_path)
     limited = Dataset(small.index_dir, small.images, ReadOptions(64 * 48), store)
-    assert limited.read(1).shape == (48, 64, 3)
+    assert limited.read(1).pixels.shape == (48, 64, 3)
     with pytest.raises(ImageError, match="limit of 3072") as caught:
         limited.read(0)
     assert caught.value.kind == "too-large"
@@ -112,4 +112,4 @@ def test_a_record_that_points_outside_the_pixels_gives_none(start: int, small: D
     store = open_store(small, tmp_path)
     assert store is not None
     assert store.pixels(2, *small.size(2)) is None
-    assert np.array_equal(stored(small, tmp_path).read(2), small.read(2)), "its file is read instead"
+    assert np.array_equal(stored(small, tmp_path).read(2).pixels, small.read(2).pixels), "its file is read instead"

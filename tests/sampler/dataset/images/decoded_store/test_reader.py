@@ -58,14 +58,14 @@ def folder_of(dataset: Dataset, cache_dir: Path) -> Path:
 def test_a_store_gives_the_pixels_of_the_files_without_a_copy(whole: tuple[Dataset, Dataset]) -> None:
     plain, with_store = whole
     for index in range(IMAGES):
-        pixels = with_store.read(index)
-        assert np.array_equal(pixels, plain.read(index))
+        pixels = with_store.read(index).pixels
+        assert np.array_equal(pixels, plain.read(index).pixels)
         assert pixels.dtype == np.uint8
         assert pixels.shape == (*plain.size(index), 3)
         assert pixels.flags.c_contiguous
         assert not pixels.flags.writeable
         assert pixels.ctypes.data % PAGE == 0
-        again = with_store.read(index)
+        again = with_store.read(index).pixels
         assert again.ctypes.data == pixels.ctypes.data
 
 
@@ -89,10 +89,10 @@ def test_every_sample_has_the_same_bytes_with_a_store(
 def test_pixels_outlive_the_store_that_gave_them(small: Dataset, tmp_path: Path) -> None:
     write_store(small, tmp_path)
     dataset = stored(small, tmp_path)
-    pixels = dataset.read(0)
+    pixels = dataset.read(0).pixels
     shutil.rmtree(folder_of(small, tmp_path))
     del dataset
-    assert np.array_equal(pixels, small.read(0))
+    assert np.array_equal(pixels, small.read(0).pixels)
 
 
 def test_an_image_that_could_not_be_decoded_is_the_same_error_with_a_store(small: Dataset, tmp_path: Path) -> None:
@@ -106,9 +106,9 @@ def test_an_image_that_could_not_be_decoded_is_the_same_error_with_a_store(small
         assert (str(caught.value), caught.value.kind, caught.value.index) == (str(error), "unreadable", 1)
     assert with_store.store is not None
     assert with_store.store.absent == 1
-    assert np.array_equal(with_store.read(2), small.read(2)), "the others are there"
+    assert np.array_equal(with_store.read(2).pixels, small.read(2).pixels), "the others are there"
     image_file(small, 1).write_bytes(whole)
-    assert np.array_equal(with_store.read(1), small.read(1)), "a file that was mended is read"
+    assert np.array_equal(with_store.read(1).pixels, small.read(1).pixels), "a file that was mended is read"
 
 
 @pytest.mark.parametrize("answer", [BlockingIOError(), OSError(95, "Operation not supported")])
@@ -124,7 +124,7 @@ def test_pixels_read_from_disk_are_the_same(
 
     monkeypatch.setattr(os, "preadv", told)
     for index in (0, 1, 2, 0):
-        assert np.array_equal(dataset.read(index), small.read(index))
+        assert np.array_equal(dataset.read(index).pixels, small.read(index).pixels)
 
 
 def test_find_store_returns_none_without_a_store(small: Dataset, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_damaged_store_is_refused_with_its_cause_and_repaired(
     assert str(file.parent) in str(caught.value)
     assert write_store(small, tmp_path) == []
     for index in range(3):
-        assert np.array_equal(stored(small, tmp_path).read(index), small.read(index))
+        assert np.array_equal(stored(small, tmp_path).read(index).pixels, small.read(index).pixels)
 
 
 @pytest.mark.parametrize(
@@ -193,26 +193,26 @@ def test_a_store_of_another_dataset_is_not_found(small: Dataset, tmp_path: Path)
 def test_an_open_store_keeps_its_pixels_while_images_are_decoded_again(small: Dataset, tmp_path: Path) -> None:
     write_store(small, tmp_path)
     before = stored(small, tmp_path)
-    old = [before.read(index).copy() for index in range(3)]
-    held = before.read(1)
+    old = [before.read(index).pixels.copy() for index in range(3)]
+    held = before.read(1).pixels
     write_jpeg(image_file(small, 1), 64, 48, seed=77)
     assert write_store(small, tmp_path) == []
     assert np.array_equal(held, old[1])
-    assert np.array_equal(before.read(1), old[1])
+    assert np.array_equal(before.read(1).pixels, old[1])
     after = stored(small, tmp_path)
-    assert np.array_equal(after.read(1), small.read(1))
-    assert not np.array_equal(after.read(1), old[1])
-    assert np.array_equal(after.read(2), old[2])
+    assert np.array_equal(after.read(1).pixels, small.read(1).pixels)
+    assert not np.array_equal(after.read(1).pixels, old[1])
+    assert np.array_equal(after.read(2).pixels, old[2])
 
 
 def test_an_open_store_keeps_its_pixels_while_all_are_decoded_again(small: Dataset, tmp_path: Path) -> None:
     write_store(small, tmp_path)
     before = stored(small, tmp_path)
-    old = before.read(0).copy()
+    old = before.read(0).pixels.copy()
     write_jpeg(image_file(small, 0), 80, 40, seed=78)
     write_store(small, tmp_path, force=True)
-    assert np.array_equal(before.read(0), old)
-    assert np.array_equal(stored(small, tmp_path).read(0), small.read(0))
+    assert np.array_equal(before.read(0).pixels, old)
+    assert np.array_equal(stored(small, tmp_path).read(0).pixels, small.read(0).pixels)
 
 
 def _wipe(file: Path) -> None:
@@ -283,5 +283,5 @@ def test_a_worker_works_without_a_store_or_cache_that_disappeared(
     no_store, no_cache = replace(setup, decoded_store=tmp_path / "gone"), WorkerSetup((setup,), image_cache=9999)
     for gone in (WorkerSetup((no_store,)), no_cache):
         dataset = open_datasets(gone)[0].dataset
-        assert np.array_equal(dataset.read(0), small.read(0))
+        assert np.array_equal(dataset.read(0).pixels, small.read(0).pixels)
         assert "decoded images are not used" in capsys.readouterr().err

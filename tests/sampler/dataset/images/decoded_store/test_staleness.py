@@ -50,8 +50,8 @@ def test_another_image_folder_does_not_get_the_pixels_of_the_first(small: Datase
         open_store(other, tmp_path)
     assert write_store(other, tmp_path) == []
     for dataset in (small, other):
-        assert all(np.array_equal(stored(dataset, tmp_path).read(i), dataset.read(i)) for i in range(3))
-    assert not np.array_equal(stored(other, tmp_path).read(0), small.read(0))
+        assert all(np.array_equal(stored(dataset, tmp_path).read(i).pixels, dataset.read(i).pixels) for i in range(3))
+    assert not np.array_equal(stored(other, tmp_path).read(0).pixels, small.read(0).pixels)
 
 
 def test_symlinks_and_relative_paths_name_the_same_image_folder(
@@ -64,7 +64,7 @@ def test_symlinks_and_relative_paths_name_the_same_image_folder(
         again = Dataset(small.index_dir, LocalFolder(name))
         assert folder_for(again, tmp_path) == folder_for(small, tmp_path)
         with_store = stored(again, tmp_path)
-        assert np.array_equal(with_store.read(1), small.read(1))
+        assert np.array_equal(with_store.read(1).pixels, small.read(1).pixels)
 
 
 def test_an_image_folder_with_an_undecodable_name_has_a_store(small: Dataset, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_an_image_folder_with_an_undecodable_name_has_a_store(small: Dataset, tm
     except OSError:
         pytest.skip("the file system takes no such name")
     assert write_store(other, tmp_path) == []
-    assert np.array_equal(stored(other, tmp_path).read(0), other.read(0))
+    assert np.array_equal(stored(other, tmp_path).read(0).pixels, other.read(0).pixels)
 
 
 def test_a_server_uses_a_store_whose_files_are_unchanged(
@@ -150,4 +150,4 @@ def test_a_server_of_another_image_folder_serves_its_own_pixels_and_leaves_the_s
         [line] = [line for line in other.log.splitlines() if "decoded store" in line]
     assert "WARNING" in line
     assert "is of other images than those in" in line
-    assert np.array_equal(stored(first, cache).read(3), first.read(3))
+    assert np.array_equal(stored(first, cache).read(3).pixels, first.read(3).pixels)
