@@ -2,12 +2,14 @@
 #
 #   PYTHON=…   Python to create .venv with (default: the first of python3, python3.13, … that is new enough)
 #   TORCH=1    also install PyTorch and run the tests that need it
-#   PUBLISH=1  write the table and chart of `make bench` into docs/performance
+#   PUBLISH=1  write the tables and charts of `make bench` into docs/performance
+#   GROWTH=1   `make bench` also measures how cost grows with trainers, requests, batch size and images (minutes)
 #   JOBS=3     number of processes that run tests; more than CPUs, because many tests wait for a server to start
 
 PYTHON ?=
 TORCH ?=
 PUBLISH ?=
+GROWTH ?=
 JOBS ?= 3
 # Ignore HOST and PORT of the environment: they are often set for other programs.
 HOST = 127.0.0.1
@@ -46,6 +48,7 @@ serve: $(READY) ## Serve batches on http://127.0.0.1:8000 (HOST=…, PORT=…); 
 	@$(BIN)/python -m uvicorn service.main:app --host $(HOST) --port $(PORT)
 
 bench: $(READY) ## Compare the speed of each part with its limit (minutes); status 1 if one misses its bound
+	@$(if $(GROWTH),$(BIN)/python -m benchmarks.growth $(if $(PUBLISH),--publish))
 	@$(BIN)/python -m benchmarks $(if $(PUBLISH),--publish)
 
 docs: $(READY) ## Build the documentation into site/

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.material import Material
-from benchmarks.row import Row, each_run, paired
+from benchmarks.measuring import each_run
+from benchmarks.row import Row, paired
 from benchmarks.sampling import COUNT, sampling
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.decode import decode_image, read_encoded

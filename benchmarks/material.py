@@ -34,6 +34,11 @@ class Material:
         dataset = open_dataset(self.annotations, self.images, self.cache_dir)
         return dataset.with_decoded(find_store(self.cache_dir, dataset.store_meta))
 
+    def files(self) -> list[Path]:
+        """Return the image files, in the order of the dataset."""
+        dataset = self.open()
+        return [self.images / dataset.file_name(index) for index in range(len(dataset))]
+
     def environment(self) -> dict[str, str]:
         """The variables that tell a server or a command of this dataset, and of no other."""
         own = {"ANNOTATIONS": self.annotations, "IMAGES": self.images, "CACHE_DIR": self.cache_dir}

@@ -1,8 +1,7 @@
-"""Rows of the benchmark table, and measuring functions in turn."""
+"""Rows of the benchmark table."""
 
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,33 +81,3 @@ def paired(
     value = statistics.median(values)
     limit = value / statistics.median(ratios)
     return Row(name, unit, value, limit_name, limit, bound, at_most, (min(ratios), max(ratios)))
-
-
-def milliseconds(functions: list[Callable[[int], object]], count: int, runs: int = 5) -> list[float]:
-    """Return the median time of a call of each function, in ms.
-
-    Each is called with 0 … count−1: once to warm up, then `runs` times. The functions take turns, so that a machine
-    that slows down slows all of them.
-    """
-    return [statistics.median(times) for times in each_run(functions, count, runs)]
-
-
-def each_run(
-    functions: list[Callable[[int], object]],
-    count: int,
-    runs: int = 5,
-    clock: Callable[[], float] = time.perf_counter,
-) -> list[list[float]]:
-    """Return for each function the time of a call in each run, in ms, measured as `milliseconds` says.
-
-    clock: returns seconds; `time.process_time` counts CPU time.
-    """
-    taken: list[list[float]] = [[] for _ in functions]
-    for run in range(runs + 1):
-        for function, times in zip(functions, taken, strict=True):
-            began = clock()
-            for index in range(count):
-                function(index)
-            if run:
-                times.append((clock() - began) * 1000 / count)
-    return taken

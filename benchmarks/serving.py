@@ -7,7 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.material import Material
-from benchmarks.row import Row, each_run, paired
+from benchmarks.measuring import each_run
+from benchmarks.row import Row, paired
 from benchmarks.sampling import sampling
 from benchmarks.server import MeasuredServer, server
 from client import SamplerClient, Shard, StepRequest, StreamRequest

@@ -1,8 +1,8 @@
-"""Benchmark rows: measuring in turn, and comparing with a bound."""
+"""Rows: a measurement, its limit, and the bound on their ratio."""
 
 import pytest
 
-from benchmarks.row import Row, milliseconds
+from benchmarks.row import Row, paired
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,8 @@ def test_a_row_is_met_if_its_ratio_is_within_its_bound(value: float, at_most: bo
     assert row.as_dict()["met"] is met
 
 
-def test_functions_are_measured_in_turn_after_a_warm_up() -> None:
-    calls: list[str] = []
-    times = milliseconds([lambda index: calls.append(f"a{index}"), lambda index: calls.append(f"b{index}")], 2, runs=2)
-    assert calls == ["a0", "a1", "b0", "b1"] * 3
-    assert all(time >= 0 for time in times)
+def test_a_ratio_is_the_median_of_the_ratios_of_all_runs() -> None:
+    row = paired("row", "ms", [10.0, 20.0, 90.0], "limit", [5.0, 20.0, 30.0], 2.0)
+    assert row.ratio == pytest.approx(2.0)
+    assert row.value == 20.0
+    assert row.spread == (1.0, 3.0)

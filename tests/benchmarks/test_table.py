@@ -1,4 +1,4 @@
-"""The benchmark shows what it measured: ratios of runs, table, chart, performance page."""
+"""The benchmark shows what it measured: table, chart, performance page."""
 
 import json
 from pathlib import Path
@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks.material import Material
+from benchmarks.page import put_into
 from benchmarks.plot import draw
-from benchmarks.row import NO_LIMIT, Row, each_run, paired
-from benchmarks.table import cells, markdown, put_into
-from sampler.dataset.dataset import open_dataset
+from benchmarks.row import NO_LIMIT, Row
+from benchmarks.table import cells, rows_markdown
 from tests.support.paths import ROOT
 
 MET = Row("quick", "ms", 1.0, "limit", 2.0, 1.5)
@@ -18,22 +17,9 @@ MISSED = Row("slow", "MB/s", 100.0, "limit", 400.0, 0.5, at_most=False, spread=(
 COUNTED = Row("many", "samples/s", 6000.0, NO_LIMIT, 1.0, 5000, at_most=False)
 
 
-def test_a_ratio_is_the_median_of_the_ratios_of_all_runs() -> None:
-    row = paired("row", "ms", [10.0, 20.0, 90.0], "limit", [5.0, 20.0, 30.0], 2.0)
-    assert row.ratio == pytest.approx(2.0)
-    assert row.value == 20.0
-    assert row.spread == (1.0, 3.0)
-
-
 @pytest.mark.parametrize("row", [MET, MISSED, COUNTED])
 def test_a_row_survives_a_json_round_trip(row: Row) -> None:
     assert Row.of(json.loads(json.dumps(row.as_dict()))) == row
-
-
-def test_runs_are_timed_with_the_given_clock() -> None:
-    ticks = iter(range(100))
-    runs = each_run([lambda _: None, lambda _: None], 4, runs=2, clock=lambda: float(next(ticks)))
-    assert runs == [[250.0, 250.0], [250.0, 250.0]]
 
 
 @pytest.mark.parametrize(("row", "use"), [(MET, 1 / 3), (MISSED, 2.0), (COUNTED, 5 / 6)])
@@ -57,30 +43,20 @@ def test_the_chart_has_bars_for_met_and_missed_rows(tmp_path: Path) -> None:
 def test_a_page_takes_the_table_between_its_marks(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     page.write_text("before\n<!-- benchmarks -->\nold\n<!-- /benchmarks -->\nafter\n", encoding="utf-8")
-    put_into(page, markdown([MET]))
+    put_into(page, "benchmarks", rows_markdown([MET]))
     text = page.read_text(encoding="utf-8")
     assert text.startswith("before\n<!-- benchmarks -->\n| row |")
     assert "old" not in text
     assert text.endswith("| met |\n<!-- /benchmarks -->\nafter\n")
     page.write_text("no marks", encoding="utf-8")
     with pytest.raises(ValueError, match="add the lines <!-- benchmarks -->"):
-        put_into(page, "text")
+        put_into(page, "benchmarks", "text")
 
 
 def test_the_performance_page_shows_the_published_numbers_and_names_the_machine() -> None:
     document = json.loads((ROOT / "benchmarks/published.json").read_text(encoding="utf-8"))
     rows = [Row.of(fields) for fields in document["rows"]]
     page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
-    assert markdown(rows) in page
+    assert rows_markdown(rows) in page
     assert document["machine"] in page
     assert "(performance.png)" in page
-
-
-def test_small_boxes_are_small_and_inside_their_images(scenes: tuple[Path, Path], tmp_path: Path) -> None:
-    annotations, images = scenes
-    small = Material("scenes", annotations, images, tmp_path).with_small_boxes(tmp_path / "small.json")
-    dataset = open_dataset(small.annotations, images, tmp_path)
-    assert dataset.box_count == 12 * len(dataset)
-    sides = dataset.all_boxes[:, 2:4] - dataset.all_boxes[:, :2]
-    assert (sides > 0.99).all()
-    assert (sides < 8.01).all()

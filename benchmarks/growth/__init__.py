@@ -1,0 +1,1 @@
+"""How cost grows with trainers, requests, batch size and dataset size, next to what a simple model predicts."""
