@@ -14,14 +14,15 @@ import numpy as np
 from sampler.arrays import Arrays
 from sampler.config.schema import AttentionMap, SamplerConfig
 from sampler.errors import CacheError
-from sampler.kernels.compiled import boxes, colour, crop, philox, targets
+from sampler.kernels.compiled import boxes, colour, crop, jpeg_scan, jpeg_window, philox, targets
 from sampler.kernels.compiled.code_cache import discard_stale, enable_cache
 from sampler.kernels.interface import Kernels
+from sampler.kernels.jpeg_loops import JpegLoops
 from sampler.ops.boxes import Boxes, Frame
 from sampler.ops.targets import CornerNames, TargetNames
 from sampler.system_errors import explain
 
-MODULES = (philox, boxes, crop, colour, targets)
+MODULES = (philox, boxes, crop, colour, targets, jpeg_scan, jpeg_window)
 
 
 class CompiledKernels:
@@ -35,7 +36,16 @@ class CompiledKernels:
     draw_targets = staticmethod(targets.draw_targets)
 
 
+class CompiledJpegLoops:
+    """The loops for JPEG data."""
+
+    scan = staticmethod(jpeg_scan.scan)
+    is_valid = staticmethod(jpeg_window.is_valid)
+    copy_window = staticmethod(jpeg_window.copy_window)
+
+
 COMPILED: Kernels = CompiledKernels()
+JPEG_LOOPS: JpegLoops = CompiledJpegLoops()
 
 ENTRY_POINTS = tuple(kernel for module in MODULES for kernel in module.KERNELS)
 """Every compiled function that Python calls."""

@@ -1,0 +1,329 @@
+"""Parts of JPEG scans, compiled: the bits of a window, copied out of a file into a small scan of its own.
+
+Each row of MCUs becomes a restart interval. Its first DC values are coded again, because they no longer follow others;
+everything else is copied.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from sampler.kernels.compiled.intrinsics import address_of, store
+from sampler.kernels.compiled.jpeg_words import (
+    INT,
+    Bytes,
+    has_marker_byte,
+    load_byte,
+    load_int,
+    load_word,
+    store_word,
+)
+
+DC_SIZES = 12
+"""Numbers of bits that a DC value may have: 0–11."""
+
+FIRST_RESTART, END_OF_IMAGE = 0xD0, 0xD9
+"""Second bytes of markers."""
+
+Codes = NDArray[np.uint32]
+
+Layout = tuple[int, int, int, int, int, int, int, int]
+"""Of the table of segments: rows, segments per row, components, bits of the position of a row, of a position in a row,
+of a DC value, and of the two lengths in the first MCU."""
+
+Reader = tuple[int, np.uint64, int]
+"""Position of the next byte, a word whose highest bits are those before it that were not used yet, and their number."""
+
+Writer = tuple[int, np.uint64, int]
+"""Address of the next byte, a word whose highest bits are those that are not written yet, and their number."""
+
+NOTHING = np.uint64(0)
+
+
+@njit(nogil=True)
+def _field(table: int, position: int, width: int) -> np.int64:
+    """Return `width` bits, 57 at most, of the memory at an address."""
+    if width == 0:
+        return np.int64(0)
+    return np.int64((load_word(table + (position >> 3)) << np.uint64(position & 7)) >> np.uint64(64 - width))
+
+
+@njit(nogil=True)
+def _sizes(layout: Layout) -> tuple[int, int]:
+    """Return the bits of a row and of a segment in the table."""
+    segment = layout[4] + layout[2] * layout[5] + layout[6] + layout[7]
+    return layout[3] + layout[1] * segment + layout[4], segment
+
+
+@njit(nogil=True)
+def _is_valid(table: int, layout: Layout, length: int) -> bool:
+    """Return whether the segments of a table follow each other in a scan of `length` bytes."""
+    row_bits, segment_bits = _sizes(layout)
+    before = 0
+    for row in range(layout[0]):
+        place = row * row_bits + layout[3]
+        start, last = _field(table, row * row_bits, layout[3]), -1
+        if start < before:
+            return False
+        for segment in range(layout[1] + 1):
+            offset = _field(table, place + segment * segment_bits, layout[4])
+            if offset <= last:
+                return False
+            last = offset
+        before = start + last
+    return before <= 8 * length
+
+
+@njit(nogil=True)
+def _read(source: int, reader: Reader, stop: int) -> Reader:
+    """Fill a reader's word with the bits that follow, at most up to bit `stop` of the file, without stuffed zeros."""
+    at, word, held = reader
+    last, rest = stop >> 3, stop & 7
+    while held <= 56 and at < last:
+        byte = load_byte(source + at)
+        word |= np.uint64(byte) << np.uint64(56 - held)
+        at += 2 if byte == 0xFF else 1
+        held += 8
+    if held <= 56 and at == last and rest:
+        word |= np.uint64(load_byte(source + at) >> (8 - rest)) << np.uint64(64 - held - rest)
+        at += 1
+        held += rest
+    return at, word, held
+
+
+@njit(nogil=True)
+def _put_bytes(target: int, word: np.uint64, count: int) -> int:
+    """Write the first bytes of a word, with zeros stuffed in; return the address behind them."""
+    for _ in range(count):
+        byte = np.uint8(word >> np.uint64(56))
+        word <<= np.uint64(8)
+        store(target, byte)
+        target += 1
+        if byte == 0xFF:
+            store(target, np.uint8(0))
+            target += 1
+    return target
+
+
+@njit(nogil=True)
+def _put_word(target: int, word: np.uint64) -> int:
+    """Write eight bytes, with zeros stuffed in; return the address behind them."""
+    after: int = target + 8
+    if has_marker_byte(word):
+        after = _put_bytes(target, word, 8)
+    else:
+        store_word(target, word)
+    return after
+
+
+@njit(nogil=True)
+def _put(writer: Writer, bits: np.uint64, count: int) -> Writer:
+    """Write `count` bits, 1 to 64, the lowest ones of a word whose others are 0."""
+    target, word, held = writer
+    total = held + count
+    if total < 64:
+        return target, word | bits << np.uint64(64 - total), total
+    over = total - 64
+    target = _put_word(target, word | bits >> np.uint64(over))
+    return target, (bits << np.uint64(1)) << np.uint64(63 - over), over
+
+
+@njit(nogil=True)
+def _copy_bits(source: int, reader: Reader, writer: Writer, stop: int, count: int) -> tuple[Reader, Writer]:
+    """Copy `count` bits, or as many as there are up to bit `stop` of the file."""
+    while count > 0:
+        at, word, held = _read(source, reader, stop)
+        part = min(count, held)
+        if part == 0:
+            break
+        writer = _put(writer, word >> np.uint64(64 - part), part)
+        reader = at, (word << np.uint64(part - 1)) << np.uint64(1), held - part
+        count -= part
+    return reader, writer
+
+
+@njit(nogil=True)
+def _copy_rest(source: int, reader: Reader, writer: Writer, stop: int) -> Writer:
+    """Copy all bits up to bit `stop` of the file."""
+    at, bits, count = reader
+    if count:
+        writer = _put(writer, bits >> np.uint64(64 - count), count)
+    target, word, held = writer
+    while at + 8 <= stop >> 3:
+        bits = load_word(source + at)
+        if not has_marker_byte(bits):
+            target = _put_word(target, word | bits >> np.uint64(held))
+            word = (bits << np.uint64(1)) << np.uint64(63 - held)
+            at += 8
+            continue
+        at, bits, count = _read(source, (at, NOTHING, 0), stop)
+        target, word, held = _put((target, word, held), bits >> np.uint64(64 - count), count)
+    _, writer = _copy_bits(source, (at, NOTHING, 0), (target, word, held), stop, 128)
+    return writer
+
+
+@njit(nogil=True)
+def _dc_length(codes: int, word: np.uint64) -> int:
+    """Return how many bits code and value of the DC difference have that a word begins with; 0 if there is none."""
+    for size in range(DC_SIZES):
+        code = load_int(codes + INT * size)
+        length: int = code >> 16
+        if length and np.int64(word >> np.uint64(64 - length)) == code & 0xFFFF:
+            return length + size
+    return 0
+
+
+@njit(nogil=True)
+def _put_dc(writer: Writer, codes: int, value: int) -> tuple[Writer, bool]:
+    """Write a DC value as the difference from 0; also return whether it has a code."""
+    size, rest = 0, abs(value)
+    while rest and size < DC_SIZES:
+        size, rest = size + 1, rest >> 1
+    code = load_int(codes + INT * size) if size < DC_SIZES else 0
+    if code == 0:
+        return writer, False
+    bits = value if value >= 0 else value + (1 << size) - 1
+    return _put(writer, np.uint64((code & 0xFFFF) << size | bits), (code >> 16) + size), True
+
+
+@njit(nogil=True)
+def _copy_row(
+    source: int, target: int, table: int, place: int, layout: Layout, codes: int, lowest: int, start: int, stop: int
+) -> int:
+    """Copy the bits [start, stop) of the file as one restart interval; return the address behind it, 0 if damaged.
+
+    table, place: address of the table of segments, and the bit where the numbers about the first MCU begin.
+    """
+    reader = _read(source, (start >> 3, NOTHING, 0), stop)
+    reader = reader[0], reader[1] << np.uint64(start & 7), reader[2] - (start & 7)
+    writer = target, NOTHING, 0
+    gaps = place + layout[2] * layout[5]
+    for part in range(layout[2]):
+        reader = _read(source, reader, stop)
+        own = codes + INT * DC_SIZES * part
+        used = _dc_length(own, reader[1])
+        if used == 0 or used > reader[2]:
+            return 0
+        reader = reader[0], reader[1] << np.uint64(used), reader[2] - used
+        writer, coded = _put_dc(writer, own, lowest + _field(table, place + part * layout[5], layout[5]))
+        if not coded:
+            return 0
+        if part + 1 < layout[2]:
+            gap = _field(table, gaps + part * layout[6], layout[6 + part])
+            reader, writer = _copy_bits(source, reader, writer, stop, gap - used)
+    target, word, held = _copy_rest(source, reader, writer, stop)
+    word |= (~NOTHING >> np.uint64(held)) if held & 7 else NOTHING
+    after: int = _put_bytes(target, word, (held + 7) >> 3)
+    return after
+
+
+@njit(nogil=True)
+def _copy_intervals(source: int, target: int, first: int, last: int, restarts: int) -> tuple[int, int]:
+    """Copy the bytes [first, last) of the file, with restart markers in a new order.
+
+    restarts: how many were written before. Returns the address behind the copy, and the number of markers by now.
+    """
+    at = first
+    while at < last:
+        byte = load_byte(source + at)
+        store(target, np.uint8(byte))
+        at, target = at + 1, target + 1
+        if byte == 0xFF and at < last:
+            marker = load_byte(source + at)
+            if marker:
+                marker = FIRST_RESTART + (restarts & 7)
+                restarts += 1
+            store(target, np.uint8(marker))
+            at, target = at + 1, target + 1
+    return target, restarts
+
+
+@njit(nogil=True)
+def _put_restart(target: int, restarts: int) -> int:
+    """Write a restart marker; return the address behind it."""
+    store(target, np.uint8(0xFF))
+    store(target + 1, np.uint8(FIRST_RESTART + (restarts & 7)))
+    return target + 2
+
+
+@njit(nogil=True)
+def _copy_window(
+    source: int,
+    target: int,
+    table: int,
+    codes: int,
+    layout: Layout,
+    part: tuple[int, int, int, int],
+    scan: tuple[int, int],
+    lowest: int,
+    restart: int,
+) -> int:
+    """Write a window's data; return the address behind it, or 0 if table and file do not fit. See `copy_window`."""
+    row_bits, segment_bits = _sizes(layout)
+    before, restarts = 8 * scan[0], 0
+    for row in range(part[0], part[1]):
+        place = row * row_bits + layout[3]
+        origin = 8 * scan[0] + _field(table, row * row_bits, layout[3])
+        start = origin + _field(table, place + part[2] * segment_bits, layout[4])
+        stop = origin + _field(table, place + part[3] * segment_bits, layout[4])
+        if not before <= start < stop <= 8 * scan[1]:
+            return 0
+        before = stop
+        if restart:
+            # A segment ends with a restart marker, a row without one.
+            last = (stop + 7) >> 3 if part[3] == layout[1] else (stop >> 3) - 2
+            last += 1 if last > 0 and load_byte(source + last - 1) == 0xFF else 0
+            target, restarts = _copy_intervals(source, target, start >> 3, last, restarts)
+        else:
+            numbers = place + part[2] * segment_bits + layout[4]
+            target = _copy_row(source, target, table, numbers, layout, codes, lowest, start, stop)
+            if target == 0:
+                return 0
+        if row + 1 < part[1]:
+            target = _put_restart(target, restarts)
+            restarts += 1
+    store(target, np.uint8(0xFF))
+    store(target + 1, np.uint8(END_OF_IMAGE))
+    return target + 2
+
+
+def is_valid(table: Bytes, layout: Layout, length: int) -> bool:
+    """Return whether the segments of a table follow each other in a scan of `length` bytes. See `copy_window`."""
+    return bool(_is_valid(address_of(table), layout, length))
+
+
+def copy_window(
+    data: Bytes,
+    table: Bytes,
+    codes: Codes,
+    layout: Layout,
+    part: tuple[int, int, int, int],
+    scan: tuple[int, int],
+    lowest: int,
+    restart: int,
+    header: bytes,
+) -> bytes | None:
+    """Return a file that shows a part of an image; None if the table of segments and the image do not fit each other.
+
+    Args:
+        data: The file.
+        table: The table of segments: numbers of a fixed width one behind the other, and at least 8 bytes more.
+        codes: (3, 12) uint32, for each component and size of DC values: length · 2¹⁶ + code, or 0.
+        layout: See `Layout`.
+        part: The first row of MCUs, the one after the last, and the same for segments in a row.
+        scan: [start, stop) of the data of the scan.
+        lowest: What to add to each DC value in the table.
+        restart: MCUs per restart interval if the file has several in a row; they are copied as they are. 0 otherwise.
+        header: What comes before the data.
+    """
+    # No byte becomes more than two, and a row has three new DC values and a marker.
+    out = np.empty(len(header) + 2 * (scan[1] - scan[0]) + 32 * (part[1] - part[0] + 1), np.uint8)
+    out[: len(header)] = np.frombuffer(header, np.uint8)
+    first = address_of(out)
+    stop = _copy_window(
+        address_of(data), first + len(header), address_of(table), address_of(codes), layout, part, scan, lowest, restart
+    )
+    return out[: stop - first].tobytes() if stop else None
+
+
+KERNELS = (_is_valid, _copy_window)

@@ -1,0 +1,51 @@
+"""The compiled loops for JPEG data. There are none in NumPy: without Numba, images are decoded whole."""
+
+import functools
+import importlib
+import importlib.util
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+Integers = NDArray[np.int64]
+Grid = tuple[int, int, int, int]
+Layout = tuple[int, int, int, int, int, int, int, int]
+
+
+class JpegLoops(Protocol):
+    """The functions of `sampler.kernels.compiled.jpeg_scan` and `jpeg_window`, where they are described."""
+
+    def scan(self, data: Bytes, start: int, blocks: Integers, tables: Bytes, grid: Grid) -> tuple[int, Integers]: ...
+
+    def is_valid(self, table: Bytes, layout: Layout, length: int) -> bool: ...
+
+    def copy_window(
+        self,
+        data: Bytes,
+        table: Bytes,
+        codes: NDArray[np.uint32],
+        layout: Layout,
+        part: tuple[int, int, int, int],
+        scan: tuple[int, int],
+        lowest: int,
+        restart: int,
+        header: bytes,
+    ) -> bytes | None: ...
+
+
+@functools.cache
+def has_jpeg_loops() -> bool:
+    """Return whether the loops can be compiled: whether Numba is installed."""
+    return importlib.util.find_spec("numba") is not None
+
+
+@functools.cache
+def jpeg_loops() -> JpegLoops:
+    """Return the compiled loops. Call it only if `has_jpeg_loops()`. Compiled code is cached as that of kernels is."""
+    # Imported by name because Numba is optional, and takes a second that other processes save.
+    module = importlib.import_module("sampler.kernels.compiled.kernels")
+    module.enable_code_cache()
+    loops: JpegLoops = module.JPEG_LOOPS
+    return loops
