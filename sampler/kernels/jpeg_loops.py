@@ -44,8 +44,6 @@ def has_jpeg_loops() -> bool:
 @functools.cache
 def jpeg_loops() -> JpegLoops:
     """Return the compiled loops. Call it only if `has_jpeg_loops()`. Compiled code is cached as that of kernels is."""
-    # Imported by name because Numba is optional, and takes a second that other processes save.
-    module = importlib.import_module("sampler.kernels.compiled.kernels")
-    module.enable_code_cache()
-    loops: JpegLoops = module.JPEG_LOOPS
+    # Imported by name because it needs LLVM, which comes with Numba and is optional.
+    loops: JpegLoops = importlib.import_module("sampler.kernels.compiled.kernels").JPEG_LOOPS
     return loops

@@ -12,13 +12,11 @@ from sampler.kernels.reference import REFERENCE
 def fastest_kernels() -> Kernels:
     """Return the compiled kernels if Numba is installed, NumPy's otherwise.
 
-    Code that is compiled on the first call of a kernel is cached on disk for later processes if a folder for it is
-    writable; see `sampler.kernels.compiled.kernels.warm_up`.
+    The first call of a kernel loads the code of all, or compiles them, which takes seconds. The code is cached on disk
+    for later processes if a folder for it is writable; see `sampler.kernels.compiled.kernels.warm_up`.
     """
     if importlib.util.find_spec("numba") is None:
         return REFERENCE
-    # Imported by name because Numba is optional, and takes a second that a process without rendering saves.
-    module = importlib.import_module("sampler.kernels.compiled.kernels")
-    module.enable_code_cache()
-    compiled: Kernels = module.COMPILED
+    # Imported by name because it needs LLVM, which comes with Numba and is optional.
+    compiled: Kernels = importlib.import_module("sampler.kernels.compiled.kernels").COMPILED
     return compiled

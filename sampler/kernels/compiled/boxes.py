@@ -1,10 +1,10 @@
 """Boxes, compiled: one call in place of a dozen NumPy calls, which take longer for a handful of boxes."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sampler.arrays import Booleans, Floats, Integers
+from sampler.kernels.compiled.jit import njit
 from sampler.ops.boxes import VISIBLE_SHARE, Boxes, Frame
 
 

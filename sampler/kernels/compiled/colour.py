@@ -1,20 +1,20 @@
 """Colours, compiled: the matrix product of all pixels in one pass."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sampler.arrays import Floats
 from sampler.kernels.compiled.intrinsics import FLOAT, LANES, address_of, colour_pixels, store
+from sampler.kernels.compiled.jit import njit
 from sampler.ops import colour as reference
 from sampler.ops.colour import ColourMatrix
 from sampler.ops.resize import Image
 
 
 @njit(nogil=True)
-def _colour(pixels: NDArray[np.uint8], matrix: Floats, out: int) -> None:
-    """Fill three float32 planes at an address from (n, 3) uint8."""
-    flat, count = pixels.reshape(-1), pixels.shape[0]
+def _colour(flat: NDArray[np.uint8], matrix: Floats, out: int) -> None:
+    """Fill three float32 planes at an address from (3·n,) uint8."""
+    count = flat.shape[0] // 3
     first, second, third = matrix[0], matrix[1], matrix[2]
     factors = (
         first[0], first[1], first[2], first[3], second[0], second[1], second[2], second[3],
@@ -37,9 +37,9 @@ def apply_colour(pixels: Image, matrix: ColourMatrix, out: Floats | None = None)
     fits = image.shape == (3, height, width) and image.dtype == np.float32
     if not fits or not image.flags.c_contiguous or not image.flags.writeable:
         return reference.apply_colour(pixels, matrix, out)
-    lines = np.ascontiguousarray(pixels, np.uint8).reshape(-1, 3)
-    lines.flags.writeable = False  # of this view only: one compiled version then serves writable and read-only sources
-    _colour(lines, np.array(matrix, np.float32, order="C"), address_of(image))
+    flat = np.ascontiguousarray(pixels, np.uint8).reshape(-1)
+    flat.flags.writeable = False  # of this view only: one compiled version then serves writable and read-only sources
+    _colour(flat, np.array(matrix, np.float32, order="C"), address_of(image))
     return image
 
 

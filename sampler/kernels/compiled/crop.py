@@ -8,11 +8,11 @@ when pixels are read.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sampler.arrays import Integers
 from sampler.kernels.compiled.intrinsics import LANES, blend_pixel, blend_values, prefetch
+from sampler.kernels.compiled.jit import njit
 from sampler.ops.resize import NOT_COVERED, Image, Pair
 
 Bytes = NDArray[np.uint8]

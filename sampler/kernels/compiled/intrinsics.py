@@ -8,10 +8,10 @@ addresses is compiled once.
 from collections.abc import Sequence
 from typing import Any
 
-from llvmlite import ir  # type: ignore[import-untyped] # it ships no types
-from numba.core import cgutils, types
-from numba.extending import intrinsic
+from llvmlite import ir
 from numpy.typing import NDArray
+
+from sampler.kernels.compiled.jit import cgutils, intrinsic, types
 
 LANES = 16
 """Values that `blend_values` and `colour_pixels` compute at a time."""

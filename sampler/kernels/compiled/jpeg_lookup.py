@@ -5,9 +5,9 @@ their codes.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from sampler.kernels.compiled.jit import njit
 from sampler.kernels.compiled.jpeg_words import (
     INT,
     LONG,

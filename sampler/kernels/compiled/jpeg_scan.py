@@ -5,9 +5,9 @@ most 64 symbols of at most 31 bits, so that with `PADDING` it is enough to check
 """
 
 import numpy as np
-from numba import njit
 
 from sampler.kernels.compiled.intrinsics import address_of, store
+from sampler.kernels.compiled.jit import njit
 from sampler.kernels.compiled.jpeg_lookup import (
     ADVANCE,
     BITS,

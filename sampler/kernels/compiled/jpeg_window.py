@@ -5,10 +5,10 @@ everything else is copied.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sampler.kernels.compiled.intrinsics import address_of, store
+from sampler.kernels.compiled.jit import njit
 from sampler.kernels.compiled.jpeg_words import (
     INT,
     Bytes,

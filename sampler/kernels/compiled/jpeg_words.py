@@ -6,11 +6,10 @@ Bit streams are read in words of 64 bits whose first byte is the highest. Addres
 from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped] # it ships no types
-from numba import njit
-from numba.core import cgutils, types
-from numba.extending import intrinsic
+from llvmlite import ir
 from numpy.typing import NDArray
+
+from sampler.kernels.compiled.jit import cgutils, intrinsic, njit, types
 
 Bytes = NDArray[np.uint8]
 Integers = NDArray[np.int64]
@@ -46,24 +45,24 @@ def store_word(_typing: Any, address: Any, word: Any) -> tuple[Any, Any]:
     return types.void(address, word), generate
 
 
-def _loader(kind: Any, name: str) -> Any:
-    """Return an intrinsic that loads a number of a type of Numba from an int64 address, as int64."""
+def _loader(bits: int, name: str) -> Any:
+    """Return an intrinsic that loads a number of so many bits from an int64 address, as int64."""
 
     def load(_typing: Any, address: Any) -> tuple[Any, Any]:
         def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-            return builder.zext(_load(builder, values[0], kind.bitwidth), _LONG)
+            return builder.zext(_load(builder, values[0], bits), _LONG)
 
         return types.int64(address), generate
 
     load.__name__ = load.__qualname__ = name
-    load.__doc__ = f"Return the {kind} at an int64 address, as int64."
+    load.__doc__ = f"Return the {bits} bits at an int64 address, as int64."
     return intrinsic(load)
 
 
-load_byte = _loader(types.uint8, "load_byte")
-load_short = _loader(types.uint16, "load_short")
-load_int = _loader(types.uint32, "load_int")
-load_long = _loader(types.int64, "load_long")
+load_byte = _loader(8, "load_byte")
+load_short = _loader(16, "load_short")
+load_int = _loader(32, "load_int")
+load_long = _loader(64, "load_long")
 
 
 def _load(builder: Any, address: Any, bits: int) -> Any:

@@ -2,25 +2,23 @@
 
 The loops do the operations of NumPy's implementation (`sampler.kernels.reference`) in the same order and precision,
 without fast-math or fused multiply-add, so every CPU computes the same bytes. What they save is passes over memory.
-A kernel is compiled when it is first called, which takes seconds, or loaded from the code cache.
+Their machine code comes from the code cache (`sampler.kernels.compiled.code_cache`). Numba compiles it in a process of
+its own, which takes seconds.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from sampler.arrays import Arrays
 from sampler.config.schema import AttentionMap, SamplerConfig
-from sampler.errors import CacheError
 from sampler.kernels.compiled import boxes, colour, crop, jpeg_scan, jpeg_window, philox, targets
-from sampler.kernels.compiled.code_cache import discard_stale, enable_cache
+from sampler.kernels.compiled.code_cache import CODE
+from sampler.kernels.compiled.jit import Kernel
 from sampler.kernels.interface import Kernels
 from sampler.kernels.jpeg_loops import JpegLoops
 from sampler.ops.boxes import Boxes, Frame
 from sampler.ops.targets import CornerNames, TargetNames
-from sampler.system_errors import explain
 
 MODULES = (philox, boxes, crop, colour, targets, jpeg_scan, jpeg_window)
 
@@ -47,54 +45,26 @@ class CompiledJpegLoops:
 COMPILED: Kernels = CompiledKernels()
 JPEG_LOOPS: JpegLoops = CompiledJpegLoops()
 
-ENTRY_POINTS = tuple(kernel for module in MODULES for kernel in module.KERNELS)
+ENTRY_POINTS: tuple[Kernel, ...] = tuple(kernel for module in MODULES for kernel in module.KERNELS)
 """Every compiled function that Python calls."""
 
 
-def enable_code_cache(fallback: Path | None = None) -> None:
-    """Cache compiled code on disk, and use what earlier processes cached; compile nothing yet.
-
-    Args:
-        fallback: Folder to use if neither this folder nor the user's cache is writable.
-
-    Raises:
-        CacheError: Code of other sources cannot be removed.
-    """
-    for kernel in ENTRY_POINTS:
-        enable_cache(kernel, fallback)
-    with _writing_code():
-        folder = ENTRY_POINTS[0].stats.cache_path
-        if folder:
-            discard_stale(Path(folder))
-
-
 def warm_up(fallback: Path | None = None) -> None:
-    """Compile every kernel, or load it from the code cache, so that the first sample is not delayed.
+    """Compile all kernels, or load them from the code cache, so that the first sample is not delayed.
 
     Args:
         fallback: Folder for compiled code if neither this folder nor the user's cache (or NUMBA_CACHE_DIR) is
             writable, as in a read-only container.
 
     Raises:
-        CacheError: The compiled code cannot be written, such as to a full disk.
+        CacheError: The kernels cannot be compiled, or their code cannot be written, such as to a full disk.
     """
-    enable_code_cache(fallback)
-    with _writing_code():
-        _call_kernels()
+    CODE.functions(fallback)
+    exercise()
 
 
-@contextmanager
-def _writing_code() -> Iterator[None]:
-    """Let a failure to read or write cached code be a CacheError."""
-    try:
-        yield
-    except OSError as error:
-        folder = ENTRY_POINTS[0].stats.cache_path
-        cause = explain(error, folder, "set another folder for compiled code (NUMBA_CACHE_DIR)")
-        raise CacheError(f"{folder}: compiled code cannot be cached: {cause}") from error
-
-
-def _call_kernels() -> None:
+def exercise() -> None:
+    """Call each kernel once, with arguments of the types that it gets."""
     one_box, pixels = np.array([[1, 1, 9, 9, 1]], np.float32), np.zeros((8, 8, 3), np.uint8)
     COMPILED.random_bits(1, 1, 1, 1, 5)
     COMPILED.clip_boxes(one_box, 0, 0, 9, 9)
@@ -102,6 +72,15 @@ def _call_kernels() -> None:
     COMPILED.fill_canvas(pixels[:4, :4], (9, 9), (0, 0), (4, 4), (2, 2), True, pixels)
     COMPILED.apply_colour(pixels, np.zeros((3, 4), np.float32))
     _draw_one_box(one_box)
+    _read_no_jpeg()
+
+
+def _read_no_jpeg() -> None:
+    data, table, nothing = np.frombuffer(bytes(8), np.uint8), np.frombuffer(bytes(64), np.uint8), (0, 0)
+    layout = (1, 1, 1, 1, 1, 1, 1, 1)
+    JPEG_LOOPS.scan(data, 0, np.zeros((1, 4), np.int64), np.zeros((1, 272), np.uint8), (1, 1, 1, 0))
+    JPEG_LOOPS.is_valid(table, layout, 1)
+    JPEG_LOOPS.copy_window(data, table, np.zeros(36, np.uint32), layout, (*nothing, *nothing), nothing, 0, 0, b"")
 
 
 def _draw_one_box(boxes: Boxes) -> None:

@@ -3,11 +3,10 @@
 from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped] # it ships no types
-from numba import njit
-from numba.core import types
-from numba.extending import intrinsic
+from llvmlite import ir
 from numpy.typing import NDArray
+
+from sampler.kernels.compiled.jit import intrinsic, njit, types
 
 ROUNDS = 10
 MULTIPLIERS = (np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157))

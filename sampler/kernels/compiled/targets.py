@@ -1,11 +1,11 @@
 """Corner targets, compiled: one call that checks and measures all boxes of a batch, and one that draws them."""
 
 import numpy as np
-from numba import njit
 
 from sampler.arrays import ArrayMap, Booleans, Floats, Integers
 from sampler.config.schema import SamplerConfig
 from sampler.kernels.compiled.intrinsics import FLOAT, LONG, address_of, load_float32, store
+from sampler.kernels.compiled.jit import njit
 from sampler.ops import targets as reference
 from sampler.ops.boxes import Boxes
 from sampler.ops.gaussian import bump_table

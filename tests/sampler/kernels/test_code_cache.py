@@ -1,165 +1,203 @@
-"""Compiled code is cached on disk, and discarded when a source that it depends on changes."""
+"""Machine code is cached on disk, found by everything that it depends on, and loaded without Numba."""
 
 import ast
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numba
+import psutil
 import pytest
 
-from sampler.kernels.compiled.code_cache import SOURCES, discard_stale, enable_cache
-from tests.support.laws import CATEGORIES
+from sampler.errors import CacheError
+from sampler.kernels.compiled import code_cache
+from sampler.kernels.compiled.code_cache import CodeCache, code_digest, code_folders, find_or_compile, read_code
+from sampler.kernels.compiled.machine_code import MachineCode
 from tests.support.paths import ROOT
-from tests.support.processes import run_python
-from tests.support.system_faults import UNKNOWN_USER
+from tests.support.processes import output_of, run_python, start_python
 
 FILES = sorted((ROOT / "sampler/kernels/compiled").glob("*.py"))
+CODE = MachineCode(b"machine code", {"boxes.clip": "saccade_boxes_clip"})
 
-RENDER = f"""
-from sampler.kernels.compiled import colour, targets
-from sampler.config.presets import PRESETS
-from sampler.kernels.selection import fastest_kernels
-from sampler.layouts.convert import unpack_batch
-from sampler.array_table import allocate
-import numpy as np
 
-config = PRESETS["cornernet_saccade"]
-sample = {{
-    "crop": np.zeros((*config.input_size, 3), np.uint8), "colour": np.zeros((3, 4), np.float32),
-    "boxes": np.array([[8, 8, 90, 90, 1]], np.float32), "objects": np.ones(1, np.uint8),
-}}
-RENDERING = (*colour.KERNELS, *targets.KERNELS)
-kernels = fastest_kernels()
-assert not any(kernel.stats.cache_misses for kernel in RENDERING), "compiled before anything was to be rendered"
-unpack_batch([sample], "compact", config, allocate(config, {CATEGORIES}, 1), kernels)
-counts = ([getattr(kernel.stats, name) for kernel in RENDERING] for name in ("cache_misses", "cache_hits"))
-print(*(sum(sum(count.values()) for count in named) for named in counts))
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[MachineCode]:
+    """What is compiled from now on: at once, and always the same."""
+    made: list[MachineCode] = []
+
+    def compile_kernels() -> MachineCode:
+        made.append(CODE)
+        return CODE
+
+    monkeypatch.setattr(code_cache, "compile_kernels", compile_kernels)
+    return made
+
+
+def test_code_is_compiled_once_and_found_again(tmp_path: Path, compiled: list[MachineCode]) -> None:
+    for _ in range(3):
+        assert find_or_compile([tmp_path / "new" / "folder"]) == CODE
+    assert len(compiled) == 1
+
+
+def test_code_is_found_in_any_folder(tmp_path: Path, compiled: list[MachineCode]) -> None:
+    find_or_compile([tmp_path / "second"])
+    assert find_or_compile([tmp_path / "first", tmp_path / "second"]) == CODE
+    assert len(compiled) == 1
+    assert not (tmp_path / "first").exists()
+
+
+def test_code_goes_into_the_first_folder_that_can_be_written(tmp_path: Path, compiled: list[MachineCode]) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    find_or_compile([file / "in a file", file, tmp_path / "writable", tmp_path / "other"])
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "writable"]
+    assert len(list((tmp_path / "writable").iterdir())) == 1
+
+
+def test_without_a_writable_folder_code_is_compiled_each_time(tmp_path: Path, compiled: list[MachineCode]) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for count in (1, 2):
+        assert find_or_compile([file / "folder"]) == CODE
+        assert len(compiled) == count
+
+
+@pytest.mark.parametrize(("kept", "added"), [(0, b""), (-1, b""), (40, b"?"), (None, b"?")])
+def test_a_damaged_file_is_replaced(
+    tmp_path: Path, compiled: list[MachineCode], kept: int | None, added: bytes
+) -> None:
+    find_or_compile([tmp_path])
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:kept] + added)
+    assert read_code(file) is None
+    assert find_or_compile([tmp_path]) == CODE
+    assert file.read_bytes() == whole
+    assert len(compiled) == 2
+
+
+def test_code_of_other_sources_is_not_found(
+    tmp_path: Path, compiled: list[MachineCode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    monkeypatch.setattr(code_cache, "SOURCES", sources)
+    for text in ("ROUNDS = 10", "ROUNDS = 11"):
+        (sources / "philox.py").write_text(text)
+        find_or_compile([tmp_path])
+    assert len(compiled) == 2
+
+
+def test_code_of_another_cpu_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = code_digest()
+    assert code_digest() == own
+    monkeypatch.setenv("NUMBA_CPU_NAME", "generic")
+    assert code_digest() != own
+
+
+def test_only_the_latest_files_are_kept(
+    tmp_path: Path, compiled: list[MachineCode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "somebody_elses.code"
+    other.touch()
+    for age in range(6, 0, -1):
+        old = tmp_path / f"kernels-{age}.code"
+        old.touch()
+        os.utime(old, (1e9 - age, 1e9 - age))
+    find_or_compile([tmp_path])
+    names = {file.name for file in tmp_path.iterdir()}
+    assert names == {other.name, "kernels-1.code", "kernels-2.code", "kernels-3.code", f"kernels-{code_digest()}.code"}
+
+
+def test_code_that_cannot_be_written_is_reported_with_its_folder(tmp_path: Path) -> None:
+    code = """
+import resource, sys
+from pathlib import Path
+from sampler.errors import CacheError
+from sampler.kernels.compiled import code_cache
+code_cache.compile_kernels = lambda: code_cache.MachineCode(bytes(1000), {})
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    code_cache.find_or_compile([Path(sys.argv[1])])
+except CacheError as error:
+    print(error)
 """
+    printed = output_of(code, tmp_path)
+    assert printed.startswith(str(tmp_path))
+    assert "compiled code cannot be cached: File too large; set another folder" in printed
 
 
-NOWHERE = """
-from numba.core.caching import CacheImpl, CompileResultCacheImpl
+def test_a_compiler_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(code_cache, "PROGRAM", "sampler.kernels.compiled.missing")
+    with pytest.raises(CacheError, match="kernels cannot be compiled: the process ended with status 1"):
+        code_cache.compile_kernels()
+    assert "missing" in capfd.readouterr().err
 
-CompileResultCacheImpl._locator_classes = CacheImpl._locator_classes = []
-"""
-"""Empties Numba's list of cache locations, as on a read-only system."""
+
+def test_after_an_interrupt_the_next_call_compiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(code_cache, "code_folders", lambda _: [tmp_path])
+
+    outcomes = [KeyboardInterrupt()]
+
+    def compile_kernels() -> MachineCode:
+        if outcomes:
+            raise outcomes.pop()
+        return CODE
+
+    class Loaded:
+        functions = "those of the code"
+
+    monkeypatch.setattr(code_cache, "compile_kernels", compile_kernels)
+    monkeypatch.setattr(code_cache, "LoadedCode", lambda _: Loaded)
+    cache = CodeCache()
+    with pytest.raises(KeyboardInterrupt):
+        cache.functions()
+    found: object = cache.functions()
+    assert found == Loaded.functions
 
 
-def warm_up(folder: Path) -> set[str]:
-    """Warm up in a new process; return the names of the files that the cache has afterwards."""
-    code = "from sampler.kernels.compiled.kernels import warm_up; warm_up()"
-    run_python("-c", code, variables={"NUMBA_CACHE_DIR": folder}, coverage=False)
-    return {file.name for file in folder.rglob("*.nb?")}
+def test_the_named_folder_comes_first_and_the_fallback_last(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "named"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    folders = code_folders(tmp_path / "fallback")
+    own = ROOT / "sampler/kernels/compiled/__pycache__"
+    user = tmp_path / "user/saccade-sampler/kernels"
+    assert folders == [tmp_path / "named", own, user, tmp_path / "fallback"]
+
+
+def test_without_a_home_folder_no_folder_is_in_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NUMBA_CACHE_DIR", "HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for a user that the system does not know
+    assert code_folders() == [ROOT / "sampler/kernels/compiled/__pycache__"]
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the code that a warm-up compiled."""
+    """A folder with the code of all kernels."""
     folder = tmp_path_factory.mktemp("cache")
-    assert any(name.startswith("crop._resize_rows") for name in warm_up(folder))
+    code = "from sampler.kernels.compiled.code_cache import find_or_compile, Path; import sys"
+    run_python("-c", f"{code}; find_or_compile([Path(sys.argv[1])])", folder, coverage=False)
     return folder
 
 
-def test_compiled_code_is_cached_and_found_again(cache: Path) -> None:
-    first = {file.name for file in cache.rglob("*.nb?")}
-    assert warm_up(cache) == first
+def test_a_process_that_finds_the_code_does_not_load_numba(cache: Path) -> None:
+    code = "from sampler.kernels.compiled.kernels import warm_up; warm_up(); import sys; print('numba' in sys.modules)"
+    ran = run_python("-c", code, variables={"NUMBA_CACHE_DIR": cache}, coverage=False)
+    assert ran.stdout == "False\n"
 
 
-class UncachedKernel:
-    """A kernel without a cache folder until one is set."""
-
-    def __init__(self) -> None:
-        self.cached_in = ""
-
-    def enable_caching(self) -> None:
-        if not numba.config.CACHE_DIR:
-            raise RuntimeError("no locator available")
-        self.cached_in = numba.config.CACHE_DIR
-
-
-def test_the_fallback_folder_is_used_if_no_other_is_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
-    kernel = UncachedKernel()
-    enable_cache(kernel, None)
-    assert kernel.cached_in == ""
-    enable_cache(kernel, tmp_path)
-    assert kernel.cached_in == str(tmp_path)
-
-
-def test_code_is_cached_nowhere_if_the_fallback_folder_is_not_writable_either(
-    tmp_path: Path,
-) -> None:
-    file = tmp_path / "file"
-    file.touch()
-    code = """
-import sys
-from pathlib import Path
-from numba.core.caching import CompileResultCacheImpl, UserProvidedCacheLocator
-CompileResultCacheImpl._locator_classes = [UserProvidedCacheLocator]
-from sampler.kernels.compiled.kernels import ENTRY_POINTS, enable_code_cache
-enable_code_cache(Path(sys.argv[1]))
-print([kernel.stats.cache_path for kernel in ENTRY_POINTS if kernel.stats.cache_path])
-"""
-    assert run_python("-c", code, file / "kernels", coverage=False).stdout == "[]\n"
-
-
-def render(cache: Path, before: str = "") -> tuple[int, int]:
-    """Render in a new process; return how many kernels were compiled and how many loaded from the cache."""
-    done = run_python("-c", before + RENDER, variables={"NUMBA_CACHE_DIR": cache}, coverage=False)
-    compiled, found = done.stdout.split()
-    return int(compiled), int(found)
-
-
-def test_a_process_loads_the_code_that_another_compiled(cache: Path) -> None:
-    compiled, found = render(cache)
-    assert compiled == 0
-    assert found > 0
-
-
-def test_rendering_works_without_a_writable_folder(tmp_path: Path) -> None:
-    compiled, found = render(tmp_path, NOWHERE)
-    assert compiled > 0
-    assert found == 0
-    assert not list(tmp_path.iterdir())
-
-
-def write_cached_files(folder: Path) -> list[Path]:
-    files = [folder / "crop._resize_rows-1.py311.nbi", folder / "philox._words-1.py311.1.nbc"]
-    for file in files:
-        file.touch()
-    return files
-
-
-def test_code_of_the_current_sources_is_kept(tmp_path: Path) -> None:
-    discard_stale(tmp_path)
-    files = write_cached_files(tmp_path)
-    discard_stale(tmp_path)
-    assert all(file.exists() for file in files)
-
-
-def test_code_of_other_or_unknown_sources_is_removed(tmp_path: Path) -> None:
-    other = tmp_path / "somebody_elses.nbi"
-    other.touch()
-    for note in ("other sources", None):
-        files = write_cached_files(tmp_path)
-        if note is None:
-            (tmp_path / SOURCES).unlink()
-        else:
-            (tmp_path / SOURCES).write_text(note)
-        discard_stale(tmp_path)
-        assert not any(file.exists() for file in files)
-        assert other.exists()
-
-
-def test_enabling_the_cache_discards_stale_code(tmp_path: Path) -> None:
-    code = "from sampler.kernels.compiled.kernels import enable_code_cache; enable_code_cache()"
-    variables = {"NUMBA_CACHE_DIR": tmp_path}
-    run_python("-c", code, variables=variables)
-    (note,) = tmp_path.rglob(SOURCES)
-    files = write_cached_files(note.parent)
-    note.write_text("other sources")
-    run_python("-c", code, variables=variables)
-    assert not any(file.exists() for file in files)
+def test_the_compiling_process_exits_with_its_parent(tmp_path: Path) -> None:
+    code = "from sampler.kernels.compiled.code_cache import compile_kernels; compile_kernels()"
+    parent = start_python("-c", code, coverage=False)
+    deadline = time.monotonic() + 30
+    while not (children := psutil.Process(parent.pid).children()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert not psutil.wait_procs(children, timeout=20)[1]
 
 
 def imported_names(tree: ast.Module) -> set[str]:
@@ -174,7 +212,7 @@ def imported_names(tree: ast.Module) -> set[str]:
     return {alias.asname or alias.name for one in foreign for alias in one.names}
 
 
-def compiled(tree: ast.Module) -> Iterator[ast.FunctionDef]:
+def decorated(tree: ast.Module) -> Iterator[ast.FunctionDef]:
     """The functions that Numba compiles."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and any("njit" in ast.unparse(one) for one in node.decorator_list):
@@ -184,44 +222,11 @@ def compiled(tree: ast.Module) -> Iterator[ast.FunctionDef]:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_kernels_use_no_globals_from_other_folders(file: Path) -> None:
     tree = ast.parse(file.read_text())
-    for kernel in compiled(tree):
+    for kernel in decorated(tree):
         used = {node.id for line in kernel.body for node in ast.walk(line) if isinstance(node, ast.Name)}
         assert not used & imported_names(tree), f"{file.name}, {kernel.name}: expected an argument in place of a global"
 
 
 def test_kernels_are_found() -> None:
-    found = [kernel.name for file in FILES for kernel in compiled(ast.parse(file.read_text()))]
+    found = [kernel.name for file in FILES for kernel in decorated(ast.parse(file.read_text()))]
     assert len(found) > 20
-
-
-def test_compiled_code_that_cannot_be_written_is_reported_with_its_folder(tmp_path: Path) -> None:
-    code = """
-import resource
-from sampler.errors import CacheError
-from sampler.kernels.compiled.kernels import warm_up
-resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-try:
-    warm_up()
-except CacheError as error:
-    print(error)
-"""
-    printed = run_python("-c", code, variables={"NUMBA_CACHE_DIR": tmp_path}, coverage=False).stdout
-    assert printed.startswith(str(tmp_path))
-    assert "compiled code cannot be cached: File too large; set another folder" in printed
-
-
-def test_without_a_home_folder_no_folder_is_made_in_the_current_one(tmp_path: Path) -> None:
-    code = (
-        UNKNOWN_USER
-        + """
-import os
-for name in ("HOME", "XDG_CACHE_HOME"):
-    os.environ.pop(name, None)
-from numba.core.caching import CompileResultCacheImpl, UserWideCacheLocator
-CompileResultCacheImpl._locator_classes = [UserWideCacheLocator]
-from sampler.kernels.compiled.kernels import enable_code_cache
-enable_code_cache()
-"""
-    )
-    run_python("-c", code, cwd=tmp_path, variables={"PYTHONPATH": ROOT}, coverage=False)
-    assert not list(tmp_path.iterdir())

@@ -129,7 +129,8 @@ def test_a_written_message_needs_no_memory_of_its_own_for_the_crop() -> None:
 
 
 WARM = """
-from sampler.kernels.compiled.kernels import COMPILED, ENTRY_POINTS, warm_up
+import sys
+from sampler.kernels.compiled.kernels import COMPILED, warm_up
 from sampler.array_table import allocate
 from sampler.arrays import LAYOUTS
 from sampler.config.presets import PRESETS
@@ -140,7 +141,6 @@ from sampler.wire.sample_writer import write_sample
 from tests.support.laws import Pictures
 
 warm_up()
-warm = [len(kernel.signatures) for kernel in ENTRY_POINTS]
 pictures, memory = Pictures(), memoryview(bytearray(9_000_000))
 pictures.read(3).pixels.flags.writeable = False
 for config in PRESETS.values():
@@ -150,9 +150,9 @@ for config in PRESETS.values():
             write_sample(memory[index:], 0, pictures, config, 5, key, layout=layout, kernels=COMPILED)
         arrays = lay_out(make_sample(pictures, config, key, kernels=COMPILED), layout, config, 5, COMPILED)
         unpack_batch([arrays], layout, config, allocate(config, 5, 1), COMPILED)
-print(warm == [len(kernel.signatures) for kernel in ENTRY_POINTS])
+print("numba" in sys.modules)
 """
 
 
 def test_after_the_warm_up_no_sample_in_any_layout_compiles_anything() -> None:
-    assert run_python("-c", WARM).stdout.split() == ["True"]
+    assert run_python("-c", WARM).stdout.split() == ["False"]
