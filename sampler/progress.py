@@ -1,15 +1,10 @@
-"""Progress of long tasks, shown on stderr."""
+"""Progress of long tasks, shown on stderr. Rich is loaded only to show it."""
 
-import time
+import importlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.progress import TimeRemainingColumn as TimeLeftColumn
-
-from sampler.printable import printable
+from typing import Any, Protocol
 
 
 class Advance(Protocol):
@@ -22,26 +17,23 @@ class Advance(Protocol):
 @contextmanager
 def spinner() -> Iterator[Callable[[str], None]]:
     """Yield a function that shows the current step of a task of unknown length. Shows nothing without a terminal."""
-    console = Console(stderr=True)
-    columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda step: progress.update(task, description=printable(step))
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with _display().shown_spinner() as report:
+        yield report
 
 
 @contextmanager
 def progress_bar(title: str, total: int, completed: int = 0, show: bool = True) -> Iterator[Advance]:
     """Yield a function to call after each of `total` items, `completed` of which were done before."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}")
-    times = TimeElapsedColumn(), TextColumn("elapsed,"), TimeLeftColumn(), TextColumn("left")
-    began, written = time.monotonic(), 0
-    with Progress(*columns, *times, console=Console(stderr=True), disable=not show) as progress:
-        task = progress.add_task(title, total=total, completed=completed, speed="")
-
-        def advance(nbytes: int = 0) -> None:
-            nonlocal written
-            written += nbytes
-            rate = written / 1e6 / max(time.monotonic() - began, 1e-3)
-            progress.update(task, advance=1, speed=f"{rate:,.0f} MB/s" if written else "")
-
+    if not show:
+        yield lambda nbytes=0: None  # noqa: ARG005 - the name is part of `Advance`
+        return
+    with _display().shown_bar(title, total, completed) as advance:
         yield advance
+
+
+def _display() -> Any:
+    # By name, so that Rich is imported by processes only that show something.
+    return importlib.import_module("sampler.progress_display")

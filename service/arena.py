@@ -11,9 +11,11 @@ request that has no run under way borrows from it while others hold the whole sh
 """
 
 import asyncio
+import errno
 import mmap
 import os
 import sys
+import time
 from bisect import bisect
 from collections import deque
 from dataclasses import dataclass, field
@@ -140,10 +142,11 @@ class Arena:
         self.capacity = self.shared + reserved * slot
         self.descriptor = create_shared_memory(self.capacity)
         try:
-            self._memory = memoryview(mmap.mmap(self.descriptor, self.capacity))
+            self._map = mmap.mmap(self.descriptor, self.capacity)
         except BaseException:
             os.close(self.descriptor)
             raise
+        self._memory = memoryview(self._map)
         self._free = FreeRanges(0, self.shared)
         self._reserve = [_Range(self.shared + place * slot, slot, reserved=True) for place in reversed(range(reserved))]
         self._released: deque[_Range] = deque()
@@ -162,8 +165,14 @@ class Arena:
         return self._slabs_in_use
 
     def warm_up(self, size: int) -> None:
-        """Touch the first `size` bytes of the shared part. Only while no slab is borrowed."""
-        np.frombuffer(self._memory, np.uint8)[: min(size, self.shared)].fill(0)
+        """Populate the first `size` bytes of the shared part, which workers may do at the same time."""
+        size = min(size, self.shared)
+        try:
+            for start in range(0, size, CHUNK):
+                _populate(self._map, start, min(CHUNK, size - start))
+                time.sleep(0)  # lets other threads run, which `madvise` does not
+        except OSError:  # another system, or an older kernel
+            np.frombuffer(self._memory, np.uint8)[:size:PAGE].fill(0)
 
     def borrow(self, size: int) -> Slab | None:
         """Return a slab with room for `size` bytes of messages, or None while there is none."""
@@ -232,6 +241,13 @@ class Arena:
                 released.set_result(None)
 
 
+def _populate(memory: mmap.mmap, start: int, size: int) -> None:
+    """Populate pages without changing their contents. Raises OSError if the system does not support it."""
+    if sys.platform != "linux":
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+    memory.madvise(POPULATE_WRITE, start, size)
+
+
 class AttachedArena:
     """A worker's side: the same memory in another process.
 
@@ -246,7 +262,7 @@ class AttachedArena:
         finally:
             os.close(descriptor)
         self._memory = memoryview(self._map)
-        self._populated: set[int] | None = set() if sys.platform == "linux" else None
+        self._populated: set[int] | None = set()
 
     def part(self, start: int, size: int) -> memoryview:
         return self._memory[start : start + size]
@@ -258,6 +274,6 @@ class AttachedArena:
                 continue
             self._populated.add(chunk)
             try:
-                self._map.madvise(POPULATE_WRITE, chunk * CHUNK, min(CHUNK, len(self._memory) - chunk * CHUNK))
-            except OSError:  # an older kernel: pages are populated as they are written
+                _populate(self._map, chunk * CHUNK, min(CHUNK, len(self._memory) - chunk * CHUNK))
+            except OSError:  # another system, or an older kernel: pages are populated as they are written
                 self._populated = None

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from itertools import accumulate
@@ -56,9 +56,6 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
     with closing(_arena(settings, max(planner.largest_run for planner in planners))) as arena:
         # Only the shared part: each worker would populate memory of the reserve, which may never be used.
         warm = min(warm_bytes(cached), arena.shared)
-        await asyncio.to_thread(arena.warm_up, warm)
-        for planner, one in zip(planners, opened, strict=True):
-            _warm_up(planner, one.spec)
         setup = WorkerSetup(
             datasets=tuple(one.setup(first) for one, first in zip(opened, images[:-1], strict=True)),
             arena=arena.descriptor,
@@ -73,7 +70,7 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
         cache = BatchCache(pool, arena, planners, cached)
         admission = Admission(settings.max_requests, settings.retry_after, shutdown)
         metrics.registry.register(ServerState(pool, admission, arena, cache, image_cache, notices))
-        await pool.start()
+        await _start(pool, arena, warm, planners, opened)
         for one in opened:
             _log_start(one, pool.size)
         datasets = tuple(
@@ -86,6 +83,19 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
         finally:
             shutdown.uninstall()
             await pool.stop()
+
+
+async def _start(
+    pool: WorkerPool, arena: Arena, warm: int, planners: Sequence[Planner], opened: Sequence[OpenedDataset]
+) -> None:
+    """Start the workers, and warm up this process while they import their libraries. Raises `ServiceError`."""
+    starting = asyncio.create_task(pool.start())
+    try:
+        await asyncio.to_thread(arena.warm_up, warm)
+        for planner, one in zip(planners, opened, strict=True):
+            _warm_up(planner, one.spec)
+    finally:
+        await starting
 
 
 def _restore_indexes(opened: tuple[OpenedDataset, ...]) -> None:

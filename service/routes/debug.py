@@ -8,7 +8,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from service.batches.parameters import SampleParameters, refuse_repeated
 from service.batches.selection import select_sample
 from service.disconnect import until_disconnect
-from service.explorer.page import explorer_page
 from service.lifespan.state import CurrentServing, Serving
 from service.workers.protocol import InspectionJob, InspectionKind
 
@@ -28,6 +27,8 @@ async def home(request: Request) -> Response:
 @router.get("/explore/{index}", response_class=HTMLResponse, summary="A page to browse samples")
 async def explore(index: Index, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
     """Show the picture of a sample with links to others."""
+    from service.explorer.page import explorer_page  # loads Jinja and Pillow, which no other request needs
+
     dataset, augment = serving.dataset(parameters.dataset), parameters.augment
     key = select_sample(index, parameters, dataset.spec)
     return HTMLResponse(explorer_page(key, dataset.spec, dataset.title, augment=augment, root=_root(request)))

@@ -16,8 +16,8 @@ from typing import Generic, Self, TypeVar
 import msgpack
 
 from sampler.errors import SamplerError
+from sampler.ipc.async_frames import AsyncFrameSocket
 from sampler.ipc.child_process import ChildProcess
-from sampler.ipc.frames import AsyncFrameSocket
 from sampler.system_errors import explain
 from service.arena import Slab
 from service.errors.problems import JobError, ServiceError

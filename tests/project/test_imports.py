@@ -22,6 +22,7 @@ ALLOWED = {
 INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("client.batches", "torch"): "an extra that most users of arrays do without",
     ("sampler.dataset.coco.segmentation", "pycocotools"): "only for annotations that carry nothing but a segmentation",
+    ("service.routes.debug", "service.explorer.page"): "only for people; a server starts sooner without Jinja",
 }
 """The imports inside functions: (module, imported module) and the reason."""
 

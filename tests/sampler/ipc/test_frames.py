@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sampler.ipc.frames import AsyncFrameSocket, FrameBuffer, FrameSocket, encode_frame
+from sampler.ipc.async_frames import AsyncFrameSocket
+from sampler.ipc.frames import FrameBuffer, FrameSocket, encode_frame
 
 Pair = tuple[socket.socket, socket.socket]
 
