@@ -16,6 +16,7 @@ from service.kubernetes import service_variables
 from service.lifespan.startup import run_server
 from service.metrics import Metrics
 from service.middleware import request_log
+from service.middleware.uncopied_chunks import without_copies
 from service.routes import batches, debug, images, status
 from service.settings import load_settings
 
@@ -37,7 +38,7 @@ class SamplerApp(FastAPI):
                 message["message"] = f"cannot start: {printable(str(self.state.startup_error))}"
             await send(message)
 
-        await super().__call__(scope, receive, send_brief if scope["type"] == "lifespan" else send)
+        await super().__call__(scope, receive, send_brief if scope["type"] == "lifespan" else without_copies(send))
 
 
 def create_app() -> SamplerApp:

@@ -153,10 +153,14 @@ def _complete_length(prefetch: Prefetch) -> int | None:
 
 
 async def _send_run(run: Run, write: Write, digest: PayloadDigest | None) -> None:
-    """Write the messages of a run. digest: updated with them, unless the trailer is known already."""
+    """Write the messages of a run. digest: updated with them, unless the trailer is known already.
+
+    The memory of a run is not free before the client has read it. A slab of the reserve is copied instead, because the
+    next run may need it.
+    """
     messages = run.view()
     for start in range(0, len(messages), PIECE_BYTES):
         piece = messages[start : start + PIECE_BYTES]
         if digest is not None:
             digest.update(piece)
-        await write(piece)
+        await write(bytes(piece) if run.slab.reserved else piece)

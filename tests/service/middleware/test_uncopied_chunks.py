@@ -1,0 +1,85 @@
+"""Large pieces of chunked responses arrive complete under either HTTP implementation, and are not copied."""
+
+import http.client
+import socket
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import pytest
+import uvicorn
+import uvloop
+from starlette.types import Receive, Scope, Send
+
+from service.middleware.uncopied_chunks import without_copies
+from tests.support.live_server import until
+
+PIECE = bytes(range(256)) * (1 << 15)
+"""8 MB: more than a socket takes at once."""
+
+
+@contextmanager
+def serving(pieces: list[memoryview], http_implementation: Literal["httptools", "h11"]) -> Iterator[int]:
+    """A server in a thread that responds with the pieces; yields its port."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        send = without_copies(send)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"end", "more_body": False})
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(app, http=http_implementation, lifespan="off", log_level="error")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=lambda: uvloop.run(server.serve([listener])))
+        thread.start()
+        try:
+            until(lambda: server.started)
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.mark.parametrize("http_implementation", ["httptools", "h11"])
+def test_pieces_arrive_in_order_and_complete(http_implementation: Literal["httptools", "h11"]) -> None:
+    pieces = [memoryview(PIECE)[start : start + size] for start, size in ((0, 1), (5, 70_000), (0, 0), (3, 4_000_000))]
+    with serving(pieces, http_implementation) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        for _ in range(2):  # the connection can be used again
+            connection.request("GET", "/")
+            response = connection.getresponse()
+            assert response.getheader("transfer-encoding") == "chunked"
+            assert response.read() == b"".join(pieces) + b"end"
+        connection.close()
+
+
+def test_a_piece_is_not_copied_however_slowly_the_client_reads() -> None:
+    with serving([memoryview(PIECE)] * 4, "httptools") as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        tracemalloc.start()
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        time.sleep(0.2)  # the server has sent as much as the sockets take
+        received = sum(len(piece) for piece in iter(lambda: response.read(1 << 16), b""))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        connection.close()
+    assert received == 4 * len(PIECE) + len(b"end")
+    assert peak < len(PIECE)
+
+
+def test_a_client_that_disconnects_ends_the_response() -> None:
+    with serving([memoryview(PIECE)] * 64, "httptools") as port:
+        channel = socket.create_connection(("127.0.0.1", port))
+        channel.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert channel.recv(100)
+        channel.close()
+        other = http.client.HTTPConnection("127.0.0.1", port)
+        other.request("GET", "/")
+        assert other.getresponse().status == 200
+        other.close()
