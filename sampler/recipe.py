@@ -18,6 +18,10 @@ OPTIONAL_FIELDS = frozenset({"substitute"})
 _integer = partial(require_integer, error=RecipeError)
 _number = partial(require_number, error=RecipeError)
 
+FLOAT = {float}
+TWO_INTEGERS = [int, int]
+"""Types of a number and of a centre in an encoded recipe."""
+
 MAX_SCALE = 4096.0
 """Largest scale. Boxes thinner than 1/256 pixel are not enlarged further."""
 
@@ -78,6 +82,10 @@ class Recipe:
     @classmethod
     def parse(cls, document: object) -> "Recipe":
         """Return the recipe of an `as_dict` or a recording. Raises `RecipeError` that names the field at fault."""
+        if isinstance(document, dict) and tuple(document) == FIELDS:
+            plain = _plain_values(*document.values())
+            if plain is not None:
+                return cls(*plain)
         if not isinstance(document, dict) or document.keys() - OPTIONAL_FIELDS != KNOWN_FIELDS:
             names = ", ".join(FIELDS)
             raise RecipeError(f"recipe: expected an object with exactly {names}, and substitute for another image")
@@ -95,6 +103,27 @@ class Recipe:
             (_number("lighting", first), _number("lighting", second), _number("lighting", third)),
             None if substitute is None else _integer("substitute", substitute),
         )
+
+
+def _plain_values(
+    scale: Any, reference: Any, center: Any, flip: Any, jitter: Any, lighting: Any
+) -> tuple[Any, ...] | None:
+    """Return the fields of a recipe if its values are of the types that `as_dict` gives them, else None.
+
+    A client parses the recipe of every sample. Values are checked together here, which is faster than one by one.
+    """
+    if not type(center) is type(jitter) is type(lighting) is list or len(lighting) != 3:
+        return None
+    try:
+        gains = dict(jitter)
+    except (TypeError, ValueError):  # not pairs; the caller finds out which
+        return None
+    numbers = (scale, *lighting, *gains.values())
+    if set(map(type, numbers)) != FLOAT or not math.isfinite(sum(numbers)) or list(map(type, center)) != TWO_INTEGERS:
+        return None
+    if len(gains) != len(jitter) or type(flip) is not bool or not (reference is None or type(reference) is int):
+        return None
+    return scale, reference, tuple(center), flip, tuple(gains.items()), tuple(lighting)
 
 
 def _list(field: str, value: object) -> Sequence[Any]:

@@ -14,6 +14,7 @@ are found by comparing bytes. Any other message takes a slower path to the same 
 decodes its bytes, and the arrays are copied into their rows.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import accumulate, pairwise
@@ -123,7 +124,7 @@ class BatchReader:
         """
         if self._row is not None:
             return self._row
-        if self._start == self._end or len(self._scratch) - self._end < SCAN_BYTES:
+        if self._start and (self._start == self._end or len(self._scratch) - self._end < SCAN_BYTES):
             self._compact_scratch()
         stop = len(self._scratch) if self._message is not None else self._end + SCAN_BYTES
         return self._view[self._end : stop]
@@ -139,7 +140,9 @@ class BatchReader:
                 return
             assert self._sample is not None, "an array outside a sample"
             self._sample.next += 1
-            self._read_arrays(self._sample)
+            if self._sample.next == len(self._formats):
+                self._read_arrays(self._sample)
+            return
         while self._start < self._end:
             if self._message is None and not self._read_in_place():
                 return
@@ -422,6 +425,8 @@ class _IncomingBatch:
         self._capacity = 0
         self._stacked: Arrays = {}
         self._stacked_bytes: dict[str, memoryview] = {}
+        self._count = 0  # of samples
+        self._fields: deque[Mapping[str, Any]] = deque()  # of each sample, apart from its arrays; not checked yet
         self._samples: list[WireSample] = []
         self._varying: dict[str, list[bytes | bytearray]] = {
             array.name: [] for array in formats if array.letter is not None
@@ -429,11 +434,11 @@ class _IncomingBatch:
 
     def expects(self, position: object) -> bool:
         """Whether the next sample may have this position."""
-        return type(position) is int and position == len(self._samples) < self._header.count
+        return type(position) is int and position == self._count < self._header.count
 
     def row(self, array: ArrayFormat) -> memoryview:
         """Return the memory for the next sample's array, which must be of fixed shape."""
-        count = len(self._samples)
+        count = self._count
         if count == self._capacity:
             self._grow()
         return self._stacked_bytes[array.name][count * array.row_bytes : (count + 1) * array.row_bytes]
@@ -452,7 +457,7 @@ class _IncomingBatch:
         """Add a sample that msgpack decoded."""
         position = _count(message, "position")
         if not self.expects(position):
-            expected = f"expected sample {len(self._samples)}"
+            expected = f"expected sample {self._count}"
             raise ProtocolError(f"sample {position} of {self._header.count}: {expected}")
         arrays, names = _typed(message, "arrays", dict), [array.name for array in self._formats]
         if list(arrays) != names:
@@ -466,33 +471,34 @@ class _IncomingBatch:
 
     def add(self, fields: Mapping[str, Any], data: Mapping[str, bytes | bytearray]) -> None:
         """Add a sample whose arrays of fixed shape are in their rows. data: of the other arrays, by name."""
-        place, key = len(self._samples), fields["key"]
-        if not isinstance(key, dict):
-            raise ProtocolError(f"sample {place}: key = {key!r}: expected dict")
-        try:
-            parsed = SampleKey(**key), Recipe.parse(fields["recipe"])
-        except (SamplerError, TypeError) as error:
-            raise ProtocolError(f"sample {place}: {error}") from error
-        self._samples.append(WireSample(place, *parsed, _count(fields, "untagged"), {}))
+        self._count += 1
+        self._fields.append(fields)
         for name, pieces in self._varying.items():
             pieces.append(data[name])
 
     def distribute(self) -> Arrays:
-        """Give each sample its arrays. Return those of varying length, each concatenated over all samples."""
+        """Make the samples, with their arrays. Return the arrays of varying length, concatenated over all samples.
+
+        Doing this for all samples at once takes half the time that it takes between receiving one and the next, when
+        the pixels of each have pushed code and objects out of the CPU's caches.
+        """
         varying: Arrays = {}
+        rows: dict[str, list[NDArray[Any]]] = {}
         for array in self._formats:
             if array.letter is None:
-                rows = self._read_only_rows(array)
+                rows[array.name] = self._read_only_rows(array)
             else:
-                rows, varying[array.name] = self._varying_rows(array)
-            for sample, row in zip(self._samples, rows, strict=True):
-                sample.arrays[array.name] = row
+                rows[array.name], varying[array.name] = self._varying_rows(array)
+        self._samples = [  # fields are freed one by one: so few objects are added that no garbage collection starts
+            _sample(place, self._fields.popleft(), {name: row[place] for name, row in rows.items()})
+            for place in range(self._count)
+        ]
         return varying
 
     def _read_only_rows(self, array: ArrayFormat) -> list[NDArray[Any]]:
-        if not self._samples:
+        if not self._count:
             return []
-        view = self._stacked[array.name][: len(self._samples)]
+        view = self._stacked[array.name][: self._count]
         view.flags.writeable = False
         return list(view)
 
@@ -513,6 +519,18 @@ class _IncomingBatch:
         if trailer["digest"] != digest:
             raise ProtocolError(f"payload digest {trailer['digest']!r}: expected {digest!r}")
         return WireBatch(self._header, tuple(self._samples), self._stacked)
+
+
+def _sample(place: int, fields: Mapping[str, Any], arrays: Arrays) -> WireSample:
+    """Return the sample at a place of the batch. Raises ProtocolError if its fields are invalid."""
+    key = fields["key"]
+    if not isinstance(key, dict):
+        raise ProtocolError(f"sample {place}: key = {key!r}: expected dict")
+    try:
+        parsed = SampleKey(**key), Recipe.parse(fields["recipe"])
+    except (SamplerError, TypeError) as error:
+        raise ProtocolError(f"sample {place}: {error}") from error
+    return WireSample(place, *parsed, _count(fields, "untagged"), arrays)
 
 
 def check_values(arrays: Arrays, layout: Layout, config: SamplerConfig, categories: int) -> None:
