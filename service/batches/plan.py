@@ -13,11 +13,25 @@ from sampler.stream.substitutes import Substitutes
 from sampler.wire.sample_writer import largest_message
 from service.batches.selection import Batch
 
-RUN_BYTES = 2_500_000
-"""Upper bound on a run of several samples: twelve compact ones (measured; larger runs hardly cost less per sample)."""
 
-RUN_SAMPLES = 12
-"""Most samples of a run: enough that messages about it cost little, few enough that other requests get their turn."""
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """How long a run may be.
+
+    A run costs the server and its worker about as much as making two samples from the decoded store. So it should be
+    long, but short enough that other requests get their turn, and that a small batch is spread over all workers.
+    """
+
+    samples: int  # most samples of a run
+    bytes: int  # upper bound on a run of several samples
+    per_worker: int  # runs per worker of a batch too small for the longest runs
+
+
+DECODED_RUNS = RunLimits(samples=12, bytes=2_500_000, per_worker=2)
+"""For samples whose images are decoded first: a run takes up to 20 ms."""
+
+STORED_RUNS = RunLimits(samples=24, bytes=5_000_000, per_worker=1)
+"""For samples from the decoded store: a run takes 4 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +54,13 @@ class Planner:
         box_starts: NDArray[np.integer[Any]],
         workers: int,
         substitutes: Substitutes | None = None,
+        limits: RunLimits = DECODED_RUNS,
     ) -> None:
         """Plan for a dataset whose image i has the boxes box_starts[i] … box_starts[i+1]−1.
 
         A small batch is spread over all `workers`. substitutes: of unusable images of the dataset.
         """
+        self._limits = limits
         self._substitutes = substitutes
         # In memory, and small: the server must not map the file of an index, which could be truncated.
         self._box_counts = np.diff(np.asarray(box_starts)).astype(np.int32)
@@ -60,17 +76,18 @@ class Planner:
     def largest_run(self) -> int:
         """Upper bound on the bytes of any run, in any layout."""
         boxes = int(self._box_counts.max())
-        return max(RUN_BYTES, *(self._sample_bytes(layout, boxes) for layout in LAYOUTS))
+        return max(self._limits.bytes, *(self._sample_bytes(layout, boxes) for layout in LAYOUTS))
 
     def plan(self, batch: Batch) -> tuple[RunPlan, ...]:
         layout = batch.header.layout
-        longest = min(RUN_SAMPLES, -(-len(batch.keys) // (2 * self._workers)))
+        limits = self._limits
+        longest = min(limits.samples, -(-len(batch.keys) // (limits.per_worker * self._workers)))
         runs: list[RunPlan] = []
         start = size = 0
         for place, key in enumerate(batch.keys):
             image = key.index if self._substitutes is None else self._substitutes.image_of(key)
             sample = self._sample_bytes(layout, int(self._box_counts[image]))
-            if place > start and (place - start == longest or size + sample > RUN_BYTES):
+            if place > start and (place - start == longest or size + sample > limits.bytes):
                 runs.append(RunPlan(len(runs), start, place, size))
                 start, size = place, 0
             size += sample

@@ -20,7 +20,7 @@ from sampler.printable import name_text, printable
 from sampler.progress import spinner
 from sampler.system_errors import explain
 from sampler.wire.spec import ServiceSpec
-from service.batches.plan import Planner
+from service.batches.plan import DECODED_RUNS, STORED_RUNS, Planner
 from service.demo.dataset import ensure_demo
 from service.lifespan.dataset_checks import check_dataset
 from service.lifespan.decoded_images import ServedStore, find_decoded
@@ -62,7 +62,9 @@ class OpenedDataset:
             raise AnnotationError(folder, "", f"{cause}; restart the server")
 
     def planner(self, workers: int) -> Planner:
-        return Planner(self.config, self.spec.categories, self.dataset.box_starts, workers, self.dataset.substitutes)
+        starts, substitutes = self.dataset.box_starts, self.dataset.substitutes
+        limits = DECODED_RUNS if self.store is None else STORED_RUNS
+        return Planner(self.config, self.spec.categories, starts, workers, substitutes, limits)
 
     def setup(self, first_image: int) -> DatasetSetup:
         store = self.store

@@ -1,1 +1,0 @@
-"""Other data loaders, measured on the same samples."""
