@@ -3,6 +3,7 @@
 import functools
 import importlib
 import importlib.util
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -15,9 +16,13 @@ Layout = tuple[int, int, int, int, int, int, int, int]
 
 
 class JpegLoops(Protocol):
-    """The functions of `sampler.kernels.compiled.jpeg_scan` and `jpeg_window`, where they are described."""
+    """The functions of `jpeg_scan`, `jpeg_table` and `jpeg_window` in `sampler.kernels.compiled`, described there."""
 
-    def scan(self, data: Bytes, start: int, blocks: Integers, tables: Bytes, grid: Grid) -> tuple[int, Integers]: ...
+    def scan(
+        self, data: Bytes, start: int, blocks: Sequence[tuple[int, int, int]], tables: Bytes, grid: Grid
+    ) -> tuple[int, Integers, Integers]: ...
+
+    def pack(self, points: Integers, multiple: int, lowest: int, layout: Layout, size: int) -> bytes: ...
 
     def is_valid(self, table: Bytes, layout: Layout, length: int) -> bool: ...
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sampler.kernels.compiled.intrinsics import address_of, store
 from sampler.kernels.compiled.jit import njit
+from sampler.kernels.compiled.jpeg_table import Layout, field, row_and_segment_bits
 from sampler.kernels.compiled.jpeg_words import (
     INT,
     Bytes,
@@ -27,10 +28,6 @@ FIRST_RESTART, END_OF_IMAGE = 0xD0, 0xD9
 
 Codes = NDArray[np.uint32]
 
-Layout = tuple[int, int, int, int, int, int, int, int]
-"""Of the table of segments: rows, segments per row, components, bits of the position of a row, of a position in a row,
-of a DC value, and of the two lengths in the first MCU."""
-
 Reader = tuple[int, np.uint64, int]
 """Position of the next byte, a word whose highest bits are those before it that were not used yet, and their number."""
 
@@ -38,40 +35,6 @@ Writer = tuple[int, np.uint64, int]
 """Address of the next byte, a word whose highest bits are those that are not written yet, and their number."""
 
 NOTHING = np.uint64(0)
-
-
-@njit(nogil=True)
-def _field(table: int, position: int, width: int) -> np.int64:
-    """Return `width` bits, 57 at most, of the memory at an address."""
-    if width == 0:
-        return np.int64(0)
-    return np.int64((load_word(table + (position >> 3)) << np.uint64(position & 7)) >> np.uint64(64 - width))
-
-
-@njit(nogil=True)
-def _sizes(layout: Layout) -> tuple[int, int]:
-    """Return the bits of a row and of a segment in the table."""
-    segment = layout[4] + layout[2] * layout[5] + layout[6] + layout[7]
-    return layout[3] + layout[1] * segment + layout[4], segment
-
-
-@njit(nogil=True)
-def _is_valid(table: int, layout: Layout, length: int) -> bool:
-    """Return whether the segments of a table follow each other in a scan of `length` bytes."""
-    row_bits, segment_bits = _sizes(layout)
-    before = 0
-    for row in range(layout[0]):
-        place = row * row_bits + layout[3]
-        start, last = _field(table, row * row_bits, layout[3]), -1
-        if start < before:
-            return False
-        for segment in range(layout[1] + 1):
-            offset = _field(table, place + segment * segment_bits, layout[4])
-            if offset <= last:
-                return False
-            last = offset
-        before = start + last
-    return before <= 8 * length
 
 
 @njit(nogil=True)
@@ -205,11 +168,11 @@ def _copy_row(
         if used == 0 or used > reader[2]:
             return 0
         reader = reader[0], reader[1] << np.uint64(used), reader[2] - used
-        writer, coded = _put_dc(writer, own, lowest + _field(table, place + part * layout[5], layout[5]))
+        writer, coded = _put_dc(writer, own, lowest + field(table, place + part * layout[5], layout[5]))
         if not coded:
             return 0
         if part + 1 < layout[2]:
-            gap = _field(table, gaps + part * layout[6], layout[6 + part])
+            gap = field(table, gaps + part * layout[6], layout[6 + part])
             reader, writer = _copy_bits(source, reader, writer, stop, gap - used)
     target, word, held = _copy_rest(source, reader, writer, stop)
     word |= (~NOTHING >> np.uint64(held)) if held & 7 else NOTHING
@@ -259,13 +222,13 @@ def _copy_window(
     restart: int,
 ) -> int:
     """Write a window's data; return the address behind it, or 0 if table and file do not fit. See `copy_window`."""
-    row_bits, segment_bits = _sizes(layout)
+    row_bits, segment_bits = row_and_segment_bits(layout)
     before, restarts = 8 * scan[0], 0
     for row in range(part[0], part[1]):
         place = row * row_bits + layout[3]
-        origin = 8 * scan[0] + _field(table, row * row_bits, layout[3])
-        start = origin + _field(table, place + part[2] * segment_bits, layout[4])
-        stop = origin + _field(table, place + part[3] * segment_bits, layout[4])
+        origin = 8 * scan[0] + field(table, row * row_bits, layout[3])
+        start = origin + field(table, place + part[2] * segment_bits, layout[4])
+        stop = origin + field(table, place + part[3] * segment_bits, layout[4])
         if not before <= start < stop <= 8 * scan[1]:
             return 0
         before = stop
@@ -287,11 +250,6 @@ def _copy_window(
     return target + 2
 
 
-def is_valid(table: Bytes, layout: Layout, length: int) -> bool:
-    """Return whether the segments of a table follow each other in a scan of `length` bytes. See `copy_window`."""
-    return bool(_is_valid(address_of(table), layout, length))
-
-
 def copy_window(
     data: Bytes,
     table: Bytes,
@@ -307,9 +265,9 @@ def copy_window(
 
     Args:
         data: The file.
-        table: The table of segments: numbers of a fixed width one behind the other, and at least 8 bytes more.
+        table: See `sampler.kernels.compiled.jpeg_table`.
         codes: (3, 12) uint32, for each component and size of DC values: length · 2¹⁶ + code, or 0.
-        layout: See `Layout`.
+        layout: Of the table.
         part: The first row of MCUs, the one after the last, and the same for segments in a row.
         scan: [start, stop) of the data of the scan.
         lowest: What to add to each DC value in the table.
@@ -326,4 +284,4 @@ def copy_window(
     return out[: stop - first].tobytes() if stop else None
 
 
-KERNELS = (_is_valid, _copy_window)
+KERNELS = (_copy_window,)

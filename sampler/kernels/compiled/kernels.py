@@ -12,7 +12,7 @@ import numpy as np
 
 from sampler.arrays import Arrays
 from sampler.config.schema import AttentionMap, SamplerConfig
-from sampler.kernels.compiled import boxes, colour, crop, jpeg_scan, jpeg_window, philox, targets
+from sampler.kernels.compiled import boxes, colour, crop, jpeg_scan, jpeg_table, jpeg_window, philox, targets
 from sampler.kernels.compiled.code_cache import CODE
 from sampler.kernels.compiled.jit import Kernel
 from sampler.kernels.interface import Kernels
@@ -20,7 +20,7 @@ from sampler.kernels.jpeg_loops import JpegLoops
 from sampler.ops.boxes import Boxes, Frame
 from sampler.ops.targets import CornerNames, TargetNames
 
-MODULES = (philox, boxes, crop, colour, targets, jpeg_scan, jpeg_window)
+MODULES = (philox, boxes, crop, colour, targets, jpeg_scan, jpeg_table, jpeg_window)
 
 
 class CompiledKernels:
@@ -38,7 +38,8 @@ class CompiledJpegLoops:
     """The loops for JPEG data."""
 
     scan = staticmethod(jpeg_scan.scan)
-    is_valid = staticmethod(jpeg_window.is_valid)
+    pack = staticmethod(jpeg_table.pack)
+    is_valid = staticmethod(jpeg_table.is_valid)
     copy_window = staticmethod(jpeg_window.copy_window)
 
 
@@ -76,11 +77,12 @@ def exercise() -> None:
 
 
 def _read_no_jpeg() -> None:
-    data, table, nothing = np.frombuffer(bytes(8), np.uint8), np.frombuffer(bytes(64), np.uint8), (0, 0)
+    data, table, none = np.frombuffer(bytes(8), np.uint8), np.frombuffer(bytes(64), np.uint8), (0, 0)
     layout = (1, 1, 1, 1, 1, 1, 1, 1)
-    JPEG_LOOPS.scan(data, 0, np.zeros((1, 4), np.int64), np.zeros((1, 272), np.uint8), (1, 1, 1, 0))
+    JPEG_LOOPS.scan(data, 0, [(0, 0, 0)], np.zeros((1, 272), np.uint8), (1, 1, 1, 1))
+    JPEG_LOOPS.pack(np.zeros((1, 2, 6), np.int64), 1, 0, layout, 64)
     JPEG_LOOPS.is_valid(table, layout, 1)
-    JPEG_LOOPS.copy_window(data, table, np.zeros(36, np.uint32), layout, (*nothing, *nothing), nothing, 0, 0, b"")
+    JPEG_LOOPS.copy_window(data, table, np.frombuffer(bytes(144), np.uint32), layout, (*none, *none), none, 0, 0, b"")
 
 
 def _draw_one_box(boxes: Boxes) -> None:

@@ -19,6 +19,9 @@ _IGNORED = frozenset([*range(0xE0, 0xF0), 0xFE])
 _SPECTRUM = b"\0\x3f\0"
 """First and last coefficient and bit positions of a sequential scan."""
 
+AC = 16
+"""What the key of a Huffman table for coefficients has more than that of one for DC values."""
+
 _JFIF, _ADOBE = b"JFIF\0", b"Adobe"
 _JFIF_LENGTH, _ADOBE_LENGTH = 12, 12
 """Bytes before the thumbnail of a JFIF segment, and of an Adobe segment."""
@@ -45,7 +48,7 @@ class JpegHeaders:
         size: (height, width) in pixels.
         components: One for grey, three for colour.
         quantization: Content of each quantization table, by number, with the byte that has precision and number.
-        huffman: Content of each Huffman table, by class · 16 + number: 16 counts, then the symbols.
+        huffman: Content of each Huffman table, by number, plus `AC` for coefficients: 16 counts, then the symbols.
         restart: MCUs per restart interval; 0 for none.
         jfif: The JFIF segment's content without a thumbnail; empty if there is none. So is `adobe`.
         start: Where the data of the scan begins.
@@ -152,7 +155,7 @@ def _read_scan(headers: JpegHeaders, content: bytes) -> None:
     for one in chosen:
         if one.quantization not in headers.quantization:
             raise NoEntryPoints("no quantization table for a component")
-        if one.dc not in headers.huffman or 16 + one.ac not in headers.huffman:
+        if one.dc not in headers.huffman or AC + one.ac not in headers.huffman:
             raise NoEntryPoints("no Huffman table for a component")
 
 

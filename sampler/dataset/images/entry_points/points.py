@@ -144,6 +144,11 @@ class EntryPoints:
         return Region(rows, (part[2] * wide, min(part[3] * wide, self.size[1])))
 
 
+def encoded_bytes(layout: Layout, header: int) -> int:
+    """Return how many bytes encoded entry points have whose small header has `header` bytes."""
+    return _FIXED.size + _CODES + header + table_bytes(layout)
+
+
 def table_bytes(layout: Layout) -> int:
     """Return how many bytes a table of entry points has."""
     rows, segments, components, row, offset, value, *lengths = layout

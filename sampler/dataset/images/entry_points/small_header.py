@@ -9,6 +9,7 @@ from struct import pack
 
 from sampler.dataset.images.entry_points.errors import NoEntryPoints
 from sampler.dataset.images.entry_points.headers import (
+    AC,
     APP0,
     APP14,
     HUFFMAN_TABLES,
@@ -29,8 +30,8 @@ def extended_tables(headers: JpegHeaders, sizes: Sequence[set[int]]) -> dict[int
 
     sizes: the sizes of DC values of each component that need a code. Raises NoEntryPoints if there is no room.
     """
-    tables = {key: headers.huffman[key] for one in headers.components for key in (one.dc, 16 + one.ac)}
-    for one, needed in zip(headers.components, sizes, strict=True):
+    tables = {key: headers.huffman[key] for one in headers.components for key in (one.dc, AC + one.ac)}
+    for one, needed in zip(headers.components, sizes, strict=False):
         table = tables[one.dc]
         tables[one.dc] = _with_symbols(table, sorted(needed.difference(table[_LONGEST:])))
     return tables
