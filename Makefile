@@ -4,12 +4,14 @@
 #   TORCH=1    also install PyTorch and run the tests that need it
 #   PUBLISH=1  write the tables and charts of `make bench` into docs/performance
 #   GROWTH=1   `make bench` also measures how cost grows with trainers, requests, batch size and images (minutes)
+#   PEERS=1    `make bench` also measures other data loaders, from an environment of their own (10 minutes)
 #   JOBS=3     number of processes that run tests; more than CPUs, because many tests wait for a server to start
 
 PYTHON ?=
 TORCH ?=
 PUBLISH ?=
 GROWTH ?=
+PEERS ?=
 JOBS ?= 3
 # Ignore HOST and PORT of the environment: they are often set for other programs.
 HOST = 127.0.0.1
@@ -22,6 +24,14 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-inp
 READY := $(VENV)/.ready
 READY_TORCH := $(VENV)/.ready-torch
 SETUP := $(if $(TORCH),$(READY_TORCH),$(READY))
+
+# Other data loaders have their own environment, so that .venv stays small and their dependencies cannot change it.
+PEERS_VENV := .venv-peers
+PEERS_BIN := $(PEERS_VENV)/bin
+PEERS_PIP := $(PEERS_BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
+PEERS_LIST := benchmarks/peers/requirements.txt
+READY_PEERS := $(PEERS_VENV)/.ready
+BENCH := $(READY) $(if $(PEERS),$(READY_PEERS))
 
 # A release with a CPU-only wheel for the machines that run the tests; others pull in gigabytes of GPU libraries.
 TORCH_RELEASE := 2.13.0
@@ -47,9 +57,11 @@ demo: $(READY) ## Start a server, fetch and show batches, stop the server (first
 serve: $(READY) ## Serve batches on http://127.0.0.1:8000 (HOST=…, PORT=…); configure with SAMPLER_… variables
 	@$(BIN)/python -m uvicorn service.main:app --host $(HOST) --port $(PORT)
 
-bench: $(READY) ## Compare the speed of each part with its limit (minutes); status 1 if one misses its bound
+bench: $(BENCH) ## Compare the speed of each part with its limit (minutes); status 1 if one misses its bound
 	@$(if $(GROWTH),$(BIN)/python -m benchmarks.growth $(if $(PUBLISH),--publish))
-	@$(BIN)/python -m benchmarks $(if $(PUBLISH),--publish)
+	@$(BIN)/python -m benchmarks $(if $(PUBLISH),--publish); status=$$?; \
+	$(if $(PEERS),$(PEERS_BIN)/python -m benchmarks.peers $(if $(PUBLISH),--publish) || status=$$?;) \
+	exit $$status
 
 docs: $(READY) ## Build the documentation into site/
 	@$(BIN)/zensical build --strict
@@ -85,8 +97,8 @@ lock: $(BIN)/pip ## Update the versions in requirements.lock
 	@echo "requirements.lock holds $$(wc -l < requirements.lock | tr -d ' ') packages"
 
 clean: ## Remove .venv, caches and everything that was built
-	@rm -rf $(VENV) demo-output site .cache build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache \
-		.ruff_cache
+	@rm -rf $(VENV) $(PEERS_VENV) demo-output site .cache build dist *.egg-info .coverage .coverage.* .hypothesis \
+		.mypy_cache .pytest_cache .ruff_cache
 	@find saccade_sampler sampler service client tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +
 
 setup: $(SETUP) ## Create .venv and install everything (the other targets do this when needed)
@@ -102,6 +114,19 @@ $(READY_TORCH): pyproject.toml requirements.lock | $(BIN)/pip
 	@$(PIP) install --constraint requirements.lock --editable '.[dev,torch]'
 	@$(COMPILE)
 	@touch $(READY) $@
+
+# Each package by itself: one that cannot be installed leaves out its rows, not those of the others. The next run of
+# `make bench PEERS=1` tries it again.
+$(READY_PEERS): pyproject.toml requirements.lock $(PEERS_LIST) | $(PEERS_BIN)/pip
+	@echo "installing other data loaders into $(PEERS_VENV) (once; a few minutes)"
+	@$(PEERS_PIP) install --constraint requirements.lock --editable '.[server]' matplotlib psutil
+	@missing=; for package in $$(cat $(PEERS_LIST)); do \
+		$(PEERS_PIP) install --constraint requirements.lock "$$package" || missing="$$missing $$package"; \
+	done; \
+	if [ "$$missing" ]; then echo "not installed, their rows will be missing:$$missing" >&2; else touch $@; fi
+
+$(PEERS_BIN)/pip: | $(READY)
+	@$(BIN)/python -m venv $(PEERS_VENV)
 
 $(BIN)/pip:
 	@for python in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \

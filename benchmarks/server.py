@@ -29,6 +29,8 @@ class MeasuredServer:
 def server(source: Material, log_file: Path, **settings: object) -> Iterator[MeasuredServer]:
     """A server of a dataset that is ready, ended with the block. settings: SAMPLER_ variables in lower case."""
     own = source.environment() | {f"SAMPLER_{name.upper()}": str(value) for name, value in settings.items()}
+    others = set(psutil.Process().children())
     with patch.dict(os.environ, own, clear=True), own_server(log_file, lambda _: None) as url:
-        (process,) = (child for child in psutil.Process().children() if "uvicorn" in " ".join(child.cmdline()))
+        started = set(psutil.Process().children()) - others
+        (process,) = (child for child in started if "uvicorn" in " ".join(child.cmdline()))
         yield MeasuredServer(url, process)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from sampler.ipc.frames import FrameSocket
+from sampler.memory.freed_memory import release_freed_memory
 
 KILL_SECONDS = 10.0
 """Time for a killed process to disappear."""
@@ -140,10 +141,11 @@ def run_child(serve: Callable[[FrameSocket], None]) -> None:
 
     The number of the inherited socket is the first command-line argument. SIGINT and SIGTERM are ignored: Ctrl-C and
     a service manager signal the whole process group, but the parent decides when its children exit. A ConnectionError
-    raised by `serve` means that the parent is gone and ends the program.
+    raised by `serve` means that the parent is gone and ends the program. While the child waits for the parent, it
+    returns freed memory to the system.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     parent = os.getppid()
     with socket.socket(fileno=int(sys.argv[1])) as channel, suppress(ConnectionError):
-        serve(FrameSocket(channel, peer_alive=lambda: os.getppid() == parent))
+        serve(FrameSocket(channel, lambda: os.getppid() == parent, release_freed_memory))

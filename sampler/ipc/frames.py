@@ -19,7 +19,7 @@ READ_SIZE = 1 << 16
 for the interpreter lock."""
 
 CHECK_SECONDS = 2.0
-"""Interval of the check whether the peer still runs."""
+"""Interval of the check whether the peer still runs, and the wait after which a reader is idle."""
 
 
 def encode_frame(body: bytes) -> bytes:
@@ -53,16 +53,23 @@ class FrameBuffer:
 class FrameSocket:
     """Sends and receives frames, blocking. One thread may read while another sends."""
 
-    def __init__(self, channel: socket.socket, peer_alive: Callable[[], bool] | None = None) -> None:
+    def __init__(
+        self,
+        channel: socket.socket,
+        peer_alive: Callable[[], bool] | None = None,
+        on_idle: Callable[[], None] | None = None,
+    ) -> None:
         """Use `channel`, which nothing else may read from.
 
         Args:
             channel: a connected stream socket; the caller closes it.
             peer_alive: called every few seconds while nothing arrives. Needed where a third process may hold the
                 peer's end open, so that the peer's exit does not end the connection.
+            on_idle: called once in each wait during which nothing arrives for some seconds.
         """
         self._channel = channel
         self._peer_alive = peer_alive
+        self._on_idle = on_idle
         self._received = FrameBuffer()
         self._poll = select.poll()  # not select(), which refuses descriptors above 1023
         self._poll.register(channel, select.POLLIN)
@@ -87,8 +94,13 @@ class FrameSocket:
 
     def _wait(self) -> bool:
         """Wait until the socket is readable (True) or the peer is gone (False)."""
-        if self._peer_alive is not None:
-            while not self._poll.poll(CHECK_SECONDS * 1000):
-                if not self._peer_alive():
-                    return False
+        if self._peer_alive is None and self._on_idle is None:
+            return True  # reading waits
+        on_idle = self._on_idle
+        while not self._poll.poll(CHECK_SECONDS * 1000):
+            if self._peer_alive is not None and not self._peer_alive():
+                return False
+            if on_idle is not None:
+                on_idle()
+                on_idle = None
         return True

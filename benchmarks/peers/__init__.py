@@ -1,0 +1,1 @@
+"""Other data loaders, measured on the same samples."""
