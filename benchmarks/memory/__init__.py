@@ -1,0 +1,1 @@
+"""What the processes of a server and of a trainer hold in memory."""
