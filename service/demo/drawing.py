@@ -17,6 +17,7 @@ Floats = NDArray[np.float32]
 
 _JPEG_QUALITY = 95
 _OCTAVES = 7
+_GRAIN = np.arange(-128, 128, dtype=np.int8)
 # All colours are blue, green, red.
 _TONES = {"dark": (42, 36, 34), "light": (224, 234, 237), "glass": (190, 163, 127), "skin": (104, 142, 198)}
 
@@ -37,13 +38,21 @@ def draw_scene(scene: Scene) -> bytes:
     """Return the picture as a JPEG file, the same for the same scene and library versions."""
     rng = np.random.Generator(np.random.Philox(scene.image_id))
     canvas = _backdrop(scene, rng)
-    relief = _noise(rng, scene.height, scene.width, 1.1)[..., None]
+    relief = _noise(rng, scene.height, scene.width, 1.1)
     for each in scene.objects:
         for single in _members(each) if each.is_crowd else (each,):
             _draw_object(canvas, single, relief)
-    grain = _noise(rng, scene.height, scene.width, 1.5)[..., None] * np.float32(rng.uniform(6, 15))
-    pixels = np.clip(np.asarray(cv2.GaussianBlur(canvas, (3, 3), 0.5)) + grain, 0, 255).astype(np.uint8)
-    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
+    grain = _noise(rng, scene.height, scene.width, 1.5)
+    grain *= np.float32(rng.uniform(6, 15))
+    pixels: Floats = np.asarray(cv2.GaussianBlur(canvas, (3, 3), 0.5))
+    pixels += _in_colours(grain, canvas)
+    np.clip(pixels, 0, 255, out=pixels)
+    return cv2.imencode(".jpg", pixels.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
+
+
+def _in_colours(plane: Floats, out: Floats | None = None) -> Floats:
+    """Return (H, W, 3) with a plane (H, W) in each colour: faster than broadcasting it. out: contiguous."""
+    return np.asarray(cv2.merge((plane, plane, plane), out))
 
 
 def _noise(rng: np.random.Generator, height: int, width: int, roughness: float) -> Floats:
@@ -56,8 +65,9 @@ def _noise(rng: np.random.Generator, height: int, width: int, roughness: float) 
     amplitudes = [64 * roughness**octave / max(1, roughness ** (_OCTAVES - 1)) for octave in range(_OCTAVES)]
     for octave, amplitude in enumerate(amplitudes):
         level = np.asarray(cv2.pyrUp(level)) if octave else level
-        grain = rng.integers(-128, 128, level.shape, np.int8)
-        level += (grain * np.float32(amplitude)).astype(np.int16)
+        random = rng.integers(0, 1 << 32, -(-level.size // 4), np.uint32).view(np.uint8)
+        grain = random[: level.size].reshape(level.shape)
+        level += np.asarray(cv2.LUT(grain, (_GRAIN * np.float32(amplitude)).astype(np.int16)))
     return level[:height, :width] * np.float32(0.6 / 74 / np.linalg.norm(amplitudes))
 
 
@@ -66,27 +76,38 @@ def _backdrop(scene: Scene, rng: np.random.Generator) -> Floats:
     top, bottom, dark, light = rng.choice(_INDOORS if scene.is_indoors else _OUTDOORS).astype(np.float32)
     above, below, width = scene.horizon, scene.height - scene.horizon, scene.width
     fall = np.linspace(0, 1, above, dtype=np.float32)[:, None]
-    upper = _ramp(top, bottom, fall + _noise(rng, above, width, 0.6) * np.float32(0.1 if scene.is_indoors else 0.5))
+    canvas = np.empty((scene.height, width, 3), np.float32)
+    upper, lower = canvas[:above], canvas[above:]
+    clouds = _noise(rng, above, width, 0.6)
+    clouds *= np.float32(0.1 if scene.is_indoors else 0.5)
+    clouds += fall
+    _ramp(top, bottom, clouds, upper)
     if scene.is_indoors:
         upper[-8:] = light
     else:
         _draw_hills(upper, dark, rng)
     streaks = np.asarray(cv2.resize(_noise(rng, below, width // 5, 1.0), (width, below)))
-    return np.concatenate([upper, _ramp(dark, light, 0.5 + 0.25 * streaks + 0.2 * _noise(rng, below, width, 1.2))])
+    _ramp(dark, light, 0.5 + 0.25 * streaks + 0.2 * _noise(rng, below, width, 1.2), lower)
+    return canvas
 
 
-def _ramp(start: Floats, stop: Floats, amount: Floats) -> Floats:
-    """Return colours from `start` to `stop`, (H, W, 3), for an `amount` (H, W) of 0…1."""
-    return np.asarray(start + (stop - start) * amount.clip(0, 1)[..., None])
+def _ramp(start: Floats, stop: Floats, amount: Floats, out: Floats) -> None:
+    """Fill (H, W, 3) with colours from `start` to `stop`, for an `amount` (H, W) of 0…1, which is clipped."""
+    np.clip(amount, 0, 1, out=amount)
+    cv2.merge([amount * span + low for low, span in zip(start, stop - start, strict=True)], out)
 
 
 def _draw_hills(sky: Floats, colour: Floats, rng: np.random.Generator) -> None:
     height, width = sky.shape[:2]
     for haze in (0.6, 0.3):
-        leaves = _noise(rng, height, width, 0.8)[..., None]
-        edge = height * (0.95 - 0.4 * haze + 0.12 * _noise(rng, 8, width, 0.55)[0, :, None])
-        mask = np.clip(np.arange(height)[:, None, None] - edge + 4 * leaves, 0, 1)
-        sky += (colour * (1 - haze) * (0.9 + 0.2 * leaves) + 190 * haze - sky) * mask
+        leaves = _noise(rng, height, width, 0.8)
+        edge = height * (0.95 - 0.4 * haze + 0.12 * _noise(rng, 8, width, 0.55)[0])
+        mask = np.clip(np.arange(height)[:, None] - edge + 4 * leaves, 0, 1)
+        top = int(mask.any(axis=1).argmax())  # above, there is only sky
+        shade = 0.9 + 0.2 * leaves[top:]
+        for channel, tone in enumerate(colour * (1 - haze)):
+            part = sky[top:, :, channel]
+            part += (tone * shade + 190 * haze - part) * mask[top:]
 
 
 def _members(crowd: DemoObject) -> list[DemoObject]:
@@ -104,7 +125,7 @@ def _draw_object(canvas: Floats, each: DemoObject, relief: Floats) -> None:
     area = canvas[patch]
     shadow, mask, colours = np.zeros(area.shape[:2], np.uint8), np.zeros(area.shape[:2], np.uint8), np.empty_like(area)
     cv2.ellipse(shadow, (left + width // 2 - x, top + height - y), (width // 2, spread // 2), 0, 0, 360, (140,), -1)
-    area *= 1 - _blurred(shadow, spread)
+    area *= _in_colours(1 - _blurred(shadow, spread))
 
     colours[:] = base = _colour(each)
     tones = {**_TONES, "self": base, "shade": tuple(0.62 * channel for channel in base)}
@@ -114,7 +135,10 @@ def _draw_object(canvas: Floats, each: DemoObject, relief: Floats) -> None:
     soft = _blurred(mask, 2 * spread)
     slope = np.gradient(soft, axis=0) + np.gradient(soft, axis=1)
     light = (0.75 + 0.3 * soft + 0.3 * spread * slope) * (1 + 0.16 * relief[patch])
-    area += (colours * light - area) * (mask[..., None] / np.float32(255))
+    colours *= _in_colours(light)
+    colours -= area
+    colours *= _in_colours(mask.astype(np.float32) / np.float32(255))
+    area += colours
 
 
 def _colour(each: DemoObject) -> tuple[float, float, float]:
@@ -130,6 +154,6 @@ def _corners(each: DemoObject, points: str, x: int, y: int) -> NDArray[np.int32]
 
 
 def _blurred(mask: NDArray[np.uint8], radius: int) -> Floats:
-    """Return a mask of 0…255 blurred over about `radius` pixels, (H, W, 1) of 0…1."""
+    """Return a mask of 0…255 blurred over about `radius` pixels, (H, W) of 0…1."""
     size = (radius | 1, radius | 1)
-    return np.asarray(cv2.blur(cv2.blur(mask, size), size))[..., None] / np.float32(255)
+    return np.asarray(cv2.blur(cv2.blur(mask, size), size)) / np.float32(255)
