@@ -16,7 +16,7 @@ from sampler.checks import require_bool, require_integer
 from sampler.dataset.images.header import DecodeError, Header, read_header
 from sampler.dataset.images.jpeg_damage import first_warning, jpeg_notes
 from sampler.dataset.images.notes import ImageNote
-from sampler.dataset.images.orientation import TRANSPOSED, turned
+from sampler.dataset.images.orientation import shown_size, turned
 from sampler.dataset.images.quiet import opencv_log, silence_opencv, without_libjpeg_warnings
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.images.tiff import as_stored
@@ -145,7 +145,7 @@ def _decode_jpeg(
     data: bytes, stored: tuple[int, int], orientation: int, size: tuple[int, int] | None, options: ReadOptions
 ) -> DecodedImage:
     """Decode a JPEG of known orientation with libjpeg-turbo directly, which gives OpenCV's pixels without its copy."""
-    shown = stored[::-1] if orientation in TRANSPOSED else stored
+    shown = shown_size(stored, orientation)
     applied = size in (None, shown)
     if size is not None and size not in (shown, stored):
         raise _mis_sized(shown, size)

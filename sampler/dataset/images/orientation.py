@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sampler.dataset.images.tiff import ORIENTATION, Field, read_directory
+from sampler.image_part import Region
+from sampler.ops.resize import Pair
 
 AS_STORED = 1
 TRANSPOSED = range(5, 9)
@@ -20,7 +22,8 @@ _RESOLUTIONS = (282, 283)
 _RARE = (318, 319, 529, 532)
 """Tags of colour spaces. OpenCV reads a fixed number of values, whatever number the field has."""
 
-_MIRRORED = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
+_ROWS, _COLUMNS, _BOTH = 0, 1, -1
+_MIRRORED = {2: _COLUMNS, 3: _BOTH, 4: _ROWS, 6: _COLUMNS, 7: _BOTH, 8: _ROWS}
 """What `cv2.flip` mirrors, after transposing: 0 the rows, 1 the columns, -1 both."""
 
 _MARKS = (b"\0*", b"*\0")
@@ -61,3 +64,30 @@ def turned(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.ui
         pixels = np.asarray(cv2.transpose(pixels), np.uint8)
     axis = _MIRRORED.get(orientation)
     return pixels if axis is None else np.asarray(cv2.flip(pixels, axis), np.uint8)
+
+
+def shown_size(stored: Pair, orientation: int) -> Pair:
+    """Return (height, width) of an image as it is shown, from that of the image as stored."""
+    return stored[::-1] if orientation in TRANSPOSED else stored
+
+
+def stored_region(shown: Region, size: Pair, orientation: int) -> Region:
+    """Return where the pixels of a region of an image as shown are stored. size: of the image as shown."""
+    rows, columns = _mirrored(shown, size, orientation)
+    return Region(columns, rows) if orientation in TRANSPOSED else Region(rows, columns)
+
+
+def shown_region(stored: Region, size: Pair, orientation: int) -> Region:
+    """Return where the pixels of a region of an image as stored are shown. size: of the image as shown."""
+    turned_region = Region(stored.columns, stored.rows) if orientation in TRANSPOSED else stored
+    return Region(*_mirrored(turned_region, size, orientation))
+
+
+def _mirrored(region: Region, size: Pair, orientation: int) -> tuple[Pair, Pair]:
+    """Return rows and columns of a region of an image of `size` after mirroring, which is its own inverse."""
+    axis, rows, columns = _MIRRORED.get(orientation), region.rows, region.columns
+    if axis in (_ROWS, _BOTH):
+        rows = size[0] - rows[1], size[0] - rows[0]
+    if axis in (_COLUMNS, _BOTH):
+        columns = size[1] - columns[1], size[1] - columns[0]
+    return rows, columns

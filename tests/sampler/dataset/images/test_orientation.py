@@ -14,6 +14,8 @@ from PIL import Image
 
 from sampler.dataset.images.decode import DecodedImage, decode_image
 from sampler.dataset.images.header import DecodeError, read_header
+from sampler.dataset.images.orientation import shown_region, shown_size, stored_region, turned
+from sampler.image_part import Region
 from tests.support.coco_files import opencv_pixels, photo
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
@@ -170,3 +172,20 @@ def test_a_file_with_an_orientation_is_read_like_imread_reads_it(tmp_path: Path)
     (tmp_path / "a.jpg").write_bytes(encoded("JPEG", SQUARE, 6))
     expected = opencv_pixels(tmp_path / "a.jpg")
     assert np.array_equal(decode_image((tmp_path / "a.jpg").read_bytes(), SQUARE).pixels, expected)
+
+
+@given(st.integers(1, 8), st.integers(1, 12), st.integers(1, 12), st.data())
+def test_the_stored_pixels_of_a_region_turned_are_its_pixels(
+    orientation: int, height: int, width: int, data: st.DataObject
+) -> None:
+    stored = np.arange(height * width * 3, dtype=np.uint8).reshape(height, width, 3)
+    shown = turned(stored, orientation)
+    size = shown_size((height, width), orientation)
+    assert shown.shape[:2] == size
+    top, bottom = sorted(data.draw(st.lists(st.integers(0, size[0]), min_size=2, max_size=2, unique=True)))
+    left, right = sorted(data.draw(st.lists(st.integers(0, size[1]), min_size=2, max_size=2, unique=True)))
+    region = Region((top, bottom), (left, right))
+    place = stored_region(region, size, orientation)
+    part = np.ascontiguousarray(stored[slice(*place.rows), slice(*place.columns)])
+    assert np.array_equal(turned(part, orientation), shown[top:bottom, left:right])
+    assert shown_region(place, size, orientation) == region
