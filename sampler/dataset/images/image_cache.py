@@ -110,8 +110,16 @@ class ImageCache:
 
     def put(self, index: int, pixels: npt.NDArray[np.uint8]) -> None:
         """Store an image if it is admitted and fits, over the oldest ones."""
-        size = -(-(_HEADER_BYTES + pixels.nbytes) // _ALIGNMENT) * _ALIGNMENT
-        position = self._reserve(size) if size <= self.nbytes and self._admits() else None
+        if self.admits(pixels.nbytes):
+            self.store(index, pixels)
+
+    def admits(self, nbytes: int) -> bool:
+        """Return whether the next image, of `nbytes` bytes of pixels, is to be stored. Each call is about an image."""
+        return _ring_bytes(nbytes) <= self.nbytes and self._is_admitted()
+
+    def store(self, index: int, pixels: npt.NDArray[np.uint8]) -> None:
+        """Store an image that was admitted, over the oldest ones."""
+        position = self._reserve(_ring_bytes(pixels.nbytes))
         if position is None:
             return
         header = np.array([index, position, pixels.nbytes, _checksum(pixels)], np.uint64)
@@ -121,7 +129,7 @@ class ImageCache:
             return  # the system is out of memory: the image is decoded again next time
         self._slots[index % len(self._slots)] = position
 
-    def _admits(self) -> bool:
+    def _is_admitted(self) -> bool:
         if self._table[0, _NEXT] < self.nbytes:
             return True
         self._turn = (self._turn + 1) % _ADMISSION
@@ -160,9 +168,18 @@ class ImageCachePart:
         """Return a copy of an image as (height, width, 3) uint8 BGR, or None if it is not cached."""
         return self.cache.get(self.first + index, height, width)
 
-    def put(self, index: int, pixels: npt.NDArray[np.uint8]) -> None:
-        """Store an image if it is admitted and fits, over the oldest ones."""
-        self.cache.put(self.first + index, pixels)
+    def admits(self, nbytes: int) -> bool:
+        """Return whether the next image, of `nbytes` bytes of pixels, is to be stored. Each call is about an image."""
+        return self.cache.admits(nbytes)
+
+    def store(self, index: int, pixels: npt.NDArray[np.uint8]) -> None:
+        """Store an image that was admitted, over the oldest ones."""
+        self.cache.store(self.first + index, pixels)
+
+
+def _ring_bytes(nbytes: int) -> int:
+    """Return the bytes of the ring that an image takes with its header."""
+    return -(-(_HEADER_BYTES + nbytes) // _ALIGNMENT) * _ALIGNMENT
 
 
 def _checksum(pixels: npt.NDArray[np.uint8]) -> int:
