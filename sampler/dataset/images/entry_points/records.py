@@ -1,0 +1,135 @@
+"""Records of entry points on disk: one sparse file for each dataset and image source.
+
+    <cache folder>/entry-points/<dataset digest>-<hash of the image source>-v<format>.bin
+        image i has the slot [i · 8192, (i + 1) · 8192):
+        ┌────────┬────────┬──────┬─────────────┬────────────────┬────────┬──────────┬─────────┐
+        │ check  │ format │ kind │ orientation │ hash           │ length │ reserved │ payload │   little-endian
+        │ uint64 │ uint32 │ byte │ byte        │ 2 × uint64     │ uint32 │ 30 bytes │         │
+        └────────┴────────┴──────┴─────────────┴────────────────┴────────┴──────────┴─────────┘
+
+`hash` is the XXH3-128 of the encoded file that the record is of, high half first, and `check` the XXH3-64 of everything
+behind it. A record counts only if both match, so slots that are unwritten, torn, damaged, of another version or of
+another file are all the same as no record.
+
+There are no locks. A record is a pure function of the encoded file, so processes that write the same slot at once write
+the same bytes. Records are read into private memory, never mapped: nothing changes after
+they were checked.
+"""
+
+import hashlib
+import os
+import struct
+import weakref
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import xxhash
+
+from sampler.dataset.images.hashes import Hash
+from sampler.dataset.images.orientation import AS_STORED
+from sampler.dataset.images.source import ImageSource
+from sampler.system_errors import explain
+
+FORMAT = 1
+"""Raised whenever the meaning of the file changes."""
+
+SLOT_BYTES = 8192
+
+_HEADER = struct.Struct("<QIBBQQI30x")
+_CHECKED = 8
+"""Where the bytes begin that the check covers."""
+
+RECORD_BYTES = SLOT_BYTES - _HEADER.size
+"""Bytes that a record's payload may have."""
+
+_POINTS, _NONE = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is recorded of an encoded file that was decoded whole without any note.
+
+    Attributes:
+        points: Its encoded entry points; None if it has none.
+        reason: Why it has no entry points.
+        orientation: Its EXIF orientation.
+    """
+
+    points: bytes | None
+    reason: str = ""
+    orientation: int = AS_STORED
+
+
+class EntryPointRecords:
+    """The records of a dataset's images, by index. Several processes and threads may read and write them at once.
+
+    Attributes:
+        file: The file.
+        unwritable: Why records cannot be written; None if they can.
+    """
+
+    def __init__(self, file: Path, descriptor: int, unwritable: OSError | None = None) -> None:
+        """Use an open file. Owns its descriptor."""
+        self.file = file
+        self.unwritable = unwritable
+        self._descriptor = descriptor
+        weakref.finalize(self, os.close, descriptor)
+
+    @classmethod
+    def open(cls, file: Path) -> "EntryPointRecords":
+        """Open the records in a file, for reading only if it cannot be written. Raises OSError if there is none."""
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            return cls(file, os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        except OSError as error:
+            with suppress(OSError):
+                return cls(file, os.open(file, os.O_RDONLY | os.O_CLOEXEC), error)
+            raise
+
+    @property
+    def disk_bytes(self) -> int:
+        """Bytes that the records take on disk. Holes take none."""
+        return os.fstat(self._descriptor).st_blocks * 512
+
+    def find(self, index: int, found: Hash) -> Record | None:
+        """Return the record of an image whose encoded file has the hash `found`, or None."""
+        try:
+            slot = os.pread(self._descriptor, SLOT_BYTES, index * SLOT_BYTES)
+        except OSError:  # a failing disk: the image is decoded whole, as without a record
+            return None
+        if len(slot) < _HEADER.size:
+            return None
+        check, version, kind, orientation, high, low, length = _HEADER.unpack_from(slot)
+        end = _HEADER.size + length
+        if version != FORMAT or (high, low) != found or end > len(slot):
+            return None
+        if xxhash.xxh3_64_intdigest(memoryview(slot)[_CHECKED:end]) != check:
+            return None
+        payload = slot[_HEADER.size : end]
+        return Record(payload, "", orientation) if kind == _POINTS else Record(None, payload.decode(), orientation)
+
+    def write(self, index: int, found: Hash, record: Record) -> None:
+        """Record an image whose encoded file has the hash `found`. Raises OSError."""
+        kind = _NONE if record.points is None else _POINTS
+        payload = record.reason.encode() if record.points is None else record.points
+        if len(payload) > RECORD_BYTES:
+            raise ValueError(f"a record of {len(payload)} bytes, expected at most {RECORD_BYTES}")
+        slot = _HEADER.pack(0, FORMAT, kind, record.orientation, *found, len(payload)) + payload
+        check = xxhash.xxh3_64_intdigest(memoryview(slot)[_CHECKED:])
+        slot = check.to_bytes(_CHECKED, "little") + slot[_CHECKED:]
+        done = 0
+        while done < len(slot):  # all is written at once, unless the disk is full; then the next call says so
+            done += os.pwrite(self._descriptor, slot[done:], index * SLOT_BYTES + done)
+
+
+def not_recorded(file: Path, error: OSError) -> str:
+    """Return the line that says why a process records no more, and what to do."""
+    cause = f"{file}: entry points are no longer recorded: {explain(error, file)}"
+    return f"{cause}; until the server restarts, images without a record are decoded whole"
+
+
+def records_file(cache_dir: Path, dataset_digest: str, source: ImageSource) -> Path:
+    """Return where the entry points of a dataset's images are recorded: one file for each image source."""
+    place = hashlib.blake2b(source.identity.encode(), digest_size=8).hexdigest()
+    return cache_dir / "entry-points" / f"{dataset_digest}-{place}-v{FORMAT}.bin"
