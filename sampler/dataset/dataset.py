@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from sampler.cache_folder import default_cache_dir
 from sampler.dataset.images.combined import CombinedSource
@@ -15,6 +17,7 @@ from sampler.dataset.images.header import DecodeError
 from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.local_folder import LocalFolder
 from sampler.dataset.images.notes import ImageNote
+from sampler.dataset.images.part_decoding import DecodeCounts, DecodedPart, EncodedImage, PartDecoder, decode_whole
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.annotation_file import LoadedCoco
 from sampler.dataset.index.cache import ensure_index
@@ -22,6 +25,8 @@ from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.substitutes import find_substitutes, pixels_digest
 from sampler.errors import ImageError, ImageSourceError
 from sampler.image_part import ImagePart, Region
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class Dataset(DatasetIndex):
         store: Decoded images, read instead of decoding again.
         cache: Cache of images that were decoded because they are not in the store.
         hashes: Recorded hashes of the encoded images; other bytes are an ImageError.
+        decoder: Decodes only the part of an image that is needed, where it can; whole images if None.
+        counts: How image files were decoded by `read`.
         notify: Called with index and note whenever `read` decodes an image that is unusual, or refuses a damaged one.
     """
 
@@ -65,6 +72,8 @@ class Dataset(DatasetIndex):
         self.cache = cache
         self.hashes = hashes
         self.notify = notify
+        self.decoder: PartDecoder | None = None
+        self.counts = DecodeCounts()
 
     def with_decoded(
         self, store: DecodedStore | None = None, cache: ImageCache | ImageCachePart | None = None
@@ -100,7 +109,7 @@ class Dataset(DatasetIndex):
         """
         height, width = self.size(index)
         if height * width > self.max_pixels:
-            return ImagePart(self._decode(index))
+            return self._decode_part(index, None)
         if self.store is not None:
             expected = None if self.hashes is None else self.hashes.of(index)
             rows = None if region is None else region.rows
@@ -108,13 +117,15 @@ class Dataset(DatasetIndex):
             if stored is not None:
                 return ImagePart(stored)
         if self.cache is None:
-            return ImagePart(self._decode(index))
+            return self._decode_part(index, region)
         cached = self.cache.get(index, height, width)
         if cached is not None:
             return ImagePart(cached)
-        pixels = self._decode(index)
-        self.cache.put(index, pixels)
-        return ImagePart(pixels)
+        if not self.cache.admits(3 * height * width):
+            return self._decode_part(index, region)
+        whole = self._decode_part(index, None)
+        self.cache.store(index, whole.pixels)
+        return whole
 
     def inspect(self, index: int) -> tuple[ImageNote, ...]:
         """Decode the file of an image, whatever store and cache have; return what is unusual about it.
@@ -125,28 +136,41 @@ class Dataset(DatasetIndex):
 
     def decode(self, index: int) -> DecodedFile:
         """Decode the file of an image, whatever store and cache have. Raises what `read` raises."""
+        return self.read_file(index, self._decode_whole)
+
+    def _decode_whole(self, image: EncodedImage) -> DecodedFile:
+        decoded = decode_image(image.data, image.size, self.options)
+        return DecodedFile(decoded.pixels, image.hash, decoded.notes)
+
+    def read_file(self, index: int, decode: Callable[[EncodedImage], T]) -> T:
+        """Return what a function makes of the file of an image, which has the recorded hash. Raises ImageError."""
         name, size = self.file_name(index), self.size(index)
         try:
             data = read_encoded(self.images, name, size, self.max_pixels)
             found = image_hash(data)
             if self.hashes is not None:
                 self.hashes.check(index, found)
-            decoded = decode_image(data, size, self.options)
+            return decode(EncodedImage(int(index), data, found, size))
         except DecodeError as error:
             raise ImageError(self.images.describe(name), error.kind, str(error), int(index)) from error
         except ImageError as error:
             raise error.at(int(index)) from error
-        return DecodedFile(decoded.pixels, found, decoded.notes)
 
-    def _decode(self, index: int) -> Pixels:
+    def _decode_part(self, index: int, region: Region | None) -> ImagePart:
+        """Return an image or a part that covers a region, decoded from its file, and report what is unusual."""
         try:
-            decoded = self.decode(index)
+            decoded = self.read_file(index, partial(self._decode_needed, region=region))
         except ImageError as error:
             if error.kind == "damaged":
                 self._report(index, (ImageNote("damaged", error.cause),))
             raise
         self._report(index, decoded.notes)
-        return decoded.pixels
+        return decoded.part
+
+    def _decode_needed(self, image: EncodedImage, region: Region | None) -> DecodedPart:
+        if self.decoder is not None:
+            return self.decoder.decode(image, region, self.options)
+        return decode_whole(image, self.options, self.counts)
 
     def _report(self, index: int, notes: tuple[ImageNote, ...]) -> None:
         if self.notify is not None:

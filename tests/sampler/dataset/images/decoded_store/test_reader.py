@@ -18,6 +18,7 @@ from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decoded_store.format import PAGE
 from sampler.dataset.images.decoded_store.reader import DecodedStore, find_store
 from sampler.dataset.images.image_cache import ImageCache
+from sampler.dataset.images.part_decoding import DecodeCounts
 from sampler.errors import ImageError, StoreError
 from sampler.layouts.convert import lay_out
 from sampler.sample.sample import make_sample
@@ -282,6 +283,6 @@ def test_a_worker_works_without_a_store_or_cache_that_disappeared(
     setup = DatasetSetup(small.index_dir, (image_folder(small),), preset("cornernet_saccade"))
     no_store, no_cache = replace(setup, decoded_store=tmp_path / "gone"), WorkerSetup((setup,), image_cache=9999)
     for gone in (WorkerSetup((no_store,)), no_cache):
-        dataset = open_datasets(gone)[0].dataset
+        dataset = open_datasets(gone, DecodeCounts())[0].dataset
         assert np.array_equal(dataset.read(0).pixels, small.read(0).pixels)
         assert "decoded images are not used" in capsys.readouterr().err

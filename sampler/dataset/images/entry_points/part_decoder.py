@@ -1,0 +1,114 @@
+"""Decoding JPEG files in parts, from recorded entry points; decoding them whole and recording them the first time.
+
+A record says that its file was decoded whole without any note, and what its header says. So nothing needs to be checked
+again but the annotated size. Whatever is unusual is decoded whole: files without entry points, regions for which a part
+is not worth it, and parts that the decoder complains about.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import simplejpeg
+
+from sampler.dataset.images import jpeg
+from sampler.dataset.images.decode import ReadOptions
+from sampler.dataset.images.entry_points.errors import EntryPointsError, NoEntryPoints
+from sampler.dataset.images.entry_points.find import find_entry_points
+from sampler.dataset.images.entry_points.points import EntryPoints
+from sampler.dataset.images.entry_points.records import EntryPointRecords, Record, not_recorded
+from sampler.dataset.images.entry_points.window import window_jpeg
+from sampler.dataset.images.header import read_header
+from sampler.dataset.images.orientation import shown_region, shown_size, stored_region, turned
+from sampler.dataset.images.part_decoding import DecodeCounts, DecodedPart, EncodedImage, decode_whole
+from sampler.image_part import ImagePart, Region
+from sampler.ops.resize import Pair
+
+LARGEST_PART = 0.95
+"""Share of an image's pixels above which it is decoded whole. A part takes 1.06 times its share of the time."""
+
+
+class EntryPointDecoder:
+    """A decoder of the images of a dataset, by its records.
+
+    Attributes:
+        records: The records.
+        counts: How images were decoded.
+        recording: Whether files are recorded. False once a record could not be written.
+    """
+
+    def __init__(
+        self, records: EntryPointRecords, counts: DecodeCounts, report: Callable[[str], None] | None = None
+    ) -> None:
+        """report: called with one line if records can no longer be written."""
+        self.records = records
+        self.counts = counts
+        self.recording = records.unwritable is None
+        self._report = report
+
+    def decode(self, image: EncodedImage, region: Region | None, options: ReadOptions) -> DecodedPart:
+        """Return the image or a part that covers `region`. Raises what `decode_image` raises."""
+        if not image.data.startswith(jpeg.START):
+            return decode_whole(image, options, self.counts)
+        record = self.records.find(image.index, image.hash)
+        part = None if record is None or region is None else _decode_part(image, record, region)
+        if part is not None:
+            self.counts.parts += 1
+            return DecodedPart(part)
+        decoded = decode_whole(image, options, self.counts)
+        if record is None and self.recording and not decoded.notes:
+            self._record(image)
+        return decoded
+
+    def _record(self, image: EncodedImage) -> None:
+        try:
+            self.records.write(image.index, image.hash, record_of(image.data))
+        except OSError as error:
+            self.recording = False
+            if self._report is not None:
+                self._report(not_recorded(self.records.file, error))
+        else:
+            self.counts.recorded += 1
+
+
+def record_of(data: bytes) -> Record:
+    """Return the record of a JPEG file that was decoded whole without any note."""
+    orientation = read_header(data).orientation
+    if orientation is None:
+        return Record(None, "unusual Exif data")
+    try:
+        return Record(find_entry_points(data).encode(), "", orientation)
+    except NoEntryPoints as error:
+        return Record(None, error.reason, orientation)
+
+
+def warm_up() -> None:
+    """Record a small JPEG and decode a part of it, so that the first image finds everything loaded and compiled."""
+    data = simplejpeg.encode_jpeg(np.zeros((64, 64, 3), np.uint8), colorspace="BGR")
+    points = record_of(data).points
+    if points is not None:
+        small, _ = window_jpeg(data, EntryPoints.decode(points), Region((8, 16), (8, 16)))
+        simplejpeg.decode_jpeg(small, colorspace="BGR")
+
+
+def _decode_part(image: EncodedImage, record: Record, region: Region) -> ImagePart | None:
+    """Return a part that covers a region, or None if the image must or should be decoded whole."""
+    if record.points is None or region.is_empty:
+        return None
+    try:
+        points = EntryPoints.decode(record.points)
+        if shown_size(points.size, record.orientation) != image.size:
+            return None
+        stored = stored_region(region, image.size, record.orientation)
+        if not _is_worth(points.covering(stored), points.size):
+            return None
+        data, covered = window_jpeg(image.data, points, stored)
+        pixels = np.asarray(simplejpeg.decode_jpeg(data, colorspace="BGR"), np.uint8)
+    except (EntryPointsError, NoEntryPoints, ValueError):  # such as a warning of the decoder
+        return None
+    shown = shown_region(covered, image.size, record.orientation)
+    return ImagePart(turned(pixels, record.orientation), (shown.rows[0], shown.columns[0]), image.size)
+
+
+def _is_worth(part: Region, size: Pair) -> bool:
+    height, width = part.shape
+    return height * width <= LARGEST_PART * size[0] * size[1]
