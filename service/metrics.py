@@ -106,6 +106,16 @@ class ServerState(Collector):
         for how, count in cache.found.items():
             found.add_metric([how], count)
         yield found
+        decoded = CounterMetricFamily(
+            "sampler_decoded_images",
+            "Images that workers decoded from their files, by part: whole, or only the part that a crop needed (part)",
+            labels=["part"],
+        )
+        decoded.add_metric(["whole"], pool.decoded.whole)
+        decoded.add_metric(["part"], pool.decoded.parts)
+        yield decoded
+        recorded = "JPEG files whose entry points workers recorded"
+        yield counter("sampler_recorded_entry_points", recorded, pool.decoded.recorded)
         hits, misses = (images.hits, images.misses) if images else (0, 0)
         yield counter("sampler_decoded_cache_hits", "Images that workers found in the image cache", hits)
         yield counter("sampler_decoded_cache_misses", "Images that workers did not find in the image cache", misses)

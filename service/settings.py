@@ -31,7 +31,7 @@ class SettingsError(SamplerError):
     """A setting is unknown, malformed or out of range. The message is one line that names it."""
 
 
-INHERITED = ("config", "keep_crowd", "damaged", "follow_links")
+INHERITED = ("config", "keep_crowd", "damaged", "follow_links", "entry_points")
 """Settings of a dataset that it takes from the server's settings where it does not have its own."""
 
 
@@ -77,6 +77,10 @@ class DatasetSettings(BaseModel):
         description="`serve` gives OpenCV's pixels of damaged images and logs a warning, `refuse` fails their samples",
     )
     follow_links: bool = Field(default=False, description="read image files through links that leave the image folder")
+    entry_points: bool = Field(
+        default=True,
+        description="record where decoding can begin in JPEG files, and decode only the part of them that a crop needs",
+    )
     substitute: Path | None = Field(
         default=None,
         description="file with the ids of unusable images, as `verify --unusable` writes it; others are used instead",
@@ -109,7 +113,7 @@ class Settings(DatasetSettings):
     )
     cache_dir: Path = Field(
         default_factory=default_cache_dir,
-        description="folder for the index, the decoded store and the demo dataset",
+        description="folder for the index, entry points, the decoded store and the demo dataset",
     )
     max_batch: int = Field(default=1024, ge=1, le=65536, description="largest number of samples per batch and rank")
     max_requests: int = Field(

@@ -24,6 +24,7 @@ from service.batches.plan import DECODED_RUNS, STORED_RUNS, Planner
 from service.demo.dataset import ensure_demo
 from service.lifespan.dataset_checks import check_dataset
 from service.lifespan.decoded_images import ServedStore, find_decoded
+from service.lifespan.entry_points import find_records
 from service.settings import DatasetSettings, Settings, SettingsError
 from service.workers.protocol import DatasetSetup
 
@@ -39,6 +40,7 @@ class OpenedDataset:
         images: The image folder of each annotation file.
         store: Its decoded store, if there is a usable one.
         hashes: Recorded hashes of its images, for workers, if there are any.
+        entry_points: File of entry points of its images, for workers, if they are to be used.
         reopen: Opens the same files again. Builds the index if it is missing.
     """
 
@@ -49,6 +51,7 @@ class OpenedDataset:
     spec: ServiceSpec
     store: ServedStore | None
     hashes: SharedHashes | None
+    entry_points: Path | None
     reopen: Callable[[], Dataset]
 
     def restore_index(self) -> None:
@@ -79,6 +82,7 @@ class OpenedDataset:
             hashes=None if self.hashes is None else self.hashes.descriptor,
             first_image=first_image,
             unusable=() if self.dataset.substitutes is None else self.dataset.substitutes.unusable,
+            entry_points=self.entry_points,
         )
 
 
@@ -108,12 +112,15 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
     await asyncio.to_thread(check_dataset, title, dataset)
     wanted = part.annotations is not None  # the demo dataset needs no store
     store = await asyncio.to_thread(find_decoded, title, settings.cache_dir, dataset, wanted=wanted)
+    points = None
+    if store is None or store.absent:
+        points = await asyncio.to_thread(find_records, title, settings.cache_dir, dataset, enabled=part.entry_points)
     spec = _spec(settings, name, dataset, LoadedConfig(config, loaded.origins))
     hashes = None if dataset.hashes is None else share_hashes(dataset.hashes)
     dataset.hashes = None if hashes is None else hashes.hashes  # not twice in memory
     reopen = partial(_reopen, settings, part)
     folders = tuple(map(Path, image_folders(len(annotations), images)))
-    return OpenedDataset(title, dataset, folders, config, spec, store, hashes, reopen)
+    return OpenedDataset(title, dataset, folders, config, spec, store, hashes, points, reopen)
 
 
 def share_hashes(hashes: ImageHashes) -> SharedHashes:

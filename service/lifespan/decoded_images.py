@@ -26,11 +26,13 @@ class ServedStore:
         folder: The folder of the store.
         inode: Identity of the file of pixels when the server started.
         states: Which blocks of pixels were checked since then; shared by all workers.
+        absent: Number of images that are read from their files all the same.
     """
 
     folder: Path
     inode: int
     states: SharedBlockStates
+    absent: int = 0
 
 
 def find_decoded(title: str, cache_dir: Path, dataset: Dataset, *, wanted: bool = True) -> ServedStore | None:
@@ -57,12 +59,13 @@ def find_decoded(title: str, cache_dir: Path, dataset: Dataset, *, wanted: bool 
         "%s: decoded store: %d of %d images, %.1f MB, in %s%s",
         title, len(dataset) - store.absent, len(dataset), store.nbytes / 1e6, store.folder, absent,
     )  # fmt: skip
-    if dataset.hashes is not None and (others := store.from_other_files(dataset.hashes)):
+    others = 0 if dataset.hashes is None else store.from_other_files(dataset.hashes)
+    if others:
         log.warning(
             "%s: decoded store: %d images were decoded from other files than those whose hashes are recorded and are "
             "read from their files; run `python -m sampler decode` to update %s", title, others, store.folder,
         )  # fmt: skip
-    return ServedStore(store.folder, store.inode, states)
+    return ServedStore(store.folder, store.inode, states, store.absent + others)
 
 
 def _usable_store(title: str, cache_dir: Path, dataset: Dataset, wanted: bool) -> StoreContents | None:

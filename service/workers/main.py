@@ -17,9 +17,13 @@ from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_source
 from sampler.dataset.images.decoded_store.blocks import SharedBlockStates
 from sampler.dataset.images.decoded_store.reader import DecodedStore
+from sampler.dataset.images.entry_points import part_decoder
+from sampler.dataset.images.entry_points.part_decoder import EntryPointDecoder
+from sampler.dataset.images.entry_points.records import EntryPointRecords, not_recorded
 from sampler.dataset.images.hashes import SharedHashes
 from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.notes import ImageNote
+from sampler.dataset.images.part_decoding import DecodeCounts
 from sampler.errors import SamplerError, StoreError
 from sampler.image_part import ImagePart, Region
 from sampler.ipc.child_process import run_child
@@ -76,7 +80,7 @@ def serve(server: FrameSocket) -> None:
             outcome, payload = Outcome.DONE, worker.do(job)
         except Exception as error:  # noqa: BLE001 - sent to the server; one bad sample must not end the worker
             outcome, payload = Outcome.FAILED, msgpack.packb(_problem(error))
-        server.send(Reply(number, outcome, payload, worker.outbox.take()).encode())
+        server.send(Reply(number, outcome, payload, worker.outbox.take(), worker.counts.take()).encode())
         samples += len(job.keys)
         if samples >= RELEASE_SAMPLES:
             release_freed_memory()
@@ -98,10 +102,18 @@ class WorkerDataset:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker that is ready. datasets: by number. arena: None if it gets no runs to make."""
+    """A worker that is ready.
+
+    Attributes:
+        datasets: The datasets by number.
+        arena: None if it gets no runs to make.
+        counts: How image files of all datasets were decoded since the last reply.
+        outbox: Notices that were not sent yet.
+    """
 
     datasets: tuple[WorkerDataset, ...]
     arena: AttachedArena | None
+    counts: DecodeCounts
     outbox: Outbox = field(default_factory=Outbox)
 
     @classmethod
@@ -109,15 +121,18 @@ class Worker:
         """Load, compile and open everything that jobs need. Raises `SamplerError`."""
         cv2.setNumThreads(1)  # there is one worker per CPU; OpenCV's own threads would only compete
         warm_up_kernels(setup.kernel_cache)
-        datasets = open_datasets(setup)
+        counts = DecodeCounts()
+        datasets = open_datasets(setup, counts)
         for opened in datasets:
             warm_up(opened.config, opened.categories)
+        if any(opened.dataset.decoder is not None for opened in datasets):
+            part_decoder.warm_up()
         arena = None if setup.arena is None else AttachedArena(setup.arena)
         if arena is not None:
             arena.populate(0, setup.warm_bytes)
         if setup.memory is not None:
             limit_memory(setup.memory)
-        worker = cls(datasets, arena)
+        worker = cls(datasets, arena, counts)
         for number, opened in enumerate(datasets):
             _notify(opened.dataset, worker.outbox.listener(number, opened.dataset))
         return worker
@@ -162,21 +177,24 @@ class Worker:
         return _json(sample_document(opened.dataset, opened.config, job.key, augment=job.augment))
 
 
-def open_datasets(setup: WorkerSetup) -> tuple[WorkerDataset, ...]:
-    """Return the datasets, with the decoded stores or the image cache that the server found. Raises `AnnotationError`.
+def open_datasets(setup: WorkerSetup, counts: DecodeCounts) -> tuple[WorkerDataset, ...]:
+    """Return the datasets, with the decoded stores, the image cache and the entry points that the server found.
 
-    If these have disappeared, images are decoded: samples are the same, and stderr, which is the server's, says so.
+    If these have disappeared, images are decoded whole: samples are the same, and stderr, which is the server's, says
+    so. counts: for how image files are decoded. Raises `AnnotationError`.
     """
     cache = None
     try:
         cache = None if setup.image_cache is None else ImageCache(setup.image_cache)
     except OSError as error:
-        _warn(error)
-    return tuple(WorkerDataset(_open_dataset(one, cache), one.config) for one in setup.datasets)
+        _warn(f"decoded images are not used: {error}")
+    return tuple(WorkerDataset(_open_dataset(one, cache, counts), one.config) for one in setup.datasets)
 
 
-def _open_dataset(setup: DatasetSetup, cache: ImageCache | None) -> Dataset:
+def _open_dataset(setup: DatasetSetup, cache: ImageCache | None, counts: DecodeCounts) -> Dataset:
     dataset = Dataset(setup.index_dir, open_source(setup.images, setup.options), setup.options)
+    dataset.counts = counts
+    dataset.decoder = None if setup.entry_points is None else _open_decoder(setup.entry_points, counts)
     dataset.substitutes = Substitutes(setup.unusable, len(dataset)) if setup.unusable else None
     part = None if cache is None else ImageCachePart(cache, setup.first_image)
     if setup.hashes is not None:
@@ -186,8 +204,16 @@ def _open_dataset(setup: DatasetSetup, cache: ImageCache | None) -> Dataset:
     try:
         return dataset.with_decoded(_open_store(setup.decoded_store, setup, dataset), part)
     except (StoreError, OSError) as error:
-        _warn(error)
+        _warn(f"decoded images are not used: {error}")
         return dataset.with_decoded(cache=part)
+
+
+def _open_decoder(file: Path, counts: DecodeCounts) -> EntryPointDecoder | None:
+    try:
+        return EntryPointDecoder(EntryPointRecords.open(file), counts, _warn)
+    except OSError as error:
+        _warn(not_recorded(file, error))
+        return None
 
 
 def _open_store(folder: Path, setup: DatasetSetup, dataset: Dataset) -> DecodedStore:
@@ -207,8 +233,8 @@ def _notify(dataset: Dataset, listener: Callable[[int, ImageNote], None]) -> Non
         dataset.store.report = lambda index: listener(index, note)
 
 
-def _warn(error: Exception) -> None:
-    print(f"worker: decoded images are not used: {printable(str(error))}", file=sys.stderr, flush=True)
+def _warn(text: str) -> None:
+    print(f"worker: {printable(text)}", file=sys.stderr, flush=True)
 
 
 class _BlankDataset:

@@ -15,6 +15,7 @@ from typing import Generic, Self, TypeVar
 
 import msgpack
 
+from sampler.dataset.images.part_decoding import DecodeCounts
 from sampler.errors import SamplerError
 from sampler.ipc.async_frames import AsyncFrameSocket
 from sampler.ipc.child_process import ChildProcess
@@ -238,6 +239,7 @@ class WorkerPool:
         """
         self.size = size
         self.restarts = 0
+        self.decoded = DecodeCounts()
         self._setup = setup
         self._job_seconds = job_seconds
         self._prepare = prepare
@@ -345,6 +347,7 @@ class WorkerPool:
         while (reply := await process.reply()) is not None:
             if not seat.tickets or seat.tickets[0].number != reply.number:
                 raise ConnectionError(f"a reply to job {reply.number}, which the worker was not given")
+            self.decoded.add(*reply.decoded)
             for notice in reply.notices:
                 self._on_notice(notice)
             seat.tickets.popleft().finish(reply)

@@ -6,11 +6,12 @@ Server → worker: a setup first, then jobs. Worker → server: replies. Payload
     job     number, "run", dataset, keys, augment, layout, first, offset, capacity
        or   number, "images", dataset, keys
        or   number, kind, dataset, keys, augment
-    reply   ┌────────────────────┬────────────────┬──────────────────┬─────────┬─────────┐
-            │ job number, uint64 │ outcome, uint8 │ length N, uint32 │ N bytes │ payload │   little-endian
-            └────────────────────┴────────────────┴──────────────────┴─────────┴─────────┘
+    reply   ┌────────────────────┬────────────────┬────────────────────┬──────────────────┬─────────┬─────────┐
+            │ job number, uint64 │ outcome, uint8 │ counts, 3 × uint32 │ length N, uint32 │ N bytes │ payload │
+            └────────────────────┴────────────────┴────────────────────┴──────────────────┴─────────┴─────────┘
 
-The N bytes are new notices about image files, as a list of the fields of `Notice`, or nothing.
+Numbers are little-endian. The counts are the fields of `DecodeCounts` since the reply before. The N bytes are new
+notices about image files, as a list of the fields of `Notice`, or nothing.
 
 The payload of a failed job is its problem document. The samples of a run are written to the arena; its payload only
 has the length of each message.
@@ -52,6 +53,7 @@ class DatasetSetup:
     hashes: int | None = None  # descriptor of the hashes of the images, which the worker inherits; None if unknown
     first_image: int = 0  # number of the dataset's first image in the image cache, which all datasets share
     unusable: tuple[int, ...] = ()  # indices of the images that are replaced by substitutes
+    entry_points: Path | None = None  # file of entry points of the images; None if they are not to be used
 
     def as_dict(self) -> dict[str, Any]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -59,7 +61,7 @@ class DatasetSetup:
 
     @classmethod
     def of_dict(cls, values: dict[str, Any]) -> Self:
-        for name in ("index_dir", "decoded_store"):
+        for name in ("index_dir", "decoded_store", "entry_points"):
             values[name] = _path(values[name])
         values["images"] = tuple(Path(os.fsdecode(folder)) for folder in values["images"])
         config = config_from_dict(values["config"], trust_family=True)
@@ -182,25 +184,28 @@ class Outcome(IntEnum):
 class Reply:
     """A worker's reply to one job."""
 
-    HEADER: ClassVar[struct.Struct] = struct.Struct("<QBI")
+    HEADER: ClassVar[struct.Struct] = struct.Struct("<QB3II")
 
     number: int
     outcome: Outcome
     payload: bytes
     notices: tuple[Notice, ...] = ()
+    decoded: tuple[int, int, int] = (0, 0, 0)  # the fields of `DecodeCounts`
 
     def encode(self) -> bytes:
         notices: bytes = msgpack.packb([astuple(notice) for notice in self.notices]) if self.notices else b""
-        return self.HEADER.pack(self.number, self.outcome, len(notices)) + notices + self.payload
+        return self.HEADER.pack(self.number, self.outcome, *self.decoded, len(notices)) + notices + self.payload
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
         """Return the reply in a message. Raises ConnectionError for any other message."""
         try:
-            number, outcome, length = cls.HEADER.unpack_from(body)
+            number, outcome, *decoded, length = cls.HEADER.unpack_from(body)
             end = cls.HEADER.size + length
             rows = msgpack.unpackb(body[cls.HEADER.size : end]) if length else ()
-            return cls(number, Outcome(outcome), body[end:], tuple(Notice(*row) for row in rows))
+            whole, parts, recorded = decoded
+            notices = tuple(Notice(*row) for row in rows)
+            return cls(number, Outcome(outcome), body[end:], notices, (whole, parts, recorded))
         except (struct.error, ValueError, TypeError) as error:
             raise ConnectionError(f"a message that is no reply: {error}") from error
 

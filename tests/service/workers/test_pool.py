@@ -92,9 +92,9 @@ from sampler.ipc.child_process import run_child
 
 def lie(server):
     server.read()
-    server.send(struct.pack("<QBI", 0, 0, 0))
+    server.send(struct.pack("<QB4I", 0, 0, 0, 0, 0, 0))
     server.read()
-    server.send(struct.pack("<QBI", {number}, {outcome}, 0) + b"lie")
+    server.send(struct.pack("<QB4I", {number}, {outcome}, 0, 0, 0, 0) + b"lie")
     server.read()
 
 run_child(lie)

@@ -1,6 +1,7 @@
 """Setups and jobs arrive at the worker as they were sent, and replies at the server."""
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
@@ -42,7 +43,8 @@ def test_a_job_survives_the_way_to_a_worker(job: Job, number: int) -> None:
 def test_a_setup_survives_the_way_to_a_worker() -> None:
     small = WorkerSetup((DatasetSetup(Path("/index"), (Path("/images"),), preset("cornernet_saccade")),))
     stored = DatasetSetup(Path("/index"), (Path("/images"),), preset("cornernet"), OPTIONS, Path("/store"), 118_287)
-    full = WorkerSetup((*small.datasets, stored), 3, 5, Path("/kernels"), 7)
+    recorded = replace(stored, entry_points=Path("/entry-points/\udcff.bin"))
+    full = WorkerSetup((*small.datasets, stored, recorded), 3, 5, Path("/kernels"), 7)
     undecodable = WorkerSetup((DatasetSetup(Path("/a\udcff"), (Path("/\udcff"), Path("/b")), preset("cornernet")),))
     for setup in (small, full, undecodable):
         assert WorkerSetup.decode(setup.encode()) == setup
@@ -51,11 +53,16 @@ def test_a_setup_survives_the_way_to_a_worker() -> None:
 NOTICES = st.builds(Notice, NUMBERS, NUMBERS, st.sampled_from(NOTE_KINDS), st.text(max_size=9), st.text(max_size=9))
 
 
-@given(st.integers(0, 2**64 - 1), st.sampled_from(Outcome), st.binary(max_size=50), st.lists(NOTICES, max_size=3))
+COUNTS = st.tuples(*[st.integers(0, 2**32 - 1)] * 3)
+
+
+@given(
+    st.integers(0, 2**64 - 1), st.sampled_from(Outcome), st.binary(max_size=50), st.lists(NOTICES, max_size=3), COUNTS
+)  # fmt: skip
 def test_a_reply_survives_the_way_to_the_server(
-    number: int, outcome: Outcome, payload: bytes, notices: list[Notice]
+    number: int, outcome: Outcome, payload: bytes, notices: list[Notice], counts: tuple[int, int, int]
 ) -> None:
-    reply = Reply(number, outcome, payload, tuple(notices))
+    reply = Reply(number, outcome, payload, tuple(notices), counts)
     assert Reply.decode(reply.encode()) == reply
 
 
