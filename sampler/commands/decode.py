@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from sampler.cache_folder import default_cache_dir
+from sampler.commands.entry_points import record_entry_points
 from sampler.commands.examples import print_errors, print_examples
 from sampler.commands.options import (
     AnnotationsOption,
@@ -23,6 +24,7 @@ from sampler.commands.options import (
     MaxImagePixelsOption,
     SubsetOption,
 )
+from sampler.commands.program import INTERRUPTED
 from sampler.cpus import available_cpus
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decode import MAX_PIXELS, ReadOptions
@@ -33,9 +35,6 @@ from sampler.progress import progress_bar, spinner
 
 _DAMAGED = "images are not in the store; servers read their files, and serve or refuse them (SAMPLER_DAMAGED)"
 
-INTERRUPTED = 130
-"""Exit status of a program that was interrupted with Ctrl-C."""
-
 
 def decode(
     annotations: AnnotationsOption,
@@ -43,6 +42,15 @@ def decode(
     cache_dir: CacheOption = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Images decoded at once (default: one per CPU).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Decode all images again.")] = False,
+    entry_points: Annotated[
+        bool,
+        typer.Option(
+            "--entry-points",
+            help="Do not store decoded images; record only where decoding can begin in JPEG files, 8 kB an image. "
+            "Servers then decode only the part that a crop needs. They also record this themselves, when they first "
+            "decode an image.",
+        ),
+    ] = False,
     examples: ExamplesOption = 5,
     follow_links: FollowLinksOption = False,
     subset: SubsetOption = None,
@@ -53,15 +61,20 @@ def decode(
     If interrupted, the next run resumes where it stopped. It also checks all stored pixels, and decodes images again
     that are damaged in the store or whose files have changed. Exit status 1 if some images cannot be decoded: they are
     left out, and servers report them as before.
+
+    With --entry-points, images are decoded once but not stored. If interrupted, the next run resumes where it stopped.
     """
     options = ReadOptions(max_image_pixels, follow_links=follow_links)
     with spinner() as report:
         dataset = open_dataset(annotations, images, cache_dir, report, options, subset)
+    threads, folder = jobs or available_cpus(), cache_dir or default_cache_dir()
+    if entry_points:
+        if not record_entry_points(dataset, folder, threads, force, examples):
+            raise typer.Exit(1)
+        return
     console = Console(highlight=False)
     began = time.perf_counter()
     with ExitStack() as stack:
-        threads = jobs or available_cpus()
-        folder = cache_dir or default_cache_dir()
         writer = stack.enter_context(open_writer(dataset, folder, force, threads, progress_bar))
         _print_broken(console, dataset, writer, examples)
         _check_space(writer, console)

@@ -15,6 +15,10 @@ CANNOT_RUN = 2
 """Exit status of a command that could not run."""
 
 
+INTERRUPTED = 130
+"""Exit status of a command that was interrupted with Ctrl-C."""
+
+
 class OneLineErrors(TyperGroup):
     """Commands whose expected errors are one line on stderr instead of a traceback."""
 
