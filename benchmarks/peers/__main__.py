@@ -66,6 +66,8 @@ def main(
     console.print(f"written to {', '.join(map(str, [out, PUBLISHED, PAGE] if publish else [out]))}")
     for name, why in findings.left_out.items():
         console.print(f"{name} is left out: {why}", style="bold")
+    if not rows:
+        console.print("no other loader could be measured, so there is nothing to compare with", style="bold")
     if not rows or not all(row.met for row in rows):
         raise typer.Exit(1)
 
