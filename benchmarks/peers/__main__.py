@@ -25,6 +25,7 @@ from benchmarks.peers.results import PEERS, rows_of
 from benchmarks.peers.rounds import Bench, Findings, measure, warm_server
 from benchmarks.table import HEAD as ROW_HEAD
 from benchmarks.table import cells, terminal_table
+from sampler.kernels.compiled.kernels import warm_up
 
 HERE = Path(__file__).resolve().parent
 PUBLISHED = HERE / "published.json"
@@ -54,7 +55,8 @@ def main(
     results, title = findings.results(), f"on {source}; {machine()}"
     rows = rows_of(results)
     console.print(terminal_table(HEAD, lines(results), title))
-    console.print(terminal_table(ROW_HEAD, [cells(row) for row in rows], title))
+    if rows:
+        console.print(terminal_table(ROW_HEAD, [cells(row) for row in rows], title))
     content = document(results, findings.left_out, machine(), source)
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     out.write_text(text, encoding="utf-8")
@@ -81,7 +83,8 @@ def _use_two_cores() -> None:
 def _measure(peers: tuple[str, ...], rounds: int, window: Window, console: Console) -> tuple[Findings, str]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        with console.status("making the datasets"):
+        with console.status("compiling the kernels, making the datasets"):
+            warm_up()
             source = material(folder / "demo")
             jpeg = repeated(source, IMAGES, folder / "repeated")
             images = len(jpeg.open())
