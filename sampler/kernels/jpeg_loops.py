@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 Integers = NDArray[np.int64]
+Codes = NDArray[np.uint32]
 Grid = tuple[int, int, int, int]
 Layout = tuple[int, int, int, int, int, int, int, int]
 
@@ -24,13 +25,13 @@ class JpegLoops(Protocol):
 
     def pack(self, points: Integers, multiple: int, lowest: int, layout: Layout, size: int) -> bytes: ...
 
-    def is_valid(self, table: Bytes, layout: Layout, length: int) -> bool: ...
+    def is_valid(self, table: Bytes, codes: Codes, layout: Layout, length: int) -> bool: ...
 
     def copy_window(
         self,
         data: Bytes,
         table: Bytes,
-        codes: NDArray[np.uint32],
+        codes: Codes,
         layout: Layout,
         part: tuple[int, int, int, int],
         scan: tuple[int, int],

@@ -1,6 +1,7 @@
 """JPEG files from several encoders: every subsampling, restart markers, optimised tables, all kinds of content."""
 
 import io
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -86,12 +87,33 @@ ENCODERS: dict[str, Encoder] = {
 }
 """Encoders whose files have entry points whatever the size of the image."""
 
-WITH_INTERVALS: dict[int, dict[str, Encoder]] = {
-    interval: {
-        f"OpenCV 4:2:0, restarts every {interval}": _opencv(_FACTORS["4:2:0"], restart=interval, optimize=1),
-        f"OpenCV 4:4:4, restarts every {interval}": _opencv(_FACTORS["4:4:4"], restart=interval),
-        f"Pillow grey, restarts every {interval}": _pillow("L", restart_marker_blocks=interval),
-    }
+INTERVAL_ENCODERS: dict[str, tuple[Encoder, int, int]] = {
+    f"{name}, {interval} MCUs": (encode, interval, side)
     for interval in (2, 3, 5)
+    for name, side, encode in (
+        ("OpenCV 4:2:0", 16, _opencv(_FACTORS["4:2:0"], restart=interval, optimize=1)),
+        ("OpenCV 4:4:4", 8, _opencv(_FACTORS["4:4:4"], restart=interval)),
+        ("Pillow grey", 8, _pillow("L", restart_marker_blocks=interval)),
+    )
 }
-"""Encoders by MCUs per restart interval."""
+"""Encoders with restart intervals, MCUs per interval and pixels per MCU: a row must be a multiple of the product."""
+
+
+def damaged(data: bytes, rng: random.Random, first: int = 0) -> bytes:
+    """Return bytes with a random change from position `first` on: flipped, replaced, removed, inserted or moved."""
+    changed, place, count = bytearray(data), rng.randrange(first, len(data)), rng.randrange(1, 30)
+    kind = rng.randrange(6)
+    if kind == 0:
+        changed[place] ^= 1 << rng.randrange(8)
+    elif kind == 1:
+        changed[place] = rng.randrange(256)
+    elif kind == 2:
+        del changed[place : place + count]
+    elif kind == 3:
+        changed[place:place] = rng.randbytes(count)
+    elif kind == 4:
+        changed[place : place + count] = (rng.choice([b"\xff", b"\0", b"\xff\0", b"\xff\xd0"]) * count)[:count]
+    else:
+        other = rng.randrange(first, len(data))
+        changed[place : place + count] = changed[other : other + count]
+    return bytes(changed)

@@ -7,13 +7,19 @@ At least `PADDING` bytes follow.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sampler.kernels.compiled.intrinsics import address_of
 from sampler.kernels.compiled.jit import njit
-from sampler.kernels.compiled.jpeg_words import Bytes, Integers, load_word, store_word
+from sampler.kernels.compiled.jpeg_words import INT, Bytes, Integers, load_int, load_word, store_word
 
 PADDING = 8
 """Bytes behind the table, which is read in words."""
+
+COMPONENTS, DC_SIZES, MAX_CODE = 3, 12, 16
+"""Colour components at most, numbers of bits that a DC value may have (0–11), and bits of the longest code."""
+
+Codes = NDArray[np.uint32]
 
 Layout = tuple[int, int, int, int, int, int, int, int]
 """Rows, segments per row, and components. Widths in bits, 56 at most: of the position of a row, of a position in a row,
@@ -36,7 +42,11 @@ def row_and_segment_bits(layout: Layout) -> tuple[int, int]:
 
 
 @njit(nogil=True)
-def _is_valid(table: int, layout: Layout, length: int) -> bool:
+def _is_valid(table: int, codes: int, layout: Layout, length: int) -> bool:
+    for n in range(COMPONENTS * DC_SIZES):
+        code = load_int(codes + INT * n)
+        if code >> 16 > MAX_CODE or (code & 0xFFFF) >> (code >> 16):
+            return False
     row_bits, segment_bits = row_and_segment_bits(layout)
     before = 0
     for row in range(layout[0]):
@@ -53,9 +63,12 @@ def _is_valid(table: int, layout: Layout, length: int) -> bool:
     return before <= 8 * length
 
 
-def is_valid(table: Bytes, layout: Layout, length: int) -> bool:
-    """Return whether the segments of a table follow each other in a scan of `length` bytes."""
-    return bool(_is_valid(address_of(table), layout, length))
+def is_valid(table: Bytes, codes: Codes, layout: Layout, length: int) -> bool:
+    """Return whether the segments of a table follow each other in a scan of `length` bytes, and the codes are codes.
+
+    codes: (3, 12) uint32, for each component and size of DC values: length · 2¹⁶ + code, or 0.
+    """
+    return bool(_is_valid(address_of(table), address_of(codes), layout, length))
 
 
 @njit(nogil=True)

@@ -5,11 +5,10 @@ everything else is copied.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sampler.kernels.compiled.intrinsics import address_of, store
 from sampler.kernels.compiled.jit import njit
-from sampler.kernels.compiled.jpeg_table import Layout, field, row_and_segment_bits
+from sampler.kernels.compiled.jpeg_table import DC_SIZES, Codes, Layout, field, row_and_segment_bits
 from sampler.kernels.compiled.jpeg_words import (
     INT,
     Bytes,
@@ -20,13 +19,8 @@ from sampler.kernels.compiled.jpeg_words import (
     store_word,
 )
 
-DC_SIZES = 12
-"""Numbers of bits that a DC value may have: 0–11."""
-
 FIRST_RESTART, END_OF_IMAGE = 0xD0, 0xD9
 """Second bytes of markers."""
-
-Codes = NDArray[np.uint32]
 
 Reader = tuple[int, np.uint64, int]
 """Position of the next byte, a word whose highest bits are those before it that were not used yet, and their number."""
@@ -266,7 +260,7 @@ def copy_window(
     Args:
         data: The file.
         table: See `sampler.kernels.compiled.jpeg_table`.
-        codes: (3, 12) uint32, for each component and size of DC values: length · 2¹⁶ + code, or 0.
+        codes: See `sampler.kernels.compiled.jpeg_table.is_valid`.
         layout: Of the table.
         part: The first row of MCUs, the one after the last, and the same for segments in a row.
         scan: [start, stop) of the data of the scan.

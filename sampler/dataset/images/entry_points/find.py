@@ -11,7 +11,7 @@ from sampler.dataset.images.entry_points.points import RECORD_BYTES, EntryPoints
 from sampler.dataset.images.entry_points.small_header import DC_SIZES, dc_codes, extended_tables, small_header
 from sampler.kernels.jpeg_loops import Integers, jpeg_loops
 
-SEGMENT_PIXELS = 32
+SEGMENT_PIXELS = 16
 """Width of the shortest segments."""
 
 _MAX_FILE = 1 << 26

@@ -79,9 +79,9 @@ class EntryPoints:
             raise EntryPointsError("entry points with a scan outside the file")
         if self.restart_at + SIZE_AFTER + 4 > len(self.header) or len(self.table) != table_bytes(self.layout):
             raise EntryPointsError("entry points of the wrong length")
-        table = np.frombuffer(self.table, np.uint8)
-        if not jpeg_loops().is_valid(table, self.layout, self.scan[1] - self.scan[0]):
-            raise EntryPointsError("entry points that do not follow each other")
+        table, codes = np.frombuffer(self.table, np.uint8), np.frombuffer(self.codes, np.uint32)
+        if not jpeg_loops().is_valid(table, codes, self.layout, self.scan[1] - self.scan[0]):
+            raise EntryPointsError("entry points that do not follow each other, or invalid codes")
 
     @property
     def grid(self) -> tuple[int, int]:

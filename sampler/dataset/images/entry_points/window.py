@@ -8,6 +8,21 @@ from sampler.dataset.images.entry_points.small_header import SIZE_AFTER
 from sampler.image_part import Region
 from sampler.kernels.jpeg_loops import jpeg_loops
 
+_OVERHEAD_PIXELS = 8192
+"""Pixels that could be decoded while a window is looked up and copied."""
+
+_SLOWDOWN = 1.1
+"""How much longer a pixel of a window takes than one of a whole image."""
+
+
+def is_worthwhile(points: EntryPoints, region: Region) -> bool:
+    """Return whether decoding a window is expected to take less time than decoding the whole image.
+
+    Raises ValueError for a region that is empty or not in the image.
+    """
+    height, width = points.covering(region).shape
+    return _OVERHEAD_PIXELS + _SLOWDOWN * height * width < points.size[0] * points.size[1]
+
 
 def window_jpeg(data: bytes, points: EntryPoints, region: Region) -> tuple[bytes, Region]:
     """Return a baseline JPEG that shows a part of an image, and which part: `points.covering(region)`.
