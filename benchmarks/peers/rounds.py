@@ -2,6 +2,7 @@
 
 import itertools
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,8 @@ WARM_UP_SEED = 1
 SEEDS = 2
 """Measurements use this seed and those above it, one each, so that no batch was made before."""
 
+LONGEST = 540.0
+"""Seconds for all rounds."""
 WARM_UP = 3
 """Batches of the first epoch before the measurement."""
 AHEAD = 6
@@ -101,9 +104,13 @@ def warm_server(source: Material, images: int, folder: Path) -> Iterator[Measure
 
 
 def measure(bench: Bench, rounds: int) -> Findings:
-    """Measure all contenders in so many rounds."""
-    findings, seeds = Findings(), itertools.count(SEEDS)
+    """Measure all contenders in so many rounds, or in fewer if all would take longer than `LONGEST`."""
+    findings, seeds, began = Findings(), itertools.count(SEEDS), time.monotonic()
     for number in range(1, rounds + 1):
+        done = number - 1
+        if done and (time.monotonic() - began) / done * number > LONGEST:
+            bench.say(f"ended after {done} of {rounds} rounds: this machine is too slow or busy for more")
+            break
         bench.say(f"round {number} of {rounds}")
         for peer in bench.peers:
             if PEERS[peer] not in findings.left_out:
