@@ -64,12 +64,13 @@ def rows(jpeg: Material, decoded: Material, decoded_small: Material, decoder: De
 
 def sampling(dataset: Dataset, config: SamplerConfig = CONFIG) -> Callable[[int], Arrays]:
     """Return a function that makes the compact arrays of a sample; calls with 0, 1, … go through the images in turn."""
+    make = making(dataset, config)
+    return lambda number: make(SampleKey(1, number // len(dataset), number % len(dataset)))
 
-    def make(number: int) -> Arrays:
-        key = SampleKey(1, number // len(dataset), number % len(dataset))
-        return compact(make_sample(dataset, config, key, kernels=COMPILED))
 
-    return make
+def making(dataset: Dataset, config: SamplerConfig = CONFIG) -> Callable[[SampleKey], Arrays]:
+    """Return a function that makes the compact arrays of a key."""
+    return lambda key: compact(make_sample(dataset, config, key, kernels=COMPILED))
 
 
 def _slowest(dataset: Dataset) -> Row:
