@@ -12,6 +12,8 @@ import numpy as np
 
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decoded_store.reader import find_store
+from sampler.dataset.images.entry_points.part_decoder import EntryPointDecoder
+from sampler.dataset.images.entry_points.records import EntryPointRecords, records_file
 from service.demo.dataset import ensure_demo
 
 COCO = Path(__file__).resolve().parents[2] / "shared" / "coco-tiny"
@@ -22,16 +24,24 @@ SMALL_BOXES = 12
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """A dataset, its origin, and the cache folder with its index and decoded store, if it has one."""
+    """A dataset, its origin, and the cache folder with its index and decoded store, if it has one.
+
+    Attributes:
+        entry_points: Whether entry points of its images are recorded and used.
+    """
 
     name: str
     annotations: Path
     images: Path
     cache_dir: Path
+    entry_points: bool = False
 
     def open(self) -> Dataset:
         """Return the dataset with its index and, if there is one, its decoded store."""
         dataset = open_dataset(self.annotations, self.images, self.cache_dir)
+        if self.entry_points:
+            records = EntryPointRecords.open(records_file(self.cache_dir, dataset.digest, dataset.images))
+            dataset.decoder = EntryPointDecoder(records, dataset.counts)
         return dataset.with_decoded(find_store(self.cache_dir, dataset.store_meta))
 
     def files(self) -> list[Path]:
@@ -41,16 +51,23 @@ class Material:
 
     def environment(self) -> dict[str, str]:
         """The variables that tell a server or a command of this dataset, and of no other."""
-        own = {"ANNOTATIONS": self.annotations, "IMAGES": self.images, "CACHE_DIR": self.cache_dir}
+        own = {"ANNOTATIONS": self.annotations, "IMAGES": self.images, "CACHE_DIR": self.cache_dir,
+               "ENTRY_POINTS": self.entry_points}  # fmt: skip
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SAMPLER_")}
         return kept | {f"SAMPLER_{name}": str(value) for name, value in own.items()}
 
     def decoded(self, cache_dir: Path) -> "Material":
         """Return the same dataset with a decoded store, in a cache folder of its own."""
-        other = replace(self, cache_dir=cache_dir)
-        command = [sys.executable, "-m", "sampler", "decode"]
-        subprocess.run(command, check=True, env=other.environment(), capture_output=True)
-        return other
+        return replace(self, cache_dir=cache_dir)._prepared()
+
+    def recorded(self, cache_dir: Path) -> "Material":
+        """Return the same dataset with the entry points of all images, in a cache folder of its own."""
+        return replace(self, cache_dir=cache_dir, entry_points=True)._prepared("--entry-points")
+
+    def _prepared(self, *options: str) -> "Material":
+        command = [sys.executable, "-m", "sampler", "decode", *options]
+        subprocess.run(command, check=True, env=self.environment(), capture_output=True)
+        return self
 
     def with_small_boxes(self, file: Path) -> "Material":
         """Return the same images with boxes of 1–8 pixels only; `file` is where their annotations are written."""

@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from sampler.arrays import Arrays
 from sampler.config.presets import preset
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
+from sampler.dataset.images.entry_points.part_decoder import EntryPointDecoder
+from sampler.dataset.images.entry_points.records import EntryPointRecords
+from sampler.dataset.images.hashes import Hash
 from sampler.kernels.compiled.kernels import COMPILED, warm_up
 from sampler.layouts.convert import compact, unpack_batch
 from sampler.sample.sample import make_sample
@@ -37,9 +41,25 @@ REPEATS = 5
 WHOLE = "decoding the whole image"
 
 
-def rows(jpeg: Material, decoded: Material, decoded_small: Material, decoder: Decoder) -> Iterator[Row]:
-    """Measure a sample in the compact layout and as dense arrays, from JPEG and from the store, and rendering alone."""
+class _NeverRecorded(EntryPointRecords):
+    """Records that are written again and again: each image is decoded as if for the first time."""
+
+    def find(self, index: int, found: Hash) -> None:  # noqa: ARG002 - whatever the image
+        return None
+
+
+def rows(
+    jpeg: Material, recorded: Material, decoded: Material, decoded_small: Material, decoder: Decoder, folder: Path
+) -> Iterator[Row]:
+    """Measure samples from JPEG with and without entry points and from the store, and rendering alone."""
     warm_up()
+    yield from _from_jpeg(jpeg, recorded, decoded, decoder, folder)
+    yield _slowest(decoded_small.open())
+    make = sampling(jpeg.open())
+    yield rendering([make(index) for index in range(BATCH)], jpeg.open().category_count)
+
+
+def _from_jpeg(jpeg: Material, recorded: Material, decoded: Material, decoder: Decoder, folder: Path) -> Iterator[Row]:
     source, files = jpeg.open(), jpeg.files()
 
     def decode(number: int) -> object:
@@ -53,13 +73,22 @@ def rows(jpeg: Material, decoded: Material, decoded_small: Material, decoder: De
         one = {name: array[place : place + 1] for name, array in batch.items()}
         unpack_batch([from_jpeg(number)], "compact", CONFIG, one, COMPILED)
 
-    functions = [decode, from_jpeg, dense, from_store]
-    whole, compactly, densely, stored = each_run(functions, COUNT, RUNS, time.process_time)
+    saccade, cornernet = sampling(recorded.open()), sampling(recorded.open(), preset("cornernet"))
+    functions = [decode, saccade, cornernet, _recording(jpeg, folder), from_jpeg, dense, from_store]
+    whole, part, larger, first, compactly, densely, stored = each_run(functions, COUNT, RUNS, time.process_time)
+    yield paired("sampler from JPEG with entry points, compact", "ms", part, WHOLE, whole, 0.62)
+    yield paired("sampler from JPEG with entry points, compact, cornernet", "ms", larger, WHOLE, whole, 0.95)
+    yield paired("first decoding of an image, with recording", "ms", first, WHOLE, whole, 1.5)
     yield paired("sampler from JPEG without entry points, compact", "ms", compactly, WHOLE, whole, 1.35)
     yield paired("sampler from JPEG, dense arrays into a reused batch", "ms", densely, WHOLE, whole, 1.8)
     yield paired("sampler from the decoded store, compact", "ms", stored, "sampler from JPEG", compactly, 0.28)
-    yield _slowest(decoded_small.open())
-    yield rendering([from_jpeg(index) for index in range(BATCH)], source.category_count)
+
+
+def _recording(source: Material, folder: Path) -> Callable[[int], object]:
+    """Return a function that reads an image whole and records its entry points."""
+    dataset = source.open()
+    dataset.decoder = EntryPointDecoder(_NeverRecorded.open(folder / "first.bin"), dataset.counts)
+    return lambda number: dataset.read(number % len(dataset))
 
 
 def sampling(dataset: Dataset, config: SamplerConfig = CONFIG) -> Callable[[int], Arrays]:

@@ -35,7 +35,7 @@ def main(
         raise typer.BadParameter("the page shows all loads: leave out --only or --publish")
     console = Console()
     with tempfile.TemporaryDirectory() as name, console.status("measuring how cost grows"):
-        source = material(Path(name) / "plain")
+        source = material(Path(name) / "plain").recorded(Path(name) / "recorded")
         found = list(studies(only or list(STUDIES), source, Path(name)))
     for study in found:
         console.print(terminal_table(study.head, study.lines, f"{study.title} (predicted in brackets)"))
