@@ -24,24 +24,19 @@ SMALL_BOXES = 12
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """A dataset, its origin, and the cache folder with its index and decoded store, if it has one.
-
-    Attributes:
-        entry_points: Whether entry points of its images are recorded and used.
-    """
+    """A dataset, its origin, and the cache folder with its index and, if there are any, entry points and a store."""
 
     name: str
     annotations: Path
     images: Path
     cache_dir: Path
-    entry_points: bool = False
 
     def open(self) -> Dataset:
-        """Return the dataset with its index and, if there is one, its decoded store."""
+        """Return the dataset with what its cache folder has: index, entry points, decoded store."""
         dataset = open_dataset(self.annotations, self.images, self.cache_dir)
-        if self.entry_points:
-            records = EntryPointRecords.open(records_file(self.cache_dir, dataset.digest, dataset.images))
-            dataset.decoder = EntryPointDecoder(records, dataset.counts)
+        records = records_file(self.cache_dir, dataset.digest, dataset.images)
+        if records.exists():
+            dataset.decoder = EntryPointDecoder(EntryPointRecords.open(records), dataset.counts)
         return dataset.with_decoded(find_store(self.cache_dir, dataset.store_meta))
 
     def files(self) -> list[Path]:
@@ -51,8 +46,7 @@ class Material:
 
     def environment(self) -> dict[str, str]:
         """The variables that tell a server or a command of this dataset, and of no other."""
-        own = {"ANNOTATIONS": self.annotations, "IMAGES": self.images, "CACHE_DIR": self.cache_dir,
-               "ENTRY_POINTS": self.entry_points}  # fmt: skip
+        own = {"ANNOTATIONS": self.annotations, "IMAGES": self.images, "CACHE_DIR": self.cache_dir}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SAMPLER_")}
         return kept | {f"SAMPLER_{name}": str(value) for name, value in own.items()}
 
@@ -62,7 +56,7 @@ class Material:
 
     def recorded(self, cache_dir: Path) -> "Material":
         """Return the same dataset with the entry points of all images, in a cache folder of its own."""
-        return replace(self, cache_dir=cache_dir, entry_points=True)._prepared("--entry-points")
+        return replace(self, cache_dir=cache_dir)._prepared("--entry-points")
 
     def _prepared(self, *options: str) -> "Material":
         command = [sys.executable, "-m", "sampler", "decode", *options]

@@ -51,7 +51,7 @@ def preparations(jpeg: Material, recorded: Material, decoded: Material, folder: 
     costs = {"nothing": (0.0, 0.0), "entry points": _recording(jpeg, folder), "decoded store": _decoding(jpeg, folder)}
     times = _sampler_times(list(sources.values()))
     return [
-        Preparation(name, *costs[name], milliseconds, _rate(source, folder))
+        Preparation(name, *costs[name], milliseconds, _rate(source, folder, entry_points=source != jpeg))
         for (name, source), milliseconds in zip(sources.items(), times, strict=True)
     ]
 
@@ -81,8 +81,11 @@ def _sampler_times(sources: Sequence[Material]) -> list[dict[str, float]]:
     return [dict(zip(CONFIGS, medians[first : first + 2], strict=True)) for first in range(0, len(medians), 2)]
 
 
-def _rate(source: Material, folder: Path) -> float:
-    with server(source, folder / "server.log") as running, client_processes(running.url, 1) as clients:
+def _rate(source: Material, folder: Path, entry_points: bool) -> float:
+    with (
+        server(source, folder / "server.log", entry_points=entry_points) as running,
+        client_processes(running.url, 1) as clients,
+    ):
         works = [Work(seed, (0, STEPS), BATCH) for seed in range(STREAMS + 1)]
         seconds = [clients.receive([work])[0].seconds for work in works]
     return STEPS * BATCH / statistics.median(seconds[1:])  # the first stream warms up

@@ -82,7 +82,10 @@ def first_batch(source: Material, folder: Path) -> Row:
     """Measure the first batch of a server that has just become ready, and later ones."""
     first, later = [], []
     for _ in range(STARTS):
-        with server(source, folder / "server.log") as running, SamplerClient(running.url) as client:
+        with (
+            server(source, folder / "server.log", entry_points=False) as running,
+            SamplerClient(running.url) as client,
+        ):
             client.spec()
             waits = [_wait(client, step) for step in range(1 + LATER_BATCHES)]
         first.append(waits[0])

@@ -90,7 +90,7 @@ def _measure(peers: tuple[str, ...], rounds: int, window: Window, console: Conso
             images = len(jpeg.open())
             decoded = jpeg.decoded(folder / "decoded")
         with console.status("warming up the servers"):
-            recorded = replace(jpeg, cache_dir=folder / "recorded", entry_points=True)
+            recorded = replace(jpeg, cache_dir=folder / "recorded")
             later = stack.enter_context(warm_server(recorded, images, folder))
             store = stack.enter_context(warm_server(decoded, images, folder))
         bench = Bench(jpeg, images, later, store, peers, window, folder, console.print)

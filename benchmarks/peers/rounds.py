@@ -134,7 +134,7 @@ def _measure_peer(bench: Bench, peer: str, findings: Findings) -> None:
 def _measure_own(bench: Bench, findings: Findings, seeds: Iterator[int]) -> None:
     for trainers in (ONE, RANKS, TWINS):
         with tempfile.TemporaryDirectory(dir=bench.folder) as name:
-            fresh = replace(bench.jpeg, cache_dir=Path(name), entry_points=True)
+            fresh = replace(bench.jpeg, cache_dir=Path(name))
             with server(fresh, bench.folder / "first.log", workers=WORKERS) as running:
                 window = first_epoch(bench.images, trainers)
                 turn = _own_turn(bench, running, next(seeds), window, trainers)
