@@ -16,15 +16,11 @@ from sampler.dataset.images.entry_points.errors import EntryPointsError, NoEntry
 from sampler.dataset.images.entry_points.find import find_entry_points
 from sampler.dataset.images.entry_points.points import EntryPoints
 from sampler.dataset.images.entry_points.records import EntryPointRecords, Record, not_recorded
-from sampler.dataset.images.entry_points.window import window_jpeg
+from sampler.dataset.images.entry_points.window import is_worthwhile, window_jpeg
 from sampler.dataset.images.header import read_header
 from sampler.dataset.images.orientation import shown_region, shown_size, stored_region, turned
 from sampler.dataset.images.part_decoding import DecodeCounts, DecodedPart, EncodedImage, decode_whole
 from sampler.image_part import ImagePart, Region
-from sampler.ops.resize import Pair
-
-LARGEST_PART = 0.95
-"""Share of an image's pixels above which it is decoded whole. A part takes 1.06 times its share of the time."""
 
 
 class EntryPointDecoder:
@@ -99,7 +95,7 @@ def _decode_part(image: EncodedImage, record: Record, region: Region) -> ImagePa
         if shown_size(points.size, record.orientation) != image.size:
             return None
         stored = stored_region(region, image.size, record.orientation)
-        if not _is_worth(points.covering(stored), points.size):
+        if not is_worthwhile(points, stored):
             return None
         data, covered = window_jpeg(image.data, points, stored)
         pixels = np.asarray(simplejpeg.decode_jpeg(data, colorspace="BGR"), np.uint8)
@@ -107,8 +103,3 @@ def _decode_part(image: EncodedImage, record: Record, region: Region) -> ImagePa
         return None
     shown = shown_region(covered, image.size, record.orientation)
     return ImagePart(turned(pixels, record.orientation), (shown.rows[0], shown.columns[0]), image.size)
-
-
-def _is_worth(part: Region, size: Pair) -> bool:
-    height, width = part.shape
-    return height * width <= LARGEST_PART * size[0] * size[1]
