@@ -182,6 +182,12 @@ def _copy_intervals(source: int, target: int, first: int, last: int, restarts: i
     """
     at = first
     while at < last:
+        if at + 8 <= last:
+            word = load_word(source + at)
+            if not has_marker_byte(word):
+                store_word(target, word)
+                at, target = at + 8, target + 8
+                continue
         byte = load_byte(source + at)
         store(target, np.uint8(byte))
         at, target = at + 1, target + 1

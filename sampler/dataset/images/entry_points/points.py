@@ -75,7 +75,7 @@ class EntryPoints:
         numbers = (*self.size, *self.mcu, self.step, self.restart_at)
         if min(numbers) < 1 or self.components not in (1, _COMPONENTS) or max(self.widths) > 56:
             raise EntryPointsError("entry points with a number out of range")
-        if not 0 < self.scan[0] <= self.scan[1] <= self.file_size or len(self.codes) != _CODES:
+        if not 0 < self.scan[0] <= self.scan[1] <= self.file_size - 2 or len(self.codes) != _CODES:
             raise EntryPointsError("entry points with a scan outside the file")
         if self.restart_at + SIZE_AFTER + 4 > len(self.header) or len(self.table) != table_bytes(self.layout):
             raise EntryPointsError("entry points of the wrong length")

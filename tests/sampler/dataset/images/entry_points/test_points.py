@@ -43,7 +43,7 @@ def test_a_record_of_another_version_is_refused() -> None:
     ("field", "value"),
     [
         ("size", (0, 120)), ("mcu", (0, 16)), ("components", 2), ("step", 0), ("restart_at", 0), ("restart_at", 9999),
-        ("widths", (57, 9, 9, 9, 9)), ("scan", (0, 50)), ("scan", (60, 50)), ("scan", (POINTS.scan[0], len(DATA) + 1)),
+        ("widths", (57, 9, 9, 9, 9)), ("scan", (0, 50)), ("scan", (60, 50)), ("scan", (POINTS.scan[0], len(DATA) - 1)),
         ("scan", (POINTS.scan[0], POINTS.scan[0] + 20)), ("codes", POINTS.codes[4:]), ("codes", b"\xff" * 144),
         ("table", POINTS.table[1:]), ("table", b"\xff" * len(POINTS.table)), ("table", bytes(len(POINTS.table))),
     ],
