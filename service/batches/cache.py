@@ -16,6 +16,7 @@ from typing import Literal
 from service.arena import Arena, Slab
 from service.batches.plan import Planner, RunPlan
 from service.batches.selection import Batch
+from service.batches.shared_digest import SharedDigest
 from service.workers.pool import WorkerPool
 from service.workers.protocol import RunJob, RunResult
 
@@ -33,6 +34,7 @@ class SharedBatch:
     resized: Callable[[int], None]  # called with the change of `size` while `cached`
     responses: int = 1  # number of responses that have begun it
     size: int = 0  # bytes of the arena that its runs occupy
+    digest: SharedDigest = field(default_factory=SharedDigest)  # of the bytes sent so far, by the first response
     trailer: bytes | None = None  # its last message, known once the batch was sent once
     runs: "list[Run | None]" = field(init=False)
 
