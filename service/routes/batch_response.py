@@ -20,8 +20,8 @@ from service.lifespan.state import Serving
 
 log = logging.getLogger("saccade_sampler.batches")
 
-PIECE_BYTES = 5_000_000
-"""Most bytes written at once: usually a whole run, since a write costs as much as copying some hundred kilobytes."""
+PIECE_BYTES = 2_500_000
+"""Most bytes written at once. Each write costs the server as much as copying some hundred kilobytes."""
 
 COPY_BYTES = 1_300_000
 """Most bytes that are copied for a client, and that wait for it apart from the arena."""
