@@ -3,33 +3,38 @@
 Use `loader` in a training loop: it prefetches batches in its own process. `SamplerClient` fetches single batches
 and streams; `AsyncSamplerClient` does the same for asyncio. Every error is a `ClientError`.
 
-Importing this package loads NumPy, msgpack, xxhash, httpx and stamina. PyTorch is loaded only by `Batch.torch`, by a
-loader with a device and by datasets for PyTorch.
+Importing this package loads nothing else. A name is imported from its module when it is first used: NumPy and msgpack
+with the first of them, httpx and stamina with a client or a loader's first batch. PyTorch is loaded only by
+`Batch.torch`, by a loader with a device and by datasets for PyTorch.
 """
 
-from client.async_client import AsyncSamplerClient
-from client.batches import Batch, CompactBatch, PackedBatch, TorchBatch, TrainingArrays
-from client.errors import (
-    ClientError,
-    DigestMismatchError,
-    MissingExtraError,
-    ProtocolError,
-    RequestRefusedError,
-    SampleError,
-    ServerError,
-    ServerUnavailableError,
-    TransferError,
-)
-from client.families import register_family
-from client.images import Annotation, ImageInfo
-from client.loading.loader import Loader, loader
-from client.loading.trainer.statistics import LoaderStatistics
-from client.protocol.requests import IndexRequest, StepRequest, StreamRequest
-from client.sync_client import SamplerClient
-from sampler.recipe import Recipe
-from sampler.stream.keys import SampleKey
-from sampler.stream.shards import Shard
-from sampler.wire.spec import ServiceSpec
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from client.async_client import AsyncSamplerClient
+    from client.batches import Batch, CompactBatch, PackedBatch, TorchBatch, TrainingArrays
+    from client.errors import (
+        ClientError,
+        DigestMismatchError,
+        MissingExtraError,
+        ProtocolError,
+        RequestRefusedError,
+        SampleError,
+        ServerError,
+        ServerUnavailableError,
+        TransferError,
+    )
+    from client.families import register_family
+    from client.images import Annotation, ImageInfo
+    from client.loading.loader import Loader, loader
+    from client.loading.trainer.statistics import LoaderStatistics
+    from client.protocol.requests import IndexRequest, StepRequest, StreamRequest
+    from client.sync_client import SamplerClient
+    from sampler.recipe import Recipe
+    from sampler.stream.keys import SampleKey
+    from sampler.stream.shards import Shard
+    from sampler.wire.spec import ServiceSpec
 
 __all__ = [
     "Annotation",
@@ -62,3 +67,35 @@ __all__ = [
     "loader",
     "register_family",
 ]
+
+_MODULES = {
+    "AsyncSamplerClient": "client.async_client",
+    "SamplerClient": "client.sync_client",
+    **dict.fromkeys(("Batch", "CompactBatch", "PackedBatch", "TorchBatch", "TrainingArrays"), "client.batches"),
+    "register_family": "client.families",
+    **dict.fromkeys(("Annotation", "ImageInfo"), "client.images"),
+    **dict.fromkeys(("Loader", "loader"), "client.loading.loader"),
+    "LoaderStatistics": "client.loading.trainer.statistics",
+    **dict.fromkeys(("IndexRequest", "StepRequest", "StreamRequest"), "client.protocol.requests"),
+    "Recipe": "sampler.recipe",
+    "SampleKey": "sampler.stream.keys",
+    "Shard": "sampler.stream.shards",
+    "ServiceSpec": "sampler.wire.spec",
+}
+"""The modules of all public names but the errors."""
+
+
+def _load(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(_MODULES.get(name, "client.errors")), name)
+    globals()[name] = value  # the next use finds it without this function
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+if not TYPE_CHECKING:  # otherwise a type checker would accept any name
+    __getattr__ = _load

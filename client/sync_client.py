@@ -13,7 +13,7 @@ import stamina
 from client.batches import Batch, PackedBatch
 from client.errors import ClientError, ServerUnavailableError, checked_arguments
 from client.images import ImageInfo
-from client.protocol.exchange import Exchange, client_errors
+from client.protocol.exchange import Exchange
 from client.protocol.images import ImagesRequest, images_requests
 from client.protocol.requests import (
     BatchRequest,
@@ -24,9 +24,11 @@ from client.protocol.requests import (
     batch_request,
     stream_request,
 )
-from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT, RetrySettings, timeouts
+from client.protocol.retries import ATTEMPTS, MAX_WAIT, RetrySettings
 from client.protocol.session import HEADERS, Delivery, Session
 from client.transport.direct import receiver, transport_for
+from client.transport.failures import client_errors
+from client.transport.timeouts import TIMEOUT, timeouts
 from sampler.arrays import Layout
 from sampler.wire.spec import ServiceSpec
 

@@ -11,7 +11,7 @@ from client.errors import ClientError, MissingExtraError, checked_arguments
 from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, require_all_steps, resumed_step, state_of
 from client.loading.trainer.handover import ArrayHandover, Handover
 from client.loading.trainer.statistics import LoaderStatistics, StatisticsRecorder
-from client.loading.trainer.supervisor import SlotSource
+from client.loading.trainer.supervisor import EarlyWorker, SlotSource
 from client.protocol.requests import StreamOptions, stream_request
 from client.protocol.target import Pins
 from sampler.arrays import Layout
@@ -66,6 +66,7 @@ class Loader(Generic[BatchT]):
         self._spec: ServiceSpec | None = None
         self._expected = Pins()
         self._running: _Running[BatchT] | None = None
+        self._early: EarlyWorker | None = None
         self._finalizer: weakref.finalize[Any, Any] | None = None
         self._recorder = StatisticsRecorder(settings.log_every)
         self._closed = False
@@ -216,14 +217,18 @@ class Loader(Generic[BatchT]):
         if self._closed:
             raise ClientError("the loader is closed: make a new one")
         if self._running is None:
+            if self._spec is None and not self._settings.request.empty:
+                self._early = EarlyWorker()
+                self._early.start()
             spec, count = self.spec(), self._settings.request.shard.count
             if self._device is None:
                 handover = cast("Handover[BatchT]", ArrayHandover(spec, count))
             else:
                 handover = _torch_module("device_handover").DeviceHandover(spec, count, self._device)
             settings = self._settings.at(self._next_step)
+            early, self._early = self._early, None
             source = SlotSource(
-                settings, Pins.of(spec), self._recorder, render=handover.render, slot_bytes=handover.form.size
+                settings, Pins.of(spec), self._recorder, early, render=handover.render, slot_bytes=handover.form.size
             )
             self._running = _Running(source, handover)
             self._finalizer = weakref.finalize(self, self._running.close)
@@ -232,6 +237,9 @@ class Loader(Generic[BatchT]):
         return self._running
 
     def _end(self) -> None:
+        early, self._early = self._early, None
+        if early is not None:
+            early.close()
         self._running = None
         if self._finalizer is not None:
             self._finalizer()  # does nothing when called again
@@ -331,5 +339,4 @@ def loader(
             url=url, request=request, dataset=dataset, ahead=ahead, attempts=attempts, max_wait=max_wait,
             timeout=timeout, log_every=log_every,
         )  # fmt: skip
-    settings.client().close()  # checks the client's settings before anything starts
     return Loader(settings, device)

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from client.families import register_family
 from client.protocol.requests import StreamRequest
+from client.protocol.retries import ATTEMPTS, MAX_WAIT, RetrySettings, require_timeout
+from client.protocol.session import Session
 from client.protocol.target import Pins, require_dataset
-from client.sync_client import SamplerClient
 from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import registered_paths
 from sampler.stream.shards import STEP_LIMIT
+
+if TYPE_CHECKING:
+    from client.sync_client import SamplerClient
 
 MAX_AHEAD = 256
 
@@ -50,8 +54,14 @@ class LoaderSettings:
     def __post_init__(self) -> None:
         require_dataset(self.dataset)
         object.__setattr__(self, "ahead", require_integer("ahead", self.ahead, 1, MAX_AHEAD))
-        if self.timeout is not None and not isinstance(self.timeout, int | float):
-            raise InvalidRequestError("timeout", self.timeout, "a number of seconds")
+        if self.timeout is not None:
+            if not isinstance(self.timeout, int | float):
+                raise InvalidRequestError("timeout", self.timeout, "a number of seconds")
+            require_timeout(self.timeout)
+        Session(self.url, self.request.layout, self.dataset)
+        RetrySettings(
+            ATTEMPTS if self.attempts is None else self.attempts, MAX_WAIT if self.max_wait is None else self.max_wait
+        )
         if self.log_every is not None and not self.log_every > 0:
             raise InvalidRequestError("log_every", self.log_every, "seconds, above 0, or None")
 
@@ -61,8 +71,12 @@ class LoaderSettings:
         given = {"attempts": self.attempts, "max_wait": self.max_wait, "timeout": self.timeout}
         return {name: value for name, value in given.items() if value is not None}
 
-    def client(self) -> SamplerClient:
-        """Return a client of the server, in any process. Raises `RequestRefusedError` for a setting out of range."""
+    def client(self) -> "SamplerClient":
+        """Return a client of the server, in any process."""
+        from client.sync_client import (
+            SamplerClient,  # loads httpx, which a trainer does while the loader's child starts
+        )
+
         for path in self.families:
             register_family(path)
         return SamplerClient(self.url, dataset=self.dataset, layout=self.request.layout, **self.options)

@@ -68,10 +68,15 @@ class SharedSlots:
         self.memory = memoryview(mmap.mmap(descriptor, count * slot_bytes))
 
     @classmethod
-    def create(cls, count: int, slot_bytes: int) -> Self:
-        """Return new slots, filled with zeros. Raises OSError if there is no memory or descriptor for them."""
-        descriptor = create_shared_memory(count * slot_bytes)
+    def create(cls, count: int, slot_bytes: int, descriptor: int | None = None) -> Self:
+        """Return new slots, filled with zeros. Raises OSError if there is no memory or descriptor for them.
+
+        descriptor: of empty shared memory, which this takes over; new memory by default.
+        """
+        if descriptor is None:
+            descriptor = create_shared_memory(0)
         try:
+            os.ftruncate(descriptor, count * slot_bytes)
             return cls(descriptor, count, slot_bytes)
         except BaseException:
             os.close(descriptor)

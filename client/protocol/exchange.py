@@ -1,29 +1,20 @@
-"""One HTTP exchange: the request, what is known of its response, and every failure as a `ClientError`."""
+"""One HTTP exchange: the request, what is known of its response, and every refusal as a `ClientError`."""
 
 import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
-
-import httpx
 
 from client.errors import (
     ClientError,
     DigestMismatchError,
     ProtocolError,
     RequestRefusedError,
-    SampleError,
     ServerError,
     ServerUnavailableError,
-    TransferError,
-    refused,
 )
-from sampler.errors import InvalidRequestError, SamplerError
-from sampler.system_errors import limit_reached
 from sampler.wire.messages import MEDIA_TYPE
-from sampler.wire.reader import RemoteError
 
 TRY_LATER = (408, 429, 502, 503, 504)
 """Statuses that say "not now", sent by the server or by a proxy in front of it."""
@@ -109,54 +100,6 @@ class Exchange:
         if status >= 500:
             return ServerError(message, request_id=request_id, problem=problem)
         return ProtocolError(f"{message}: expected 200", request_id=request_id)
-
-
-@contextmanager
-def client_errors(exchange: Exchange) -> Iterator[None]:
-    """Raise errors of the transport and of `sampler` as `ClientError` that names the exchange."""
-    try:
-        yield
-    except ClientError:
-        raise
-    except InvalidRequestError as error:
-        raise refused(error) from error
-    except RemoteError as error:
-        raise _remote_error(error, exchange) from error
-    except SamplerError as error:
-        raise exchange.violation(str(error)) from error
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as error:
-        raise _transport_error(error, exchange) from error
-
-
-def _remote_error(error: RemoteError, exchange: Exchange) -> ClientError:
-    message, request_id = f"{exchange.name}: {error}", exchange.request_id
-    if error.problem.get("status") in TRY_LATER:
-        return ServerUnavailableError(message, request_id=request_id)
-    return SampleError(message, request_id=request_id, problem=error.problem, step=exchange.step)
-
-
-def _transport_error(error: Exception, exchange: Exchange) -> ClientError:
-    cause, request_id = " ".join(str(error).split()) or "no reason given", exchange.request_id
-    message = f"{exchange.name}: {type(error).__name__}: {cause}"
-    if isinstance(error, httpx.ConnectError):
-        message += f": {_limit_behind(error) or 'expected a server that runs at this host and port'}"
-    broken = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
-    if broken and exchange.in_batches:
-        return TransferError(f"{message}: expected a trailer", request_id=request_id)
-    if broken or isinstance(error, httpx.TimeoutException | httpx.ProxyError):
-        return ServerUnavailableError(message, request_id=request_id)
-    if isinstance(error, httpx.DecodingError):
-        return ProtocolError(message, request_id=request_id)
-    return ClientError(message, request_id=request_id)  # another attempt would not help
-
-
-def _limit_behind(error: BaseException | None) -> str:
-    """Return cause and remedy if a limit of this process, not the server, is the cause of an error; "" otherwise."""
-    while error is not None:
-        if limit := limit_reached(error):
-            return limit
-        error = error.__cause__ or error.__context__
-    return ""
 
 
 def retry_after(value: str | None, now: float) -> float | None:

@@ -1,15 +1,15 @@
-"""Attempts, waits and timeouts."""
+"""Attempts and waits."""
 
 import logging
-from typing import TypeVar
-
-import httpx
-import stamina
+from typing import TYPE_CHECKING, TypeVar
 
 from client.errors import ClientError, ServerUnavailableError, TransferError
 from sampler.checks import require_integer, require_number
 
-CallerT = TypeVar("CallerT", stamina.RetryingCaller, stamina.AsyncRetryingCaller)
+if TYPE_CHECKING:  # a loader checks its settings before it loads these
+    import stamina
+
+CallerT = TypeVar("CallerT", "stamina.RetryingCaller", "stamina.AsyncRetryingCaller")
 
 log = logging.getLogger("saccade_client")
 
@@ -21,11 +21,13 @@ FIRST_WAIT = 0.2
 JITTER = 0.5
 """Random seconds added to each wait, so that many clients do not return at once."""
 
-TIMEOUT = httpx.Timeout(connect=5.0, read=60.0, write=30.0, pool=60.0)
-"""Seconds. `read` is the time between two pieces of a response and includes the time to make a batch."""
-
 RETRIED = (ServerUnavailableError, TransferError)
 """The errors that another attempt may help."""
+
+
+def require_timeout(timeout: float) -> float:
+    """Return a timeout in seconds. Raises `InvalidRequestError` unless it is above 0."""
+    return require_number("timeout", timeout, 1e-3)
 
 
 class RetrySettings:
@@ -73,14 +75,6 @@ class RetryHook:
             log.warning("attempt %d of %d: %s; trying again", self._made, self._attempts, error.args[0])
         wait = error.retry_after if isinstance(error, ServerUnavailableError) else None
         return True if wait is None else min(wait, self._max_wait)
-
-
-def timeouts(timeout: float | httpx.Timeout) -> httpx.Timeout:
-    """Return the timeouts: a number of seconds applies to connect, read and write each.
-
-    Raises `InvalidRequestError` for a number that is not above 0.
-    """
-    return timeout if isinstance(timeout, httpx.Timeout) else httpx.Timeout(require_number("timeout", timeout, 1e-3))
 
 
 def _not_logged_here(record: logging.LogRecord) -> bool:

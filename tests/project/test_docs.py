@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from client.loading.loader import AHEAD, LOG_EVERY
-from client.protocol.retries import ATTEMPTS, MAX_WAIT, TIMEOUT
+from client.protocol.retries import ATTEMPTS, MAX_WAIT
+from client.transport.timeouts import TIMEOUT
 from sampler.config.cornernet_lite import config_of
 from sampler.dataset.verification.kinds import KINDS
 from sampler.wire.problem_types import PROBLEM_TYPES

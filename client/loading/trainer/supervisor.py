@@ -25,8 +25,12 @@ from client.protocol.target import Pins
 from sampler.ipc.child_process import ChildProcess
 from sampler.ipc.frames import FrameSocket
 from sampler.memory.buffer_pool import borrow
+from sampler.memory.shared_memory import create_shared_memory
 
 log = logging.getLogger("saccade_client")
+
+PROGRAM = "client.loading.worker.main"
+"""The program of the loader worker."""
 
 MAX_HELD = 4
 """Slots that the trainer may hold at once. A training loop holds one, and two while it asks for the next batch."""
@@ -38,19 +42,66 @@ END_SECONDS = 1.0
 """Time for the worker to exit once its socket is closed, before it is killed."""
 
 
+class EarlyWorker:
+    """A loader worker that imports its libraries while the trainer still asks the server for its spec.
+
+    The slots get their size later: the worker inherits empty shared memory. Whoever uses the process or the descriptor
+    takes it away, and sets it to None here.
+    """
+
+    def __init__(self) -> None:
+        self.process: ChildProcess | None = None
+        self.descriptor: int | None = None
+
+    def start(self) -> None:
+        """Start the process. If there is none to be had, do nothing: `SlotSource` tries again, and says why."""
+        with suppress(OSError):
+            self.descriptor = create_shared_memory(0)
+            self.process = ChildProcess(PROGRAM, [self.descriptor])
+            self.process.start()
+            return
+        self.close()
+
+    def close(self) -> None:
+        """End the process and release the memory, unless they were taken away. May be called again."""
+        process, self.process = self.process, None
+        descriptor, self.descriptor = self.descriptor, None
+        try:
+            if process is not None:
+                process.end(0)
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+
 class SlotSource:
     """The batches of one stream, from a loader worker that is restarted when it dies."""
 
     def __init__(
-        self, settings: LoaderSettings, pins: Pins, recorder: StatisticsRecorder, *, render: bool, slot_bytes: int
+        self,
+        settings: LoaderSettings,
+        pins: Pins,
+        recorder: StatisticsRecorder,
+        early: EarlyWorker | None = None,
+        *,
+        render: bool,
+        slot_bytes: int,
     ) -> None:
-        """Allocate the slots. Raises `ClientError` if there is no memory for them."""
+        """Allocate the slots. Raises `ClientError` if there is no memory for them.
+
+        early: the worker to use first; it is taken over.
+        """
         self._recorder = recorder
         self._settings = settings
         self._pins = pins
         self._render = render
         self._owner = os.getpid()
-        self.slots = _make_slots(settings.ahead, slot_bytes)
+        self._early = early or EarlyWorker()
+        try:
+            self.slots = _make_slots(settings.ahead, slot_bytes, self._early)
+        except BaseException:
+            self._early.close()
+            raise
         self._free: deque[int] = deque(range(self.slots.count))
         self._granted: set[int] = set()
         self._due: StreamRequest | None = None if settings.request.empty else settings.request
@@ -88,6 +139,7 @@ class SlotSource:
     def close(self) -> None:
         """End the worker and release the memory, which is freed with the last view of it. May be called again."""
         self._due = None
+        self._early.close()
         self._end_worker()
         self.slots.close()
 
@@ -112,8 +164,10 @@ class SlotSource:
         settings, slots = self._settings.at(due.start), self.slots
         job = LoaderJob(settings, self._pins, self._render, slots.descriptor, slots.count)
         try:
-            self._worker = ChildProcess("client.loading.worker.main", [job.descriptor])
-            self._worker.start()
+            self._worker, self._early.process = self._early.process, None
+            if self._worker is None:
+                self._worker = ChildProcess(PROGRAM, [job.descriptor])
+                self._worker.start()
             self._frames = self._worker.frames()
             self._send(encode(job))
         except OSError as error:
@@ -167,10 +221,11 @@ class SlotSource:
         return status
 
 
-def _make_slots(ahead: int, slot_bytes: int) -> SharedSlots:
+def _make_slots(ahead: int, slot_bytes: int, early: EarlyWorker) -> SharedSlots:
     count = ahead + MAX_HELD
+    descriptor, early.descriptor = early.descriptor, None
     try:
-        return SharedSlots.create(count, slot_bytes)
+        return SharedSlots.create(count, slot_bytes, descriptor)
     except OSError as error:
         need = f"{count} slots of {slot_bytes / 1e6:.1f} MB, {count * slot_bytes / 1e6:.1f} MB in all"
         # If descriptors ran out, less memory would not help: one is all that is needed.

@@ -14,13 +14,13 @@ from contextlib import closing
 
 import numpy as np
 
+import client.sync_client  # noqa: F401 - loads what `LoaderSettings.client` needs before the job arrives
 from client.errors import ClientError
 from client.loading.messages import SLOT_NUMBER, FilledSlot, LoaderJob, decode_job, encode
 from client.loading.slots import SharedSlots, SlotForm
 from client.protocol.target import FIRST_CONTACT
 from sampler.ipc.child_process import run_child
 from sampler.ipc.frames import FrameSocket
-from sampler.kernels.reference import REFERENCE
 from sampler.kernels.selection import fastest_kernels
 
 GRACE_SECONDS = 0.5
@@ -45,7 +45,8 @@ def serve(trainer: FrameSocket) -> None:
 
 def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int | None]") -> None:
     """Fill a granted slot with each batch of the job, in step order, and tell the trainer. None ends it."""
-    kernels = fastest_kernels() if job.render else REFERENCE  # importing the compiled kernels takes a second
+    if job.render:
+        threading.Thread(target=fastest_kernels, daemon=True).start()  # loads them while the server makes samples
     with job.settings.client() as client:
         spec = client.spec()
         job.pins.require(spec, job.settings.url, FIRST_CONTACT)
@@ -59,7 +60,7 @@ def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int |
                 out = form.arrays(np.frombuffer(slots.slot(number), np.uint8))
                 boxes = None
                 if job.render:
-                    packed.render(out, kernels)
+                    packed.render(out, fastest_kernels())
                 else:
                     compact = packed.compact()
                     out["crop"][...], out["colour"][...] = compact.crops, compact.colours

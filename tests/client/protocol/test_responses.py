@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client import ClientError, DigestMismatchError, ProtocolError, RequestRefusedError, SamplerClient, TransferError
-from client.protocol.exchange import Exchange, client_errors
+from client.protocol.exchange import Exchange
 from client.protocol.requests import IndexRequest, StreamRequest
 from client.protocol.session import Delivery, Session
 from client.protocol.target import Target
+from client.transport.failures import client_errors
 from sampler.errors import ProtocolError as WireProtocolError
 from sampler.errors import SamplerError
 from sampler.stream.keys import SampleKey

@@ -1,0 +1,67 @@
+"""Failures of an exchange as `ClientError`: those of the transport, and of what was received."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from client.errors import (
+    ClientError,
+    ProtocolError,
+    SampleError,
+    ServerUnavailableError,
+    TransferError,
+    refused,
+)
+from client.protocol.exchange import TRY_LATER, Exchange
+from sampler.errors import InvalidRequestError, SamplerError
+from sampler.system_errors import limit_reached
+from sampler.wire.reader import RemoteError
+
+
+@contextmanager
+def client_errors(exchange: Exchange) -> Iterator[None]:
+    """Raise errors of the transport and of `sampler` as `ClientError` that names the exchange."""
+    try:
+        yield
+    except ClientError:
+        raise
+    except InvalidRequestError as error:
+        raise refused(error) from error
+    except RemoteError as error:
+        raise _remote_error(error, exchange) from error
+    except SamplerError as error:
+        raise exchange.violation(str(error)) from error
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as error:
+        raise _transport_error(error, exchange) from error
+
+
+def _remote_error(error: RemoteError, exchange: Exchange) -> ClientError:
+    message, request_id = f"{exchange.name}: {error}", exchange.request_id
+    if error.problem.get("status") in TRY_LATER:
+        return ServerUnavailableError(message, request_id=request_id)
+    return SampleError(message, request_id=request_id, problem=error.problem, step=exchange.step)
+
+
+def _transport_error(error: Exception, exchange: Exchange) -> ClientError:
+    cause, request_id = " ".join(str(error).split()) or "no reason given", exchange.request_id
+    message = f"{exchange.name}: {type(error).__name__}: {cause}"
+    if isinstance(error, httpx.ConnectError):
+        message += f": {_limit_behind(error) or 'expected a server that runs at this host and port'}"
+    broken = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+    if broken and exchange.in_batches:
+        return TransferError(f"{message}: expected a trailer", request_id=request_id)
+    if broken or isinstance(error, httpx.TimeoutException | httpx.ProxyError):
+        return ServerUnavailableError(message, request_id=request_id)
+    if isinstance(error, httpx.DecodingError):
+        return ProtocolError(message, request_id=request_id)
+    return ClientError(message, request_id=request_id)  # another attempt would not help
+
+
+def _limit_behind(error: BaseException | None) -> str:
+    """Return cause and remedy if a limit of this process, not the server, is the cause of an error; "" otherwise."""
+    while error is not None:
+        if limit := limit_reached(error):
+            return limit
+        error = error.__cause__ or error.__context__
+    return ""
