@@ -73,9 +73,8 @@ class LoaderSettings:
 
     def client(self) -> "SamplerClient":
         """Return a client of the server, in any process."""
-        from client.sync_client import (
-            SamplerClient,  # loads httpx, which a trainer does while the loader's child starts
-        )
+        # Loads httpx, which a trainer does while the loader's process starts.
+        from client.sync_client import SamplerClient
 
         for path in self.families:
             register_family(path)

@@ -21,6 +21,7 @@ ALLOWED = {
 
 INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("client.batches", "torch"): "an extra that most users of arrays do without",
+    ("client.loading.settings", "client.sync_client"): "a trainer loads httpx while the loader's process starts",
     ("sampler.dataset.coco.segmentation", "pycocotools"): "only for annotations that carry nothing but a segmentation",
     ("service.routes.debug", "service.explorer.page"): "only for people; a server starts sooner without Jinja",
 }
@@ -141,10 +142,25 @@ def test_the_wire_loads_numpy_msgpack_and_xxhash_only() -> None:
 
 
 def test_importing_the_client_loads_nothing_of_the_server() -> None:
-    loaded = loaded_by("import client")
+    loaded = loaded_by("from client import *")
     unwanted = {"cv2", "numba", "fastapi", "starlette", "uvicorn", "pydantic", "torch", "PIL", "pycocotools", "service"}
     assert not loaded & unwanted
     assert {"client", "sampler", "numpy", "msgpack", "httpx"} <= loaded
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwanted"),
+    [
+        ("import service.main", {"numba", "llvmlite", "scipy", "jinja2", "httpx", "torch", "client"}),
+        (
+            "import service.workers.main",
+            {"numba", "scipy", "fastapi", "pydantic", "uvicorn", "jinja2", "httpx", "torch"},
+        ),
+        ("from sampler.kernels.compiled import kernels", {"numba", "scipy", "cv2", "PIL", "pydantic"}),
+    ],
+)
+def test_a_server_starts_without_what_it_does_not_need(statement: str, unwanted: set[str]) -> None:
+    assert not loaded_by(statement) & unwanted
 
 
 @pytest.mark.parametrize("package", ["sampler", "client"])

@@ -8,11 +8,12 @@ has the right name is the right code, and code of other sources is never found.
 """
 
 import errno
+import fcntl
 import hashlib
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
@@ -34,6 +35,9 @@ FOLDER_VARIABLE = "NUMBA_CACHE_DIR"
 
 CPU_VARIABLES = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
 """Environment variables by which Numba compiles for another CPU."""
+
+LOCK = "kernels.lock"
+"""File that the process locks which compiles for a folder."""
 
 KEPT_FILES = 4
 """Files in a folder after a new one was written: those written last."""
@@ -87,13 +91,42 @@ def find_or_compile(folders: Sequence[Path]) -> MachineCode:
         CacheError: See `CodeCache.functions`.
     """
     name = f"kernels-{code_digest()}.code"
-    for folder in folders:
-        found = read_code(folder / name)
+    found = _find(folders, name)
+    if found is not None:
+        return found
+    with _lock(folders) as folder:
+        found = _find(folders, name)  # another process may have compiled it while this one waited
         if found is not None:
             return found
-    code = compile_kernels()
-    _write(folders, name, code)
-    return code
+        code = compile_kernels()
+        if folder is not None:
+            _write(folder, name, code)
+        return code
+
+
+def _find(folders: Sequence[Path], name: str) -> MachineCode | None:
+    return next((found for folder in folders if (found := read_code(folder / name)) is not None), None)
+
+
+@contextmanager
+def _lock(folders: Sequence[Path]) -> Iterator[Path | None]:
+    """Yield the first folder that can be written, made if needed, which one process at a time holds; None if none can.
+
+    A server's workers all start at once: one compiles, the others wait.
+    """
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = (folder / LOCK).open("ab")
+        except OSError as error:
+            if error.errno in NOT_WRITABLE:
+                continue
+            raise _not_cached(folder, error) from error
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield folder
+        return
+    yield None
 
 
 def code_digest() -> str:
@@ -161,21 +194,18 @@ def compile_kernels() -> MachineCode:
     return MachineCode.decode(packed)
 
 
-def _write(folders: Sequence[Path], name: str, code: MachineCode) -> None:
-    """Write code to the first folder that can be written, or nowhere."""
+def _write(folder: Path, name: str, code: MachineCode) -> None:
     packed = code.encode()
-    data = hashlib.blake2b(packed, digest_size=CHECKSUM_BYTES).digest() + packed
-    for folder in folders:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            atomic_write(folder / name, data)
-        except OSError as error:
-            if error.errno in NOT_WRITABLE:
-                continue
-            cause = explain(error, folder, f"set another folder for compiled code ({FOLDER_VARIABLE})")
-            raise CacheError(f"{folder}: compiled code cannot be cached: {cause}") from error
-        _remove_oldest(folder)
-        return
+    try:
+        atomic_write(folder / name, hashlib.blake2b(packed, digest_size=CHECKSUM_BYTES).digest() + packed)
+    except OSError as error:
+        raise _not_cached(folder, error) from error
+    _remove_oldest(folder)
+
+
+def _not_cached(folder: Path, error: OSError) -> CacheError:
+    cause = explain(error, folder, f"set another folder for compiled code ({FOLDER_VARIABLE})")
+    return CacheError(f"{folder}: compiled code cannot be cached: {cause}")
 
 
 def _remove_oldest(folder: Path) -> None:

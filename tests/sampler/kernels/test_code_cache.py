@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -47,12 +48,26 @@ def test_code_is_found_in_any_folder(tmp_path: Path, compiled: list[MachineCode]
     assert not (tmp_path / "first").exists()
 
 
+def test_of_several_processes_one_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[MachineCode] = []
+
+    def compile_slowly() -> MachineCode:
+        time.sleep(0.2)
+        compiled.append(CODE)
+        return CODE
+
+    monkeypatch.setattr(code_cache, "compile_kernels", compile_slowly)
+    with ThreadPoolExecutor(4) as pool:  # a lock of a file holds between threads that open it, too
+        assert list(pool.map(lambda _: find_or_compile([tmp_path]), range(4))) == [CODE] * 4
+    assert len(compiled) == 1
+
+
 def test_code_goes_into_the_first_folder_that_can_be_written(tmp_path: Path, compiled: list[MachineCode]) -> None:
     file = tmp_path / "file"
     file.touch()
     find_or_compile([file / "in a file", file, tmp_path / "writable", tmp_path / "other"])
     assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "writable"]
-    assert len(list((tmp_path / "writable").iterdir())) == 1
+    assert len(list((tmp_path / "writable").glob("*.code"))) == 1
 
 
 def test_without_a_writable_folder_code_is_compiled_each_time(tmp_path: Path, compiled: list[MachineCode]) -> None:
@@ -68,7 +83,7 @@ def test_a_damaged_file_is_replaced(
     tmp_path: Path, compiled: list[MachineCode], kept: int | None, added: bytes
 ) -> None:
     find_or_compile([tmp_path])
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.code")
     whole = file.read_bytes()
     file.write_bytes(whole[:kept] + added)
     assert read_code(file) is None
@@ -106,7 +121,7 @@ def test_only_the_latest_files_are_kept(
         old.touch()
         os.utime(old, (1e9 - age, 1e9 - age))
     find_or_compile([tmp_path])
-    names = {file.name for file in tmp_path.iterdir()}
+    names = {file.name for file in tmp_path.glob("*.code")}
     assert names == {other.name, "kernels-1.code", "kernels-2.code", "kernels-3.code", f"kernels-{code_digest()}.code"}
 
 
