@@ -1,4 +1,4 @@
-"""The benchmark shows what it measured: table, chart, performance page."""
+"""The benchmark shows what it measured: table and chart."""
 
 import json
 from pathlib import Path
@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks.page import put_into
 from benchmarks.plot import draw
 from benchmarks.row import NO_LIMIT, Row
 from benchmarks.table import cells, rows_markdown
-from tests.support.paths import ROOT
 
 MET = Row("quick", "ms", 1.0, "limit", 2.0, 1.5)
 MISSED = Row("slow", "MB/s", 100.0, "limit", 400.0, 0.5, at_most=False, spread=(0.2, 0.3))
@@ -40,23 +38,11 @@ def test_the_chart_has_bars_for_met_and_missed_rows(tmp_path: Path) -> None:
     assert {(0x2F, 0x7D, 0x6D), (0xC4, 0x51, 0x3A)} <= colours
 
 
-def test_a_page_takes_the_table_between_its_marks(tmp_path: Path) -> None:
-    page = tmp_path / "performance.md"
-    page.write_text("before\n<!-- benchmarks -->\nold\n<!-- /benchmarks -->\nafter\n", encoding="utf-8")
-    put_into(page, "benchmarks", rows_markdown([MET]))
-    text = page.read_text(encoding="utf-8")
-    assert text.startswith("before\n<!-- benchmarks -->\n| row |")
-    assert "old" not in text
-    assert text.endswith("| met |\n<!-- /benchmarks -->\nafter\n")
-    page.write_text("no marks", encoding="utf-8")
-    with pytest.raises(ValueError, match="add the lines <!-- benchmarks -->"):
-        put_into(page, "benchmarks", "text")
-
-
-def test_the_performance_page_shows_the_published_numbers_and_names_the_machine() -> None:
-    document = json.loads((ROOT / "benchmarks/published.json").read_text(encoding="utf-8"))
-    rows = [Row.of(fields) for fields in document["rows"]]
-    page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
-    assert rows_markdown(rows) in page
-    assert document["machine"] in page
-    assert "(performance.png)" in page
+def test_the_table_is_markdown_with_a_line_for_each_row() -> None:
+    head, rule, *lines = rows_markdown([MET, MISSED]).splitlines()
+    assert head == "| row | measured | limit in the same run | ratio | must be |  |"
+    assert rule == "| --- | --- | --- | --- | --- | --- |"
+    assert lines == [
+        "| quick | 1.00 ms | limit: 2.00 | 0.50 | ≤ 1.5 | met |",
+        "| slow | 100 MB/s | limit: 400 | 0.25 (0.20–0.30) | ≥ 0.5 | missed |",
+    ]
