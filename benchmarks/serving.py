@@ -74,7 +74,7 @@ def two_trainers(running: MeasuredServer) -> Row:
                 clients.receive([Work(2 * run + trainers, (0, STEPS), BATCH)] * trainers)
                 if run:  # the first run warms up
                     spent.append((running.cpu_seconds() - before) * 1000 / (STEPS * BATCH))
-    name = "CPU time of the server for a sample that two trainers of one seed receive"
+    name = "CPU time of the server for a sample, two trainers of one seed"
     return paired(name, "ms", two, "one trainer", one, 1.1)
 
 
