@@ -79,6 +79,39 @@ class Kernels(Protocol):
         """
         ...
 
+    def resize_canvas(
+        self,
+        image: Image,
+        canvas: Pair,
+        start: Pair,
+        shape: Pair,
+        offset: Pair,
+        flip: bool,
+        out: Image,
+        source: Pair | None = None,
+        origin: Pair = (0, 0),
+    ) -> tuple[int, int, int]:
+        """Paste a window of an image onto a black canvas, and fill `out` with the canvas resized to its size.
+
+        Args:
+            image: (H, W, 3) uint8, the image or a part that holds the window.
+            canvas: (height, width) of the canvas.
+            start: (row, column) of the window in the image.
+            shape: (height, width) of the window.
+            offset: (y, x) of the window on the canvas, before the flip.
+            flip: Whether to mirror the canvas.
+            out: (h, w, 3) uint8, C order, with any content.
+            source: As for `fill_canvas`; so is `origin`.
+            origin: See `source`.
+
+        Returns:
+            The sums of blue, green and red over `out`.
+
+        Raises:
+            ValueError: The part does not hold the window.
+        """
+        ...
+
     def apply_colour(self, pixels: Image, matrix: ColourMatrix, out: Floats | None = None) -> Floats:
         """Return the normalised image, (3, S, S) float32, channels B, G, R.
 

@@ -12,6 +12,7 @@ class NumpyKernels:
     clip_boxes = staticmethod(boxes.clip)
     frame_boxes = staticmethod(boxes.frame_boxes)
     fill_canvas = staticmethod(resize.fill_canvas)
+    resize_canvas = staticmethod(resize.resize_canvas)
     apply_colour = staticmethod(colour.apply_colour)
     draw_targets = staticmethod(targets.draw_targets)
 

@@ -73,6 +73,24 @@ def fill_canvas(
     return blue, green, red
 
 
+def resize_canvas(
+    image: Image,
+    canvas: Pair,
+    start: Pair,
+    shape: Pair,
+    offset: Pair,
+    flip: bool,
+    out: Image,
+    source: Pair | None = None,
+    origin: Pair = (0, 0),
+) -> tuple[int, int, int]:
+    """Fill `out` with a resized canvas; see `sampler.kernels.interface.Kernels.resize_canvas`."""
+    pasted, size = np.empty((*canvas, 3), np.uint8), (out.shape[0], out.shape[1])
+    whole = source or (image.shape[0], image.shape[1])
+    fill_canvas(image, whole, start, shape, offset, False, pasted, whole, origin)
+    return fill_canvas(pasted, size, (0, 0), size, (0, 0), flip, out)
+
+
 def resize_taps(
     size: int, source: int, start: int, stop: int, *, clamp_weights: bool = False
 ) -> tuple[NDArray[np.intp], NDArray[np.int32]]:

@@ -185,7 +185,4 @@ def _fill_crop(part: ImagePart, plan: CropPlan, out: Image, kernels: Kernels) ->
     start, shape, place = (window.rows[0], window.columns[0]), window.shape, (part.size, part.origin)
     if plan.canvas is None:
         return kernels.fill_canvas(part.pixels, plan.size, start, shape, offset, plan.flip, out, *place)
-    canvas = np.empty((*plan.canvas, 3), np.uint8)
-    kernels.fill_canvas(part.pixels, plan.size, start, shape, offset, False, canvas, *place)
-    size = out.shape[0], out.shape[1]
-    return kernels.fill_canvas(canvas, size, (0, 0), size, (0, 0), plan.flip, out)
+    return kernels.resize_canvas(part.pixels, plan.canvas, start, shape, offset, plan.flip, out, *place)

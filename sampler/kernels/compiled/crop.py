@@ -29,7 +29,7 @@ CACHE_LINE = 64
 
 
 @njit(nogil=True)
-def _tap(position: int, step: float) -> tuple[np.int64, np.float32]:
+def tap(position: int, step: float) -> tuple[np.int64, np.float32]:
     """Return the first source position of an output position, ≥ −1, and the weight of the next one, 0–1.
 
     step: source positions per output position.
@@ -40,14 +40,14 @@ def _tap(position: int, step: float) -> tuple[np.int64, np.float32]:
 
 
 @njit(nogil=True)
-def _column_taps(size: int, source: int, start: int, flip: bool, taps: Integers, weights: Shorts) -> None:
+def column_taps(size: int, source: int, start: int, flip: bool, taps: Integers, weights: Shorts) -> None:
     """Fill (n,) taps, in elements of a row of the image, and (n, 2) weights of each and the next, 0 … 2048.
 
     The last pixel of a row has no next one; its weight there is 0.
     """
     step, count = 1.0 / (size / source), taps.shape[0]
     for k in range(count):
-        first, fraction = _tap(start + k, step)
+        first, fraction = tap(start + k, step)
         if first < 0 or first >= source - 1:
             fraction = np.float32(0)
             first = min(max(first, 0), source - 1)
@@ -58,7 +58,7 @@ def _column_taps(size: int, source: int, start: int, flip: bool, taps: Integers,
 
 
 @njit(nogil=True)
-def _blend_columns(row: Bytes, last: bool, taps: Integers, weights: Shorts, out: Shorts) -> None:
+def blend_columns(row: Bytes, last: bool, taps: Integers, weights: Shorts, out: Shorts) -> None:
     """Blend neighbouring pixels of a source row, (3·W,) uint8, into (3·n + 1,) int16.
 
     Eight bytes are loaded from each tap, except in the last row of the array, which may end before that.
@@ -75,7 +75,7 @@ def _blend_columns(row: Bytes, last: bool, taps: Integers, weights: Shorts, out:
 
 
 @njit(nogil=True)
-def _blend_rows(top: Shorts, bottom: Shorts, p: np.int16, q: np.int16, out: Bytes, sums: NDArray[np.uint16]) -> None:
+def blend_rows(top: Shorts, bottom: Shorts, p: np.int16, q: np.int16, out: Bytes, sums: NDArray[np.uint16]) -> None:
     """Blend two rows of blended columns into (3·n,) uint8, each product cut to 16 bits; add them to `sums`."""
     whole = out.shape[0] // LANES * LANES
     for k in range(0, whole, LANES):
@@ -122,7 +122,7 @@ def _add_row(row: Bytes, sums: NDArray[np.uint32]) -> None:
 
 
 @njit(nogil=True)
-def _add_sums(part: NDArray[np.uint16], sums: NDArray[np.uint32]) -> None:
+def add_sums(part: NDArray[np.uint16], sums: NDArray[np.uint32]) -> None:
     """Move partial sums into the sums of all rows."""
     for k in range(part.shape[0]):
         sums[k] += np.uint32(part[k])
@@ -181,30 +181,30 @@ def _resize_rows(
         copied: bool = _copy_rows(rows, start, shape, flip, out, place, sums)
         return copied
     taps, weights = np.empty(count, np.int64), np.empty((count, 2), np.int16)
-    _column_taps(size[1], source[1], start[1], flip, taps, weights)
+    column_taps(size[1], source[1], start[1], flip, taps, weights)
     for k in range(count):
         taps[k] -= 3 * origin[1]
     step, fetched = 1.0 / (size[0] / height), 0
-    if not _holds_taps(rows, source, origin, _tap(start[0], step)[0], _tap(start[0] + shape[0] - 1, step)[0], taps):
+    if not _holds_taps(rows, source, origin, tap(start[0], step)[0], tap(start[0] + shape[0] - 1, step)[0], taps):
         return False
     cached = np.full(2, -1, np.int64)
     blended, part = np.empty((2, 3 * count + 1), np.int16), np.zeros(3 * count, np.uint16)
     for y in range(shape[0]):
-        ahead = _tap(start[0] + y + PREFETCH_ROWS, step)[0] - origin[0]
+        ahead = tap(start[0] + y + PREFETCH_ROWS, step)[0] - origin[0]
         fetched = _prefetch_rows(rows, ahead, fetched, taps)
-        above, fraction = _tap(start[0] + y, step)
+        above, fraction = tap(start[0] + y, step)
         above = min(above, height - 1)
         p = np.int16(np.rint((np.float32(1) - fraction) * WEIGHT_ONE))
         q = np.int16(np.rint(fraction * WEIGHT_ONE))
         upper, lower = max(above, 0) - origin[0], min(above + 1, height - 1) - origin[0]
         for row in (upper, lower):
             if cached[row & 1] != row:
-                _blend_columns(rows[row], row == bottom or rows.shape[1] == 3, taps, weights, blended[row & 1])
+                blend_columns(rows[row], row == bottom or rows.shape[1] == 3, taps, weights, blended[row & 1])
                 cached[row & 1] = row
         line = out[place[0] + y * place[1] : place[0] + y * place[1] + 3 * count]
-        _blend_rows(blended[upper & 1], blended[lower & 1], p, q, line, part)
+        blend_rows(blended[upper & 1], blended[lower & 1], p, q, line, part)
         if y & 0xFF == 0xFF or y == shape[0] - 1:  # 16 bits hold the sum of 257 rows of 255
-            _add_sums(part, sums)
+            add_sums(part, sums)
     return True
 
 
@@ -219,7 +219,7 @@ def _blacken(out: Bytes, stride: int, top: int, bottom: int, left: int, right: i
 
 
 @njit(nogil=True)
-def _totals(sums: NDArray[np.uint32]) -> tuple[np.int64, np.int64, np.int64]:
+def totals(sums: NDArray[np.uint32]) -> tuple[np.int64, np.int64, np.int64]:
     """Return the sums of blue, green and red from the (3·n,) sums of columns."""
     blue = green = red = np.int64(0)
     for k in range(0, sums.shape[0], 3):
@@ -246,13 +246,13 @@ def fill_canvas(
     if sums.size and shape[0]:
         whole = image.shape[:2] if source is None else source
         place = offset[0] * stride + left, stride
-        if not _resize_rows(_lines(image), whole, origin, size, start, shape, flip, flat, place, sums):
+        if not _resize_rows(lines_of(image), whole, origin, size, start, shape, flip, flat, place, sums):
             raise ValueError(NOT_COVERED)
-    blue, green, red = _totals(sums)
+    blue, green, red = totals(sums)
     return int(blue), int(green), int(red)
 
 
-def _lines(image: Image) -> Bytes:
+def lines_of(image: Image) -> Bytes:
     """Return (H, W, 3) pixels as a read-only (H, 3·W) view, of a copy if they are not contiguous."""
     height, width = image.shape[:2]
     lines = np.ascontiguousarray(image).reshape(height, width * 3)
@@ -260,4 +260,4 @@ def _lines(image: Image) -> Bytes:
     return lines
 
 
-KERNELS = (_resize_rows, _blacken, _totals)
+KERNELS = (_resize_rows, _blacken, totals)

@@ -12,7 +12,7 @@ import numpy as np
 
 from sampler.arrays import Arrays
 from sampler.config.schema import AttentionMap, SamplerConfig
-from sampler.kernels.compiled import boxes, colour, crop, jpeg_scan, jpeg_table, jpeg_window, philox, targets
+from sampler.kernels.compiled import boxes, canvas, colour, crop, jpeg_scan, jpeg_table, jpeg_window, philox, targets
 from sampler.kernels.compiled.code_cache import CODE
 from sampler.kernels.compiled.jit import Kernel
 from sampler.kernels.interface import Kernels
@@ -20,7 +20,7 @@ from sampler.kernels.jpeg_loops import JpegLoops
 from sampler.ops.boxes import Boxes, Frame
 from sampler.ops.targets import CornerNames, TargetNames
 
-MODULES = (philox, boxes, crop, colour, targets, jpeg_scan, jpeg_table, jpeg_window)
+MODULES = (philox, boxes, crop, canvas, colour, targets, jpeg_scan, jpeg_table, jpeg_window)
 
 
 class CompiledKernels:
@@ -30,6 +30,7 @@ class CompiledKernels:
     clip_boxes = staticmethod(boxes.clip_boxes)
     frame_boxes = staticmethod(boxes.frame_boxes)
     fill_canvas = staticmethod(crop.fill_canvas)
+    resize_canvas = staticmethod(canvas.resize_canvas)
     apply_colour = staticmethod(colour.apply_colour)
     draw_targets = staticmethod(targets.draw_targets)
 
@@ -71,6 +72,7 @@ def exercise() -> None:
     COMPILED.clip_boxes(one_box, 0, 0, 9, 9)
     COMPILED.frame_boxes(one_box, Frame((50, 50), np.float32(1), (0, 0), (0, 0, 49, 49), None, 1))
     COMPILED.fill_canvas(pixels[:4, :4], (9, 9), (0, 0), (4, 4), (2, 2), True, pixels)
+    COMPILED.resize_canvas(pixels, (9, 9), (0, 0), (4, 4), (2, 2), True, pixels)
     COMPILED.apply_colour(pixels, np.zeros((3, 4), np.float32))
     _draw_one_box(one_box)
     _read_no_jpeg()

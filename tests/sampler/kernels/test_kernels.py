@@ -98,6 +98,37 @@ def test_a_source_that_is_not_contiguous_fills_the_same_canvas() -> None:
     )
 
 
+@settings(max_examples=150)
+@given(SIDES, SIDES, SIDES, SIDES, st.integers(0, 1 << 32), st.booleans(), st.data())
+def test_any_window_on_any_canvas_fills_the_same_pixels(
+    canvas_height: int, canvas_width: int, height: int, width: int, seed: int, flip: bool, data: st.DataObject
+) -> None:
+    canvas, size = (canvas_height, canvas_width), (height, width)
+    shape = tuple(data.draw(st.integers(0, side)) for side in canvas)
+    offset = tuple(data.draw(st.integers(0, side - length)) for side, length in zip(canvas, shape, strict=True))
+    start, origin = (data.draw(st.tuples(st.integers(0, 50), st.integers(0, 50))) for _ in range(2))
+    start = start[0] + origin[0], start[1] + origin[1]
+    more = data.draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
+    part = noise(start[0] - origin[0] + shape[0] + more[0], start[1] - origin[1] + shape[1] + more[1], seed)
+    found = []
+    for kernels in (COMPILED, REFERENCE):
+        out = np.full((*size, 3), 77, np.uint8)
+        sums = kernels.resize_canvas(
+            part, canvas, start, (shape[0], shape[1]), (offset[0], offset[1]), flip, out, (500, 500), origin
+        )
+        assert sums == tuple(out.sum(axis=(0, 1)).tolist())
+        found.append(out.tobytes())
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("kernels", [COMPILED, REFERENCE])
+@pytest.mark.parametrize("start", [(4, 9), (5, 8), (16, 9), (5, 30)])
+def test_a_window_outside_the_part_is_refused(kernels: Kernels, start: Pair) -> None:
+    part, out = noise(20, 30), np.zeros((25, 25, 3), np.uint8)
+    with pytest.raises(ValueError, match="the part of the image lacks pixels"):
+        kernels.resize_canvas(part, (20, 20), start, (10, 10), (3, 3), False, out, (500, 500), (5, 9))
+
+
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 1 << 32))
 def test_colours_are_identical(height: int, width: int, seed: int) -> None:
     pixels = noise(height, width, seed)
