@@ -63,20 +63,20 @@ def write_sample(
     part = dataset.read(planned.image, planned.region)
     head = encode_sample(WireSample(position, key, recipe, untagged(plan.objects, config), {}))
     if layout == "compact":
-        out, length = _write_frame(memory, head, _shapes(layout, config, categories, len(plan.boxes)))
+        out, length = _write_frame(memory, head, _fixed_frame(layout, config, categories, len(plan.boxes)))
         arrays = compact(fill_sample(part, plan, recipe, config, kernels, crop=out.pop("crop")))
         _copy(arrays, out)
         return length
     arrays = compact(fill_sample(part, plan, recipe, config, kernels))
     if layout == "dense":
-        out, length = _write_frame(memory, head, _shapes(layout, config, categories, 0))
+        out, length = _write_frame(memory, head, _fixed_frame(layout, config, categories, 0))
         fill_backgrounds(config, out)
         render(arrays, config, out, kernels)
         return length
     arrays = compact_to_sparse(arrays, config, kernels)
     table = array_table(layout, config, categories)
     shapes = tuple((spec.name, spec.dtype, arrays[spec.name].shape) for spec in table)
-    out, length = _write_frame(memory, head, shapes)
+    out, length = _write_frame(memory, head, _frame(shapes))  # seldom equal to that of another sample
     _copy(arrays, out)
     return length
 
@@ -86,27 +86,11 @@ def _copy(arrays: Mapping[str, NDArray[Any]], out: Arrays) -> None:
         array[...] = arrays[name]
 
 
-def _write_frame(memory: memoryview, head: bytes, shapes: Shapes) -> tuple[Arrays, int]:
-    """Write a message except for its arrays' data; return arrays in the place of the data, and the message's length.
-
-    head: a message without arrays. The arrays are seldom aligned to their items; NumPy and the compiled kernels allow
-    for that.
-    """
-    frame = _frame(shapes, len(head) - 1)
-    if frame.length > len(memory):
-        raise InvalidRequestError("memory", len(memory), f"at least {frame.length} bytes")
-    memory[: len(head) - 1] = head[:-1]  # without its last byte, the map of no arrays
-    for start, stop, prefix in frame.prefixes:
-        memory[start:stop] = prefix
-    arrays = {name: np.ndarray(shape, dtype, memory, start) for name, shape, dtype, start in frame.arrays}
-    return arrays, frame.length
-
-
 class _Frame(NamedTuple):
-    """A message except for its head and its arrays' data.
+    """A message except for its head and its arrays' data. Positions are relative to the map of arrays.
 
     prefixes: start, stop and bytes before each array's data. arrays: name, shape, dtype and start of the data of each
-    array. length: of the whole message.
+    array. length: of everything after the head.
     """
 
     prefixes: list[tuple[int, int, bytes]]
@@ -114,11 +98,28 @@ class _Frame(NamedTuple):
     length: int
 
 
-@lru_cache(maxsize=4096)
-def _frame(shapes: Shapes, start: int) -> _Frame:
-    """Return the frame of a message of which `start` bytes come before the map of arrays."""
+def _write_frame(memory: memoryview, head: bytes, frame: _Frame) -> tuple[Arrays, int]:
+    """Write a message except for its arrays' data; return arrays in the place of the data, and the message's length.
+
+    head: a message without arrays. The arrays are seldom aligned to their items; NumPy and the compiled kernels allow
+    for that.
+    """
+    begin = len(head) - 1  # without its last byte, the map of no arrays
+    length = begin + frame.length
+    if length > len(memory):
+        raise InvalidRequestError("memory", len(memory), f"at least {length} bytes")
+    memory[:begin] = head[:-1]
+    for start, stop, prefix in frame.prefixes:
+        memory[begin + start : begin + stop] = prefix
+    arrays = {name: np.ndarray(shape, dtype, memory, begin + start) for name, shape, dtype, start in frame.arrays}
+    return arrays, length
+
+
+def _frame(shapes: Shapes) -> _Frame:
+    """Return the frame of a message whose arrays have these shapes."""
     header = map_header(len(shapes))
     prefixes, arrays = [], []
+    start = 0
     for name, dtype, shape in shapes:
         prefix = header + array_prefix(name, dtype, shape)
         data = start + len(prefix)
@@ -129,7 +130,12 @@ def _frame(shapes: Shapes, start: int) -> _Frame:
     return _Frame(prefixes, arrays, start)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
+def _fixed_frame(layout: Layout, config: SamplerConfig, categories: int, length: int) -> _Frame:
+    """Return the frame of a layout whose shapes depend on `length` only, the sides that vary."""
+    return _frame(_shapes(layout, config, categories, length))
+
+
 def _shapes(layout: Layout, config: SamplerConfig, categories: int, length: int) -> Shapes:
     """Return the shapes of a layout's arrays if every side that varies is `length`."""
     return tuple(
@@ -150,8 +156,8 @@ def largest_message(layout: Layout, config: SamplerConfig, categories: int, boxe
     key = SampleKey(SEED_LIMIT - 1, EPOCH_LIMIT - 1, INDEX_LIMIT - 1)
     head = len(encode_sample(WireSample(WIDEST_INTEGER, key, recipe, WIDEST_INTEGER, {}))) - 1
     if layout != "sparse":
-        return _frame(_shapes(layout, config, categories, boxes), head).length
+        return head + _frame(_shapes(layout, config, categories, boxes)).length
     # The longest prefix for each array, and then the values of all planes together, 16 bytes each.
     planes = sum(spec.sparse is not None for spec in array_table("dense", config, categories))
-    frame = _frame(_shapes(layout, config, categories, WIDEST_LENGTH), head).length - planes * WIDEST_LENGTH * 16
-    return frame + 16 * family_of(config).most_sparse_values(config, categories, boxes)
+    frame = _frame(_shapes(layout, config, categories, WIDEST_LENGTH)).length - planes * WIDEST_LENGTH * 16
+    return head + frame + 16 * family_of(config).most_sparse_values(config, categories, boxes)

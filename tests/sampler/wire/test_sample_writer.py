@@ -1,6 +1,7 @@
 """A sample's message is written straight into memory, byte for byte as the encoder would have made it."""
 
 import dataclasses
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -156,3 +157,23 @@ print("numba" in sys.modules)
 
 def test_after_the_warm_up_no_sample_in_any_layout_compiles_anything() -> None:
     assert run_python("-c", WARM).stdout.split() == ["False"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_messages_leave_little_in_memory(layout: Layout) -> None:
+    dataset, memory = Crowded(), memoryview(bytearray(8 << 20))
+
+    def write(epochs: range) -> None:
+        for epoch in epochs:
+            for index in range(len(dataset)):
+                key = SampleKey(7, epoch, index)
+                write_sample(memory, 0, dataset, SACCADE, CATEGORIES, key, layout=layout, kernels=COMPILED)
+
+    write(range(2))  # fills the caches of what repeats
+    tracemalloc.start()
+    try:
+        write(range(2, 12))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 3000 * 10 * len(dataset)  # the list of a sparse message's arrays and prefixes takes 7 kB
