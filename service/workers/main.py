@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -57,9 +58,9 @@ from service.workers.protocol import (
     decode_job,
 )
 
-RELEASE_SAMPLES = 8192
-"""Samples after which a busy worker returns freed memory to the system. Releasing it takes about a millisecond, getting
-it back at most some 30, and the samples about a second from a decoded store, 10 or more from JPEG."""
+RELEASE_SECONDS = 10.0
+"""Interval at which a busy worker returns freed memory to the system. That takes a millisecond; where large images make
+it allocate the memory again, some 30."""
 
 
 def serve(server: FrameSocket) -> None:
@@ -73,7 +74,7 @@ def serve(server: FrameSocket) -> None:
         server.send(Reply(STARTING, Outcome.FAILED, msgpack.packb(_problem(error))).encode())
         return
     server.send(Reply(STARTING, Outcome.READY, b"").encode())
-    samples = 0
+    released = time.monotonic()
     while (message := server.read()) is not None:
         number, job = decode_job(message)
         try:
@@ -81,10 +82,9 @@ def serve(server: FrameSocket) -> None:
         except Exception as error:  # noqa: BLE001 - sent to the server; one bad sample must not end the worker
             outcome, payload = Outcome.FAILED, msgpack.packb(_problem(error))
         server.send(Reply(number, outcome, payload, worker.outbox.take(), worker.counts.take()).encode())
-        samples += len(job.keys)
-        if samples >= RELEASE_SAMPLES:
+        if time.monotonic() - released >= RELEASE_SECONDS:
             release_freed_memory()
-            samples = 0
+            released = time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)

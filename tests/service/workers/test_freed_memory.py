@@ -25,6 +25,8 @@ SAMPLES = 480
 
 GROWTH = 5 << 20
 
+JOBS = 3
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process from /proc")
 def test_a_worker_that_has_made_many_samples_and_a_large_one_holds_no_more_than_before(tmp_path: Path) -> None:
@@ -60,11 +62,12 @@ def private_memory(process: psutil.Process) -> int:
     return int(found[1]) << 10
 
 
-def test_a_busy_worker_releases_freed_memory_after_a_number_of_samples(
-    setup: WorkerSetup, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("interval", "releases"), [(0.0, JOBS), (3600.0, 0)])
+def test_a_busy_worker_releases_freed_memory_once_in_each_interval(
+    interval: float, releases: int, setup: WorkerSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     released: list[bool] = []
-    monkeypatch.setattr("service.workers.main.RELEASE_SAMPLES", 10)
+    monkeypatch.setattr("service.workers.main.RELEASE_SECONDS", interval)
     monkeypatch.setattr("service.workers.main.release_freed_memory", lambda: released.append(True))
     server_end, worker_end = socket.socketpair()
     with server_end, worker_end:
@@ -73,9 +76,9 @@ def test_a_busy_worker_releases_freed_memory_after_a_number_of_samples(
         server = FrameSocket(server_end)
         server.send(setup.encode())
         server.read()
-        for number in range(1, 8):
+        for number in range(1, JOBS + 1):
             server.send(encode_job(number, ImagesJob((0, 1, 2, 3))))
             server.read()
         server_end.shutdown(socket.SHUT_RDWR)
         worker.join()
-    assert len(released) == 2  # after 12 and 24 samples of 28
+    assert len(released) == releases
