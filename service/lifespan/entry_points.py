@@ -33,9 +33,9 @@ def find_records(title: str, cache_dir: Path, dataset: Dataset, *, enabled: bool
         cause = explain(error, file)
         log.warning("%s: entry points: none: %s: %s; images are decoded whole", title, where, cause)
         return None
-    size = decimal(records.disk_bytes)
+    size = decimal(records.disk_bytes) if records.disk_bytes else "none yet"
     if records.unwritable is None:
-        log.info("%s: entry points: %s in %s; workers record those that are missing", title, size, where)
+        log.info("%s: entry points: %s in %s; workers record those of further images", title, size, where)
     else:
         cause = explain(records.unwritable, file)
         log.warning("%s: entry points: %s in %s, but no more can be recorded: %s", title, size, where, cause)

@@ -78,7 +78,7 @@ def test_a_server_records_entry_points_and_then_decodes_parts(
 ) -> None:
     with live_server(tmp_path, **settings) as server:
         file = file_of(opened(settings), cache_of(settings))
-        assert f"entry points: 0 bytes in {file}; workers record those that are missing" in server.log
+        assert f"entry points: none yet in {file}; workers record those of further images" in server.log
         assert [body(server.url, query) for query in QUERIES] == expected
         assert server.metric("sampler_recorded_entry_points_total") == IMAGES
         whole, parts = decoded(server, "whole"), decoded(server, "part")
@@ -89,7 +89,7 @@ def test_a_server_records_entry_points_and_then_decodes_parts(
         assert [body(again.url, query) for query in QUERIES] == expected
         assert again.metric("sampler_recorded_entry_points_total") == 0
         assert decoded(again, "part") > parts
-        assert "entry points: 0 bytes" not in again.log
+        assert "entry points: none yet" not in again.log
 
 
 def test_two_servers_that_share_a_cache_folder_record_at_once(
@@ -241,5 +241,5 @@ def test_each_dataset_of_a_server_has_its_own_setting(
         assert (decoded(server, "whole"), decoded(server, "part")) == (2 * IMAGES, 0)
         assert httpx.get(f"{server.url}/v1/batches?dataset=one&{QUERIES[0]}").content == expected[0]
         assert server.metric("sampler_recorded_entry_points_total") == IMAGES
-        assert "one: entry points: 0 bytes in " in server.log
+        assert "one: entry points: none yet in " in server.log
         assert "two: entry points: off" in server.log
