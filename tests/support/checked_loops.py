@@ -47,14 +47,17 @@ class Word(int):
 
 
 class Memory:
-    """Arrays by address."""
+    """Arrays by address. Each is kept, so that no other gets its place."""
 
     def __init__(self) -> None:
         self._arrays: list[Any] = []
+        self._numbers: dict[tuple[int, int], int] = {}
 
     def address_of(self, array: Any) -> int:
-        self._arrays.append(array)
-        return len(self._arrays) * ARRAY + ARRAY // 2
+        number = self._numbers.setdefault((array.ctypes.data, array.nbytes), len(self._arrays))
+        if number == len(self._arrays):
+            self._arrays.append(array)
+        return (number + 1) * ARRAY + ARRAY // 2
 
     def _bytes(self, address: int, count: int) -> Any:
         number, offset = divmod(int(address), ARRAY)
@@ -122,7 +125,7 @@ def checked_loops() -> Iterator[None]:
     """Let the loops run as plain Python in this context."""
     memory = Memory()
     replaced: dict[str, Any] = {
-        "np": Numbers(), "address_of": memory.address_of, "load_word": memory.load_word, "store": memory.store,
+        "np": Numbers(), "address": memory.address_of, "load_word": memory.load_word, "store": memory.store,
         "store_word": memory.store_word, "load_byte": lambda address: memory.load(address, 1),
         "load_short": lambda address: memory.load(address, 2), "load_int": lambda address: memory.load(address, 4),
         "load_long": lambda address: memory.load(address, 8),

@@ -43,7 +43,7 @@ Stream = tuple[int, np.uint64, int]
 @njit(nogil=True)
 def find_blocks(
     bits: int,
-    first: int,
+    position: int,
     stop: int,
     blocks: tuple[int, int],
     entries: int,
@@ -51,12 +51,12 @@ def find_blocks(
     starts: int,
     count: int,
 ) -> int:
-    """Write where each block of a restart interval begins; return the bit position behind the last one, or a fault.
+    """Write where each of some blocks begins; return the bit position behind the last one, or a fault.
 
     Args:
         bits: Address of the data, without stuffed zeros and with padding.
-        first: Byte where the interval begins.
-        stop: Byte where it ends.
+        position: Bit where the first block begins.
+        stop: Byte where the data ends.
         blocks: Address of the numbers about the blocks of an MCU (component, row of the DC table, row of the other
             table), and how many blocks there are.
         entries: Address of two addresses for each block of an MCU, and once more for the first: of the entries for the
@@ -65,9 +65,10 @@ def find_blocks(
         starts: Address of (count + 1) int64, which get the positions in bits: of each block, and behind the last one.
         count: The number of blocks.
     """
-    at, word, held = first, np.uint64(0), 0
+    at, held = (position >> 3) + 7, 56 - (position & 7)
+    word = load_word(bits + (position >> 3)) << np.uint64(position & 7)
     state = 0, 0, 0, load_long(entries), load_long(entries + LONG), load_long(entries + 2 * LONG)
-    store(starts, 8 * first)
+    store(starts, position)
     while state[1] < count:
         if at > stop + LONG:
             return BAD_END
@@ -91,8 +92,8 @@ def find_blocks(
             return fault
         word, held = word << np.uint64(entry & USED), held - (entry & USED)
         state = _after(state, entry, 8 * at - held, blocks[1], entries, starts)
-    position: int = load_long(starts + LONG * count)
-    return position
+    after: int = load_long(starts + LONG * count)
+    return after
 
 
 @njit(nogil=True)

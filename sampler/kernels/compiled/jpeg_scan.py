@@ -7,15 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sampler.kernels.compiled.intrinsics import address_of
 from sampler.kernels.compiled.jit import njit
 from sampler.kernels.compiled.jpeg_blocks import BAD_END, BAD_RESTART, PADDING, find_blocks
 from sampler.kernels.compiled.jpeg_lookup import INDEX_BITS, MAX_CODE, MAX_DC, Shorts, Symbols, fill_lookups, symbol_of
 from sampler.kernels.compiled.jpeg_words import (
-    LONG,
-    SHORT,
     Bytes,
     Integers,
+    address,
     has_marker_byte,
     load_word,
     store_word,
@@ -71,34 +69,6 @@ def _unstuff(
 
 
 @njit(nogil=True)
-def _find_intervals(
-    bits: int,
-    bounds: Integers,
-    blocks: tuple[int, int],
-    entries: int,
-    lookup: Symbols,
-    starts: int,
-    mcus: tuple[int, int],
-) -> int:
-    """Find the blocks of all restart intervals; return what is wrong with the data, or 0. See `find_blocks`.
-
-    bounds: where each interval ends. mcus: in the image, and in an interval.
-    """
-    first, last = 0, bounds.shape[0] - 1
-    position: int = 0
-    for interval in range(last + 1):
-        size = (mcus[0] - last * mcus[1] if interval == last else mcus[1]) * blocks[1]
-        place = starts + LONG * interval * (mcus[1] * blocks[1] + 1)
-        position = find_blocks(bits, first, bounds[interval], blocks, entries, lookup, place, size)
-        if position < 0:
-            return int(position)
-        if not 0 <= 8 * bounds[interval] - position < 8:
-            return BAD_END if interval == last else BAD_RESTART
-        first = bounds[interval]
-    return 0
-
-
-@njit(nogil=True)
 def _difference(word: np.uint64, size: int) -> np.int64:
     """Return the DC difference of `size` bits that a word begins with."""
     value = np.int64((word >> np.uint64(1)) >> np.uint64(63 - size))
@@ -107,37 +77,77 @@ def _difference(word: np.uint64, size: int) -> np.int64:
 
 
 @njit(nogil=True)
-def _fill_points(
-    bits: int, removed: Integers, blocks: Integers, lookup: Symbols, starts: Integers, grid: Grid, points: Integers
+def _read_values(
+    bits: int,
+    starts: Integers,
+    blocks: Integers,
+    lookup: Symbols,
+    values: Integers,
+    points: Integers,
+    place: tuple[int, int, int],
+    step: int,
 ) -> None:
-    """Fill the `points` of a scan from the positions of its blocks, and add up DC values. See `scan`.
+    """Add up the DC values of some MCUs, and fill the values and lengths of the segments that begin with them.
 
-    bits: address of the data without `removed` bytes. starts: of the blocks of each interval, and behind its last one.
+    bits: address of the data. starts: where their blocks begin. values: (3,), those of the blocks before. place: row,
+    column and number of the MCUs.
+    """
+    row, first, count = place
+    for n in range(count):
+        segment = (first + n) // step if (first + n) % step == 0 else -1
+        began = starts[n * blocks.shape[0]]
+        for block in range(blocks.shape[0]):
+            position, part = starts[n * blocks.shape[0] + block], blocks[block, 0]
+            word = load_word(bits + (position >> 3)) << np.uint64(position & 7)
+            found = symbol_of(lookup, blocks[block, 1], word)
+            values[part] += _difference(word << np.uint64(found & 31), found >> 5)
+            if segment >= 0 and (block == 0 or blocks[block - 1, 0] != part):
+                points[row, segment, 1 + part] = values[part]
+                if block:
+                    points[row, segment, 3 + part] = position - began
+                began = position
+
+
+@njit(nogil=True)
+def _read_rows(
+    bits: int,
+    removed: Integers,
+    bounds: Integers,
+    blocks: Integers,
+    addresses: tuple[int, int, int, Symbols],
+    grid: Grid,
+    starts: Integers,
+    points: Integers,
+) -> int:
+    """Fill the `points` of a scan; return what is wrong with the data, or 0. See `scan`.
+
+    bits: address of the data without `removed` bytes. bounds: where each restart interval ends in it. addresses: of
+    blocks, of their entries, and of starts; the lookup. starts: memory for the positions of the blocks of a row of
+    MCUs, or of an interval if a row has several.
     """
     rows, columns, step, restart = grid
-    values, place, passed = np.zeros(3, np.int64), 0, 0
+    known, entries, places, lookup = addresses
+    values, position, passed, interval, count = np.zeros(3, np.int64), 0, 0, 0, min(restart, columns)
     for row in range(rows):
-        for column in range(columns):
-            if (row * columns + column) % restart == 0:
-                place += 1 if row + column else 0
+        for column in range(0, columns, count):
+            if (row * columns + column) % restart == 0 and row + column:
+                if not 0 <= 8 * bounds[interval] - position < 8:
+                    return BAD_RESTART
+                position, interval = 8 * bounds[interval], interval + 1
                 values[:] = 0
-            marked, began = column % step == 0, starts[place]
-            if marked:
-                passed = _passed(removed, passed, began >> 3)
-                points[row, column // step, 0] = began + 8 * passed
-            for n in range(blocks.shape[0]):
-                position, part = starts[place], blocks[n, 0]
-                word = load_word(bits + (position >> 3)) << np.uint64(position & 7)
-                found = symbol_of(lookup, blocks[n, 1], word)
-                values[part] += _difference(word << np.uint64(found & 31), found >> 5)
-                if marked and (n == 0 or blocks[n - 1, 0] != part):
-                    points[row, column // step, 1 + part] = values[part]
-                    if n:
-                        points[row, column // step, 3 + part] = position - began
-                    began = position
-                place += 1
-        passed = _passed(removed, passed, (starts[place] - 1) >> 3)
-        points[row, points.shape[1] - 1, 0] = starts[place] + 8 * passed
+            size = blocks.shape[0]
+            position = find_blocks(
+                bits, position, bounds[interval], (known, size), entries, lookup, places, count * size
+            )
+            if position < 0:
+                return int(position)
+            _read_values(bits, starts, blocks, lookup, values, points, (row, column, count), step)
+            for n in range(-column % step, count, step):
+                passed = _passed(removed, passed, starts[n * size] >> 3)
+                points[row, (column + n) // step, 0] = starts[n * size] + 8 * passed
+        passed = _passed(removed, passed, (position - 1) >> 3)
+        points[row, points.shape[1] - 1, 0] = position + 8 * passed
+    return 0 if 0 <= 8 * bounds[interval] - position < 8 else BAD_END
 
 
 @njit(nogil=True)
@@ -174,28 +184,30 @@ def _scan(
     data: Bytes,
     start: int,
     grid: Grid,
-    numbers: tuple[Integers, Integers, Integers, Integers, Integers, Integers, Integers, Integers],
-    tables: tuple[Bytes, Shorts, Shorts, Shorts, Bytes],
-    addresses: tuple[int, int, int, int, int, Symbols],
+    numbers: tuple[Integers, Integers, Integers, Integers, Integers, Integers, Integers, Integers, Integers],
+    tables: tuple[Bytes, Shorts, Shorts, Bytes],
+    points: Integers,
 ) -> int:
     """Do the work of `scan`, and return its first result."""
-    blocks, pairs, codes, removed, bounds, starts, points, summary = numbers
-    huffman, symbols, later, fresh, bits = tables
-    source, target, known, entries, places, lookup = addresses
-    fill_lookups(huffman, pairs, codes, symbols, lookup, later, fresh)
+    blocks, order, pairs, entries, codes, removed, bounds, starts, summary = numbers
+    huffman, symbols, lookups, bits = tables
+    lookup = address(symbols), address(codes), address(huffman)
+    fill_lookups(huffman, pairs, codes, symbols, lookup, lookups[0], lookups[1])
+    for n in range(order.shape[0]):
+        entries[n, 0] = address(lookups[1, order[n]])
+        entries[n, 1] = address(lookups[0, order[n]])
     last = bounds.shape[0] - 1
-    size, gone, restarts, stop = _unstuff(data, source, start, bits, target, removed, bounds[:last])
+    size, gone, restarts, stop = _unstuff(data, address(data), start, bits, address(bits), removed, bounds[:last])
     if restarts != last:
         return BAD_RESTART
     if stop + 2 > data.shape[0] or data[stop + 1] != END_OF_IMAGE:
         return BAD_END
     bits[size : size + PADDING] = 0
     bounds[last] = size
-    count = blocks.shape[0]
-    fault = _find_intervals(target, bounds, (known, count), entries, lookup, places, (grid[0] * grid[1], grid[3]))
+    around = address(blocks), address(entries), address(starts), lookup
+    fault = _read_rows(address(bits), removed[:gone], bounds, blocks, around, grid, starts, points)
     if fault:
         return int(fault)
-    _fill_points(target, removed[:gone], blocks, lookup, starts, grid, points)
     _summarize(points, summary)
     return int(stop)
 
@@ -212,6 +224,7 @@ def scan(
             `tables`.
         tables: (t, 272), see `sampler.kernels.compiled.jpeg_lookup`.
         grid: Rows and columns of MCUs, MCUs per segment, and MCUs per restart interval: all MCUs if there is one.
+            An interval is a multiple of a row, or a row of an interval.
 
     Returns:
         The position of the marker behind the data, or what is wrong with the data (negative).
@@ -225,23 +238,25 @@ def scan(
         lengths over 11.
     """
     rows, columns, step, restart = grid
-    points, summary = np.zeros((rows, -(-columns // step) + 1, FIELDS), np.int64), np.zeros(9, np.int64)
-    pairs = list(dict.fromkeys(block[1:] for block in blocks))
-    length, count, entries = data.shape[0] - start, tables.shape[0], 1 << INDEX_BITS
-    codes, removed = np.empty((count, MAX_CODE + 1, 2), np.int64), np.empty(length, np.int64)
-    bounds = np.empty(1 + (rows * columns - 1) // restart, np.int64)
-    starts = np.empty(rows * columns * len(blocks) + len(bounds), np.int64)
-    symbols, bits = np.empty((count, entries), np.uint16), np.empty(length + PADDING, np.uint8)
-    later, fresh = np.empty((2, len(pairs), entries), np.uint16)
-    known = np.array(blocks, np.int64)
-    order = [SHORT * entries * pairs.index(block[1:]) for block in [*blocks, blocks[0]]]
-    places = [(address_of(fresh) + place, address_of(later) + place) for place in order]
-    reached = np.array(places, np.int64)
-    lookup = address_of(symbols), address_of(codes), address_of(tables)
-    addresses = address_of(data), address_of(bits), address_of(known), address_of(reached), address_of(starts), lookup
-    numbers = known, np.array(pairs, np.int64), codes, removed, bounds, starts, points, summary
-    memory = tables, symbols, later, fresh, bits
-    return int(_scan(data, start, grid, numbers, memory, addresses)), points, summary
+    points, summary = np.zeros((rows, -(-columns // step) + 1, FIELDS), np.int64), np.empty(9, np.int64)
+    kinds = [block[1:] for block in blocks]
+    pairs = list(dict.fromkeys(kinds))
+    order = [pairs.index(kind) for kind in kinds]
+    length, count = data.shape[0] - start, tables.shape[0]
+    numbers = (
+        np.array(blocks, np.int64),
+        np.array([*order, order[0]], np.int64),
+        np.array(pairs, np.int64),
+        np.empty((len(blocks) + 1, 2), np.int64),
+        np.empty((count, MAX_CODE + 1, 2), np.int64),
+        np.empty(length, np.int64),
+        np.empty(1 + (rows * columns - 1) // restart, np.int64),
+        np.empty(min(restart, columns) * len(blocks) + 1, np.int64),
+        summary,
+    )
+    lookups = np.empty((2, len(pairs), 1 << INDEX_BITS), np.uint16)
+    memory = tables, np.empty((count, 1 << INDEX_BITS), np.uint16), lookups, np.empty(length + PADDING, np.uint8)
+    return int(_scan(data, start, grid, numbers, memory, points)), points, summary
 
 
 KERNELS = (_scan,)

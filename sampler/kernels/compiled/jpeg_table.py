@@ -9,9 +9,8 @@ At least `PADDING` bytes follow.
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.kernels.compiled.intrinsics import address_of
 from sampler.kernels.compiled.jit import njit
-from sampler.kernels.compiled.jpeg_words import INT, Bytes, Integers, load_int, load_word, store_word
+from sampler.kernels.compiled.jpeg_words import INT, Bytes, Integers, address, load_int, load_word, store_word
 
 PADDING = 8
 """Bytes behind the table, which is read in words."""
@@ -42,7 +41,8 @@ def row_and_segment_bits(layout: Layout) -> tuple[int, int]:
 
 
 @njit(nogil=True)
-def _is_valid(table: int, codes: int, layout: Layout, length: int) -> bool:
+def _is_valid(array: Bytes, known: Codes, layout: Layout, length: int) -> bool:
+    table, codes = address(array), address(known)
     for n in range(COMPONENTS * DC_SIZES):
         code = load_int(codes + INT * n)
         if code >> 16 > MAX_CODE or (code & 0xFFFF) >> (code >> 16):
@@ -68,7 +68,7 @@ def is_valid(table: Bytes, codes: Codes, layout: Layout, length: int) -> bool:
 
     codes: (3, 12) uint32, for each component and size of DC values: length · 2¹⁶ + code, or 0.
     """
-    return bool(_is_valid(address_of(table), address_of(codes), layout, length))
+    return bool(_is_valid(table, codes, layout, length))
 
 
 @njit(nogil=True)
@@ -81,8 +81,8 @@ def _put(table: int, position: int, number: int, width: int) -> int:
 
 
 @njit(nogil=True)
-def _pack(points: Integers, multiple: int, lowest: int, layout: Layout, table: int) -> None:
-    position, last = 0, points.shape[1] - 1
+def _pack(points: Integers, multiple: int, lowest: int, layout: Layout, array: Bytes) -> None:
+    table, position, last = address(array), 0, points.shape[1] - 1
     for row in range(points.shape[0]):
         start = points[row, 0, 0]
         position = _put(table, position, start, layout[3])
@@ -101,7 +101,7 @@ def pack(points: Integers, multiple: int, lowest: int, layout: Layout, size: int
     points: As `sampler.kernels.compiled.jpeg_scan.scan` gives them. lowest: What to take off each DC value.
     """
     table = np.zeros(size, np.uint8)
-    _pack(points, multiple, lowest, layout, address_of(table))
+    _pack(points, multiple, lowest, layout, table)
     return table.tobytes()
 
 

@@ -6,12 +6,13 @@ everything else is copied.
 
 import numpy as np
 
-from sampler.kernels.compiled.intrinsics import address_of, store
+from sampler.kernels.compiled.intrinsics import store
 from sampler.kernels.compiled.jit import njit
 from sampler.kernels.compiled.jpeg_table import DC_SIZES, Codes, Layout, field, row_and_segment_bits
 from sampler.kernels.compiled.jpeg_words import (
     INT,
     Bytes,
+    address,
     has_marker_byte,
     load_byte,
     load_int,
@@ -211,24 +212,26 @@ def _put_restart(target: int, restarts: int) -> int:
 
 @njit(nogil=True)
 def _copy_window(
-    source: int,
-    target: int,
-    table: int,
-    codes: int,
+    data: Bytes,
+    out: Bytes,
+    header: int,
+    table: Bytes,
+    codes: Codes,
     layout: Layout,
     part: tuple[int, int, int, int],
     scan: tuple[int, int],
     lowest: int,
     restart: int,
 ) -> int:
-    """Write a window's data; return the address behind it, or 0 if table and file do not fit. See `copy_window`."""
+    """Write a window's data behind `header` bytes of `out`; return its end, or 0 if table and file do not fit."""
+    source, target, numbers, known = address(data), address(out) + header, address(table), address(codes)
     row_bits, segment_bits = row_and_segment_bits(layout)
     before, restarts = 8 * scan[0], 0
     for row in range(part[0], part[1]):
         place = row * row_bits + layout[3]
-        origin = 8 * scan[0] + field(table, row * row_bits, layout[3])
-        start = origin + field(table, place + part[2] * segment_bits, layout[4])
-        stop = origin + field(table, place + part[3] * segment_bits, layout[4])
+        origin = 8 * scan[0] + field(numbers, row * row_bits, layout[3])
+        start = origin + field(numbers, place + part[2] * segment_bits, layout[4])
+        stop = origin + field(numbers, place + part[3] * segment_bits, layout[4])
         if not before <= start < stop <= 8 * scan[1]:
             return 0
         before = stop
@@ -238,8 +241,8 @@ def _copy_window(
             last += 1 if last > 0 and load_byte(source + last - 1) == 0xFF else 0
             target, restarts = _copy_intervals(source, target, start >> 3, last, restarts)
         else:
-            numbers = place + part[2] * segment_bits + layout[4]
-            target = _copy_row(source, target, table, numbers, layout, codes, lowest, start, stop)
+            first = place + part[2] * segment_bits + layout[4]
+            target = _copy_row(source, target, numbers, first, layout, known, lowest, start, stop)
             if target == 0:
                 return 0
         if row + 1 < part[1]:
@@ -247,7 +250,7 @@ def _copy_window(
             restarts += 1
     store(target, np.uint8(0xFF))
     store(target + 1, np.uint8(END_OF_IMAGE))
-    return target + 2
+    return int(target + 2 - address(out))
 
 
 def copy_window(
@@ -277,11 +280,8 @@ def copy_window(
     # No byte becomes more than two, and a row has three new DC values and a marker.
     out = np.empty(len(header) + 2 * (scan[1] - scan[0]) + 32 * (part[1] - part[0] + 1), np.uint8)
     out[: len(header)] = np.frombuffer(header, np.uint8)
-    first = address_of(out)
-    stop = _copy_window(
-        address_of(data), first + len(header), address_of(table), address_of(codes), layout, part, scan, lowest, restart
-    )
-    return out[: stop - first].tobytes() if stop else None
+    stop = _copy_window(data, out, len(header), table, codes, layout, part, scan, lowest, restart)
+    return out[:stop].tobytes() if stop else None
 
 
 KERNELS = (_copy_window,)

@@ -24,35 +24,46 @@ _LONG = ir.IntType(64)
 
 
 @intrinsic
-def load_word(_typing: Any, address: Any) -> tuple[Any, Any]:
+def address(_typing: Any, array: Any) -> tuple[Any, Any]:
+    """Return the int64 address of an array's first element. The array must be in use as long as its address."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        start = context.make_array(signature.args[0])(context, builder, values[0]).data
+        return builder.ptrtoint(start, _LONG)
+
+    return types.int64(array), generate
+
+
+@intrinsic
+def load_word(_typing: Any, place: Any) -> tuple[Any, Any]:
     """Return the eight bytes at an int64 address as uint64, the first one in the highest bits."""
 
     def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         return _swapped(builder, _load(builder, values[0], 64))
 
-    return types.uint64(address), generate
+    return types.uint64(place), generate
 
 
 @intrinsic
-def store_word(_typing: Any, address: Any, word: Any) -> tuple[Any, Any]:
+def store_word(_typing: Any, place: Any, word: Any) -> tuple[Any, Any]:
     """Write a uint64 to an int64 address, its highest bits first."""
 
     def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        place = builder.inttoptr(values[0], _LONG.as_pointer())
-        builder.store(_swapped(builder, values[1]), place, align=1)
+        target = builder.inttoptr(values[0], _LONG.as_pointer())
+        builder.store(_swapped(builder, values[1]), target, align=1)
         return context.get_dummy_value()
 
-    return types.void(address, word), generate
+    return types.void(place, word), generate
 
 
 def _loader(bits: int, name: str) -> Any:
     """Return an intrinsic that loads a number of so many bits from an int64 address, as int64."""
 
-    def load(_typing: Any, address: Any) -> tuple[Any, Any]:
+    def load(_typing: Any, place: Any) -> tuple[Any, Any]:
         def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
             return builder.zext(_load(builder, values[0], bits), _LONG)
 
-        return types.int64(address), generate
+        return types.int64(place), generate
 
     load.__name__ = load.__qualname__ = name
     load.__doc__ = f"Return the {bits} bits at an int64 address, as int64."
@@ -65,8 +76,8 @@ load_int = _loader(32, "load_int")
 load_long = _loader(64, "load_long")
 
 
-def _load(builder: Any, address: Any, bits: int) -> Any:
-    return builder.load(builder.inttoptr(address, ir.IntType(bits).as_pointer()), align=1)
+def _load(builder: Any, place: Any, bits: int) -> Any:
+    return builder.load(builder.inttoptr(place, ir.IntType(bits).as_pointer()), align=1)
 
 
 def _swapped(builder: Any, word: Any) -> Any:

@@ -81,7 +81,7 @@ def exercise() -> None:
 def _read_no_jpeg() -> None:
     data, table, none = np.frombuffer(bytes(8), np.uint8), np.frombuffer(bytes(64), np.uint8), (0, 0)
     codes, layout = np.frombuffer(bytes(144), np.uint32), (1, 1, 1, 1, 1, 1, 1, 1)
-    JPEG_LOOPS.scan(data, 0, [(0, 0, 0)], np.zeros((1, 272), np.uint8), (1, 1, 1, 1))
+    JPEG_LOOPS.scan(data, 0, [(0, 0, 0)], np.frombuffer(bytes(272), np.uint8).reshape(1, 272), (1, 1, 1, 1))
     JPEG_LOOPS.pack(np.zeros((1, 2, 6), np.int64), 1, 0, layout, 64)
     JPEG_LOOPS.is_valid(table, codes, layout, 1)
     JPEG_LOOPS.copy_window(data, table, codes, layout, (*none, *none), none, 0, 0, b"")

@@ -7,12 +7,21 @@ from numpy.typing import NDArray
 
 from sampler.dataset.images.entry_points.errors import NoEntryPoints
 from sampler.dataset.images.entry_points.headers import AC, JpegHeaders, read_headers
-from sampler.dataset.images.entry_points.points import RECORD_BYTES, EntryPoints, encoded_bytes, table_bytes
-from sampler.dataset.images.entry_points.small_header import DC_SIZES, dc_codes, extended_tables, small_header
+from sampler.dataset.images.entry_points.points import (
+    CODES_BYTES,
+    RECORD_BYTES,
+    EntryPoints,
+    most_segments,
+    table_bytes,
+)
+from sampler.dataset.images.entry_points.small_header import DC_SIZES, dc_codes, small_header, with_sizes
 from sampler.kernels.jpeg_loops import Integers, jpeg_loops
 
 SEGMENT_PIXELS = 16
 """Width of the shortest segments."""
+
+_TABLE_BYTES, _COLOUR_BITS, _GREY_BITS = 7200, 76, 36
+"""Bytes of a record for its table, and bits of a segment in it: estimates that most files do not exceed."""
 
 _MAX_FILE = 1 << 26
 _TABLE = 272
@@ -39,7 +48,7 @@ def find_entry_points(data: bytes) -> EntryPoints:
     if rows * columns * len(blocks) * 2 > 8 * (len(data) - headers.start):  # a block takes two bits at least
         raise NoEntryPoints("less data than its size takes")
     within = headers.restart if headers.restart < columns else 0
-    step = within or max(1, SEGMENT_PIXELS // headers.mcu[1])
+    step = within or _step(rows, columns, headers)
     if columns % within if within else headers.restart % columns:
         raise NoEntryPoints("restart intervals that do not fit into rows")
     grid = rows, columns, min(step, columns), headers.restart or rows * columns
@@ -49,12 +58,17 @@ def find_entry_points(data: bytes) -> EntryPoints:
     return _fitting(headers, len(data), grid[2], within, *scanned)
 
 
+def _step(rows: int, columns: int, headers: JpegHeaders) -> int:
+    """Return MCUs per segment so that the record is expected to be just small enough."""
+    segments = 8 * _TABLE_BYTES // (rows * (_COLOUR_BITS if len(headers.components) == 3 else _GREY_BITS))
+    return max(1, SEGMENT_PIXELS // headers.mcu[1], -(-columns // max(segments, 1)))
+
+
 def _blocks(headers: JpegHeaders) -> tuple[list[tuple[int, int, int]], NDArray[np.uint8]]:
     """Return what the scan needs to know about the blocks of an MCU, and about Huffman tables. See `JpegLoops.scan`."""
     rows = {key: row for row, key in enumerate(headers.huffman)}
-    tables = np.zeros((len(rows), _TABLE), np.uint8)
-    for key, row in rows.items():
-        tables[row, : len(headers.huffman[key])] = np.frombuffer(headers.huffman[key], np.uint8)
+    padded = b"".join(table.ljust(_TABLE, b"\0") for table in headers.huffman.values())
+    tables = np.frombuffer(padded, np.uint8).reshape(-1, _TABLE)
     single = len(headers.components) == 1
     blocks = [
         (number, rows[one.dc], rows[AC + one.ac])
@@ -68,32 +82,36 @@ def _fitting(
     headers: JpegHeaders, file_size: int, step: int, within: int, stop: int, found: Integers, summary: Integers
 ) -> EntryPoints:
     """Return the entry points of the shortest segments whose record is small enough."""
-    start, length, lowest, highest, *gaps = summary.tolist()[:6]
+    start, length, lowest, highest, gap, other_gap, *sizes = summary.tolist()
     widths = (
-        start.bit_length(),
-        length.bit_length(),
-        (highest - lowest).bit_length(),
-        *(gap.bit_length() for gap in gaps),
-    )
-    tables = extended_tables(headers, [_sizes(bits) for bits in summary.tolist()[6:]])
-    count = len(headers.components)
-    codes = [code for one in headers.components for code in dc_codes(tables[one.dc])]
-    codes += [0] * (DC_SIZES * (3 - count))
+        start.bit_length(), length.bit_length(), (highest - lowest).bit_length(), gap.bit_length(),
+        other_gap.bit_length(),
+    )  # fmt: skip
+    components = headers.components
+    tables = _dc_tables(headers, sizes)
+    codes = {number: dc_codes(table) for number, table in tables.items()}
     header, restart_at = small_header(headers, tables)
-    rows, most = found.shape[0], found.shape[1] - 1
-    for multiple in range(1, most + 1):
-        layout = rows, -(-most // multiple), count, *widths
-        if encoded_bytes(layout, len(header)) <= RECORD_BYTES:
-            return EntryPoints(
-                headers.size, headers.mcu, count, step * multiple, within, file_size, (headers.start, stop), widths,
-                lowest, pack(f"<{len(codes)}I", *codes), header, restart_at,
-                jpeg_loops().pack(found, multiple, lowest, layout, table_bytes(layout)),
-            )  # fmt: skip
-    raise NoEntryPoints("more rows than a record holds")
+    rows, most, count = found.shape[0], found.shape[1] - 1, len(components)
+    fitting = most_segments((rows, most, count, *widths), len(header), RECORD_BYTES)
+    if fitting < 1:
+        raise NoEntryPoints("more rows than a record holds")
+    multiple = -(-most // fitting)
+    layout = rows, -(-most // multiple), count, *widths
+    return EntryPoints(
+        headers.size, headers.mcu, count, step * multiple, within, file_size, (headers.start, stop), widths, lowest,
+        b"".join(pack(f"<{DC_SIZES}I", *codes[one.dc]) for one in components).ljust(CODES_BYTES, b"\0"), header,
+        restart_at, jpeg_loops().pack(found, multiple, lowest, layout, table_bytes(layout)),
+    )  # fmt: skip
 
 
-def _sizes(bits: int) -> set[int]:
-    """Return the numbers of bits that DC values have. Raises NoEntryPoints if they are out of range."""
-    if bits >> DC_SIZES:
+def _dc_tables(headers: JpegHeaders, sizes: list[int]) -> dict[int, bytes]:
+    """Return the Huffman tables for DC values, with a code for each size of the components' values.
+
+    sizes: a bit for each size, by component. Raises NoEntryPoints if there is no room.
+    """
+    if max(sizes) >> DC_SIZES:
         raise NoEntryPoints("a DC value out of range")
-    return {size for size in range(DC_SIZES) if bits >> size & 1}
+    needed: dict[int, int] = {}
+    for one, bits in zip(headers.components, sizes, strict=False):
+        needed[one.dc] = needed.get(one.dc, 0) | bits
+    return {number: with_sizes(headers.huffman[number], bits) for number, bits in needed.items()}

@@ -5,6 +5,7 @@ Everything that is unusual raises `NoEntryPoints`. libjpeg reads more than is ac
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import mul
 
 from sampler.dataset.images.entry_points.errors import NoEntryPoints
 from sampler.dataset.images.jpeg import FRAMES, SEQUENTIAL, START_OF_SCAN, segments
@@ -21,6 +22,12 @@ _SPECTRUM = b"\0\x3f\0"
 
 AC = 16
 """What the key of a Huffman table for coefficients has more than that of one for DC values."""
+
+MAX_CODE, FULL = 16, 1 << 16
+"""Bits of the longest Huffman code, and the number of such codes."""
+
+_SPACE = tuple(FULL >> length for length in range(1, MAX_CODE + 1))
+_TABLES = frozenset([*range(4), *range(AC, AC + 4)])
 
 _JFIF, _ADOBE = b"JFIF\0", b"Adobe"
 _JFIF_LENGTH, _ADOBE_LENGTH = 12, 12
@@ -50,6 +57,8 @@ class JpegHeaders:
         quantization: Content of each quantization table, by number, with the byte that has precision and number.
         huffman: Content of each Huffman table, by number, plus `AC` for coefficients: 16 counts, then the symbols.
         restart: MCUs per restart interval; 0 for none.
+        frame_content: Content of the frame header.
+        scan_content: Content of the scan header.
         jfif: The JFIF segment's content without a thumbnail; empty if there is none. So is `adobe`.
         start: Where the data of the scan begins.
     """
@@ -60,6 +69,8 @@ class JpegHeaders:
     quantization: dict[int, bytes] = field(default_factory=dict)
     huffman: dict[int, bytes] = field(default_factory=dict)
     restart: int = 0
+    frame_content: bytes = b""
+    scan_content: bytes = b""
     jfif: bytes = b""
     adobe: bytes = b""
     start: int = 0
@@ -117,7 +128,7 @@ def _read_frame(headers: JpegHeaders, marker: int, content: bytes) -> None:
         raise NoEntryPoints(f"{content[0]} bits per value")
     if count not in (1, 3):
         raise NoEntryPoints(f"{count} colour components")
-    headers.frame = marker
+    headers.frame, headers.frame_content = marker, content
     headers.size = int.from_bytes(content[1:3]), int.from_bytes(content[3:5])
     if min(headers.size) < 1:
         raise NoEntryPoints("no height or width in the frame header")
@@ -151,7 +162,7 @@ def _read_scan(headers: JpegHeaders, content: bytes) -> None:
         if name != one.id:
             raise NoEntryPoints("components in another order than in the frame header")
         chosen.append(Component(name, one.horizontal, one.vertical, one.quantization, tables >> 4, tables & 15))
-    headers.components = tuple(chosen)
+    headers.components, headers.scan_content = tuple(chosen), content
     for one in chosen:
         if one.quantization not in headers.quantization:
             raise NoEntryPoints("no quantization table for a component")
@@ -174,17 +185,13 @@ def _huffman_tables(content: bytes) -> Iterator[tuple[int, bytes]]:
     while at < len(content):
         end = at + 17 + sum(content[at + 1 : at + 17])
         table = content[at + 1 : end]
-        if content[at] not in (0, 1, 2, 3, 16, 17, 18, 19) or end > len(content) or not _is_code(table):
+        valid = content[at] in _TABLES and end <= len(content) and code_space(table) < FULL and len(table) > MAX_CODE
+        if not valid or (content[at] < AC and len(set(table[MAX_CODE:])) < len(table) - MAX_CODE):
             raise NoEntryPoints("an invalid Huffman table")
         yield content[at], table
         at = end
 
 
-def _is_code(table: bytes) -> bool:
-    """Return whether the counts of a Huffman table describe a prefix code that leaves the code of all ones unused."""
-    code, symbols = 0, table[16:]
-    for length, count in enumerate(table[:16], 1):
-        code = 2 * code + count
-        if count and code >= 1 << length:
-            return False
-    return len(set(symbols)) == len(symbols) > 0
+def code_space(table: bytes) -> int:
+    """Return how much of `FULL` the codes of a Huffman table take. At `FULL`, one of them would be all ones."""
+    return sum(map(mul, table[:MAX_CODE], _SPACE))

@@ -18,9 +18,12 @@ from sampler.dataset.images.entry_points.points import EntryPoints
 from sampler.dataset.images.entry_points.records import EntryPointRecords, Record, not_recorded
 from sampler.dataset.images.entry_points.window import is_worthwhile, window_jpeg
 from sampler.dataset.images.header import read_header
-from sampler.dataset.images.orientation import shown_region, shown_size, stored_region, turned
+from sampler.dataset.images.orientation import AS_STORED, shown_region, shown_size, stored_region, turned
 from sampler.dataset.images.part_decoding import DecodeCounts, DecodedPart, EncodedImage, decode_whole
 from sampler.image_part import ImagePart, Region
+
+APP1_MARKER = bytes([0xFF, jpeg.APP1])
+"""Begins the segment of Exif data."""
 
 
 class EntryPointDecoder:
@@ -68,13 +71,13 @@ class EntryPointDecoder:
 
 def record_of(data: bytes) -> Record:
     """Return the record of a JPEG file that was decoded whole without any note."""
-    orientation = read_header(data).orientation
-    if orientation is None:
-        return Record(None, "unusual Exif data")
     try:
-        return Record(find_entry_points(data).encode(), "", orientation)
+        points = find_entry_points(data)
     except NoEntryPoints as error:
-        return Record(None, error.reason, orientation)
+        return Record(None, error.reason)
+    # Most files have no Exif data, which is quickly seen.
+    orientation = read_header(data).orientation if APP1_MARKER in data[: points.scan[0]] else AS_STORED
+    return Record(None, "unusual Exif data") if orientation is None else Record(points.encode(), "", orientation)
 
 
 def warm_up() -> None:

@@ -26,7 +26,9 @@ LEAST_SIDE = 16
 image."""
 
 _COMPONENTS = 3
-_CODES = 4 * _COMPONENTS * DC_SIZES
+CODES_BYTES = 4 * _COMPONENTS * DC_SIZES
+"""Bytes of `EntryPoints.codes`."""
+
 _PADDING = 8
 """Bytes behind the table, which is read in words."""
 
@@ -71,17 +73,14 @@ class EntryPoints:
     table: bytes
 
     def __post_init__(self) -> None:
-        """Raise EntryPointsError if the parts contradict each other, or do not increase through the file."""
+        """Raise EntryPointsError if the parts contradict each other."""
         numbers = (*self.size, *self.mcu, self.step, self.restart_at)
         if min(numbers) < 1 or self.components not in (1, _COMPONENTS) or max(self.widths) > 56:
             raise EntryPointsError("entry points with a number out of range")
-        if not 0 < self.scan[0] <= self.scan[1] <= self.file_size - 2 or len(self.codes) != _CODES:
+        if not 0 < self.scan[0] <= self.scan[1] <= self.file_size - 2 or len(self.codes) != CODES_BYTES:
             raise EntryPointsError("entry points with a scan outside the file")
         if self.restart_at + SIZE_AFTER + 4 > len(self.header) or len(self.table) != table_bytes(self.layout):
             raise EntryPointsError("entry points of the wrong length")
-        table, codes = np.frombuffer(self.table, np.uint8), np.frombuffer(self.codes, np.uint32)
-        if not jpeg_loops().is_valid(table, codes, self.layout, self.scan[1] - self.scan[0]):
-            raise EntryPointsError("entry points that do not follow each other, or invalid codes")
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -112,12 +111,16 @@ class EntryPoints:
             raise EntryPointsError(f"entry points of version {version}; this version reads {_VERSION}")
         mcu_height, mcu_width, height, width, step, restart, file_size, start, stop, *rest = numbers
         *widths, lowest, restart_at, header_length = rest
-        header = _FIXED.size + _CODES
+        header = _FIXED.size + CODES_BYTES
         table = header + header_length
-        return cls(
+        points = cls(
             (height, width), (mcu_height, mcu_width), components, step, restart, file_size, (start, stop),
             tuple(widths), lowest, data[_FIXED.size : header], data[header:table], restart_at, data[table:],
         )  # fmt: skip
+        content, codes = np.frombuffer(points.table, np.uint8), np.frombuffer(points.codes, np.uint32)
+        if not jpeg_loops().is_valid(content, codes, points.layout, stop - start):
+            raise EntryPointsError("entry points that do not follow each other, or invalid codes")
+        return points
 
     def part(self, region: Region) -> tuple[int, int, int, int]:
         """Return the rows of MCUs [start, stop) and the segments [start, stop) of the part that covers a region.
@@ -144,9 +147,14 @@ class EntryPoints:
         return Region(rows, (part[2] * wide, min(part[3] * wide, self.size[1])))
 
 
-def encoded_bytes(layout: Layout, header: int) -> int:
-    """Return how many bytes encoded entry points have whose small header has `header` bytes."""
-    return _FIXED.size + _CODES + header + table_bytes(layout)
+def most_segments(layout: Layout, header: int, limit: int) -> int:
+    """Return how many segments a row may have at most so that encoded entry points have `limit` bytes at most.
+
+    layout: with any number of segments. header: bytes of the small file's headers.
+    """
+    rows, _, components, row, offset, value, *lengths = layout
+    bits = 8 * (limit - _FIXED.size - CODES_BYTES - header - _PADDING) // rows - row - offset
+    return bits // (offset + components * value + sum(lengths))
 
 
 def table_bytes(layout: Layout) -> int:

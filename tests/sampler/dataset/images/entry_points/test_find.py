@@ -9,9 +9,8 @@ from PIL import Image
 
 from sampler.dataset.images.entry_points.errors import NoEntryPoints
 from sampler.dataset.images.entry_points.find import find_entry_points
-from sampler.dataset.images.entry_points.headers import read_headers
 from sampler.dataset.images.entry_points.points import RECORD_BYTES
-from sampler.dataset.images.entry_points.small_header import extended_tables
+from sampler.dataset.images.entry_points.small_header import with_sizes
 from tests.support.jpegs import ENCODERS, draw
 
 PLAIN = ENCODERS["OpenCV 4:2:0"](draw("noise", 40, 50, 1), 90)
@@ -104,11 +103,9 @@ def test_an_image_of_too_many_rows_has_no_entry_points() -> None:
 
 
 def test_dc_values_without_room_for_a_code_have_no_entry_points() -> None:
-    headers = read_headers(PLAIN)
     # One code of each length: only that of sixteen ones is left, which stays unused.
-    full = bytes([1] * 16) + bytes(range(1, 17))
-    headers.huffman[0] = full
     with pytest.raises(NoEntryPoints, match="no room in a Huffman table"):
-        extended_tables(headers, [{0}, set(), set()])
-    headers.huffman[0] = bytes([1] * 15 + [0]) + bytes(range(1, 16))
-    assert extended_tables(headers, [{0}, set(), set()])[0] == bytes([1] * 16) + bytes([*range(1, 16), 0])
+        with_sizes(bytes([1] * 16) + bytes(range(1, 17)), 0b1)
+    shorter = bytes([1] * 15 + [0]) + bytes(range(1, 16))
+    assert with_sizes(shorter, 0b1) == bytes([1] * 16) + bytes([*range(1, 16), 0])
+    assert with_sizes(shorter, 0b10) == shorter

@@ -50,7 +50,7 @@ def test_a_record_of_another_version_is_refused() -> None:
 )  # fmt: skip
 def test_contradictions_are_refused(field: str, value: Any) -> None:
     with pytest.raises(EntryPointsError):
-        dataclasses.replace(POINTS, **{field: value})
+        EntryPoints.decode(dataclasses.replace(POINTS, **{field: value}).encode())
 
 
 def test_a_damaged_record_gives_a_window_or_an_error() -> None:
