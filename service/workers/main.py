@@ -69,7 +69,8 @@ def serve(server: FrameSocket) -> None:
     if setup is None:
         return
     try:
-        worker = Worker.start(WorkerSetup.decode(setup))
+        compiling = Reply(STARTING, Outcome.COMPILING, b"").encode()
+        worker = Worker.start(WorkerSetup.decode(setup), lambda: server.send(compiling))
     except Exception as error:  # noqa: BLE001 - sent to the server, which logs it
         server.send(Reply(STARTING, Outcome.FAILED, msgpack.packb(_problem(error))).encode())
         return
@@ -117,10 +118,13 @@ class Worker:
     outbox: Outbox = field(default_factory=Outbox)
 
     @classmethod
-    def start(cls, setup: WorkerSetup) -> Self:
-        """Load, compile and open everything that jobs need. Raises `SamplerError`."""
+    def start(cls, setup: WorkerSetup, on_compile: Callable[[], None] = lambda: None) -> Self:
+        """Load, compile and open everything that jobs need. Raises `SamplerError`.
+
+        on_compile: Called before kernels are compiled.
+        """
         cv2.setNumThreads(1)  # there is one worker per CPU; OpenCV's own threads would only compete
-        warm_up_kernels(setup.kernel_cache)
+        warm_up_kernels(setup.kernel_cache, on_compile)
         counts = DecodeCounts()
         datasets = open_datasets(setup, counts)
         for opened in datasets:

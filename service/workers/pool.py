@@ -39,6 +39,9 @@ MAX_PAUSE = 5.0
 START_SECONDS = 60.0
 """Time for a worker to import its libraries and open the dataset."""
 
+COMPILE_SECONDS = 600.0
+"""Time for a worker that has to compile the kernels first, or to wait for another that does."""
+
 END_SECONDS = 2.0
 """Time for a worker to exit once its socket is closed, before it is killed."""
 
@@ -128,8 +131,12 @@ class WorkerProcess:
         reply = status = None
         try:
             with suppress(ConnectionError, TimeoutError):  # reported below, with the exit status
-                async with asyncio.timeout(START_SECONDS):
-                    reply = await self.reply()
+                async with asyncio.timeout(START_SECONDS) as limit:
+                    first = await self.reply()
+                    compiling = first is not None and first.outcome is Outcome.COMPILING
+                    if compiling:
+                        limit.reschedule(asyncio.get_running_loop().time() + COMPILE_SECONDS)
+                    reply = await self.reply() if compiling else first
         finally:
             if reply is None or reply.outcome is not Outcome.READY:
                 self.kill()

@@ -173,11 +173,12 @@ def decode_job(message: bytes) -> tuple[int, Job]:
 
 
 class Outcome(IntEnum):
-    """How a job ended. READY: the worker has started, which is no job."""
+    """How a job ended. READY: the worker has started, which is no job. COMPILING: it will start, but later."""
 
     READY = 0
     DONE = 1
     FAILED = 2
+    COMPILING = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -63,11 +63,14 @@ class CodeCache:
         """Let Numba compile every kernel in this process."""
         self._numba_only = True
 
-    def functions(self, fallback: Path | None = None) -> Mapping[str, Function]:
+    def functions(
+        self, fallback: Path | None = None, on_compile: Callable[[], None] = lambda: None
+    ) -> Mapping[str, Function]:
         """Return the machine code of all kernels as functions, by kernel. The first call loads or compiles it.
 
         Args:
             fallback: Folder for code if no other is writable.
+            on_compile: Called before the kernels are compiled, here or in another process that this one waits for.
 
         Raises:
             CacheError: The code cannot be compiled, or it cannot be written, such as to a full disk.
@@ -76,7 +79,7 @@ class CodeCache:
             return {}
         with self._lock:
             if self._loaded is None:
-                self._loaded = LoadedCode(find_or_compile(code_folders(fallback)))
+                self._loaded = LoadedCode(find_or_compile(code_folders(fallback), on_compile))
             return self._loaded.functions
 
 
@@ -84,16 +87,16 @@ CODE = CodeCache()
 """That of this process."""
 
 
-def find_or_compile(folders: Sequence[Path]) -> MachineCode:
+def find_or_compile(folders: Sequence[Path], on_compile: Callable[[], None] = lambda: None) -> MachineCode:
     """Return the code from the first folder that has it, or compile it into the first one that can be written.
 
-    Raises:
-        CacheError: See `CodeCache.functions`.
+    Arguments and errors are those of `CodeCache.functions`.
     """
     name = f"kernels-{code_digest()}.code"
     found = _find(folders, name)
     if found is not None:
         return found
+    on_compile()
     with _lock(folders) as folder:
         found = _find(folders, name)  # another process may have compiled it while this one waited
         if found is not None:

@@ -6,6 +6,7 @@ Their machine code comes from the code cache (`sampler.kernels.compiled.code_cac
 its own, which takes seconds.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,17 +52,18 @@ ENTRY_POINTS: tuple[Kernel, ...] = tuple(kernel for module in MODULES for kernel
 """Every compiled function that Python calls."""
 
 
-def warm_up(fallback: Path | None = None) -> None:
+def warm_up(fallback: Path | None = None, on_compile: Callable[[], None] = lambda: None) -> None:
     """Compile all kernels, or load them from the code cache, so that the first sample is not delayed.
 
     Args:
         fallback: Folder for compiled code if neither this folder nor the user's cache (or NUMBA_CACHE_DIR) is
             writable, as in a read-only container.
+        on_compile: Called before the kernels are compiled, which may take a minute on a slow or busy host.
 
     Raises:
         CacheError: The kernels cannot be compiled, or their code cannot be written, such as to a full disk.
     """
-    CODE.functions(fallback)
+    CODE.functions(fallback, on_compile)
     exercise()
 
 

@@ -36,9 +36,11 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[MachineCode]:
 
 
 def test_code_is_compiled_once_and_found_again(tmp_path: Path, compiled: list[MachineCode]) -> None:
+    announced: list[int] = []
     for _ in range(3):
-        assert find_or_compile([tmp_path / "new" / "folder"]) == CODE
+        assert find_or_compile([tmp_path / "new" / "folder"], lambda: announced.append(len(compiled))) == CODE
     assert len(compiled) == 1
+    assert announced == [0]
 
 
 def test_code_is_found_in_any_folder(tmp_path: Path, compiled: list[MachineCode]) -> None:

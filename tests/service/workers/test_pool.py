@@ -86,6 +86,50 @@ def test_jobs_sent_to_a_worker_that_has_just_died_are_done_by_the_next(
     assert pool.restarts == 1
 
 
+COMPILER = """
+import sys, time
+from sampler.ipc.child_process import run_child
+from service.workers.protocol import STARTING, Outcome, Reply
+
+def compile(server):
+    server.read()
+    server.send(Reply(STARTING, Outcome.COMPILING, b"").encode())
+    time.sleep(10)
+    server.send(Reply(STARTING, Outcome.READY, b"").encode())
+    server.read()
+
+run_child(compile)
+"""
+"""A worker that compiles for ten seconds."""
+
+
+@pytest.mark.parametrize(("seconds", "ready"), [(60.0, True), (0.1, False)])
+def test_a_worker_that_compiles_has_its_own_time_to_start(
+    setup: WorkerSetup, monkeypatch: pytest.MonkeyPatch, seconds: float, ready: bool
+) -> None:
+    popen = subprocess.Popen
+
+    def start_compiler(command: list[str], **named: object) -> "subprocess.Popen[bytes]":
+        return popen([sys.executable, "-c", COMPILER, command[-1]], **named)  # type: ignore[call-overload,no-any-return] # what the pool passes on
+
+    async def scene() -> list[int]:
+        try:
+            await pool.start()
+            return [pool.alive]
+        finally:
+            await pool.stop()
+
+    monkeypatch.setattr(subprocess, "Popen", start_compiler)
+    monkeypatch.setattr("service.workers.pool.COMPILE_SECONDS", seconds)
+    pool = WorkerPool(setup, 1, 60.0)
+    if ready:
+        monkeypatch.setattr("service.workers.pool.START_SECONDS", 8.0)
+        assert run(scene()) == [1]
+    else:
+        with pytest.raises(ServiceError, match="a worker did not start: it exited with status -9"):
+            run(scene())
+
+
 LIAR = """
 import struct
 from sampler.ipc.child_process import run_child
