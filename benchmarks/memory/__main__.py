@@ -13,7 +13,7 @@ from rich.console import Console
 from benchmarks.machine import machine, measured
 from benchmarks.material import Material, material
 from benchmarks.memory.load import other_requests
-from benchmarks.memory.report import HEAD, Held, lines
+from benchmarks.memory.report import EXPLANATION, HEAD, Held, lines
 from benchmarks.memory.trainer import Trainer, trainer
 from benchmarks.memory.usage import Usage
 from benchmarks.page import PAGE, put_into
@@ -40,7 +40,7 @@ def main(
     title = f"on {jpeg.name}; {machine()}; {WORKERS} workers, {seconds:g} s of load"
     console.print(terminal_table(HEAD, lines(held), title))
     if publish:
-        put_into(PAGE, "memory", f"{measured(title)}\n\n{markdown(HEAD, lines(held))}")
+        put_into(PAGE, "memory", f"{measured(title)}\n\n{EXPLANATION}\n\n{markdown(HEAD, lines(held))}")
 
 
 def _measure(source_name: str, source: Material, folder: Path, seconds: float) -> list[Held]:

@@ -9,7 +9,13 @@ HEAD = (
     "source", "process", "private at rest", "under load", "afterwards",
     "shared memory", "mapped dataset", "code", "RSS",
 )  # fmt: skip
-"""In MB. The last four are those under load."""
+
+EXPLANATION = """\
+All numbers are MB. *Private* memory belongs to one process. *Under load* is the largest value while a loader receives
+dense batches and another client requests all layouts and pictures; *afterwards*, processes have been idle for 5 s. The
+columns on the right are those under load. *Shared memory* is the arena of server and workers, or the slots of a loader.
+Workers share the *mapped dataset* (index and store) and the *code* of libraries, so these count once for each host."""
+"""How to read the table."""
 
 
 @dataclass(frozen=True, slots=True)
