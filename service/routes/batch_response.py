@@ -23,7 +23,7 @@ log = logging.getLogger("saccade_sampler.batches")
 PIECE_BYTES = 2_500_000
 """Most bytes written at once. Each write costs the server as much as copying some hundred kilobytes."""
 
-COPY_BYTES = 1_300_000
+COPY_BYTES = 650_000
 """Most bytes that are copied for a client, and that wait for it apart from the arena."""
 
 Outcome = Literal["complete", "failed", "abandoned", "stalled", "cut"]
