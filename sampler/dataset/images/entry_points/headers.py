@@ -30,8 +30,11 @@ _SPACE = tuple(FULL >> length for length in range(1, MAX_CODE + 1))
 _TABLES = frozenset([*range(4), *range(AC, AC + 4)])
 
 _JFIF, _ADOBE = b"JFIF\0", b"Adobe"
-_JFIF_LENGTH, _ADOBE_LENGTH = 12, 12
-"""Bytes before the thumbnail of a JFIF segment, and of an Adobe segment."""
+_JFIF_LENGTH, _ADOBE_LENGTH = 14, 12
+"""Bytes of the shortest JFIF and Adobe segments. libjpeg ignores shorter ones, whatever they begin with."""
+
+_BEFORE_THUMBNAIL = 12
+"""Bytes of a JFIF segment before the size of its thumbnail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def _read_segment(headers: JpegHeaders, marker: int, content: bytes) -> None:
     elif marker == RESTART_INTERVAL and len(content) == 2:
         headers.restart = int.from_bytes(content)
     elif marker == APP0 and content.startswith(_JFIF) and len(content) >= _JFIF_LENGTH:
-        headers.jfif = content[:_JFIF_LENGTH]
+        headers.jfif = content[:_BEFORE_THUMBNAIL]
     elif marker == APP14 and content.startswith(_ADOBE) and len(content) >= _ADOBE_LENGTH:
         headers.adobe = content[:_ADOBE_LENGTH]
     elif marker not in _IGNORED:

@@ -119,6 +119,28 @@ def huffman_tables(data: bytes) -> set[bytes]:
     return set(read_headers(data).huffman.values())
 
 
+def with_segment(data: bytes, marker: int, content: bytes) -> bytes:
+    """A JPEG with another segment before all others."""
+    return data[:2] + bytes([0xFF, marker]) + (2 + len(content)).to_bytes(2) + content + data[2:]
+
+
+@pytest.mark.parametrize("length", range(5, 20))
+@pytest.mark.parametrize(("marker", "content"), [
+    (0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0"), (0xEE, b"Adobe\0\x64\0\0\0\0\1"), (0xEE, b"Adobe\0\x64\0\0\0\0\0"),
+])  # fmt: skip
+@pytest.mark.parametrize("ids", [b"RGB", b"\1\2\3"])
+def test_colours_are_those_of_the_whole_image_whatever_segments_name_them(
+    marker: int, content: bytes, length: int, ids: bytes
+) -> None:
+    # These segments are ignored if they are short; then the ids of the components say which colours they are.
+    data = bytearray(ENCODERS["Pillow RGB"](draw("noise", 40, 50, 1), 90))
+    data = data[:2] + data[2:].replace(b"\xff\xee\0\x0eAdobe", b"\xff\xee\0\x0eadobe")
+    frame, scan = data.find(b"\xff\xc0"), data.find(b"\xff\xda")
+    data[frame + 10 : frame + 19 : 3] = data[scan + 5 : scan + 11 : 2] = ids
+    changed = with_segment(bytes(data), marker, content.ljust(length, b"\0")[:length])
+    check(changed, recorded(changed), decoded(changed), Region((10, 20), (20, 30)))
+
+
 def test_large_images_have_longer_segments() -> None:
     data = ENCODERS["OpenCV 4:2:0"](draw("smooth", 1500, 2000, 1), 90)
     pixels, points = decoded(data), recorded(data)
