@@ -84,7 +84,8 @@ class EntryPointRecords:
             return cls(file, os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
         except OSError as error:
             with suppress(OSError):
-                return cls(file, os.open(file, os.O_RDONLY | os.O_CLOEXEC), error)
+                # Opening a pipe would wait for a writer.
+                return cls(file, os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), error)
             raise
 
     @property
@@ -107,7 +108,9 @@ class EntryPointRecords:
         if xxhash.xxh3_64_intdigest(memoryview(slot)[_CHECKED:end]) != check:
             return None
         payload = slot[_HEADER.size : end]
-        return Record(payload, "", orientation) if kind == _POINTS else Record(None, payload.decode(), orientation)
+        if kind == _POINTS:
+            return Record(payload, "", orientation)
+        return Record(None, payload.decode(errors="replace"), orientation) if kind == _NONE else None
 
     def write(self, index: int, found: Hash, record: Record) -> None:
         """Record an image whose encoded file has the hash `found`. Raises OSError."""

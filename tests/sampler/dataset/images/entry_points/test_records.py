@@ -119,6 +119,17 @@ def test_a_record_of_another_version_is_none(records: EntryPointRecords, monkeyp
     assert records.find(0, HASH) is None
 
 
+@pytest.mark.parametrize("kind", [0, 1, 2, 3, 255])
+def test_no_content_of_a_slot_with_a_valid_check_is_an_error(
+    records: EntryPointRecords, kind: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_POINTS", kind)
+    records.write(0, HASH, Record(b"\xff\xfe no text", orientation=77))
+    monkeypatch.undo()
+    found = {1: Record(b"\xff\xfe no text", "", 77), 2: Record(None, "\ufffd\ufffd no text", 77)}
+    assert records.find(0, HASH) == found.get(kind)
+
+
 def test_a_record_that_does_not_fit_its_slot_is_refused(records: EntryPointRecords) -> None:
     with pytest.raises(ValueError, match=f"expected at most {RECORD_BYTES}"):
         records.write(0, HASH, Record(bytes(RECORD_BYTES + 1)))
@@ -204,10 +215,8 @@ def test_a_limit_on_the_size_of_files_is_an_error_and_leaves_no_broken_record(
     assert records.find(2, HASH) == RECORD
 
 
-def test_a_file_that_cannot_be_written_is_read(
-    records: EntryPointRecords, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    records.write(3, HASH, RECORD)
+def refuse_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no file be opened for writing."""
     opened = os.open
 
     def refuse(path: Path, flags: int, *mode: int) -> int:
@@ -216,8 +225,31 @@ def test_a_file_that_cannot_be_written_is_read(
         return opened(path, flags, *mode)
 
     monkeypatch.setattr(os, "open", refuse)
+
+
+def test_a_file_that_cannot_be_written_is_read(
+    records: EntryPointRecords, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records.write(3, HASH, RECORD)
+    refuse_writing(monkeypatch)
     read_only = EntryPointRecords.open(file)
     assert isinstance(read_only.unwritable, PermissionError)
     assert read_only.find(3, HASH) == RECORD
     with pytest.raises(PermissionError):
         EntryPointRecords.open(file.with_name("b.bin"))
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "read-only pipe"])
+def test_what_is_not_a_regular_file_has_no_records(file: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.parent.mkdir()
+    if kind == "folder":
+        file.mkdir()
+    else:
+        os.mkfifo(file)
+    if kind == "read-only pipe":
+        refuse_writing(monkeypatch)
+    records = EntryPointRecords.open(file)
+    assert records.find(0, HASH) is None
+    assert (records.unwritable is None) == (kind == "pipe")
+    with pytest.raises(OSError, match=r"Illegal seek|Bad file descriptor"):
+        records.write(0, HASH, RECORD)
