@@ -61,6 +61,8 @@ class EntryPointDecoder:
     def _record(self, image: EncodedImage) -> None:
         try:
             self.records.write(image.index, image.hash, record_of(image.data))
+        except MemoryError:
+            return  # there was enough to decode the image, and a later attempt may have more
         except OSError as error:
             self.recording = False
             if self._report is not None:
@@ -101,8 +103,10 @@ def _decode_part(image: EncodedImage, record: Record, region: Region) -> ImagePa
         if not is_worthwhile(points, stored):
             return None
         data, covered = window_jpeg(image.data, points, stored)
+        if simplejpeg.decode_jpeg_header(data)[:2] != covered.shape:  # a record made to deceive: take no memory for it
+            return None
         pixels = np.asarray(simplejpeg.decode_jpeg(data, colorspace="BGR"), np.uint8)
-    except (EntryPointsError, NoEntryPoints, ValueError):  # such as a warning of the decoder
+    except (EntryPointsError, NoEntryPoints, ValueError, MemoryError):  # such as a warning of the decoder
         return None
     shown = shown_region(covered, image.size, record.orientation)
     return ImagePart(turned(pixels, record.orientation), (shown.rows[0], shown.columns[0]), image.size)

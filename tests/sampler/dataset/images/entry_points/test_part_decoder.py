@@ -17,7 +17,9 @@ from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.decoded_store.reader import find_store
 from sampler.dataset.images.entry_points import part_decoder
+from sampler.dataset.images.entry_points.find import find_entry_points
 from sampler.dataset.images.entry_points.records import SLOT_BYTES, EntryPointRecords, Record
+from sampler.dataset.images.entry_points.small_header import SIZE_AFTER
 from sampler.dataset.images.hashes import image_hash
 from sampler.dataset.images.image_cache import ImageCache
 from sampler.dataset.images.notes import ImageNote
@@ -269,6 +271,54 @@ def test_a_part_that_the_decoder_complains_about_is_decoded_whole(
     assert counts(dataset) == (2, 0, 1)
 
 
+@contextmanager
+def limited(kind: int, nbytes: int) -> Iterator[None]:
+    """Limit a resource of this process."""
+    limits = resource.getrlimit(kind)
+    resource.setrlimit(kind, (nbytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, limits)
+
+
+@pytest.mark.parametrize("size", [(65_500, 65_500), (1, 1), (HEIGHT, WIDTH)])
+def test_a_record_that_claims_another_size_of_its_part_is_not_used(
+    dataset: Dataset, plain: Dataset, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """No accident does this: the check is that of the record."""
+    data = image_file(plain, 0).read_bytes()
+    points = find_entry_points(data)
+    frame = points.restart_at + SIZE_AFTER
+    sizes = b"".join(side.to_bytes(2) for side in size)
+    # The size of the part is written into a segment that nobody reads.
+    unread = b"\xff\xe5\0\x10" + bytes(14)
+    header = points.header[:2] + unread + points.header[2:frame] + sizes + points.header[frame + 4 :]
+    records = EntryPointRecords.open(file_of(plain, tmp_path / "cache"))
+    record = dataclasses.replace(points, header=header, restart_at=6)
+    records.write(0, image_hash(data), Record(record.encode()))
+    with limited(resource.RLIMIT_DATA, 4 << 30):
+        assert_parts_are_exact(dataset, plain, 0)
+    assert counts(dataset) == (20, 0, 0)
+
+
+def test_an_image_is_read_without_the_memory_for_entry_points(
+    dataset: Dataset, plain: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(part_decoder, "find_entry_points", fail)
+        assert np.array_equal(dataset.read(0, SMALL).pixels, plain.read(0).pixels)
+        assert counts(dataset) == (1, 0, 0)
+    dataset.read(0, SMALL)
+    assert counts(dataset) == (2, 0, 1)
+    monkeypatch.setattr(part_decoder, "window_jpeg", fail)
+    assert np.array_equal(dataset.read(0, SMALL).pixels, plain.read(0).pixels)
+    assert counts(dataset) == (3, 0, 1)
+
+
 def test_the_annotated_size_is_checked_whatever_is_recorded(dataset: Dataset, plain: Dataset, tmp_path: Path) -> None:
     dataset.read(0, SMALL)
     image_file(plain, 0).write_bytes(image_file(plain, 0).read_bytes())
@@ -290,21 +340,10 @@ def test_the_pixel_limit_holds_whatever_is_recorded(dataset: Dataset) -> None:
         limited.read(0, SMALL)
 
 
-@contextmanager
-def largest_file(nbytes: int) -> Iterator[None]:
-    """Let this process write no file beyond a length."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (nbytes, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
 def test_without_space_images_are_read_all_the_same_and_one_line_says_so(plain: Dataset, tmp_path: Path) -> None:
     said: list[str] = []
     dataset = with_entry_points(plain, tmp_path / "cache", said.append)
-    with largest_file(SLOT_BYTES + 500):
+    with limited(resource.RLIMIT_FSIZE, SLOT_BYTES + 500):
         for _ in range(2):
             for index in range(IMAGES):
                 assert_parts_are_exact(dataset, plain, index, regions=3)
