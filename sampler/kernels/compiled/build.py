@@ -1,39 +1,29 @@
-"""Compiling all kernels into one object file, in a process of its own: the program that the code cache runs.
+"""Compiling all kernels into one object file.
 
 Numba compiles the kernels for the types that `exercise` calls them with.
 """
 
 import ctypes
-import os
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
-from sampler.ipc.child_process import run_child
-from sampler.ipc.frames import FrameSocket
 from sampler.kernels.compiled.code_cache import CODE
 from sampler.kernels.compiled.entries import PYTHON, EntryWriter
 from sampler.kernels.compiled.jit import Kernel
 from sampler.kernels.compiled.kernels import ENTRY_POINTS, exercise
-from sampler.kernels.compiled.machine_code import MachineCode
+from sampler.kernels.compiled.machine_code import MachineCode, define_symbols
 from sampler.kernels.compiled.memory import define_memory
 
 
-def serve(parent: FrameSocket) -> None:
-    """Send the code of all kernels to the parent."""
-    threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
+def compile_all() -> MachineCode:
+    """Return the machine code of all kernels. Raises `NotImplementedError` as `export` does."""
     CODE.use_numba_only()
     exercise()
-    parent.send(export(ENTRY_POINTS).encode())
-
-
-def _exit_with(parent: FrameSocket) -> None:
-    while parent.read() is not None:
-        pass
-    os._exit(0)  # in the middle of compiling: nothing waits for the code any more
+    code: MachineCode = export(ENTRY_POINTS)
+    return code
 
 
 @global_compiler_lock
@@ -43,6 +33,7 @@ def export(kernels: Sequence[Kernel]) -> MachineCode:
     Raises:
         NotImplementedError: A kernel uses something that exists only where Numba is loaded.
     """
+    define_symbols()  # LLVM links the code in this process too, and cannot go on where that fails
     context = cpu_target.target_context
     library = context.codegen().create_library("kernels")
     module = library.create_ir_module("entries")
@@ -70,7 +61,3 @@ def _unknown_functions(module: Any) -> Iterator[str]:
             continue
         if name.startswith(("Py", "_Py")) or not hasattr(system, name):  # a kernel runs without Python's lock
             yield name
-
-
-if __name__ == "__main__":
-    run_child(serve)

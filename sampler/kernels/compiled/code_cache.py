@@ -2,22 +2,28 @@
 
     <folder>/kernels-<digest>.code    32 bytes BLAKE2b-256 of the rest, then `MachineCode.encode()`
 
-The digest covers the sources of this folder, the versions of Numba and LLVM, the CPU and the layout of Python's
-objects. Kernels take globals only from files of this folder; other values reach them as arguments. So code whose file
-has the right name is the right code, and code of other sources is never found.
+The digest covers the sources of this folder, the versions of Numba, LLVM, NumPy and Python, the CPU and Numba's
+settings in the environment. Kernels take globals only from files of this folder; other values reach them as arguments.
+So code whose file has the right name is the right code, and code of other sources is never found.
+
+The code only saves time. A process that cannot get it logs why, and Numba compiles its kernels.
 """
 
-import errno
 import fcntl
 import hashlib
 import importlib.util
+import logging
 import os
+import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
 import llvmlite
+import msgpack
+import numpy as np
 from llvmlite import binding as llvm
 
 from sampler.atomic_write import atomic_write
@@ -26,15 +32,17 @@ from sampler.ipc.child_process import ChildProcess
 from sampler.kernels.compiled.machine_code import Function, LoadedCode, MachineCode
 from sampler.system_errors import explain
 
+log = logging.getLogger("saccade_sampler.kernels")
+
 SOURCES = Path(__file__).parent
-PROGRAM = "sampler.kernels.compiled.build"
+PROGRAM = "sampler.kernels.compiled.compiler"
 """Compiles the kernels."""
 
 FOLDER_VARIABLE = "NUMBA_CACHE_DIR"
 """The environment variable that names a folder for compiled code."""
 
-CPU_VARIABLES = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
-"""Environment variables by which Numba compiles for another CPU."""
+NUMBA_PREFIX = "NUMBA_"
+"""Start of the names of environment variables that change how Numba compiles, such as for another CPU."""
 
 LOCK = "kernels.lock"
 """File that the process locks which compiles for a folder."""
@@ -44,11 +52,21 @@ KEPT_FILES = 4
 
 CHECKSUM_BYTES = 32
 
-NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
-"""Errors that say only that a folder is not to be written; another may be."""
-
 END_SECONDS = 1.0
 """Time for the compiling process to exit after it has sent the code."""
+
+
+class Once:
+    """A function that only the first call calls."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function: Callable[[], None] | None = function
+
+    def __call__(self) -> None:
+        """Call the function, unless that was done before."""
+        function, self._function = self._function, None
+        if function is not None:
+            function()
 
 
 class CodeCache:
@@ -68,19 +86,26 @@ class CodeCache:
     ) -> Mapping[str, Function]:
         """Return the machine code of all kernels as functions, by kernel. The first call loads or compiles it.
 
+        Returns nothing if that fails: then Numba compiles each kernel in this process. The reason is logged.
+
         Args:
             fallback: Folder for code if no other is writable.
             on_compile: Called before the kernels are compiled, here or in another process that this one waits for.
-
-        Raises:
-            CacheError: The code cannot be compiled, or it cannot be written, such as to a full disk.
         """
-        if self._numba_only:
-            return {}
         with self._lock:
-            if self._loaded is None:
-                self._loaded = LoadedCode(find_or_compile(code_folders(fallback), on_compile))
-            return self._loaded.functions
+            if self._loaded is None and not self._numba_only:
+                self._load(fallback, on_compile)
+            return {} if self._loaded is None else self._loaded.functions
+
+    def _load(self, fallback: Path | None, on_compile: Callable[[], None]) -> None:
+        announced = Once(on_compile)
+        try:
+            self._loaded = LoadedCode(find_or_compile(code_folders(fallback), announced))
+        except Exception as error:  # noqa: BLE001 - whatever it is, Numba's own way remains
+            reason = str(error) if isinstance(error, CacheError) else repr(error)
+            log.warning("compiled kernels cannot be loaded, so this process compiles its own: %s", reason)
+            self._numba_only = True
+            announced()
 
 
 CODE = CodeCache()
@@ -90,7 +115,8 @@ CODE = CodeCache()
 def find_or_compile(folders: Sequence[Path], on_compile: Callable[[], None] = lambda: None) -> MachineCode:
     """Return the code from the first folder that has it, or compile it into the first one that can be written.
 
-    Arguments and errors are those of `CodeCache.functions`.
+    Arguments are those of `CodeCache.functions`. Code that cannot be written, such as to a full disk, is used and a
+    warning logged. Raises `CacheError` if the kernels cannot be compiled.
     """
     name = f"kernels-{code_digest()}.code"
     found = _find(folders, name)
@@ -121,35 +147,49 @@ def _lock(folders: Sequence[Path]) -> Iterator[Path | None]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             file = (folder / LOCK).open("ab")
-        except OSError as error:
-            if error.errno in NOT_WRITABLE:
-                continue
-            raise _not_cached(folder, error) from error
+        except OSError:  # not to be written; another may be
+            continue
         with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            with suppress(OSError):  # a file system without locks: each process compiles, and the last one's file stays
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield folder
         return
+    log.warning("no folder for compiled code can be written, so each process compiles it: set %s", FOLDER_VARIABLE)
     yield None
 
 
 def code_digest() -> str:
-    """Return 32 hexadecimal digits that identify everything that machine code depends on."""
+    """Return 32 hexadecimal digits that identify everything that machine code depends on.
+
+    Raises:
+        CacheError: The sources of the kernels or Numba's version are not in files.
+    """
     hasher = hashlib.blake2b(digest_size=16)
-    for file in sorted(SOURCES.glob("*.py")):
+    for file in _sources():
         hasher.update(file.name.encode() + file.read_bytes())
+    settings = {name: value for name, value in os.environ.items() if name.startswith(NUMBA_PREFIX)}
+    settings.pop(FOLDER_VARIABLE, None)
     machine = (
-        _numba_version(), llvmlite.__version__, llvm.get_process_triple(), llvm.get_host_cpu_name(),
-        llvm.get_host_cpu_features().flatten(), object.__basicsize__, [os.getenv(name) for name in CPU_VARIABLES],
+        _numba_version(), llvmlite.__version__, np.__version__, sys.version, sysconfig.get_config_var("SOABI"),
+        object.__basicsize__, llvm.get_process_triple(), llvm.get_host_cpu_name(),
+        llvm.get_host_cpu_features().flatten(), sorted(settings.items()),
     )  # fmt: skip
     hasher.update(repr(machine).encode())
     return hasher.hexdigest()
 
 
+def _sources() -> list[Path]:
+    files = sorted(SOURCES.glob("*.py"))
+    if not files:
+        raise CacheError(f"{SOURCES}: has no source files, which compiled code is found by")
+    return files
+
+
 def _numba_version() -> bytes:
     """Return the file that has Numba's version. Importing Numba for it would take too long."""
     numba = importlib.util.find_spec("numba")
-    assert numba is not None, "the compiled kernels need Numba"
-    assert numba.origin is not None, "Numba is not a package of files"
+    if numba is None or numba.origin is None:
+        raise CacheError("Numba is not installed as files, so compiled code cannot be found by its version")
     return Path(numba.origin).with_name("_version.py").read_bytes()
 
 
@@ -167,7 +207,7 @@ def code_folders(fallback: Path | None = None) -> list[Path]:
 
 
 def read_code(file: Path) -> MachineCode | None:
-    """Return the code in a file, or None if the file is absent, unreadable or damaged."""
+    """Return the code in a file; None if the file is absent, unreadable, damaged or not such a file."""
     try:
         data = file.read_bytes()
     except OSError:
@@ -180,20 +220,23 @@ def read_code(file: Path) -> MachineCode | None:
 
 def compile_kernels() -> MachineCode:
     """Compile all kernels in a process of their own, whose memory ends with it. Raises `CacheError`."""
-    packed = None
+    reply = None
     try:
         child = ChildProcess(PROGRAM)
         try:
             child.start()
-            packed = child.frames().read()
+            reply = child.frames().read()
         finally:
             status = child.end(END_SECONDS)
     except OSError as error:
         raise CacheError(f"kernels cannot be compiled: {explain(error, '')}") from error
-    if packed is None:
+    if reply is None:
         raise CacheError(
             f"kernels cannot be compiled: the process ended with status {status}; see its output on stderr"
         )
+    packed, reason = msgpack.unpackb(reply)
+    if packed is None:
+        raise CacheError(f"kernels cannot be compiled: {reason}")
     return MachineCode.decode(packed)
 
 
@@ -202,13 +245,14 @@ def _write(folder: Path, name: str, code: MachineCode) -> None:
     try:
         atomic_write(folder / name, hashlib.blake2b(packed, digest_size=CHECKSUM_BYTES).digest() + packed)
     except OSError as error:
-        raise _not_cached(folder, error) from error
-    _remove_oldest(folder)
+        _warn_not_cached(folder, error)
+    else:
+        _remove_oldest(folder)
 
 
-def _not_cached(folder: Path, error: OSError) -> CacheError:
+def _warn_not_cached(folder: Path, error: OSError) -> None:
     cause = explain(error, folder, f"set another folder for compiled code ({FOLDER_VARIABLE})")
-    return CacheError(f"{folder}: compiled code cannot be cached: {cause}")
+    log.warning("%s: compiled code cannot be cached, so each process compiles it: %s", folder, cause)
 
 
 def _remove_oldest(folder: Path) -> None:

@@ -91,7 +91,8 @@ class EntryWriter:
             values = [self._value(one, item) for one, item in zip(kind.types, items, strict=True)]
             return self._context.make_tuple(builder, kind, values)
         if isinstance(kind, types.Boolean):
-            return builder.icmp_signed("==", self._python("PyObject_IsTrue", pointer), _WORD(1))
+            value = self._checked(self._python("PyObject_IsTrue", pointer), _WORD(-1))
+            return builder.icmp_signed("==", value, _WORD(1))
         if isinstance(kind, types.Float):
             value = self._checked(self._python("PyFloat_AsDouble", pointer), _DOUBLE(-1.0))
             return value if kind.bitwidth == 64 else builder.fptrunc(value, self._context.get_value_type(kind))

@@ -59,9 +59,6 @@ def warm_up(fallback: Path | None = None, on_compile: Callable[[], None] = lambd
         fallback: Folder for compiled code if neither this folder nor the user's cache (or NUMBA_CACHE_DIR) is
             writable, as in a read-only container.
         on_compile: Called before the kernels are compiled, which may take a minute on a slow or busy host.
-
-    Raises:
-        CacheError: The kernels cannot be compiled, or their code cannot be written, such as to a full disk.
     """
     CODE.functions(fallback, on_compile)
     exercise()

@@ -14,6 +14,8 @@ import msgpack
 import numpy as np
 from llvmlite import binding as llvm
 
+from sampler.errors import CacheError
+
 NDARRAY, OTHER_TYPES = "saccade_ndarray", "saccade_other_types"
 """Symbols that the code takes from this process: the type `numpy.ndarray`, and `NotImplemented`."""
 
@@ -49,6 +51,12 @@ class _MethodDefinition(ctypes.Structure):
     )  # fmt: skip
 
 
+def define_symbols() -> None:
+    """Tell LLVM where in this process the objects are that the code refers to."""
+    llvm.add_symbol(NDARRAY, id(np.ndarray))
+    llvm.add_symbol(OTHER_TYPES, id(NotImplemented))
+
+
 class LoadedCode:
     """Machine code in the memory of this process.
 
@@ -57,11 +65,10 @@ class LoadedCode:
     """
 
     def __init__(self, code: MachineCode) -> None:
-        """Load and link the code."""
+        """Load and link the code. Raises `CacheError` if it lacks an entry."""
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
-        llvm.add_symbol(NDARRAY, id(np.ndarray))
-        llvm.add_symbol(OTHER_TYPES, id(NotImplemented))
+        define_symbols()
         machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine()
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code.object_file))
@@ -71,6 +78,8 @@ class LoadedCode:
 
     def _function(self, name: str, symbol: str) -> Function:
         address = self._engine.get_function_address(symbol)
+        if not address:
+            raise CacheError(f"compiled code has no function {symbol}")
         definition = _MethodDefinition(name.encode(), address, _FASTCALL, None)
         self._definitions.append(definition)  # the function refers to it
         make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(

@@ -1,22 +1,28 @@
 """Machine code is cached on disk, found by everything that it depends on, and loaded without Numba."""
 
 import ast
+import errno
+import fcntl
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import llvmlite
+import numpy as np
 import psutil
 import pytest
 
 from sampler.errors import CacheError
+from sampler.kernels import reference
 from sampler.kernels.compiled import code_cache
 from sampler.kernels.compiled.code_cache import CodeCache, code_digest, code_folders, find_or_compile, read_code
 from sampler.kernels.compiled.machine_code import MachineCode
 from tests.support.paths import ROOT
-from tests.support.processes import output_of, run_python, start_python
+from tests.support.processes import run_python, start_python
 
 FILES = sorted((ROOT / "sampler/kernels/compiled").glob("*.py"))
 CODE = MachineCode(b"machine code", {"boxes.clip": "saccade_boxes_clip"})
@@ -72,12 +78,29 @@ def test_code_goes_into_the_first_folder_that_can_be_written(tmp_path: Path, com
     assert len(list((tmp_path / "writable").glob("*.code"))) == 1
 
 
-def test_without_a_writable_folder_code_is_compiled_each_time(tmp_path: Path, compiled: list[MachineCode]) -> None:
+def test_without_a_writable_folder_code_is_compiled_each_time(
+    tmp_path: Path, compiled: list[MachineCode], caplog: pytest.LogCaptureFixture
+) -> None:
     file = tmp_path / "file"
     file.touch()
     for count in (1, 2):
         assert find_or_compile([file / "folder"]) == CODE
         assert len(compiled) == count
+        assert [one.getMessage() for one in caplog.records] == [
+            "no folder for compiled code can be written, so each process compiles it: set NUMBA_CACHE_DIR"
+        ] * count
+
+
+def test_a_file_system_without_locks_is_used_without(
+    tmp_path: Path, compiled: list[MachineCode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(_file: object, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    for _ in range(2):
+        assert find_or_compile([tmp_path]) == CODE
+    assert len(compiled) == 1
 
 
 @pytest.mark.parametrize(("kept", "added"), [(0, b""), (-1, b""), (40, b"?"), (None, b"?")])
@@ -106,11 +129,26 @@ def test_code_of_other_sources_is_not_found(
     assert len(compiled) == 2
 
 
-def test_code_of_another_cpu_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_OPT", "NUMBA_BOUNDSCHECK"])
+def test_code_that_numba_was_told_to_compile_otherwise_is_not_found(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     own = code_digest()
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "elsewhere")
     assert code_digest() == own
-    monkeypatch.setenv("NUMBA_CPU_NAME", "generic")
+    monkeypatch.setenv(name, "1")
     assert code_digest() != own
+
+
+@pytest.mark.parametrize(("owner", "name"), [(np, "__version__"), (llvmlite, "__version__"), (sys, "version")])
+def test_code_of_another_version_is_not_found(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+    own = code_digest()
+    monkeypatch.setattr(owner, name, "0.0.0")
+    assert code_digest() != own
+
+
+def test_without_sources_no_code_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(code_cache, "SOURCES", tmp_path)
+    with pytest.raises(CacheError, match="has no source files"):
+        code_digest()
 
 
 def test_only_the_latest_files_are_kept(
@@ -127,22 +165,21 @@ def test_only_the_latest_files_are_kept(
     assert names == {other.name, "kernels-1.code", "kernels-2.code", "kernels-3.code", f"kernels-{code_digest()}.code"}
 
 
-def test_code_that_cannot_be_written_is_reported_with_its_folder(tmp_path: Path) -> None:
+def test_code_that_cannot_be_written_is_used_and_reported_with_its_folder(tmp_path: Path) -> None:
     code = """
 import resource, sys
 from pathlib import Path
-from sampler.errors import CacheError
+from sampler.kernels import reference
 from sampler.kernels.compiled import code_cache
 code_cache.compile_kernels = lambda: code_cache.MachineCode(bytes(1000), {})
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-try:
-    code_cache.find_or_compile([Path(sys.argv[1])])
-except CacheError as error:
-    print(error)
+print(len(code_cache.find_or_compile([Path(sys.argv[1])]).object_file))
 """
-    printed = output_of(code, tmp_path)
-    assert printed.startswith(str(tmp_path))
-    assert "compiled code cannot be cached: File too large; set another folder" in printed
+    ran = run_python("-c", code, tmp_path)
+    assert ran.stdout == "1000\n"
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith(f"{tmp_path}: compiled code cannot be cached, so each process compiles it: File too large")
+    assert "NUMBA_CACHE_DIR" in line
 
 
 def test_a_compiler_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
@@ -150,6 +187,55 @@ def test_a_compiler_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch, capf
     with pytest.raises(CacheError, match="kernels cannot be compiled: the process ended with status 1"):
         code_cache.compile_kernels()
     assert "missing" in capfd.readouterr().err
+
+
+FAULTS = {
+    "the compiler is not there": "code_cache.PROGRAM = 'sampler.kernels.compiled.missing'",
+    "the compiler is killed": "code_cache.ChildProcess.frames = lambda child: child.kill() or frames(child)",
+    "no process can be started": "code_cache.ChildProcess.start = fail",
+    "Numba lacks a part": "sys.modules['sampler.kernels.compiled.build'] = None; in_this_process()",
+    "the code is no code": "code_cache.compile_kernels = lambda: code_cache.MachineCode.decode(b'?')",
+    "the code lacks an entry": "code_cache.compile_kernels = lambda: code_cache.MachineCode(own_code(), {'a': 'b'})",
+    "LLVM cannot say what system this is": "code_cache.code_digest = fail",
+    "Numba has no file of its version": "code_cache._numba_version = fail",
+}
+"""What may keep a process from loading machine code, as statements that make it so."""
+
+WITH_FAULT = """
+import logging, msgpack, sys
+from pathlib import Path
+from sampler.kernels.compiled import code_cache, compiler
+frames = code_cache.ChildProcess.frames
+
+def fail(*_):
+    raise OSError(11, "Resource temporarily unavailable")
+
+def in_this_process():
+    def compile_kernels():
+        packed, reason = compiler._compile()
+        raise code_cache.CacheError(reason)
+    code_cache.compile_kernels = compile_kernels
+
+def own_code():
+    from llvmlite import binding as llvm
+    llvm.initialize_native_target(), llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine()
+    return machine.emit_object(llvm.parse_assembly("define void @c() { ret void }"))
+
+FAULT
+announced = []
+from sampler.kernels.compiled import philox
+code_cache.CODE.functions(on_compile=lambda: announced.append(1))
+print(philox.random_bits(1, 1, 1, 1, 2).tolist(), announced)
+"""
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_without_machine_code_numba_compiles_and_one_line_says_why(fault: str, tmp_path: Path) -> None:
+    ran = run_python("-c", WITH_FAULT.replace("FAULT", fault), variables={"NUMBA_CACHE_DIR": tmp_path}, coverage=False)
+    assert ran.stdout == f"{reference.REFERENCE.random_bits(1, 1, 1, 1, 2).tolist()} [1]\n"
+    text = "compiled kernels cannot be loaded, so this process compiles its own: "
+    assert [line.startswith(text) for line in ran.stderr.splitlines()].count(True) == 1, ran.stderr
 
 
 def test_after_an_interrupt_the_next_call_compiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

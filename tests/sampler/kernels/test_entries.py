@@ -121,6 +121,7 @@ def test_an_array_is_written_in_place(loaded: Any) -> None:
         (any_above, (np.zeros(33, np.uint8)[1:].view(np.float64), 1.0)),
         (any_above, (np.ma.array([1.0, 2.0]), 1.0)),
         (any_above, (np.arange(4.0), "more")),
+        (add, (1, 0.5, np.ones(2, np.bool_))),
         (sizes, (ROWS, (3, 4, 5), ((1, 2), np.zeros(5, np.int64)))),
         (sizes, (ROWS, [3, 4], ((1, 2), np.zeros(5, np.int64)))),
         (sizes, (ROWS, PAIR, ((1, 2), np.zeros(5, np.int32)))),

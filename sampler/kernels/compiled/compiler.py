@@ -1,0 +1,38 @@
+"""The program that the code cache runs: compiles all kernels in a process of its own.
+
+Its reply is a pair: the code and nothing, or nothing and the reason why there is none.
+"""
+
+import importlib
+import os
+import threading
+
+import msgpack
+
+from sampler.ipc.child_process import run_child
+from sampler.ipc.frames import FrameSocket
+
+
+def serve(parent: FrameSocket) -> None:
+    """Send the code of all kernels to the parent."""
+    threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
+    parent.send(msgpack.packb(_compile()))
+
+
+def _compile() -> tuple[bytes | None, str]:
+    try:
+        # Imported here because it uses parts of Numba that another version may lack.
+        build = importlib.import_module("sampler.kernels.compiled.build")
+        return build.compile_all().encode(), ""
+    except Exception as error:  # noqa: BLE001 - sent to the parent
+        return None, repr(error)
+
+
+def _exit_with(parent: FrameSocket) -> None:
+    while parent.read() is not None:
+        pass
+    os._exit(0)  # in the middle of compiling: nothing waits for the code any more
+
+
+if __name__ == "__main__":
+    run_child(serve)
