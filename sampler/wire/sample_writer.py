@@ -25,7 +25,7 @@ from sampler.layouts.convert import compact, compact_to_sparse, render
 from sampler.layouts.render import fill_backgrounds
 from sampler.ops.targets import untagged
 from sampler.recipe import JITTER_STEPS, Recipe
-from sampler.sample.sample import SampleSource, fill_sample, plan_sample
+from sampler.sample.sample import PlannedSample, SampleSource, fill_sample, plan_sample
 from sampler.stream.keys import EPOCH_LIMIT, INDEX_LIMIT, SEED_LIMIT, SampleKey
 from sampler.wire.array_format import array_prefix, map_header
 from sampler.wire.messages import WireSample, encode_sample
@@ -51,14 +51,17 @@ def write_sample(
     augment: bool = True,
     layout: Layout = "compact",
     kernels: Kernels = REFERENCE,
+    planned: PlannedSample | None = None,
 ) -> int:
     """Make the sample of a key and write its message, the same bytes as `encode_sample`; return its length.
 
     The message starts at the first byte of `memory`; bytes after it may change too. position: of the sample in its
-    batch. categories: C, of the dataset. Raises InvalidRequestError if the message does not fit, which one in
-    `largest_message` bytes does, and ImageError if the image cannot be read as annotated.
+    batch. categories: C, of the dataset. planned: what `plan_sample` returns for the key, if it is known. Raises
+    InvalidRequestError if the message does not fit, which one in `largest_message` bytes does, and ImageError if the
+    image cannot be read as annotated.
     """
-    planned = plan_sample(dataset, config, key, augment, kernels)
+    if planned is None:
+        planned = plan_sample(dataset, config, key, augment, kernels)
     plan, recipe = planned.plan, planned.recipe
     part = dataset.read(planned.image, planned.region)
     head = encode_sample(WireSample(position, key, recipe, untagged(plan.objects, config), {}))

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,6 +35,7 @@ from sampler.kernels.compiled.kernels import warm_up as warm_up_kernels
 from sampler.memory.freed_memory import release_freed_memory
 from sampler.ops.boxes import Boxes
 from sampler.printable import printable
+from sampler.sample.sample import plan_samples
 from sampler.stream.keys import SampleKey
 from sampler.stream.substitutes import Substitutes
 from sampler.wire.sample_writer import largest_message, write_sample
@@ -161,12 +163,14 @@ class Worker:
         progress = self.arena.part(job.offset + job.capacity, PROGRESS_BYTES)
         lengths: list[int] = []
         used = 0
-        for done, key in enumerate(job.keys):
+        progress[:] = bytes(PROGRESS_BYTES)
+        plans = plan_samples(opened.dataset, opened.config, job.keys, job.augment, COMPILED)
+        for done, (key, planned) in enumerate(zip_longest(job.keys, plans)):
             progress[:] = done.to_bytes(PROGRESS_BYTES, "little")
             try:
                 length = write_sample(
                     memory[used:], job.first + done, opened.dataset, opened.config, opened.categories, key,
-                    augment=job.augment, layout=job.layout, kernels=COMPILED,
+                    augment=job.augment, layout=job.layout, kernels=COMPILED, planned=planned,
                 )  # fmt: skip
             except Exception as error:  # noqa: BLE001 - one bad sample must not end the worker; the server is told
                 return RunResult(tuple(lengths), _problem(error))
