@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sampler.dataset.images.entry_points.errors import NoEntryPoints
 from sampler.dataset.images.entry_points.headers import AC, JpegHeaders, read_headers
 from sampler.dataset.images.entry_points.points import (
+    BETWEEN_ROWS,
     CODES_BYTES,
     RECORD_BYTES,
     EntryPoints,
@@ -55,7 +56,8 @@ def find_entry_points(data: bytes) -> EntryPoints:
     scanned = jpeg_loops().scan(np.frombuffer(data, np.uint8), headers.start, blocks, tables, grid)
     if scanned[0] < 0:
         raise NoEntryPoints(_FAULTS[scanned[0]])
-    return _fitting(headers, len(data), grid[2], within, *scanned)
+    restart = within or (BETWEEN_ROWS if headers.restart else 0)
+    return _fitting(headers, len(data), grid[2], restart, *scanned)
 
 
 def _step(rows: int, columns: int, headers: JpegHeaders) -> int:
@@ -79,7 +81,7 @@ def _blocks(headers: JpegHeaders) -> tuple[list[tuple[int, int, int]], NDArray[n
 
 
 def _fitting(
-    headers: JpegHeaders, file_size: int, step: int, within: int, stop: int, found: Integers, summary: Integers
+    headers: JpegHeaders, file_size: int, step: int, restart: int, stop: int, found: Integers, summary: Integers
 ) -> EntryPoints:
     """Return the entry points of the shortest segments whose record is small enough."""
     start, length, lowest, highest, gap, other_gap, *sizes = summary.tolist()
@@ -98,20 +100,21 @@ def _fitting(
     multiple = -(-most // fitting)
     layout = rows, -(-most // multiple), count, *widths
     return EntryPoints(
-        headers.size, headers.mcu, count, step * multiple, within, file_size, (headers.start, stop), widths, lowest,
+        headers.size, headers.mcu, count, step * multiple, restart, file_size, (headers.start, stop), widths, lowest,
         b"".join(pack(f"<{DC_SIZES}I", *codes[one.dc]) for one in components).ljust(CODES_BYTES, b"\0"), header,
         restart_at, jpeg_loops().pack(found, multiple, lowest, layout, table_bytes(layout)),
     )  # fmt: skip
 
 
 def _dc_tables(headers: JpegHeaders, sizes: list[int]) -> dict[int, bytes]:
-    """Return the Huffman tables for DC values, with a code for each size of the components' values.
+    """Return the Huffman tables for DC values, with a code for each size that the difference of two values may have.
 
-    sizes: a bit for each size, by component. Raises NoEntryPoints if there is no room.
+    sizes: a bit for each size of a component's values. Raises NoEntryPoints if there is no room.
     """
     if max(sizes) >> DC_SIZES:
         raise NoEntryPoints("a DC value out of range")
     needed: dict[int, int] = {}
     for one, bits in zip(headers.components, sizes, strict=False):
-        needed[one.dc] = needed.get(one.dc, 0) | bits
+        largest = min(bits.bit_length(), DC_SIZES - 1)  # a difference may have one bit more than the values
+        needed[one.dc] = needed.get(one.dc, 0) | (2 << largest) - 1
     return {number: with_sizes(headers.huffman[number], bits) for number, bits in needed.items()}

@@ -32,7 +32,13 @@ CODES_BYTES = 4 * _COMPONENTS * DC_SIZES
 _PADDING = 8
 """Bytes behind the table, which is read in words."""
 
-_FIXED = struct.Struct("<BBBBHHHHIIIBBBBBhHH")
+BETWEEN_ROWS = -1
+"""See `EntryPoints.restart`."""
+
+_MOST_RESTART = 65535
+"""Most MCUs of a restart interval."""
+
+_FIXED = struct.Struct("<BBBBHHHiIIIBBBBBhHH")
 _VERSION = 1
 
 
@@ -45,7 +51,8 @@ class EntryPoints:
         mcu: (height, width) of an MCU, in pixels.
         components: 1 for grey, 3 for colour.
         step: MCUs per segment. The last one of each row may be shorter.
-        restart: MCUs per restart interval if a row has several; 0 otherwise.
+        restart: MCUs per restart interval if a row has several. `BETWEEN_ROWS` if the file has restart markers between
+            rows only, 0 if it has none.
         file_size: Bytes of the file.
         scan: [start, stop) of the scan's data in the file.
         widths: Bits of the numbers in `table`: the position of a row in the scan, the position of a segment in its row,
@@ -75,7 +82,8 @@ class EntryPoints:
     def __post_init__(self) -> None:
         """Raise EntryPointsError if the parts contradict each other."""
         numbers = (*self.size, *self.mcu, self.step, self.restart_at)
-        if min(numbers) < 1 or self.components not in (1, _COMPONENTS) or max(self.widths) > 56:
+        limited = BETWEEN_ROWS <= self.restart <= _MOST_RESTART and max(self.widths) <= 56
+        if min(numbers) < 1 or self.components not in (1, _COMPONENTS) or not limited:
             raise EntryPointsError("entry points with a number out of range")
         if not 0 < self.scan[0] <= self.scan[1] <= self.file_size - 2 or len(self.codes) != CODES_BYTES:
             raise EntryPointsError("entry points with a scan outside the file")

@@ -1,7 +1,7 @@
 """The headers of a small JPEG that shows a part of a large one: its tables, and a place for size and restart interval.
 
-The first DC value of a restart interval is coded as it is, while the file codes differences. Optimised tables may lack
-a code for it. A canonical code keeps its values if more codes of 16 bits are added behind the others.
+The first DC values of a row are coded as differences from others than in the file. Optimised tables may lack a code for
+them. A canonical code keeps its values if more codes of 16 bits are added behind the others.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sampler.dataset.images.entry_points.errors import EntryPointsError
-from sampler.dataset.images.entry_points.points import EntryPoints
+from sampler.dataset.images.entry_points.points import BETWEEN_ROWS, EntryPoints
 from sampler.dataset.images.entry_points.small_header import SIZE_AFTER
 from sampler.image_part import Region
 from sampler.kernels.jpeg_loops import jpeg_loops
@@ -61,7 +61,7 @@ def window_jpeg(data: bytes, points: EntryPoints, region: Region) -> tuple[bytes
 def _header(points: EntryPoints, shown: Region) -> bytes:
     """Return the headers of a small JPEG of a part."""
     height, width = shown.shape
-    interval = points.restart or -(-width // points.mcu[1])
+    interval = -(-width // points.mcu[1]) if points.restart == BETWEEN_ROWS else points.restart
     place, size = points.restart_at, points.restart_at + SIZE_AFTER
     header = bytearray(points.header)
     header[place : place + 2] = interval.to_bytes(2)
