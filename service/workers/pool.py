@@ -8,10 +8,10 @@ import asyncio
 import logging
 import sys
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, Self, TypeVar
+from typing import Self
 
 import msgpack
 
@@ -22,6 +22,7 @@ from sampler.ipc.child_process import ChildProcess
 from sampler.system_errors import explain
 from service.arena import Slab
 from service.errors.problems import JobError, ServiceError
+from service.workers.fair_queue import FairQueue
 from service.workers.notices import Notice
 from service.workers.protocol import Job, Outcome, Reply, WorkerSetup, encode_job
 
@@ -44,8 +45,6 @@ COMPILE_SECONDS = 600.0
 
 END_SECONDS = 2.0
 """Time for a worker to exit once its socket is closed, before it is killed."""
-
-T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -109,8 +108,11 @@ class WorkerProcess:
         return self._child.pid
 
     @classmethod
-    async def start(cls, setup: WorkerSetup) -> Self:
-        """Start a worker and wait until it is ready. Raises `ServiceError`, with the reason, if it cannot start."""
+    async def start(cls, setup: WorkerSetup, on_compile: Callable[[], None] = lambda: None) -> Self:
+        """Start a worker and wait until it is ready. Raises `ServiceError`, with the reason, if it cannot start.
+
+        on_compile: Called if the worker has to wait for the kernels to be compiled.
+        """
         child = None
         try:
             child = ChildProcess("service.workers.main", setup.descriptors)
@@ -123,10 +125,10 @@ class WorkerProcess:
                 cause = explain(error, sys.executable, "make it possible to run this program")
                 raise ServiceError("worker", f"a worker did not start: {cause}") from error
             raise
-        await worker._wait_until_ready(setup)
+        await worker._wait_until_ready(setup, on_compile)
         return worker
 
-    async def _wait_until_ready(self, setup: WorkerSetup) -> None:
+    async def _wait_until_ready(self, setup: WorkerSetup, on_compile: Callable[[], None]) -> None:
         self._frames.send(setup.encode())
         reply = status = None
         try:
@@ -135,6 +137,7 @@ class WorkerProcess:
                     first = await self.reply()
                     compiling = first is not None and first.outcome is Outcome.COMPILING
                     if compiling:
+                        on_compile()
                         limit.reschedule(asyncio.get_running_loop().time() + COMPILE_SECONDS)
                     reply = await self.reply() if compiling else first
         finally:
@@ -188,41 +191,6 @@ class Seat:
             self.since = asyncio.get_running_loop().time()
 
 
-class FairQueue(Generic[T]):
-    """Items of several owners, served in turn however many items one of them has."""
-
-    def __init__(self) -> None:
-        self._queues: dict[Hashable, deque[T]] = {}
-        self._first: deque[T] = deque()
-
-    def put(self, owner: Hashable, item: T) -> None:
-        self._queues.setdefault(owner, deque()).append(item)
-
-    def put_first(self, item: T) -> None:
-        self._first.appendleft(item)
-
-    def take(self) -> T:
-        """Return the next item of the owner whose turn it is. Raises IndexError if the queue is empty."""
-        if self._first:
-            return self._first.popleft()
-        for owner, items in self._queues.items():
-            del self._queues[owner]  # an owner that was served goes behind the others
-            item = items.popleft()
-            if items:
-                self._queues[owner] = items
-            return item
-        raise IndexError("the queue is empty")
-
-    def __bool__(self) -> bool:
-        return bool(self._first or self._queues)
-
-    def __iter__(self) -> Iterator[T]:
-        """Iterate over all items, in no particular order."""
-        yield from self._first
-        for items in self._queues.values():
-            yield from items
-
-
 class WorkerPool:
     """Does jobs on `size` worker processes. All methods belong to one event loop."""
 
@@ -252,6 +220,7 @@ class WorkerPool:
         self._prepare = prepare
         self._on_notice = on_notice
         self._preparing = asyncio.Lock()
+        self._compiling = False
         self._seats = [Seat() for _ in range(size)]
         self._queue: FairQueue[Ticket] = FairQueue()
         self._last_number = 0
@@ -270,7 +239,8 @@ class WorkerPool:
 
     async def start(self) -> None:
         """Start all workers and wait until they are ready. Raises `ServiceError` if one cannot start."""
-        started = await asyncio.gather(*(WorkerProcess.start(self._setup) for _ in self._seats), return_exceptions=True)
+        starts = [WorkerProcess.start(self._setup, self._log_compiling) for _ in self._seats]
+        started = await asyncio.gather(*starts, return_exceptions=True)
         for seat, process in zip(self._seats, started, strict=True):
             if isinstance(process, WorkerProcess):
                 seat.process = process
@@ -342,12 +312,17 @@ class WorkerPool:
             if self._prepare is not None:
                 async with self._preparing:
                     await asyncio.to_thread(self._prepare)
-            seat.process = await WorkerProcess.start(self._setup)
+            seat.process = await WorkerProcess.start(self._setup, self._log_compiling)
         except SamplerError as error:
             log.error("a worker cannot start: %s", error)
             return min(MAX_PAUSE, max(0.1, 2 * pause))
         self._hand_out()
         return 0.0
+
+    def _log_compiling(self) -> None:
+        if not self._compiling:  # one worker compiles, the others wait for it
+            self._compiling = True
+            log.info("compiling the kernels, which takes up to a minute; workers start when it is done")
 
     async def _read_replies(self, seat: Seat, process: WorkerProcess) -> None:
         """Pass on replies until the worker is gone. Raises OSError for an invalid reply."""

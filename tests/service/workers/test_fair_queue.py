@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.workers.pool import FairQueue
+from service.workers.fair_queue import FairQueue
 
 
 def test_a_short_queue_is_served_after_a_few_turns_however_long_the_others_are() -> None:

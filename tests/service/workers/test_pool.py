@@ -104,9 +104,14 @@ run_child(compile)
 
 
 @pytest.mark.parametrize(("seconds", "ready"), [(60.0, True), (0.1, False)])
-def test_a_worker_that_compiles_has_its_own_time_to_start(
-    setup: WorkerSetup, monkeypatch: pytest.MonkeyPatch, seconds: float, ready: bool
+def test_workers_that_compile_have_their_own_time_to_start_and_the_log_says_so_once(
+    setup: WorkerSetup,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    seconds: float,
+    ready: bool,
 ) -> None:
+    caplog.set_level("INFO", "saccade_sampler")
     popen = subprocess.Popen
 
     def start_compiler(command: list[str], **named: object) -> "subprocess.Popen[bytes]":
@@ -121,13 +126,14 @@ def test_a_worker_that_compiles_has_its_own_time_to_start(
 
     monkeypatch.setattr(subprocess, "Popen", start_compiler)
     monkeypatch.setattr("service.workers.pool.COMPILE_SECONDS", seconds)
-    pool = WorkerPool(setup, 1, 60.0)
+    pool = WorkerPool(setup, 2, 60.0)
     if ready:
         monkeypatch.setattr("service.workers.pool.START_SECONDS", 8.0)
-        assert run(scene()) == [1]
+        assert run(scene()) == [2]
     else:
         with pytest.raises(ServiceError, match="a worker did not start: it exited with status -9"):
             run(scene())
+    assert ["compiling the kernels" in line for line in caplog.messages] == [True]
 
 
 LIAR = """
