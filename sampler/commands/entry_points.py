@@ -14,12 +14,12 @@ from rich.table import Column, Table
 from sampler.commands.examples import print_errors
 from sampler.commands.program import INTERRUPTED
 from sampler.dataset.dataset import Dataset
-from sampler.dataset.images.entry_points.part_decoder import warm_up
 from sampler.dataset.images.entry_points.recording import RecordedImage, record_images
 from sampler.dataset.images.entry_points.records import EntryPointRecords, records_file
 from sampler.errors import CacheError, ImageError
+from sampler.kernels.selection import warm_up
 from sampler.printable import printable
-from sampler.progress import progress_bar
+from sampler.progress import progress_bar, spinner
 from sampler.system_errors import explain
 
 
@@ -55,8 +55,7 @@ def record_entry_points(dataset: Dataset, cache_dir: Path, jobs: int, force: boo
         records = EntryPointRecords.open(file)
         if records.unwritable is not None:
             raise records.unwritable
-        warm_up()
-        _run(dataset, records, jobs, force, summary)
+        _run(dataset, records, cache_dir, jobs, force, summary)
     except OSError as error:
         cause = f"cannot be written: {explain(error, file)}; images recorded so far are kept"
         raise CacheError(f"{printable(str(file))}: {cause}") from error
@@ -69,8 +68,12 @@ def record_entry_points(dataset: Dataset, cache_dir: Path, jobs: int, force: boo
     return not summary.errors
 
 
-def _run(dataset: Dataset, records: EntryPointRecords, jobs: int, force: bool, summary: Summary) -> None:
+def _run(
+    dataset: Dataset, records: EntryPointRecords, cache_dir: Path, jobs: int, force: bool, summary: Summary
+) -> None:
     try:
+        with spinner() as report:
+            warm_up(cache_dir / "kernels", lambda: report("compiling the kernels, which takes up to a minute"))
         with progress_bar("recording", len(dataset)) as advance:
             for image in record_images(dataset, records, jobs, force=force):
                 summary.add(image)

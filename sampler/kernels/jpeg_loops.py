@@ -1,8 +1,7 @@
-"""The compiled loops for JPEG data. There are none in NumPy: without Numba, images are decoded whole."""
+"""The compiled loops for JPEG data. There are none in NumPy, so entry points need Numba, which every server has."""
 
 import functools
 import importlib
-import importlib.util
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -42,14 +41,8 @@ class JpegLoops(Protocol):
 
 
 @functools.cache
-def has_jpeg_loops() -> bool:
-    """Return whether the loops can be compiled: whether Numba is installed."""
-    return importlib.util.find_spec("numba") is not None
-
-
-@functools.cache
 def jpeg_loops() -> JpegLoops:
-    """Return the compiled loops. Call it only if `has_jpeg_loops()`. Compiled code is cached as that of kernels is."""
+    """Return the compiled loops. Their code is cached with that of the kernels."""
     # Imported by name because it needs LLVM, which comes with Numba and is optional.
     loops: JpegLoops = importlib.import_module("sampler.kernels.compiled.kernels").JPEG_LOOPS
     return loops
