@@ -161,6 +161,25 @@ def test_an_interrupted_run_is_resumed(source: Source, tmp_path: Path, number: s
     assert table["with entry points"] == str(IMAGES)
 
 
+INTERRUPTED_COMPILER = """
+import sampler.commands.entry_points as command
+from sampler.commands.cli import app
+
+def compile(folder, on_compile):
+    on_compile()
+    raise KeyboardInterrupt
+
+command.warm_up = compile
+app(["decode", "--entry-points"])
+"""
+
+
+def test_ctrl_c_while_kernels_are_compiled_ends_the_command(source: Source, tmp_path: Path) -> None:
+    done = run_python("-c", INTERRUPTED_COMPILER, settings=settings(source, tmp_path), check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "interrupted: 0 images were recorded; run the same command to resume\n"
+
+
 FULL_DISK = """
 import os
 from sampler.commands.cli import app
