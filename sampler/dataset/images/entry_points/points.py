@@ -135,7 +135,9 @@ class EntryPoints:
 
         Raises ValueError for a region that is empty or not in the image.
         """
-        (top, bottom), (left, right), (height, width) = region.rows, region.columns, self.size
+        # Families may compute with integers of NumPy, which lack methods that headers are written with.
+        (top, bottom), (left, right) = map(int, region.rows), map(int, region.columns)
+        height, width = self.size
         if not (0 <= top < bottom <= height and 0 <= left < right <= width):
             raise ValueError(f"{region}: expected a part of an image of {width}×{height} pixels")
         tall, wide = self.mcu[0], self.mcu[1] * self.step

@@ -1,5 +1,7 @@
 """A window decoded from entry points has exactly the pixels of the whole image, for every kind of file and window."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import simplejpeg
@@ -156,6 +158,15 @@ def test_windows_outside_the_image_are_refused() -> None:
     for region in (Region((0, 0), (0, 5)), Region((-1, 5), (0, 5)), Region((0, 5), (40, 51)), Region((9, 3), (0, 5))):
         with pytest.raises(ValueError, match="expected a part of an image of 50×40 pixels"):
             window_jpeg(data, points, region)
+
+
+def test_regions_may_have_integers_of_numpy() -> None:
+    data = ENCODERS["OpenCV 4:2:0"](draw("noise", 40, 50, 1), 90)
+    numbers: list[Any] = [np.int64(5), np.intp(9), np.int32(20), np.uint8(30)]
+    plain = Region((5, 9), (20, 30))
+    assert window_jpeg(data, recorded(data), Region((numbers[0], numbers[1]), (numbers[2], numbers[3]))) == window_jpeg(
+        data, recorded(data), plain
+    )
 
 
 def test_entry_points_of_another_file_are_refused() -> None:
