@@ -33,10 +33,10 @@ def find_records(title: str, cache_dir: Path, dataset: Dataset, *, enabled: bool
         cause = explain(error, file)
         log.warning("%s: entry points: none: %s: %s; images are decoded whole", title, where, cause)
         return None
-    size = decimal(records.disk_bytes) if records.disk_bytes else "none yet"
+    size = f"{decimal(records.disk_bytes)} so far" if records.disk_bytes else "none so far"
     if records.unwritable is None:
-        log.info("%s: entry points: %s in %s; workers record those of further images", title, size, where)
+        log.info("%s: entry points: %s; workers record them in %s when they first decode an image", title, size, where)
     else:
         cause = explain(records.unwritable, file)
-        log.warning("%s: entry points: %s in %s, but no more can be recorded: %s", title, size, where, cause)
+        log.warning("%s: entry points: %s; no more can be recorded: %s: %s", title, size, where, cause)
     return file

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.entry_points.records import SLOT_BYTES
+from sampler.dataset.images.entry_points.records import STRIDE
 from tests.support.coco_files import image_file, write_jpeg
 from tests.support.entry_points import file_of, record_for
 from tests.support.live_server import LiveServer, live_server, until
@@ -78,7 +78,7 @@ def test_a_server_records_entry_points_and_then_decodes_parts(
 ) -> None:
     with live_server(tmp_path, **settings) as server:
         file = file_of(opened(settings), cache_of(settings))
-        assert f"entry points: none yet in {file}; workers record those of further images" in server.log
+        assert f"entry points: none so far; workers record them in {file} when they first decode an image" in server.log
         assert [body(server.url, query) for query in QUERIES] == expected
         assert server.metric("sampler_recorded_entry_points_total") == IMAGES
         whole, parts = decoded(server, "whole"), decoded(server, "part")
@@ -89,7 +89,7 @@ def test_a_server_records_entry_points_and_then_decodes_parts(
         assert [body(again.url, query) for query in QUERIES] == expected
         assert again.metric("sampler_recorded_entry_points_total") == 0
         assert decoded(again, "part") > parts
-        assert "entry points: none yet" not in again.log
+        assert "entry points: none so far" not in again.log
 
 
 def test_two_servers_that_share_a_cache_folder_record_at_once(
@@ -127,7 +127,7 @@ def test_a_full_disk_ends_recording_with_a_line_and_no_sample_fails(
 ) -> None:
     with live_server(tmp_path, **{**settings, "workers": 1}) as server:
         (worker,) = server.workers()
-        worker.rlimit(psutil.RLIMIT_FSIZE, (5 * SLOT_BYTES + 700, psutil.RLIM_INFINITY))
+        worker.rlimit(psutil.RLIMIT_FSIZE, (5 * STRIDE + 700, psutil.RLIM_INFINITY))
         assert [body(server.url, query) for query in QUERIES] == expected
         assert server.metric("sampler_recorded_entry_points_total") == 5
         (line,) = [line for line in server.log.splitlines() if "no longer recorded" in line]
@@ -152,11 +152,11 @@ def test_records_that_were_damaged_or_are_of_other_files_are_written_again(
     file = file_of(opened(settings), cache_of(settings))
     data = bytearray(file.read_bytes())
     for index in range(8):
-        data[index * SLOT_BYTES + 70 + 100 * index] ^= 1
-    data[8 * SLOT_BYTES : 9 * SLOT_BYTES], data[12 * SLOT_BYTES : 13 * SLOT_BYTES] = (
-        data[12 * SLOT_BYTES : 13 * SLOT_BYTES], data[8 * SLOT_BYTES : 9 * SLOT_BYTES]
+        data[index * STRIDE + 70 + 100 * index] ^= 1
+    data[8 * STRIDE : 9 * STRIDE], data[12 * STRIDE : 13 * STRIDE] = (
+        data[12 * STRIDE : 13 * STRIDE], data[8 * STRIDE : 9 * STRIDE]
     )  # fmt: skip
-    file.write_bytes(data[: 22 * SLOT_BYTES + 100])
+    file.write_bytes(data[: 22 * STRIDE + 100])
     with live_server(tmp_path, **settings) as again:
         assert [body(again.url, query) for query in QUERIES] == expected
         assert again.metric("sampler_recorded_entry_points_total") == 12
@@ -241,5 +241,5 @@ def test_each_dataset_of_a_server_has_its_own_setting(
         assert (decoded(server, "whole"), decoded(server, "part")) == (2 * IMAGES, 0)
         assert httpx.get(f"{server.url}/v1/batches?dataset=one&{QUERIES[0]}").content == expected[0]
         assert server.metric("sampler_recorded_entry_points_total") == IMAGES
-        assert "one: entry points: none yet in " in server.log
+        assert "one: entry points: none so far; " in server.log
         assert "two: entry points: off" in server.log

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from sampler.dataset.dataset import open_dataset
-from sampler.dataset.images.entry_points.records import SLOT_BYTES
+from sampler.dataset.images.entry_points.records import STRIDE
 from tests.support.coco_files import (
     category_entry,
     coco,
@@ -74,7 +74,7 @@ def test_valid_records_are_kept_and_only_what_is_missing_is_recorded(source: Sou
     whole = file.read_bytes()
     assert rows(record(source, tmp_path)[1])["recorded now"] == "0"
     data = bytearray(whole)
-    data[3 * SLOT_BYTES + 80] ^= 4
+    data[3 * STRIDE + 80] ^= 4
     file.write_bytes(data)
     height, width = dataset.size(6)
     write_jpeg(image_file(dataset, 6), width, height, seed=99)

@@ -16,7 +16,7 @@ from sampler.image_part import Region
 from sampler.kernels.jpeg_loops import Layout, jpeg_loops
 
 RECORD_BYTES = 8192 - 64
-"""Most bytes of encoded entry points."""
+"""Most bytes of encoded entry points. With its header, a record then takes 8192 bytes."""
 
 MARGIN = 2
 """Pixels around a region that are decoded too. Colour is interpolated from at most one pixel further."""

@@ -1,19 +1,18 @@
 """Records of entry points on disk: one sparse file for each dataset and image source.
 
     <cache folder>/entry-points/<dataset digest>-<hash of the image source>-v<format>.bin
-        image i has the slot [i · 8192, (i + 1) · 8192):
+        the record of image i is at i · 8192:
         ┌────────┬────────┬──────┬─────────────┬────────────────┬────────┬──────────┬─────────┐
         │ check  │ format │ kind │ orientation │ hash           │ length │ reserved │ payload │   little-endian
         │ uint64 │ uint32 │ byte │ byte        │ 2 × uint64     │ uint32 │ 30 bytes │         │
         └────────┴────────┴──────┴─────────────┴────────────────┴────────┴──────────┴─────────┘
 
 `hash` is the XXH3-128 of the encoded file that the record is of, high half first, and `check` the XXH3-64 of everything
-behind it. A record counts only if both match, so slots that are unwritten, torn, damaged, of another version or of
-another file are all the same as no record.
+behind it. A record counts only if both match. Anything else counts as no record: unwritten, torn or damaged bytes, and
+records of another version or of another file.
 
-There are no locks. A record is a pure function of the encoded file, so processes that write the same slot at once write
-the same bytes. Records are read into private memory, never mapped: nothing changes after
-they were checked.
+There are no locks. A record is a pure function of the encoded file, so processes that write the same record at once
+write the same bytes. Records are read into private memory, never mapped, so that nothing changes after the check.
 """
 
 import hashlib
@@ -26,6 +25,7 @@ from pathlib import Path
 
 import xxhash
 
+from sampler.dataset.images.entry_points.points import RECORD_BYTES
 from sampler.dataset.images.hashes import Hash
 from sampler.dataset.images.orientation import AS_STORED
 from sampler.dataset.images.source import ImageSource
@@ -34,14 +34,12 @@ from sampler.system_errors import explain
 FORMAT = 1
 """Raised whenever the meaning of the file changes."""
 
-SLOT_BYTES = 8192
-
 _HEADER = struct.Struct("<QIBBQQI30x")
 _CHECKED = 8
 """Where the bytes begin that the check covers."""
 
-RECORD_BYTES = SLOT_BYTES - _HEADER.size
-"""Bytes that a record's payload may have."""
+STRIDE = _HEADER.size + RECORD_BYTES
+"""Bytes from one record to the next: 8192, two pages of memory."""
 
 _POINTS, _NONE = 1, 2
 
@@ -90,24 +88,24 @@ class EntryPointRecords:
 
     @property
     def disk_bytes(self) -> int:
-        """Bytes that the records take on disk. Holes take none."""
+        """Bytes that the records take on disk, without the holes between them."""
         return os.fstat(self._descriptor).st_blocks * 512
 
     def find(self, index: int, found: Hash) -> Record | None:
         """Return the record of an image whose encoded file has the hash `found`, or None."""
         try:
-            slot = os.pread(self._descriptor, SLOT_BYTES, index * SLOT_BYTES)
+            stored = os.pread(self._descriptor, STRIDE, index * STRIDE)
         except OSError:  # a failing disk: the image is decoded whole, as without a record
             return None
-        if len(slot) < _HEADER.size:
+        if len(stored) < _HEADER.size:
             return None
-        check, version, kind, orientation, high, low, length = _HEADER.unpack_from(slot)
+        check, version, kind, orientation, high, low, length = _HEADER.unpack_from(stored)
         end = _HEADER.size + length
-        if version != FORMAT or (high, low) != found or end > len(slot):
+        if version != FORMAT or (high, low) != found or end > len(stored):
             return None
-        if xxhash.xxh3_64_intdigest(memoryview(slot)[_CHECKED:end]) != check:
+        if xxhash.xxh3_64_intdigest(memoryview(stored)[_CHECKED:end]) != check:
             return None
-        payload = slot[_HEADER.size : end]
+        payload = stored[_HEADER.size : end]
         if kind == _POINTS:
             return Record(payload, "", orientation)
         return Record(None, payload.decode(errors="replace"), orientation) if kind == _NONE else None
@@ -118,12 +116,12 @@ class EntryPointRecords:
         payload = record.reason.encode() if record.points is None else record.points
         if len(payload) > RECORD_BYTES:
             raise ValueError(f"a record of {len(payload)} bytes, expected at most {RECORD_BYTES}")
-        slot = _HEADER.pack(0, FORMAT, kind, record.orientation, *found, len(payload)) + payload
-        check = xxhash.xxh3_64_intdigest(memoryview(slot)[_CHECKED:])
-        slot = check.to_bytes(_CHECKED, "little") + slot[_CHECKED:]
+        stored = _HEADER.pack(0, FORMAT, kind, record.orientation, *found, len(payload)) + payload
+        check = xxhash.xxh3_64_intdigest(memoryview(stored)[_CHECKED:])
+        stored = check.to_bytes(_CHECKED, "little") + stored[_CHECKED:]
         done = 0
-        while done < len(slot):  # all is written at once, unless the disk is full; then the next call says so
-            done += os.pwrite(self._descriptor, slot[done:], index * SLOT_BYTES + done)
+        while done < len(stored):  # all is written at once, unless the disk is full; then the next call says so
+            done += os.pwrite(self._descriptor, stored[done:], index * STRIDE + done)
 
 
 def not_recorded(file: Path, error: OSError) -> str:

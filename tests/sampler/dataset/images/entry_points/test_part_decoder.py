@@ -18,7 +18,7 @@ from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.decoded_store.reader import find_store
 from sampler.dataset.images.entry_points import part_decoder
 from sampler.dataset.images.entry_points.find import find_entry_points
-from sampler.dataset.images.entry_points.records import SLOT_BYTES, EntryPointRecords, Record
+from sampler.dataset.images.entry_points.records import STRIDE, EntryPointRecords, Record
 from sampler.dataset.images.entry_points.small_header import SIZE_AFTER
 from sampler.dataset.images.hashes import image_hash
 from sampler.dataset.images.image_cache import ImageCache
@@ -222,7 +222,7 @@ def test_a_damaged_record_is_written_again(dataset: Dataset, plain: Dataset, tmp
     file = file_of(plain, tmp_path / "cache")
     whole = file.read_bytes()
     data = bytearray(whole)
-    data[SLOT_BYTES + place] ^= 16
+    data[STRIDE + place] ^= 16
     file.write_bytes(data)
     assert_parts_are_exact(dataset, plain, 1)
     assert counts(dataset)[2] == 2
@@ -234,7 +234,7 @@ def test_a_truncated_file_of_records_is_completed(dataset: Dataset, plain: Datas
         dataset.read(index, SMALL)
     file = file_of(plain, tmp_path / "cache")
     whole = file.read_bytes()
-    os.truncate(file, 2 * SLOT_BYTES + 100)
+    os.truncate(file, 2 * STRIDE + 100)
     for index in range(IMAGES):
         assert_parts_are_exact(dataset, plain, index)
     assert counts(dataset)[2] == IMAGES + 2
@@ -343,7 +343,7 @@ def test_the_pixel_limit_holds_whatever_is_recorded(dataset: Dataset) -> None:
 def test_without_space_images_are_read_all_the_same_and_one_line_says_so(plain: Dataset, tmp_path: Path) -> None:
     said: list[str] = []
     dataset = with_entry_points(plain, tmp_path / "cache", said.append)
-    with limited(resource.RLIMIT_FSIZE, SLOT_BYTES + 500):
+    with limited(resource.RLIMIT_FSIZE, STRIDE + 500):
         for _ in range(2):
             for index in range(IMAGES):
                 assert_parts_are_exact(dataset, plain, index, regions=3)

@@ -10,13 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sampler.dataset.images.entry_points import records as module
-from sampler.dataset.images.entry_points.records import (
-    RECORD_BYTES,
-    SLOT_BYTES,
-    EntryPointRecords,
-    Record,
-    records_file,
-)
+from sampler.dataset.images.entry_points.points import RECORD_BYTES
+from sampler.dataset.images.entry_points.records import STRIDE, EntryPointRecords, Record, records_file
 from sampler.dataset.images.hashes import Hash
 from sampler.dataset.images.local_folder import LocalFolder
 from tests.support.processes import start_python
@@ -73,7 +68,7 @@ def test_a_file_that_was_never_written_has_no_records(records: EntryPointRecords
     assert records.find(0, (0, 0)) is None
 
 
-def test_an_unwritten_slot_among_written_ones_has_no_record(records: EntryPointRecords) -> None:
+def test_an_image_that_was_not_recorded_among_others_has_no_record(records: EntryPointRecords) -> None:
     records.write(5, HASH, RECORD)
     assert records.find(2, (0, 0)) is None
 
@@ -84,7 +79,7 @@ def test_no_flipped_bit_goes_unnoticed(tmp_path_factory: pytest.TempPathFactory,
     records = EntryPointRecords.open(file)
     records.write(1, HASH, RECORD)
     data = bytearray(file.read_bytes())
-    data[SLOT_BYTES + place] ^= 1 << bit
+    data[STRIDE + place] ^= 1 << bit
     file.write_bytes(data)
     assert records.find(1, HASH) is None
 
@@ -100,7 +95,7 @@ def test_no_truncation_goes_unnoticed(records: EntryPointRecords, file: Path) ->
 
 
 def test_half_a_new_record_over_an_old_one_is_none(records: EntryPointRecords, file: Path) -> None:
-    """A process that is killed may have written any part of a slot."""
+    """A process that is killed may have written any part of a record."""
     records.write(0, (1, 1), Record(b"\1" * 3000))
     old = file.read_bytes()
     records.write(0, (2, 2), Record(b"\2" * 3000))
@@ -120,7 +115,7 @@ def test_a_record_of_another_version_is_none(records: EntryPointRecords, monkeyp
 
 
 @pytest.mark.parametrize("kind", [0, 1, 2, 3, 255])
-def test_no_content_of_a_slot_with_a_valid_check_is_an_error(
+def test_no_content_with_a_valid_check_is_an_error(
     records: EntryPointRecords, kind: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_POINTS", kind)
@@ -130,7 +125,7 @@ def test_no_content_of_a_slot_with_a_valid_check_is_an_error(
     assert records.find(0, HASH) == found.get(kind)
 
 
-def test_a_record_that_does_not_fit_its_slot_is_refused(records: EntryPointRecords) -> None:
+def test_a_record_that_is_too_long_is_refused(records: EntryPointRecords) -> None:
     with pytest.raises(ValueError, match=f"expected at most {RECORD_BYTES}"):
         records.write(0, HASH, Record(bytes(RECORD_BYTES + 1)))
 
@@ -199,7 +194,7 @@ def test_a_limit_on_the_size_of_files_is_an_error_and_leaves_no_broken_record(
     records: EntryPointRecords, file: Path
 ) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * SLOT_BYTES + 1000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * STRIDE + 1000, limits[1]))
     try:
         records.write(0, HASH, RECORD)
         with pytest.raises(OSError, match="File too large"):
