@@ -114,7 +114,7 @@ class ServerState(Collector):
         decoded.add_metric(["whole"], pool.decoded.whole)
         decoded.add_metric(["part"], pool.decoded.parts)
         yield decoded
-        recorded = "JPEG files whose entry points workers recorded"
+        recorded = "JPEG files that workers recorded, with entry points or the reason why they have none"
         yield counter("sampler_recorded_entry_points", recorded, pool.decoded.recorded)
         hits, misses = (images.hits, images.misses) if images else (0, 0)
         yield counter("sampler_decoded_cache_hits", "Images that workers found in the image cache", hits)
