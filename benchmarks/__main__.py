@@ -40,7 +40,7 @@ def main(
     """Measure every row and its limit, and what preparing a dataset costs."""
     unknown = set(only or ()) - set(PARTS)
     if unknown:
-        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: expected some of {', '.join(PARTS)}")
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: expected one of {', '.join(PARTS)}")
     if publish and only:
         raise typer.BadParameter("the page shows all parts: leave out --only or --publish")
     console = Console()

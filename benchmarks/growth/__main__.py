@@ -30,7 +30,7 @@ def main(
     """Measure each load, next to what the model predicts."""
     unknown = set(only or ()) - set(STUDIES)
     if unknown:
-        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: expected some of {', '.join(STUDIES)}")
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: expected one of {', '.join(STUDIES)}")
     if publish and only:
         raise typer.BadParameter("the page shows all loads: leave out --only or --publish")
     console = Console()

@@ -40,13 +40,13 @@ def main(
     out: Annotated[Path, typer.Option(help="The JSON file to write, next to its chart.")] = HERE / "results.json",
     only: Annotated[list[str] | None, typer.Option(help=f"Measure only this peer ({', '.join(PEERS)}).")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each contender is measured.")] = 3,
-    seconds: Annotated[float, typer.Option(help="Least duration of one measurement.")] = Window().seconds,
+    seconds: Annotated[float, typer.Option(help="Minimum duration of one measurement.")] = Window().seconds,
     publish: Annotated[bool, typer.Option("--publish", help="Write tables and chart into docs/ too.")] = False,
 ) -> None:
     """Measure every contender in turn, all on the same two cores."""
     unknown = set(only or ()) - set(PEERS)
     if unknown:
-        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: expected some of {', '.join(PEERS)}")
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: expected one of {', '.join(PEERS)}")
     if publish and only:
         raise typer.BadParameter("the page shows all peers: leave out --only or --publish")
     console = Console(highlight=False, soft_wrap=True)

@@ -81,7 +81,7 @@ CacheOption = Annotated[
     typer.Option(
         envvar="SAMPLER_CACHE_DIR",
         callback=_expanded,
-        help="Folder for indexes and decoded images (default: the user's cache folder).",
+        help="Folder for indexes, entry points and decoded images (default: the user's cache folder).",
     ),
 ]
 KeepCrowdOption = Annotated[
