@@ -10,10 +10,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
-from sampler.ipc.frames import FrameSocket
+from sampler.ipc.frames import CHECK_SECONDS, FrameSocket
 from sampler.memory.freed_memory import release_freed_memory
 
 KILL_SECONDS = 10.0
@@ -127,7 +127,7 @@ class ChildProcess:
             if self._cancelled:
                 return
             inherited = self._child_channel.fileno()
-            command = [sys.executable, "-P", "-m", self._module, str(inherited)]
+            command = [sys.executable, "-P", "-m", self._module, str(inherited), str(self._owner)]
             try:
                 self._process = subprocess.Popen(
                     command, pass_fds=[inherited, *self._descriptors], stdin=subprocess.DEVNULL, env=environment
@@ -139,13 +139,35 @@ class ChildProcess:
 def run_child(serve: Callable[[FrameSocket], None]) -> None:
     """Run `serve` as the main program of a child process, with the connection to the parent.
 
-    The number of the inherited socket is the first command-line argument. SIGINT and SIGTERM are ignored: Ctrl-C and
-    a service manager signal the whole process group, but the parent decides when its children exit. A ConnectionError
-    raised by `serve` means that the parent is gone and ends the program. While the child waits for the parent, it
-    returns freed memory to the system.
+    The command-line arguments are the number of the inherited socket and the parent's process id. SIGINT and SIGTERM
+    are ignored: Ctrl-C and a service manager signal the whole process group, but the parent decides when its children
+    exit. A ConnectionError raised by `serve` means that the parent is gone and ends the program. While the child waits
+    for the parent, it returns freed memory to the system.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    parent = os.getppid()
     with socket.socket(fileno=int(sys.argv[1])) as channel, suppress(ConnectionError):
-        serve(FrameSocket(channel, lambda: os.getppid() == parent, release_freed_memory))
+        serve(FrameSocket(channel, _has_parent, release_freed_memory))
+
+
+@contextmanager
+def exit_with_parent() -> Iterator[None]:
+    """End this process if its parent exits during the block, which may take long and does not read from the parent."""
+    done = threading.Event()
+    threading.Thread(target=_exit_with_parent, args=(done,), daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
+def _exit_with_parent(done: threading.Event) -> None:
+    while _has_parent():
+        if done.wait(CHECK_SECONDS):
+            return
+    os._exit(0)
+
+
+def _has_parent() -> bool:
+    """Return whether the parent runs. It may have exited before this process got as far as here."""
+    return os.getppid() == int(sys.argv[2])

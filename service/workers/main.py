@@ -28,7 +28,7 @@ from sampler.dataset.images.notes import ImageNote
 from sampler.dataset.images.part_decoding import DecodeCounts
 from sampler.errors import SamplerError, StoreError
 from sampler.image_part import ImagePart, Region
-from sampler.ipc.child_process import run_child
+from sampler.ipc.child_process import exit_with_parent, run_child
 from sampler.ipc.frames import FrameSocket
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.kernels.compiled.kernels import warm_up as warm_up_kernels
@@ -72,7 +72,8 @@ def serve(server: FrameSocket) -> None:
         return
     try:
         compiling = Reply(STARTING, Outcome.COMPILING, b"").encode()
-        worker = Worker.start(WorkerSetup.decode(setup), lambda: server.send(compiling))
+        with exit_with_parent():
+            worker = Worker.start(WorkerSetup.decode(setup), lambda: server.send(compiling))
     except Exception as error:  # noqa: BLE001 - sent to the server, which logs it
         server.send(Reply(STARTING, Outcome.FAILED, msgpack.packb(_problem(error))).encode())
         return

@@ -4,19 +4,18 @@ Its reply is a pair: the code and nothing, or nothing and the reason why there i
 """
 
 import importlib
-import os
-import threading
 
 import msgpack
 
-from sampler.ipc.child_process import run_child
+from sampler.ipc.child_process import exit_with_parent, run_child
 from sampler.ipc.frames import FrameSocket
 
 
 def serve(parent: FrameSocket) -> None:
     """Send the code of all kernels to the parent."""
-    threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
-    parent.send(msgpack.packb(_compile()))
+    with exit_with_parent():  # in the middle of compiling: nothing waits for the code any more
+        reply = _compile()
+    parent.send(msgpack.packb(reply))
 
 
 def _compile() -> tuple[bytes | None, str]:
@@ -26,12 +25,6 @@ def _compile() -> tuple[bytes | None, str]:
         return build.compile_all().encode(), ""
     except Exception as error:  # noqa: BLE001 - sent to the parent
         return None, repr(error)
-
-
-def _exit_with(parent: FrameSocket) -> None:
-    while parent.read() is not None:
-        pass
-    os._exit(0)  # in the middle of compiling: nothing waits for the code any more
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Starting and ending child processes."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import psutil
 import pytest
 
 from sampler.ipc.child_process import ChildProcess
+from tests.support.processes import start_python
 
 ECHO = """
 import os
@@ -93,3 +95,39 @@ def test_a_program_that_is_missing_is_an_error(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(FileNotFoundError):
         child.start()
     assert child.end(0) is None
+
+
+BUSY = """
+import os, time
+from sampler.ipc.child_process import exit_with_parent, run_child
+
+def serve(parent):
+    parent.send(str(os.getpid()).encode())
+    time.sleep(LATE)
+    with exit_with_parent():
+        time.sleep(60)
+
+if __name__ == "__main__":
+    run_child(serve)
+"""
+
+PARENT = """
+import time
+from sampler.ipc.child_process import ChildProcess
+from tests.support.processes import start_python
+child = ChildProcess("busy_child")
+child.start()
+print(child.frames().read().decode(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("late", [0, 1], ids=["in the block", "before the block"])
+def test_a_busy_child_exits_when_its_parent_is_killed(tmp_path: Path, late: int) -> None:
+    (tmp_path / "busy_child.py").write_text(BUSY.replace("LATE", str(late)))
+    parent = start_python("-c", PARENT, variables={"PYTHONPATH": tmp_path}, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.wait()
+    child.wait(20)
