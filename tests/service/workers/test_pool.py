@@ -115,7 +115,7 @@ def test_workers_that_compile_have_their_own_time_to_start_and_the_log_says_so_o
     popen = subprocess.Popen
 
     def start_compiler(command: list[str], **named: object) -> "subprocess.Popen[bytes]":
-        return popen([sys.executable, "-c", COMPILER, command[-1]], **named)  # type: ignore[call-overload,no-any-return] # what the pool passes on
+        return popen([sys.executable, "-c", COMPILER, *command[-2:]], **named)  # type: ignore[call-overload,no-any-return] # what the pool passes on
 
     async def scene() -> list[int]:
         try:
@@ -160,7 +160,7 @@ def test_a_worker_that_replies_nonsense_is_replaced_and_its_job_done_again(
 
     def first_a_liar(command: list[str], **named: object) -> "subprocess.Popen[bytes]":
         if not started:
-            command = [sys.executable, "-c", LIAR.format(number=number, outcome=outcome), command[-1]]
+            command = [sys.executable, "-c", LIAR.format(number=number, outcome=outcome), *command[-2:]]
         started.append(popen(command, **named))  # type: ignore[call-overload] # what the pool passes on
         return started[-1]  # type: ignore[return-value] # the process just started
 
@@ -221,7 +221,7 @@ def test_a_sample_that_ends_its_workers_is_given_up_although_samples_before_it_a
     popen = subprocess.Popen
 
     def poisoned(command: list[str], **named: object) -> "subprocess.Popen[bytes]":
-        return popen([sys.executable, "-c", POISON, command[-1]], **named | {"cwd": ROOT})  # type: ignore[call-overload,no-any-return] # what the pool passes on
+        return popen([sys.executable, "-c", POISON, *command[-2:]], **named | {"cwd": ROOT})  # type: ignore[call-overload,no-any-return] # what the pool passes on
 
     monkeypatch.setattr(subprocess, "Popen", poisoned)
 
