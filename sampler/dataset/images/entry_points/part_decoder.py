@@ -106,7 +106,7 @@ def _decode_part(image: EncodedImage, record: Record, region: Region) -> ImagePa
         if simplejpeg.decode_jpeg_header(data)[:2] != covered.shape:  # a record made to deceive: take no memory for it
             return None
         pixels = np.asarray(simplejpeg.decode_jpeg(data, colorspace="BGR"), np.uint8)
-    except (EntryPointsError, NoEntryPoints, ValueError, MemoryError):  # such as a warning of the decoder
+    except (EntryPointsError, NoEntryPoints, ValueError, KeyError, MemoryError):  # such as a warning of the decoder
         return None
     shown = shown_region(covered, image.size, record.orientation)
     return ImagePart(turned(pixels, record.orientation), (shown.rows[0], shown.columns[0]), image.size)

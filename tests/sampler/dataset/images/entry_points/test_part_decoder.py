@@ -302,6 +302,20 @@ def test_a_record_that_claims_another_size_of_its_part_is_not_used(
     assert counts(dataset) == (20, 0, 0)
 
 
+@pytest.mark.parametrize("factors", [0x00, 0x14, 0x44, 0xFF])
+def test_a_record_that_claims_another_subsampling_is_not_used(
+    dataset: Dataset, plain: Dataset, tmp_path: Path, factors: int
+) -> None:
+    data = image_file(plain, 0).read_bytes()
+    points = find_entry_points(data)
+    place = points.restart_at + SIZE_AFTER + 6
+    header = points.header[:place] + bytes([factors]) + points.header[place + 1 :]
+    records = EntryPointRecords.open(file_of(plain, tmp_path / "cache"))
+    records.write(0, image_hash(data), Record(dataclasses.replace(points, header=header).encode()))
+    assert_parts_are_exact(dataset, plain, 0)
+    assert counts(dataset) == (20, 0, 0)
+
+
 def test_an_image_is_read_without_the_memory_for_entry_points(
     dataset: Dataset, plain: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
