@@ -202,9 +202,10 @@ FAULTS = {
 """What may keep a process from loading machine code, as statements that make it so."""
 
 WITH_FAULT = """
-import logging, msgpack, sys
+import logging, msgpack, os, sys
 from pathlib import Path
 from sampler.kernels.compiled import code_cache, compiler
+code_cache.code_folders = lambda _: [Path(os.environ["NUMBA_CACHE_DIR"])]  # no code that others have compiled
 frames = code_cache.ChildProcess.frames
 
 def fail(*_):
