@@ -13,7 +13,7 @@ from numba.core.registry import cpu_target
 from sampler.kernels.compiled.code_cache import CODE
 from sampler.kernels.compiled.entries import PYTHON, EntryWriter
 from sampler.kernels.compiled.jit import Kernel
-from sampler.kernels.compiled.kernels import ENTRY_POINTS, exercise
+from sampler.kernels.compiled.kernels import EXPORTED, exercise
 from sampler.kernels.compiled.machine_code import MachineCode, define_symbols
 from sampler.kernels.compiled.memory import define_memory
 
@@ -22,7 +22,7 @@ def compile_all() -> MachineCode:
     """Return the machine code of all kernels. Raises `NotImplementedError` as `export` does."""
     CODE.use_numba_only()
     exercise()
-    code: MachineCode = export(ENTRY_POINTS)
+    code: MachineCode = export(EXPORTED)
     return code
 
 

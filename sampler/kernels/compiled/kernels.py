@@ -48,7 +48,7 @@ class CompiledJpegLoops:
 COMPILED: Kernels = CompiledKernels()
 JPEG_LOOPS: JpegLoops = CompiledJpegLoops()
 
-ENTRY_POINTS: tuple[Kernel, ...] = tuple(kernel for module in MODULES for kernel in module.KERNELS)
+EXPORTED: tuple[Kernel, ...] = tuple(kernel for module in MODULES for kernel in module.KERNELS)
 """Every compiled function that Python calls."""
 
 
