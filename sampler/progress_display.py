@@ -5,10 +5,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.progress import TimeRemainingColumn as TimeLeftColumn
+from rich.table import Column
 
 from sampler.printable import printable
+
+OTHERS = 50
+"""Characters of a line apart from title and numbers, with a short bar. In a narrower terminal Rich would cut words."""
 
 
 @contextmanager
@@ -23,10 +35,10 @@ def shown_spinner() -> Iterator[Callable[[str], None]]:
 @contextmanager
 def shown_bar(title: str, total: int, completed: int) -> Iterator[Callable[[int], None]]:
     """Show how many of `total` items are done."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}")
-    times = TimeElapsedColumn(), TextColumn("elapsed,"), TimeLeftColumn(), TextColumn("left")
+    console = Console(stderr=True)
+    columns = _wide() if console.width >= len(title) + 2 * len(str(total)) + OTHERS else _narrow()
     began, written = time.monotonic(), 0
-    with Progress(*columns, *times, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task(title, total=total, completed=completed, speed="")
 
         def advance(nbytes: int = 0) -> None:
@@ -36,3 +48,25 @@ def shown_bar(title: str, total: int, completed: int) -> Iterator[Callable[[int]
             progress.update(task, advance=1, speed=f"{rate:,.0f} MB/s" if written else "")
 
         yield advance
+
+
+def _wide() -> tuple[ProgressColumn, ...]:
+    columns = TextColumn("{task.description}"), BarColumn(), _count(), TextColumn("{task.fields[speed]}")
+    return *columns, TimeElapsedColumn(_fixed()), TextColumn("elapsed,"), TimeLeftColumn(table_column=_fixed()), _left()
+
+
+def _narrow() -> tuple[ProgressColumn, ...]:
+    return TextColumn("{task.description}"), _count(), TimeLeftColumn(table_column=_fixed()), _left()
+
+
+def _count() -> MofNCompleteColumn:
+    return MofNCompleteColumn(table_column=_fixed())
+
+
+def _left() -> TextColumn:
+    return TextColumn("left")
+
+
+def _fixed() -> Column:
+    """Return how a column is laid out that keeps its width, so that the bar is shortened instead."""
+    return Column(no_wrap=True)
