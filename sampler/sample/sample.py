@@ -14,7 +14,6 @@ import numpy as np
 
 from sampler.arrays import Booleans
 from sampler.config.schema import SamplerConfig
-from sampler.errors import SamplerError
 from sampler.families.crop_plan import CropPlan
 from sampler.families.registry import family_of
 from sampler.image_part import ImagePart, Region
@@ -137,7 +136,7 @@ def plan_samples(
     for key in keys:
         try:
             plans.append(plan_sample(dataset, config, key, augment, kernels))
-        except SamplerError:  # the caller meets it again at its turn
+        except Exception:  # noqa: BLE001 - families are code of users; the caller meets the error again at its turn
             break
     return plans
 

@@ -1,5 +1,7 @@
 """Planning the samples of a run before any of them is made."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -18,11 +20,15 @@ KEYS = [SampleKey(7, 1, index) for index in range(len(PICTURES))]
 
 
 class _Incomplete(Pictures):
-    """Pictures of which those from the sixth on are not known."""
+    """Pictures of which those from the sixth on raise an error."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
 
     def size(self, index: int) -> tuple[int, int]:
         if index >= 5:
-            raise InvalidRequestError("index", index, "0 to 4")
+            raise self._error
         return super().size(index)
 
 
@@ -38,12 +44,16 @@ def test_a_message_written_from_a_plan_is_that_of_its_key(layout: Layout) -> Non
         assert memory[:expected] == memory[half : half + found]
 
 
-def test_samples_are_planned_up_to_the_first_that_cannot_be() -> None:
-    incomplete = _Incomplete()
+@pytest.mark.parametrize(
+    "error",
+    [InvalidRequestError("index", 5, "0 to 4"), ZeroDivisionError("division by zero"), MemoryError("no memory")],
+)
+def test_samples_are_planned_up_to_the_first_that_cannot_be(error: Exception) -> None:
+    incomplete = _Incomplete(error)
     plans = plan_samples(incomplete, SACCADE, KEYS, True, COMPILED)
     assert [planned.image for planned in plans] == [0, 1, 2, 3, 4]
     for key, planned in zip(KEYS, plans, strict=False):
         assert planned.recipe == plan_sample(PICTURES, SACCADE, key).recipe
         assert np.array_equal(planned.boxes, plan_sample(PICTURES, SACCADE, key).boxes)
-    with pytest.raises(InvalidRequestError, match="index = 5"):
+    with pytest.raises(type(error), match=re.escape(str(error))):
         plan_sample(incomplete, SACCADE, KEYS[5], True, COMPILED)
