@@ -1,13 +1,15 @@
 """Large pieces of chunked responses arrive complete under either HTTP implementation, and are not copied."""
 
+import asyncio
 import http.client
 import socket
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from asyncio import selector_events
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import uvicorn
@@ -22,7 +24,11 @@ PIECE = bytes(range(256)) * (1 << 15)
 
 
 @contextmanager
-def serving(pieces: list[memoryview], http_implementation: Literal["httptools", "h11"]) -> Iterator[int]:
+def serving(
+    pieces: Iterable[memoryview],
+    http_implementation: Literal["httptools", "h11"],
+    run: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run,
+) -> Iterator[int]:
     """A server in a thread that responds with the pieces; yields its port."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,7 +41,7 @@ def serving(pieces: list[memoryview], http_implementation: Literal["httptools", 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(app, http=http_implementation, lifespan="off", log_level="error")
         server = uvicorn.Server(config)
-        thread = threading.Thread(target=lambda: uvloop.run(server.serve([listener])))
+        thread = threading.Thread(target=lambda: run(server.serve([listener])))
         thread.start()
         try:
             until(lambda: server.started)
@@ -83,3 +89,29 @@ def test_a_client_that_disconnects_ends_the_response() -> None:
         other.request("GET", "/")
         assert other.getresponse().status == 200
         other.close()
+
+
+def write_lines_unpaused(transport: Any, lines: Iterable[bytes]) -> None:
+    """As in Python 3.12.1 and 3.13.0: the protocol is not told how much waits to be sent."""
+    transport._maybe_pause_protocol = lambda: None
+    transport.write(b"".join(lines))
+    del transport._maybe_pause_protocol
+
+
+def test_a_client_that_does_not_read_stops_the_response_on_every_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selector_events._SelectorSocketTransport, "writelines", write_lines_unpaused)  # type: ignore[attr-defined] # private
+    sent: list[int] = []
+
+    def pieces() -> Iterator[memoryview]:
+        for number in range(8):
+            sent.append(number)
+            yield memoryview(PIECE)
+
+    with serving(pieces(), "httptools", asyncio.run) as port:
+        channel = socket.create_connection(("127.0.0.1", port))
+        channel.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        assert channel.recv(100)
+        time.sleep(0.5)  # enough to send all, if nothing stops it
+        begun = len(sent)
+        channel.close()
+    assert begun <= 4
