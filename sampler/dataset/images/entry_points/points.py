@@ -39,7 +39,8 @@ _MOST_RESTART = 65535
 """Most MCUs of a restart interval."""
 
 _FIXED = struct.Struct("<BBBBHHHiIIIBBBBBhHH")
-_VERSION = 1
+_VERSION = 2
+"""Raised whenever the meaning of encoded entry points changes, together with `FORMAT` of the records."""
 
 
 @dataclass(frozen=True, slots=True)

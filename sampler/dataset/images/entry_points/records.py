@@ -31,8 +31,8 @@ from sampler.dataset.images.orientation import AS_STORED
 from sampler.dataset.images.source import ImageSource
 from sampler.system_errors import explain
 
-FORMAT = 1
-"""Raised whenever the meaning of the file changes."""
+FORMAT = 2
+"""Raised whenever the meaning of the file or of encoded entry points changes. All images are then recorded again."""
 
 _HEADER = struct.Struct("<QIBBQQI30x")
 _CHECKED = 8

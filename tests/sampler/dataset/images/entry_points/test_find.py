@@ -1,6 +1,8 @@
 """Files that cannot be decoded in parts have no entry points, and the reason says why."""
 
+import hashlib
 import io
+from base64 import b64decode
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image
 from sampler.dataset.images.entry_points.errors import NoEntryPoints
 from sampler.dataset.images.entry_points.find import find_entry_points
 from sampler.dataset.images.entry_points.points import RECORD_BYTES
+from sampler.dataset.images.entry_points.records import FORMAT
 from sampler.dataset.images.entry_points.small_header import with_sizes
 from tests.support.jpegs import ENCODERS, draw
 
@@ -109,3 +112,24 @@ def test_dc_values_without_room_for_a_code_have_no_entry_points() -> None:
     shorter = bytes([1] * 15 + [0]) + bytes(range(1, 16))
     assert with_sizes(shorter, 0b1) == bytes([1] * 16) + bytes([*range(1, 16), 0])
     assert with_sizes(shorter, 0b10) == shorter
+
+
+JPEG = b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxOUlNSMj5aYV"
+    "pQYEpRUk//2wBDAQ4ODhMREyYVFSZPNS01T09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT0//wAARCAAQ"
+    "ADADASIAAhEBAxEB/8QAHwAAAQUBAQEBAQEAAAAAAAAAAAECAwQFBgcICQoL/8QAtRAAAgEDAwIEAwUFBAQAAAF9AQIDAAQRBRIhMUEGE1FhBy"
+    "JxFDKBkaEII0KxwRVS0fAkM2JyggkKFhcYGRolJicoKSo0NTY3ODk6Q0RFRkdISUpTVFVWV1hZWmNkZWZnaGlqc3R1dnd4eXqDhIWGh4iJipKT"
+    "lJWWl5iZmqKjpKWmp6ipqrKztLW2t7i5usLDxMXGx8jJytLT1NXW19jZ2uHi4+Tl5ufo6erx8vP09fb3+Pn6/8QAHwEAAwEBAQEBAQEBAQAAAA"
+    "AAAAECAwQFBgcICQoL/8QAtREAAgECBAQDBAcFBAQAAQJ3AAECAxEEBSExBhJBUQdhcRMiMoEIFEKRobHBCSMzUvAVYnLRChYkNOEl8RcYGRom"
+    "JygpKjU2Nzg5OkNERUZHSElKU1RVVldYWVpjZGVmZ2hpanN0dXZ3eHl6goOEhYaHiImKkpOUlZaXmJmaoqOkpaanqKmqsrO0tba3uLm6wsPExc"
+    "bHyMnK0tPU1dbX2Nna4uPk5ebn6Onq8vP09fb3+Pn6/9oADAMBAAIRAxEAPwDOhq/DVCGr8NB4xfhq9DVGGr0NAF+Gq/iX/kXLr/gH/oa1Yhqv"
+    "4l/5Fy6/4B/6GtbYf+ND1X5nRhP48PVfmf/Z"
+)
+"""48×16 pixels, 4:2:0, quality 60."""
+
+
+def test_encoded_entry_points_change_only_with_their_version_and_the_format_of_records() -> None:
+    """A record of the same format that cannot be read would have its image decoded whole for ever."""
+    encoded = find_entry_points(JPEG).encode()
+    assert (encoded[0], FORMAT) == (2, 2)
+    assert hashlib.blake2b(encoded, digest_size=16).hexdigest() == "af2fcec953c94454fc6ce0c541cdebc5"

@@ -35,7 +35,7 @@ def test_a_longer_record_is_refused() -> None:
 
 
 def test_a_record_of_another_version_is_refused() -> None:
-    with pytest.raises(EntryPointsError, match="of version 9; this version reads 1"):
+    with pytest.raises(EntryPointsError, match="of version 9; this version reads 2"):
         EntryPoints.decode(b"\x09" + RECORD[1:])
 
 

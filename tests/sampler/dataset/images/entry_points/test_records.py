@@ -146,7 +146,7 @@ def test_each_dataset_and_image_source_has_a_file_of_its_own(tmp_path: Path) -> 
     files = {records_file(tmp_path, digest, LocalFolder(folder)) for digest in ("d1", "d2") for folder in folders}
     assert len(files) == 4
     assert {file.parent for file in files} == {tmp_path / "entry-points"}
-    assert all(file.name.endswith("-v1.bin") for file in files)
+    assert all(file.name.endswith("-v2.bin") for file in files)
 
 
 WRITE_FOREVER = """
