@@ -61,7 +61,7 @@ class LoadedCode:
     """Machine code in the memory of this process.
 
     Attributes:
-        functions: The entries by kernel. They may be called as long as this object lives.
+        functions: The entries by kernel. Each keeps the code in memory as long as it exists.
     """
 
     def __init__(self, code: MachineCode) -> None:
@@ -73,7 +73,6 @@ class LoadedCode:
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code.object_file))
         self._engine.finalize_object()
-        self._definitions: list[_MethodDefinition] = []
         self.functions = {name: self._function(name, symbol) for name, symbol in code.entries.items()}
 
     def _function(self, name: str, symbol: str) -> Function:
@@ -81,9 +80,9 @@ class LoadedCode:
         if not address:
             raise CacheError(f"compiled code has no function {symbol}")
         definition = _MethodDefinition(name.encode(), address, _FASTCALL, None)
-        self._definitions.append(definition)  # the function refers to it
-        make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(
+        make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
             ("PyCFunction_NewEx", ctypes.pythonapi)
         )
-        function: Function = make(ctypes.addressof(definition), None, None)
+        owner = self._engine, definition  # what the function refers to; it holds its owner
+        function: Function = make(ctypes.addressof(definition), owner, None)
         return function

@@ -161,6 +161,12 @@ def test_calls_leak_neither_objects_nor_memory(loaded: Any) -> None:
     assert after[2] - before[2] < 100
 
 
+def test_a_function_keeps_its_code_in_memory(code: MachineCode) -> None:
+    function = LoadedCode(code).functions["test_entries.add"]
+    gc.collect()
+    assert function(*CALLS[add]) == add(*CALLS[add])
+
+
 def use_of_python(array: Any) -> int:
     print(array.shape[0])
     return 0
