@@ -74,6 +74,9 @@ def _record_image(records: EntryPointRecords, options: ReadOptions, force: bool,
     notes = decode_image(image.data, image.size, options).notes
     if notes:
         return RecordedImage(nbytes, _NOTED.get(notes[0].kind, notes[0].text))
-    found: Record = record_of(image.data)
+    try:
+        found: Record = record_of(image.data)
+    except MemoryError:  # not recorded, so that a later attempt may find them
+        return RecordedImage(nbytes, "too little memory to find them")
     records.write(image.index, image.hash, found)
     return RecordedImage(nbytes, found.reason, is_new=True)

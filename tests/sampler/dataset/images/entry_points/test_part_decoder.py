@@ -18,6 +18,7 @@ from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.decoded_store.reader import find_store
 from sampler.dataset.images.entry_points import part_decoder
 from sampler.dataset.images.entry_points.find import find_entry_points
+from sampler.dataset.images.entry_points.recording import record_images
 from sampler.dataset.images.entry_points.records import STRIDE, EntryPointRecords, Record
 from sampler.dataset.images.entry_points.small_header import SIZE_AFTER
 from sampler.dataset.images.hashes import image_hash
@@ -317,13 +318,16 @@ def test_a_record_that_claims_another_subsampling_is_not_used(
 
 
 def test_an_image_is_read_without_the_memory_for_entry_points(
-    dataset: Dataset, plain: Dataset, monkeypatch: pytest.MonkeyPatch
+    dataset: Dataset, plain: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise MemoryError
 
     with monkeypatch.context() as patched:
         patched.setattr(part_decoder, "find_entry_points", fail)
+        records = EntryPointRecords.open(file_of(plain, tmp_path / "cache"))
+        assert {image.reason for image in record_images(plain, records, 2)} == {"too little memory to find them"}
+        assert records.disk_bytes == 0
         assert np.array_equal(dataset.read(0, SMALL).pixels, plain.read(0).pixels)
         assert counts(dataset) == (1, 0, 0)
     dataset.read(0, SMALL)
