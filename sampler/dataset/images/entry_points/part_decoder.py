@@ -48,8 +48,11 @@ class EntryPointDecoder:
         """Return the image or a part that covers `region`. Raises what `decode_image` raises."""
         if not image.data.startswith(jpeg.START):
             return decode_whole(image, options, self.counts)
-        record = self.records.find(image.index, image.hash)
-        part = None if record is None or region is None else _decode_part(image, record, region)
+        record, part = self.records.find(image.index, image.hash), None
+        try:
+            part = None if record is None or region is None else _decode_part(image, record, region)
+        except EntryPointsError:
+            record = None  # it is of no use, so it is written again
         if part is not None:
             self.counts.parts += 1
             return DecodedPart(part)
@@ -92,13 +95,16 @@ def warm_up() -> None:
 
 
 def _decode_part(image: EncodedImage, record: Record, region: Region) -> ImagePart | None:
-    """Return a part that covers a region, or None if the image must or should be decoded whole."""
+    """Return a part that covers a region, or None if the image must or should be decoded whole.
+
+    Raises EntryPointsError if the record is not one of the file.
+    """
     if record.points is None or region.is_empty:
         return None
     try:
         points = EntryPoints.decode(record.points)
         if shown_size(points.size, record.orientation) != image.size:
-            return None
+            raise EntryPointsError("entry points of another image")
         stored = stored_region(region, image.size, record.orientation)
         if not is_worthwhile(points, stored):
             return None
@@ -106,7 +112,7 @@ def _decode_part(image: EncodedImage, record: Record, region: Region) -> ImagePa
         if simplejpeg.decode_jpeg_header(data)[:2] != covered.shape:  # a record made to deceive: take no memory for it
             return None
         pixels = np.asarray(simplejpeg.decode_jpeg(data, colorspace="BGR"), np.uint8)
-    except (EntryPointsError, NoEntryPoints, ValueError, KeyError, MemoryError):  # such as a warning of the decoder
+    except (NoEntryPoints, ValueError, KeyError, MemoryError):  # such as a warning of the decoder
         return None
     shown = shown_region(covered, image.size, record.orientation)
     return ImagePart(turned(pixels, record.orientation), (shown.rows[0], shown.columns[0]), image.size)
