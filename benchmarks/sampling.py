@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from sampler.dataset.images.entry_points.records import EntryPointRecords
 from sampler.dataset.images.hashes import Hash
 from sampler.kernels.compiled.kernels import COMPILED, warm_up
 from sampler.layouts.convert import compact, unpack_batch
-from sampler.sample.sample import make_sample
+from sampler.sample.sample import PlannedSample, fill_sample, make_sample, plan_samples
 from sampler.stream.keys import SampleKey
 
 CONFIG = preset("cornernet_saccade")
@@ -33,6 +34,9 @@ RUNS = 11
 """Each has other crops of the same images, so that all files stay in the page cache."""
 
 BATCH = 48
+
+PLANNED = 12
+"""Samples of a run of a worker that decodes images."""
 
 SMALL_SAMPLES = 2000
 REPEATS = 5
@@ -73,7 +77,7 @@ def _from_jpeg(jpeg: Material, recorded: Material, decoded: Material, decoder: D
         one = {name: array[place : place + 1] for name, array in batch.items()}
         unpack_batch([from_jpeg(number)], "compact", CONFIG, one, COMPILED)
 
-    saccade, cornernet = sampling(recorded.open()), sampling(recorded.open(), preset("cornernet"))
+    saccade, cornernet = in_runs(recorded.open(), CONFIG), in_runs(recorded.open(), preset("cornernet"))
     functions = [decode, saccade, cornernet, _recording(jpeg, folder), from_jpeg, dense, from_store]
     whole, part, larger, first, compactly, densely, stored = each_run(functions, COUNT, RUNS, time.process_time)
     yield paired("sampler from JPEG with entry points, compact", "ms", part, WHOLE, whole, 0.62)
@@ -100,6 +104,23 @@ def sampling(dataset: Dataset, config: SamplerConfig = CONFIG) -> Callable[[int]
 def making(dataset: Dataset, config: SamplerConfig = CONFIG) -> Callable[[SampleKey], Arrays]:
     """Return a function that makes the compact arrays of a key."""
     return lambda key: compact(make_sample(dataset, config, key, kernels=COMPILED))
+
+
+def in_runs(dataset: Dataset, config: SamplerConfig) -> Callable[[int], Arrays]:
+    """Return a function like that of `sampling` that plans the samples of a run before it makes them, as workers do."""
+
+    @lru_cache(maxsize=1)
+    def plans(run: int) -> list[PlannedSample]:
+        numbers = range(run * PLANNED, (run + 1) * PLANNED)
+        keys = [SampleKey(1, number // len(dataset), number % len(dataset)) for number in numbers]
+        return plan_samples(dataset, config, keys, kernels=COMPILED)
+
+    def make(number: int) -> Arrays:
+        planned = plans(number // PLANNED)[number % PLANNED]
+        part = dataset.read(planned.image, planned.region)
+        return compact(fill_sample(part, planned.plan, planned.recipe, config, COMPILED))
+
+    return make
 
 
 def _slowest(dataset: Dataset) -> Row:

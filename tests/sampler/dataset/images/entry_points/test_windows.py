@@ -179,5 +179,5 @@ def test_windows_of_most_of_an_image_are_not_worthwhile() -> None:
     points = recorded(ENCODERS["OpenCV 4:2:0"](draw("smooth", 480, 640, 1), 90))
     assert is_worthwhile(points, Region((100, 300), (100, 300)))
     assert not is_worthwhile(points, Region((0, 480), (10, 630)))
-    small = recorded(ENCODERS["OpenCV 4:2:0"](draw("smooth", 60, 80, 1), 90))
+    small = recorded(ENCODERS["OpenCV 4:2:0"](draw("smooth", 48, 64, 1), 90))
     assert not is_worthwhile(small, Region((0, 1), (0, 1)))
