@@ -23,7 +23,8 @@ def other_requests(url: str) -> Iterator[None]:
     def request() -> None:
         try:
             with httpx.Client(base_url=url, timeout=60) as client:
-                for path in _paths():
+                images = client.get("/v1/spec").raise_for_status().json()["dataset"]["size"]
+                for path in _paths(images):
                     client.get(path).raise_for_status()
                     if stopped.is_set():
                         return
@@ -41,12 +42,13 @@ def other_requests(url: str) -> Iterator[None]:
         raise failures[0]
 
 
-def _paths() -> Iterator[str]:
+def _paths(images: int) -> Iterator[str]:
     step = 0
     while True:
         for layout in LAYOUTS:
             yield f"/v1/batches?seed=2&step={step}&batch_size={BATCH}&layout={layout}"
-        yield f"/debug/samples/{step % BATCH}.png?seed=2"
-        yield f"/debug/samples/{step % BATCH}?seed=2"
-        yield f"/v1/images?indices={step % BATCH}"
+        index = step % images
+        yield f"/debug/samples/{index}.png?seed=2"
+        yield f"/debug/samples/{index}?seed=2"
+        yield f"/v1/images?indices={index}"
         step += 1
