@@ -53,6 +53,7 @@ class LiveServer:
 def launch(log_file: Path, settings: Mapping[str, object]) -> tuple["subprocess.Popen[str]", str]:
     """Start a server; return its process and URL at once, before it is ready."""
     with socket.socket() as listener, log_file.open("wb") as log:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as for a socket that uvicorn opens itself
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
         arguments = ["-m", "uvicorn", "service.main:app", "--fd", listener.fileno()]
