@@ -126,7 +126,6 @@ def test_an_array_is_written_in_place(loaded: Any) -> None:
         (sizes, (ROWS, [3, 4], ((1, 2), np.zeros(5, np.int64)))),
         (sizes, (ROWS, PAIR, ((1, 2), np.zeros(5, np.int32)))),
     ],
-    ids=str,
 )
 def test_arguments_of_other_types_are_refused_and_nothing_is_done(
     loaded: Any, function: Any, arguments: tuple[Any, ...]
