@@ -177,7 +177,8 @@ print(len(code_cache.find_or_compile([Path(sys.argv[1])]).object_file))
 """
     ran = run_python("-c", code, tmp_path)
     assert ran.stdout == "1000\n"
-    (line,) = ran.stderr.splitlines()
+    # Other tools in the process, such as a measurement of coverage, may complain about the limit, too.
+    (line,) = [line for line in ran.stderr.splitlines() if "compiled code" in line]
     assert line.startswith(f"{tmp_path}: compiled code cannot be cached, so each process compiles it: File too large")
     assert "NUMBA_CACHE_DIR" in line
 

@@ -4,6 +4,7 @@ import re
 import socket
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import psutil
@@ -69,6 +70,7 @@ def test_a_busy_worker_releases_freed_memory_once_in_each_interval(
     released: list[bool] = []
     monkeypatch.setattr("service.workers.main.RELEASE_SECONDS", interval)
     monkeypatch.setattr("service.workers.main.release_freed_memory", lambda: released.append(True))
+    monkeypatch.setattr("service.workers.main.exit_with_parent", nullcontext)  # the worker is a thread of this process
     server_end, worker_end = socket.socketpair()
     with server_end, worker_end:
         worker = threading.Thread(target=serve, args=(FrameSocket(worker_end),))
