@@ -24,7 +24,7 @@ class Work:
     Attributes:
         steps: [start, stop).
         batch_size: Of all ranks together.
-        connections: 0 for one stream of all steps. Otherwise each step is a request of its own, and as many are made at
+        connections: 0 for one stream of all steps. Otherwise each step is a separate request, and as many are made at
             the same time.
     """
 

@@ -51,7 +51,7 @@ class Material:
         return kept | {f"SAMPLER_{name}": str(value) for name, value in own.items()}
 
     def decoded(self, cache_dir: Path) -> "Material":
-        """Return the same dataset with a decoded store, in a cache folder of its own."""
+        """Return the same dataset with a decoded store, in a separate cache folder."""
         return replace(self, cache_dir=cache_dir)._prepared()
 
     def recorded(self, cache_dir: Path) -> "Material":

@@ -1,4 +1,4 @@
-"""A trainer whose memory is measured, in a process of its own.
+"""A trainer whose memory is measured, in a separate process.
 
 `python -m benchmarks.memory.trainer URL` prints a line when it has imported the client, loads dense batches from the
 first line of its input to the second, and ends with its input.

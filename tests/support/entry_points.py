@@ -20,7 +20,7 @@ def file_of(dataset: Dataset, cache_dir: Path) -> Path:
 
 
 def with_entry_points(dataset: Dataset, cache_dir: Path, report: Callable[[str], None] | None = None) -> Dataset:
-    """The same dataset, as workers use it: with entry points, and counts of its own."""
+    """The same dataset, as workers use it: with entry points, and separate counts."""
     other = dataset.with_decoded(dataset.store, dataset.cache)
     other.counts = DecodeCounts()
     other.decoder = EntryPointDecoder(EntryPointRecords.open(file_of(dataset, cache_dir)), other.counts, report)

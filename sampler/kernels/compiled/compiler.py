@@ -1,4 +1,4 @@
-"""The program that the code cache runs: compiles all kernels in a process of its own.
+"""The program that the code cache runs: compiles all kernels in a separate process.
 
 Its reply is a pair: the code and nothing, or nothing and the reason why there is none.
 """

@@ -1,4 +1,4 @@
-"""Parts of JPEG scans, compiled: the bits of a window, copied out of a file into a small scan of its own.
+"""Parts of JPEG scans, compiled: the bits of a window, copied out of a file into a small scan.
 
 The first DC values of each row of MCUs are coded again, because they follow other values than in the file; everything
 else is copied. libjpeg decodes data without restart markers faster, so there are none unless the file has some: then

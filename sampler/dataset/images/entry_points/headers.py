@@ -151,7 +151,7 @@ def _check_components(components: tuple[Component, ...]) -> None:
 
 
 def _read_scan(headers: JpegHeaders, content: bytes) -> None:
-    """Read the scan header, and check that there is all that it refers to."""
+    """Read the scan header, and check that everything it refers to is there."""
     components = headers.components
     if not components:
         raise NoEntryPoints("no frame header")
