@@ -18,7 +18,7 @@ from service.metrics import Metrics
 from service.middleware import request_log
 from service.middleware.uncopied_chunks import without_copies
 from service.routes import batches, debug, images, status
-from service.settings import load_settings
+from service.settings.load import load_settings
 
 log = logging.getLogger("saccade_sampler")
 

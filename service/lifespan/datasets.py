@@ -25,7 +25,9 @@ from service.demo.dataset import ensure_demo
 from service.lifespan.dataset_checks import check_dataset
 from service.lifespan.decoded_images import ServedStore, find_decoded
 from service.lifespan.entry_points import find_records
-from service.settings import DatasetSettings, Settings, SettingsError
+from service.settings.datasets import DatasetSettings
+from service.settings.load import SettingsError
+from service.settings.server import Settings
 from service.workers.protocol import DatasetSetup
 
 log = logging.getLogger("saccade_sampler")

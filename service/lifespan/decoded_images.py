@@ -10,7 +10,7 @@ from sampler.dataset.images.decoded_store.contents import StoreContents, find_fo
 from sampler.dataset.images.decoded_store.format import image_state
 from sampler.dataset.images.image_cache import ImageCache
 from sampler.errors import StoreError
-from service.settings import Settings
+from service.settings.server import Settings
 
 log = logging.getLogger("saccade_sampler")
 

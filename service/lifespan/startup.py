@@ -21,7 +21,9 @@ from service.lifespan.datasets import OpenedDataset, open_datasets
 from service.lifespan.decoded_images import create_cache
 from service.lifespan.state import ServedDataset, Serving
 from service.metrics import Metrics, ServerState
-from service.settings import MEGABYTE, Settings, SettingsError
+from service.settings.limits import MEGABYTE
+from service.settings.load import SettingsError
+from service.settings.server import Settings
 from service.shutdown import Shutdown
 from service.workers.notices import ImageNotices
 from service.workers.pool import WorkerPool

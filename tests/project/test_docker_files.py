@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped] # the package ships no types
 
-from service.settings import PREFIX, Settings
+from service.settings.server import PREFIX, Settings
 from tests.support.paths import ROOT
 
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")

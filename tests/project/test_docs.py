@@ -18,7 +18,8 @@ from sampler.config.cornernet_lite import config_of
 from sampler.dataset.verification.kinds import KINDS
 from sampler.wire.problem_types import PROBLEM_TYPES
 from service.app import create_app
-from service.settings import FILE_VARIABLE, PREFIX, Settings, load_settings, variables
+from service.settings.load import load_settings, variables
+from service.settings.server import FILE_VARIABLE, PREFIX, Settings
 from tests.support.docs import HOST, PAGES, Block, blocks, shell_lines, table
 from tests.support.live_server import LiveServer
 from tests.support.paths import ROOT

@@ -13,7 +13,7 @@ import pytest
 import client
 from client import RequestRefusedError, SamplerClient, ServerUnavailableError
 from service.errors.problems import expectation
-from service.settings import SettingsError, load_settings
+from service.settings.load import SettingsError, load_settings
 from tests.support import processes
 from tests.support.coco_files import write_dataset
 from tests.support.live_server import failure

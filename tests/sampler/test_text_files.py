@@ -16,7 +16,7 @@ from sampler.config.cornernet_lite import load_config
 from sampler.errors import CaseError, ConfigError
 from sampler.replay import load_cases
 from sampler.text_files import HEAD, decode_text, encoding_fault, foreign_format, read_text
-from service.settings import SettingsError, load_settings
+from service.settings.load import SettingsError, load_settings
 
 TEXT = json.dumps({"images": [], "name": "x"})
 

@@ -10,7 +10,8 @@ import pytest
 from sampler.dataset.dataset import open_dataset
 from sampler.wire.reader import RemoteError
 from service.lifespan.startup import _arena
-from service.settings import Settings, SettingsError
+from service.settings.load import SettingsError
+from service.settings.server import Settings
 from tests.support.coco_files import small_coco, write_dataset, write_jpeg, write_json
 from tests.support.hashes import record
 from tests.support.live_server import LiveServer, live_server, until

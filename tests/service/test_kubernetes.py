@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.kubernetes import service_variables
-from service.settings import SettingsError, load_settings
+from service.settings.load import SettingsError, load_settings
 from tests.support.coco_files import write_dataset
 from tests.support.live_server import live_server
 

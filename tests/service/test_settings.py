@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from sampler.cpus import available_cpus
-from service.settings import Settings, SettingsError, load_settings
+from service.settings.load import SettingsError, load_settings
+from service.settings.server import Settings
 from tests.support.system_faults import forbidden
 
 

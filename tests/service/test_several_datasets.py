@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.settings import SettingsError, load_settings
+from service.settings.load import SettingsError, load_settings
 from tests.support.live_server import LiveServer, failure, live_server
 from tests.support.scenes import write_scenes
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from service.demo.dataset import DemoDataset
-from service.settings import SettingsError, load_settings
+from service.settings.load import SettingsError, load_settings
 from tests.support.coco_files import Entry, box_entry, image_entry, small_coco, write_dataset, write_jpeg, write_json
 from tests.support.live_server import LiveServer, failure, live_server
 from tests.support.paths import ROOT
@@ -220,7 +220,8 @@ def test_a_changed_annotation_file_is_indexed_anew(tmp_path: Path) -> None:
 TOO_LARGE = """
 import os, resource
 from service.lifespan.startup import _arena
-from service.settings import Settings, SettingsError
+from service.settings.load import SettingsError
+from service.settings.server import Settings
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 before = len(os.listdir("/dev/fd"))
 try:

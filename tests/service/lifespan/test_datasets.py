@@ -5,7 +5,7 @@ import pytest
 
 from sampler.dataset.images.hashes import ImageHashes
 from service.lifespan.datasets import share_hashes
-from service.settings import SettingsError
+from service.settings.load import SettingsError
 from tests.support.system_faults import no_descriptors
 
 

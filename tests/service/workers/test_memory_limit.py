@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from sampler.dataset.images.decode import DECODER_BYTES
-from service.settings import Settings
+from service.settings.server import Settings
 from tests.support.coco_files import box_entry, category_entry, coco, image_entry, write_jpeg, write_json
 from tests.support.live_server import live_server
 from tests.support.processes import output_of

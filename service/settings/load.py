@@ -1,0 +1,94 @@
+"""Reading the settings of a server from the environment and the file."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sampler.errors import SamplerError
+from sampler.path_lists import expand_home
+from sampler.system_errors import explain
+from sampler.text_files import read_text
+from service.errors.problems import expectation
+from service.kubernetes import service_variables
+from service.settings.datasets import DatasetSettings
+from service.settings.server import FILE_VARIABLE, PREFIX, Settings
+
+
+class SettingsError(SamplerError):
+    """A setting is unknown, malformed or out of range. The message is one line that names it."""
+
+
+def variables() -> list[str]:
+    """Return the names of all environment variables that are settings."""
+    return [PREFIX + name.upper() for name in Settings.model_fields if name != "datasets"] + [FILE_VARIABLE]
+
+
+_EXPECTED = {
+    "path_type": "a path",
+    "tuple_type": "a path or a list of paths",
+    "too_short": "at least one path",
+    "dict_type": "tables such as [datasets.train]",
+    "model_type": "a table such as [datasets.train]",
+    "string_pattern_mismatch": "a name of letters, digits, '.', '_' and '-'",
+}
+"""What pydantic's errors of these types expect, in words of the settings file."""
+
+
+def load_settings() -> Settings:
+    """Return the settings from the environment and the file. Raises `SettingsError`."""
+    file = os.environ.get(FILE_VARIABLE)
+    try:
+        values = _read_file(Path(file)) if file else {}
+        return Settings.model_validate(values | _read_environment())
+    except ValidationError as error:
+        raise SettingsError("; ".join(_describe(row, file) for row in error.errors())) from None
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(read_text(expand_home(file)))
+    except FileNotFoundError:
+        raise SettingsError(f"{FILE_VARIABLE} = {file}: no such file") from None
+    except OSError as error:
+        cause = explain(error, file, "name a TOML file that this user can read")
+        raise SettingsError(f"{FILE_VARIABLE} = {file}: cannot be read: {cause}") from None
+    except ValueError as error:
+        raise SettingsError(f"{file}: {error}") from None
+
+
+def _read_environment() -> dict[str, str]:
+    """Return the variables that are set and not empty, by field. Raises `SettingsError` for unknown names."""
+    known = variables()
+    ignored = service_variables(os.environ)
+    given = {name: os.environ[name] for name in sorted(os.environ) if name.startswith(PREFIX) and name not in ignored}
+    for name in sorted(given.keys() - known):
+        raise SettingsError(f"{name}: no such setting; {_hint(name, known)}")
+    return {
+        name.removeprefix(PREFIX).lower(): value for name, value in given.items() if value and name != FILE_VARIABLE
+    }
+
+
+def _describe(error: Mapping[str, Any], file: str | None) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
+        return message
+    name, *inner = (str(part) for part in error["loc"] if part != "[key]")
+    if error["type"] == "extra_forbidden":
+        known = list(DatasetSettings.model_fields if inner else Settings.model_fields)
+        unknown = inner[-1] if inner else name
+        return f"{file or 'settings'}: {'.'.join([name, *inner])}: no such setting; {_hint(unknown, known)}"
+    expected = _EXPECTED.get(error["type"]) or (expectation(message) if message.startswith("Input should be ") else "")
+    problem = f"{error['input']!r}: {f'expected {expected}' if expected else message}"
+    if name == "datasets":
+        return f"{file}: {'.'.join([name, *inner])} = {problem}"
+    return f"{PREFIX}{name.upper()} = {problem}"
+
+
+def _hint(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+    return f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
