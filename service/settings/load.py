@@ -15,6 +15,7 @@ from sampler.system_errors import explain
 from sampler.text_files import read_text
 from service.errors.problems import expectation
 from service.kubernetes import service_variables
+from service.settings.access import SECRET
 from service.settings.datasets import DatasetSettings
 from service.settings.server import FILE_VARIABLE, PREFIX, Settings
 
@@ -82,6 +83,8 @@ def _describe(error: Mapping[str, Any], file: str | None) -> str:
         known = list(DatasetSettings.model_fields if inner else Settings.model_fields)
         unknown = inner[-1] if inner else name
         return f"{file or 'settings'}: {'.'.join([name, *inner])}: no such setting; {_hint(unknown, known)}"
+    if name in SECRET and not inner:
+        return f"{PREFIX}{name.upper()}: {'expected text' if error['type'] == 'string_type' else message}"
     expected = _EXPECTED.get(error["type"]) or (expectation(message) if message.startswith("Input should be ") else "")
     problem = f"{error['input']!r}: {f'expected {expected}' if expected else message}"
     if name == "datasets":
