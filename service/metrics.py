@@ -79,7 +79,6 @@ class ServerState(Collector):
         for kind, name, description, value in (
             (gauge, "sampler_workers_alive", "Workers that are ready", pool.alive),
             (gauge, "sampler_workers", "Workers that the server is configured for", pool.size),
-            (counter, "sampler_worker_restarts", "Workers that died and were replaced", pool.restarts),
             (gauge, "sampler_queue_depth", "Samples that wait for a worker", pool.queued),
             (gauge, "sampler_requests_in_flight", "Admitted requests that are being served", self._admission.in_flight),
             (gauge, "sampler_ahead_bytes", ahead, cache.prefetched_bytes),
@@ -89,6 +88,14 @@ class ServerState(Collector):
             (gauge, "sampler_batch_cache_bytes", "Bytes of the arena held by cached batches", cache.cached_bytes),
         ):
             yield kind(name, description, value)
+        restarts = CounterMetricFamily(
+            "sampler_worker_restarts",
+            "Workers that were replaced, by cause: died, late (made no progress), invalid (sent no valid reply)",
+            labels=["cause"],
+        )
+        for cause, times in pool.restarts.items():
+            restarts.add_metric([cause], times)
+        yield restarts
         noted = GaugeMetricFamily(
             "sampler_noted_images",
             "Images that workers found unusual since the start, by kind: damaged, warning, orientation (not applied), "

@@ -80,6 +80,10 @@ class ChildProcess:
         if self._process is not None:
             self._process.kill()
 
+    def has_exited(self) -> bool:
+        """Return whether the process, once started, has exited."""
+        return self._process is not None and self._process.poll() is not None
+
     def end(self, seconds: float) -> int | None:
         """Close the socket, wait up to `seconds` for the process to exit, then kill it.
 

@@ -45,7 +45,7 @@ class LimitSettings(BaseModel):
         default=10.0, ge=0, le=3600, description="seconds for responses in flight to finish at shutdown"
     )
     job_seconds: float = Field(
-        default=60.0, ge=1, le=3600, description="timeout (seconds) for one sample; its worker is then replaced"
+        default=60.0, ge=1, le=3600, description="longest timeout (seconds) for one sample; its worker is then replaced"
     )
     stall_seconds: float = Field(
         default=600.0, ge=1, le=86400,

@@ -6,193 +6,35 @@ does not depend on who makes it. A job that ends its worker again and again is g
 
 import asyncio
 import logging
-import sys
-from collections import deque
 from collections.abc import Callable, Hashable
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Self
-
-import msgpack
+from typing import get_args
 
 from sampler.dataset.images.part_decoding import DecodeCounts
 from sampler.errors import SamplerError
-from sampler.ipc.async_frames import AsyncFrameSocket
-from sampler.ipc.child_process import ChildProcess
-from sampler.system_errors import explain
 from service.arena import Slab
-from service.errors.problems import JobError, ServiceError
+from service.errors.problems import ServiceError
 from service.workers.fair_queue import FairQueue
+from service.workers.lateness import LOOK_SECONDS, RunningClock, SampleTimes
 from service.workers.notices import Notice
-from service.workers.protocol import Job, Outcome, Reply, WorkerSetup, encode_job
+from service.workers.process import WorkerProcess
+from service.workers.protocol import Job, WorkerSetup
+from service.workers.seats import ATTEMPTS, Cause, Seat, Ticket
 
 log = logging.getLogger("saccade_sampler.pool")
 
 JOBS_PER_WORKER = 2
 """Jobs sent to a worker: one under way and one waiting, so that the worker never waits for the server."""
 
-ATTEMPTS = 3
-"""How often a job is begun before it is considered the cause of its workers' deaths."""
-
 MAX_PAUSE = 5.0
 """Longest pause, in seconds, between attempts to start a worker."""
 
-START_SECONDS = 60.0
-"""Time for a worker to import its libraries and open the dataset."""
-
-COMPILE_SECONDS = 600.0
-"""Time for a worker that has to compile the kernels first, or to wait for another that does."""
-
-END_SECONDS = 2.0
-"""Time for a worker to exit once its socket is closed, before it is killed."""
-
-
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """A job on its way through the pool."""
-
-    number: int
-    job: Job
-    reply: "asyncio.Future[bytes]"  # the payload of the worker's reply
-    slab: Slab | None = None  # where a run is written; not borrowed again before the job is over
-    attempts: int = 0  # how often the sample that no worker has got past was begun
-    furthest: int = 0  # samples of a run that the most successful worker has written
-    seen: int = 0  # samples written when progress was last checked
-
-    @property
-    def written(self) -> int:
-        """How many samples of a run its worker has written, or had written when it died."""
-        return self.slab.progress if self.slab else 0
-
-    @property
-    def culprit(self) -> dict[str, int]:
-        """The key of the sample that is being made, or was when the worker died."""
-        return self.job.keys[min(self.written, len(self.job.keys) - 1)].as_dict()
-
-    def is_moving(self) -> bool:
-        """Return whether the number of samples written has changed since this was last called."""
-        before, self.seen = self.seen, self.written
-        return self.seen != before
-
-    def got_further(self) -> bool:
-        """Return whether its worker wrote more samples than any before it."""
-        # Not from `seen`: each worker begins at 0, and may die before progress is checked.
-        before, self.furthest = self.furthest, max(self.furthest, self.written)
-        return self.furthest > before
-
-    def finish(self, reply: Reply) -> None:
-        """Pass on the worker's reply, if anyone still waits for it."""
-        if self.reply.done():
-            return
-        if reply.outcome is Outcome.DONE:
-            self.reply.set_result(reply.payload)
-        else:
-            self.reply.set_exception(JobError(msgpack.unpackb(reply.payload)))
-
-    def give_up(self) -> None:
-        """Fail, because no worker survives the job."""
-        if not self.reply.done():
-            detail = f"sample {self.culprit} ended its worker {ATTEMPTS} times and is given up"
-            self.reply.set_exception(ServiceError("worker", detail, self.culprit))
-
-
-class WorkerProcess:
-    """A running worker and the connection to it."""
-
-    def __init__(self, child: ChildProcess, frames: AsyncFrameSocket) -> None:
-        self._child = child
-        self._frames = frames
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    @classmethod
-    async def start(cls, setup: WorkerSetup, on_compile: Callable[[], None] = lambda: None) -> Self:
-        """Start a worker and wait until it is ready. Raises `ServiceError`, with the reason, if it cannot start.
-
-        on_compile: Called if the worker has to wait for the kernels to be compiled.
-        """
-        child = None
-        try:
-            child = ChildProcess("service.workers.main", setup.descriptors)
-            child.start()
-            worker = cls(child, await AsyncFrameSocket.connect(child.detach_socket()))
-        except BaseException as error:  # the server may be stopped at any moment; no process may be left behind
-            if child is not None:
-                child.end(0)
-            if isinstance(error, OSError):
-                cause = explain(error, sys.executable, "make it possible to run this program")
-                raise ServiceError("worker", f"a worker did not start: {cause}") from error
-            raise
-        await worker._wait_until_ready(setup, on_compile)
-        return worker
-
-    async def _wait_until_ready(self, setup: WorkerSetup, on_compile: Callable[[], None]) -> None:
-        self._frames.send(setup.encode())
-        reply = status = None
-        try:
-            with suppress(ConnectionError, TimeoutError):  # reported below, with the exit status
-                async with asyncio.timeout(START_SECONDS) as limit:
-                    first = await self.reply()
-                    compiling = first is not None and first.outcome is Outcome.COMPILING
-                    if compiling:
-                        on_compile()
-                        limit.reschedule(asyncio.get_running_loop().time() + COMPILE_SECONDS)
-                    reply = await self.reply() if compiling else first
-        finally:
-            if reply is None or reply.outcome is not Outcome.READY:
-                self.kill()
-                status = await self.end()
-        if reply is not None and reply.outcome is Outcome.READY:
-            return
-        if reply is None:
-            raise ServiceError("worker", f"a worker did not start: it exited with status {status}")
-        raise ServiceError("worker", str(msgpack.unpackb(reply.payload)["detail"]))
-
-    def send(self, job: bytes) -> None:
-        """Send an encoded job. Does nothing if the worker is gone, which `reply` reports."""
-        self._frames.send(job)
-
-    async def reply(self) -> Reply | None:
-        """Wait for the next reply; None if the worker is gone. Raises ConnectionError for anything but a reply."""
-        body = await self._frames.read()
-        return None if body is None else Reply.decode(body)
-
-    def kill(self) -> None:
-        """Kill the process at once. Call `end` afterwards."""
-        self._child.kill()
-
-    async def end(self) -> int | None:
-        """Disconnect, wait for the process and kill it if necessary; return its exit status (−signal if killed)."""
-        self._frames.close()
-        return await asyncio.to_thread(self._child.end, END_SECONDS)
-
-
-@dataclass(slots=True, eq=False)
-class Seat:
-    """A place for one worker."""
-
-    process: WorkerProcess | None = None  # the worker, if it is ready
-    tickets: deque[Ticket] = field(default_factory=deque)  # the jobs it was sent, oldest first
-    since: float = 0.0  # when it last made progress with the oldest
-
-    def send(self, ticket: Ticket) -> None:
-        self.tickets.append(ticket)
-        if len(self.tickets) == 1:
-            self.begin_oldest()
-        if self.process is not None:
-            self.process.send(encode_job(ticket.number, ticket.job))
-
-    def begin_oldest(self) -> None:
-        """Note that the worker begins its oldest job now, if it has one."""
-        if self.tickets:
-            self.tickets[0].attempts += 1
-            self.since = asyncio.get_running_loop().time()
-
 
 class WorkerPool:
-    """Does jobs on `size` worker processes. All methods belong to one event loop."""
+    """Does jobs on `size` worker processes. All methods belong to one event loop.
+
+    Attributes:
+        restarts: number of workers that were replaced, by cause.
+    """
 
     def __init__(
         self,
@@ -207,16 +49,17 @@ class WorkerPool:
         Args:
             setup: What each worker needs.
             size: Number of workers.
-            job_seconds: Timeout for one sample, after which its worker is replaced.
+            job_seconds: Longest timeout for one sample, after which its worker is replaced.
             on_notice: Called with each notice of a worker about an image.
             prepare: Called in a thread, one call at a time, before a worker is replaced: restores files that the setup
                 names. A SamplerError is logged, and the start is tried again later.
         """
         self.size = size
-        self.restarts = 0
+        self.restarts: dict[Cause, int] = dict.fromkeys(get_args(Cause), 0)
         self.decoded = DecodeCounts()
         self._setup = setup
-        self._job_seconds = job_seconds
+        self._times = SampleTimes(job_seconds)
+        self._clock = RunningClock()
         self._prepare = prepare
         self._on_notice = on_notice
         self._preparing = asyncio.Lock()
@@ -226,6 +69,7 @@ class WorkerPool:
         self._last_number = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._ending: set[WorkerProcess] = set()
+        self._left: list[WorkerProcess] = []  # killed, but still there
 
     @property
     def alive(self) -> int:
@@ -249,7 +93,7 @@ class WorkerPool:
             await self.stop()
             raise failures[0]
         self._tasks = [asyncio.create_task(self._run(seat)) for seat in self._seats]
-        self._tasks.append(asyncio.create_task(self._kill_stuck_workers()))
+        self._tasks.append(asyncio.create_task(self._end_late_workers()))
 
     async def stop(self) -> None:
         """Stop all workers and cancel unfinished jobs. No process is left."""
@@ -284,7 +128,7 @@ class WorkerPool:
                 return
             ticket = self._queue.take()
             if not ticket.reply.done():
-                min(free, key=lambda seat: len(seat.tickets)).send(ticket)
+                min(free, key=lambda seat: len(seat.tickets)).send(ticket, self._clock.now())
 
     async def _run(self, seat: Seat) -> None:
         """Read a worker's replies; when it dies, put its jobs back and start another, forever."""
@@ -297,18 +141,31 @@ class WorkerPool:
                 await self._read_replies(seat, seat.process)
             except OSError as error:
                 log.error("worker %d: %s", seat.process.pid, error)
+                seat.cause = "invalid"
             process, seat.process = seat.process, None
-            self._ending.add(process)  # a stop at this moment waits for it too
-            status = await process.end()
-            self._ending.discard(process)
-            log.warning("worker %d ended (%s) and is replaced", process.pid, _describe(status))
-            self.restarts += 1
+            self.restarts[seat.cause] += 1
+            if seat.cause != "died":
+                process.kill()  # it writes nothing from now on, even if it takes long to exit
+                self._put_back(seat)
+            await self._end(process)
             self._put_back(seat)
+            seat.cause = "died"
+
+    async def _end(self, process: WorkerProcess) -> None:
+        self._ending.add(process)  # a stop at this moment waits for it too
+        status = await process.end()
+        self._ending.discard(process)
+        log.warning("worker %d ended (%s) and is replaced", process.pid, _describe(status))
+        if status is None:
+            self._left.append(process)
 
     async def _restart(self, seat: Seat, pause: float) -> float:
         """Try to start a worker after `pause` seconds; return the pause before the next attempt."""
         await asyncio.sleep(pause)
+        self._left = [process for process in self._left if not process.is_gone()]
         try:
+            if len(self._left) >= self.size:  # each holds memory
+                raise ServiceError("worker", f"{len(self._left)} killed workers do not exit; check the disks")
             if self._prepare is not None:
                 async with self._preparing:
                     await asyncio.to_thread(self._prepare)
@@ -332,8 +189,7 @@ class WorkerPool:
             self.decoded.add(*reply.decoded)
             for notice in reply.notices:
                 self._on_notice(notice)
-            seat.tickets.popleft().finish(reply)
-            seat.begin_oldest()
+            seat.finish_oldest(reply, self._clock.now(), self._times)
             self._hand_out()
 
     def _put_back(self, seat: Seat) -> None:
@@ -347,21 +203,17 @@ class WorkerPool:
         seat.tickets.clear()
         self._hand_out()
 
-    async def _kill_stuck_workers(self) -> None:
-        """Kill workers that make no progress; they are replaced like any that die."""
+    async def _end_late_workers(self) -> None:
+        """End workers that make no progress; they are replaced like any that die."""
         while True:
-            await asyncio.sleep(min(1.0, self._job_seconds / 4))
-            now = asyncio.get_running_loop().time()
+            await asyncio.sleep(LOOK_SECONDS)
+            now = self._clock.now()
             for seat in self._seats:
-                if not seat.process or not seat.tickets:
-                    continue
-                if seat.tickets[0].is_moving():
-                    seat.since = now
-                elif now - seat.since > self._job_seconds:
-                    log.error("worker %d made no progress for %g s and is killed", seat.process.pid, now - seat.since)
-                    seat.process.kill()
-                    seat.since = now
+                if seat.process and seat.is_late(now, self._times):
+                    log.error("worker %d: %s; it is killed", seat.process.pid, seat.end_late(now, self._times))
 
 
 def _describe(status: int | None) -> str:
-    return f"signal {-status}" if status is not None and status < 0 else f"status {status}"
+    if status is None:
+        return "killed, but it has not exited yet"
+    return f"signal {-status}" if status < 0 else f"status {status}"

@@ -1,5 +1,7 @@
 """Bad images and dying workers."""
 
+import itertools
+import signal
 import struct
 import threading
 import time
@@ -12,7 +14,7 @@ import psutil
 import pytest
 
 from sampler.stream.shards import Shard, step_keys
-from sampler.wire.messages import WireBatch
+from sampler.wire.messages import WireBatch, encode_sample
 from sampler.wire.reader import RemoteError
 from tests.support.coco_files import image_entry, small_coco, write_dataset, write_image, write_jpeg, write_json
 from tests.support.live_server import LiveServer, live_server, until
@@ -146,14 +148,50 @@ def test_a_server_without_workers_is_not_ready_until_they_are_replaced(own_serve
     assert one_batch(own_server.url, "indices=1").header.count == 1
 
 
-def test_a_worker_that_hangs_is_replaced(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> None:
+LATE = 'sampler_worker_restarts_total{cause="late"}'
+
+
+def test_a_worker_that_hangs_is_replaced_after_the_longest_time_for_a_sample(
+    scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
+) -> None:
     annotations, images = scenes
     with live_server(
         tmp_path, annotations=annotations, images=images, cache_dir=cache_dir, workers=1, job_seconds=1
     ) as server:
         server.workers()[0].suspend()
         assert one_batch(server.url, "seed=1&step=0&batch_size=4").header.count == 4
-        assert server.metric("sampler_worker_restarts_total") == 1
+        assert server.metric(LATE) == 1
+
+
+def test_a_stopped_worker_holds_a_stream_up_for_seconds_and_a_stopped_server_costs_no_worker(
+    server: LiveServer, scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
+) -> None:
+    annotations, images = scenes
+    query = "/v1/stream?seed=3&batch_size=16&stop=60"
+    wanted = [[*map(encode_sample, batch.samples)] for batch in batches(server.url, query)]
+    with live_server(tmp_path, annotations=annotations, images=images, cache_dir=cache_dir, workers=2) as own:
+        before = own.workers()
+        got, gaps = [], []
+        for batch in batches(own.url, query):
+            got.append([*map(encode_sample, batch.samples)])
+            gaps.append(time.monotonic())
+            if len(got) == 15:
+                _stop_for(own, 7.0)
+            if len(got) == 30:
+                assert own.workers() == before
+                before[0].suspend()
+        assert got == wanted
+        longest = max(later - earlier for earlier, later in itertools.pairwise(gaps[20:]))
+        assert 5.0 < longest < 8.0
+        assert own.metric(LATE) == 1
+        assert own.metric("sampler_worker_restarts_total") == 1
+
+
+def _stop_for(server: LiveServer, seconds: float) -> None:
+    """Stop a server, but not its workers, for a while."""
+    server.send(signal.SIGSTOP)
+    time.sleep(seconds)
+    server.send(signal.SIGCONT)
 
 
 def test_a_sample_that_ends_every_worker_is_given_up_and_named(tmp_path: Path) -> None:

@@ -45,9 +45,11 @@ class LiveServer:
         self.process.send_signal(number)
 
     def metric(self, name: str) -> float:
-        """Return the value of a metric; a name may include labels."""
-        text = httpx.get(f"{self.url}/metrics").text
-        return float(next(line.split()[-1] for line in text.splitlines() if line.startswith(f"{name} ")))
+        """Return the value of a metric, the sum of all labels if the name includes none."""
+        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
+        values = [float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
+        assert values, f"there is no metric {name}"
+        return sum(values)
 
 
 def launch(log_file: Path, settings: Mapping[str, object]) -> tuple["subprocess.Popen[str]", str]:

@@ -15,7 +15,8 @@ import pytest
 
 import client
 from sampler.ipc.child_process import ChildProcess
-from service.workers.pool import WorkerPool, WorkerProcess
+from service.workers.pool import WorkerPool
+from service.workers.process import WorkerProcess
 
 STARTERS = (subprocess.Popen, multiprocessing.get_context, client.loader, ChildProcess, WorkerProcess, WorkerPool)
 

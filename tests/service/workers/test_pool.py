@@ -15,8 +15,9 @@ import uvloop
 from sampler.stream.keys import SampleKey
 from service.arena import Arena
 from service.errors.problems import ServiceError
-from service.workers.pool import JOBS_PER_WORKER, Ticket, WorkerPool
+from service.workers.pool import JOBS_PER_WORKER, WorkerPool
 from service.workers.protocol import InspectionJob, RunJob, WorkerSetup
+from service.workers.seats import Ticket
 from tests.support.paths import ROOT
 
 KEYS = tuple(SampleKey(1, 0, index) for index in range(3))
@@ -83,7 +84,7 @@ def test_jobs_sent_to_a_worker_that_has_just_died_are_done_by_the_next(
 ) -> None:
     pool = WorkerPool(setup, 1, 60.0)
     assert all(length > 1000 for length in run(lengths_after_death(pool, pauses), loop))
-    assert pool.restarts == 1
+    assert pool.restarts == {"died": 1, "late": 0, "invalid": 0}
 
 
 COMPILER = """
@@ -125,10 +126,10 @@ def test_workers_that_compile_have_their_own_time_to_start_and_the_log_says_so_o
             await pool.stop()
 
     monkeypatch.setattr(subprocess, "Popen", start_compiler)
-    monkeypatch.setattr("service.workers.pool.COMPILE_SECONDS", seconds)
+    monkeypatch.setattr("service.workers.process.COMPILE_SECONDS", seconds)
     pool = WorkerPool(setup, 2, 60.0)
     if ready:
-        monkeypatch.setattr("service.workers.pool.START_SECONDS", 8.0)
+        monkeypatch.setattr("service.workers.process.START_SECONDS", 8.0)
         assert run(scene()) == [2]
     else:
         with pytest.raises(ServiceError, match="a worker did not start: it exited with status -9"):
@@ -175,7 +176,7 @@ def test_a_worker_that_replies_nonsense_is_replaced_and_its_job_done_again(
     pool = WorkerPool(setup, 1, 60.0)
     (length,) = run(scene())
     assert length > 1000
-    assert pool.restarts == 1
+    assert pool.restarts == {"died": 0, "late": 0, "invalid": 1}
 
 
 def test_stop_waits_for_a_worker_that_is_ending(setup: WorkerSetup) -> None:
@@ -235,7 +236,7 @@ def test_a_sample_that_ends_its_workers_is_given_up_although_samples_before_it_a
             reply = pool.submit(RunJob(KEYS, True, "compact", 0, slab.offset, slab.capacity), "owner", slab)
             with pytest.raises(ServiceError, match=r"'index': 2.*ended its worker 3 times"):
                 await asyncio.wait_for(reply, 60)
-            assert pool.restarts == 3
+            assert pool.restarts == {"died": 3, "late": 0, "invalid": 0}
         finally:
             await pool.stop()
             arena.close()
@@ -253,7 +254,7 @@ def test_checking_the_progress_of_a_restarted_run_does_not_count_as_progress() -
         further = []
         for count in (2, 2, 1, 2):
             written[:8] = (0).to_bytes(8, "little")
-            ticket.is_moving()
+            ticket.progress()
             written[:8] = count.to_bytes(8, "little")
             further.append(ticket.got_further())
         assert further == [True, False, False, False]

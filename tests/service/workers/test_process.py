@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.workers.pool import WorkerProcess
+from service.workers.process import WorkerProcess
 from service.workers.protocol import WorkerSetup
 
 

@@ -1,0 +1,127 @@
+"""The jobs of the pool on their way, and the seats of the workers that do them."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgpack
+
+from service.arena import Slab
+from service.errors.problems import JobError, ServiceError
+from service.workers.lateness import SampleTimes
+from service.workers.process import WorkerProcess
+from service.workers.protocol import Job, Outcome, Reply, encode_job
+
+ATTEMPTS = 3
+"""How often a job is begun before it is considered the cause of its workers' deaths."""
+
+Cause = Literal["died", "late", "invalid"]
+"""Why a worker is replaced: it exited or was killed, made no progress, or sent something that is no reply."""
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A job on its way through the pool."""
+
+    number: int
+    job: Job
+    reply: "asyncio.Future[bytes]"  # the payload of the worker's reply
+    slab: Slab | None = None  # where a run is written; not borrowed again before the job is over
+    attempts: int = 0  # how often the sample that no worker has got past was begun
+    repetitions: int = 0  # how often it was begun again because it was late, although a sample may take longer
+    furthest: int = 0  # samples of a run that the most successful worker has written
+    seen: int = 0  # samples written when progress was last checked
+
+    @property
+    def written(self) -> int:
+        """How many samples of a run its worker has written, or had written when it died."""
+        return self.slab.progress if self.slab else 0
+
+    @property
+    def culprit(self) -> dict[str, int]:
+        """The key of the sample that is being made, or was when the worker died."""
+        return self.job.keys[min(self.written, len(self.job.keys) - 1)].as_dict()
+
+    def progress(self) -> int:
+        """Return by how much the number of samples written has changed since this was last called.
+
+        Negative if the worker has begun the run again.
+        """
+        before, self.seen = self.seen, self.written
+        return self.seen - before
+
+    def got_further(self) -> bool:
+        """Return whether its worker wrote more samples than any before it."""
+        # Not from `seen`: each worker begins at 0, and may die before progress is checked.
+        before, self.furthest = self.furthest, max(self.furthest, self.written)
+        return self.furthest > before
+
+    def finish(self, reply: Reply) -> None:
+        """Pass on the worker's reply, if anyone still waits for it."""
+        if self.reply.done():
+            return
+        if reply.outcome is Outcome.DONE:
+            self.reply.set_result(reply.payload)
+        else:
+            self.reply.set_exception(JobError(msgpack.unpackb(reply.payload)))
+
+    def give_up(self) -> None:
+        """Fail, because no worker survives the job."""
+        if not self.reply.done():
+            detail = f"sample {self.culprit} ended its worker {ATTEMPTS} times and is given up"
+            self.reply.set_exception(ServiceError("worker", detail, self.culprit))
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """A place for one worker."""
+
+    process: WorkerProcess | None = None  # the worker, if it is ready
+    tickets: deque[Ticket] = field(default_factory=deque)  # the jobs it was sent, oldest first
+    since: float = 0.0  # when it last made progress with the oldest
+    cause: Cause = "died"  # why its worker ends, if it ends now
+
+    def send(self, ticket: Ticket, now: float) -> None:
+        self.tickets.append(ticket)
+        if len(self.tickets) == 1:
+            self.begin_oldest(now)
+        if self.process is not None:
+            self.process.send(encode_job(ticket.number, ticket.job))
+
+    def begin_oldest(self, now: float) -> None:
+        """Note that the worker begins its oldest job now, if it has one."""
+        if self.tickets:
+            self.tickets[0].attempts += 1
+            self.tickets[0].progress()  # from now on
+            self.since = now
+
+    def finish_oldest(self, reply: Reply, now: float, times: SampleTimes) -> None:
+        """Pass on the reply to the oldest job, and begin the next."""
+        ticket = self.tickets.popleft()
+        times.add(now - self.since, max(1, ticket.progress() + 1))  # the last sample is written, but not counted
+        ticket.finish(reply)
+        self.begin_oldest(now)
+
+    def is_late(self, now: float, times: SampleTimes) -> bool:
+        """Return whether the worker takes too long for its current sample."""
+        if not self.process or not self.tickets or self.cause == "late":
+            return False
+        oldest = self.tickets[0]
+        if written := oldest.progress():
+            if written > 0:
+                times.add(now - self.since, written)
+            self.since = now
+        return times.is_late(now - self.since, oldest.repetitions)
+
+    def end_late(self, now: float, times: SampleTimes) -> str:
+        """Kill the worker, which is late; return a description for the log."""
+        assert self.process is not None
+        oldest, seconds, limit = self.tickets[0], now - self.since, times.limit(self.tickets[0].repetitions)
+        if limit < times.longest:  # the sample may just be slow: it gets more time, and is not blamed
+            oldest.repetitions += 1
+            oldest.attempts -= 1
+        self.cause = "late"
+        self.process.kill()
+        self.process.disconnect()  # a process that waits for a disk keeps its socket open although it was killed
+        return f"no progress for {seconds:.1f} s with sample {oldest.culprit} (limit {limit:.1f} s)"
