@@ -55,7 +55,7 @@ demo: $(READY) ## Start a server, fetch and show batches, stop the server (first
 	@$(BIN)/python -m client tour --out demo-output
 
 serve: $(READY) ## Serve batches on http://127.0.0.1:8000 (HOST=…, PORT=…); configure with SAMPLER_… variables
-	@$(BIN)/python -m uvicorn service.main:app --host $(HOST) --port $(PORT)
+	@$(BIN)/python -m service --host $(HOST) --port $(PORT)
 
 bench: $(BENCH) ## Compare the speed of each part with its limit (5 minutes); status 1 if one misses its bound
 	@$(BIN)/python -m benchmarks $(if $(PUBLISH),--publish); status=$$?; \

@@ -13,12 +13,14 @@ from sampler.printable import printable
 from sampler.version import VERSION
 from service.errors import responses as error_responses
 from service.kubernetes import service_variables
+from service.lifespan.plain_server import check_plain_server
 from service.lifespan.startup import run_server
 from service.metrics import Metrics
 from service.middleware import request_log
 from service.middleware.uncopied_chunks import without_copies
 from service.routes import batches, debug, images, status
 from service.settings.load import load_settings
+from service.settings.server import Settings
 
 log = logging.getLogger("saccade_sampler")
 
@@ -41,11 +43,16 @@ class SamplerApp(FastAPI):
         await super().__call__(scope, receive, send_brief if scope["type"] == "lifespan" else without_copies(send))
 
 
-def create_app() -> SamplerApp:
-    """Return the app. It reads its settings from the environment at startup."""
+def create_app(settings: Settings | None = None) -> SamplerApp:
+    """Return the app.
+
+    settings: Default: they are read from environment and file at startup.
+    """
     metrics = Metrics()
     app = SamplerApp(title="saccade-sampler", version=VERSION, description=DESCRIPTION, lifespan=_lifespan)
     app.state.metrics = metrics
+    app.state.settings = settings
+    app.state.limited = False  # whether connections are limited, which no app can do
     app.state.startup_error = None
     app.add_middleware(request_log.RequestLog, metrics=metrics)
     error_responses.install(app)
@@ -64,9 +71,11 @@ def _log_ignored_variables() -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         try:
-            settings = load_settings()
+            settings = app.state.settings or load_settings()
             request_log.configure(settings.log_level)
             _log_ignored_variables()
+            if not app.state.limited:
+                check_plain_server(settings)
             app.state.serving = await stack.enter_async_context(run_server(settings, app.state.metrics))
             app.openapi()  # prepares the parameters of all routes, so that the first request does not wait for it
         except SamplerError as error:

@@ -5,7 +5,7 @@ import sys
 from typing import Any, ClassVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from sampler.errors import SamplerError
 from sampler.printable import printable
@@ -19,8 +19,8 @@ INTERRUPTED = 130
 """Exit status of a command that was interrupted with Ctrl-C."""
 
 
-class OneLineErrors(TyperGroup):
-    """Commands whose expected errors are one line on stderr instead of a traceback."""
+class _OneLineErrors:
+    """Expected errors are one line on stderr instead of a traceback."""
 
     errors: ClassVar[tuple[type[Exception], ...]] = (SamplerError,)
 
@@ -28,12 +28,12 @@ class OneLineErrors(TyperGroup):
         """Run the program. Characters that the terminal cannot show are escaped: file names may have any."""
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
-        return super().main(*args, **options)
+        return super().main(*args, **options)  # type: ignore[misc] # of the class that this is mixed into
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            return super().invoke(ctx)  # type: ignore[misc] # likewise
         except self.errors as error:
             raise _failed(str(error)) from error
         except (OSError, RuntimeError) as error:
@@ -41,6 +41,14 @@ class OneLineErrors(TyperGroup):
             if not limit:
                 raise
             raise _failed(limit) from error
+
+
+class OneLineErrors(_OneLineErrors, TyperGroup):
+    """Commands whose expected errors are one line on stderr instead of a traceback."""
+
+
+class OneLineErrorsCommand(_OneLineErrors, TyperCommand):
+    """The only command of a program, with the same errors."""
 
 
 def _failed(message: str) -> typer.Exit:

@@ -40,24 +40,35 @@ _EXPECTED = {
 """What pydantic's errors of these types expect, in words of the settings file."""
 
 
-def load_settings() -> Settings:
-    """Return the settings from the environment and the file. Raises `SettingsError`."""
-    file = os.environ.get(FILE_VARIABLE)
+def load_settings(options: Mapping[str, Any] | None = None, settings_file: Path | None = None) -> Settings:
+    """Return the settings from command line, environment and file, in this order of precedence.
+
+    Args:
+        options: Values of command line options, by field.
+        settings_file: The file (default: the one that `SAMPLER_SETTINGS` names, if any).
+
+    Raises:
+        SettingsError: A setting is unknown or invalid, or the file cannot be read.
+    """
+    file = str(settings_file) if settings_file else os.environ.get(FILE_VARIABLE)
+    named = f"{'--settings' if settings_file else FILE_VARIABLE} = {file}"
+    given = dict(options or {})
     try:
-        values = _read_file(Path(file)) if file else {}
-        return Settings.model_validate(values | _read_environment())
+        values = _read_file(Path(file), named) if file else {}
+        return Settings.model_validate(values | _read_environment() | given)
     except ValidationError as error:
-        raise SettingsError("; ".join(_describe(row, file) for row in error.errors())) from None
+        raise SettingsError("; ".join(_describe(row, file, given) for row in error.errors())) from None
 
 
-def _read_file(file: Path) -> dict[str, Any]:
+def _read_file(file: Path, named: str) -> dict[str, Any]:
+    """Return the content of the file. named: how messages name it."""
     try:
         return tomllib.loads(read_text(expand_home(file)))
     except FileNotFoundError:
-        raise SettingsError(f"{FILE_VARIABLE} = {file}: no such file") from None
+        raise SettingsError(f"{named}: no such file") from None
     except OSError as error:
         cause = explain(error, file, "name a TOML file that this user can read")
-        raise SettingsError(f"{FILE_VARIABLE} = {file}: cannot be read: {cause}") from None
+        raise SettingsError(f"{named}: cannot be read: {cause}") from None
     except ValueError as error:
         raise SettingsError(f"{file}: {error}") from None
 
@@ -74,7 +85,7 @@ def _read_environment() -> dict[str, str]:
     }
 
 
-def _describe(error: Mapping[str, Any], file: str | None) -> str:
+def _describe(error: Mapping[str, Any], file: str | None, options: Mapping[str, Any]) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     if not error["loc"]:
         return message
@@ -89,6 +100,8 @@ def _describe(error: Mapping[str, Any], file: str | None) -> str:
     problem = f"{error['input']!r}: {f'expected {expected}' if expected else message}"
     if name == "datasets":
         return f"{file}: {'.'.join([name, *inner])} = {problem}"
+    if name in options:
+        return f"--{name.replace('_', '-')} = {problem}"
     return f"{PREFIX}{name.upper()} = {problem}"
 
 

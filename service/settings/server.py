@@ -30,6 +30,12 @@ class Settings(AccessSettings, LimitSettings, DatasetSettings):
         default_factory=default_cache_dir,
         description="folder for the index, entry points, the decoded store and the demo dataset",
     )
+    tls_cert: Path | None = Field(
+        default=None, description="certificate chain (PEM) with which `serve` speaks https; restart after a renewal"
+    )
+    tls_key: Path | None = Field(
+        default=None, description="its private key (PEM, without a password), if it is in another file"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="lowest level that is logged"
     )
@@ -54,6 +60,8 @@ class Settings(AccessSettings, LimitSettings, DatasetSettings):
 
     @model_validator(mode="after")
     def _datasets_are_complete(self) -> Self:
+        if self.tls_key is not None and self.tls_cert is None:
+            raise ValueError("SAMPLER_TLS_KEY is set without SAMPLER_TLS_CERT; set the certificate that it belongs to")
         if not self.datasets:
             self._check_only_dataset()
             return self
@@ -77,7 +85,7 @@ class Settings(AccessSettings, LimitSettings, DatasetSettings):
         if self.subset is not None and self.annotations is None:
             raise ValueError("SAMPLER_SUBSET is set without SAMPLER_ANNOTATIONS; set the annotations that it is of")
 
-    @field_validator("cache_dir")
+    @field_validator("cache_dir", "tls_cert", "tls_key")
     @classmethod
-    def _expand_cache_home(cls, path: Path) -> Path:
-        return expand_home(path)
+    def _expand_home_of_files(cls, path: Path | None) -> Path | None:
+        return expand_home(path) if path else None

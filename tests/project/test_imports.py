@@ -23,6 +23,10 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("client.batches", "torch"): "an extra that most users of arrays do without",
     ("client.loading.settings", "client.sync_client"): "a trainer loads httpx while the loader's process starts",
     ("sampler.dataset.coco.segmentation", "pycocotools"): "only for annotations that carry nothing but a segmentation",
+    ("saccade_sampler.commands", "sampler.commands.cli"): "a missing package is then one line",
+    ("saccade_sampler.commands", "service.server.command"): "likewise",
+    ("service.__main__", "service.server.command"): "Ctrl-C during its imports must not give a traceback",
+    ("service.server.command", "service.server.run"): "the help of commands does not need FastAPI",
     ("service.routes.debug", "service.explorer.page"): "only for people; a server starts sooner without Jinja",
 }
 """The imports inside functions: (module, imported module) and the reason."""

@@ -1,18 +1,23 @@
-"""A real server for tests: `uvicorn service.main:app` in its own process, on a free port of the loopback interface."""
+"""A real server for tests: `python -m service` in its own process, on a free port of the loopback interface."""
 
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 
 from tests.support.processes import start_python
+
+SERVE = ("-m", "service")
+PLAIN = ("-m", "uvicorn", "service.main:app")
+"""The two ways to start a server; only the first limits connections."""
 
 START_SECONDS = 60.0
 END_SECONDS = 30.0
@@ -52,22 +57,35 @@ class LiveServer:
         return sum(values)
 
 
-def launch(log_file: Path, settings: Mapping[str, object]) -> tuple["subprocess.Popen[str]", str]:
-    """Start a server; return its process and URL at once, before it is ready."""
+def launch(
+    log_file: Path, settings: Mapping[str, object], command: Sequence[str] = SERVE, **options: Any
+) -> tuple["subprocess.Popen[str]", str]:
+    """Start a server; return its process and URL at once, before it is ready. options: of `start_python`."""
     with socket.socket() as listener, log_file.open("wb") as log:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as for a socket that uvicorn opens itself
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
-        arguments = ["-m", "uvicorn", "service.main:app", "--fd", listener.fileno()]
-        process = start_python(*arguments, settings=settings, pass_fds=[listener.fileno()], stdout=log, stderr=log)
+        inherited = listener.fileno()
+        process = start_python(
+            *command, "--fd", inherited, settings=settings, pass_fds=[inherited], stdout=log, stderr=log, **options
+        )
         return process, f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @contextmanager
 def live_server(folder: Path, **settings: object) -> Iterator[LiveServer]:
     """Run a server for the length of the block; it is ready at the beginning and gets SIGTERM at the end."""
+    with running(folder, settings) as server:
+        yield server
+
+
+@contextmanager
+def running(
+    folder: Path, settings: Mapping[str, object], command: Sequence[str] = SERVE, **options: Any
+) -> Iterator[LiveServer]:
+    """Run a server that is started in another way; see `launch`."""
     log_file = folder / f"server-{time.monotonic_ns()}.log"
-    process, url = launch(log_file, settings)
+    process, url = launch(log_file, settings, command, **options)
     server = LiveServer(url, process, log_file)
     try:
         wait_until_ready(server)
@@ -84,9 +102,9 @@ def live_server(folder: Path, **settings: object) -> Iterator[LiveServer]:
 
 
 def failure(folder: Path, **settings: object) -> str:
-    """Start a server that must not start; return the line that says why."""
+    """Start a server with uvicorn that must not start; return the line that says why."""
     log_file = folder / "server.log"
-    process, _ = launch(log_file, {"cache_dir": folder / "cache", "workers": 1, **settings})
+    process, _ = launch(log_file, {"cache_dir": folder / "cache", "workers": 1, **settings}, PLAIN)
     try:
         status = process.wait(60)
     except subprocess.TimeoutExpired:

@@ -1,0 +1,1 @@
+"""The command `saccade-sampler serve`: a server with limits for its connections."""

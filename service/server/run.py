@@ -1,0 +1,98 @@
+"""Running a server: settings, sockets, TLS, then uvicorn in this process."""
+
+import errno
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from service.app import create_app
+from service.server.announcement import Announcement
+from service.server.listener import ListenError, already_listening, close_all, inherited_listener, open_listeners
+from service.server.tls import server_context
+from service.settings.load import load_settings
+from service.settings.server import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where clients find the server."""
+
+    host: str
+    port: int
+    descriptor: int | None = None  # an inherited socket, instead of host and port
+    root_path: str = ""  # prefix of the URL that a proxy removes
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
+
+
+def run(place: Place, options: Mapping[str, Any], settings_file: Path | None = None) -> None:
+    """Serve until a signal comes. Exits with status 3 if the dataset cannot be served, which is then logged.
+
+    Args:
+        place: Where clients find the server.
+        options: Settings of the command line, by field.
+        settings_file: Further settings.
+
+    Raises:
+        SamplerError: A setting is invalid, the port cannot be used, or the certificate cannot.
+    """
+    settings = load_settings(options, settings_file)
+    context = None if settings.tls_cert is None else server_context(settings.tls_cert, settings.tls_key)
+    listeners = _listeners(place)
+    try:
+        _serve(place, settings, listeners, context)
+    finally:
+        close_all(listeners)
+
+
+def _listeners(place: Place) -> list[socket.socket]:
+    if place.descriptor is not None:
+        return [inherited_listener(place.descriptor)]
+    return open_listeners(place.host, place.port)
+
+
+def _serve(place: Place, settings: Settings, listeners: list[socket.socket], context: ssl.SSLContext | None) -> None:
+    app = create_app(settings)
+    app.state.limited = True
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        interface="asgi3",
+        workers=1,  # not WEB_CONCURRENCY: the processes that make samples are not uvicorn's
+        log_level=settings.log_level,
+        root_path=place.root_path,
+        ssl_context_factory=None if context is None else (lambda _config, _default: context),
+    )
+    server = _Server(config, lambda: print(_announcement(place, listeners[0], context is not None), flush=True))
+    try:
+        server.run(listeners)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise ListenError(already_listening(error)) from error
+
+
+def _announcement(place: Place, listener: socket.socket, tls: bool) -> str:
+    if listener.family not in (socket.AF_INET, socket.AF_INET6):
+        return f"Serving on the inherited socket {listener.getsockname()!r}. Ctrl-C stops the server."
+    address, port, *_ = listener.getsockname()
+    # The name that was given is what a certificate is for and what other machines know.
+    host = address if place.descriptor is not None else place.host
+    return Announcement(host, port, tls, root_path=place.root_path).text()
