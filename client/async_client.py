@@ -12,7 +12,7 @@ import httpx
 import stamina
 
 from client.batches import Batch, PackedBatch
-from client.errors import ClientError, ServerUnavailableError, checked_arguments
+from client.errors import ClientError, checked_arguments
 from client.images import ImageInfo
 from client.protocol.exchange import Exchange
 from client.protocol.images import ImagesRequest, images_requests
@@ -26,8 +26,9 @@ from client.protocol.requests import (
     batch_request,
     stream_request,
 )
-from client.protocol.retries import ATTEMPTS, MAX_WAIT, RetrySettings
+from client.protocol.retries import ATTEMPTS, MAX_WAIT, RETRIED, RetrySettings
 from client.protocol.session import HEADERS, Delivery, Session
+from client.transport.choice import async_transport, no_cookies
 from client.transport.failures import client_errors
 from client.transport.timeouts import TIMEOUT, timeouts
 from sampler.arrays import Layout
@@ -62,9 +63,11 @@ class AsyncSamplerClient:
     ) -> None:
         """Make a client: see `SamplerClient`. transport: replaces httpx's own."""
         with checked_arguments():
-            self._session = Session(base_url, layout, dataset)
+            self._session = Session(base_url, layout, dataset, use_proxies=transport is None)
             self._retries = RetrySettings(attempts, max_wait)
-            self._http = httpx.AsyncClient(timeout=timeouts(timeout), headers=HEADERS, transport=transport)
+            chosen = async_transport(self._session.proxy) if transport is None else transport
+            limits = timeouts(timeout)
+            self._http = httpx.AsyncClient(timeout=limits, headers=HEADERS, cookies=no_cookies(), transport=chosen)
         self._caller = self._retries.caller(stamina.AsyncRetryingCaller)
 
     async def __aenter__(self) -> Self:
@@ -85,13 +88,16 @@ class AsyncSamplerClient:
         return await self._retry(self._fetch_spec) if known is None else known
 
     async def ready(self) -> bool:
-        """Return whether the server accepts requests now; False if it cannot be reached. Makes one attempt."""
+        """Return whether the server accepts requests now. Makes one attempt.
+
+        False stands for what can pass with time, such as a server that cannot be reached. Other errors are raised.
+        """
         exchange = self._session.ready_exchange()
         try:
             with client_errors(exchange):
                 async with aclosing(await _open(self._http, exchange)):
                     return True
-        except ServerUnavailableError:
+        except RETRIED:
             return False
 
     @overload
@@ -187,7 +193,7 @@ class _Link:
     async def _advance(self) -> PackedBatch | None:
         if self._response is None:
             self._response = await _open(self._http, self._delivery.exchange)
-            self._chunks = self._response.aiter_bytes()
+            self._chunks = self._response.aiter_raw()
         while (packed := self._delivery.take()) is None:
             chunk = await anext(self._chunks, None)
             if chunk is None:
@@ -220,7 +226,8 @@ async def _open(http: httpx.AsyncClient, exchange: Exchange) -> httpx.Response:
 
 async def _read(response: httpx.Response, exchange: Exchange) -> bytes:
     document = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.aiter_raw():
         document += chunk
-        exchange.limit_document(len(document))
+        if exchange.complete(len(document)):
+            break
     return bytes(document)

@@ -11,7 +11,7 @@ import httpx
 import stamina
 
 from client.batches import Batch, PackedBatch
-from client.errors import ClientError, ServerUnavailableError, checked_arguments
+from client.errors import ClientError, checked_arguments
 from client.images import ImageInfo
 from client.protocol.exchange import Exchange
 from client.protocol.images import ImagesRequest, images_requests
@@ -24,9 +24,10 @@ from client.protocol.requests import (
     batch_request,
     stream_request,
 )
-from client.protocol.retries import ATTEMPTS, MAX_WAIT, RetrySettings
+from client.protocol.retries import ATTEMPTS, MAX_WAIT, RETRIED, RetrySettings
 from client.protocol.session import HEADERS, Delivery, Session
-from client.transport.direct import receiver, transport_for
+from client.transport.choice import no_cookies, sync_transport
+from client.transport.direct import receiver
 from client.transport.failures import client_errors
 from client.transport.timeouts import TIMEOUT, timeouts
 from sampler.arrays import Layout
@@ -77,10 +78,12 @@ class SamplerClient:
             RequestRefusedError: a value is out of range.
         """
         with checked_arguments():
-            self._session = Session(base_url, layout, dataset)
+            self._session = Session(base_url, layout, dataset, use_proxies=transport is None)
             self._retries = RetrySettings(attempts, max_wait)
-            chosen = transport_for(self._session.base_url) if transport is None else transport
-            self._http = httpx.Client(timeout=timeouts(timeout), headers=HEADERS, transport=chosen)
+            chosen = sync_transport(self._session.proxy) if transport is None else transport
+            self._http = httpx.Client(
+                timeout=timeouts(timeout), headers=HEADERS, cookies=no_cookies(), transport=chosen
+            )
         self._caller = self._retries.caller(stamina.RetryingCaller)
 
     def __enter__(self) -> Self:
@@ -100,12 +103,15 @@ class SamplerClient:
         return self._session.spec or self._retry(self._fetch_spec)
 
     def ready(self) -> bool:
-        """Return whether the server accepts requests now; False if it cannot be reached. Makes one attempt."""
+        """Return whether the server accepts requests now. Makes one attempt.
+
+        False stands for what can pass with time, such as a server that cannot be reached. Other errors are raised.
+        """
         exchange = self._session.ready_exchange()
         try:
             with client_errors(exchange), closing(_open(self._http, exchange)):
                 return True
-        except ServerUnavailableError:
+        except RETRIED:
             return False
 
     @overload
@@ -309,7 +315,8 @@ def _open(http: httpx.Client, exchange: Exchange) -> httpx.Response:
 
 def _read(response: httpx.Response, exchange: Exchange) -> bytes:
     document = bytearray()
-    for chunk in response.iter_bytes():
+    for chunk in response.iter_raw():
         document += chunk
-        exchange.limit_document(len(document))
+        if exchange.complete(len(document)):
+            break
     return bytes(document)

@@ -13,14 +13,30 @@ from client.errors import (
     RequestRefusedError,
     ServerError,
     ServerUnavailableError,
+    TransferError,
 )
+from client.protocol.proxies import Proxy
+from sampler.printable import printable
 from sampler.wire.messages import MEDIA_TYPE
+
+PROBLEM_TYPE = "application/problem+json"
+"""Media type of our server's error documents."""
+
+CREDENTIALS = "put user and password into the proxy's URL (http://user:password@proxy:3128)"
 
 TRY_LATER = (408, 429, 502, 503, 504)
 """Statuses that say "not now", sent by the server or by a proxy in front of it."""
 
 MAX_DOCUMENT_BYTES = 16 << 20
-"""Largest accepted document, such as a spec or a problem document."""
+"""Largest accepted document, such as a spec."""
+
+MAX_PROBLEM_BYTES = 1 << 20
+"""Bytes of a problem document that are read; more of it is ignored."""
+
+MAX_SHOWN = 1000
+"""Characters of a server's text that a message has."""
+
+MAX_REQUEST_ID = 200
 
 
 class Exchange:
@@ -36,8 +52,20 @@ class Exchange:
         digest: str = "",
         step: int | None = None,
         largest_document: int = MAX_DOCUMENT_BYTES,
+        proxy: Proxy | None = None,
     ) -> None:
-        """media_type: that the response must have. body: sent as JSON. step: of the next batch, kept up to date."""
+        """Make an exchange.
+
+        Args:
+            method: GET or POST.
+            url: with the parameters.
+            media_type: that the response must have; None for any.
+            body: sent as JSON.
+            digest: that the request names.
+            step: of the next batch, kept up to date.
+            largest_document: the most bytes of a document.
+            proxy: that the request goes through.
+        """
         self.method = method
         self.url = url
         self.body = body
@@ -45,6 +73,8 @@ class Exchange:
         self.step = step
         self.request_id: str | None = None
         self.in_batches = False
+        self.proxy = proxy
+        self._refused = False
         self._media_type = media_type
         self._digest = digest
         self._largest_document = largest_document
@@ -53,21 +83,35 @@ class Exchange:
         """Take the head of the response. Returns False for a status other than 200: the body is then for `refusal`.
 
         Raises:
-            ProtocolError: the body has another media type than expected, such as a proxy's login page.
+            ProtocolError: the body has a content coding, or another media type than expected, such as a proxy's login
+                page. `TransferError` if the status says "not now".
         """
-        self.request_id = headers.get("x-request-id")
-        if status != 200:
+        self.request_id = printable(headers.get("x-request-id", "")[:MAX_REQUEST_ID]) or None
+        coding = headers.get("content-encoding", "").strip().lower()
+        if any(one.strip() not in ("", "identity") for one in coding.split(",")):
+            cause = f"status {status}, content coding {_shown(coding)}: expected none, as requested"
+            error = f"{self.name}: {cause}; remove compression from the proxies between client and server"
+            raise (TransferError if status in TRY_LATER else ProtocolError)(error, request_id=self.request_id)
+        self._refused = status != 200
+        if self._refused:
             return False
         found = headers.get("content-type", "").partition(";")[0].strip().lower()
         if self._media_type is not None and found != self._media_type:
-            raise self.violation(f"content type {found or 'missing'}: expected {self._media_type}")
+            raise self.violation(f"content type {_shown(found) or 'missing'}: expected {self._media_type}")
         self.in_batches = found == MEDIA_TYPE
         return True
 
-    def limit_document(self, size: int) -> None:
-        """Raise `ProtocolError` if a document of `size` bytes is too large."""
+    def complete(self, size: int) -> bool:
+        """Whether `size` bytes of a document are enough: a long error is cut.
+
+        Raises:
+            ProtocolError: a document that is not an error is too long.
+        """
+        if self._refused:
+            return size >= MAX_PROBLEM_BYTES
         if size > self._largest_document:
             raise self.violation(f"a document of more than {self._largest_document} bytes")
+        return False
 
     def violation(self, cause: str) -> ProtocolError:
         """Return the error for a response that breaks the protocol."""
@@ -82,8 +126,13 @@ class Exchange:
         """Return the error for a response with a status other than 200. headers: names in lower case."""
         media_type, request_id = headers.get("content-type", ""), self.request_id
         problem = _problem(media_type, body)
+        ours = PROBLEM_TYPE in media_type
         detail = problem.get("detail") or problem.get("title") or ("" if "html" in media_type else _excerpt(body))
-        message = f"{self.name}: status {status}" + (f": {detail}" if detail else "")
+        message = f"{self.name}: status {status}" + (f": {_shown(str(detail))}" if detail else "")
+        if self.proxy is not None and status == 407:
+            message += f": {self.proxy.named} refused the request; {CREDENTIALS}, or {self.proxy.remedy}"
+        elif self.proxy is not None and not ours:
+            message += f": perhaps from {self.proxy.named}: {self.proxy.remedy}"
         if status == 404:
             message += ": expected the address of a sampling server, such as http://cpu-host:8000"
         if status in TRY_LATER:
@@ -125,6 +174,10 @@ def _problem(media_type: str, body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}  # the message then has the status and the beginning of the body
     return document if isinstance(document, dict) else {}
+
+
+def _shown(text: str) -> str:
+    return printable(" ".join(text[:MAX_SHOWN].split()))
 
 
 def _excerpt(body: bytes) -> str:

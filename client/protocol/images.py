@@ -35,6 +35,7 @@ class ImagesRequest:
             media_type="application/json",
             digest=target.digest,
             largest_document=MAX_DOCUMENT_BYTES,
+            proxy=target.proxy,
         )
 
     def parse(self, document: bytes, exchange: Exchange) -> tuple[ImageInfo, ...]:

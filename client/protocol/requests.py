@@ -73,10 +73,11 @@ class _Request:
     def _parameters(self, target: Target) -> dict[str, Any]:
         return {"augment": self.augment, "layout": self.layout, **target.parameters}
 
-    def _get(self, url: str, parameters: dict[str, Any]) -> Exchange:
+    def _get(self, target: Target, path: str, parameters: dict[str, Any]) -> Exchange:
         # The order is fixed and commas are not escaped: equal requests have equal URLs, so that caches share them.
         texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in parameters.items()}
-        return Exchange("GET", f"{url}?{urlencode(texts, safe=',')}", media_type=MEDIA_TYPE, digest=texts["digest"])
+        url = f"{target.base_url}{path}?{urlencode(texts, safe=',')}"
+        return Exchange("GET", url, media_type=MEDIA_TYPE, digest=target.digest, proxy=target.proxy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,13 +130,13 @@ class IndexRequest(_Request):
 
     def exchange(self, target: Target) -> Exchange:
         """Return the HTTP request: GET, or POST if the indices make the URL too long."""
-        url = f"{target.base_url}/v1/batches"
         others = {"seed": self.seed, "epoch": self.epoch, **self._parameters(target)}
-        get = self._get(url, {"indices": ",".join(map(str, self.indices)), **others})
+        get = self._get(target, "/v1/batches", {"indices": ",".join(map(str, self.indices)), **others})
         if len(get.url) <= MAX_URL_LENGTH:
             return get
         body = {"indices": list(self.indices), **others}
-        return Exchange("POST", url, media_type=MEDIA_TYPE, body=body, digest=target.digest)
+        url = f"{target.base_url}/v1/batches"
+        return Exchange("POST", url, media_type=MEDIA_TYPE, body=body, digest=target.digest, proxy=target.proxy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +167,7 @@ class StepRequest(_Request):
 
     def exchange(self, target: Target) -> Exchange:
         parameters = {"seed": self.seed, "step": self.step, **_sharding(self.shard), **self._parameters(target)}
-        return self._get(f"{target.base_url}/v1/batches", parameters)
+        return self._get(target, "/v1/batches", parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +214,7 @@ class StreamRequest(_Request):
         """Return the HTTP request for the stream from `start` on."""
         steps = {"start": self.start} if self.stop is None else {"start": self.start, "stop": self.stop}
         parameters = {"seed": self.seed, **steps, **_sharding(self.shard), **self._parameters(target)}
-        return self._get(f"{target.base_url}/v1/stream", parameters)
+        return self._get(target, "/v1/stream", parameters)
 
     def after_next(self) -> "StreamRequest | None":
         """Return the request for the batches after the next one; None after `stop` or the last possible step."""

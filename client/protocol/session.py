@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 from client.batches import PackedBatch
 from client.errors import ClientError, ServerUnavailableError, TransferError
 from client.protocol.exchange import Exchange
+from client.protocol.proxies import proxy_for
 from client.protocol.requests import Request, StreamRequest, require_layout
 from client.protocol.target import FIRST_CONTACT, Pins, Target, require_dataset
 from sampler.arrays import Layout
@@ -28,9 +29,14 @@ class Session:
     It is shared by all threads and streams of a client.
     """
 
-    def __init__(self, base_url: str, layout: Layout, dataset: str | None = None) -> None:
-        """dataset: name of one of the server's datasets; None for the first."""
+    def __init__(self, base_url: str, layout: Layout, dataset: str | None = None, *, use_proxies: bool = True) -> None:
+        """Check the arguments.
+
+        dataset: name of one of the server's datasets; None for the first. use_proxies: False if the client was given a
+        transport.
+        """
         self.base_url = _require_url(base_url)
+        self.proxy = proxy_for(self.base_url) if use_proxies else None
         self.dataset = require_dataset(dataset)
         self.layout = require_layout(layout)
         self.spec: ServiceSpec | None = None
@@ -38,11 +44,11 @@ class Session:
         self._lock = threading.Lock()
 
     def ready_exchange(self) -> Exchange:
-        return Exchange("GET", f"{self.base_url}/readyz")
+        return Exchange("GET", f"{self.base_url}/readyz", proxy=self.proxy)
 
     def spec_exchange(self) -> Exchange:
         query = "" if self.dataset is None else f"?{urlencode({'dataset': self.dataset})}"
-        return Exchange("GET", f"{self.base_url}/v1/spec{query}", media_type="application/json")
+        return Exchange("GET", f"{self.base_url}/v1/spec{query}", media_type="application/json", proxy=self.proxy)
 
     def pin(self, document: bytes, exchange: Exchange) -> ServiceSpec:
         """Parse a spec and return the first one, which the session keeps. Its digests must not have changed."""
@@ -60,7 +66,7 @@ class Session:
 
     def target(self, spec: ServiceSpec) -> Target:
         """Return what requests for samples of the dataset name. spec: of the first contact."""
-        return Target(self.base_url, spec.digest, spec.pixels, self.dataset, spec.substitutes)
+        return Target(self.base_url, spec.digest, spec.pixels, self.dataset, spec.substitutes, self.proxy)
 
 
 class Delivery:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Self
 
 from client.errors import DigestMismatchError
+from client.protocol.proxies import Proxy
 from sampler.errors import InvalidRequestError
 from sampler.wire.spec import ServiceSpec
 
@@ -68,6 +69,7 @@ class Target:
         pixels: the same for the digest of the image files; None if it is not known.
         dataset: name of one of the server's datasets; None for the first.
         substitutes: the server refuses the request unless it replaces as many images; 0 is not sent.
+        proxy: that requests go through.
     """
 
     base_url: str
@@ -75,6 +77,7 @@ class Target:
     pixels: str | None = None
     dataset: str | None = None
     substitutes: int = 0
+    proxy: Proxy | None = None
 
     @property
     def parameters(self) -> dict[str, str]:

@@ -10,11 +10,9 @@ import socket
 import ssl
 import string
 import threading
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from time import monotonic
-from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import httpx
@@ -328,29 +326,14 @@ class DirectBody(httpx.SyncByteStream):
             release(False)
 
 
-def transport_for(url: str) -> httpx.BaseTransport | None:
-    """Return the transport for a server, or None (httpx's own) if a proxy applies to the URL."""
-    return None if proxy_applies(url) else DirectTransport()
-
-
-def proxy_applies(url: str) -> bool:
-    """Whether the environment or the system names a proxy for a URL."""
-    parts = urlsplit(url)
-    proxies = urllib.request.getproxies()
-    named = proxies.get(parts.scheme) or proxies.get("all")
-    return bool(named) and not urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2])
-
-
 def receiver(response: httpx.Response) -> Callable[[memoryview], int]:
     """Return the function that receives a response's body, whatever its transport.
 
-    It fills a writable memoryview with the next bytes and returns how many: at least one, or 0 at the end. A body
-    with a content coding is decoded by httpx.
+    It fills a writable memoryview with the next bytes and returns how many: at least one, or 0 at the end. Nothing is
+    decoded: `Exchange.begin` refuses content codings.
     """
     direct: Callable[[memoryview], int] | None = response.extensions.get(RECEIVE_INTO)
-    if direct is not None and response.headers.get("content-encoding", "identity") == "identity":
-        return direct
-    return _Pieces(response.iter_bytes()).receive_into
+    return direct or _Pieces(response.iter_raw()).receive_into
 
 
 class _Pieces:

@@ -1,5 +1,6 @@
 """Failures of an exchange as `ClientError`: those of the transport, and of what was received."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,15 +9,19 @@ import httpx
 from client.errors import (
     ClientError,
     ProtocolError,
+    RequestRefusedError,
     SampleError,
     ServerUnavailableError,
     TransferError,
     refused,
 )
-from client.protocol.exchange import TRY_LATER, Exchange
+from client.protocol.exchange import CREDENTIALS, TRY_LATER, Exchange
 from sampler.errors import InvalidRequestError, SamplerError
 from sampler.system_errors import limit_reached
 from sampler.wire.reader import RemoteError
+
+REFUSED_BY_PROXY = re.compile("4(?!08|29)[0-9][0-9]")
+"""Start of httpx's message if a proxy refuses to connect to a server: a status other than "not now"."""
 
 
 @contextmanager
@@ -47,15 +52,26 @@ def _transport_error(error: Exception, exchange: Exchange) -> ClientError:
     cause, request_id = " ".join(str(error).split()) or "no reason given", exchange.request_id
     message = f"{exchange.name}: {type(error).__name__}: {cause}"
     if isinstance(error, httpx.ConnectError):
-        message += f": {_limit_behind(error) or 'expected a server that runs at this host and port'}"
+        message += f": {_limit_behind(error) or _expected_peer(exchange)}"
+    elif exchange.proxy is not None:
+        message += f": through {exchange.proxy.named}; {exchange.proxy.remedy}"
     broken = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
     if broken and exchange.in_batches:
         return TransferError(f"{message}: expected a trailer", request_id=request_id)
+    if isinstance(error, httpx.ProxyError) and REFUSED_BY_PROXY.match(cause):
+        needs = f": {CREDENTIALS}" if cause.startswith("407") else ""
+        return RequestRefusedError(f"{message}{needs}", request_id=request_id)
     if broken or isinstance(error, httpx.TimeoutException | httpx.ProxyError):
         return ServerUnavailableError(message, request_id=request_id)
     if isinstance(error, httpx.DecodingError):
         return ProtocolError(message, request_id=request_id)
     return ClientError(message, request_id=request_id)  # another attempt would not help
+
+
+def _expected_peer(exchange: Exchange) -> str:
+    if exchange.proxy is None:
+        return "expected a server that runs at this host and port"
+    return f"through {exchange.proxy.named}, which must run and reach the server; {exchange.proxy.remedy}"
 
 
 def _limit_behind(error: BaseException | None) -> str:

@@ -99,6 +99,8 @@ class Answer:
     status: int = 200
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": MEDIA_TYPE})
     ending: str = "whole"
+    raw: bytes = b""
+    """Chunks that are framed already."""
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **members: object) -> Answer:
@@ -270,6 +272,7 @@ class ScriptedServer:
                 return False
             if piece:
                 connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+        connection.sendall(answer.raw)
         if answer.ending == "whole":
             connection.sendall(b"0\r\n\r\n")
             return True
