@@ -20,6 +20,7 @@ ALLOWED = {
 """Which packages of the project a package may import."""
 
 INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
+    ("client.protocol.proxies", "urllib.request"): "only macOS and Windows; loads ssl, which loaders load later",
     ("client.batches", "torch"): "an extra that most users of arrays do without",
     ("client.loading.settings", "client.sync_client"): "a trainer loads httpx while the loader's process starts",
     ("sampler.dataset.coco.segmentation", "pycocotools"): "only for annotations that carry nothing but a segmentation",
