@@ -14,6 +14,8 @@ import stamina
 from client.batches import Batch, PackedBatch
 from client.errors import ClientError, checked_arguments
 from client.images import ImageInfo
+from client.pickling import PickledAsArguments
+from client.process_owner import ProcessOwner
 from client.protocol.exchange import Exchange
 from client.protocol.images import ImagesRequest, images_requests
 from client.protocol.requests import (
@@ -37,7 +39,7 @@ from sampler.wire.spec import ServiceSpec
 ResultT = TypeVar("ResultT")
 
 
-class AsyncSamplerClient:
+class AsyncSamplerClient(PickledAsArguments):
     """Fetches batches from a sampling server, for asyncio.
 
         async with AsyncSamplerClient("http://cpu-host:8000") as client:
@@ -69,6 +71,11 @@ class AsyncSamplerClient:
             limits = timeouts(timeout)
             self._http = httpx.AsyncClient(timeout=limits, headers=HEADERS, cookies=no_cookies(), transport=chosen)
         self._caller = self._retries.caller(stamina.AsyncRetryingCaller)
+        self._owner = ProcessOwner("client")
+        self._arguments = {
+            "base_url": base_url, "dataset": dataset, "layout": layout, "timeout": timeout, "attempts": attempts,
+            "max_wait": max_wait, "transport": transport,
+        }  # fmt: skip
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,8 +86,9 @@ class AsyncSamplerClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close all connections. An open stream raises an error at its next batch."""
-        await self._http.aclose()
+        """Close all connections. An open stream raises an error at its next batch. Does nothing in a fork."""
+        if self._owner.here:
+            await self._http.aclose()
 
     async def spec(self) -> ServiceSpec:
         """Return dataset, config, digest and limits of the server as of the first contact."""
@@ -92,6 +100,7 @@ class AsyncSamplerClient:
 
         False stands for what can pass with time, such as a server that cannot be reached. Other errors are raised.
         """
+        self._owner.require()
         exchange = self._session.ready_exchange()
         try:
             with client_errors(exchange):
@@ -143,7 +152,7 @@ class AsyncSamplerClient:
     async def packed_stream(self, request: Request) -> AsyncGenerator[PackedBatch]:
         """Return an iterator over batches that are received and checked but not rendered."""
         spec, session = await self.spec(), self._session
-        link = _Link(self._http, Delivery(request, spec, session.target(spec), session.memory))
+        link = _Link(self._http, Delivery(request, spec, session.target(spec), session.memory), self._owner)
         try:
             while (packed := await self._retry(link.next)) is not None:
                 yield packed
@@ -163,15 +172,17 @@ class AsyncSamplerClient:
                 return request.parse(await _read(response, exchange), exchange)
 
     async def _retry(self, operation: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        self._owner.require()
         return await self._caller(self._retries.hook(), operation)
 
 
 class _Link:
     """The response that a delivery reads from; opened when needed, and again after a break."""
 
-    def __init__(self, http: httpx.AsyncClient, delivery: Delivery) -> None:
+    def __init__(self, http: httpx.AsyncClient, delivery: Delivery, owner: ProcessOwner) -> None:
         self._http = http
         self._delivery = delivery
+        self._owner = owner
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes]
 
@@ -204,9 +215,9 @@ class _Link:
         return packed
 
     async def close(self) -> None:
-        """Release the connection."""
+        """Release the connection. A fork leaves it alone: its parent may be reading from it."""
         response, self._response = self._response, None
-        if response is not None:
+        if response is not None and self._owner.here:
             await response.aclose()
 
 

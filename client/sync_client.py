@@ -13,6 +13,8 @@ import stamina
 from client.batches import Batch, PackedBatch
 from client.errors import ClientError, checked_arguments
 from client.images import ImageInfo
+from client.pickling import PickledAsArguments
+from client.process_owner import ProcessOwner
 from client.protocol.exchange import Exchange
 from client.protocol.images import ImagesRequest, images_requests
 from client.protocol.requests import (
@@ -36,7 +38,7 @@ from sampler.wire.spec import ServiceSpec
 ResultT = TypeVar("ResultT")
 
 
-class SamplerClient:
+class SamplerClient(PickledAsArguments):
     """Fetches batches from a sampling server.
 
         with SamplerClient("http://cpu-host:8000") as client:
@@ -48,7 +50,11 @@ class SamplerClient:
     sampler version and, if the server has hashes of the image files, the same images, or `DigestMismatchError` is
     raised. Every error is a `ClientError`.
 
-    Several threads may share a client; a stream belongs to one thread at a time. After a fork, make a new client.
+    Several threads may share a client; a stream belongs to one thread at a time. A client and its streams belong to
+    the process that used the client first: in a fork, they raise `ClientError`.
+
+    A client pickles and copies as its settings: the copy opens its own connections and pins the digests at its own
+    first contact. A stream cannot be pickled.
     """
 
     def __init__(
@@ -85,6 +91,11 @@ class SamplerClient:
                 timeout=timeouts(timeout), headers=HEADERS, cookies=no_cookies(), transport=chosen
             )
         self._caller = self._retries.caller(stamina.RetryingCaller)
+        self._owner = ProcessOwner("client")
+        self._arguments = {
+            "base_url": base_url, "dataset": dataset, "layout": layout, "timeout": timeout, "attempts": attempts,
+            "max_wait": max_wait, "transport": transport,
+        }  # fmt: skip
 
     def __enter__(self) -> Self:
         return self
@@ -95,8 +106,9 @@ class SamplerClient:
         self.close()
 
     def close(self) -> None:
-        """Close all connections. An open stream raises an error at its next batch."""
-        self._http.close()
+        """Close all connections. An open stream raises an error at its next batch. Does nothing in a fork."""
+        if self._owner.here:
+            self._http.close()
 
     def spec(self) -> ServiceSpec:
         """Return dataset, config, digest and limits of the server as of the first contact."""
@@ -107,6 +119,7 @@ class SamplerClient:
 
         False stands for what can pass with time, such as a server that cannot be reached. Other errors are raised.
         """
+        self._owner.require()
         exchange = self._session.ready_exchange()
         try:
             with client_errors(exchange), closing(_open(self._http, exchange)):
@@ -235,7 +248,7 @@ class SamplerClient:
 
     def _link(self, request: Request) -> "_Link":
         spec, session = self.spec(), self._session
-        return _Link(self._http, Delivery(request, spec, session.target(spec), session.memory))
+        return _Link(self._http, Delivery(request, spec, session.target(spec), session.memory), self._owner)
 
     def _fetch_spec(self) -> ServiceSpec:
         exchange = self._session.spec_exchange()
@@ -248,15 +261,17 @@ class SamplerClient:
             return request.parse(_read(response, exchange), exchange)
 
     def _retry(self, operation: Callable[[], ResultT]) -> ResultT:
+        self._owner.require()
         return self._caller(self._retries.hook(), operation)
 
 
 class _Link:
     """The response that a delivery reads from; opened when needed, and again after a break."""
 
-    def __init__(self, http: httpx.Client, delivery: Delivery) -> None:
+    def __init__(self, http: httpx.Client, delivery: Delivery, owner: ProcessOwner) -> None:
         self._http = http
         self._delivery = delivery
+        self._owner = owner
         self._response: httpx.Response | None = None
         self._receive: Callable[[memoryview], int]
 
@@ -294,9 +309,9 @@ class _Link:
             self.next()  # not retried: if the response breaks here, nothing is missing
 
     def close(self) -> None:
-        """Release the connection."""
+        """Release the connection. A fork leaves it alone: its parent may be reading from it."""
         response, self._response = self._response, None
-        if response is not None:
+        if response is not None and self._owner.here:
             response.close()
 
 

@@ -1,8 +1,9 @@
 """The loader."""
 
 import importlib
+import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
 
@@ -12,6 +13,7 @@ from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, r
 from client.loading.trainer.handover import ArrayHandover, Handover
 from client.loading.trainer.statistics import LoaderStatistics, StatisticsRecorder
 from client.loading.trainer.supervisor import EarlyWorker, SlotSource
+from client.process_owner import ProcessOwner
 from client.protocol.requests import StreamOptions, stream_request
 from client.protocol.target import Pins
 from sampler.arrays import Layout
@@ -55,8 +57,11 @@ class Loader(Generic[BatchT]):
     The memory of a batch is reused once the last view of its arrays is gone. Batches that are kept stay unchanged: if
     more than four are kept at once, later ones are copied (`statistics.copies`).
 
-    Use a loader from one thread at a time. After a fork, it works in the process that made it; in others it raises
+    Use a loader from one thread at a time. It belongs to the process that gets its first batch. In a fork it raises
     `ClientError`, and batches made before must not be read there: the trainer reuses their memory.
+
+    A loader pickles and copies as its settings and its next step, with the digests it expects. The copy is not started:
+    it has no process, counts from zero and works in any process. Both then give the same steps.
     """
 
     def __init__(self, settings: LoaderSettings, device: Any = None) -> None:
@@ -69,6 +74,7 @@ class Loader(Generic[BatchT]):
         self._early: EarlyWorker | None = None
         self._finalizer: weakref.finalize[Any, Any] | None = None
         self._recorder = StatisticsRecorder(settings.log_every)
+        self._owner = ProcessOwner("loader")
         self._closed = False
         if device is not None:
             with checked_arguments():
@@ -78,6 +84,9 @@ class Loader(Generic[BatchT]):
         settings, shard = self._settings, self._settings.request.shard
         part = f"rank {shard.rank} of {shard.world_size}, {shard.batch_size} samples a step"
         return f"<Loader: {settings.url}, seed {settings.request.seed}, {part}, next step {self._next_step}>"
+
+    def __reduce__(self) -> tuple[Callable[..., "Loader[Any]"], tuple[Any, ...]]:
+        return _resumed, (self._settings, self._device, self._next_step, self._pins)
 
     def __enter__(self) -> Self:
         """Start the loader's process."""
@@ -161,8 +170,7 @@ class Loader(Generic[BatchT]):
         `step` is the next one; prefetched batches do not count. `digest` is None before the first contact. `pixels` is
         None too if the server has no hashes of the image files.
         """
-        pins = self._expected if self._spec is None else Pins.of(self._spec)
-        return state_of(self._settings.request, self._next_step, pins)
+        return state_of(self._settings.request, self._next_step, self._pins)
 
     def load_state_dict(
         self, state: Mapping[str, Any], *, strict: bool = True, allow_digest_change: bool = False
@@ -201,6 +209,11 @@ class Loader(Generic[BatchT]):
         """
         return _torch_module("torch_dataset").BatchDataset(self._settings.at(self._next_step))
 
+    @property
+    def _pins(self) -> Pins:
+        """The digests that the server must have."""
+        return self._expected if self._spec is None else Pins.of(self._spec)
+
     def _advance(self) -> BatchT | None:
         running = self._start()
         running.handover.make_room()
@@ -216,6 +229,7 @@ class Loader(Generic[BatchT]):
     def _start(self) -> "_Running[BatchT]":
         if self._closed:
             raise ClientError("the loader is closed: make a new one")
+        self._owner.require()
         if self._running is None:
             if self._spec is None and not self._settings.request.empty:
                 self._early = EarlyWorker()
@@ -251,12 +265,21 @@ class _Running(Generic[BatchT]):
     def __init__(self, source: SlotSource, handover: Handover[BatchT]) -> None:
         self.source = source
         self.handover = handover
+        self._process = os.getpid()
 
     def close(self) -> None:
         try:
-            self.handover.close()
+            if os.getpid() == self._process:  # a fork cannot use the GPU of its parent
+                self.handover.close()
         finally:
             self.source.close()
+
+
+def _resumed(settings: LoaderSettings, device: Any, step: int, pins: Pins) -> Loader[Any]:
+    """Return a loader that has not started and whose next step is `step`."""
+    loaded: Loader[Any] = Loader(settings, device)
+    loaded._next_step, loaded._expected = step, pins
+    return loaded
 
 
 def _torch_module(name: str) -> Any:

@@ -95,7 +95,6 @@ class SlotSource:
         self._settings = settings
         self._pins = pins
         self._render = render
-        self._owner = os.getpid()
         self._early = early or EarlyWorker()
         try:
             self.slots = _make_slots(settings.ahead, slot_bytes, self._early)
@@ -123,8 +122,6 @@ class SlotSource:
 
         The second value is the slot's memory, (n,) uint8. It is not written to as long as a view of it lives.
         """
-        if os.getpid() != self._owner:
-            raise ClientError(f"this loader belongs to process {self._owner}: after a fork, make a new one")
         if self._due is None:
             return None
         filled = self._receive(self._due)
