@@ -30,6 +30,7 @@ from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.parallel_map import parallel_map
 from sampler.errors import HashError, ImageError
 from sampler.memory.shared_memory import create_shared_memory
+from sampler.npy_file import load_npy
 from sampler.system_errors import explain
 
 FORMAT = 1
@@ -169,7 +170,7 @@ def write_hashes(file: Path, hashes: ImageHashes) -> None:
 def find_hashes(file: Path, images: int) -> ImageHashes | None:
     """Read the hashes of a dataset's images into memory; None if there are none. Raises HashError if damaged."""
     try:
-        content: npt.NDArray[np.generic] = np.load(file, allow_pickle=False)
+        content = load_npy(file, mapped=False)
         if content.dtype != np.dtype("<u8") or content.shape != (images + 1, 2):
             raise ValueError(f"{content.dtype} {content.shape}, expected <u8 {(images + 1, 2)}")
         rows = content.astype(np.uint64)

@@ -24,6 +24,7 @@ from sampler.dataset.fingerprint import Fingerprint, wait_until_settled
 from sampler.dataset.index.arrays import ARRAYS, IndexArrays, array_bytes, index_digest, report_digest
 from sampler.dataset.index.stored_array import StoredArray
 from sampler.errors import AnnotationError, CacheError
+from sampler.npy_file import load_npy
 from sampler.system_errors import explain, is_of_the_file
 
 FORMAT = 2
@@ -208,7 +209,7 @@ def _unusable(folder: Path, error: Exception) -> AnnotationError | CacheError:
 def _open(file: Path, name: str, mapped: bool) -> npt.NDArray[np.generic] | StoredArray:
     dtype, dimensions = ARRAYS[name]
     array: npt.NDArray[np.generic] | StoredArray
-    array = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False)) if mapped else StoredArray(file)
+    array = load_npy(file, mapped=True) if mapped else StoredArray(file)
     if array.dtype != np.dtype(dtype) or array.ndim != dimensions:
         raise ValueError(f"{file.name} is {array.dtype} with {array.ndim} dimensions, expected {dtype}, {dimensions}")
     return array

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sampler.npy_file import read_npy_header
+
 _PIECE_BYTES = 4 << 20
 
 Array = npt.NDArray[np.generic]
@@ -28,12 +30,7 @@ class StoredArray:
         """Read the header of the file. Raises OSError, or ValueError if the file is no such array."""
         self._file = file
         with file.open("rb") as stream:
-            if np.lib.format.read_magic(stream) != (1, 0):
-                raise ValueError(f"{file.name} is of another version than (1, 0)")
-            self.shape, fortran_order, self.dtype = np.lib.format.read_array_header_1_0(stream)
-            self._start = stream.tell()
-        if fortran_order or self.dtype.hasobject:
-            raise ValueError(f"{file.name} is not in C order")
+            self.shape, self.dtype, self._start = read_npy_header(stream, file.name)
         self._row = self.dtype.itemsize * int(np.prod(self.shape[1:], dtype=np.int64))
 
     @property

@@ -21,7 +21,7 @@ BLOCK = 1 << 16
 UNCHECKED, SOUND, BROKEN = range(3)
 """States of a block."""
 
-_CHECKSUM_BYTES = 8
+CHECKSUM_BYTES = 8
 
 
 def block_count(nbytes: int) -> int:
@@ -31,12 +31,12 @@ def block_count(nbytes: int) -> int:
 
 def checksums_start(nbytes: int) -> int:
     """Return where the checksums of an image begin, counted from its first byte."""
-    return -(-nbytes // _CHECKSUM_BYTES) * _CHECKSUM_BYTES
+    return -(-nbytes // CHECKSUM_BYTES) * CHECKSUM_BYTES
 
 
 def stored_bytes(nbytes: int) -> int:
     """Return the bytes of an image and its checksums together."""
-    return checksums_start(nbytes) + _CHECKSUM_BYTES * block_count(nbytes)
+    return checksums_start(nbytes) + CHECKSUM_BYTES * block_count(nbytes)
 
 
 def blocks_of_rows(rows: tuple[int, int], row_bytes: int) -> tuple[int, int]:

@@ -11,12 +11,14 @@ from sampler.dataset.images.decoded_store.blocks import all_checksums, checksums
 from sampler.dataset.images.decoded_store.contents import check_files, unusable
 from sampler.dataset.images.decoded_store.format import (
     DECODED,
+    FIRST_BLOCK,
     PIXELS,
     RECORDS,
     START,
     STATE,
     Records,
     StoreMeta,
+    is_inside,
     is_sound,
     load_records,
 )
@@ -57,13 +59,14 @@ def broken_images(
     advance: Advance,
 ) -> Iterator[int]:
     """Yield those of `indices` that are stored and whose pixels, read from the file `pixels`, or record are damaged."""
-    end = int(records[-1, START])
+    last = int(records[-1, START]), int(records[-1, FIRST_BLOCK])
 
     def check(index: int) -> tuple[bool, int]:
         if records[index, STATE] != DECODED:
             return True, 0
-        start, length = int(records[index, START]), 3 * int(sizes[index].astype(np.int64).prod())
-        if not is_sound(records, index) or not 0 <= start <= end - stored_bytes(length):
+        start, first = int(records[index, START]), int(records[index, FIRST_BLOCK])
+        length = 3 * int(sizes[index].astype(np.int64).prod())
+        if not is_sound(records, index) or not is_inside(start, first, length, last):
             return False, 0
         content = memoryview(_read_at(pixels, stored_bytes(length), start))
         found = all_checksums(content[:length], index).tobytes()

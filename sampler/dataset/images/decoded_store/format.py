@@ -23,9 +23,11 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from sampler.dataset.images.decoded_store.blocks import CHECKSUM_BYTES, block_count, stored_bytes
 from sampler.dataset.images.hashes import Hash
 from sampler.dataset.images.source import ImageSource
 from sampler.errors import ImageError
+from sampler.npy_file import load_npy
 
 FORMAT = 3
 """Raised whenever the meaning of the files changes."""
@@ -110,14 +112,24 @@ def check_meta(folder: Path, expected: StoreMeta) -> None:
 
 def load_records(file: Path, images: int, *, mapped: bool) -> Records:
     """Return (N + 1, 8) int64, memory-mapped read-only or read. Raises OSError, EOFError or ValueError."""
-    loaded: npt.NDArray[np.generic] = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
-    records = np.asarray(loaded)
+    records = load_npy(file, mapped=mapped)
     if records.dtype != np.dtype("<i8") or records.shape != (images + 1, COLUMNS):
         raise ValueError(f"{file.name} is {records.dtype} {records.shape}, expected <i8 {(images + 1, COLUMNS)}")
     whole = records.view(np.int64)
     if not is_sound(whole, images):
         raise ValueError(f"{file.name} has a wrong checksum in its last row")
+    end, absent, blocks = (int(whole[-1, column]) for column in (START, FILE_SIZE, FIRST_BLOCK))
+    if not (0 <= absent <= images and 0 <= blocks * CHECKSUM_BYTES <= end):
+        raise ValueError(f"{file.name} has impossible numbers in its last row")
     return whole
+
+
+def is_inside(start: int, first_block: int, length: int, last: tuple[int, int]) -> bool:
+    """Return whether an image of `length` bytes of pixels lies within the store, and its blocks among those counted.
+
+    last: The end of the last image, and the number of all blocks.
+    """
+    return 0 <= start <= last[0] - stored_bytes(length) and 0 <= first_block <= last[1] - block_count(length)
 
 
 def row_checksum(records: Records, place: int) -> int:

@@ -19,7 +19,6 @@ from sampler.dataset.images.decoded_store.blocks import (
     block_count,
     blocks_of_rows,
     checksums_start,
-    stored_bytes,
 )
 from sampler.dataset.images.decoded_store.contents import check_files, find_folder, unusable
 from sampler.dataset.images.decoded_store.format import (
@@ -36,6 +35,7 @@ from sampler.dataset.images.decoded_store.format import (
     StoreMeta,
     checksum_of,
     file_hash,
+    is_inside,
     load_records,
 )
 from sampler.dataset.images.hashes import Hash
@@ -82,6 +82,7 @@ class DecodedStore:
             self._records = load_records(folder / RECORDS, meta.images, mapped=True)
             self._record_bytes = self._records.data.cast("B")
             self.nbytes = int(self._records[-1, START])
+            self._last = self.nbytes, self.blocks
             self._pixels = self._map()
         except (OSError, EOFError, ValueError) as error:
             raise unusable(folder, error) from error
@@ -120,7 +121,7 @@ class DecodedStore:
         if row[STATE] != DECODED or (expected is not None and file_hash(row) != expected):
             return None
         own = self._record_bytes[index * ROW_BYTES : (index + 1) * ROW_BYTES]
-        if row[CHECK] != checksum_of(own, index) or not 0 <= start <= self.nbytes - stored_bytes(length):
+        if row[CHECK] != checksum_of(own, index) or not is_inside(start, row[FIRST_BLOCK], length, self._last):
             self._damaged(index)
             return None
         first, last = blocks_of_rows((0, height) if rows is None else rows, 3 * width)

@@ -12,9 +12,19 @@ from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.decoded_store.blocks import BLOCK, BROKEN, SharedBlockStates, block_count
 from sampler.dataset.images.decoded_store.check import check_store
 from sampler.dataset.images.decoded_store.contents import StoreContents
-from sampler.dataset.images.decoded_store.format import COLUMNS, FIRST_BLOCK, PART, PIXELS, RECORDS, START
+from sampler.dataset.images.decoded_store.format import (
+    CHECK,
+    COLUMNS,
+    FILE_SIZE,
+    FIRST_BLOCK,
+    PART,
+    PIXELS,
+    RECORDS,
+    START,
+    row_checksum,
+)
 from sampler.dataset.images.decoded_store.reader import DecodedStore
-from sampler.errors import ImageError
+from sampler.errors import ImageError, StoreError
 from sampler.progress import progress_bar
 from sampler.sample.sample import make_sample, plan_sample
 from sampler.stream.keys import SampleKey
@@ -23,7 +33,7 @@ from tests.support.hashes import record
 from tests.support.live_server import LiveServer, live_server
 from tests.support.processes import run_python
 from tests.support.scenes import write_scenes
-from tests.support.stores import decode, folder_for, stored, write_store
+from tests.support.stores import decode, folder_for, open_store, stored, write_store
 from tests.support.wire_client import body
 
 
@@ -268,3 +278,28 @@ def test_a_server_never_sends_damaged_pixels_and_says_what_is_damaged(
     [line] = [line for line in log.splitlines() if f"image {found[0]} ({image_file(dataset, found[0])})" in line]
     assert "WARNING" in line
     assert "are damaged; its file is read instead; run `python -m sampler decode` to repair the store" in line
+
+
+@pytest.mark.parametrize("number", [-1, 1 << 40, (1 << 63) - 1])
+@pytest.mark.parametrize("column", [FIRST_BLOCK, FILE_SIZE, START])
+def test_numbers_outside_the_store_are_noticed_even_if_their_checksum_fits(
+    column: int, number: int, dataset: Dataset, tmp_path: Path
+) -> None:
+    file = folder_for(dataset, tmp_path) / RECORDS
+    records = np.load(file)
+    last = len(records) - 1
+    for place in (0, last):
+        changed = records.copy()
+        changed[place, column] = number
+        changed[place, CHECK] = row_checksum(changed, place)
+        np.save(file, changed)
+        if place == last:
+            with pytest.raises(StoreError, match="is damaged: "):
+                open_store(dataset, tmp_path)
+        elif column != FILE_SIZE:  # that of an image is of its file, and says nothing about the store
+            damaged: list[int] = []
+            store = open_store(dataset, tmp_path)
+            assert store is not None
+            store.report = damaged.append
+            assert store.pixels(0, *dataset.size(0)) is None
+            assert damaged == [0]
