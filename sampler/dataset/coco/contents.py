@@ -48,16 +48,15 @@ class Contents:
     def add_images(self, entries: Sequence[ImageEntry]) -> None:
         """Append some images."""
         first = len(self.file_names)
-        sizes = np.array([(entry.height, entry.width) for entry in entries], np.float64).reshape(-1, 2)
+        sizes = _float_sizes(entries)
         # `not (… >= 1)` instead of `… < 1`, because a missing side is NaN here.
         bad = np.flatnonzero(~((sizes >= 1) & (sizes <= LARGEST_SIDE) & (sizes == np.floor(sizes))).all(axis=1))
-        if len(bad):
-            entry = entries[bad[0]]
-            cause = f"width {entry.width} and height {entry.height}; expected whole numbers ≥ 1"
-            self._add_fault(f"$.images[{first + bad[0]}]", entry, cause)
         self.image_ids.add([entry.id for entry in entries])
         self.sizes.append(sizes)
         for place, entry in enumerate(entries, first):
+            if len(bad) and place == first + bad[0]:
+                cause = f"width {entry.width} and height {entry.height}; expected whole numbers ≥ 1"
+                self._add_fault(f"$.images[{place}]", entry, cause)
             self.file_names.append(self._file_name(place, entry))
 
     def _file_name(self, place: int, entry: ImageEntry) -> str:
@@ -89,3 +88,13 @@ class Contents:
         self.boxes.append(np.array(sides, np.float64).reshape(-1, 4))
         self.areas.append(np.array([entry.area_or_nan() for entry in entries], np.float64))
         self.crowd.append(np.array([bool(entry.iscrowd) for entry in entries], np.bool_))
+
+
+def _float_sizes(entries: Sequence[ImageEntry]) -> npt.NDArray[np.float64]:
+    """Return (n, 2) float64, height and width of the images. Infinity for an integer beyond all floats."""
+    try:
+        return np.array([(entry.height, entry.width) for entry in entries], np.float64).reshape(-1, 2)
+    except OverflowError:
+        sides = [side for entry in entries for side in (entry.height, entry.width)]
+        limited = [np.inf if side is not None and abs(side) > LARGEST_SIDE else side for side in sides]
+        return np.array(limited, np.float64).reshape(-1, 2)

@@ -166,6 +166,16 @@ def test_a_segmentation_is_kept_apart_from_the_text_around_it() -> None:
     assert np.array_equal(columns.boxes, [[5, 10, 20, 20]] * 50)
 
 
+@pytest.mark.parametrize("fault", [{"file_name": "/etc/passwd"}, {"file_name": ""}, {"width": 0}])
+def test_the_first_of_several_faulty_images_is_named_however_the_file_is_read(fault: Entry) -> None:
+    content = small_coco()
+    content["images"][1].update(fault)
+    content["images"][2].update(width=0, file_name="/etc/passwd")
+    data = json.dumps(content).encode()
+    assert "$.images[1]" in str(whole(data))
+    assert [in_pieces(data, block) for block in (1, 100, 1 << 20)] == [whole(data)] * 3
+
+
 def test_images_may_come_after_the_annotations_that_need_their_sizes(tmp_path: Path) -> None:
     content: Entry = small_coco()
     content["annotations"][0] = box_entry(5, 30, 90, None, segmentation={"size": [48, 64], "counts": [100, 2972]})
