@@ -3,7 +3,7 @@
 The header is checked before any pixel is decoded, so a file that claims an absurd size costs nothing.
 """
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -17,7 +17,7 @@ from sampler.dataset.images.header import DecodeError, Header, read_header
 from sampler.dataset.images.jpeg_damage import first_warning, jpeg_notes
 from sampler.dataset.images.notes import ImageNote
 from sampler.dataset.images.orientation import shown_size, turned
-from sampler.dataset.images.quiet import opencv_log, silence_opencv, without_libjpeg_warnings
+from sampler.dataset.images.quiet import opencv_log, silence_opencv, without_libjpeg_warnings, without_libpng_messages
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.images.tiff import as_stored
 from sampler.dataset.images.tiff_damage import tiff_notes
@@ -133,7 +133,7 @@ def _decode_checked(data: bytes, size: tuple[int, int] | None, options: ReadOpti
         notes = _checked(tiff_notes(log), options)
     else:
         notes = _checked(jpeg_notes(data, first_warning(data)), options) if header.format == "JPEG" else ()
-        pixels = _decode(data, header.size, warned=bool(notes))
+        pixels = _decode(data, header.size, 0, _quiet(header.format, notes))
     if size is None or pixels.shape[:2] == size:
         return DecodedImage(pixels, notes)
     if header.size != size:
@@ -155,14 +155,14 @@ def _decode_jpeg(
     except ValueError as error:  # damaged, or of a kind that only OpenCV decodes
         warnings = _checked(jpeg_notes(data, str(error)), options)
         flags = 0 if applied else cv2.IMREAD_IGNORE_ORIENTATION
-        return DecodedImage(_decode(data, stored, flags, warned=bool(warnings)), (*warnings, *notes))
+        return DecodedImage(_decode(data, stored, flags, _quiet("JPEG", warnings)), (*warnings, *notes))
     return DecodedImage(turned(pixels, orientation) if applied else pixels, notes)
 
 
 def _decode_as_stored(data: bytes, header: Header, size: tuple[int, int], notes: tuple[ImageNote, ...]) -> DecodedImage:
     # OpenCV applies the orientation of a TIFF even if it is told not to.
     data = as_stored(data) if header.format == "TIFF" else data
-    pixels = _decode(data, size, cv2.IMREAD_IGNORE_ORIENTATION, warned=bool(notes))
+    pixels = _decode(data, size, cv2.IMREAD_IGNORE_ORIENTATION, _quiet(header.format, notes))
     if pixels.shape[:2] != size:
         raise _mis_sized(pixels.shape, size)
     return DecodedImage(pixels, (*notes, _not_applied(size)))
@@ -181,11 +181,20 @@ def _checked(notes: tuple[ImageNote, ...], options: ReadOptions) -> tuple[ImageN
     return notes
 
 
-def _decode(data: bytes, size: tuple[int, int], flags: int = 0, *, warned: bool = False) -> Pixels:
-    """Return OpenCV's pixels. `size` is that of the image; `warned` if libjpeg is known to print a warning."""
+def _quiet(name: str, notes: tuple[ImageNote, ...]) -> AbstractContextManager[object]:
+    """Return a context that keeps a decoder off stderr. notes: not empty if libjpeg is known to print a warning."""
+    if name == "PNG":
+        return without_libpng_messages()
+    return without_libjpeg_warnings() if notes else nullcontext()
+
+
+def _decode(
+    data: bytes, size: tuple[int, int], flags: int = 0, quiet: AbstractContextManager[object] | None = None
+) -> Pixels:
+    """Return OpenCV's pixels. `size` is that of the image; `quiet` keeps its decoder off stderr."""
     silence_opencv()
     try:
-        with without_libjpeg_warnings() if warned else nullcontext():
+        with quiet or nullcontext():
             pixels: Pixels | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | flags)  # type: ignore[assignment] # OpenCV's stubs lack the dtype
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:

@@ -16,6 +16,7 @@ _WARNING = re.compile(
     rb"(Corrupt JPEG data: |Premature end of JPEG file|Inconsistent progression sequence|Warning: unknown JFIF"
     rb"|Unknown Adobe color transform|Invalid SOS parameters)[^\n]*\n"
 )
+_LIBPNG = re.compile(rb"libpng (?:error|warning): [^\n]*\n")
 _LOG = re.compile(rb"\[ *(?:ERROR|WARN):[^\n]*\n(?:>[^\n]*\n|\n)*")
 """A message in OpenCV's log: one line, or more of which the others begin with >."""
 
@@ -46,10 +47,32 @@ def without_libjpeg_warnings() -> AbstractContextManager[list[str]]:
 
 
 @contextmanager
+def without_libpng_messages() -> Iterator[None]:
+    """Keep what libpng prints within the block off stderr.
+
+    Threads do not wait for each other here. If another one catches stderr at the moment, its block drops the messages.
+    """
+    if not _one_at_a_time.acquire(blocking=False):
+        yield
+        return
+    try:
+        with _redirected(_LIBPNG):
+            yield
+    finally:
+        _one_at_a_time.release()
+
+
+@contextmanager
 def _caught(pattern: re.Pattern[bytes]) -> Iterator[list[str]]:
+    with _one_at_a_time, _redirected(pattern) as texts:
+        yield texts
+
+
+@contextmanager
+def _redirected(pattern: re.Pattern[bytes]) -> Iterator[list[str]]:
     """Keep text off stderr that matches a pattern. What else other threads print meanwhile appears after the block."""
     texts: list[str] = []
-    with _one_at_a_time, _memory() as caught:
+    with _memory() as caught:
         stderr = _copy_of_stderr()
         os.dup2(caught.fileno(), _STDERR)
         try:
@@ -63,7 +86,7 @@ def _caught(pattern: re.Pattern[bytes]) -> Iterator[list[str]]:
             caught.seek(0)
             printed = caught.read()
             texts += [found[0].decode(errors="replace").rstrip() for found in pattern.finditer(printed)]
-            rest = pattern.sub(b"", printed)
+            rest = _LIBPNG.sub(b"", pattern.sub(b"", printed))
             if rest and stderr is not None:
                 os.write(_STDERR, rest)
 

@@ -1,14 +1,17 @@
-"""libjpeg's warnings do not appear on stderr, and nothing else is lost."""
+"""Messages of libjpeg and libpng do not appear on stderr, and nothing else is lost."""
 
 import io
 import os
 import threading
+import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from sampler.dataset.images.decode import decode_image
+from sampler.dataset.images.header import DecodeError
 from sampler.dataset.images.quiet import without_libjpeg_warnings
 from tests.support.coco_files import photo
 from tests.support.processes import run_python
@@ -23,6 +26,38 @@ def test_decoding_a_damaged_jpeg_prints_nothing(orientation: int, capfd: pytest.
     for size in ((240, 320), (320, 240)) if orientation == 6 else ((240, 320),):
         assert decode_image(data, size).notes
     assert capfd.readouterr().err == ""
+
+
+def damaged_png() -> bytes:
+    """A PNG whose pixels are damaged although its checksums match, as an attacker or a broken encoder writes it."""
+    data = bytearray(cv2.imencode(".png", photo(64, 48))[1].tobytes())
+    start = data.find(b"IDAT")
+    length = int.from_bytes(data[start - 4 : start])
+    data[start + 6] |= 6  # a kind of block that deflate does not have
+    data[start + 4 + length : start + 8 + length] = zlib.crc32(data[start : start + 4 + length]).to_bytes(4)
+    return bytes(data)
+
+
+def test_decoding_a_damaged_png_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    data = damaged_png()
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) is None
+    assert "libpng error" in capfd.readouterr().err, "what libpng prints by itself"
+    with pytest.raises(DecodeError, match="truncated or damaged"):
+        decode_image(data, None)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_png_is_decoded_quietly_while_another_thread_catches_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    def decode() -> None:
+        with pytest.raises(DecodeError):
+            decode_image(damaged_png(), None)
+
+    with without_libjpeg_warnings() as warnings:
+        thread = threading.Thread(target=decode)
+        thread.start()
+        thread.join(timeout=20)
+        assert not thread.is_alive(), "it does not wait for the other thread"
+    assert (warnings, capfd.readouterr().err) == ([], "")
 
 
 def test_what_others_print_meanwhile_appears_afterwards(capfd: pytest.CaptureFixture[str]) -> None:
