@@ -5,6 +5,7 @@
 #   PUBLISH=1  write the tables and charts of `make bench` into docs/performance
 #   MEMORY=1   `make bench` also measures what the processes hold in memory (minutes)
 #   PEERS=1    `make bench` also measures other data loaders, from an environment of their own (10 minutes)
+#   INPUTS=… number of inputs of `make fuzz`; SEED=… chooses them
 #   JOBS=3     number of processes that run tests; more than CPUs, because many tests wait for a server to start
 
 PYTHON ?=
@@ -13,6 +14,8 @@ PUBLISH ?=
 MEMORY ?=
 PEERS ?=
 JOBS ?= 3
+INPUTS ?= 100000
+SEED ?=
 # Ignore HOST and PORT of the environment: they are often set for other programs.
 HOST = 127.0.0.1
 PORT = 8000
@@ -45,7 +48,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve bench docs test check lint format lock clean
+.PHONY: help setup demo serve bench fuzz docs test check lint format lock clean
 
 help: ## List the targets
 	@echo "Usage: make TARGET"
@@ -63,6 +66,10 @@ bench: $(BENCH) ## Compare the speed of each part with its limit (5 minutes); st
 	$(if $(MEMORY),$(BIN)/python -m benchmarks.memory $(if $(PUBLISH),--publish) || status=$$?;) \
 	$(if $(PEERS),$(PEERS_BIN)/python -m benchmarks.peers $(if $(PUBLISH),--publish) || status=$$?;) \
 	exit $$status
+
+fuzz: $(READY) ## Read 100,000 damaged inputs (INPUTS=…, SEED=…) and send odd requests; status 1 if any is not handled
+	@$(COMPILE)
+	@$(BIN)/python -m tests.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
 
 docs: $(READY) ## Build the documentation into site/
 	@$(BIN)/zensical build --strict
