@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -11,14 +12,18 @@ from starlette.types import Message, Receive, Scope, Send
 from sampler.errors import SamplerError
 from sampler.printable import printable
 from sampler.version import VERSION
+from service.access.exposure import Exposure, listening_host
+from service.access.policy import AccessPolicy
 from service.errors import responses as error_responses
 from service.kubernetes import service_variables
 from service.lifespan.plain_server import check_plain_server
 from service.lifespan.startup import run_server
 from service.metrics import Metrics
 from service.middleware import request_log
+from service.middleware.guard import Guard
+from service.middleware.response_headers import with_headers
 from service.middleware.uncopied_chunks import without_copies
-from service.routes import batches, debug, images, status
+from service.routes import access, batches, debug, images, status
 from service.settings.load import load_settings
 from service.settings.server import Settings
 
@@ -40,7 +45,9 @@ class SamplerApp(FastAPI):
                 message["message"] = f"cannot start: {printable(str(self.state.startup_error))}"
             await send(message)
 
-        await super().__call__(scope, receive, send_brief if scope["type"] == "lifespan" else without_copies(send))
+        await super().__call__(
+            scope, receive, send_brief if scope["type"] == "lifespan" else with_headers(without_copies(send))
+        )
 
 
 def create_app(settings: Settings | None = None) -> SamplerApp:
@@ -49,14 +56,20 @@ def create_app(settings: Settings | None = None) -> SamplerApp:
     settings: Default: they are read from environment and file at startup.
     """
     metrics = Metrics()
-    app = SamplerApp(title="saccade-sampler", version=VERSION, description=DESCRIPTION, lifespan=_lifespan)
+    app = SamplerApp(
+        title="saccade-sampler", version=VERSION, description=DESCRIPTION, lifespan=_lifespan, docs_url=None,
+        redoc_url=None,
+    )  # fmt: skip
     app.state.metrics = metrics
     app.state.settings = settings
     app.state.limited = False  # whether connections are limited, which no app can do
     app.state.startup_error = None
+    app.state.access = AccessPolicy()
+    app.state.exposure = None
+    app.add_middleware(Guard, metrics=metrics)  # the last one that is added handles requests first
     app.add_middleware(request_log.RequestLog, metrics=metrics)
     error_responses.install(app)
-    for module in (batches, images, debug, status):
+    for module in (batches, images, debug, access, status):
         app.include_router(module.router)
     return app
 
@@ -65,6 +78,16 @@ def _log_ignored_variables() -> None:
     ignored = service_variables(os.environ)
     if ignored:
         log.info("ignored variables that Kubernetes sets for a Service, not settings: %s", ", ".join(ignored))
+
+
+def _control_access(app: FastAPI, settings: Settings) -> None:
+    """Set the policy that the guard of the app follows. Raises `SettingsError`."""
+    policy = AccessPolicy.of(settings)
+    if policy.credentials is not None:
+        request_log.hide(policy.credentials.token)
+    app.state.access = policy
+    app.state.exposure = exposure = Exposure(policy)
+    exposure.check_start(listening_host(sys.argv, os.environ))
 
 
 @asynccontextmanager
@@ -76,6 +99,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             _log_ignored_variables()
             if not app.state.limited:
                 check_plain_server(settings)
+            _control_access(app, settings)
             app.state.serving = await stack.enter_async_context(run_server(settings, app.state.metrics))
             app.openapi()  # prepares the parameters of all routes, so that the first request does not wait for it
         except SamplerError as error:

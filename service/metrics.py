@@ -29,6 +29,12 @@ class Metrics:
         self.requests = Counter(
             "sampler_requests", "Requests by route and status", ["route", "status"], registry=registry
         )
+        self.refused = Counter(
+            "sampler_refused_requests",
+            "Requests refused before they reached a route, by reason: token, host, origin, header (repeated)",
+            ["reason"],
+            registry=registry,
+        )
         self.outcomes = Counter(
             "sampler_responses",
             "Batch responses by outcome: complete, failed, abandoned (client disconnected), stalled (client does not "

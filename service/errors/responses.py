@@ -26,19 +26,24 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, _respond)
 
 
+def problem_response(error: Exception) -> Response:
+    """Return the response with the problem document of an error."""
+    retry_after = error.retry_after if isinstance(error, ServiceError) else None
+    return _response(problem_of(error), None if retry_after is None else {"retry-after": str(retry_after)})
+
+
+def _response(document: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse(document, document["status"], headers, media_type=MEDIA_TYPE)
+
+
 # async: Starlette would run it in a thread otherwise, which fails in a server that is out of descriptors.
 async def _respond(_: Request, error: Exception) -> Response:
-    headers: Mapping[str, str] | None = None
     if isinstance(error, RequestValidationError):
-        document = _invalid_values(error)
-    elif isinstance(error, HTTPException):
+        return _response(_invalid_values(error))
+    if isinstance(error, HTTPException):
         document = problem("http", error.detail) | {"status": error.status_code, "title": error.detail}
-        headers = error.headers
-    else:
-        document = problem_of(error)
-        if isinstance(error, ServiceError) and error.retry_after is not None:
-            headers = {"retry-after": str(error.retry_after)}
-    return JSONResponse(document, document["status"], headers, media_type=MEDIA_TYPE)
+        return _response(document, error.headers)
+    return problem_response(error)
 
 
 def _invalid_values(error: RequestValidationError) -> Problem:

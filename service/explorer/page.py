@@ -1,27 +1,23 @@
 """The HTML page to browse samples."""
 
 import secrets
-from functools import cache
 from urllib.parse import urlencode
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from sampler.wire.spec import ServiceSpec
 from service.explorer.picture.picture import WIDTH
+from service.explorer.templates import render, script
+
+SCRIPT = "page.js"
 
 
-@cache
-def _template() -> Template:
-    loader = PackageLoader("service.explorer", package_path="")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("page.html")
-
-
-def explorer_page(key: SampleKey, spec: ServiceSpec, dataset_name: str, *, augment: bool, root: str = "") -> str:
+def explorer_page(
+    key: SampleKey, spec: ServiceSpec, dataset_name: str, *, augment: bool, root: str = "", may_log_out: bool = False
+) -> str:
     """Return a self-contained HTML page that shows one sample's picture, with links to others.
 
     The first and the last sample of the dataset are neighbours. root: the path under which a proxy serves the server,
-    such as "/sampler"; every link begins with it.
+    such as "/sampler"; every link begins with it. may_log_out: the server has a token.
     """
     named = {} if spec.dataset_name is None else {"dataset": spec.dataset_name}
 
@@ -29,8 +25,11 @@ def explorer_page(key: SampleKey, spec: ServiceSpec, dataset_name: str, *, augme
         query = urlencode({**named, "seed": key.seed, "epoch": epoch, "augment": str(augment).lower()})
         return f"{root}/{path.format(index % spec.size)}?{query}"
 
-    return _template().render(
+    return render(
+        "page.html",
+        script=script(SCRIPT),
         root=root,
+        may_log_out=may_log_out,
         key=key,
         augment=augment,
         spec=spec,

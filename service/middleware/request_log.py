@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sampler.printable import printable
+from service.access.urls import HIDDEN, without_tokens
 from service.disconnect import ClientDisconnectedError
 from service.metrics import Metrics
 
@@ -77,12 +78,10 @@ class _Entry:
         self._metrics.requests.labels(route, str(self._status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         self._metrics.bytes.inc(self._sent)
-        query = scope["query_string"].decode("latin-1")
-        target = f"{scope['path']}?{query}" if query else scope["path"]
         log.log(
             logging.DEBUG if route in QUIET_ROUTES else logging.INFO,
             "%s %s %s %d %d bytes %.1f ms %s",
-            (scope.get("client") or ("-",))[0], scope["method"], shown(target), self._status, self._sent,
+            (scope.get("client") or ("-",))[0], scope["method"], shown(_target(scope)), self._status, self._sent,
             seconds * 1000, scope.get("state", {}).get("outcome", "complete" if self._complete else "broken off"),
         )  # fmt: skip
 
@@ -110,6 +109,14 @@ class _Entry:
         return watched
 
 
+def _target(scope: Scope) -> str:
+    """Return path and query of a request, without tokens."""
+    query = scope["query_string"].decode("latin-1")
+    if not query:
+        return str(scope["path"])
+    return f"{scope['path']}?{without_tokens(query, scope['app'].state.access.credentials)}"
+
+
 def shown(text: str, longest: int = 400) -> str:
     """Return `text` as one line, cut to `longest` characters."""
     line = printable(text)
@@ -118,6 +125,15 @@ def shown(text: str, longest: int = 400) -> str:
 
 class OneLineFormatter(logging.Formatter):
     """Makes each message one line, whatever file names and requests it quotes. Stack traces follow on lines below."""
+
+    def __init__(self, template: str, hidden: str | None = None) -> None:
+        """hidden: text that no line shows."""
+        super().__init__(template)
+        self._hidden = hidden
+
+    def format(self, record: logging.LogRecord) -> str:
+        lines = super().format(record)
+        return lines.replace(self._hidden, HIDDEN) if self._hidden else lines
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is that of the base class
         record.message = printable(record.message)
@@ -132,6 +148,12 @@ def _add_request_id(record: logging.LogRecord) -> bool:
 def _is_unexpected(record: logging.LogRecord) -> bool:
     """Drop uvicorn's error about responses that are incomplete on purpose; the request's own line says why."""
     return "returned without completing response" not in record.getMessage()
+
+
+def hide(secret: str) -> None:
+    """Replace a text in every line that the loggers write from now on."""
+    for handler in logging.getLogger("saccade_sampler").handlers:
+        handler.setFormatter(OneLineFormatter(FORMAT, secret))
 
 
 def configure(level: str) -> None:

@@ -9,20 +9,25 @@ from pydantic import ValidationError
 
 from sampler.errors import InvalidRequestError
 from sampler.wire.messages import MEDIA_TYPE
+from service.access.media_types import require_json
 from service.batches.parameters import BatchParameters, SpecParameters, StreamParameters, refuse_repeated
 from service.batches.selection import select_batch, select_stream
 from service.errors.problems import ServiceError
 from service.lifespan.state import CurrentServing
 from service.routes.batch_response import BatchResponse
 
-router = APIRouter(prefix="/v1", tags=["batches"], dependencies=[Depends(refuse_repeated)])
+router = APIRouter(prefix="/v1", tags=["batches"], dependencies=[Depends(refuse_repeated), Depends(require_json)])
 
-IMMUTABLE = "public, max-age=31536000, immutable"
+IMMUTABLE = "max-age=31536000, immutable"
 """Cache-Control of a URL that names both digests: its response never changes."""
 
 REVALIDATE = "no-cache"
 """Cache-Control of a URL that does not, or of a server that does not know the digest of its images: another server, or
 the same one with other images, may give another response."""
+
+PRIVATE = "private, "
+"""Cache-Control of a server with a token: a cache that others share would give the response to anyone. The cache of a
+proxy that checks the token itself may store it all the same."""
 
 STREAMED: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA_TYPE: {}}, "description": "header, samples and trailer as msgpack objects"}
@@ -43,7 +48,8 @@ async def get_batch(
     served = serving.dataset(parameters.dataset)
     batch = select_batch(parameters, served.spec, served.number)
     pinned = bool(parameters.digest and parameters.pixels and served.hashed)  # a list of substitutes alone pins no file
-    headers = {"etag": batch.etag, "cache-control": IMMUTABLE if pinned else REVALIDATE}
+    protected = request.app.state.access.credentials is not None
+    headers = {"etag": batch.etag, "cache-control": _cache_control(pinned=pinned, protected=protected)}
     if _matches(request, batch.etag):
         return Response(status_code=304, headers=headers)
     return BatchResponse(serving, [batch], headers)
@@ -76,6 +82,13 @@ async def stream(parameters: Annotated[StreamParameters, Query()], serving: Curr
     served = serving.dataset(parameters.dataset)
     batches = select_stream(parameters, served.spec, served.number)
     return BatchResponse(serving, batches, {"cache-control": "no-store"}, stream=True)
+
+
+def _cache_control(*, pinned: bool, protected: bool) -> str:
+    """pinned: the URL names both digests. protected: the server has a token."""
+    if not protected:
+        return f"public, {IMMUTABLE}" if pinned else REVALIDATE
+    return PRIVATE + (IMMUTABLE if pinned else REVALIDATE)
 
 
 def _matches(request: Request, etag: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from service.access.paths import root_of
 from service.batches.parameters import SampleParameters, refuse_repeated
 from service.batches.selection import select_sample
 from service.disconnect import until_disconnect
@@ -21,22 +22,30 @@ Parameters = Annotated[SampleParameters, Query()]
 async def home(request: Request) -> Response:
     """Redirect to the explorer, with the same parameters."""
     query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(f"{_root(request)}/explore/0{query}")
+    return RedirectResponse(f"{root_of(request.scope)}/explore/0{query}")
 
 
 @router.get("/explore/{index}", response_class=HTMLResponse, summary="A page to browse samples")
 async def explore(index: Index, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
     """Show the picture of a sample with links to others."""
-    from service.explorer.page import explorer_page  # loads Jinja and Pillow, which no other request needs
+    from service.explorer.page import SCRIPT, explorer_page  # loads Jinja and Pillow, which no other request needs
+    from service.explorer.templates import page_response  # likewise
 
     dataset, augment = serving.dataset(parameters.dataset), parameters.augment
     key = select_sample(index, parameters, dataset.spec)
-    return HTMLResponse(explorer_page(key, dataset.spec, dataset.title, augment=augment, root=_root(request)))
+    may_log_out = request.app.state.access.credentials is not None
+    root = root_of(request.scope)
+    page = explorer_page(key, dataset.spec, dataset.title, augment=augment, root=root, may_log_out=may_log_out)
+    return page_response(page, scripts=(SCRIPT,))
 
 
-def _root(request: Request) -> str:
-    """Return the path under which a proxy serves this server, usually none."""
-    return str(request.scope.get("root_path", "")).rstrip("/")
+@router.get("/docs", include_in_schema=False)
+async def api(request: Request) -> Response:
+    """Show the page that documents the endpoints."""
+    from service.explorer.api_page import api_page  # loads Jinja, which no other request needs
+    from service.explorer.templates import page_response  # likewise
+
+    return page_response(api_page(request.app.openapi(), root_of(request.scope)))
 
 
 @router.get(

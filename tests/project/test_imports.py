@@ -29,6 +29,10 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("service.__main__", "service.server.command"): "Ctrl-C during its imports must not give a traceback",
     ("service.server.command", "service.server.run"): "the help of commands does not need FastAPI",
     ("service.routes.debug", "service.explorer.page"): "only for people; a server starts sooner without Jinja",
+    ("service.routes.debug", "service.explorer.api_page"): "likewise",
+    ("service.routes.debug", "service.explorer.templates"): "likewise",
+    ("service.routes.access", "service.explorer.login"): "likewise",
+    ("service.middleware.guard", "service.explorer.login"): "likewise",
 }
 """The imports inside functions: (module, imported module) and the reason."""
 

@@ -14,7 +14,7 @@ from tests.support.live_server import LiveServer, live_server, until
 
 def get(path: str) -> bytes:
     """The bytes of an HTTP/1.1 request."""
-    return f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
 def connect(server: LiveServer) -> socket.socket:
@@ -57,7 +57,10 @@ def test_clients_that_disconnect_at_any_moment_cause_no_stack_trace(abandoned: L
 
 def test_a_client_that_disconnects_while_sending_its_body_causes_no_stack_trace(abandoned: LiveServer) -> None:
     with connect(abandoned) as client:
-        client.sendall(b"POST /v1/batches HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n" + b'{"indices')
+        head = (
+            b"POST /v1/batches HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
+        )
+        client.sendall(head + b'\r\n{"indices')
         time.sleep(0.3)
     until(lambda: "POST /v1/batches 499" in abandoned.log)
     assert "Traceback" not in abandoned.log

@@ -41,7 +41,7 @@ def slow_client(server: LiveServer, path: str) -> socket.socket:
     address = httpx.URL(server.url)
     client = socket.create_connection((address.host, address.port or 80))
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.sendall(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+    client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return client
 
 

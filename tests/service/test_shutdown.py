@@ -131,7 +131,7 @@ def test_a_killed_server_leaves_no_process_and_no_memory(mortal: LiveServer) -> 
     before = shared_memory()
     workers = mortal.workers()
     with socket.create_connection(("127.0.0.1", httpx.URL(mortal.url).port or 80)) as client:
-        client.sendall(b"GET /v1/stream?batch_size=48 HTTP/1.1\r\nHost: test\r\n\r\n")
+        client.sendall(b"GET /v1/stream?batch_size=48 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         client.recv(1000)
         mortal.process.kill()
         mortal.process.wait(10)

@@ -1,7 +1,6 @@
 """The page to browse samples."""
 
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -10,6 +9,9 @@ from sampler.config.presets import preset
 from sampler.stream.keys import SampleKey
 from sampler.wire.spec import ServiceSpec
 from service.explorer.page import explorer_page
+from service.explorer.picture.picture import WIDTH
+from tests.support.pages import Elements
+from tests.support.paths import ROOT
 
 
 def page(index: int = 3, **changed: Any) -> str:
@@ -19,21 +21,6 @@ def page(index: int = 3, **changed: Any) -> str:
     config = replace(preset("cornernet_saccade"), name=values["config"])
     spec = ServiceSpec("", "", values["total"], values["category_names"], config, 1024, 1 << 20)
     return explorer_page(SampleKey(7, 1, index), spec, values["dataset_name"], augment=True)
-
-
-class Elements(HTMLParser):
-    """The start tags of a page with their attributes."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.found if name == tag]
 
 
 def test_the_page_shows_the_picture_and_links_to_other_samples_and_documents() -> None:
@@ -90,4 +77,11 @@ def test_the_page_asks_for_the_cause_if_there_is_no_picture() -> None:
     html = page()
     [place] = [element for element in Elements(html).all("p") if element.get("id") == "problem"]
     assert place == {"id": "problem", "role": "alert", "hidden": None}
-    assert r'fetch("/debug/samples/3?seed=7\u0026epoch=1\u0026augment=true")' in html
+    [body] = Elements(html).all("body")
+    assert body["data-document"] == "/debug/samples/3?seed=7&epoch=1&augment=true"
+    assert "fetch(document.body.dataset.document)" in html
+
+
+def test_the_page_is_as_wide_as_its_picture_and_its_margins() -> None:
+    style = (ROOT / "service" / "explorer" / "style.css").read_text(encoding="utf-8")
+    assert f"body {{ max-width: {WIDTH + 48}px;" in style

@@ -14,7 +14,7 @@ def test_log_lines_cannot_be_forged_by_a_request_path() -> None:
 def test_a_file_name_with_a_line_break_is_logged_as_one_line() -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(OneLineFormatter(FORMAT, defaults={"request_id": "-"}))
+    handler.setFormatter(OneLineFormatter(FORMAT.replace("%(request_id)s", "-")))
     logger = logging.Logger("test")
     logger.addHandler(handler)
     logger.warning("image %s: truncated", "a.jpg\n2026-01-01 ERROR fake \x1b[2J")
