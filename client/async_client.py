@@ -1,6 +1,7 @@
 """The client for asyncio. It differs from `SamplerClient` in the I/O only."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any, Self, TypeVar, Unpack, overload
 import httpx
 import stamina
 
+from client.access import Token, access_to, warn_if_readable
 from client.batches import Batch, PackedBatch
 from client.errors import ClientError, checked_arguments
 from client.images import ImageInfo
@@ -61,15 +63,20 @@ class AsyncSamplerClient(PickledAsArguments):
         timeout: float | httpx.Timeout = TIMEOUT,
         attempts: int = ATTEMPTS,
         max_wait: float = MAX_WAIT,
+        token: str | Token | None = None,
+        ca: str | os.PathLike[str] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Make a client: see `SamplerClient`. transport: replaces httpx's own."""
         with checked_arguments():
             self._session = Session(base_url, layout, dataset, use_proxies=transport is None)
             self._retries = RetrySettings(attempts, max_wait)
-            chosen = async_transport(self._session.proxy) if transport is None else transport
-            limits = timeouts(timeout)
-            self._http = httpx.AsyncClient(timeout=limits, headers=HEADERS, cookies=no_cookies(), transport=chosen)
+            access = access_to(self._session.base_url, token, ca, self._session.proxy)
+            chosen = async_transport(self._session.proxy, access.ca) if transport is None else transport
+            self._http = httpx.AsyncClient(
+                timeout=timeouts(timeout), headers=HEADERS | access.headers, cookies=no_cookies(), transport=chosen
+            )
+        warn_if_readable(self._session.base_url, access)
         self._caller = self._retries.caller(stamina.AsyncRetryingCaller)
         self._owner = ProcessOwner("client")
         self._arguments = {

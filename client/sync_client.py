@@ -1,5 +1,6 @@
 """The client for training loops."""
 
+import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Self, TypeVar, Unpack, overload
 import httpx
 import stamina
 
+from client.access import Token, access_to, warn_if_readable
 from client.batches import Batch, PackedBatch
 from client.errors import ClientError, checked_arguments
 from client.images import ImageInfo
@@ -66,6 +68,8 @@ class SamplerClient(PickledAsArguments):
         timeout: float | httpx.Timeout = TIMEOUT,
         attempts: int = ATTEMPTS,
         max_wait: float = MAX_WAIT,
+        token: str | Token | None = None,
+        ca: str | os.PathLike[str] | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Make a client. It connects when it is first used.
@@ -77,6 +81,9 @@ class SamplerClient(PickledAsArguments):
             timeout: seconds to connect, between two pieces of a response, and to send; or `httpx.Timeout`.
             attempts: how often an operation is tried in all.
             max_wait: the longest wait between two attempts, in seconds.
+            token: of the server; None for that of the environment variable SAMPLER_TOKEN or of the file that
+                SAMPLER_TOKEN_FILE names, if one is set.
+            ca: PEM file of the CA that signed the server's certificate, for a private CA; None for the system's CAs.
             transport: replaces the default transport, which receives arrays directly into the memory of the batch
                 (or httpx's transport, if a proxy applies to the URL).
 
@@ -86,10 +93,12 @@ class SamplerClient(PickledAsArguments):
         with checked_arguments():
             self._session = Session(base_url, layout, dataset, use_proxies=transport is None)
             self._retries = RetrySettings(attempts, max_wait)
-            chosen = sync_transport(self._session.proxy) if transport is None else transport
+            access = access_to(self._session.base_url, token, ca, self._session.proxy)
+            chosen = sync_transport(self._session.proxy, access.ca) if transport is None else transport
             self._http = httpx.Client(
-                timeout=timeouts(timeout), headers=HEADERS, cookies=no_cookies(), transport=chosen
+                timeout=timeouts(timeout), headers=HEADERS | access.headers, cookies=no_cookies(), transport=chosen
             )
+        warn_if_readable(self._session.base_url, access)
         self._caller = self._retries.caller(stamina.RetryingCaller)
         self._owner = ProcessOwner("client")
         self._arguments = {

@@ -13,7 +13,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from client.commands.options import AttemptsOption, DatasetOption, LayoutOption, SeedOption, UrlArgument
+from client.access import read_token
+from client.commands.options import (
+    AttemptsOption,
+    CaOption,
+    DatasetOption,
+    LayoutOption,
+    SeedOption,
+    TokenFileOption,
+    UrlArgument,
+)
 from client.errors import ClientError
 from client.protocol.requests import StreamRequest, require_layout
 from client.sync_client import SamplerClient
@@ -39,12 +48,15 @@ def bench(
     seed: SeedOption = 0,
     dataset: DatasetOption = None,
     attempts: AttemptsOption = 3,
+    ca: CaOption = None,
+    token_file: TokenFileOption = None,
 ) -> None:
     """Read a stream for some seconds, and print samples per second, bytes per second and latencies."""
     checked_layout = require_layout(layout)
     Shard(batch_size)  # checks the size before a reader starts
+    token = read_token(token_file)
     measured = Bench(
-        lambda: SamplerClient(url, dataset=dataset, layout=checked_layout, attempts=attempts),
+        lambda: SamplerClient(url, dataset=dataset, layout=checked_layout, attempts=attempts, token=token, ca=ca),
         batch_size, checked_layout, seed, concurrency, render,
     )  # fmt: skip
     columns = TextColumn("reading"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn()

@@ -13,9 +13,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from client.access import read_token
 from client.batches import Batch
 from client.commands.bench import bench
-from client.commands.options import AttemptsOption, DatasetOption, LayoutOption, SeedOption, UrlArgument
+from client.commands.options import (
+    AttemptsOption,
+    CaOption,
+    DatasetOption,
+    LayoutOption,
+    SeedOption,
+    TokenFileOption,
+    UrlArgument,
+)
 from client.commands.tour import tour
 from client.errors import ClientError
 from client.protocol.requests import require_layout
@@ -61,6 +70,8 @@ def fetch(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     dataset: DatasetOption = None,
     attempts: AttemptsOption = 3,
+    ca: CaOption = None,
+    token_file: TokenFileOption = None,
 ) -> None:
     """Fetch one batch, by index or by seed, write it to a .npz file, and show its arrays."""
     if out.exists() and not force:
@@ -70,7 +81,9 @@ def fetch(
         raise InvalidRequestError("out", str(out), expected)
     request: dict[str, Any] = {"indices": _parse_indices(indices), "seed": seed, "epoch": epoch, "step": step}
     request |= {"batch_size": batch_size, "rank": rank, "world_size": world_size, "augment": augment}
-    with SamplerClient(url, dataset=dataset, layout=require_layout(layout), attempts=attempts) as client:
+    with SamplerClient(
+        url, dataset=dataset, layout=require_layout(layout), attempts=attempts, token=read_token(token_file), ca=ca
+    ) as client:
         batch: Batch = client.batch(**request)
     batch.save(out)
     table = Table("array", "dtype", "shape", title=f"{len(batch)} samples, digest {escape(batch.digest)}")

@@ -1,5 +1,6 @@
 """Command-line options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,4 +11,14 @@ DatasetOption = Annotated[
 ]
 LayoutOption = Annotated[str, typer.Option(help="How samples travel: compact, sparse or dense.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of the samples, 0 and up.")]
+CaOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="PEM file of the CA of the server's certificate, if it is private.")
+]
+TokenFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="File with the server's token (default: SAMPLER_TOKEN, or the file SAMPLER_TOKEN_FILE)."
+    ),
+]
+"""A file, because other users of the machine see command lines."""
 AttemptsOption = Annotated[int, typer.Option(help="How often to try in all.")]

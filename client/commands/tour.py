@@ -21,13 +21,15 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from client.access import Token, access_to, read_token
 from client.batches import Batch
-from client.commands.options import DatasetOption
+from client.commands.options import CaOption, DatasetOption, TokenFileOption
 from client.commands.tour_server import own_server
 from client.errors import ClientError, ServerError
 from client.protocol.requests import StreamRequest
 from client.protocol.target import Target
 from client.sync_client import SamplerClient
+from client.transport.tls import trust
 from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec
 
@@ -47,10 +49,16 @@ UrlArgument = Annotated[
 OutOption = Annotated[Path, typer.Option(help="Folder for a batch, a picture, and the log of a server started here.")]
 
 
-def tour(url: UrlArgument = None, out: OutOption = Path("demo-output"), dataset: DatasetOption = None) -> None:
+def tour(
+    url: UrlArgument = None,
+    out: OutOption = Path("demo-output"),
+    dataset: DatasetOption = None,
+    ca: CaOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
     """Fetch batches by index, by seed and as a stream, show their arrays, and draw a sample."""
     out.mkdir(parents=True, exist_ok=True)
-    guide = Guide(Console(highlight=False), out, dataset)
+    guide = Guide(Console(highlight=False), out, dataset, read_token(token_file), ca)
     if url is not None:
         guide.show(url)
     else:
@@ -94,12 +102,14 @@ class _Narrator:
 class Guide:
     """Shows a server's features on `console`, and writes files into `out`.
 
-    dataset: name of one of the server's datasets; None for the first.
+    dataset: name of one of the server's datasets; None for the first. token, ca: as for `SamplerClient`.
     """
 
     console: Console
     out: Path
     dataset: str | None = None
+    token: Token | None = None
+    ca: Path | None = None
 
     def say(self, text: str) -> None:
         self.console.print(f"  {text}", soft_wrap=True)
@@ -109,7 +119,7 @@ class Guide:
 
     def show(self, url: str) -> None:
         url = url.rstrip("/")
-        with SamplerClient(url, dataset=self.dataset) as client:
+        with SamplerClient(url, dataset=self.dataset, token=self.token, ca=self.ca) as client:
             spec = client.spec()
             self.say(f"{spec.size:,} images, {len(spec.category_names)} categories, config {escape(spec.config.name)}")
             self.say(f"digest {spec.digest}: identifies dataset, config and sampler version; clients pin it")
@@ -172,7 +182,7 @@ class Guide:
         names = urlencode(target.parameters)
         full_url = f"{url}/v1/batches?seed={SEED}&step={STEP}&batch_size={BATCH_SIZE}&{names}"
         self.say(escape(full_url))
-        first, second = _get(full_url), _get(full_url)
+        first, second = self._get(full_url), self._get(full_url)
         digest = xxhash.xxh3_128(first).hexdigest()
         self._verify(first == second, f"the same {len(first):,} bytes, XXH3 {digest}, on every host with this digest")
 
@@ -182,8 +192,15 @@ class Guide:
         self.say(f"{escape(str(self.out / 'batch.npz'))}: the batch by index")
         index = PICTURED % spec.size
         names = "" if self.dataset is None else f"&{urlencode({'dataset': self.dataset})}"
-        (self.out / "sample.png").write_bytes(_get(f"{url}/debug/samples/{index}.png?seed={SEED}{names}"))
+        (self.out / "sample.png").write_bytes(self._get(f"{url}/debug/samples/{index}.png?seed={SEED}{names}"))
         self.say(f"{escape(str(self.out / 'sample.png'))}: sample {index} explained in one picture")
+
+    def _get(self, url: str) -> bytes:
+        access = access_to(url, self.token, self.ca)
+        response = httpx.get(url, headers=access.headers, verify=trust(access.ca), timeout=60.0)
+        if response.status_code != 200:
+            raise ServerError(f"GET {url}: status {response.status_code}: {response.text[:200]}")
+        return response.content
 
     def _verify(self, holds: bool, claim: str) -> None:
         if not holds:
@@ -203,13 +220,6 @@ class Guide:
         self.head("[bold]Next[/bold]")
         for command, meaning in steps:
             self.say(f"[cyan]{escape(command)}[/cyan]\n      {meaning}")
-
-
-def _get(url: str) -> bytes:
-    response = httpx.get(url, timeout=60.0)
-    if response.status_code != 200:
-        raise ServerError(f"GET {url}: status {response.status_code}: {response.text[:200]}")
-    return response.content
 
 
 def _python() -> str:

@@ -4,9 +4,11 @@ import importlib
 import os
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
 
+from client.access import Token, access_to, without_credentials
 from client.batches import Batch, TorchBatch
 from client.errors import ClientError, MissingExtraError, checked_arguments
 from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, require_all_steps, resumed_step, state_of
@@ -14,6 +16,7 @@ from client.loading.trainer.handover import ArrayHandover, Handover
 from client.loading.trainer.statistics import LoaderStatistics, StatisticsRecorder
 from client.loading.trainer.supervisor import EarlyWorker, SlotSource
 from client.process_owner import ProcessOwner
+from client.protocol.proxies import proxy_for
 from client.protocol.requests import StreamOptions, stream_request
 from client.protocol.target import Pins
 from sampler.arrays import Layout
@@ -38,6 +41,8 @@ class LoaderOptions(StreamOptions, total=False):
     max_wait: float | None
     timeout: float | None
     log_every: float | None
+    token: str | Token | None
+    ca: str | os.PathLike[str] | None
 
 
 class Loader(Generic[BatchT]):
@@ -83,7 +88,8 @@ class Loader(Generic[BatchT]):
     def __repr__(self) -> str:
         settings, shard = self._settings, self._settings.request.shard
         part = f"rank {shard.rank} of {shard.world_size}, {shard.batch_size} samples a step"
-        return f"<Loader: {settings.url}, seed {settings.request.seed}, {part}, next step {self._next_step}>"
+        url = without_credentials(settings.url)
+        return f"<Loader: {url}, seed {settings.request.seed}, {part}, next step {self._next_step}>"
 
     def __reduce__(self) -> tuple[Callable[..., "Loader[Any]"], tuple[Any, ...]]:
         return _resumed, (self._settings, self._device, self._next_step, self._pins)
@@ -150,7 +156,7 @@ class Loader(Generic[BatchT]):
         if self._spec is None:
             with self._settings.client() as client:
                 spec = client.spec()
-            self._expected.require(spec, self._settings.url, LOADED, remedies=REMEDIES)
+            self._expected.require(spec, without_credentials(self._settings.url), LOADED, remedies=REMEDIES)
             self._spec = spec
         return self._spec
 
@@ -196,7 +202,7 @@ class Loader(Generic[BatchT]):
             step = resumed_step(state, self._settings.request, strict=strict)
         expected = pins_of(state, strict=strict, allow_digest_change=allow_digest_change)
         if self._spec is not None:
-            expected.require(self._spec, self._settings.url, LOADED, remedies=REMEDIES)
+            expected.require(self._spec, without_credentials(self._settings.url), LOADED, remedies=REMEDIES)
         self._expected = expected
         self._end()
         self._next_step = step
@@ -316,6 +322,8 @@ def loader(
     max_wait: float | None = None,
     timeout: float | None = None,
     log_every: float | None = LOG_EVERY,
+    token: str | Token | None = None,
+    ca: str | os.PathLike[str] | None = None,
 ) -> Loader[Any]:
     """Return a loader of a rank's batches of the steps start … stop−1, in order.
 
@@ -346,6 +354,9 @@ def loader(
         timeout: in seconds.
         log_every: seconds between two lines in the log (logger "saccade_client") that say how long the trainer waited
             for data; None for no lines.
+        token: see `SamplerClient`. A pickle of the loader's settings has it only on its way to a process that
+            `multiprocessing` starts; elsewhere, the environment of the process that unpickles it counts.
+        ca: see `SamplerClient`.
 
     Raises:
         RequestRefusedError: a value is out of range, or torch does not find the device.
@@ -358,8 +369,11 @@ def loader(
             seed=seed, start=start, stop=stop, batch_size=batch_size, rank=rank, world_size=world_size,
             augment=augment, layout=layout,
         )  # fmt: skip
+        given = token if token is None or isinstance(token, Token) else Token(token)
         settings = LoaderSettings(
             url=url, request=request, dataset=dataset, ahead=ahead, attempts=attempts, max_wait=max_wait,
-            timeout=timeout, log_every=log_every,
+            timeout=timeout, log_every=log_every, token=given,
         )  # fmt: skip
+        # Checked here, because later an error would end the training.
+        settings = replace(settings, ca=access_to(settings.url, given, ca, proxy_for(settings.url)).ca)
     return Loader(settings, device)

@@ -8,11 +8,12 @@ All but the numbers are pickled: both processes run the same code, and nobody el
 
 import pickle
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
+from client.access import Token
 from client.errors import ClientError
 from client.loading.settings import LoaderSettings
 from client.protocol.target import Pins
@@ -27,7 +28,7 @@ class LoaderJob:
     """What a loader worker is started for.
 
     pins: digests that the server must have. render: whether slots get rendered batches, or crops to render elsewhere.
-    descriptor, count: of the shared memory.
+    descriptor, count: of the shared memory. token: of the settings, which do not carry it in a pickle.
     """
 
     settings: LoaderSettings
@@ -35,6 +36,7 @@ class LoaderJob:
     render: bool
     descriptor: int
     count: int
+    token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def encode(message: LoaderJob | FilledSlot | ClientError) -> bytes:
 def decode_job(message: bytes) -> LoaderJob:
     """Return the job in the first message."""
     job: LoaderJob = pickle.loads(message)
-    return job
+    token = None if job.token is None else Token(job.token)
+    return replace(job, settings=replace(job.settings, token=token))
 
 
 def decode_filled(message: bytes) -> FilledSlot:

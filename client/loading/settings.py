@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from client.access import Token
 from client.families import register_family
 from client.protocol.requests import StreamRequest
 from client.protocol.retries import ATTEMPTS, MAX_WAIT, RetrySettings, require_timeout
@@ -37,8 +39,9 @@ class LoaderSettings:
 
     request: the rank's part of the stream. dataset: name of one of the server's datasets; None for the first. ahead:
     number of prefetched batches, 1 … 256. attempts, max_wait, timeout: of the client that receives; None for its
-    defaults. log_every: seconds between two log lines; None for no lines. families: import paths of the detector
-    families that the trainer has registered.
+    defaults. log_every: seconds between two log lines; None for no lines. token: None for that of the environment of
+    the process that makes a client. ca: PEM file of the CA to trust; None for the default ones. families: import paths
+    of the detector families that the trainer has registered.
     """
 
     url: str
@@ -49,6 +52,8 @@ class LoaderSettings:
     max_wait: float | None = None
     timeout: float | None = None
     log_every: float | None = None
+    token: Token | None = None
+    ca: Path | None = None
     families: tuple[str, ...] = field(default_factory=registered_paths)
 
     def __post_init__(self) -> None:
@@ -68,7 +73,10 @@ class LoaderSettings:
     @property
     def options(self) -> dict[str, Any]:
         """The client's settings that are not its defaults, by name."""
-        given = {"attempts": self.attempts, "max_wait": self.max_wait, "timeout": self.timeout}
+        given = {
+            "attempts": self.attempts, "max_wait": self.max_wait, "timeout": self.timeout,
+            "token": self.token, "ca": self.ca,
+        }  # fmt: skip
         return {name: value for name, value in given.items() if value is not None}
 
     def client(self) -> "SamplerClient":

@@ -5,7 +5,9 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
+from client.access import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, without_credentials
 from client.errors import (
     ClientError,
     DigestMismatchError,
@@ -39,6 +41,12 @@ MAX_SHOWN = 1000
 MAX_REQUEST_ID = 200
 
 
+def use_https(url: str) -> str:
+    """Return the advice for a plain request to a port that expects TLS."""
+    server = urlsplit(url).netloc.rpartition("@")[2]
+    return f"the server at {server} speaks https, not http: use https://{server}"
+
+
 class Exchange:
     """A request and its response. Each attempt makes a new one."""
 
@@ -53,6 +61,7 @@ class Exchange:
         step: int | None = None,
         largest_document: int = MAX_DOCUMENT_BYTES,
         proxy: Proxy | None = None,
+        first: bool = False,
     ) -> None:
         """Make an exchange.
 
@@ -65,12 +74,14 @@ class Exchange:
             step: of the next batch, kept up to date.
             largest_document: the most bytes of a document.
             proxy: that the request goes through.
+            first: whether nothing is known yet of the server, not even whether it speaks HTTP.
         """
         self.method = method
         self.url = url
         self.body = body
-        self.name = f"{method} {url.partition('?')[0]}"
+        self.name = f"{method} {without_credentials(url.partition('?')[0])}"
         self.step = step
+        self.first = first
         self.request_id: str | None = None
         self.in_batches = False
         self.proxy = proxy
@@ -86,6 +97,7 @@ class Exchange:
             ProtocolError: the body has a content coding, or another media type than expected, such as a proxy's login
                 page. `TransferError` if the status says "not now".
         """
+        self.first = False
         self.request_id = printable(headers.get("x-request-id", "")[:MAX_REQUEST_ID]) or None
         coding = headers.get("content-encoding", "").strip().lower()
         if any(one.strip() not in ("", "identity") for one in coding.split(",")):
@@ -133,8 +145,7 @@ class Exchange:
             message += f": {self.proxy.named} refused the request; {CREDENTIALS}, or {self.proxy.remedy}"
         elif self.proxy is not None and not ours:
             message += f": perhaps from {self.proxy.named}: {self.proxy.remedy}"
-        if status == 404:
-            message += ": expected the address of a sampling server, such as http://cpu-host:8000"
+        message += self._advice(status, body)
         if status in TRY_LATER:
             wait = retry_after(headers.get("retry-after"), time.time())
             return ServerUnavailableError(message, request_id=request_id, retry_after=wait)
@@ -149,6 +160,15 @@ class Exchange:
         if status >= 500:
             return ServerError(message, request_id=request_id, problem=problem)
         return ProtocolError(f"{message}: expected 200", request_id=request_id)
+
+    def _advice(self, status: int, body: bytes) -> str:
+        if status == 404:
+            return ": expected the address of a sampling server, such as http://cpu-host:8000"
+        if status == 401:
+            return f": set {TOKEN_VARIABLE} or {TOKEN_FILE_VARIABLE} here as on the server, or give its token"
+        if status == 400 and self.url.startswith("http:") and b"https" in body.lower():
+            return f": {use_https(self.url)}"
+        return ""
 
 
 def retry_after(value: str | None, now: float) -> float | None:

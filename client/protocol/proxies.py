@@ -84,7 +84,7 @@ def proxy_for(url: str, environment: Mapping[str, str] | None = None) -> Proxy |
         return None
     parts = _parse(variable, value)
     host = server.hostname or ""
-    if _is_loopback(host) and not _is_loopback(parts.hostname or ""):
+    if is_loopback(host) and not is_loopback(parts.hostname or ""):
         return None
     if parts.scheme.startswith("socks") and find_spec("socksio") is None:
         need = "this proxy needs the package socksio: pip install 'httpx[socks]'"
@@ -208,7 +208,8 @@ def _address(host: str) -> Address | None:
     return mapped or address
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine itself."""
     name = host.lower().rstrip(".")
     address = _address(name)
     return name == "localhost" or name.endswith(".localhost") if address is None else address.is_loopback

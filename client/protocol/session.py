@@ -48,7 +48,8 @@ class Session:
 
     def spec_exchange(self) -> Exchange:
         query = "" if self.dataset is None else f"?{urlencode({'dataset': self.dataset})}"
-        return Exchange("GET", f"{self.base_url}/v1/spec{query}", media_type="application/json", proxy=self.proxy)
+        url, first = f"{self.base_url}/v1/spec{query}", self.spec is None
+        return Exchange("GET", url, media_type="application/json", proxy=self.proxy, first=first)
 
     def pin(self, document: bytes, exchange: Exchange) -> ServiceSpec:
         """Parse a spec and return the first one, which the session keeps. Its digests must not have changed."""

@@ -12,12 +12,14 @@ import string
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 from weakref import WeakSet
 
 import httpx
 
 from client.transport.response_reader import MalformedResponseError, ResponseHead, ResponseReader
+from client.transport.tls import trust
 
 MAX_IDLE = 20
 IDLE_SECONDS = 5.0
@@ -59,7 +61,9 @@ class DirectTransport(httpx.BaseTransport):
     must be safe to repeat, as all requests of this client are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ca: Path | None = None) -> None:
+        """ca: PEM file of the only CA to trust; None for the default ones."""
+        self._ca = ca
         self._lock = threading.Lock()
         self._idle: list[_Connection] = []
         self._busy: WeakSet[_Connection] = WeakSet()  # weak, so that an abandoned response frees its connection
@@ -143,7 +147,7 @@ class DirectTransport(httpx.BaseTransport):
     def _trust(self) -> ssl.SSLContext:
         with self._lock:
             if self._ssl_context is None:
-                self._ssl_context = httpx.create_ssl_context()
+                self._ssl_context = trust(self._ca)
                 self._ssl_context.set_alpn_protocols(["http/1.1"])
             return self._ssl_context
 
@@ -234,7 +238,9 @@ def _request_head(request: httpx.Request, body: bytes) -> bytes:
     lines += [b"%s: %s" % header for header in headers]
     for line in lines:
         if UNSENDABLE.search(line):
-            raise httpx.LocalProtocolError(f"{line[:40]!r} in the head of a request: expected no NUL, CR or LF")
+            # Only the name: the value of a header may be a secret.
+            name = line.partition(b":")[0][:40]
+            raise httpx.LocalProtocolError(f"{name!r} in the head of a request: expected no NUL, CR or LF")
     return b"\r\n".join([*lines, b"", b""])
 
 

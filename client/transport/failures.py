@@ -15,7 +15,8 @@ from client.errors import (
     TransferError,
     refused,
 )
-from client.protocol.exchange import CREDENTIALS, TRY_LATER, Exchange
+from client.protocol.exchange import CREDENTIALS, TRY_LATER, Exchange, use_https
+from client.transport.tls import answers_tls, explain_tls, tls_error
 from sampler.errors import InvalidRequestError, SamplerError
 from sampler.system_errors import limit_reached
 from sampler.wire.reader import RemoteError
@@ -50,6 +51,8 @@ def _remote_error(error: RemoteError, exchange: Exchange) -> ClientError:
 
 def _transport_error(error: Exception, exchange: Exchange) -> ClientError:
     cause, request_id = " ".join(str(error).split()) or "no reason given", exchange.request_id
+    if advice := _tls_advice(error, exchange):
+        return ClientError(f"{exchange.name}: {advice}", request_id=request_id)
     message = f"{exchange.name}: {type(error).__name__}: {cause}"
     if isinstance(error, httpx.ConnectError):
         message += f": {_limit_behind(error) or _expected_peer(exchange)}"
@@ -66,6 +69,17 @@ def _transport_error(error: Exception, exchange: Exchange) -> ClientError:
     if isinstance(error, httpx.DecodingError):
         return ProtocolError(message, request_id=request_id)
     return ClientError(message, request_id=request_id)  # another attempt would not help
+
+
+def _tls_advice(error: Exception, exchange: Exchange) -> str:
+    """Return what to do if TLS is the cause of an error, so that another attempt would not help; "" otherwise."""
+    tls = tls_error(error)
+    if tls is not None:
+        return explain_tls(tls, exchange.url)
+    hung_up = isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError)
+    if hung_up and exchange.first and exchange.url.startswith("http:") and answers_tls(exchange.url):
+        return use_https(exchange.url)
+    return ""
 
 
 def _expected_peer(exchange: Exchange) -> str:

@@ -5,6 +5,7 @@ It makes samples with the sampler, from computed images, so that it needs no fil
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections import defaultdict, deque
@@ -120,7 +121,14 @@ Script = Callable[[Asked], Answer]
 class ScriptedServer:
     """The server. `asked` lists what was asked; `script(path, …)` plans the next answers at a path."""
 
-    def __init__(self, config: SamplerConfig = SMALL_SACCADE, digest: str = "d1", port: int = 0) -> None:
+    def __init__(
+        self,
+        config: SamplerConfig = SMALL_SACCADE,
+        digest: str = "d1",
+        port: int = 0,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
+        self._trust = trust
         self.pictures = Pictures()
         names = tuple(f"category {number}" for number in range(self.pictures.categories))
         self.spec = ServiceSpec(digest, "dataset", self.pictures.count, names, config, 64, 1 << 20)
@@ -129,7 +137,7 @@ class ScriptedServer:
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'http' if trust is None else 'https'}://127.0.0.1:{self.port}"
         self._closing = threading.Event()
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -251,6 +259,10 @@ class ScriptedServer:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
+            if self._trust is not None:
+                self._open.discard(connection)
+                connection = self._trust.wrap_socket(connection, server_side=True)
+                self._open.add(connection)
             with connection, connection.makefile("rb") as stream:
                 while (asked := _read_request(stream)) is not None and not self._closing.is_set():
                     self.asked.append(asked)
@@ -299,7 +311,7 @@ def _read_request(stream: BinaryIO) -> Asked | None:
         return None
     headers = {}
     while (row := stream.readline().strip()) != b"":
-        name, _, value = row.decode().partition(":")
+        name, _, value = row.decode("latin-1").partition(":")
         headers[name.strip().lower()] = value.strip()
     body = stream.read(int(headers.get("content-length", 0)))
     url = urlsplit(line[1].decode())
@@ -308,9 +320,11 @@ def _read_request(stream: BinaryIO) -> Asked | None:
 
 
 @contextmanager
-def scripted(config: SamplerConfig = SMALL_SACCADE, digest: str = "d1", port: int = 0) -> Iterator[ScriptedServer]:
-    """Run a server for the length of the block."""
-    server = ScriptedServer(config, digest, port)
+def scripted(
+    config: SamplerConfig = SMALL_SACCADE, digest: str = "d1", port: int = 0, trust: ssl.SSLContext | None = None
+) -> Iterator[ScriptedServer]:
+    """Run a server for the length of the block. trust: to serve https."""
+    server = ScriptedServer(config, digest, port, trust)
     try:
         yield server
     finally:

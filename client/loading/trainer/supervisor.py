@@ -159,7 +159,8 @@ class SlotSource:
 
     def _start_worker(self, due: StreamRequest) -> None:
         settings, slots = self._settings.at(due.start), self.slots
-        job = LoaderJob(settings, self._pins, self._render, slots.descriptor, slots.count)
+        token = None if settings.token is None else settings.token.reveal()
+        job = LoaderJob(settings, self._pins, self._render, slots.descriptor, slots.count, token)
         try:
             self._worker, self._early.process = self._early.process, None
             if self._worker is None:

@@ -3,6 +3,7 @@
 It runs outside the trainer's process, so that this work does not compete for the trainer's interpreter lock.
 """
 
+import logging
 import os
 import pickle
 import queue
@@ -15,6 +16,7 @@ from contextlib import closing
 import numpy as np
 
 import client.sync_client  # noqa: F401 - loads what `LoaderSettings.client` needs before the job arrives
+from client.access import without_credentials
 from client.errors import ClientError
 from client.loading.messages import SLOT_NUMBER, FilledSlot, LoaderJob, decode_job, encode
 from client.loading.slots import SharedSlots, SlotForm
@@ -33,6 +35,7 @@ def serve(trainer: FrameSocket) -> None:
     if message is None:
         return
     job = decode_job(message)
+    logging.getLogger("saccade_client.access").setLevel(logging.ERROR)  # the trainer has logged its warning already
     listener = Listener(trainer)
     listener.start()
     try:
@@ -49,7 +52,7 @@ def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int |
         threading.Thread(target=fastest_kernels, daemon=True).start()  # loads them while the server makes samples
     with job.settings.client() as client:
         spec = client.spec()
-        job.pins.require(spec, job.settings.url, FIRST_CONTACT)
+        job.pins.require(spec, without_credentials(job.settings.url), FIRST_CONTACT)
         form = SlotForm.of(spec, job.settings.request.shard.count, render=job.render)
         slots = SharedSlots(job.descriptor, job.count, form.size)
         with closing(client.packed_stream(job.settings.request)) as batches:
