@@ -87,6 +87,11 @@ def read_token(file: Path | None) -> Token | None:
     return None if file is None else _from_file(file, "token_file")
 
 
+def as_token(token: str | Token | None) -> Token | None:
+    """Return a checked token. Raises `InvalidRequestError`."""
+    return token if token is None or isinstance(token, Token) else Token(token)
+
+
 def access_to(
     url: str, token: str | Token | None, ca: str | os.PathLike[str] | None, proxy: Proxy | None = None
 ) -> Access:
@@ -101,10 +106,7 @@ def access_to(
     Raises:
         InvalidRequestError: a value cannot be used.
     """
-    if token is None:
-        token = _from_environment()
-    elif not isinstance(token, Token):
-        token = Token(token)
+    token = _from_environment() if token is None else as_token(token)
     parts = urlsplit(url)
     if token is not None and parts.username is not None:
         raise InvalidRequestError("token", HIDDEN, "no token with a URL that has a user name: both are credentials")

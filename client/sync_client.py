@@ -11,7 +11,7 @@ from typing import Self, TypeVar, Unpack, overload
 import httpx
 import stamina
 
-from client.access import Token, access_to, warn_if_readable
+from client.access import Token, access_to, as_token, warn_if_readable
 from client.batches import Batch, PackedBatch
 from client.errors import ClientError, checked_arguments
 from client.images import ImageInfo
@@ -93,7 +93,8 @@ class SamplerClient(PickledAsArguments):
         with checked_arguments():
             self._session = Session(base_url, layout, dataset, use_proxies=transport is None)
             self._retries = RetrySettings(attempts, max_wait)
-            access = access_to(self._session.base_url, token, ca, self._session.proxy)
+            given = as_token(token)
+            access = access_to(self._session.base_url, given, ca, self._session.proxy)
             chosen = sync_transport(self._session.proxy, access.ca) if transport is None else transport
             self._http = httpx.Client(
                 timeout=timeouts(timeout), headers=HEADERS | access.headers, cookies=no_cookies(), transport=chosen
@@ -103,7 +104,7 @@ class SamplerClient(PickledAsArguments):
         self._owner = ProcessOwner("client")
         self._arguments = {
             "base_url": base_url, "dataset": dataset, "layout": layout, "timeout": timeout, "attempts": attempts,
-            "max_wait": max_wait, "transport": transport,
+            "max_wait": max_wait, "token": given, "ca": access.ca, "transport": transport,
         }  # fmt: skip
 
     def __enter__(self) -> Self:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
 
-from client.access import Token, access_to, without_credentials
+from client.access import Token, access_to, as_token, without_credentials
 from client.batches import Batch, TorchBatch
 from client.errors import ClientError, MissingExtraError, checked_arguments
 from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, require_all_steps, resumed_step, state_of
@@ -369,7 +369,7 @@ def loader(
             seed=seed, start=start, stop=stop, batch_size=batch_size, rank=rank, world_size=world_size,
             augment=augment, layout=layout,
         )  # fmt: skip
-        given = token if token is None or isinstance(token, Token) else Token(token)
+        given = as_token(token)
         settings = LoaderSettings(
             url=url, request=request, dataset=dataset, ahead=ahead, attempts=attempts, max_wait=max_wait,
             timeout=timeout, log_every=log_every, token=given,
