@@ -1,7 +1,7 @@
 """Tokens in URLs, where they do not belong: proxies, browsers and logs record URLs."""
 
 import re
-from urllib.parse import unquote_plus
+from urllib.parse import unquote
 
 from service.access.credentials import Credentials
 
@@ -13,11 +13,11 @@ _PARAMETER = re.compile(r"((?:^|[&;])(?:(?:access|api|auth|bearer)[_-]?)?(?:toke
 
 def has_token(query: str, credentials: Credentials) -> bool:
     """Return whether a query string contains the token, or a parameter that is meant for one."""
-    return _PARAMETER.search(query) is not None or credentials.token in unquote_plus(query)
+    return _PARAMETER.search(query) is not None or credentials.token in unquote(query)
 
 
 def without_tokens(query: str, credentials: Credentials | None) -> str:
     """Return a query string for the log."""
-    if credentials is not None and credentials.token in unquote_plus(query):
+    if credentials is not None and credentials.token in unquote(query):
         return HIDDEN
     return _PARAMETER.sub(rf"\1{HIDDEN}", query)

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
 from service.explorer.templates import render
 
 Schema = Mapping[str, Any]
@@ -36,8 +38,16 @@ def api_page(document: Schema, root: str = "") -> str:
     about = document["info"]
     return render(
         "api.html", root=root, version=about["version"], description=about["description"].strip(),
-        endpoints=list(_endpoints(document)),
+        endpoints=list(_endpoints(document)), code_spans=code_spans,
     )  # fmt: skip
+
+
+def code_spans(text: str) -> Markup:
+    """Return a text as HTML, with names in backticks as code."""
+    parts = (
+        Markup("<code>{}</code>" if number % 2 else "{}").format(part) for number, part in enumerate(text.split("`"))
+    )
+    return Markup("").join(parts)
 
 
 def _endpoints(document: Schema) -> Iterator[Endpoint]:
@@ -72,8 +82,12 @@ def _values(schema: Schema) -> str:
     kind = str(schema.get("type", "value"))
     if kind == "array":
         return f"list of {_values(schema.get('items', {}))}"
-    low, high = schema.get("minimum"), schema.get("maximum", schema.get("exclusiveMaximum"))
-    return kind if low is None else f"{kind}, at least {low}" if high is None else f"{kind}, {low} … {high}"
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if high is None and "exclusiveMaximum" in schema:
+        high = schema["exclusiveMaximum"] - 1
+    if low is None:
+        return kind
+    return f"{kind}, at least {low}" if high is None else f"{kind}, {low} … {high}"
 
 
 def _text(value: object) -> str:
