@@ -6,7 +6,7 @@ objects that hold it whenever the metrics are requested.
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -55,6 +55,14 @@ class Metrics:
             "sampler_sample_seconds",
             "Seconds that a response waited for its next run of samples",
             buckets=SECONDS,
+            registry=registry,
+        )
+        self.connections = Gauge("sampler_connections", "Open connections, under `serve` only", registry=registry)
+        self.connections_closed = Counter(
+            "sampler_connections_closed",
+            "Connections that `serve` closed or refused, by limit: head (size of a request's head), url (its length), "
+            "malformed, late-head, idle, evicted (closed for a new one), full (no place)",
+            ["limit"],
             registry=registry,
         )
 

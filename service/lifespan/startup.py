@@ -17,6 +17,7 @@ from service.batches.cache import BatchCache
 from service.batches.parameters import StreamParameters
 from service.batches.plan import Planner
 from service.batches.selection import select_stream
+from service.descriptors import DescriptorReserve, raise_limit, reserve_for_workers
 from service.lifespan.datasets import OpenedDataset, open_datasets
 from service.lifespan.decoded_images import create_cache
 from service.lifespan.state import ServedDataset, Serving
@@ -40,8 +41,12 @@ async def run_server(settings: Settings, metrics: Metrics) -> AsyncIterator[Serv
     """Start a server, yield what it holds, stop its workers afterwards. Raises `SamplerError`, in one line."""
     shutdown = Shutdown(settings.grace_seconds)
     shutdown.install()
+    raise_limit()
     try:
-        async with _run(settings, metrics, shutdown) as serving:
+        async with (
+            reserve_for_workers(settings.workers) as reserve,
+            _run(settings, metrics, shutdown, reserve) as serving,
+        ):
             shutdown.startup_complete()
             yield serving
     finally:
@@ -49,7 +54,9 @@ async def run_server(settings: Settings, metrics: Metrics) -> AsyncIterator[Serv
 
 
 @asynccontextmanager
-async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> AsyncIterator[Serving]:
+async def _run(
+    settings: Settings, metrics: Metrics, shutdown: Shutdown, reserve: DescriptorReserve
+) -> AsyncIterator[Serving]:
     opened = await open_datasets(settings)
     images = list(accumulate((len(one.dataset) for one in opened), initial=0))
     image_cache = None if all(one.store for one in opened) else create_cache(settings, images[-1])
@@ -67,8 +74,8 @@ async def _run(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> Asyn
             image_cache=None if image_cache is None else image_cache.descriptor,
         )
         notices = ImageNotices(tuple((one.title, len(one.dataset)) for one in opened))
-        restore = partial(_restore_indexes, opened)
-        pool = WorkerPool(setup, settings.workers, settings.job_seconds, restore, notices.add)
+        restore = partial(_restore_indexes, opened, reserve)
+        pool = WorkerPool(setup, settings.workers, settings.job_seconds, restore, notices.add, reserve.lent)
         cache = BatchCache(pool, arena, planners, cached)
         admission = Admission(settings.max_requests, settings.retry_after, shutdown)
         metrics.registry.register(ServerState(pool, admission, arena, cache, image_cache, notices))
@@ -100,9 +107,10 @@ async def _start(
         await starting
 
 
-def _restore_indexes(opened: tuple[OpenedDataset, ...]) -> None:
-    for one in opened:
-        one.restore_index()
+def _restore_indexes(opened: tuple[OpenedDataset, ...], reserve: DescriptorReserve) -> None:
+    with reserve.lent():
+        for one in opened:
+            one.restore_index()
 
 
 def _log_start(opened: OpenedDataset, workers: int) -> None:

@@ -1,18 +1,25 @@
 """Running a server: settings, sockets, TLS, then uvicorn in this process."""
 
+import asyncio
 import errno
 import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
+from service.access.binding import require_protected
 from service.app import create_app
+from service.descriptors import raise_limit
 from service.server.announcement import Announcement
+from service.server.connection_cap import connection_cap
+from service.server.connections import ConnectionLimits, Connections
 from service.server.listener import ListenError, already_listening, close_all, inherited_listener, open_listeners
+from service.server.protocol import LimitedProtocol
 from service.server.tls import server_context
 from service.settings.load import load_settings
 from service.settings.server import Settings
@@ -55,9 +62,18 @@ def run(place: Place, options: Mapping[str, Any], settings_file: Path | None = N
     context = None if settings.tls_cert is None else server_context(settings.tls_cert, settings.tls_key)
     listeners = _listeners(place)
     try:
+        for listener in listeners:
+            require_protected(settings, _address(listener))
         _serve(place, settings, listeners, context)
     finally:
         close_all(listeners)
+
+
+def _limits(settings: Settings) -> ConnectionLimits:
+    most = connection_cap(settings.max_connections, settings.workers, raise_limit())
+    return ConnectionLimits(
+        most, settings.header_seconds, settings.idle_seconds, settings.stall_seconds, settings.retry_after
+    )
 
 
 def _listeners(place: Place) -> list[socket.socket]:
@@ -66,21 +82,29 @@ def _listeners(place: Place) -> list[socket.socket]:
     return open_listeners(place.host, place.port)
 
 
+def _address(listener: socket.socket) -> str | None:
+    """Return the address of a socket, or None if it is not one of a network."""
+    is_network = listener.family in (socket.AF_INET, socket.AF_INET6)
+    return str(listener.getsockname()[0]) if is_network else None
+
+
 def _serve(place: Place, settings: Settings, listeners: list[socket.socket], context: ssl.SSLContext | None) -> None:
     app = create_app(settings)
     app.state.limited = True
+    connections = Connections(_limits(settings), app.state.metrics)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=cast("type[asyncio.Protocol]", partial(LimitedProtocol, connections)),
         ws="none",
         lifespan="on",
         interface="asgi3",
         workers=1,  # not WEB_CONCURRENCY: the processes that make samples are not uvicorn's
+        timeout_keep_alive=cast(int, settings.idle_seconds),  # passed on to the event loop, which takes fractions
         log_level=settings.log_level,
         root_path=place.root_path,
         ssl_context_factory=None if context is None else (lambda _config, _default: context),
     )
-    server = _Server(config, lambda: print(_announcement(place, listeners[0], context is not None), flush=True))
+    server = _Server(config, lambda: print(_announcement(place, settings, listeners[0]), flush=True))
     try:
         server.run(listeners)
     except OSError as error:
@@ -89,10 +113,11 @@ def _serve(place: Place, settings: Settings, listeners: list[socket.socket], con
         raise ListenError(already_listening(error)) from error
 
 
-def _announcement(place: Place, listener: socket.socket, tls: bool) -> str:
-    if listener.family not in (socket.AF_INET, socket.AF_INET6):
+def _announcement(place: Place, settings: Settings, listener: socket.socket) -> str:
+    address = _address(listener)
+    if address is None:
         return f"Serving on the inherited socket {listener.getsockname()!r}. Ctrl-C stops the server."
-    address, port, *_ = listener.getsockname()
-    # The name that was given is what a certificate is for and what other machines know.
+    # The name that was given is what a certificate is for and what other hosts know.
     host = address if place.descriptor is not None else place.host
-    return Announcement(host, port, tls, root_path=place.root_path).text()
+    token = settings.token is not None or settings.token_file is not None
+    return Announcement(host, listener.getsockname()[1], settings.tls_cert is not None, token, place.root_path).text()

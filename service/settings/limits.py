@@ -40,6 +40,19 @@ class LimitSettings(BaseModel):
         description="memory (MB) that a worker may allocate after its start; samples that need more fail "
         "(default: 256, and 24 bytes for each of SAMPLER_MAX_IMAGE_PIXELS)",
     )  # fmt: skip
+    max_connections: int | None = Field(
+        default=None, ge=1, le=65536,
+        description="open connections (`serve` only); at more, the longest idle one is closed (default: as many as the "
+        "descriptor limit allows, at most 4096)",
+    )  # fmt: skip
+    header_seconds: float = Field(
+        default=10.0, ge=0.1, le=3600,
+        description="timeout (seconds) for the complete head of a request (`serve` only)",
+    )  # fmt: skip
+    idle_seconds: float = Field(
+        default=75.0, ge=0.1, le=86400,
+        description="seconds that an idle connection stays open between requests (`serve` only)",
+    )  # fmt: skip
     retry_after: int = Field(default=2, ge=1, le=3600, description="seconds a client waits after a 503 (Retry-After)")
     grace_seconds: float = Field(
         default=10.0, ge=0, le=3600, description="seconds for responses in flight to finish at shutdown"

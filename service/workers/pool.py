@@ -7,6 +7,7 @@ does not depend on who makes it. A job that ends its worker again and again is g
 import asyncio
 import logging
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from typing import get_args
 
 from sampler.dataset.images.part_decoding import DecodeCounts
@@ -43,6 +44,7 @@ class WorkerPool:
         job_seconds: float,
         prepare: Callable[[], None] | None = None,
         on_notice: Callable[[Notice], None] = lambda _: None,
+        lend: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Start nothing yet.
 
@@ -53,6 +55,7 @@ class WorkerPool:
             on_notice: Called with each notice of a worker about an image.
             prepare: Called in a thread, one call at a time, before a worker is replaced: restores files that the setup
                 names. A SamplerError is logged, and the start is tried again later.
+            lend: Gives the block in which a process is started; see `WorkerProcess.start`.
         """
         self.size = size
         self.restarts: dict[Cause, int] = dict.fromkeys(get_args(Cause), 0)
@@ -62,6 +65,7 @@ class WorkerPool:
         self._clock = RunningClock()
         self._prepare = prepare
         self._on_notice = on_notice
+        self._lend = lend
         self._preparing = asyncio.Lock()
         self._compiling = False
         self._seats = [Seat() for _ in range(size)]
@@ -83,7 +87,7 @@ class WorkerPool:
 
     async def start(self) -> None:
         """Start all workers and wait until they are ready. Raises `ServiceError` if one cannot start."""
-        starts = [WorkerProcess.start(self._setup, self._log_compiling) for _ in self._seats]
+        starts = [WorkerProcess.start(self._setup, self._log_compiling, self._lend) for _ in self._seats]
         started = await asyncio.gather(*starts, return_exceptions=True)
         for seat, process in zip(self._seats, started, strict=True):
             if isinstance(process, WorkerProcess):
@@ -169,7 +173,7 @@ class WorkerPool:
             if self._prepare is not None:
                 async with self._preparing:
                     await asyncio.to_thread(self._prepare)
-            seat.process = await WorkerProcess.start(self._setup, self._log_compiling)
+            seat.process = await WorkerProcess.start(self._setup, self._log_compiling, self._lend)
         except SamplerError as error:
             log.error("a worker cannot start: %s", error)
             return min(MAX_PAUSE, max(0.1, 2 * pause))

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Self
 
 import msgpack
@@ -36,15 +36,24 @@ class WorkerProcess:
         return self._child.pid
 
     @classmethod
-    async def start(cls, setup: WorkerSetup, on_compile: Callable[[], None] = lambda: None) -> Self:
+    async def start(
+        cls,
+        setup: WorkerSetup,
+        on_compile: Callable[[], None] = lambda: None,
+        lend: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> Self:
         """Start a worker and wait until it is ready. Raises `ServiceError`, with the reason, if it cannot start.
 
-        on_compile: Called if the worker has to wait for the kernels to be compiled.
+        Args:
+            setup: What the worker needs.
+            on_compile: Called if the worker has to wait for the kernels to be compiled.
+            lend: Gives the block in which the process is started, such as one that makes descriptors available.
         """
         child = None
         try:
-            child = ChildProcess("service.workers.main", setup.descriptors)
-            child.start()
+            with lend():  # nothing else on the event loop can take the descriptors: there is no await
+                child = ChildProcess("service.workers.main", setup.descriptors)
+                child.start()
             worker = cls(child, await AsyncFrameSocket.connect(child.detach_socket()))
         except BaseException as error:  # the server may be stopped at any moment; no process may be left behind
             if child is not None:
