@@ -95,7 +95,9 @@ def test_a_large_head_below_the_limits_is_accepted(limited: LiveServer) -> None:
 
 
 def test_a_body_may_be_larger_than_a_head(limited: LiveServer) -> None:
-    response = httpx.post(f"{limited.url}/v1/batches", content=b" " * (5 * MAX_HEAD))
+    response = httpx.post(
+        f"{limited.url}/v1/batches", content=b" " * (5 * MAX_HEAD), headers={"content-type": "application/json"}
+    )
     assert response.status_code == 422
 
 
