@@ -6,6 +6,7 @@
 #   MEMORY=1   `make bench` also measures what the processes hold in memory (minutes)
 #   PEERS=1    `make bench` also measures other data loaders, from an environment of their own (10 minutes)
 #   INPUTS=… number of inputs of `make fuzz`; SEED=… chooses them
+#   STEPS=…, FAULTS=… least steps and faults of `make chaos`; SEED=… chooses the faults
 #   JOBS=3     number of processes that run tests; more than CPUs, because many tests wait for a server to start
 
 PYTHON ?=
@@ -15,6 +16,8 @@ MEMORY ?=
 PEERS ?=
 JOBS ?= 3
 INPUTS ?= 100000
+STEPS ?= 10000
+FAULTS ?= 200
 SEED ?=
 # Ignore HOST and PORT of the environment: they are often set for other programs.
 HOST = 127.0.0.1
@@ -48,7 +51,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve bench fuzz docs test check lint format lock clean
+.PHONY: help setup demo serve bench fuzz chaos docs test check lint format lock clean
 
 help: ## List the targets
 	@echo "Usage: make TARGET"
@@ -70,6 +73,10 @@ bench: $(BENCH) ## Compare the speed of each part with its limit (5 minutes); st
 fuzz: $(READY) ## Read 100,000 damaged inputs (INPUTS=…, SEED=…) and send odd requests; status 1 if any is not handled
 	@$(COMPILE)
 	@$(BIN)/python -m tests.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
+
+chaos: $(READY) ## Train 10,000 steps with 200 faults (STEPS=…, FAULTS=…, SEED=…); status 1 if a batch is lost or wrong
+	@$(COMPILE)
+	@$(BIN)/python -m tests.chaos --steps $(STEPS) --faults $(FAULTS) $(if $(SEED),--seed $(SEED))
 
 docs: $(READY) ## Build the documentation into site/
 	@$(BIN)/zensical build --strict

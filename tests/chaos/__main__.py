@@ -1,0 +1,60 @@
+"""Train with faults, and check every batch: `make chaos`, or `python -m tests.chaos --steps 1000 --faults 20`."""
+
+import argparse
+import secrets
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.chaos.dataset import ServedFiles
+from tests.chaos.machine import run_chaos
+from tests.chaos.report import Report
+from tests.support.processes import independent_of_the_shell, kill_at_end
+
+WORLDS = 6
+"""Worlds of one round, of which the first has no faults."""
+
+RULES = 50
+"""Rules of a world."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run rounds until there are enough steps and faults, or the time is over; return the exit status."""
+    options = _options(arguments)
+    print(f"seed {options.seed}: repeat with --seed {options.seed}", flush=True)
+    report = Report(lambda line: print(line, flush=True), time.monotonic() + 60 * options.minutes)
+    with independent_of_the_shell(), kill_at_end(), tempfile.TemporaryDirectory() as folder:
+        files = ServedFiles(Path(folder))
+        files.write()
+        number = options.seed
+        while _goes_on(report, options):
+            run_chaos(files, report, number, WORLDS, RULES)
+            number += 1
+    print(f"\n{report.table()}\n\nseed {options.seed}, {time.monotonic() - report.began:.0f} s")
+    for problem in report.problems:
+        print(f"VIOLATION: {problem}")
+    if not _has_enough(report, options):
+        print(f"the time is over: {report.steps} of {options.steps} steps, {report.faults} of {options.faults} faults")
+    return 0 if _has_enough(report, options) and not report.problems else 1
+
+
+def _has_enough(report: Report, options: argparse.Namespace) -> bool:
+    return bool(report.steps >= options.steps and report.faults >= options.faults)
+
+
+def _goes_on(report: Report, options: argparse.Namespace) -> bool:
+    return not report.problems and not _has_enough(report, options) and time.monotonic() < report.deadline
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--steps", type=int, default=10_000, help="least number of steps that the trainer receives")
+    parser.add_argument("--faults", type=int, default=200, help="least number of faults")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32), help="chooses the faults")
+    parser.add_argument("--minutes", type=float, default=20.0, help="time after which nothing more is injected")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""What happened: progress lines during the run, a table at the end."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.chaos.ledger import Gap
+from tests.chaos.timeline import Fault, causes
+from tests.chaos.world import World
+
+
+@dataclass(slots=True)
+class Report:
+    """Totals of all worlds.
+
+    write: called with each line. deadline: of `time.monotonic`, after which nothing more is injected.
+    """
+
+    write: Callable[[str], None]
+    deadline: float = math.inf
+    began: float = field(default_factory=time.monotonic)
+    worlds: list[World] = field(default_factory=list)
+
+    @property
+    def steps(self) -> int:
+        return sum(world.ledger.received for world in self.worlds)
+
+    @property
+    def faults(self) -> int:
+        return sum(len(world.faults) for world in self.worlds)
+
+    @property
+    def problems(self) -> list[str]:
+        """Violations, each with its world."""
+        return [
+            f"world {number}: {problem}"
+            for number, world in enumerate(self.worlds, start=1)
+            for problem in world.ledger.problems
+        ]
+
+    def begin(self, world: World) -> None:
+        self.worlds.append(world)
+        self.event("a world begins")
+
+    def event(self, text: str) -> None:
+        """Note something that happened in the newest world."""
+        passed = time.monotonic() - self.began
+        self.write(f"{passed:6.1f} s  {self.steps:6} steps  {self.faults:4} faults  world {len(self.worlds)}  {text}")
+
+    def end(self, world: World) -> None:
+        for problem in world.ledger.problems:
+            self.event(f"VIOLATION: {problem}")
+
+    def table(self) -> str:
+        """Return the totals, and the longest gap by kind of fault."""
+        ledgers = [world.ledger for world in self.worlds]
+        totals = {
+            "steps received": self.steps,
+            "of these replayed from older states": sum(ledger.replayed for ledger in ledgers),
+            "faults": self.faults,
+            "lost": sum(ledger.lost for ledger in ledgers),
+            "repeated": sum(ledger.repeated for ledger in ledgers),
+            "wrong": sum(ledger.wrong for ledger in ledgers),
+            "other violations": len(self.problems),
+            "starts of the server": sum(world.server.starts for world in self.worlds),
+            "starts of the trainer": sum(world.lives for world in self.worlds),
+        }
+        lines = [f"{name:38} {count:6}" for name, count in totals.items()]
+        return "\n".join([*lines, "", *self._gaps()])
+
+    def _gaps(self) -> list[str]:
+        counts = Counter(fault.kind for world in self.worlds for fault in world.faults)
+        longest: dict[str, float] = {}
+        first: tuple[Gap, list[Fault]] | None = None
+        for world in self.worlds:
+            for gap in world.ledger.gaps:
+                due = causes(gap, world.faults)
+                if first is None or gap.seconds > first[0].seconds:
+                    first = gap, due
+                for kind in {fault.kind for fault in due} or {"none"}:
+                    longest[kind] = max(longest.get(kind, 0.0), gap.seconds)
+        lines = [f"{'fault':24} {'times':>6} {'longest gap, with others at the same time':>42}"]
+        lines += [f"{kind:24} {counts[kind]:6} {longest.get(kind, 0):40.1f} s" for kind in ["none", *sorted(counts)]]
+        if first is not None:
+            gap, due = first
+            names = ", ".join(map(str, due)) or "no fault"
+            lines += ["", f"longest gap at the trainer: {gap.seconds:.1f} s, with {names}"]
+        return lines

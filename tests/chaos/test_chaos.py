@@ -1,0 +1,23 @@
+"""A short run with faults; `make chaos` is the long one."""
+
+from pathlib import Path
+
+from tests.chaos.dataset import ServedFiles
+from tests.chaos.machine import run_chaos
+from tests.chaos.report import Report
+
+SEED = 84
+"""Faults that include the death of each process and another dataset."""
+
+RULES = 8
+
+
+def test_a_trainer_gets_each_step_once_in_order_and_right_whatever_dies_stops_or_breaks(tmp_path: Path) -> None:
+    files = ServedFiles(tmp_path)
+    files.write()
+    report = Report(print)
+    run_chaos(files, report, SEED, worlds=2, rules=RULES)
+    print(report.table())
+    assert report.problems == []
+    assert report.faults >= 4
+    assert report.steps >= 200

@@ -1,0 +1,205 @@
+"""Everything that runs: server under its supervisor, proxy, trainer; and the record of what the trainer received."""
+
+import math
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from tests.chaos.dataset import ServedFiles
+from tests.chaos.ledger import Ledger
+from tests.chaos.oracle import Oracle
+from tests.chaos.proxy import NONE, Proxy, Trouble
+from tests.chaos.record import RecordReader
+from tests.chaos.server import Supervisor
+from tests.chaos.timeline import Fault
+from tests.chaos.trainer import Run, latest_state, record_file, states_folder
+from tests.chaos.trainer_process import TrainerProcess
+
+BATCH_SIZE = 3
+LOOK_SECONDS = 0.05
+
+STEPS_AFTER = 15
+"""Steps that the trainer must receive to have recovered from a fault."""
+
+RECOVER_SECONDS = 60.0
+"""Time for that."""
+
+
+class World:
+    """One run of server, proxy and trainer, from step 0 of one seed."""
+
+    def __init__(
+        self, files: ServedFiles, folder: Path, seed: int, report: Callable[[str], None], deadline: float = math.inf
+    ) -> None:
+        """Start nothing yet.
+
+        report: called with a line for each event. deadline: of `time.monotonic`, after which nothing more is injected.
+        """
+        self.files = files
+        self.folder = folder
+        self.faults: list[Fault] = []
+        self.ledger = Ledger(Oracle(*files.open(), seed, BATCH_SIZE).hash_of)
+        self.server = Supervisor(folder / "server.log", self._settings())
+        self.proxy = Proxy(self.server.port)
+        self.lives = 0
+        self._seed = seed
+        self._report = report
+        self._deadline = deadline
+        self._reader = RecordReader(record_file(folder))
+        self._healing: list[tuple[threading.Timer, Callable[[], None]]] = []
+        self._trainer: TrainerProcess | None = None
+
+    def _settings(self) -> dict[str, object]:
+        files = self.files
+        paths = {"annotations": files.annotations, "images": files.images, "config": files.config}
+        return {**paths, "cache_dir": files.cache, "workers": 2, "buffer_mb": 64, "grace_seconds": 2}
+
+    @property
+    def trainer(self) -> TrainerProcess:
+        assert self._trainer is not None, "call start() first"
+        return self._trainer
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything was lost, repeated or wrong, or something does not recover."""
+        return bool(self.ledger.problems)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is injected."""
+        return self.failed or time.monotonic() > self._deadline
+
+    def start(self, pause: float) -> None:
+        """Start everything. pause: seconds that a training step takes."""
+        self.proxy.__enter__()
+        self.server.start()
+        self.start_trainer(1, pause)
+        self.wait_for_steps(STEPS_AFTER)
+
+    def end(self) -> None:
+        """Let the trainer recover, check everything, and end all processes."""
+        self.heal()
+        if not self.failed:
+            self.wait_for_steps(STEPS_AFTER)
+        self.trainer.kill()
+        self.check(running=False)
+        self.server.stop()
+        self.proxy.__exit__(None, None, None)
+        shutil.rmtree(states_folder(self.folder), ignore_errors=True)
+
+    # --- the trainer ---
+
+    def start_trainer(self, world_size: int, pause: float, state: Path | None = None) -> None:
+        """Start a life of the trainer at a state."""
+        self.lives += 1
+        run = Run(
+            self.proxy.url, str(self.folder), self.lives, self._seed, BATCH_SIZE, world_size, pause,
+            None if state is None else str(state),
+        )  # fmt: skip
+        self.ledger.expect_start(self.lives, run.first_step())
+        self._trainer = TrainerProcess(run)
+
+    def resume_trainer(self, world_size: int | None = None, pause: float | None = None) -> None:
+        """Start the next life at the state that was saved last, like the life before unless told otherwise."""
+        run = self.trainer.run
+        self.start_trainer(
+            run.world_size if world_size is None else world_size,
+            run.pause if pause is None else pause,
+            latest_state(self.folder),
+        )
+
+    # --- faults ---
+
+    def inject(
+        self,
+        fault: Fault,
+        apply: Callable[[], bool],
+        heal: Callable[[], None],
+        seconds: float = 0.0,
+        settle: bool = True,
+    ) -> None:
+        """Inject a fault that lasts `seconds`.
+
+        apply: returns whether there was anything to disturb. settle: wait until the trainer has recovered. Otherwise
+        the next fault may come while this one lasts.
+        """
+        if self.over or not apply():
+            return
+        self.faults.append(fault)
+        self._report(f"{fault}{'' if settle else ', without waiting'}")
+
+        def end() -> None:
+            heal()
+            fault.over()
+
+        if settle:
+            time.sleep(seconds)
+            end()
+            self.wait_for_steps(STEPS_AFTER)
+        else:
+            timer = threading.Timer(seconds, end)
+            self._healing.append((timer, end))
+            timer.start()
+
+    def heal(self) -> None:
+        """End all faults that last."""
+        for timer, end in self._healing:
+            timer.cancel()
+            end()
+        self._healing.clear()
+
+    def disturb(self, trouble: Trouble) -> bool:
+        self.proxy.trouble = trouble
+        return True
+
+    def calm(self) -> None:
+        self.proxy.trouble = NONE
+
+    def targets(self, name: str) -> list[psutil.Process]:
+        """Return the processes that run now of server, worker, loader or trainer."""
+        if name == "worker":
+            return self.server.workers()
+        if name == "loader":
+            return self.trainer.loaders()
+        process = self.server.process() if name == "server" else self.trainer.process()
+        return [] if process is None else [process]
+
+    # --- checks ---
+
+    def check(self, running: bool = True) -> None:
+        """Compare what the trainer has received with what it must receive."""
+        status = self.trainer.status  # before reading, so that the last line is read
+        self.ledger.add(self._reader.new())
+        if running and status is not None and not self.failed:
+            failure = self.ledger.errors[-1] if self.ledger.errors else None
+            reason = f"{failure.error}: {failure.message}" if failure else self.trainer.log[-2000:]
+            self.ledger.problems.append(f"the trainer exited with status {status}: {reason}")
+
+    def expect_mismatch(self, seconds: float) -> None:
+        """Wait until the trainer ends with a DigestMismatchError; a violation if it does not."""
+        status = self.trainer.wait(seconds)
+        self.check(running=False)
+        errors = [failure.error for failure in self.ledger.errors if failure.life == self.lives]
+        if status is None or errors != ["DigestMismatchError"]:
+            self.ledger.problems.append(f"another dataset was served, and the trainer: status {status}, {errors}")
+
+    def wait_for_steps(self, count: int) -> None:
+        """Wait until the trainer has received so many more steps; a violation if it takes too long."""
+        wanted = self.ledger.received + count
+        deadline = time.monotonic() + RECOVER_SECONDS
+        while self.ledger.received < wanted and not self.failed:
+            time.sleep(LOOK_SECONDS)
+            self.check()
+            if time.monotonic() > deadline:
+                self.ledger.problems.append(f"the trainer received nothing for {RECOVER_SECONDS:g} s")
+
+
+def resume(process: psutil.Process) -> None:
+    """Let a stopped process go on, if it is still there."""
+    with suppress(psutil.NoSuchProcess):
+        process.resume()
