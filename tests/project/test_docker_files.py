@@ -1,6 +1,9 @@
 """The container files follow their rules and name only existing files. (Building them needs a Docker engine.)"""
 
+import os
 import re
+import shlex
+import sys
 import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
@@ -11,6 +14,7 @@ import yaml  # type: ignore[import-untyped] # the package ships no types
 
 from service.settings.server import PREFIX, Settings
 from tests.support.paths import ROOT
+from tests.support.processes import run
 
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -96,8 +100,62 @@ def test_the_container_declares_start_port_health_check_and_stop() -> None:
 
 def test_every_setting_in_the_container_files_exists(compose: dict[str, Any]) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    assert set(compose["services"]["sampler"]["environment"]) <= known
+    assert set(compose["services"]["sampler"]["environment"]) <= known | {"BIND"}
     assert set(re.findall(r"SAMPLER_[A-Z_]+", DOCKERFILE)) <= known
+
+
+TOKEN = "correct-horse-battery"
+
+CHECK = """#!/bin/sh
+exec {python} -c "
+import sys
+from service.access.binding import require_protected
+from service.settings.load import load_settings
+require_protected(load_settings(), sys.argv[sys.argv.index('--host') + 1])
+print('serves')
+" "$@"
+"""
+"""A program in place of `saccade-sampler`: it checks its settings and its address as the command `serve` does."""
+
+
+def interpolate(text: str, given: dict[str, str]) -> str:
+    """Do what compose does with variables before it starts a container."""
+    filled = re.sub(r"(?<!\$)\$\{(\w+):-([^}]*)\}", lambda found: given.get(found[1]) or found[2], text)
+    return filled.replace("$$", "$")
+
+
+@pytest.mark.parametrize(
+    ("given", "starts"),
+    [
+        ({}, True),
+        ({"BIND": "127.0.0.1"}, True),
+        ({"BIND": "[::1]"}, True),
+        ({"BIND": "localhost"}, True),
+        ({"BIND": "0.0.0.0"}, False),
+        ({"BIND": "10.0.0.5"}, False),
+        ({"BIND": "[::]"}, False),
+        ({"BIND": "0.0.0.0", "SAMPLER_TOKEN": TOKEN}, True),
+        ({"BIND": "0.0.0.0", "SAMPLER_OPEN": "1"}, True),
+        ({"SAMPLER_TOKEN": TOKEN}, True),
+    ],
+    ids=str,
+)
+def test_a_container_whose_port_is_published_to_other_hosts_needs_a_token(
+    given: dict[str, str], starts: bool, compose: dict[str, Any], tmp_path: Path
+) -> None:
+    program = tmp_path / "saccade-sampler"
+    program.write_text(CHECK.format(python=shlex.quote(sys.executable)))
+    program.chmod(0o755)
+    service = compose["services"]["sampler"]
+    assert service["ports"] == ["${BIND:-127.0.0.1}:${PORT:-8000}:8000"]
+    variables = {
+        name: interpolate(service["environment"][name], given) for name in ("BIND", "SAMPLER_TOKEN", "SAMPLER_OPEN")
+    }
+    command = [interpolate(part, given) for part in service["command"]]
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = run(*command, variables=variables | {"PATH": path}, check=False)
+    assert (done.stdout == "serves\n") == starts == (done.returncode == 0), done.stderr
+    assert starts or "without a token; set SAMPLER_TOKEN" in done.stderr
 
 
 def test_compose_builds_the_dockerfile_of_this_tree(compose: dict[str, Any]) -> None:
