@@ -1,11 +1,13 @@
 """Which addresses a server without a token may listen at."""
 
+from functools import lru_cache
 from ipaddress import ip_address
 
 from service.settings.access import AccessSettings
 from service.settings.load import SettingsError
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Return whether only processes of this host reach a server that listens at `host`.
 

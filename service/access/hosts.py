@@ -6,6 +6,7 @@ one site. The requests of the page still carry its name as `Host`, so a server t
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 from sampler.printable import printable
@@ -17,10 +18,14 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/\[\]]+)(:[0-9]{0,5})?")
 _LOCAL_SUFFIXES = (".local", ".internal", ".home.arpa", ".lan", ".svc")
 """Ends of names that public DNS never has: mDNS, private zones, Kubernetes services (`.svc`, `.svc.cluster.local`)."""
 
+_MAX_BYTES = 300
+"""Bytes of a `Host` header that are looked at. No name is as long."""
+
 _LONGEST = 100
 """Characters of a refused name that are quoted."""
 
 
+@lru_cache(maxsize=64)
 def host_name(host: bytes) -> str | None:
     """Return the name or address in a `Host` header, without the port; None if it is malformed."""
     match = _HOST.fullmatch(host.decode("latin-1").lower())
@@ -59,7 +64,7 @@ class AllowedHosts:
         """
         if host is None or self.everything:
             return
-        name = host_name(host)
+        name = host_name(host[:_MAX_BYTES])
         if name is not None and (is_loopback(name) or self._allow(name)):
             return
         shown = printable(host.decode("latin-1"))[:_LONGEST]
