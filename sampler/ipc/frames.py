@@ -79,14 +79,16 @@ class FrameSocket:
         self._channel.sendall(encode_frame(body))
 
     def read(self) -> bytes | None:
-        """Wait for the next message; None if the peer is gone."""
+        """Wait for the next message; None if the peer is gone, or the channel was closed meanwhile."""
         while (body := self._received.next()) is None:
             if not self._wait():
                 return None
             try:
                 data = self._channel.recv(READ_SIZE)
-            except ConnectionError:
-                return None
+            except OSError as error:
+                if isinstance(error, ConnectionError) or self._channel.fileno() < 0:
+                    return None
+                raise
             if not data:
                 return None
             self._received.feed(data)

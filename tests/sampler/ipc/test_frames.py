@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -58,6 +60,25 @@ def test_reading_ends_when_the_peer_is_gone_though_its_socket_is_open(
     monkeypatch.setattr("sampler.ipc.frames.CHECK_SECONDS", 0.01)
     alive = iter([True, True, False])
     assert FrameSocket(pair[1], peer_alive=lambda: next(alive)).read() is None
+
+
+def test_reading_ends_when_the_channel_is_closed_by_another_thread(pair: Pair) -> None:
+    """As when a loader worker ends because of an error while its listener waits for the trainer."""
+    found: list[object] = []
+
+    def read() -> None:
+        try:
+            found.append(FrameSocket(pair[1], peer_alive=lambda: True).read())
+        except OSError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    time.sleep(0.1)
+    pair[1].close()
+    pair[0].close()  # wakes the thread
+    thread.join(10)
+    assert found == [None]
 
 
 def test_a_descriptor_above_those_that_select_takes_can_be_read(pair: Pair) -> None:
