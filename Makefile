@@ -5,8 +5,9 @@
 #   PUBLISH=1  write the tables and charts of `make bench` into docs/performance
 #   MEMORY=1   `make bench` also measures what the processes hold in memory (minutes)
 #   PEERS=1    `make bench` also measures other data loaders, from an environment of their own (10 minutes)
-#   INPUTS=… number of inputs of `make fuzz`; SEED=… chooses them
-#   STEPS=…, FAULTS=… least steps and faults of `make chaos`; SEED=… chooses the faults
+#   INPUTS=…   number of inputs of `make fuzz`; SEED=… chooses them
+#   STEPS=…, FAULTS=…  least steps and faults of `make chaos`; SEED=… chooses the faults
+#   MINUTES=…  length of `make soak`
 #   JOBS=3     number of processes that run tests; more than CPUs, because many tests wait for a server to start
 
 PYTHON ?=
@@ -18,6 +19,7 @@ JOBS ?= 3
 INPUTS ?= 100000
 STEPS ?= 10000
 FAULTS ?= 200
+MINUTES ?= 10
 SEED ?=
 # Ignore HOST and PORT of the environment: they are often set for other programs.
 HOST = 127.0.0.1
@@ -51,7 +53,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve bench fuzz chaos docs test check lint format lock clean
+.PHONY: help setup demo serve bench fuzz chaos soak docs test check lint format lock clean
 
 help: ## List the targets
 	@echo "Usage: make TARGET"
@@ -77,6 +79,10 @@ fuzz: $(READY) ## Read 100,000 damaged inputs (INPUTS=…, SEED=…) and send od
 chaos: $(READY) ## Train 10,000 steps with 200 faults (STEPS=…, FAULTS=…, SEED=…); status 1 if a batch is lost or wrong
 	@$(COMPILE)
 	@$(BIN)/python -m tests.chaos --steps $(STEPS) --faults $(FAULTS) $(if $(SEED),--seed $(SEED))
+
+soak: $(READY) ## Run server, clients and trainers for 10 minutes (MINUTES=…); status 1 if what they hold grows
+	@$(COMPILE)
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 docs: $(READY) ## Build the documentation into site/
 	@$(BIN)/zensical build --strict
