@@ -23,7 +23,7 @@ from service.settings.server import FILE_VARIABLE, PREFIX, Settings
 from tests.support.docs import HOST, PAGES, Block, blocks, shell_lines, table
 from tests.support.live_server import LiveServer
 from tests.support.paths import ROOT
-from tests.support.processes import run
+from tests.support.processes import run, run_python
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE))
@@ -104,9 +104,20 @@ def test_every_curl_command_fetches_what_its_file_name_says(server: LiveServer) 
     commands = shell_lines("curl")
     assert len(commands) >= 2
     for line in commands:
-        _, _, file, url = shlex.split(line)
-        response = httpx.get(url.replace(HOST, server.url).replace("/33.png", "/10.png"), timeout=60)
+        _, _, header, _, file, url = shlex.split(line)
+        name, _, value = header.partition(": ")
+        address = url.replace(HOST, server.url).replace("/33.png", "/10.png")
+        response = httpx.get(address, headers={name: value}, timeout=60)
         assert (response.status_code, response.headers["content-type"]) == (200, kinds[Path(file).suffix])
+
+
+def test_every_option_of_a_serve_command_exists() -> None:
+    commands = shell_lines("saccade-sampler serve")
+    assert commands
+    known = run_python("-m", "service", "--help").stdout
+    assert [
+        option for line in commands for option in re.findall(r"--[a-z-]+", line) if f" {option} " not in known
+    ] == []
 
 
 def test_every_shell_command_is_of_a_program_that_is_checked() -> None:
@@ -114,6 +125,7 @@ def test_every_shell_command_is_of_a_program_that_is_checked() -> None:
         "python -m",
         "python examples/",
         "saccade-client",
+        "saccade-sampler serve",
         "cmp ",
         "curl ",
         "make ",
