@@ -14,6 +14,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
+def indented(lines: str) -> str:
+    """Return several lines, such as a stack trace, each printable and indented: none can pass for a line of a log."""
+    return "\n".join(f"    {printable(line)}" for line in lines.splitlines())
+
+
 def path_text(path: Path | bytes) -> str:
     """Return a path as text that is the same in every locale. Bytes that are not UTF-8 are escaped."""
     return os.fsencode(path).decode(errors="backslashreplace")

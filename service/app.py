@@ -18,9 +18,10 @@ from service.errors import responses as error_responses
 from service.kubernetes import service_variables
 from service.lifespan.plain_server import check_plain_server
 from service.lifespan.startup import run_server
+from service.log_lines import configure, hide
 from service.metrics import Metrics
-from service.middleware import request_log
 from service.middleware.guard import Guard
+from service.middleware.request_log import RequestLog
 from service.middleware.response_headers import with_headers
 from service.middleware.uncopied_chunks import without_copies
 from service.routes import access, batches, debug, images, status
@@ -67,7 +68,7 @@ def create_app(settings: Settings | None = None) -> SamplerApp:
     app.state.access = AccessPolicy()
     app.state.exposure = None
     app.add_middleware(Guard, metrics=metrics)  # the last one that is added handles requests first
-    app.add_middleware(request_log.RequestLog, metrics=metrics)
+    app.add_middleware(RequestLog, metrics=metrics)
     error_responses.install(app)
     for module in (batches, images, debug, access, status):
         app.include_router(module.router)
@@ -84,7 +85,7 @@ def _control_access(app: FastAPI, settings: Settings) -> None:
     """Set the policy that the guard of the app follows. Raises `SettingsError`."""
     policy = AccessPolicy.of(settings)
     if policy.credentials is not None:
-        request_log.hide(policy.credentials.token)
+        hide(policy.credentials.token)
     app.state.access = policy
     app.state.exposure = exposure = Exposure(policy)
     exposure.check_start(listening_host(sys.argv, os.environ))
@@ -95,7 +96,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         try:
             settings = app.state.settings or load_settings()
-            request_log.configure(settings.log_level)
+            configure(settings.log_level)
             _log_ignored_variables()
             if not app.state.limited:
                 check_plain_server(settings)

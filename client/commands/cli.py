@@ -31,6 +31,7 @@ from client.protocol.requests import require_layout
 from client.sync_client import SamplerClient
 from sampler.commands.program import OneLineErrors
 from sampler.errors import InvalidRequestError, SamplerError
+from sampler.printable import printable
 
 
 class ClientCommands(OneLineErrors):
@@ -86,14 +87,14 @@ def fetch(
     ) as client:
         batch: Batch = client.batch(**request)
     batch.save(out)
-    table = Table("array", "dtype", "shape", title=f"{len(batch)} samples, digest {escape(batch.digest)}")
+    table = Table("array", "dtype", "shape", title=f"{len(batch)} samples, digest {escape(printable(batch.digest))}")
     table.add_column("min", justify="right")
     table.add_column("max", justify="right")
     for name, array in batch.arrays.items():
         table.add_row(name, str(array.dtype), str(array.shape), f"{np.min(array):g}", f"{np.max(array):g}")
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"written to {escape(str(out))}", soft_wrap=True)
+    console.print(f"written to {escape(printable(str(out)))}", soft_wrap=True)
 
 
 def _parse_indices(text: str | None) -> list[int] | None:

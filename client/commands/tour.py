@@ -30,6 +30,7 @@ from client.protocol.requests import StreamRequest
 from client.protocol.target import Target
 from client.sync_client import SamplerClient
 from client.transport.tls import trust
+from sampler.printable import printable
 from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec
 
@@ -92,7 +93,7 @@ class _Narrator:
 
     def __call__(self, line: str) -> None:
         if line and line != self._line and not self._console.is_terminal:
-            self._console.print(f"  {escape(line)}", soft_wrap=True)
+            self._console.print(f"  {escape(printable(line))}", soft_wrap=True)
         self._line = line or self._line
         text = f"{time.perf_counter() - self._began:4.1f} s  {self._line or 'starting'}"
         self._status.update(Text(text, no_wrap=True, overflow="ellipsis"))
@@ -121,8 +122,9 @@ class Guide:
         url = url.rstrip("/")
         with SamplerClient(url, dataset=self.dataset, token=self.token, ca=self.ca) as client:
             spec = client.spec()
-            self.say(f"{spec.size:,} images, {len(spec.category_names)} categories, config {escape(spec.config.name)}")
-            self.say(f"digest {spec.digest}: identifies dataset, config and sampler version; clients pin it")
+            config, digest = (escape(printable(text)) for text in (spec.config.name, spec.digest))
+            self.say(f"{spec.size:,} images, {len(spec.category_names)} categories, config {config}")
+            self.say(f"digest {digest}: identifies dataset, config and sampler version; clients pin it")
             batch = self._by_index(client, spec)
             self._by_seed(client)
             self._stream(client)

@@ -26,8 +26,9 @@ PROBE_TIMEOUT = 0.5
 
 SERVER_PACKAGES = ("uvicorn", "fastapi")
 
-LOG_PREFIX = re.compile(r"^.*?saccade_sampler[.\w]*: |^[A-Z]+: +")
-"""The beginning of a log line: "<time> INFO [<request>] saccade_sampler.demo: ", or uvicorn's "INFO:     "."""
+LOG_PREFIX = re.compile(r"^.*?\b(?:saccade_sampler|uvicorn)[.\w]*: |^[A-Z]+: +")
+"""The beginning of a log line: "<time> INFO [<request>] saccade_sampler.demo: ", or uvicorn's "INFO:     " before the
+log is set up."""
 
 UNINFORMATIVE = "Application startup failed. Exiting."
 """uvicorn logs it after the line with the cause."""

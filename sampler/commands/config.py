@@ -11,6 +11,7 @@ from rich.table import Column, Table
 from sampler.commands.one_line_warnings import one_line_warnings
 from sampler.commands.options import KeepCrowdOption
 from sampler.config.cornernet_lite import LoadedConfig, load_with_origins
+from sampler.printable import printable
 
 MEANINGS = {
     "preset": "the preset",
@@ -60,7 +61,7 @@ def _print_table(loaded: LoadedConfig) -> None:
 def _shown(value: Any) -> str:
     """Return text as it is, other values as in a JSON file, one attention map a line."""
     if isinstance(value, str):
-        return value
+        return printable(value)
     if isinstance(value, tuple) and value and isinstance(value[0], dict):
         return "\n".join(", ".join(f"{name} {json.dumps(part)}" for name, part in one.items()) for one in value)
     return json.dumps(value, ensure_ascii=False)

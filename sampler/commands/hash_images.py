@@ -56,7 +56,8 @@ def _older_hashes(file: Path, images: int, console: Console) -> ImageHashes | No
     try:
         return find_hashes(file, images)
     except HashError as error:
-        console.print(escape(f"the hashes recorded before are damaged and are replaced: {error.cause}"), soft_wrap=True)
+        line = f"the hashes recorded before are damaged and are replaced: {printable(error.cause)}"
+        console.print(escape(line), soft_wrap=True)
         return None
 
 

@@ -26,6 +26,7 @@ from sampler.dataset.images.hashes import find_hashes, hashes_file
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
+from sampler.printable import printable
 from sampler.progress import spinner
 
 
@@ -85,6 +86,6 @@ def _print_index(opened: DatasetIndex, seconds: float, pixels: str | None) -> No
     table.add_row("digest", opened.digest)
     if pixels is not None:
         table.add_row("pixels digest", pixels)
-    table.add_row("folder", escape(str(opened.index_dir)))
+    table.add_row("folder", escape(printable(str(opened.index_dir))))
     table.add_row("time", f"{seconds:.2f} s")
     Console(highlight=False).print(table)

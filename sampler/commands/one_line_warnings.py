@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import typer
 
 from sampler.config.cornernet_lite import IgnoredKeysWarning
+from sampler.printable import printable
 
 
 @contextmanager
@@ -16,4 +17,4 @@ def one_line_warnings() -> Iterator[None]:
         warnings.simplefilter("always", IgnoredKeysWarning)
         yield
     for warning in caught:
-        typer.echo(f"warning: {warning.message}", err=True)
+        typer.echo(f"warning: {printable(str(warning.message))}", err=True)

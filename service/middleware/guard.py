@@ -50,7 +50,7 @@ class Guard:
         except SamplerError as error:
             reason = REASONS.get(_kind(error), "header")
             self._metrics.refused.labels(reason).inc()
-            scope.setdefault("state", {})["outcome"] = f"refused ({reason})"
+            scope.setdefault("state", {})["outcome"] = f"refused-{reason}"
             await _refusal(error, scope, headers)(scope, receive, send)
             return
         await self._app(scope, receive, send)

@@ -1,6 +1,5 @@
 """The request log: one line per request with its id, which also marks every other line logged for the request."""
 
-import contextvars
 import logging
 import re
 import time
@@ -9,12 +8,10 @@ import uuid
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sampler.printable import printable
-from service.access.urls import HIDDEN, without_tokens
+from service.access.urls import without_tokens
 from service.disconnect import ClientDisconnectedError
+from service.log_lines import one_word, request_id
 from service.metrics import Metrics
-
-request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 
 log = logging.getLogger("saccade_sampler.requests")
 
@@ -28,7 +25,9 @@ SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Requested every few seconds by monitoring, so logged at debug level."""
 
-FORMAT = "%(asctime)s %(levelname)-7s [%(request_id)s] %(name)s: %(message)s"
+MAX_ADDRESS = 64
+MAX_TARGET = 400
+"""Most characters in the log of a client's address, and of path and query."""
 
 
 class RequestLog:
@@ -81,8 +80,9 @@ class _Entry:
         log.log(
             logging.DEBUG if route in QUIET_ROUTES else logging.INFO,
             "%s %s %s %d %d bytes %.1f ms %s",
-            (scope.get("client") or ("-",))[0], scope["method"], shown(_target(scope)), self._status, self._sent,
-            seconds * 1000, scope.get("state", {}).get("outcome", "complete" if self._complete else "broken off"),
+            one_word(_address(scope), MAX_ADDRESS), one_word(scope["method"], MAX_ADDRESS),
+            one_word(_target(scope), MAX_TARGET), self._status, self._sent,
+            seconds * 1000, scope.get("state", {}).get("outcome", "complete" if self._complete else "incomplete"),
         )  # fmt: skip
 
     def watch(self, send: Send) -> Send:
@@ -109,62 +109,15 @@ class _Entry:
         return watched
 
 
+def _address(scope: Scope) -> str:
+    """Return the address of a client, or what a proxy says that it is (X-Forwarded-For), which may be any text."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
 def _target(scope: Scope) -> str:
     """Return path and query of a request, without tokens."""
     query = scope["query_string"].decode("latin-1")
     if not query:
         return str(scope["path"])
     return f"{scope['path']}?{without_tokens(query, scope['app'].state.access.credentials)}"
-
-
-def shown(text: str, longest: int = 400) -> str:
-    """Return `text` as one line, cut to `longest` characters."""
-    line = printable(text)
-    return line if len(line) <= longest else line[:longest] + "…"
-
-
-class OneLineFormatter(logging.Formatter):
-    """Makes each message one line, whatever file names and requests it quotes. Stack traces follow on lines below."""
-
-    def __init__(self, template: str, hidden: str | None = None) -> None:
-        """hidden: text that no line shows."""
-        super().__init__(template)
-        self._hidden = hidden
-
-    def format(self, record: logging.LogRecord) -> str:
-        lines = super().format(record)
-        return lines.replace(self._hidden, HIDDEN) if self._hidden else lines
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is that of the base class
-        record.message = printable(record.message)
-        return super().formatMessage(record)
-
-
-def _add_request_id(record: logging.LogRecord) -> bool:
-    record.request_id = request_id.get()
-    return True
-
-
-def _is_unexpected(record: logging.LogRecord) -> bool:
-    """Drop uvicorn's error about responses that are incomplete on purpose; the request's own line says why."""
-    return "returned without completing response" not in record.getMessage()
-
-
-def hide(secret: str) -> None:
-    """Replace a text in every line that the loggers write from now on."""
-    for handler in logging.getLogger("saccade_sampler").handlers:
-        handler.setFormatter(OneLineFormatter(FORMAT, secret))
-
-
-def configure(level: str) -> None:
-    """Set up the loggers of a server process, and replace uvicorn's access log."""
-    logger = logging.getLogger("saccade_sampler")
-    logger.setLevel(level.upper())
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(OneLineFormatter(FORMAT))
-        handler.addFilter(_add_request_id)
-        logger.addHandler(handler)
-        logger.propagate = False
-    logging.getLogger("uvicorn.access").disabled = True
-    logging.getLogger("uvicorn.error").addFilter(_is_unexpected)

@@ -34,7 +34,7 @@ from sampler.kernels.compiled.kernels import COMPILED
 from sampler.kernels.compiled.kernels import warm_up as warm_up_kernels
 from sampler.memory.freed_memory import release_freed_memory
 from sampler.ops.boxes import Boxes
-from sampler.printable import printable
+from sampler.printable import indented, printable
 from sampler.sample.sample import plan_samples
 from sampler.stream.keys import SampleKey
 from sampler.stream.substitutes import Substitutes
@@ -279,7 +279,7 @@ def _problem(error: Exception) -> Problem:
     if isinstance(error, MemoryError):
         return problem("worker", "the sample takes more memory than a worker may use; raise SAMPLER_WORKER_MEMORY_MB")
     if not isinstance(error, SamplerError):  # a bug: the stack trace helps
-        print(f"worker: {''.join(traceback.format_exception(error))}", file=sys.stderr, flush=True)
+        print(f"worker failed:\n{indented(''.join(traceback.format_exception(error)))}", file=sys.stderr, flush=True)
     return problem_of(error)
 
 

@@ -24,6 +24,7 @@ from client.protocol.target import FIRST_CONTACT
 from sampler.ipc.child_process import run_child
 from sampler.ipc.frames import FrameSocket
 from sampler.kernels.selection import fastest_kernels
+from sampler.printable import indented, printable
 
 GRACE_SECONDS = 0.5
 """Time for a clean exit once the trainer is gone."""
@@ -95,8 +96,10 @@ def _as_client_error(error: Exception) -> ClientError:
     if isinstance(error, ClientError):
         return error
     # A bug of ours: the traceback says where.
-    print(f"loader worker: {''.join(traceback.format_exception(error))}", file=sys.stderr, flush=True)
-    return ClientError(f"the loader's process failed: {type(error).__name__}: {' '.join(str(error).split())}")
+    trace = indented("".join(traceback.format_exception(error)))
+    print(f"loader worker failed:\n{trace}", file=sys.stderr, flush=True)
+    cause = printable(" ".join(str(error).split()))
+    return ClientError(f"the loader's process failed: {type(error).__name__}: {cause}")
 
 
 if __name__ == "__main__":
