@@ -114,17 +114,30 @@ def resumed_step(state: Mapping[str, Any], request: StreamRequest, *, strict: bo
 
     World size and rank may differ from the state's: a step has the same stream positions for all of them. Another seed
     or batch size means other samples. Unless `strict` is False, they raise `InvalidRequestError`.
+
+    Of k workers, one that has given its last step continues up to k − 1 steps past `stop`, where it has none left. If
+    the run is resumed with a later `stop`, its next step is that one.
     """
     missing = [name for name in ("step", "seed", "batch_size", "digest") if name not in state]
     if missing:
         raise InvalidRequestError("state", sorted(state), f"a result of state_dict(); {', '.join(missing)} missing")
-    step = require_integer("state.step", state["step"], 0, STEP_LIMIT)
-    if request.stop is not None and step > request.stop:
+    part = worker_of(state)
+    past = 0 if part is None else part[1] - 1
+    step = require_integer("state.step", state["step"], 0, STEP_LIMIT + past)
+    if request.stop is not None and step > request.stop + past:
         raise InvalidRequestError("state.step", step, f"at most stop = {request.stop}")
     for name, own in (("seed", request.seed), ("batch_size", request.shard.batch_size)):
         if strict and state[name] != own:
             raise InvalidRequestError(f"state.{name}", state[name], f"{own}, as in this loader; or use strict=False")
     return step
+
+
+def worker_of(state: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the number of the DataLoader worker that a state belongs to, and how many there are; None for all."""
+    if "workers" not in state:
+        return None
+    workers = require_integer("state.workers", state["workers"], 1, STEP_LIMIT)
+    return require_integer("state.worker", state.get("worker"), 0, workers - 1), workers
 
 
 def require_all_steps(state: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from client.batches import Batch, TorchBatch
 from client.errors import RequestRefusedError, checked_arguments
 from client.loading.loader import Loader
-from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, resumed_step, state_of
+from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, resumed_step, state_of, worker_of
 from client.protocol.requests import StreamRequest
 from client.protocol.target import Pins
 from sampler.stream.shards import Shard
@@ -28,7 +28,8 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
     """A loader's batches as `TorchBatch`. They are batches already: use DataLoader with batch_size=None.
 
     The dataset can be pickled, so DataLoader may fork or spawn its workers. torchdata's StatefulDataLoader calls
-    `state_dict` and `load_state_dict` in each worker or, without workers, in the trainer.
+    `state_dict` and `load_state_dict` in each worker or, without workers, in the trainer. Its states resume after any
+    step, the last one too. With a state saved after the iteration has ended, it begins a new one at `start`.
 
     A plain DataLoader with workers calls neither. Save {**dataset.state_dict(), "step": batch.step + 1} instead, and
     load it before the DataLoader starts. The state then applies to every iteration, because workers are not told that a
@@ -82,9 +83,8 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
         In the workers of a plain DataLoader, this applies to every iteration.
         """
         with checked_arguments():
-            self._next_step = resumed_step(state, self._settings.request, strict=strict)
+            self._next_step, self._part = resumed_step(state, self._settings.request, strict=strict), worker_of(state)
         self._pins = pins_of(state, strict=strict, allow_digest_change=allow_digest_change)
-        self._part = (state["worker"], state["workers"]) if "workers" in state else None
         self._loaded = True
 
     def _from_loader(self, first: int) -> Iterator[TorchBatch]:
