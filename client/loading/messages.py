@@ -1,9 +1,12 @@
 """Messages between the trainer and the loader worker. Each travels as one frame of `sampler.ipc.frames`.
 
-    trainer → loader worker    a `LoaderJob`, then numbers of slots that the worker may fill (uint32, little-endian)
-    loader worker → trainer    one `FilledSlot` for each batch, in step order; or one `ClientError`, the last message
+    trainer → loader worker    a `LoaderJob`; then numbers of slots that the worker may fill (uint32, little-endian),
+                               one or more of them in a message; or `PING`
+    loader worker → trainer    one `FilledSlot` for each batch, in step order; or one `ClientError`, the last message;
+                               and a `PONG` for each `PING`
 
-All but the numbers are pickled: both processes run the same code, and nobody else can write to their socket.
+All but numbers, pings and pongs are pickled: both processes run the same code, and nobody else can write to their
+socket.
 """
 
 import pickle
@@ -21,6 +24,9 @@ from sampler.recipe import Recipe
 from sampler.stream.keys import SampleKey
 
 SLOT_NUMBER = struct.Struct("<I")
+
+PING = PONG = b""
+"""Asks the worker for a sign of life; the sign."""
 
 
 @dataclass(frozen=True, slots=True)

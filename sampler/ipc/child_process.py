@@ -64,10 +64,10 @@ class ChildProcess:
         if self._process is None:
             raise self._error or OSError("the process was not started")
 
-    def frames(self) -> FrameSocket:
-        """Return a blocking connection to the child. `end` closes its socket."""
+    def frames(self, child_alive: Callable[[], bool] | None = None, send_seconds: float | None = None) -> FrameSocket:
+        """Return a blocking connection to the child; see `FrameSocket`. `end` closes its socket."""
         assert self._channel is not None, "the socket was detached"
-        return FrameSocket(self._channel)
+        return FrameSocket(self._channel, child_alive, send_seconds=send_seconds)
 
     def detach_socket(self) -> socket.socket:
         """Return the socket to the child; the caller closes it from now on, before it calls `end`."""

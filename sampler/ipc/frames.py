@@ -10,9 +10,12 @@
 import select
 import socket
 import struct
+import threading
 from collections.abc import Callable
 
 LENGTH = struct.Struct("<I")
+TIMEVAL = struct.Struct("@ll")
+"""The system's `struct timeval`: seconds and microseconds."""
 
 READ_SIZE = 1 << 16
 """Bytes requested from the socket at once. One call should get a whole frame: in a busy process, each call costs a wait
@@ -51,32 +54,45 @@ class FrameBuffer:
 
 
 class FrameSocket:
-    """Sends and receives frames, blocking. One thread may read while another sends."""
+    """Sends and receives frames, blocking. One thread may read while others send."""
 
     def __init__(
         self,
         channel: socket.socket,
         peer_alive: Callable[[], bool] | None = None,
         on_idle: Callable[[], None] | None = None,
+        send_seconds: float | None = None,
     ) -> None:
         """Use `channel`, which nothing else may read from.
 
         Args:
             channel: a connected stream socket; the caller closes it.
             peer_alive: called every few seconds while nothing arrives. Needed where a third process may hold the
-                peer's end open, so that the peer's exit does not end the connection.
+                peer's end open, so that the peer's exit does not end the connection, and where the peer may hang.
             on_idle: called once in each wait during which nothing arrives for some seconds.
+            send_seconds: how long a message may wait for a peer that does not read; None for any time.
         """
         self._channel = channel
         self._peer_alive = peer_alive
         self._on_idle = on_idle
         self._received = FrameBuffer()
+        self._sending = threading.Lock()
+        if send_seconds is not None:
+            limit = TIMEVAL.pack(*divmod(round(send_seconds * 1e6), 1_000_000))
+            channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         self._poll = select.poll()  # not select(), which refuses descriptors above 1023
         self._poll.register(channel, select.POLLIN)
 
     def send(self, body: bytes) -> None:
-        """Send a message. Raises ConnectionError if the peer is gone."""
-        self._channel.sendall(encode_frame(body))
+        """Send a message. Raises ConnectionError if the peer is gone, TimeoutError after `send_seconds`.
+
+        After a TimeoutError, the peer may have received a part of the message: the socket is of no more use.
+        """
+        try:
+            with self._sending:
+                self._channel.sendall(encode_frame(body))
+        except BlockingIOError as error:  # how the kernel reports that SO_SNDTIMEO is over
+            raise TimeoutError("the peer does not read") from error
 
     def read(self) -> bytes | None:
         """Wait for the next message; None if the peer is gone, or the channel was closed meanwhile."""

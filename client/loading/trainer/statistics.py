@@ -21,7 +21,7 @@ class LoaderStatistics:
         waited: seconds that the trainer waited for batches, including the first one.
         busy: seconds between getting a batch and asking for the next.
         copies: batches that were copied, because the trainer kept too many.
-        restarts: how often the loader's process died and was replaced.
+        restarts: how often the loader's process died or stopped responding, and was replaced.
     """
 
     batches: int = 0

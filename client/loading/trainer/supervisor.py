@@ -1,4 +1,4 @@
-"""The batches of the loader worker: each once and in order, even if the worker dies.
+"""The batches of the loader worker: each once and in order, even if the worker dies or hangs.
 
 At any time, each slot is in one of three states: granted to the worker, which fills it; held by the trainer, as long as
 a view of it lives; or free. A slot that the trainer releases becomes free. For each batch that is taken, one free slot
@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.errors import ClientError
-from client.loading.messages import SLOT_NUMBER, FilledSlot, LoaderJob, decode_filled, encode
+from client.loading.messages import PING, PONG, SLOT_NUMBER, FilledSlot, LoaderJob, decode_filled, encode
 from client.loading.settings import LoaderSettings
 from client.loading.slots import SharedSlots
+from client.loading.trainer import liveness
 from client.loading.trainer.statistics import StatisticsRecorder
 from client.protocol.requests import StreamRequest
 from client.protocol.target import Pins
@@ -36,7 +37,7 @@ MAX_HELD = 4
 """Slots that the trainer may hold at once. A training loop holds one, and two while it asks for the next batch."""
 
 MAX_DEATHS = 3
-"""Attempts at one batch: how often in a row the worker may die without sending it."""
+"""Attempts at one batch: how often in a row the worker may die, or hang, without sending it."""
 
 END_SECONDS = 1.0
 """Time for the worker to exit once its socket is closed, before it is killed."""
@@ -75,7 +76,7 @@ class EarlyWorker:
 
 
 class SlotSource:
-    """The batches of one stream, from a loader worker that is restarted when it dies."""
+    """The batches of one stream, from a loader worker that is restarted when it dies or hangs."""
 
     def __init__(
         self,
@@ -106,6 +107,7 @@ class SlotSource:
         self._due: StreamRequest | None = None if settings.request.empty else settings.request
         self._worker: ChildProcess | None = None
         self._frames: FrameSocket
+        self._liveness: liveness.Liveness
         self._deaths = 0
 
     @property
@@ -145,7 +147,7 @@ class SlotSource:
             try:
                 if self._worker is None:
                     self._start_worker(due)
-                message = self._frames.read()
+                message = self._read()
                 filled = None if message is None else decode_filled(message)
                 if filled is not None and filled.step != due.start:
                     raise ClientError(f"the loader's process sent step {filled.step}: expected step {due.start}")
@@ -157,6 +159,15 @@ class SlotSource:
                 return filled
             self._record_death(due)
 
+    def _read(self) -> bytes | None:
+        """Return the next message; None if the worker is gone or hangs."""
+        self._liveness.begin()
+        while (message := self._frames.read()) is not None:
+            self._liveness.heard()
+            if message != PONG:
+                break
+        return message
+
     def _start_worker(self, due: StreamRequest) -> None:
         settings, slots = self._settings.at(due.start), self.slots
         token = None if settings.token is None else settings.token.reveal()
@@ -166,21 +177,26 @@ class SlotSource:
             if self._worker is None:
                 self._worker = ChildProcess(PROGRAM, [job.descriptor])
                 self._worker.start()
-            self._frames = self._worker.frames()
+            self._liveness = liveness.Liveness(partial(self._send, PING))
+            self._frames = self._worker.frames(self._liveness.check, liveness.RESPONSE_SECONDS)
             self._send(encode(job))
         except OSError as error:
             self._end_worker()
             raise ClientError(f"the loader's process did not start: {error.strerror or error}") from error
-        for _ in range(self._settings.ahead):
-            self._grant()
+        self._grant(self._settings.ahead)
 
     def _record_death(self, due: StreamRequest) -> None:
-        status = self._end_worker()
+        if self._liveness.lost and self._worker is not None:
+            self._worker.kill()  # it would not exit by itself
+            end, advice = f"did not respond for {self._liveness.limit:.0f} s", "is the machine short of memory or CPUs?"
+            self._end_worker()
+        else:
+            end, advice = f"exited with status {self._end_worker()}", "see its output on stderr"
         self._deaths += 1
-        message = f"the loader's process exited with status {status} before step {due.start}"
+        message = f"the loader's process {end} before step {due.start}"
         if self._deaths >= MAX_DEATHS:
             deaths, self._deaths = self._deaths, 0
-            raise ClientError(f"{message}, {deaths} times in a row; see its output on stderr")
+            raise ClientError(f"{message}, {deaths} times in a row; {advice}")
         self._recorder.add(restarts=1)
         log.warning("%s: restarting it", message)
 
@@ -199,14 +215,20 @@ class SlotSource:
         self._free.append(number)
         return copy
 
-    def _grant(self) -> None:
-        number = self._free.pop()  # the one released last, whose pages exist and are warm
-        self._granted.add(number)
-        self._send(SLOT_NUMBER.pack(number))
+    def _grant(self, count: int = 1) -> None:
+        numbers = [self._free.pop() for _ in range(count)]  # those released last, whose pages exist and are warm
+        self._granted.update(numbers)
+        self._send(b"".join(map(SLOT_NUMBER.pack, numbers)))
 
     def _send(self, message: bytes) -> None:
-        with suppress(ConnectionError):  # the worker is gone, which `_receive` finds
+        try:
             self._frames.send(message)
+        except ConnectionError:
+            pass  # the worker is gone, which `_receive` finds
+        except TimeoutError:  # it has stopped reading, and may have got a part of the message
+            self._liveness.give_up()
+            if self._worker is not None:
+                self._worker.kill()
 
     def _end_worker(self) -> int | None:
         """Stop the worker and return its exit status (−signal if killed). Does not stop it in a fork."""

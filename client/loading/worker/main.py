@@ -11,15 +11,16 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import closing
+from contextlib import closing, suppress
 
 import numpy as np
 
 import client.sync_client  # noqa: F401 - loads what `LoaderSettings.client` needs before the job arrives
 from client.access import without_credentials
 from client.errors import ClientError
-from client.loading.messages import SLOT_NUMBER, FilledSlot, LoaderJob, decode_job, encode
+from client.loading.messages import PING, PONG, SLOT_NUMBER, FilledSlot, LoaderJob, decode_job, encode
 from client.loading.slots import SharedSlots, SlotForm
+from client.loading.worker.progress import Progress
 from client.protocol.target import FIRST_CONTACT
 from sampler.ipc.child_process import run_child
 from sampler.ipc.frames import FrameSocket
@@ -37,17 +38,18 @@ def serve(trainer: FrameSocket) -> None:
         return
     job = decode_job(message)
     logging.getLogger("saccade_client.access").setLevel(logging.ERROR)  # the trainer has logged its warning already
-    listener = Listener(trainer)
+    progress = Progress()
+    listener = Listener(trainer, progress)
     listener.start()
     try:
-        load(job, trainer, listener.granted)
+        load(job, trainer, listener.granted, progress)
     except ConnectionError:
         raise  # of the socket to the trainer; those of the client are ClientErrors
     except Exception as error:  # noqa: BLE001 - raised again in the trainer
         trainer.send(encode(_as_client_error(error)))
 
 
-def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int | None]") -> None:
+def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int | None]", progress: Progress) -> None:
     """Fill a granted slot with each batch of the job, in step order, and tell the trainer. None ends it."""
     if job.render:
         threading.Thread(target=fastest_kernels, daemon=True).start()  # loads them while the server makes samples
@@ -63,12 +65,13 @@ def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int |
                     return
                 out = form.arrays(np.frombuffer(slots.slot(number), np.uint8))
                 boxes = None
-                if job.render:
-                    packed.render(out, fastest_kernels())
-                else:
-                    compact = packed.compact()
-                    out["crop"][...], out["colour"][...] = compact.crops, compact.colours
-                    boxes = compact.boxes, compact.objects, compact.starts
+                with progress.rendering(form.batch):
+                    if job.render:
+                        packed.render(out, fastest_kernels())
+                    else:
+                        compact = packed.compact()
+                        out["crop"][...], out["colour"][...] = compact.crops, compact.colours
+                        boxes = compact.boxes, compact.objects, compact.starts
                 samples, header = packed.wire.samples, packed.wire.header
                 assert header.step is not None, "a batch of a stream has a step"
                 untagged = [sample.untagged for sample in samples]
@@ -77,16 +80,21 @@ def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int |
 
 
 class Listener(threading.Thread):
-    """Reads the numbers of granted slots, and ends the process once the trainer is gone."""
+    """Reads the numbers of granted slots, answers pings, and ends the process once the trainer is gone."""
 
-    def __init__(self, trainer: FrameSocket) -> None:
+    def __init__(self, trainer: FrameSocket, progress: Progress) -> None:
         super().__init__(daemon=True)
         self.granted: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._trainer = trainer
+        self._progress = progress
 
     def run(self) -> None:
         while (message := self._trainer.read()) is not None:
-            self.granted.put(SLOT_NUMBER.unpack(message)[0])
+            if message == PING and not self._progress.late:
+                with suppress(ConnectionError):  # the trainer is gone, which reading finds
+                    self._trainer.send(PONG)
+            for (number,) in SLOT_NUMBER.iter_unpack(message):
+                self.granted.put(number)
         self.granted.put(None)
         time.sleep(GRACE_SECONDS)
         os._exit(0)  # even while a batch is received or rendered: nothing waits for it any more

@@ -20,7 +20,7 @@ class InterruptedForTestError(BaseException):
     """Stands for what Ctrl-C raises."""
 
 
-def interrupt(*_: object) -> None:
+def interrupt(*_: object, **__: object) -> None:
     raise InterruptedForTestError
 
 

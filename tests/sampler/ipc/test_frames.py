@@ -108,3 +108,9 @@ def test_an_event_loop_reads_and_sends_frames(pair: Pair) -> None:
         return received
 
     assert asyncio.run(scene()) == [b"first", b"second", None]
+
+
+def test_a_message_does_not_wait_longer_than_allowed_for_a_peer_that_does_not_read(pair: Pair) -> None:
+    sender = FrameSocket(pair[0], send_seconds=0.1)
+    with pytest.raises(TimeoutError, match="the peer does not read"):
+        sender.send(bytes(8 << 20))
