@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from client.errors import MissingExtraError, checked_arguments
+from client.errors import ClientError, MissingExtraError, checked_arguments
 from sampler.array_table import dense_table
 from sampler.arrays import Arrays, ArraySpec, Layout
 from sampler.atomic_write import atomic_writer
@@ -304,6 +304,7 @@ class PackedBatch:
 
         Raises:
             RequestRefusedError: `out` does not fit.
+            ClientError: there is no memory for the arrays.
         """
         return Batch(
             arrays=self._dense(out, kernels),
@@ -321,13 +322,20 @@ class PackedBatch:
         if out is None and self.layout == "dense" and self.wire.stacked:
             return {spec.name: self.wire.stacked[spec.name] for spec in table}
         if out is None:
-            arrays = buffer_arrays(self.memory.borrow(buffer_size(table, count)), table, count)
+            arrays = buffer_arrays(self._borrow(buffer_size(table, count)), table, count)
         else:
             with checked_arguments():
                 arrays = _require_fitting(out, table, count)
         samples = [sample.arrays for sample in self.wire.samples]
         unpack_batch(samples, self.layout, config, arrays, kernels or fastest_kernels())
         return arrays
+
+    def _borrow(self, size: int) -> NDArray[np.uint8]:
+        try:
+            return self.memory.borrow(size)
+        except MemoryError as error:
+            need = f"{size:,} bytes for the arrays of {len(self)} samples"
+            raise ClientError(f"no memory to render a batch: {need}; use fewer samples a batch") from error
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from sampler.checks import require_bool, require_integer, require_number
+from sampler.printable import shown
 from sampler.stream.keys import INDEX_LIMIT
 
 MAX_SIDE = 1 << 31
@@ -66,7 +67,7 @@ class ImageInfo:
         """Return the image in a server's document. Raises `SamplerError`, KeyError or TypeError for another."""
         identity, name = row["id"], row["file_name"]
         if not isinstance(name, str):
-            raise TypeError(f"file_name = {name!r}: expected text")
+            raise TypeError(f"file_name = {shown(name)}: expected text")
         return cls(
             index=require_integer("index", row["index"], 0, INDEX_LIMIT - 1),
             id=identity if isinstance(identity, str) else _integer("id", identity),

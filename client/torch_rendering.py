@@ -8,6 +8,7 @@ without corners are drawn by NumPy and copied to the device.
 This module needs torch: `pip install 'saccade-sampler[torch]'`.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ from sampler.ops.gaussian import bump
 from sampler.ops.targets import Corners, TargetNames, attention_cells, locate_corners, rows_of_objects
 
 Tensors = dict[str, Any]
+
+CELLS_AT_ONCE = 1 << 24
+"""Cells of bumps that are drawn by one scatter. The bumps of a usual batch are far fewer."""
 
 
 def render_tensors(
@@ -96,17 +100,29 @@ def _draw_bumps(
     names: TargetNames,
     out: Tensors,
 ) -> None:
-    """Draw all bumps of a corner by one scatter over the flattened planes, and clear ignored boxes by another."""
+    """Draw the bumps of a corner by one scatter over the flattened planes, and clear ignored boxes by another."""
     for corner, x in names.corners:
         places = np.stack([samples, categories, corners.cells[:, x + 1], corners.cells[:, x]], axis=1)
-        if objects.any():
-            cells, values, inside = _windows(places[objects], corners.radii[objects], out[corner.heats])
+        for some in _parts(np.flatnonzero(objects), corners.radii):
+            cells, values, inside = _windows(places[some], corners.radii[some], out[corner.heats])
             # Outside its square a window has 0, which raises nothing, wherever it lands.
             out[corner.heats].view(-1).scatter_reduce_(0, cells, values * inside, "amax")
-        if corner.valids is not None and not objects.all():
-            planes = out[corner.valids]
-            cells, _, inside = _windows(places[~objects], corners.radii[~objects], planes)
+        if corner.valids is None:
+            continue
+        planes = out[corner.valids]
+        for some in _parts(np.flatnonzero(~objects), corners.radii):
+            cells, _, inside = _windows(places[some], corners.radii[some], planes)
             planes.view(-1).scatter_reduce_(0, cells, 1 - inside.to(planes.dtype), "amin")
+
+
+def _parts(boxes: NDArray[np.intp], radii: NDArray[np.int64]) -> Iterator[NDArray[np.intp]]:
+    """Yield numbers of boxes, as many at once as `CELLS_AT_ONCE` allows; nothing if there are none."""
+    if not len(boxes):
+        return
+    reach = int(radii[boxes].max())
+    count = max(1, CELLS_AT_ONCE // (2 * reach + 1) ** 2)
+    for start in range(0, len(boxes), count):
+        yield boxes[start : start + count]
 
 
 def _windows(places: NDArray[np.int64], radii: NDArray[np.int64], planes: Any) -> tuple[Any, Any, Any]:

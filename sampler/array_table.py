@@ -4,15 +4,24 @@ Memory allocation, the checks of the wire format, `/v1/spec`, the documentation 
 The arrays of the targets come from the detector family.
 """
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 
 from sampler.arrays import LAYOUTS, Arrays, ArraySpec, Layout
-from sampler.config.schema import SamplerConfig
-from sampler.errors import InvalidRequestError
+from sampler.checks import require_integer
+from sampler.config.schema import MAX_CATEGORIES, SamplerConfig
+from sampler.errors import ConfigError, InvalidRequestError
 from sampler.families.registry import family_of
+from sampler.ops.gaussian import largest_radius
+
+MAX_SAMPLE_BYTES = 1 << 30
+"""Bytes of one sample's dense arrays. One of LVIS, with 1,203 categories, has 79 MB for CornerNet-Saccade."""
+
+MAX_RADIUS = 512
+"""Largest radius of a bump in cells. Bumps are computed once and kept: all of them up to this radius take 0.7 GB."""
 
 
 @lru_cache(maxsize=256)
@@ -62,10 +71,26 @@ def allocate(config: SamplerConfig, categories: int, batch: int | None = None) -
     }
 
 
+def require_moderate(config: SamplerConfig, categories: int) -> None:
+    """Raise `ConfigError` if samples of a config would take absurd amounts of memory.
+
+    categories: C, the number of category planes.
+    """
+    require_integer("categories", categories, 1, MAX_CATEGORIES, ConfigError)
+    size = largest_sample("dense", config, categories)
+    if size > MAX_SAMPLE_BYTES:
+        most = f"at most {MAX_SAMPLE_BYTES:,} bytes; use a smaller output_size, or fewer categories"
+        raise ConfigError(f"a sample of {categories} categories has {size:,} bytes of arrays: expected {most}")
+    radius = largest_radius(config)
+    if radius > MAX_RADIUS:
+        most = f"at most {MAX_RADIUS} cells; use a smaller gaussian_radius or output_size, or a larger gaussian_iou"
+        raise ConfigError(f"a bump may have a radius of {radius} cells: expected {most}")
+
+
 def largest_sample(layout: Layout, config: SamplerConfig, categories: int) -> int:
     """Return the bytes of a sample's arrays if every varying length is `max_objects`."""
     total = 0
     for spec in array_table(layout, config, categories):
         sides = [side if isinstance(side, int) else config.max_objects for side in spec.shape]
-        total += int(np.prod(sides)) * np.dtype(spec.dtype).itemsize
+        total += math.prod(sides) * np.dtype(spec.dtype).itemsize
     return total

@@ -6,7 +6,7 @@ Each error carries its parts as attributes, for problem documents, and prints as
 from pathlib import Path
 from typing import Self
 
-from sampler.printable import printable
+from sampler.printable import printable, shown
 
 
 class SamplerError(Exception):
@@ -15,7 +15,7 @@ class SamplerError(Exception):
     @classmethod
     def of_field(cls, field: str, value: object, expected: str) -> Self:
         """Return the error for a field with a wrong value; `expected` says what is right."""
-        return cls(f"{field} = {value!r}: expected {expected}")
+        return cls(f"{field} = {shown(value)}: expected {expected}")
 
 
 class ConfigError(SamplerError):
@@ -40,7 +40,7 @@ class InvalidRequestError(SamplerError):
         return cls(field, value, expected)
 
     def __init__(self, field: str, value: object, expected: str) -> None:
-        super().__init__(f"{field} = {value!r}: expected {expected}")
+        super().__init__(f"{field} = {shown(value)}: expected {expected}")
         self.field = field
         self.value = value
         self.expected = expected

@@ -8,6 +8,7 @@ from typing import Any
 
 from sampler.checks import require_bool, require_integer, require_number
 from sampler.errors import RecipeError
+from sampler.printable import shown
 
 JITTER_STEPS = ("brightness", "contrast", "saturation")
 KNOWN_STEPS = frozenset(JITTER_STEPS)
@@ -52,17 +53,17 @@ class Recipe:
     def __post_init__(self) -> None:
         """Raise `RecipeError` that names the field and the range."""
         if not 0 < self.scale <= MAX_SCALE:  # NaN compares false
-            raise RecipeError(f"scale = {self.scale!r}: expected a number above 0, up to {MAX_SCALE:g}")
+            raise RecipeError(f"scale = {shown(self.scale)}: expected a number above 0, up to {MAX_SCALE:g}")
         if self.reference is not None and self.reference < 0:
-            raise RecipeError(f"reference = {self.reference!r}: expected null or a row number of at least 0")
+            raise RecipeError(f"reference = {shown(self.reference)}: expected null or a row number of at least 0")
         gains = dict(self.jitter)
         if len(gains) != len(self.jitter) or not gains.keys() <= KNOWN_STEPS:
             names = [name for name, _ in self.jitter]
-            raise RecipeError(f"jitter = {names}: expected each of {', '.join(JITTER_STEPS)} at most once")
+            raise RecipeError(f"jitter = {shown(names)}: expected each of {', '.join(JITTER_STEPS)} at most once")
         if not all(map(math.isfinite, (*gains.values(), *self.lighting))):
             raise RecipeError("jitter and lighting: expected finite numbers")
         if self.substitute is not None and self.substitute < 0:
-            raise RecipeError(f"substitute = {self.substitute!r}: expected null or a dataset index of at least 0")
+            raise RecipeError(f"substitute = {shown(self.substitute)}: expected null or a dataset index of at least 0")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as plain lists and numbers, which `Recipe.parse` turns into the same recipe.
@@ -128,7 +129,7 @@ def _plain_values(
 
 def _list(field: str, value: object) -> Sequence[Any]:
     if not isinstance(value, (list, tuple)):  # a union type would be built on each call
-        raise RecipeError(f"{field} = {value!r}: expected a list")
+        raise RecipeError(f"{field} = {shown(value)}: expected a list")
     return value
 
 
@@ -137,5 +138,5 @@ def _row(field: str, value: object, length: int) -> Sequence[Any]:
         return value
     row = _list(field, value)
     if len(row) != length:
-        raise RecipeError(f"{field} = {value!r}: expected {length} entries")
+        raise RecipeError(f"{field} = {shown(value)}: expected {length} entries")
     return row

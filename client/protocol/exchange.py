@@ -127,7 +127,7 @@ class Exchange:
 
     def violation(self, cause: str) -> ProtocolError:
         """Return the error for a response that breaks the protocol."""
-        return ProtocolError(f"{self.name}: {cause}", request_id=self.request_id)
+        return ProtocolError(f"{self.name}: {_shown(cause)}", request_id=self.request_id)
 
     def mismatch(self, field: str, expected: str, actual: str) -> DigestMismatchError:
         """Return the error for a digest, or a number of substitutes, other than that of the first contact."""

@@ -12,11 +12,18 @@ from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
 from sampler.wire.spec import ServiceSpec
 
-IMAGES_PER_REQUEST = 256
-"""Keeps the URL below the length that proxies accept."""
+IMAGES_PER_REQUEST = 64
+"""Bounds a response, as an image may have thousands of boxes."""
 
-MAX_DOCUMENT_BYTES = 256 << 20
-"""Largest accepted response: an annotation takes about 120 bytes, and an image may have thousands."""
+MAX_DOCUMENT_BYTES = 64 << 20
+"""Largest accepted response: 8,000 boxes an image, at about 120 bytes each."""
+
+BYTES_PER_ENTRY = 5
+"""Least bytes for each comma and bracket of a response. Ours have 7 or more; parsed, empty lists take 20 times their
+bytes."""
+
+MIN_ENTRIES = 1 << 16
+"""Responses with fewer are small in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,9 @@ class ImagesRequest:
 
     def parse(self, document: bytes, exchange: Exchange) -> tuple[ImageInfo, ...]:
         """Return the images of the response. Raises `ProtocolError` if it is no list of the requested images."""
+        entries = sum(map(document.count, (b",", b"[", b"{")))
+        if entries > MIN_ENTRIES and entries * BYTES_PER_ENTRY > len(document):
+            raise exchange.violation(f"not a document of images: {entries} values in {len(document)} bytes")
         try:
             images = tuple([ImageInfo.parse(row) for row in json.loads(document)["images"]])
         except (KeyError, OverflowError, RecursionError, TypeError, ValueError, InvalidRequestError) as error:

@@ -120,6 +120,11 @@ class IndexRequest(_Request):
         return cls(indices=given, **others)
 
     @property
+    def count(self) -> int:
+        """Samples of the batch."""
+        return len(self.indices)
+
+    @property
     def step(self) -> None:
         """None: the batch belongs to no step."""
         return None
@@ -161,6 +166,11 @@ class StepRequest(_Request):
         _Request.__post_init__(self)
         self._require("step", 0, STEP_LIMIT)
 
+    @property
+    def count(self) -> int:
+        """Samples of the batch."""
+        return self.shard.count
+
     def batch_keys(self, size: int) -> Iterator[list[SampleKey]]:
         """Yield the keys of the batch, in stream order. size: N, the number of images."""
         yield step_keys(size, self.seed, self.step, self.shard)
@@ -195,6 +205,11 @@ class StreamRequest(_Request):
         self._require("start", 0, STEP_LIMIT)
         if self.stop is not None:
             self._require("stop", self.start, STEP_LIMIT)
+
+    @property
+    def count(self) -> int:
+        """Samples of each batch."""
+        return self.shard.count
 
     @property
     def step(self) -> int:

@@ -101,7 +101,8 @@ class Delivery:
         assert request is not None, "no batch is due"
         self._keys = request.batch_keys(self._spec.size)
         self.exchange = request.exchange(self._target)
-        self.reader = BatchReader(self._spec.config, self._spec.categories, request.layout, memory=self._memory)
+        spec = self._spec
+        self.reader = BatchReader(spec.config, spec.categories, request.layout, self._memory, request.count)
         self._complete: Iterator[WireBatch] = iter(())
         self._bytes = 0
 
@@ -154,8 +155,11 @@ class Delivery:
         for sample, key in zip(batch.samples, keys, strict=True):
             if sample.key != key:
                 raise violation(f"sample {sample.position} is {sample.key}: expected {key}")
-            if sample.recipe.substitute is not None and not self._spec.substitutes:
+            substitute = sample.recipe.substitute
+            if substitute is not None and not self._spec.substitutes:
                 raise self.exchange.mismatch("substitutes", "0", "1 or more")
+            if substitute is not None and substitute >= self._spec.size:
+                raise violation(f"sample {sample.position}: substitute {substitute}: expected an index of the dataset")
 
 
 def _require_url(base_url: str) -> str:

@@ -15,9 +15,10 @@ from client.errors import (
     TransferError,
     refused,
 )
-from client.protocol.exchange import CREDENTIALS, TRY_LATER, Exchange, use_https
+from client.protocol.exchange import CREDENTIALS, MAX_SHOWN, TRY_LATER, Exchange, use_https
 from client.transport.tls import answers_tls, explain_tls, tls_error
 from sampler.errors import InvalidRequestError, SamplerError
+from sampler.printable import printable
 from sampler.system_errors import limit_reached
 from sampler.wire.reader import RemoteError
 
@@ -36,6 +37,8 @@ def client_errors(exchange: Exchange) -> Iterator[None]:
         raise refused(error) from error
     except RemoteError as error:
         raise _remote_error(error, exchange) from error
+    except MemoryError as error:
+        raise ClientError(f"{exchange.name}: no memory for the response: {printable(str(error))}") from error
     except SamplerError as error:
         raise exchange.violation(str(error)) from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as error:
@@ -43,7 +46,7 @@ def client_errors(exchange: Exchange) -> Iterator[None]:
 
 
 def _remote_error(error: RemoteError, exchange: Exchange) -> ClientError:
-    message, request_id = f"{exchange.name}: {error}", exchange.request_id
+    message, request_id = f"{exchange.name}: {printable(str(error)[:MAX_SHOWN])}", exchange.request_id
     if error.problem.get("status") in TRY_LATER:
         return ServerUnavailableError(message, request_id=request_id)
     return SampleError(message, request_id=request_id, problem=error.problem, step=exchange.step)

@@ -17,6 +17,9 @@ MAX_SIDE = 4096
 MAX_CATEGORIES = 16384
 """Most category planes of a config: ten times the number of categories in LVIS."""
 
+MAX_ATTENTION = 64
+"""Most attention maps. CornerNet-Saccade has 3."""
+
 MAX_KIND = 200
 """Longest `kind`, in characters."""
 
@@ -131,6 +134,8 @@ class SamplerConfig:
         _check_sizes(self)
         _check_scales(self.rand_scales)
         _check_colours(self)
+        if len(self.attention) > MAX_ATTENTION:
+            raise ConfigError(f"attention: {len(self.attention)} maps: expected at most {MAX_ATTENTION}")
         maps = [_attention_map(number, one, self.input_side) for number, one in enumerate(self.attention)]
         object.__setattr__(self, "attention", tuple(maps))
 
@@ -194,10 +199,10 @@ def _check_scales(scales: object) -> None:
 
 
 def _check_colours(config: SamplerConfig) -> None:
-    rows = {"mean": config.mean, "std": config.std, "eigenvalues": config.eigenvalues}
-    rows |= {f"eigenvectors[{i}]": row for i, row in enumerate(config.eigenvectors)}
     if len(config.eigenvectors) != 3:
         raise ConfigError.of_field("eigenvectors", config.eigenvectors, "three rows")
+    rows = {"mean": config.mean, "std": config.std, "eigenvalues": config.eigenvalues}
+    rows |= {f"eigenvectors[{i}]": row for i, row in enumerate(config.eigenvectors)}
     for name, row in rows.items():
         if len(row) != 3:
             raise ConfigError.of_field(name, row, "three numbers, for B, G and R")

@@ -72,20 +72,25 @@ def bump_table(radii: Integers) -> tuple[Floats, Integers]:
     return np.concatenate([bump(radius).ravel() for radius in starts]), np.array([starts[radius] for radius in wanted])
 
 
-def largest_bump(config: SamplerConfig) -> int:
-    """Return an upper bound on the cells of one bump.
+def largest_radius(config: SamplerConfig) -> int:
+    """Return an upper bound on the radius of a bump in cells.
 
     A computed radius is the least of three cases. The first case alone, (h − r)(w − r) = 2·iou/(1 + iou)·h·w, grows
     with h and w, so its value for the whole grid is a bound; one more is for rounding.
     """
-    height, width = config.output_size
-    radius = max(0, config.gaussian_radius)
     if not config.gaussian_bump:
-        radius = 0
-    elif config.gaussian_radius == -1:
-        total, area = height + width + 2, (height + 1) * (width + 1)
-        share = (1 - config.gaussian_iou) / (1 + config.gaussian_iou)
-        radius = int((total - math.sqrt(total**2 - 4 * area * share)) / 2) + 1
+        return 0
+    if config.gaussian_radius != -1:
+        return config.gaussian_radius
+    height, width = config.output_size
+    total, area = height + width + 2, (height + 1) * (width + 1)
+    share = (1 - config.gaussian_iou) / (1 + config.gaussian_iou)
+    return int((total - math.sqrt(total**2 - 4 * area * share)) / 2) + 1
+
+
+def largest_bump(config: SamplerConfig) -> int:
+    """Return an upper bound on the cells of one bump."""
+    (height, width), radius = config.output_size, largest_radius(config)
     return min(2 * radius + 1, height) * min(2 * radius + 1, width)
 
 

@@ -20,6 +20,7 @@ from sampler.array_table import array_table
 from sampler.arrays import ArraySpec, Layout
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ProtocolError
+from sampler.printable import shown
 
 KEYS = (b"nd", b"type", b"kind", b"shape", b"data")
 
@@ -110,7 +111,7 @@ def check_array(value: object, spec: ArraySpec, lengths: dict[str, int]) -> byte
     if not isinstance(value, dict) or set(value) != set(KEYS) or value[b"nd"] is not True:
         raise ProtocolError(f"{spec.name}: expected an array map with keys {sorted(map(repr, KEYS))}")
     if value[b"kind"] != b"" or value[b"type"] != spec.dtype:
-        found = f"kind {value[b'kind']!r}, dtype {value[b'type']!r}"
+        found = f"kind {shown(value[b'kind'])}, dtype {shown(value[b'type'])}"
         raise ProtocolError(f"{spec.name}: {found}: expected plain numbers of dtype {spec.dtype}; objects are refused")
     shape = _check_shape(value[b"shape"], spec, lengths)
     data = value[b"data"]
@@ -124,7 +125,7 @@ def check_array(value: object, spec: ArraySpec, lengths: dict[str, int]) -> byte
 def _check_shape(value: object, spec: ArraySpec, lengths: dict[str, int]) -> list[int]:
     sides = value if isinstance(value, list) else []
     if len(sides) != len(spec.shape) or not all(type(side) is int and 0 <= side < SIDE_LIMIT for side in sides):
-        raise ProtocolError(f"{spec.name}: shape {value!r}: expected {list(spec.shape)}")
+        raise ProtocolError(f"{spec.name}: shape {shown(value)}: expected {list(spec.shape)}")
     for side, wanted in zip(sides, spec.shape, strict=True):
         expected = lengths.setdefault(wanted, side) if isinstance(wanted, str) else wanted
         if side != expected:

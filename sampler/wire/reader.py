@@ -14,28 +14,22 @@ are found by comparing bytes. Any other message takes a slower path to the same 
 decodes its bytes, and the arrays are copied into their rows.
 """
 
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
-from itertools import accumulate, pairwise
 from typing import Any
 
 import msgpack
-import numpy as np
-from numpy.typing import NDArray
 
 from sampler.array_table import dense_table, largest_sample
-from sampler.arrays import LAYOUTS, Arrays, Layout
-from sampler.checks import require_integer
+from sampler.arrays import LAYOUTS, Layout
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ProtocolError, SamplerError
-from sampler.families.registry import family_of
-from sampler.layouts.batch_buffer import buffer_arrays, buffer_size
 from sampler.memory.buffer_pool import BufferPool
-from sampler.recipe import Recipe
-from sampler.stream.keys import SampleKey
-from sampler.wire.array_format import ArrayFormat, array_formats, binary_header, check_array, map_header
-from sampler.wire.messages import FIELDS, PROTOCOL, Header, PayloadDigest, WireBatch, WireSample
+from sampler.wire.array_format import ArrayFormat, array_formats, binary_header, map_header
+from sampler.wire.incoming_batch import IncomingBatch, parse_header
+from sampler.wire.message_decoder import MessageDecoder
+from sampler.wire.messages import FIELDS, PayloadDigest, WireBatch
+from sampler.wire.value_checks import check_values
 
 SCRATCH_BYTES = 64 << 10
 """Size of the scratch buffer."""
@@ -49,11 +43,11 @@ SMALL_ARRAY = 16 << 10
 EXTRA_BYTES = 16 << 20
 """Bytes of a message beyond those of `largest_sample`: recipe, names, boxes past `max_objects`."""
 
-FIRST_ALLOCATION = 256 << 20
-"""Bytes of new memory that a header can make us allocate. More is allocated only as samples fill it."""
+MAX_BOXES = 1 << 16
+"""Boxes of a sample: far more than any image of a published dataset has."""
 
-MAX_BATCH = 65536
-"""The largest batch that a server can be configured for."""
+MAX_VARYING = 16 << 20
+"""Bytes of an array of varying length for which memory is allocated before they have arrived."""
 
 MAX_HEAD = 1024
 """Bytes that the fields of a sample before its arrays may take: key, recipe and a few numbers."""
@@ -93,23 +87,33 @@ class BatchReader:
     """
 
     def __init__(
-        self, config: SamplerConfig, categories: int, layout: Layout, memory: BufferPool | None = None
+        self,
+        config: SamplerConfig,
+        categories: int,
+        layout: Layout,
+        memory: BufferPool | None = None,
+        count: int | None = None,
     ) -> None:
-        """Expect batches in `layout`. memory: for the stacked arrays; by default, its own pool."""
+        """Expect batches in `layout`.
+
+        memory: for the stacked arrays; by default, its own pool. count: samples of each batch; None for any number.
+        """
         self._config = config
         self._categories = categories
         self._layout: Layout = layout
         self._memory = memory or BufferPool()
         self._formats = array_formats(config, categories, layout)
         self._limit = _message_limit(config, categories)
+        self._count = count
+        self._most_rows = MAX_BOXES if layout == "compact" else _most_cells(config, categories)
         self._scratch = bytearray(SCRATCH_BYTES)
         self._view = memoryview(self._scratch)
         self._start = self._end = 0  # of the bytes in the scratch buffer that are not read yet
         self._digested = 0  # the bytes before it are digested
         self._row: memoryview | None = None  # the missing part of an array that is received in place
-        self._batch: _IncomingBatch | None = None
+        self._batch: IncomingBatch | None = None
         self._sample: _IncomingSample | None = None
-        self._message: _IncomingMessage | None = None  # one that msgpack decodes
+        self._message: MessageDecoder | None = None  # one that msgpack decodes
         self._digest = PayloadDigest()
 
     @property
@@ -199,7 +203,7 @@ class BatchReader:
             return self._read_arrays(self._sample)
         except OtherEncodingError:
             self._digest_scratch()
-            self._message = _IncomingMessage(self._limit, self._digest)
+            self._message = MessageDecoder(self._limit, self._digest)
             sample, self._sample = self._sample, None
             if sample is not None:
                 self._message.read(b"".join([*sample.pieces, self._view[sample.start : self._start]]))
@@ -216,9 +220,11 @@ class BatchReader:
             start, rows, size = found
             stop = start + size
             letter = array.letter
-            if letter is not None and (size > self._limit or sample.lengths.setdefault(letter, rows) != rows):
+            if letter is not None and (rows > self._most_rows or sample.lengths.setdefault(letter, rows) != rows):
                 raise OtherEncodingError
             if stop > self._end:
+                if size > MAX_VARYING and letter is not None:
+                    raise OtherEncodingError  # memory is then allocated as bytes arrive
                 if size > SMALL_ARRAY:
                     self._receive_in_place(sample, array, start, size)
                 return False
@@ -247,7 +253,7 @@ class BatchReader:
         self._row = row[received:]
         sample.pieces.append(self._row)
 
-    def _read_message(self, current: "_IncomingMessage") -> dict[str, Any] | None:
+    def _read_message(self, current: "MessageDecoder") -> dict[str, Any] | None:
         """Decode the message with msgpack; None if it is incomplete."""
         message = current.read(self._view[self._start : self._end])
         self._start = self._end - current.unused
@@ -267,7 +273,8 @@ class BatchReader:
         if kind == "header":
             if batch is not None:
                 raise ProtocolError("a header inside a batch: expected samples and a trailer first")
-            self._batch = _IncomingBatch(_header(message, self._layout), self._formats, self._memory)
+            header = parse_header(message, self._layout, self._count)
+            self._batch = IncomingBatch(header, self._formats, self._memory, self._most_rows)
             return None
         if batch is None:
             raise ProtocolError(f"a {kind} outside a batch: expected a header first")
@@ -283,6 +290,12 @@ class BatchReader:
 @lru_cache(maxsize=64)
 def _message_limit(config: SamplerConfig, categories: int) -> int:
     return max(largest_sample(layout, config, categories) for layout in LAYOUTS) + EXTRA_BYTES
+
+
+@lru_cache(maxsize=64)
+def _most_cells(config: SamplerConfig, categories: int) -> int:
+    """Return the cells of the largest array that the sparse layout sends as coordinates and values."""
+    return max((spec.nbytes // 4 for spec in dense_table(config, categories) if spec.sparse is not None), default=0)
 
 
 class _IncomingSample:
@@ -371,215 +384,3 @@ def _skip(expected: bytes, data: bytearray, start: int, end: int) -> int | None:
     if not expected.startswith(data[start:end]):
         raise OtherEncodingError
     return None
-
-
-class _IncomingMessage:
-    """A message of any encoder, which msgpack decodes piece by piece.
-
-    digest_before: of the batch's bytes before the message. unused: number of bytes of the last piece after the message.
-    """
-
-    def __init__(self, limit: int, digest: PayloadDigest) -> None:
-        """limit: the most bytes of a message."""
-        self.digest_before = digest.copy()
-        self.unused = 0
-        self._received = 0
-        self._unpacker = msgpack.Unpacker(
-            raw=False,
-            strict_map_key=True,
-            max_buffer_size=limit,
-            max_bin_len=limit,
-            max_str_len=1 << 20,
-            max_array_len=1 << 10,
-            max_map_len=1 << 10,
-            max_ext_len=0,
-        )
-
-    def read(self, piece: bytes | memoryview) -> dict[str, Any] | None:
-        """Add bytes. Return the message; None if it is incomplete."""
-        try:
-            self._unpacker.feed(piece)
-            self._received += len(piece)
-            message = self._unpacker.unpack()
-        except msgpack.OutOfData:
-            return None
-        except (ValueError, msgpack.UnpackException) as error:
-            raise ProtocolError(f"not a msgpack response: {type(error).__name__}: {error}") from error
-        self.unused = self._received - self._unpacker.tell()
-        kind = message.get("type") if isinstance(message, dict) else None
-        if not isinstance(message, dict) or not isinstance(kind, str) or kind not in FIELDS:
-            raise ProtocolError(f"message of type {kind!r}: expected one of {', '.join(FIELDS)}")
-        if set(message) != set(FIELDS[kind]):
-            raise ProtocolError(f"{kind} with fields {sorted(map(str, message))}: expected {sorted(FIELDS[kind])}")
-        return message
-
-
-class _IncomingBatch:
-    """A batch that is being received. Arrays of fixed shape are stacked as they arrive, in memory from `row`."""
-
-    def __init__(self, header: Header, formats: tuple[ArrayFormat, ...], memory: BufferPool) -> None:
-        self._header = header
-        self._formats = formats
-        self._fixed = [array.spec for array in formats if array.letter is None]
-        self._memory = memory
-        self._capacity = 0
-        self._stacked: Arrays = {}
-        self._stacked_bytes: dict[str, memoryview] = {}
-        self._count = 0  # of samples
-        self._fields: deque[Mapping[str, Any]] = deque()  # of each sample, apart from its arrays; not checked yet
-        self._samples: list[WireSample] = []
-        self._varying: dict[str, list[bytes | bytearray]] = {
-            array.name: [] for array in formats if array.letter is not None
-        }
-
-    def expects(self, position: object) -> bool:
-        """Whether the next sample may have this position."""
-        return type(position) is int and position == self._count < self._header.count
-
-    def row(self, array: ArrayFormat) -> memoryview:
-        """Return the memory for the next sample's array, which must be of fixed shape."""
-        count = self._count
-        if count == self._capacity:
-            self._grow()
-        return self._stacked_bytes[array.name][count * array.row_bytes : (count + 1) * array.row_bytes]
-
-    def _grow(self) -> None:
-        """Allocate more rows: all at once if memory can be reused or they are small, step by step otherwise."""
-        size, row_size = buffer_size(self._fixed, self._header.count), buffer_size(self._fixed, 1)
-        memory = self._memory.borrow(size, max(FIRST_ALLOCATION, row_size, 2 * self._capacity * row_size))
-        self._capacity = self._header.count if len(memory) >= size else len(memory) // row_size
-        previous, self._stacked = self._stacked, buffer_arrays(memory, self._fixed, self._capacity)
-        for name, array in previous.items():
-            self._stacked[name][: len(array)] = array
-        self._stacked_bytes = {name: array.reshape(-1).view(np.uint8).data for name, array in self._stacked.items()}
-
-    def add_message(self, message: dict[str, Any]) -> None:
-        """Add a sample that msgpack decoded."""
-        position = _count(message, "position")
-        if not self.expects(position):
-            expected = f"expected sample {self._count}"
-            raise ProtocolError(f"sample {position} of {self._header.count}: {expected}")
-        arrays, names = _typed(message, "arrays", dict), [array.name for array in self._formats]
-        if list(arrays) != names:
-            raise ProtocolError(f"sample {position} with arrays {list(arrays)}: expected {names}")
-        lengths: dict[str, int] = {}
-        data = {array.name: check_array(arrays[array.name], array.spec, lengths) for array in self._formats}
-        for array in self._formats:
-            if array.letter is None:
-                self.row(array)[:] = data[array.name]
-        self.add(message, data)
-
-    def add(self, fields: Mapping[str, Any], data: Mapping[str, bytes | bytearray]) -> None:
-        """Add a sample whose arrays of fixed shape are in their rows. data: of the other arrays, by name."""
-        self._count += 1
-        self._fields.append(fields)
-        for name, pieces in self._varying.items():
-            pieces.append(data[name])
-
-    def distribute(self) -> Arrays:
-        """Make the samples, with their arrays. Return the arrays of varying length, concatenated over all samples.
-
-        Doing this for all samples at once takes half the time that it takes between receiving one and the next, when
-        the pixels of each have pushed code and objects out of the CPU's caches.
-        """
-        varying: Arrays = {}
-        rows: dict[str, list[NDArray[Any]]] = {}
-        for array in self._formats:
-            if array.letter is None:
-                rows[array.name] = self._read_only_rows(array)
-            else:
-                rows[array.name], varying[array.name] = self._varying_rows(array)
-        self._samples = [  # fields are freed one by one: so few objects are added that no garbage collection starts
-            _sample(place, self._fields.popleft(), {name: row[place] for name, row in rows.items()})
-            for place in range(self._count)
-        ]
-        return varying
-
-    def _read_only_rows(self, array: ArrayFormat) -> list[NDArray[Any]]:
-        if not self._count:
-            return []
-        view = self._stacked[array.name][: self._count]
-        view.flags.writeable = False
-        return list(view)
-
-    def _varying_rows(self, array: ArrayFormat) -> tuple[list[NDArray[Any]], NDArray[Any]]:
-        """Return each sample's array, and the array that they are parts of."""
-        pieces = self._varying[array.name]
-        joined = np.frombuffer(b"".join(pieces), array.spec.dtype).reshape(-1, *array.spec.shape[1:])
-        bounds = accumulate([len(piece) // array.row_bytes for piece in pieces], initial=0)
-        return [joined[start:stop] for start, stop in pairwise(bounds)], joined
-
-    def finish(self, trailer: dict[str, Any], digest: str) -> WireBatch:
-        """Check the trailer and return the batch. digest: of the batch's bytes before the trailer."""
-        count = self._header.count
-        if trailer["status"] != "ok" or _count(trailer, "count") != count:
-            raise ProtocolError(f"trailer {trailer!r}: expected status ok and count {count}")
-        if len(self._samples) != count:
-            raise ProtocolError(f"a trailer after {len(self._samples)} samples: expected {count}")
-        if trailer["digest"] != digest:
-            raise ProtocolError(f"payload digest {trailer['digest']!r}: expected {digest!r}")
-        return WireBatch(self._header, tuple(self._samples), self._stacked)
-
-
-def _sample(place: int, fields: Mapping[str, Any], arrays: Arrays) -> WireSample:
-    """Return the sample at a place of the batch. Raises ProtocolError if its fields are invalid."""
-    key = fields["key"]
-    if not isinstance(key, dict):
-        raise ProtocolError(f"sample {place}: key = {key!r}: expected dict")
-    try:
-        parsed = SampleKey(**key), Recipe.parse(fields["recipe"])
-    except (SamplerError, TypeError) as error:
-        raise ProtocolError(f"sample {place}: {error}") from error
-    return WireSample(place, *parsed, _count(fields, "untagged"), arrays)
-
-
-def check_values(arrays: Arrays, layout: Layout, config: SamplerConfig, categories: int) -> None:
-    """Raise ProtocolError for values that cannot be rendered: boxes or coordinates outside their planes."""
-    if layout == "compact":
-        _check_boxes(arrays, config, categories)
-    elif layout == "sparse":
-        for spec in dense_table(config, categories):
-            if spec.sparse is None:
-                continue
-            places = arrays[f"{spec.name}_idx"]
-            if places.size and (places.min() < 0 or (places >= np.array(spec.shape)).any()):
-                raise ProtocolError(f"{spec.name}_idx: a coordinate outside {list(spec.shape)}")
-
-
-def _check_boxes(arrays: Arrays, config: SamplerConfig, categories: int) -> None:
-    boxes, objects = arrays["boxes"], arrays["objects"]
-    corners, category = boxes[:, :4], boxes[:, 4]
-    inside = (corners >= 0) & (corners <= config.input_side - 1)  # NaN compares false
-    if not inside.all() or (corners[:, :2] > corners[:, 2:]).any():
-        raise ProtocolError(f"boxes: expected 0 ≤ x0 ≤ x1 ≤ {config.input_side - 1}, and the same for y")
-    if not ((category >= 1) & (category <= categories) & (category == np.floor(category))).all():
-        raise ProtocolError(f"boxes: expected integer categories from 1 to {categories}")
-    if (objects > 1).any() or (not family_of(config).ignores_boxes and not objects.all()):
-        raise ProtocolError("objects: expected 1, or 0 for an ignored box if the config ignores boxes")
-
-
-def _header(message: dict[str, Any], layout: Layout) -> Header:
-    if message["protocol"] != PROTOCOL:
-        raise ProtocolError(f"protocol {message['protocol']!r}: expected {PROTOCOL}")
-    if _count(message, "count") > MAX_BATCH:
-        raise ProtocolError(f"a batch of {message['count']} samples: expected at most {MAX_BATCH}")
-    if message["layout"] != layout:
-        raise ProtocolError(f"layout {message['layout']!r}: expected {layout!r}, as requested")
-    return Header(
-        digest=_typed(message, "digest", str),
-        layout=layout,
-        augment=_typed(message, "augment", bool),
-        count=_count(message, "count"),
-        step=None if message["step"] is None else _count(message, "step"),
-    )
-
-
-def _typed(message: Mapping[str, Any], field: str, kind: type) -> Any:
-    value = message[field]
-    if not isinstance(value, kind):
-        raise ProtocolError(f"{field} = {value!r}: expected {kind.__name__}")
-    return value
-
-
-def _count(message: Mapping[str, Any], field: str) -> int:
-    return require_integer(field, message[field], 0, error=ProtocolError)

@@ -4,15 +4,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sampler.array_table import array_table
+from sampler.array_table import array_table, require_moderate
 from sampler.arrays import LAYOUTS
 from sampler.checks import require_integer
 from sampler.config.parsing import config_from_dict
-from sampler.config.schema import SamplerConfig
+from sampler.config.schema import MAX_CATEGORIES, SamplerConfig
 from sampler.errors import ProtocolError, SamplerError, UnknownFamilyError
+from sampler.printable import printable, shown
 from sampler.stream.keys import INDEX_LIMIT
 from sampler.version import SAMPLER_VERSION, VERSION
 from sampler.wire.messages import PROTOCOL
+
+MAX_IMAGES = 1 << 62
+"""The order of an epoch is defined for as many images."""
+
+MAX_DIGEST = 200
+"""Characters of a digest. Requests name digests in their URL."""
+
+MAX_TEXT = 10_000
+"""Characters of a name."""
+
+PARSE_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, SamplerError)
+"""What values of any type and depth may raise."""
+
+MAX_CAUSE = 1000
+"""Characters of the reason in an error."""
 
 _COUNTS = ("boxes", "dropped_boxes", "images_without_boxes", "substitutes")
 
@@ -101,51 +117,69 @@ class ServiceSpec:
     def parse(cls, document: object) -> "ServiceSpec":
         """Return the spec of a document. Raises ProtocolError for anything else."""
         if not isinstance(document, dict) or document.get("protocol") != PROTOCOL:
-            found = f"protocol {document.get('protocol')!r}" if isinstance(document, dict) else type(document).__name__
+            found = (
+                f"protocol {shown(document.get('protocol'))}" if isinstance(document, dict) else type(document).__name__
+            )
             raise ProtocolError(f"not a spec document: {found}: expected {PROTOCOL}")
         try:
             return cls._of(document)
         except UnknownFamilyError as error:
             raise ProtocolError(f"config.{error}") from error
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError, SamplerError) as error:
-            raise ProtocolError(f"not a spec document: {type(error).__name__}: {error}") from error
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+            SamplerError,
+        ) as error:
+            cause = printable(str(error)[:MAX_CAUSE])
+            raise ProtocolError(f"not a spec document: {type(error).__name__}: {cause}") from error
 
     @classmethod
     def _of(cls, document: dict[str, Any]) -> "ServiceSpec":
         dataset, limits = document["dataset"], document["limits"]
-        categories = dataset["categories"]
-        if not isinstance(categories, list) or not categories:
-            raise TypeError(f"dataset.categories = {categories!r}: expected a list of names")
+        categories = _list("dataset.categories", dataset["categories"])
+        if not 1 <= len(categories) <= MAX_CATEGORIES:
+            raise ValueError(f"dataset.categories: {len(categories)} names: expected 1 to {MAX_CATEGORIES}")
         config = config_from_dict(document["config"])
         config.fit(len(categories))  # refuses too few planes
+        require_moderate(config, config.planes(len(categories)))
+        ids = _list("dataset.category_ids", dataset.get("category_ids", []))
+        supercategories = _list("dataset.supercategories", dataset.get("supercategories", []))
+        for name, values in (("category_ids", ids), ("supercategories", supercategories)):
+            if values and len(values) != len(categories):
+                raise ValueError(f"dataset.{name}: {len(values)} values: expected one for each category")
         return cls(
-            digest=_text("digest", document["digest"]),
-            dataset_digest=_text("dataset.digest", dataset["digest"]),
-            size=require_integer("dataset.size", dataset["size"], 1, INDEX_LIMIT),
+            digest=_text("digest", document["digest"], MAX_DIGEST),
+            dataset_digest=_text("dataset.digest", dataset["digest"], MAX_DIGEST),
+            size=require_integer("dataset.size", dataset["size"], 1, MAX_IMAGES),
             category_names=tuple(_text("dataset.categories", name) for name in categories),
             config=config,
             max_batch=require_integer("limits.max_batch", limits["max_batch"], 1, INDEX_LIMIT),
             max_body_bytes=require_integer("limits.max_body_bytes", limits["max_body_bytes"], 1, INDEX_LIMIT),
             dataset_name=_optional_text("dataset.name", dataset.get("name")),
-            datasets=tuple(_text("datasets", name) for name in document.get("datasets", [])),
-            pixels=_optional_text("dataset.pixels", dataset.get("pixels")),
-            category_ids=tuple(
-                require_integer("dataset.category_ids", one, -INDEX_LIMIT, INDEX_LIMIT)
-                for one in dataset.get("category_ids", [])
-            ),
-            supercategories=tuple(
-                _optional_text("dataset.supercategories", name) for name in dataset.get("supercategories", [])
-            ),
+            datasets=tuple(_text("datasets", name) for name in _list("datasets", document.get("datasets", []))),
+            pixels=_optional_text("dataset.pixels", dataset.get("pixels"), MAX_DIGEST),
+            category_ids=tuple(require_integer("dataset.category_ids", one, -INDEX_LIMIT, INDEX_LIMIT) for one in ids),
+            supercategories=tuple(_optional_text("dataset.supercategories", name) for name in supercategories),
             origins={_text("origins", name): _text("origins", of) for name, of in document.get("origins", {}).items()},
             **{name: require_integer(f"dataset.{name}", dataset.get(name, 0), 0, INDEX_LIMIT) for name in _COUNTS},
         )
 
 
-def _text(field: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{field} = {value!r}: expected text")
+def _list(field: str, value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{field} = {shown(value)}: expected a list")
     return value
 
 
-def _optional_text(field: str, value: object) -> str | None:
-    return None if value is None else _text(field, value)
+def _text(field: str, value: object, most: int = MAX_TEXT) -> str:
+    if not isinstance(value, str) or len(value) > most:
+        raise TypeError(f"{field} = {shown(value)}: expected text of at most {most} characters")
+    return value
+
+
+def _optional_text(field: str, value: object, most: int = MAX_TEXT) -> str | None:
+    return None if value is None else _text(field, value, most)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from sampler.array_table import require_moderate
 from sampler.config.cornernet_lite import IgnoredKeysWarning, LoadedConfig, load_with_origins
 from sampler.config.digest import sample_digest
 from sampler.config.schema import SamplerConfig
@@ -107,6 +108,7 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
     with spinner() as report:
         dataset = await asyncio.to_thread(_open_files, settings, part, annotations, images, report)
     config = loaded.config.fit(dataset.category_count)
+    require_moderate(config, config.planes(dataset.category_count))
     title = name or "+".join(map(name_text, annotations))
     if dataset.substitutes is not None:
         count, size, file = len(dataset.substitutes.unusable), len(dataset), printable(str(part.substitute))

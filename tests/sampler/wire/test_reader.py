@@ -367,7 +367,7 @@ class TestLimits:
         limit = largest_sample("dense", PRESETS["cornernet_saccade"], CATEGORIES) + EXTRA_BYTES
         reader = reader_of("compact")
         assert list(reader.feed(b"\xc6\xff\xff\xff\xff" + bytes(limit - (2 << 20)))) == []
-        with pytest.raises(ProtocolError, match="not a msgpack response: BufferFull"):
+        with pytest.raises(ProtocolError, match="a message of more than"):
             list(reader.feed(bytes(3 << 20)))
 
     @pytest.mark.parametrize(
@@ -433,7 +433,7 @@ def test_a_reader_takes_the_categories_of_its_dataset() -> None:
 def test_a_batch_of_more_samples_than_may_be_requested_is_refused_at_its_header(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sampler.wire.reader.MAX_BATCH", 1)
+    monkeypatch.setattr("sampler.wire.incoming_batch.MAX_BATCH", 1)
     reader = reader_of("compact")
     header = packed(messages_of(BATCH)[:1], sign=False)
     with pytest.raises(ProtocolError, match="a batch of 2 samples: expected at most 1"):

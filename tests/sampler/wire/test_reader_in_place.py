@@ -22,8 +22,9 @@ from sampler.config.presets import PRESETS
 from sampler.errors import ProtocolError, SamplerError
 from sampler.memory.buffer_pool import BufferPool
 from sampler.wire.array_format import binary_header, encode_array
+from sampler.wire.incoming_batch import FIRST_ALLOCATION
 from sampler.wire.messages import Header, WireBatch, encode_error, encode_header
-from sampler.wire.reader import FIRST_ALLOCATION, BatchReader, OtherEncodingError
+from sampler.wire.reader import BatchReader, OtherEncodingError
 from tests.support.laws import CATEGORIES
 from tests.support.wire_batches import assert_same_batch, batch_of, encode_batch, reader_of
 
@@ -84,7 +85,7 @@ def test_what_is_received_in_place_is_what_was_sent(layout: Layout, most: int) -
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_our_encoders_arrays_do_arrive_in_place(layout: Layout) -> None:
-    with mock.patch("sampler.wire.reader._IncomingBatch.add_message", side_effect=AssertionError("unpacked")):
+    with mock.patch("sampler.wire.reader.IncomingBatch.add_message", side_effect=AssertionError("unpacked")):
         found = list(socketlike(reader_of(layout), PAYLOADS[layout], 1 << 30))
     for batch in found:
         for name, stack in batch.stacked.items():
@@ -96,7 +97,7 @@ def test_our_encoders_arrays_do_arrive_in_place(layout: Layout) -> None:
 @settings(max_examples=60, deadline=None)
 @given(layout=LAYOUT, pattern=st.lists(st.integers(1, 300_000), min_size=1, max_size=12))
 def test_the_number_of_bytes_that_arrive_at_once_makes_no_difference(layout: Layout, pattern: list[int]) -> None:
-    with mock.patch("sampler.wire.reader._IncomingBatch.add_message", side_effect=AssertionError("unpacked")):
+    with mock.patch("sampler.wire.reader.IncomingBatch.add_message", side_effect=AssertionError("unpacked")):
         # At least some thousand bytes on average: a case should not take seconds.
         found = list(socketlike(reader_of(layout), PAYLOADS[layout], *pattern, 100_000))
     assert b"".join(map(encode_batch, found)) == PAYLOADS[layout]
@@ -269,7 +270,7 @@ class TestMemory:
         assert peak < FIRST_ALLOCATION + (8 << 20)
 
     def test_room_that_grows_step_by_step_holds_what_came_before(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sampler.wire.reader.FIRST_ALLOCATION", 1)
+        monkeypatch.setattr("sampler.wire.incoming_batch.FIRST_ALLOCATION", 1)
         batch = batch_of("compact", count=4)
         [found] = socketlike(reader_of("compact"), encode_batch(batch), 1 << 30)
         assert_same_batch(found, batch)
