@@ -14,6 +14,9 @@ from service.metrics import Metrics
 MOST_LINGERING = 32
 """Refused connections that stay open for a moment, so that their clients can read why."""
 
+UNREAD_SECONDS = 30.0
+"""Time for a client to read the rest of a complete response while others find no place."""
+
 SHORTEST_CHECK = 0.05
 
 
@@ -116,6 +119,7 @@ class Connections:
             return True
         found = [next(iter(self._heads.items()), None), self._first_flushed()]
         oldest = min((item for item in found if item is not None), key=lambda item: item[1], default=None)
+        oldest = oldest or self._oldest_unread()
         if oldest is None:
             return False
         self.remove(oldest[0])
@@ -126,6 +130,12 @@ class Connections:
     def _first_flushed(self) -> tuple[Connection, float] | None:
         """Return the oldest resting connection whose client has the whole response."""
         return next((item for item in self._resting.items() if item[0].is_flushed()), None)
+
+    def _oldest_unread(self) -> tuple[Connection, float] | None:
+        """Return the oldest connection whose client did not read the rest of its response for long."""
+        oldest = next(iter(self._resting.items()), None)
+        latest = asyncio.get_running_loop().time() - UNREAD_SECONDS
+        return oldest if oldest is not None and oldest[1] < latest else None
 
     def _check(self) -> None:
         """Close connections whose head is late."""

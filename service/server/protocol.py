@@ -74,6 +74,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._table.remove(self)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -130,25 +132,25 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.transport.is_closing() or not self.cycle.response_complete:
-            return
-        if self._in_head and not self._pending:
+        if not self.cycle.response_complete:
+            return  # of a pipelined request
+        self._stalled_since = None
+        if self.transport.is_closing():
+            self._table.rest(self)
+            if not self.is_flushed():  # it closes when the client has read everything, which may be never
+                self._wait_for_client()
+        elif self._in_head and not self._pending:
             self._resting = True
-            self._stalled_since = None
             self._table.rest(self)
         else:  # a body that nobody reads must end in time, too
             self._table.await_head(self)
 
     def timeout_keep_alive_handler(self) -> None:
-        if self.transport.is_closing():
-            return
         if self.is_flushed() or self._is_stalled():
             self._table.count_closed("idle")
             self.cut()
         else:
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self._wait_for_client()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's only message
         self._refuse(self._refusal or MALFORMED)
@@ -198,6 +200,9 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.write_eof()
         self._table.linger(self)
         self.loop.call_later(LINGER_SECONDS, self.cut)
+
+    def _wait_for_client(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _is_stalled(self) -> bool:
         """Return whether the client has not read the end of a response for too long."""

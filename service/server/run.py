@@ -21,6 +21,7 @@ from service.server.connections import ConnectionLimits, Connections
 from service.server.listener import ListenError, already_listening, close_all, inherited_listener, open_listeners
 from service.server.protocol import LimitedProtocol
 from service.server.tls import server_context
+from service.server.tls_front import TlsFront
 from service.settings.load import load_settings
 from service.settings.server import Settings
 
@@ -69,6 +70,12 @@ def run(place: Place, options: Mapping[str, Any], settings_file: Path | None = N
         close_all(listeners)
 
 
+def _protocol(connections: Connections, context: ssl.SSLContext | None, **given: Any) -> asyncio.Protocol:
+    """Return the protocol of a new connection. given: by uvicorn."""
+    http = LimitedProtocol(connections, **given)
+    return http if context is None else TlsFront(connections, context, http)
+
+
 def _limits(settings: Settings) -> ConnectionLimits:
     most = connection_cap(settings.max_connections, settings.workers, raise_limit())
     return ConnectionLimits(
@@ -94,7 +101,7 @@ def _serve(place: Place, settings: Settings, listeners: list[socket.socket], con
     connections = Connections(_limits(settings), app.state.metrics)
     config = uvicorn.Config(
         app,
-        http=cast("type[asyncio.Protocol]", partial(LimitedProtocol, connections)),
+        http=cast("type[asyncio.Protocol]", partial(_protocol, connections, context)),
         ws="none",
         lifespan="on",
         interface="asgi3",
@@ -102,7 +109,6 @@ def _serve(place: Place, settings: Settings, listeners: list[socket.socket], con
         timeout_keep_alive=cast(int, settings.idle_seconds),  # passed on to the event loop, which takes fractions
         log_level=settings.log_level,
         root_path=place.root_path,
-        ssl_context_factory=None if context is None else (lambda _config, _default: context),
     )
     server = _Server(config, lambda: print(_announcement(place, settings, listeners[0]), flush=True))
     try:

@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ class LiveServer:
     url: str
     process: "subprocess.Popen[str]"
     log_file: Path
+    trust: ssl.SSLContext | bool = True  # for https
 
     @property
     def log(self) -> str:
@@ -51,7 +53,7 @@ class LiveServer:
 
     def metric(self, name: str) -> float:
         """Return the value of a metric, the sum of all labels if the name includes none."""
-        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
+        lines = httpx.get(f"{self.url}/metrics", verify=self.trust).text.splitlines()
         values = [float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
         assert values, f"there is no metric {name}"
         return sum(values)
@@ -69,7 +71,8 @@ def launch(
         process = start_python(
             *command, "--fd", inherited, settings=settings, pass_fds=[inherited], stdout=log, stderr=log, **options
         )
-        return process, f"http://127.0.0.1:{listener.getsockname()[1]}"
+        scheme = "https" if "tls_cert" in settings else "http"
+        return process, f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @contextmanager
@@ -81,12 +84,16 @@ def live_server(folder: Path, **settings: object) -> Iterator[LiveServer]:
 
 @contextmanager
 def running(
-    folder: Path, settings: Mapping[str, object], command: Sequence[str] = SERVE, **options: Any
+    folder: Path,
+    settings: Mapping[str, object],
+    command: Sequence[str] = SERVE,
+    trust: ssl.SSLContext | bool = True,
+    **options: Any,
 ) -> Iterator[LiveServer]:
-    """Run a server that is started in another way; see `launch`."""
+    """Run a server that is started in another way; see `launch`. trust: the CA of its certificate."""
     log_file = folder / f"server-{time.monotonic_ns()}.log"
     process, url = launch(log_file, settings, command, **options)
-    server = LiveServer(url, process, log_file)
+    server = LiveServer(url, process, log_file, trust)
     try:
         wait_until_ready(server)
         yield server
@@ -125,7 +132,7 @@ def wait_until_ready(server: LiveServer) -> None:
         if server.process.poll() is not None:
             raise RuntimeError(f"the server exited with status {server.process.returncode}:\n{server.log}")
         try:
-            if httpx.get(f"{server.url}/readyz", timeout=2.0).status_code == 200:
+            if httpx.get(f"{server.url}/readyz", timeout=2.0, verify=server.trust).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.05)
