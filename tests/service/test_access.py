@@ -1,12 +1,14 @@
 """Requests that a server without a token refuses: foreign names and origins, other bodies than JSON."""
 
 import json
+from pathlib import Path
 
 import httpx
 import pytest
 
 from sampler.wire.problem_types import TYPE_PREFIX
 from tests.support.live_server import LiveServer
+from tests.support.processes import run_python
 
 BATCH = "/v1/batches?indices=1&seed=7"
 PROBES = ("/healthz", "/readyz")
@@ -94,3 +96,21 @@ def test_pages_allow_only_their_own_scripts_and_cannot_be_framed(server: LiveSer
     assert "unsafe" not in str(policy)
     assert response.headers["referrer-policy"] == "same-origin"
     assert "https://" not in response.text
+
+
+# --- plain uvicorn ---
+
+NOWHERE = "192.0.2.1"
+"""An address for documentation, which no host has: uvicorn starts the app and then cannot listen."""
+
+
+def test_plain_uvicorn_warns_once_if_other_hosts_could_use_a_server_without_a_token(
+    scenes: tuple[Path, Path], cache_dir: Path
+) -> None:
+    annotations, images = scenes
+    settings = {"annotations": annotations, "images": images, "cache_dir": cache_dir, "workers": 1}
+    options = ("service.main:app", "--host", NOWHERE, "--port", "8000")
+    for access, warnings in (({}, 1), ({"token": "correct-horse-battery"}, 0)):
+        done = run_python("-m", "uvicorn", *options, settings=settings | access, check=False)
+        assert f"bind on address ('{NOWHERE}', 8000)" in done.stderr
+        assert done.stderr.count(f"has no token and can be reached at {NOWHERE}") == warnings
