@@ -1,5 +1,6 @@
 """A server with a token: programs send it, browsers log in, and nothing shows it."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -9,13 +10,18 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import httpx
+import numpy as np
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from psutil import Process
 from starlette.routing import Route
+from starlette.types import Message
 
+from saccade_sampler import RequestRefusedError, SamplerClient, loader
+from sampler.errors import InvalidRequestError
 from sampler.wire.problem_types import TYPE_PREFIX
 from service.app import create_app
+from service.routes import access
 from tests.support.live_server import SERVE, LiveServer, live_server, running
 from tests.support.pages import Elements
 
@@ -164,6 +170,21 @@ def test_batches_of_a_server_with_a_token_are_for_private_caches(protected: Live
         assert response.headers["cache-control"] == expected
 
 
+def test_clients_and_loaders_with_the_token_get_the_batches_of_any_server(
+    protected: LiveServer, server: LiveServer
+) -> None:
+    def steps(url: str, token: str | None) -> list[np.ndarray]:
+        with loader(url, seed=7, batch_size=4, stop=2, token=token) as batches:
+            return [np.array(batch.xs[0]) for batch in batches]
+
+    received = steps(protected.url, TOKEN)
+    assert len(received) == 2
+    assert all((one == other).all() for one, other in zip(received, steps(server.url, None), strict=True))
+    with SamplerClient(protected.url) as client, pytest.raises(RequestRefusedError, match="SAMPLER_TOKEN") as raised:
+        client.spec()
+    assert raised.value.problem["status"] == 401
+
+
 # --- browsers ---
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -230,6 +251,21 @@ def test_forms_of_another_type_or_size_are_refused(protected: LiveServer) -> Non
     assert httpx.post(login, json={"token": TOKEN}).status_code == 415
     assert httpx.post(login, data={"token": "x" * 100_000}).status_code == 413
     assert httpx.post(login, data={f"field{number}": "x" for number in range(100)}).status_code == 422
+
+
+async def silent() -> Message:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def test_a_form_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "FORM_SECONDS", 0.05)
+    headers = [(b"content-type", b"application/x-www-form-urlencoded")]
+    slow = Request(
+        {"type": "http", "method": "POST", "path": "/login", "headers": headers, "app": create_app()}, silent
+    )
+    with pytest.raises(InvalidRequestError, match="form"):
+        asyncio.run(access.login(slow))
 
 
 def test_behind_a_proxy_with_tls_and_a_path_the_cookie_is_for_that_path_and_secure(
