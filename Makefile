@@ -6,7 +6,7 @@
 #   MEMORY=1   `make bench` also measures what the processes hold in memory (minutes)
 #   PEERS=1    `make bench` also measures other data loaders, from an environment of their own (10 minutes)
 #   INPUTS=…   number of inputs of `make fuzz`; SEED=… chooses them
-#   STEPS=…, FAULTS=…  least steps and faults of `make chaos`; SEED=… chooses the faults
+#   STEPS=…, FAULTS=…   least steps and faults of `make chaos`; SEED=… chooses the faults
 #   MINUTES=…  length of `make soak`
 #   JOBS=3     number of processes that run tests; more than CPUs, because many tests wait for a server to start
 
@@ -44,6 +44,12 @@ BENCH := $(READY) $(if $(PEERS),$(READY_PEERS))
 # A release with a CPU-only wheel for the machines that run the tests; others pull in gigabytes of GPU libraries.
 TORCH_RELEASE := 2.13.0
 
+# requirements.lock has the versions of all packages. The files in requirements/ also have the hashes of what is installed
+# here and in the container image. PyTorch has none, because each index has other builds of the same version.
+COMPILE_LOCK = $(BIN)/uv pip compile --quiet --system-certs --universal --upgrade --python-version 3.11 --no-header \
+	--no-annotate --no-emit-index-url
+COMPILE_HASHES = $(COMPILE_LOCK) --constraints requirements.lock --generate-hashes
+
 # Compile the kernels into the cache once, so that no worker or test process has to.
 COMPILE := $(BIN)/python -c "from sampler.kernels.compiled.kernels import warm_up; warm_up()"
 
@@ -53,7 +59,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve bench fuzz chaos soak docs test check lint format lock clean
+.PHONY: help setup demo serve bench fuzz chaos soak docs test check lint format lock audit clean
 
 help: ## List the targets
 	@echo "Usage: make TARGET"
@@ -110,12 +116,22 @@ format: $(READY) ## Format the code and apply automatic fixes
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format .
 
-lock: $(BIN)/pip ## Update the versions in requirements.lock
+lock: $(BIN)/pip ## Update the versions in requirements.lock and the hashes in requirements/
 	@$(PIP) install uv
-	@echo 'torch==$(TORCH_RELEASE)' | $(BIN)/uv pip compile --quiet --system-certs --universal --upgrade --python-version 3.11 \
-		--all-extras --constraints - --no-header --no-annotate --no-emit-index-url --output-file requirements.lock \
-		pyproject.toml
+	@echo 'torch==$(TORCH_RELEASE)' | $(COMPILE_LOCK) --all-extras --group build --constraints - \
+		--output-file requirements.lock pyproject.toml
+	@$(COMPILE_HASHES) --extra server --output-file requirements/server.lock pyproject.toml
+	@$(COMPILE_HASHES) --extra dev --output-file requirements/dev.lock pyproject.toml
+	@$(COMPILE_HASHES) --group build --output-file requirements/build.lock
 	@echo "requirements.lock holds $$(wc -l < requirements.lock | tr -d ' ') packages"
+
+audit: $(BIN)/pip ## Look up known vulnerabilities of all locked packages; status 1 if there are any or it is unknown
+	@$(PIP) install --no-deps --require-hashes --requirement requirements/build.lock
+	@$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement requirements.lock || { \
+		echo "The audit did not pass: a locked package has a known vulnerability, or could not be looked up because" \
+			"the vulnerability service was not reached. The lines above say which." >&2; \
+		exit 1; \
+	}
 
 clean: ## Remove .venv, caches and everything that was built
 	@rm -rf $(VENV) $(PEERS_VENV) demo-output site .cache build dist *.egg-info .coverage .coverage.* .hypothesis \
@@ -124,17 +140,18 @@ clean: ## Remove .venv, caches and everything that was built
 
 setup: $(SETUP) ## Create .venv and install everything (the other targets do this when needed)
 
-$(READY): pyproject.toml requirements.lock | $(BIN)/pip
+# pip checks hashes of files only, so the project itself is installed after its dependencies, and built with them.
+$(READY): pyproject.toml requirements/dev.lock | $(BIN)/pip
 	@echo "installing saccade-sampler and its dependencies into $(VENV) (once; about a minute)"
-	@$(PIP) install --constraint requirements.lock --editable '.[dev]'
+	@$(PIP) install --no-deps --require-hashes --requirement requirements/dev.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@$(COMPILE)
 	@touch $@
 
-$(READY_TORCH): pyproject.toml requirements.lock | $(BIN)/pip
-	@echo "installing saccade-sampler, its dependencies and PyTorch into $(VENV) (once; a few minutes)"
-	@$(PIP) install --constraint requirements.lock --editable '.[dev,torch]'
-	@$(COMPILE)
-	@touch $(READY) $@
+$(READY_TORCH): $(READY) requirements.lock
+	@echo "installing PyTorch into $(VENV) (once; a few minutes)"
+	@$(PIP) install --constraint requirements.lock torch
+	@touch $@
 
 # Each package by itself: one that cannot be installed leaves out its rows, not those of the others. The next run of
 # `make bench PEERS=1` tries it again.
