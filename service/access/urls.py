@@ -1,4 +1,8 @@
-"""Tokens in URLs, where they do not belong: proxies, browsers and logs record URLs."""
+"""Tokens in URLs, where they do not belong: proxies, browsers and logs record URLs.
+
+The text of a request is compared with the token only if the request carried the token as well. How long such a search
+takes would tell others how much of a guess is right.
+"""
 
 import re
 from urllib.parse import unquote
@@ -7,22 +11,32 @@ from service.access.credentials import Credentials
 
 HIDDEN = "[hidden]"
 
-_PARAMETER = re.compile(r"((?:^|[&;])(?:(?:access|api|auth|bearer)[_-]?)?(?:token|key)=)[^&;]*", re.IGNORECASE)
+_PARAMETER = re.compile(r"((?:^|[?&;])(?:(?:access|api|auth|bearer)[_-]?)?(?:token|key)=)[^&;]*", re.IGNORECASE)
 """A query parameter whose name says that it is a token."""
 
-
-def has_token(query: str, credentials: Credentials) -> bool:
-    """Return whether a query string contains the token, or a parameter that is meant for one."""
-    return _names_token(query) or credentials.token in unquote(query)
+_LONG = re.compile(r"[^/?&;=,]{13,}")
+"""Parts of paths and queries that are longer than those of ordinary requests."""
 
 
-def without_tokens(query: str, credentials: Credentials | None) -> str:
-    """Return a query string for the log."""
-    if credentials is not None and credentials.token in unquote(query):
-        return HIDDEN
-    return _PARAMETER.sub(rf"\1{HIDDEN}", query) if _names_token(query) else query
-
-
-def _names_token(query: str) -> bool:
+def names_token(query: str) -> bool:
+    """Return whether a query string has a parameter that is meant for a token."""
     lowered = query.lower()  # a search for two texts is much faster than the expression
     return ("token=" in lowered or "key=" in lowered) and _PARAMETER.search(query) is not None
+
+
+def has_token(text: str, credentials: Credentials) -> bool:
+    """Return whether the path or query of a request that carried the token contains it once more."""
+    return credentials.token in unquote(text)
+
+
+def loggable(target: str, credentials: Credentials | None, *, trusted: bool) -> str:
+    """Return path and query of a request for the log, without tokens.
+
+    trusted: the request carried the token. Of others, everything long is hidden: it may be the token in a wrong place.
+    """
+    named = _PARAMETER.sub(rf"\1{HIDDEN}", target) if names_token(target) else target
+    if credentials is None:
+        return named
+    if not trusted:
+        return _LONG.sub(HIDDEN, named)
+    return HIDDEN if has_token(named, credentials) else named

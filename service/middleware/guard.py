@@ -9,13 +9,16 @@ from service.access.headers import Headers, access_headers
 from service.access.origins import check_origin
 from service.access.paths import route_path
 from service.access.policy import AccessPolicy
-from service.access.urls import has_token
+from service.access.urls import has_token, names_token
 from service.errors.problems import ServiceError
 from service.errors.responses import problem_response
 from service.metrics import Metrics
 
 PROBES = frozenset({"/healthz", "/readyz"})
 """Served to anyone under any name: load balancers and clusters probe addresses."""
+
+TRUSTED = "trusted"
+"""Item of a request's state that is true if it carried the token."""
 
 WITHOUT_TOKEN = frozenset({"/login", "/logout"})
 
@@ -60,11 +63,13 @@ def _check_token(policy: AccessPolicy, scope: Scope, headers: Headers) -> None:
     """Check that a request carries the token, if there is one. Raises `ServiceError` (401)."""
     if policy.credentials is None:
         return
-    query: bytes = scope["query_string"]
-    if query and has_token(query.decode("latin-1"), policy.credentials):
+    trusted = policy.credentials.accept(scope["method"], headers)
+    scope.setdefault("state", {})[TRUSTED] = trusted
+    query = scope["query_string"].decode("latin-1")
+    if query and (names_token(query) or (trusted and has_token(query, policy.credentials))):
         detail = "a token in the URL is not accepted, because URLs are logged; send it in the header Authorization"
         raise ServiceError("unauthorized", detail)
-    if not policy.credentials.accept(scope["method"], headers):
+    if not trusted:
         state = "the token is not that of this server" if b"authorization" in headers else "the request has no token"
         raise ServiceError("unauthorized", f"{state}; send the header Authorization: Bearer TOKEN")
 

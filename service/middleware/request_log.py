@@ -8,10 +8,12 @@ import uuid
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.access.urls import without_tokens
+from service.access.policy import AccessPolicy
+from service.access.urls import loggable
 from service.disconnect import ClientDisconnectedError
 from service.log_lines import one_word, request_id
 from service.metrics import Metrics
+from service.middleware.guard import TRUSTED
 
 log = logging.getLogger("saccade_sampler.requests")
 
@@ -42,6 +44,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope.setdefault("state", {})
         entry = _Entry(scope, self._metrics)
         token = request_id.set(entry.request_id)
         try:
@@ -82,7 +85,7 @@ class _Entry:
             "%s %s %s %d %d bytes %.1f ms %s",
             one_word(_address(scope), MAX_ADDRESS), one_word(scope["method"], MAX_ADDRESS),
             one_word(_target(scope), MAX_TARGET), self._status, self._sent,
-            seconds * 1000, scope.get("state", {}).get("outcome", "complete" if self._complete else "incomplete"),
+            seconds * 1000, scope["state"].get("outcome", "complete" if self._complete else "incomplete"),
         )  # fmt: skip
 
     def watch(self, send: Send) -> Send:
@@ -118,6 +121,6 @@ def _address(scope: Scope) -> str:
 def _target(scope: Scope) -> str:
     """Return path and query of a request, without tokens."""
     query = scope["query_string"].decode("latin-1")
-    if not query:
-        return str(scope["path"])
-    return f"{scope['path']}?{without_tokens(query, scope['app'].state.access.credentials)}"
+    target = f"{scope['path']}?{query}" if query else str(scope["path"])
+    policy: AccessPolicy = scope["app"].state.access
+    return loggable(target, policy.credentials, trusted=scope["state"].get(TRUSTED, False))

@@ -3,7 +3,7 @@
 import pytest
 
 from service.access.credentials import Credentials
-from service.access.urls import has_token, without_tokens
+from service.access.urls import has_token, loggable, names_token
 
 TOKEN = "correct-horse~battery+staple/42=="
 CREDENTIALS = Credentials(TOKEN)
@@ -35,20 +35,36 @@ def test_the_token_alone_may_write() -> None:
     assert all(CREDENTIALS.accept(method, token) for method in ("GET", "POST"))
 
 
-@pytest.mark.parametrize(
-    "query",
-    [f"token={TOKEN}", "access_token=other", "seed=1&api-key=x", "APIKEY=x", "a;Token=x", f"digest={TOKEN}",
-     "digest=" + "".join(f"%{ord(char):02x}" for char in TOKEN), "Bearer_Token=x", "key=x"],
-)  # fmt: skip
-def test_tokens_in_queries_are_found_and_hidden(query: str) -> None:
-    assert has_token(query, CREDENTIALS)
-    shown = without_tokens(query, CREDENTIALS)
+NAMED = ["token={}", "access_token=other", "seed=1&api-key=x", "APIKEY=x", "a;Token=x", "Bearer_Token=x", "key=x"]
+ENCODED = "".join(f"%{ord(char):02x}" for char in TOKEN)
+
+
+@pytest.mark.parametrize("query", [query.format(TOKEN) for query in NAMED])
+@pytest.mark.parametrize("trusted", [True, False])
+def test_parameters_that_are_meant_for_tokens_are_found_and_hidden(query: str, trusted: bool) -> None:
+    assert names_token(query)
+    for credentials in (CREDENTIALS, None):
+        shown = loggable(f"/v1/spec?{query}", credentials, trusted=trusted)
+        assert shown.startswith(("/v1/spec?", "[hidden]"))
+        assert "[hidden]" in shown
+        assert not shown.endswith(("x", "other"))
+
+
+@pytest.mark.parametrize("target", [f"/{TOKEN}", f"/v1/spec?digest={TOKEN}", f"/a/b?x={ENCODED}", f"/v1/x?{TOKEN}"])
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_token_anywhere_else_is_hidden(target: str, trusted: bool) -> None:
+    shown = loggable(target, CREDENTIALS, trusted=trusted)
     assert "[hidden]" in shown
-    assert TOKEN not in shown
-    assert not shown.endswith(("x", "other"))
+    assert all(part not in shown for part in (TOKEN, ENCODED, "correct-horse"))
+
+
+def test_of_requests_without_the_token_only_short_parts_are_shown() -> None:
+    target = "/v1/batches?indices=1,2,3&seed=7&digest=0123456789abcdef0123456789abcdef"
+    assert loggable(target, CREDENTIALS, trusted=True) == loggable(target, None, trusted=False) == target
+    assert loggable(target, CREDENTIALS, trusted=False) == "/v1/batches?indices=1,2,3&seed=7&digest=[hidden]"
 
 
 @pytest.mark.parametrize("query", ["indices=1,2,3&seed=7", "digest=key", "batch_size=4&layout=dense", ""])
-def test_other_queries_are_shown_as_they_are(query: str) -> None:
+def test_other_queries_name_no_token(query: str) -> None:
+    assert not names_token(query)
     assert not has_token(query, CREDENTIALS)
-    assert without_tokens(query, CREDENTIALS) == without_tokens(query, None) == query
