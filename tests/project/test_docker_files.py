@@ -109,6 +109,10 @@ def test_the_container_declares_start_port_health_check_and_stop() -> None:
     assert 'CMD ["python"' in final["HEALTHCHECK"]
 
 
+def test_the_image_itself_opens_no_server_to_other_hosts() -> None:
+    assert "SAMPLER_OPEN" not in " ".join(arguments for _, arguments in instructions())
+
+
 def test_every_setting_in_the_container_files_exists(compose: dict[str, Any]) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     assert set(compose["services"]["sampler"]["environment"]) <= known | {"BIND"}
