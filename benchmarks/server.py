@@ -32,5 +32,5 @@ def server(source: Material, log_file: Path, **settings: object) -> Iterator[Mea
     others = set(psutil.Process().children())
     with patch.dict(os.environ, own, clear=True), own_server(log_file, lambda _: None) as url:
         started = set(psutil.Process().children()) - others
-        (process,) = (child for child in started if "uvicorn" in " ".join(child.cmdline()))
+        (process,) = (child for child in started if child.cmdline()[1:3] == ["-m", "service"])
         yield MeasuredServer(url, process)

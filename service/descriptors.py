@@ -39,6 +39,11 @@ class DescriptorReserve:
         self._lent = 0
         self.fill()
 
+    @property
+    def held(self) -> int:
+        """Number of descriptors that are held back now."""
+        return len(self._held)
+
     def fill(self) -> None:
         """Take what is missing, as far as there are descriptors."""
         with self._lock:

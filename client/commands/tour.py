@@ -42,7 +42,7 @@ PICTURED = 59
 """Index of the debug picture. In the demo dataset it has objects, ignored boxes, and attention at all sizes."""
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-"""uvicorn's default address."""
+"""A server's default address."""
 
 UrlArgument = Annotated[
     str | None, typer.Argument(metavar="URL", help="A running server; without it, one is started and stopped.")
@@ -72,7 +72,7 @@ def tour(
 @contextmanager
 def _started_server(console: Console, log_file: Path) -> Iterator[str]:
     """Run a server and yield its URL; show its progress until it is ready."""
-    console.print("[bold]Starting a server[/bold]: uvicorn service.main:app")
+    console.print("[bold]Starting a server[/bold]: python -m service")
     began = time.perf_counter()
     with ExitStack() as stack:
         with console.status("starting") as status:
@@ -212,7 +212,7 @@ class Guide:
     def next_steps(self, url: str | None) -> None:
         """Print commands to go on with. url: of a server that keeps running, or None."""
         python, server = _python(), (url or DEFAULT_URL).rstrip("/")
-        steps = [] if url else [(f"{python} -m uvicorn service.main:app", f"start a server at {DEFAULT_URL}")]
+        steps = [] if url else [(f"{python} -m service", f"start a server at {DEFAULT_URL}")]
         steps += [
             (f"{server}/", "browse its samples"),
             (f"{python} -m client bench {server}", "measure how fast batches arrive"),

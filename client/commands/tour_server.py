@@ -1,6 +1,6 @@
 """A sampling server for the tour, in its own process on a free port of this machine.
 
-It is started by its command line, `uvicorn service.main:app`: the client imports nothing of the server.
+It is started by its command line, `python -m service`: the client imports nothing of the server.
 """
 
 import importlib.util
@@ -68,11 +68,9 @@ def last_line(log_file: Path) -> str:
 def _launch(log_file: Path) -> tuple["subprocess.Popen[bytes]", str]:
     # The server inherits a bound socket, so that no other process can take the port in between.
     with socket.socket() as listener, log_file.open("wb") as log:
-        # uvicorn takes an inherited socket for a Unix one, for which there is no such delay to switch off.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
-        command = [sys.executable, "-m", "uvicorn", "service.main:app", "--fd", str(listener.fileno())]
+        command = [sys.executable, "-m", "service", "--fd", str(listener.fileno())]
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[listener.fileno()]
         )

@@ -69,7 +69,7 @@ def test_only_packages_whose_hashes_are_locked_are_downloaded() -> None:
     for command in installs:
         assert "--no-deps" in command
         assert "--require-hashes" in command or "--no-index" in command or "--no-build-isolation" in command
-    assert "http" not in re.sub(r"http://127\.0\.0\.1", "", DOCKERFILE)
+    assert "http" not in re.sub(r"https?://127\.0\.0\.1", "", DOCKERFILE)
 
 
 def test_the_base_image_is_a_supported_slim_python_pinned_by_digest() -> None:
@@ -101,7 +101,7 @@ def test_the_final_stage_builds_nothing_and_has_a_fixed_user_id() -> None:
 
 def test_the_container_declares_start_port_health_check_and_stop() -> None:
     final = dict(stages()[-1])
-    assert final["CMD"] == '["uvicorn", "service.main:app", "--host", "0.0.0.0", "--port", "8000"]'
+    assert final["CMD"] == '["saccade-sampler", "serve", "--host", "0.0.0.0", "--port", "8000"]'
     assert final["EXPOSE"] == "8000"
     assert final["STOPSIGNAL"] == "SIGTERM"
     assert final["VOLUME"] == "/var/cache/saccade-sampler"

@@ -1,9 +1,7 @@
 """The tour, as `make demo` runs it: its output, its files and its server."""
 
-import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -13,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
-from client.commands.tour_server import last_line, own_server
+from client.commands.tour_server import last_line
 from tests.support.coco_files import write_dataset
 from tests.support.live_server import LiveServer, live_server
 from tests.support.processes import run_python, start_python
@@ -69,24 +67,6 @@ def test_the_tour_shows_the_dataset_that_is_named(scenes: tuple[Path, Path], cac
     assert "3 images, 4 categories" in done.stdout
     assert "dataset=val" in done.stdout
     assert done.stdout.count("✓") == 3
-
-
-def test_the_server_of_the_tour_sends_the_end_of_a_response_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not only when the client has confirmed what came before, which takes 40 ms. Connections inherit the option."""
-    options = []
-
-    def look(_: list[str], pass_fds: list[int], **named: object) -> None:
-        with socket.socket(fileno=os.dup(pass_fds[0])) as listener:
-            options.append(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-        raise OSError("looked")
-
-    monkeypatch.setattr(subprocess, "Popen", look)
-    with pytest.raises(OSError, match="looked"), own_server(tmp_path / "server.log", lambda _: None):
-        pass
-    assert options
-    assert all(options)
 
 
 def test_the_tour_without_a_server_starts_one_and_stops_it(dataset: dict[str, object], tmp_path: Path) -> None:
