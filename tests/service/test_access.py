@@ -7,8 +7,10 @@ import httpx
 import pytest
 
 from sampler.wire.problem_types import TYPE_PREFIX
+from service.app import create_app
 from tests.support.live_server import LiveServer
 from tests.support.processes import run_python
+from tests.support.routes import routes
 
 BATCH = "/v1/batches?indices=1&seed=7"
 PROBES = ("/healthz", "/readyz")
@@ -69,6 +71,15 @@ def test_a_body_that_is_not_declared_as_json_is_refused(server: LiveServer, give
     headers = {} if given is None else {"content-type": given}
     response = httpx.post(f"{server.url}/v1/batches", content=json.dumps({"indices": [1]}), headers=headers)
     assert (response.status_code, kind_of(response)) == (415, "media-type")
+
+
+def test_every_route_for_posts_refuses_other_bodies(server: LiveServer) -> None:
+    paths = {route.path for route in routes(create_app()) if "POST" in (route.methods or ())}
+    assert paths == {"/v1/batches", "/login", "/logout"}, "a new route for POSTs needs require_json"
+    for path in paths - {"/logout"}:  # has no body
+        headers = {"content-type": "text/plain"}
+        response = httpx.post(server.url + path, content='{"indices": [1]}', headers=headers)
+        assert (response.status_code, kind_of(response)) == (415, "media-type")
 
 
 @pytest.mark.parametrize("given", ["application/json", "Application/JSON; charset=utf-8"])

@@ -12,9 +12,8 @@ from urllib.parse import quote, urlsplit
 import httpx
 import numpy as np
 import pytest
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import Request
 from psutil import Process
-from starlette.routing import Route
 from starlette.types import Message
 
 from saccade_sampler import RequestRefusedError, SamplerClient, loader
@@ -24,6 +23,7 @@ from service.app import create_app
 from service.routes import access
 from tests.support.live_server import SERVE, LiveServer, live_server, running
 from tests.support.pages import Elements
+from tests.support.routes import routes
 
 TOKEN = "correct-horse~battery+staple/42=="
 BEARER = {"authorization": f"Bearer {TOKEN}"}
@@ -44,17 +44,6 @@ def protected(
         folder, annotations=annotations, images=images, cache_dir=cache_dir, workers=1, token=TOKEN
     ) as running:
         yield running
-
-
-def routes(router: APIRouter | FastAPI) -> Iterator[Route]:
-    """All routes, those of included routers too."""
-    for route in router.routes:
-        included = getattr(route, "original_router", None)
-        if included is not None:
-            yield from routes(included)
-        else:
-            assert isinstance(route, Route), "a kind of route that these tests do not send requests to"
-            yield route
 
 
 ROUTES = sorted(
