@@ -48,10 +48,6 @@ class ServedFiles:
     def config(self) -> Path:
         return self.folder / "tiny.json"
 
-    @property
-    def cache(self) -> Path:
-        return self.folder / "cache"
-
     def write(self) -> None:
         """Write images, config and the true annotations."""
         write_images(self.images, _content(shift=0))

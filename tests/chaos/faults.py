@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import psutil
 
-from tests.chaos.proxy import Trouble
+from tests.chaos.proxy import NONE, Trouble
 from tests.chaos.timeline import Fault
 from tests.chaos.trainer import states_folder
 from tests.chaos.world import STEPS_AFTER, World, resume
@@ -60,12 +60,30 @@ def restart_server(world: World, settle: bool) -> None:
     world.inject(_fault(world, "restart server"), apply, nothing, settle=settle)
 
 
+def move_server(world: World, settle: bool) -> None:
+    """Start another server, have the proxy forward to it, and end the first."""
+    world.heal()
+
+    def apply() -> bool:
+        world.move_server()
+        return True
+
+    world.inject(_fault(world, "move to another server"), apply, nothing, settle=settle)
+
+
 def disturb(world: World, kind: str, seconds: float, settle: bool) -> None:
     """Let the proxy delay, dribble or drop what the server sends."""
     trouble = TROUBLES[kind]
-    world.inject(
-        _fault(world, f"network: {kind}", f"{seconds:g} s"), lambda: world.disturb(trouble), world.calm, seconds, settle
-    )
+
+    def apply() -> bool:
+        world.proxy.trouble = trouble
+        return True
+
+    def heal() -> None:
+        if world.proxy.trouble is trouble:  # not another that began since
+            world.proxy.trouble = NONE
+
+    world.inject(_fault(world, f"network: {kind}", f"{seconds:g} s"), apply, heal, seconds, settle)
 
 
 def refuse(world: World, seconds: float, settle: bool) -> None:
@@ -141,7 +159,7 @@ def fill_disk(world: World, seconds: float) -> None:
         limited.extend([*world.targets("server"), *world.targets("worker")])
         for process in limited:
             _limit_files(process, 0)
-        shutil.rmtree(world.files.cache / "indexes", ignore_errors=True)
+        shutil.rmtree(world.server.cache / "indexes", ignore_errors=True)
         return _first(world.targets("worker"), 0, psutil.Process.kill)
 
     def heal() -> None:

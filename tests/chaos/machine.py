@@ -29,7 +29,9 @@ NUMBERS = st.integers(0, 3)
 SETTLE = st.booleans()
 SHORT = st.sampled_from([0.3, 1.5])
 LONG = st.sampled_from([0.3, 1.5, 7.0])
-"""Seconds below and above the time after which a stopped process is replaced or a connection is given up."""
+"""Seconds below and above the time after which the trainer gives up a silent connection."""
+STOPPED = st.sampled_from([0.3, 1.5, 12.0])
+"""Seconds below and above the time after which a stopped worker or loader is replaced."""
 WORLD_SIZES = st.integers(1, 2)
 PAUSES = st.sampled_from([0.005, 0.001, 0.02])
 """Seconds that a training step takes."""
@@ -61,19 +63,24 @@ class Chaos(RuleBasedStateMachine):
     @rule()
     def train(self) -> None:
         if not self.world.over:
+            self.report.event(f"step {self.world.ledger.next_step}: {TRAIN_STEPS} steps without a new fault")
             self.world.wait_for_steps(TRAIN_STEPS)
 
     @rule(name=PROCESSES, number=NUMBERS, settle=SETTLE)
     def kill(self, name: str, number: int, settle: bool) -> None:
         faults.kill(self.world, name, number, settle)
 
-    @rule(name=PROCESSES, number=NUMBERS, seconds=LONG, settle=SETTLE)
+    @rule(name=PROCESSES, number=NUMBERS, seconds=STOPPED, settle=SETTLE)
     def stop(self, name: str, number: int, seconds: float, settle: bool) -> None:
         faults.stop(self.world, name, number, seconds, settle)
 
     @rule(settle=SETTLE)
     def restart_server(self, settle: bool) -> None:
         faults.restart_server(self.world, settle)
+
+    @rule(settle=SETTLE)
+    def move_server(self, settle: bool) -> None:
+        faults.move_server(self.world, settle)
 
     @rule(kind=st.sampled_from(sorted(faults.TROUBLES)), seconds=LONG, settle=SETTLE)
     def disturb_network(self, kind: str, seconds: float, settle: bool) -> None:

@@ -54,8 +54,8 @@ class Proxy:
     """Forwards every connection to the server's port."""
 
     def __init__(self, target: int) -> None:
+        self.target = target
         self.trouble = NONE
-        self._target = target
         self._flip: Flip | None = None
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server((HOST, 0))
@@ -112,7 +112,7 @@ class Proxy:
         with client, suppress(OSError), socket.socket() as server:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
             server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-            server.connect((HOST, self._target))
+            server.connect((HOST, self.target))
             self._open |= {client, server}
             upstream = threading.Thread(target=self._forward, args=(client, server, False), daemon=True)
             upstream.start()

@@ -3,12 +3,13 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from tests.chaos.ledger import Gap
 from tests.chaos.timeline import Fault, causes
 from tests.chaos.world import World
+
+NO_FAULT = "no fault"
 
 
 @dataclass(slots=True)
@@ -64,7 +65,7 @@ class Report:
             "repeated": sum(ledger.repeated for ledger in ledgers),
             "wrong": sum(ledger.wrong for ledger in ledgers),
             "other violations": len(self.problems),
-            "starts of the server": sum(world.server.starts for world in self.worlds),
+            "starts of the server": sum(server.starts for world in self.worlds for server in world.servers),
             "starts of the trainer": sum(world.lives for world in self.worlds),
         }
         lines = [f"{name:38} {count:6}" for name, count in totals.items()]
@@ -72,19 +73,29 @@ class Report:
 
     def _gaps(self) -> list[str]:
         counts = Counter(fault.kind for world in self.worlds for fault in world.faults)
-        longest: dict[str, float] = {}
-        first: tuple[Gap, list[Fault]] | None = None
+        alone: dict[str, float] = {}
+        together: dict[str, float] = {}
+        longest, due = 0.0, list[Fault]()
+        for seconds, faults in self._causes():
+            kinds = {fault.kind for fault in faults} or {NO_FAULT}
+            found = together if len(kinds) > 1 else alone
+            for kind in kinds:
+                found[kind] = max(found.get(kind, 0.0), seconds)
+            if seconds > longest:
+                longest, due = seconds, faults
+        lines = [f"{'fault':24} {'times':>6} {'longest gap':>12} {'with others':>12}"]
+        for kind in [NO_FAULT, *sorted(counts)]:
+            times, gaps = counts[kind] or "", [_seconds(found.get(kind)) for found in (alone, together)]
+            lines.append(f"{kind:24} {times:>6} {gaps[0]:>12} {gaps[1]:>12}")
+        names = ", ".join(map(str, due)) or NO_FAULT
+        return [*lines, "", f"longest gap at the trainer: {longest:.1f} s, with {names}"]
+
+    def _causes(self) -> Iterator[tuple[float, list[Fault]]]:
+        """Yield the seconds of each gap, and the faults that it is due to."""
         for world in self.worlds:
             for gap in world.ledger.gaps:
-                due = causes(gap, world.faults)
-                if first is None or gap.seconds > first[0].seconds:
-                    first = gap, due
-                for kind in {fault.kind for fault in due} or {"none"}:
-                    longest[kind] = max(longest.get(kind, 0.0), gap.seconds)
-        lines = [f"{'fault':24} {'times':>6} {'longest gap, with others at the same time':>42}"]
-        lines += [f"{kind:24} {counts[kind]:6} {longest.get(kind, 0):40.1f} s" for kind in ["none", *sorted(counts)]]
-        if first is not None:
-            gap, due = first
-            names = ", ".join(map(str, due)) or "no fault"
-            lines += ["", f"longest gap at the trainer: {gap.seconds:.1f} s, with {names}"]
-        return lines
+                yield gap.seconds, causes(gap, world.faults)
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f} s"

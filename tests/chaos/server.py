@@ -31,11 +31,12 @@ def free_port() -> int:
 class Supervisor:
     """Keeps a server running on one port."""
 
-    def __init__(self, log_file: Path, settings: dict[str, object]) -> None:
+    def __init__(self, log_file: Path, cache: Path, settings: dict[str, object]) -> None:
         self.port = free_port()
+        self.cache = cache
         self.starts = 0
         self._log_file = log_file
-        self._settings = settings
+        self._settings = {**settings, "cache_dir": cache}
         self._process: subprocess.Popen[str] | None = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None

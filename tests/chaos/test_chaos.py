@@ -6,8 +6,8 @@ from tests.chaos.dataset import ServedFiles
 from tests.chaos.machine import run_chaos
 from tests.chaos.report import Report
 
-SEED = 84
-"""Faults that include the death of each process and another dataset."""
+SEED = 100
+"""Its faults include the deaths of worker, loader and trainer, and another server."""
 
 RULES = 8
 

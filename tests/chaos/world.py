@@ -13,7 +13,7 @@ import psutil
 from tests.chaos.dataset import ServedFiles
 from tests.chaos.ledger import Ledger
 from tests.chaos.oracle import Oracle
-from tests.chaos.proxy import NONE, Proxy, Trouble
+from tests.chaos.proxy import Proxy
 from tests.chaos.record import RecordReader
 from tests.chaos.server import Supervisor
 from tests.chaos.timeline import Fault
@@ -44,7 +44,7 @@ class World:
         self.folder = folder
         self.faults: list[Fault] = []
         self.ledger = Ledger(Oracle(*files.open(), seed, BATCH_SIZE).hash_of)
-        self.server = Supervisor(folder / "server.log", self._settings())
+        self.servers = [self._new_server(0)]
         self.proxy = Proxy(self.server.port)
         self.lives = 0
         self._seed = seed
@@ -54,10 +54,10 @@ class World:
         self._healing: list[tuple[threading.Timer, Callable[[], None]]] = []
         self._trainer: TrainerProcess | None = None
 
-    def _settings(self) -> dict[str, object]:
-        files = self.files
-        paths = {"annotations": files.annotations, "images": files.images, "config": files.config}
-        return {**paths, "cache_dir": files.cache, "workers": 2, "buffer_mb": 64, "grace_seconds": 2}
+    @property
+    def server(self) -> Supervisor:
+        """The server that the proxy forwards to."""
+        return self.servers[-1]
 
     @property
     def trainer(self) -> TrainerProcess:
@@ -92,7 +92,21 @@ class World:
         self.proxy.__exit__(None, None, None)
         shutil.rmtree(states_folder(self.folder), ignore_errors=True)
 
-    # --- the trainer ---
+    # --- servers and trainer ---
+
+    def move_server(self) -> None:
+        """Go on with another server, as on another host: with another port and an empty cache folder."""
+        before, other = self.server, self._new_server(len(self.servers))
+        other.start()
+        self.servers.append(other)
+        self.proxy.target = other.port
+        before.stop()
+
+    def _new_server(self, number: int) -> Supervisor:
+        files = self.files
+        paths = {"annotations": files.annotations, "images": files.images, "config": files.config}
+        settings = {**paths, "workers": 2, "buffer_mb": 64, "grace_seconds": 2}
+        return Supervisor(self.folder / f"server-{number}.log", self.folder / f"cache-{number}", settings)
 
     def start_trainer(self, world_size: int, pause: float, state: Path | None = None) -> None:
         """Start a life of the trainer at a state."""
@@ -152,13 +166,6 @@ class World:
             timer.cancel()
             end()
         self._healing.clear()
-
-    def disturb(self, trouble: Trouble) -> bool:
-        self.proxy.trouble = trouble
-        return True
-
-    def calm(self) -> None:
-        self.proxy.trouble = NONE
 
     def targets(self, name: str) -> list[psutil.Process]:
         """Return the processes that run now of server, worker, loader or trainer."""
