@@ -81,6 +81,10 @@ def _handlers() -> list[logging.Handler]:
     return [handler for name in LOGGERS for handler in logging.getLogger(name).handlers]
 
 
+_EXPECTED = ("returned without completing response", "Unsupported upgrade request", "No supported WebSocket library")
+"""Messages of uvicorn about responses that are incomplete on purpose, whose own line says why, and about WebSockets."""
+
+
 def _is_unexpected(record: logging.LogRecord) -> bool:
-    """Drop uvicorn's error about responses that are incomplete on purpose; the request's own line says why."""
-    return "returned without completing response" not in record.getMessage()
+    message = record.getMessage()
+    return not any(text in message for text in _EXPECTED)
