@@ -15,7 +15,7 @@ from sampler.wire.spec import ServiceSpec
 from tests.support.coco_files import write_dataset
 from tests.support.live_server import LiveServer, live_server, until
 from tests.support.paths import ROOT
-from tests.support.processes import run_python, start
+from tests.support.processes import kill_at_end, run_python, start
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/opt/nginx/sbin")
 TOKEN = "correct-horse-battery"
@@ -76,7 +76,7 @@ def setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
     annotations, images = write_dataset(folder)
     settings = {"annotations": annotations, "images": images, "cache_dir": folder / "sampler", "workers": 1}
     run_python("-m", "sampler", "index", "--hash-images", settings=settings)
-    with live_server(folder, **settings, token=TOKEN) as server:
+    with kill_at_end(), live_server(folder, **settings, token=TOKEN) as server:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         start(NGINX, "-p", folder, "-c", nginx_configuration(folder, server.url, port), stdout=None, stderr=None)
