@@ -35,20 +35,31 @@ def kill(world: World, name: str, number: int, settle: bool) -> None:
 
 def stop(world: World, name: str, number: int, seconds: float, settle: bool) -> None:
     """Stop a process with SIGSTOP, and let it go on later unless it was replaced."""
+    found = world.targets(name)
+    _suspend(world, f"stop {name}", found[number % len(found) :][:1] if found else [], seconds, settle)
+
+
+def suspend_all(world: World, seconds: float) -> None:
+    """Stop all processes, as when their machine is suspended."""
+    found = [process for name in ("trainer", "loader", "worker", "server") for process in world.targets(name)]
+    _suspend(world, "suspend all", found, seconds, settle=True)
+
+
+def _suspend(world: World, kind: str, found: list[psutil.Process], seconds: float, settle: bool) -> None:
     stopped: list[psutil.Process] = []
 
-    def suspend(process: psutil.Process) -> None:
-        process.suspend()
-        stopped.append(process)
-
     def apply() -> bool:
-        return _first(world.targets(name), number, suspend)
+        for process in found:
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                process.suspend()
+                stopped.append(process)
+        return bool(stopped)
 
     def heal() -> None:
         for process in stopped:
             resume(process)
 
-    world.inject(_fault(world, f"stop {name}", f"{seconds:g} s"), apply, heal, seconds, settle)
+    world.inject(_fault(world, kind, f"{seconds:g} s"), apply, heal, seconds, settle)
 
 
 def restart_server(world: World, settle: bool) -> None:

@@ -74,6 +74,10 @@ class Chaos(RuleBasedStateMachine):
     def stop(self, name: str, number: int, seconds: float, settle: bool) -> None:
         faults.stop(self.world, name, number, seconds, settle)
 
+    @rule(seconds=STOPPED)
+    def suspend_all(self, seconds: float) -> None:
+        faults.suspend_all(self.world, seconds)
+
     @rule(settle=SETTLE)
     def restart_server(self, settle: bool) -> None:
         faults.restart_server(self.world, settle)
