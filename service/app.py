@@ -12,6 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from sampler.errors import SamplerError
 from sampler.printable import printable
 from sampler.version import VERSION
+from service import connection
 from service.access.exposure import Exposure, listening_host
 from service.access.policy import AccessPolicy
 from service.errors import responses as error_responses
@@ -46,9 +47,11 @@ class SamplerApp(FastAPI):
                 message["message"] = f"cannot start: {printable(str(self.state.startup_error))}"
             await send(message)
 
-        await super().__call__(
-            scope, receive, send_brief if scope["type"] == "lifespan" else with_headers(without_copies(send))
-        )
+        if scope["type"] == "lifespan":
+            await super().__call__(scope, receive, send_brief)
+            return
+        scope[connection.KEY] = connection.Connection.behind(send)
+        await super().__call__(scope, receive, with_headers(without_copies(send)))
 
 
 def create_app(settings: Settings | None = None) -> SamplerApp:

@@ -37,8 +37,8 @@ class Metrics:
         )
         self.outcomes = Counter(
             "sampler_responses",
-            "Batch responses by outcome: complete, failed, abandoned (client disconnected), stalled (client does not "
-            "read), cut (at shutdown)",
+            "Batch responses by outcome: complete, failed, abandoned (client disconnected), stalled (client read too "
+            "slowly), cut (at shutdown)",
             ["outcome"],
             registry=registry,
         )
@@ -88,16 +88,31 @@ class ServerState(Collector):
 
     def collect(self) -> Iterable[Metric]:
         pool, arena, cache, images = self._pool, self._arena, self._cache, self._images
+        admission = self._admission
         gauge, counter = GaugeMetricFamily, CounterMetricFamily
         ahead = "Bytes of the arena held by responses for prefetched samples"
         for kind, name, description, value in (
             (gauge, "sampler_workers_alive", "Workers that are ready", pool.alive),
             (gauge, "sampler_workers", "Workers that the server is configured for", pool.size),
             (gauge, "sampler_queue_depth", "Samples that wait for a worker", pool.queued),
-            (gauge, "sampler_requests_in_flight", "Admitted requests that are being served", self._admission.in_flight),
+            (gauge, "sampler_requests_in_flight", "Admitted requests that are being served", admission.in_flight),
+            (
+                gauge,
+                "sampler_paused_responses",
+                "Responses paused because their clients do not read",
+                admission.paused,
+            ),
+            (counter, "sampler_pauses", "Pauses of responses whose clients did not read", admission.pauses),
+            (counter, "sampler_resumptions", "Pauses that ended because the client read again", admission.resumptions),
             (gauge, "sampler_ahead_bytes", ahead, cache.prefetched_bytes),
             (gauge, "sampler_slabs", "Slabs of the arena in use", arena.slabs_in_use),
             (gauge, "sampler_slab_bytes", "Bytes of the arena in use", arena.bytes_in_use),
+            (
+                gauge,
+                "sampler_pinned_bytes",
+                "Bytes of the arena on sockets of paused responses",
+                cache.pinned_bytes,
+            ),
             (gauge, "sampler_slab_capacity_bytes", "Bytes of the arena, in use or free", arena.capacity),
             (gauge, "sampler_batch_cache_bytes", "Bytes of the arena held by cached batches", cache.cached_bytes),
         ):

@@ -3,7 +3,7 @@
 A run is consecutive samples of one batch, made by one worker into one slab. Every response that needs a run holds it
 until its bytes are sent. When the last response releases it, the run stays only if its batch is cached. A batch is
 cached if it is small enough, until the cached runs exceed the limit or others need their memory. The batch that was
-unused for longest is evicted first.
+unused for longest is evicted first, but before that, the runs of responses whose clients do not read.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from service.arena import Arena, Slab
 from service.batches.plan import Planner, RunPlan
@@ -22,6 +22,17 @@ from service.workers.protocol import RunJob, RunResult
 
 LARGEST_SHARE = 2
 """A batch is cached if it takes at most one part in this many of the cache."""
+
+
+PINNED_SHARE = 4
+"""Sockets of paused responses may refer to one part in this many of the arena; further pieces are copied for them."""
+
+
+class Releasable(Protocol):
+    """The runs of a paused response."""
+
+    def release(self) -> None:
+        """Release all of them."""
 
 
 @dataclass(slots=True, eq=False)
@@ -146,6 +157,8 @@ class BatchCache:
         found: requested batches by how they were found: made (hit), being made (join), neither (miss).
         cached_bytes: bytes of the arena that runs of cached batches occupy.
         responses: number of responses that take runs now.
+        paused: the responses that do not, because their clients do not read; those paused first come first.
+        pinned_bytes: bytes of the arena that cannot be reused because the sockets of paused responses refer to them.
     """
 
     def __init__(self, pool: WorkerPool, arena: Arena, planners: Sequence[Planner], limit: int) -> None:
@@ -158,6 +171,8 @@ class BatchCache:
         self.found: dict[Literal["hit", "join", "miss"], int] = {"hit": 0, "join": 0, "miss": 0}
         self.cached_bytes = 0
         self.responses = 0
+        self.paused: dict[Releasable, None] = {}
+        self.pinned_bytes = 0
         self._planners = planners
         self._limit = limit
         self._batches: OrderedDict[Batch, SharedBatch] = OrderedDict()
@@ -194,8 +209,22 @@ class BatchCache:
         if self._batches.get(shared.batch) is shared:
             del self._batches[shared.batch]
 
+    def may_pin(self, size: int) -> bool:
+        """Return whether a socket may refer to `size` bytes of the arena for as long as its client does not read."""
+        return self.pinned_bytes + size <= self.arena.shared // PINNED_SHARE
+
     def evict(self) -> bool:
-        """Evict the cached batch that was unused for longest. Returns False if none is cached."""
+        """Release the runs of a paused response, or else the cached batch that was unused for longest.
+
+        Returns False if there is neither.
+        """
+        paused = next(iter(self.paused), None)
+        if paused is not None:
+            paused.release()
+            return True
+        return self._evict_batch()
+
+    def _evict_batch(self) -> bool:
         oldest = next((shared for shared in self._batches.values() if shared.cached), None)
         if oldest is None:
             return False
@@ -237,5 +266,5 @@ class BatchCache:
 
     def _resized(self, change: int) -> None:
         self.cached_bytes += change
-        while self.cached_bytes > self._limit and self.evict():
+        while self.cached_bytes > self._limit and self._evict_batch():
             pass

@@ -22,6 +22,10 @@ class SharedDigest:
             self._digest.update(memoryview(piece)[known:])
             self._digested = start + len(piece)
 
+    def further(self, other: "SharedDigest") -> "SharedDigest":
+        """Return the one that has digested more of the same batch."""
+        return other if other._digested > self._digested else self
+
     def hexdigest(self) -> str:
         """Return the digest of all bytes so far."""
         return self._digest.hexdigest()

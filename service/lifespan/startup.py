@@ -22,6 +22,7 @@ from service.lifespan.datasets import OpenedDataset, open_datasets
 from service.lifespan.decoded_images import create_cache
 from service.lifespan.state import ServedDataset, Serving
 from service.metrics import Metrics, ServerState
+from service.reading import ReadLimits
 from service.settings.limits import MEGABYTE
 from service.settings.load import SettingsError
 from service.settings.server import Settings
@@ -77,7 +78,8 @@ async def _run(
         restore = partial(_restore_indexes, opened, reserve)
         pool = WorkerPool(setup, settings.workers, settings.job_seconds, restore, notices.add, reserve.lent)
         cache = BatchCache(pool, arena, planners, cached)
-        admission = Admission(settings.max_requests, settings.retry_after, shutdown)
+        admission = Admission(settings.max_requests, settings.retry_after, shutdown, settings.queue_seconds)
+        reading = ReadLimits(settings.pause_seconds, settings.min_rate)
         metrics.registry.register(ServerState(pool, admission, arena, cache, image_cache, notices))
         await _start(pool, arena, warm, planners, opened)
         for one in opened:
@@ -86,9 +88,7 @@ async def _run(
             ServedDataset(number, one.title, one.spec, one.hashes is not None) for number, one in enumerate(opened)
         )
         try:
-            yield Serving(
-                datasets, pool, cache, admission, shutdown, metrics, settings.steps_ahead, settings.stall_seconds
-            )
+            yield Serving(datasets, pool, cache, admission, shutdown, metrics, settings.steps_ahead, reading)
         finally:
             shutdown.uninstall()
             await pool.stop()

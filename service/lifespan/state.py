@@ -11,6 +11,7 @@ from service.batches.admission import Admission
 from service.batches.cache import BatchCache
 from service.errors.problems import ServiceError
 from service.metrics import Metrics
+from service.reading import ReadLimits
 from service.shutdown import Shutdown
 from service.workers.pool import WorkerPool
 
@@ -36,7 +37,7 @@ class Serving:
     shutdown: Shutdown
     metrics: Metrics
     steps_ahead: int  # how many steps a stream prefetches
-    stall_seconds: float  # time after which a client that reads nothing is disconnected
+    reading: ReadLimits  # how slowly clients may read
 
     def dataset(self, name: str | None) -> ServedDataset:
         """Return a dataset by name, or the default. Raises `InvalidRequestError`."""

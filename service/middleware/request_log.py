@@ -4,6 +4,8 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -85,8 +87,13 @@ class _Entry:
             "%s %s %s %d %d bytes %.1f ms %s",
             one_word(_address(scope), MAX_ADDRESS), one_word(scope["method"], MAX_ADDRESS),
             one_word(_target(scope), MAX_TARGET), self._status, self._sent,
-            seconds * 1000, scope["state"].get("outcome", "complete" if self._complete else "incomplete"),
+            seconds * 1000, self._outcome(scope["state"]),
         )  # fmt: skip
+
+    def _outcome(self, state: Mapping[str, Any]) -> str:
+        outcome = str(state.get("outcome", "complete" if self._complete else "incomplete"))
+        pauses = state.get("pauses", 0)
+        return f"{outcome}, paused {pauses} {'time' if pauses == 1 else 'times'}" if pauses else outcome
 
     def watch(self, send: Send) -> Send:
         """Return a `send` that also notes what is sent. It raises `ClientDisconnectedError` on a closed connection."""

@@ -8,8 +8,7 @@ from typing import Any
 
 from starlette.types import Message, Send
 
-NOTHING: Message = {"type": "http.response.body", "body": b"", "more_body": True}
-"""A message that sends no byte. Like any other, it waits until the client has read enough of what was sent before."""
+from service.reading import NOTHING
 
 
 def without_copies(send: Send) -> Send:

@@ -70,7 +70,7 @@ async def _reply(
 ) -> Response:
     dataset = serving.dataset(parameters.dataset)
     key = select_sample(index, parameters, dataset.spec)
-    with serving.admission.admit():
+    async with serving.admission.admit():
         reply = serving.pool.submit(InspectionJob(kind, key, parameters.augment, dataset.number))
         body = await until_disconnect(reply, request.receive)
     return Response(body, media_type=media_type)

@@ -26,7 +26,7 @@ async def images(
     """Id, file name, size and boxes of each image, with the values of the annotation file."""
     dataset = serving.dataset(parameters.dataset)
     indices = select_images(parameters, dataset.spec)
-    with serving.admission.admit():
+    async with serving.admission.admit():
         reply = serving.pool.submit(ImagesJob(indices, dataset.number))
         body = await until_disconnect(reply, request.receive)
     return Response(body, media_type="application/json")

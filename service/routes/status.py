@@ -18,10 +18,9 @@ async def health() -> dict[str, str]:
 
 @router.get("/readyz", summary="Whether the server accepts requests for batches")
 async def ready(serving: CurrentServing) -> Response:
-    """200 with the number of workers, or 503 while there is none or the server is shutting down."""
+    """200 with the number of workers, or 503 while there is none, new requests are refused, or the server ends."""
     pool = serving.pool
-    if serving.shutdown.begun:
-        raise ServiceError("shutting-down", "the server is shutting down")
+    serving.admission.refuse_unless_ready()
     if not pool.alive:
         raise ServiceError("not-ready", f"none of {pool.size} workers is ready")
     return JSONResponse({"status": "ok", "workers": pool.alive})

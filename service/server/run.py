@@ -79,7 +79,7 @@ def _protocol(connections: Connections, context: ssl.SSLContext | None, **given:
 def _limits(settings: Settings) -> ConnectionLimits:
     most = connection_cap(settings.max_connections, settings.workers, raise_limit())
     return ConnectionLimits(
-        most, settings.header_seconds, settings.idle_seconds, settings.stall_seconds, settings.retry_after
+        most, settings.header_seconds, settings.idle_seconds, settings.idle_seconds, settings.retry_after
     )
 
 

@@ -15,7 +15,10 @@ class LimitSettings(BaseModel):
 
     max_batch: int = Field(default=1024, ge=1, le=65536, description="largest number of samples per batch and rank")
     max_requests: int = Field(
-        default=64, ge=1, le=65536, description="requests served at once; further ones get 503 with Retry-After"
+        default=64,
+        ge=1,
+        le=65536,
+        description="requests served at once; further ones wait their turn, then get 503 with Retry-After",
     )
     buffer_mb: int = Field(
         default=1024, ge=1, le=1 << 20, description="memory (MB) for prefetched samples and cached batches"
@@ -60,10 +63,30 @@ class LimitSettings(BaseModel):
     job_seconds: float = Field(
         default=60.0, ge=1, le=3600, description="longest timeout (seconds) for one sample; its worker is then replaced"
     )
-    stall_seconds: float = Field(
-        default=600.0, ge=1, le=86400,
-        description="timeout (seconds) after which a client that reads nothing is disconnected",
+    queue_seconds: float = Field(
+        default=4.0, ge=0, le=3600,
+        description="longest time (seconds) that a request waits its turn while SAMPLER_MAX_REQUESTS are served",
     )  # fmt: skip
+    pause_seconds: float = Field(
+        default=2.0, ge=0.05, le=3600,
+        description="seconds after which a response whose client reads nothing is paused: others get its turn and its "
+        "memory until the client reads again",
+    )  # fmt: skip
+    min_rate_kb: int = Field(
+        default=64, ge=1, le=1 << 20,
+        description="slowest rate (kB/s) at which clients may read a response other than a stream, and send a body; "
+        "slower ones are disconnected",
+    )  # fmt: skip
+    body_seconds: float = Field(
+        default=10.0, ge=0.1, le=3600,
+        description="seconds for a request body to arrive, in addition to its size divided by SAMPLER_MIN_RATE_KB; "
+        "then the request gets 408",
+    )  # fmt: skip
+
+    @property
+    def min_rate(self) -> float:
+        """Bytes per second."""
+        return self.min_rate_kb * 1024
 
     @property
     def worker_memory(self) -> int:

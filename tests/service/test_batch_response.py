@@ -19,6 +19,7 @@ from service.batches.prefetch import Prefetch
 from service.batches.selection import Batch
 from service.lifespan.state import ServedDataset, Serving
 from service.metrics import Metrics
+from service.reading import ReadLimits
 from service.routes.batch_response import BatchResponse
 from service.shutdown import Shutdown
 from service.workers.pool import WorkerPool
@@ -28,6 +29,7 @@ BATCH = Batch(Header("d", "compact", True, 2, 0), (SampleKey(1, 0, 0), SampleKey
 """Two samples, which two workers make as two runs."""
 
 MESSAGE_BYTES = 100
+READING = ReadLimits(pause_seconds=10.0, min_rate=1e6)
 
 
 class ManualPool:
@@ -58,7 +60,7 @@ class Scene:
         pool, shutdown = cast(WorkerPool, self.pool), Shutdown(1.0)
         self.cache = BatchCache(pool, Arena(1 << 28), [planner], 0)
         served = ServedDataset(0, "", cast(ServiceSpec, None))
-        self._serving = Serving((served,), pool, self.cache, Admission(8, 1, shutdown), shutdown, Metrics(), 1, 10.0)
+        self._serving = Serving((served,), pool, self.cache, Admission(8, 1, shutdown), shutdown, Metrics(), 1, READING)
 
     async def respond(self) -> "tuple[asyncio.Task[None], list[str]]":
         """Begin a response; return its task and the names of its headers."""
@@ -104,7 +106,7 @@ def test_a_batch_that_failed_when_it_was_made_again_has_no_known_length() -> Non
         server = Scene()
         first, _ = await server.respond()
         await server.pool.make(0)
-        late = Prefetch(server.cache, [BATCH], 1, 10.0)
+        late = Prefetch(server.cache, [BATCH], 1)
         late_run = asyncio.create_task(late.next_run())
         await settle()
         await server.pool.make(1)

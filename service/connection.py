@@ -1,0 +1,39 @@
+"""The connection behind a request, as far as the HTTP server lets the app reach it."""
+
+from typing import Any
+
+from starlette.types import Scope, Send
+
+KEY = "saccade_sampler.connection"
+"""Where the scope of a request has its connection."""
+
+HIGH_WATER = 65536
+"""Unsent bytes above which messages wait, as without a change."""
+
+
+class Connection:
+    """A connection of uvicorn. Of any other server, its methods do nothing."""
+
+    def __init__(self, transport: Any = None) -> None:
+        self._transport = transport
+
+    @classmethod
+    def behind(cls, send: Send) -> "Connection":
+        """Return the connection behind the `send` that the HTTP server gave to the app."""
+        return cls(getattr(getattr(send, "__self__", None), "transport", None))
+
+    @classmethod
+    def of(cls, scope: Scope) -> "Connection":
+        """Return the connection of a request."""
+        found = scope.get(KEY)
+        return found if isinstance(found, cls) else cls()
+
+    def hold_nothing_back(self) -> None:
+        """From now on, a message waits until the system has taken all of what was sent before, not only most of it."""
+        if self._transport is not None:
+            self._transport.set_write_buffer_limits(high=HIGH_WATER, low=0)
+
+    def abort(self) -> None:
+        """Close the connection at once. To close it in order would wait for the client to read what was sent."""
+        if self._transport is not None:
+            self._transport.abort()
