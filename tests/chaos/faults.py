@@ -148,14 +148,14 @@ def replace_dataset(world: World, world_size: int) -> None:
     def apply() -> bool:
         world.server.stop()
         world.files.serve_other()
-        world.server.start()
+        world.start_server()
         world.expect_mismatch(MISMATCH_SECONDS)
         return True
 
     def heal() -> None:
         world.server.stop()
         world.files.serve_true()
-        world.server.start()
+        world.start_server()
         world.resume_trainer(world_size)
 
     world.inject(_fault(world, "replace dataset"), apply, heal)

@@ -11,6 +11,11 @@ from tests.chaos.world import World
 
 NO_FAULT = "no fault"
 
+REQUEST = "saccade_sampler.requests"
+"""In the lines of a server's log that are not shown."""
+
+LOG_LINES = 25
+
 
 @dataclass(slots=True)
 class Report:
@@ -51,8 +56,12 @@ class Report:
         self.write(f"{passed:6.1f} s  {self.steps:6} steps  {self.faults:4} faults  world {len(self.worlds)}  {text}")
 
     def end(self, world: World) -> None:
+        """Note the violations in a world that has ended, with the last lines of its logs."""
         for problem in world.ledger.problems:
             self.event(f"VIOLATION: {problem}")
+        for name, log in [("server", world.server.log), ("trainer", world.trainer.log)] if world.failed else []:
+            lines = [line for line in log.splitlines() if REQUEST not in line]
+            self.write("\n".join([f"the last lines of the {name}:", *lines[-LOG_LINES:]]))
 
     def table(self) -> str:
         """Return the totals, and the longest gap by kind of fault."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from tests.support.live_server import LiveServer, until
+from tests.support.live_server import LiveServer
 from tests.support.processes import start_python
 
 RESTART_SECONDS = 0.2
@@ -49,12 +49,15 @@ class Supervisor:
     def log(self) -> str:
         return self._log_file.read_text()
 
-    def start(self) -> None:
-        """Start the server, and wait until it is ready."""
+    def start(self) -> bool:
+        """Start the server; return whether it became ready in time."""
         self._stopping.clear()
         self._thread = threading.Thread(target=self._supervise, daemon=True)
         self._thread.start()
-        until(self.is_ready, READY_SECONDS)
+        deadline = time.monotonic() + READY_SECONDS
+        while not (ready := self.is_ready()) and time.monotonic() < deadline:
+            time.sleep(RESTART_SECONDS)
+        return ready
 
     def stop(self) -> None:
         """End the server as a service manager does, and start no other."""

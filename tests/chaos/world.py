@@ -77,15 +77,14 @@ class World:
     def start(self, pause: float) -> None:
         """Start everything. pause: seconds that a training step takes."""
         self.proxy.__enter__()
-        self.server.start()
+        self.start_server()
         self.start_trainer(1, pause)
         self.wait_for_steps(STEPS_AFTER)
 
     def end(self) -> None:
         """Let the trainer recover, check everything, and end all processes."""
         self.heal()
-        if not self.failed:
-            self.wait_for_steps(STEPS_AFTER)
+        self.wait_for_steps(STEPS_AFTER)
         self.trainer.kill()
         self.check(running=False)
         self.server.stop()
@@ -94,12 +93,17 @@ class World:
 
     # --- servers and trainer ---
 
+    def start_server(self) -> None:
+        """Start the server; a violation if it does not become ready."""
+        if not self.server.start():
+            self.ledger.problems.append("the server does not become ready")
+
     def move_server(self) -> None:
         """Go on with another server, as on another host: with another port and an empty cache folder."""
-        before, other = self.server, self._new_server(len(self.servers))
-        other.start()
-        self.servers.append(other)
-        self.proxy.target = other.port
+        before = self.server
+        self.servers.append(self._new_server(len(self.servers)))
+        self.start_server()
+        self.proxy.target = self.server.port
         before.stop()
 
     def _new_server(self, number: int) -> Supervisor:
