@@ -230,12 +230,14 @@ class PackedBatch:
         spec: of the server.
         wire_bytes: bytes received for the batch.
         memory: the pool that `render` borrows buffers from.
+        damaged: number of responses before this one whose bytes were damaged on their way.
     """
 
     wire: WireBatch
     spec: ServiceSpec
     wire_bytes: int
     memory: BufferPool = field(default_factory=BufferPool)
+    damaged: int = 0
 
     def __len__(self) -> int:
         """B, the number of samples."""

@@ -7,7 +7,7 @@
     ├── SampleError              the server could not make a sample, for example because an image is missing
     ├── ServerError              the server has a fault (500)
     ├── ProtocolError            the received bytes break the protocol
-    │   └── TransferError        the response ended too early, within all attempts
+    │   └── TransferError        the response ended too early or was damaged, in all attempts
     └── MissingExtraError        an optional package is not installed
 
 Every error is made from one message, so that it survives pickling; all else is in attributes.
@@ -129,7 +129,21 @@ class ProtocolError(ClientError, WireProtocolError):
 
 
 class TransferError(ProtocolError):
-    """The response ended before it was complete, and no attempts are left."""
+    """The response ended before it was complete or arrived damaged, and no attempts are left.
+
+    Attributes:
+        damaged: number of attempts whose bytes were damaged on their way.
+    """
+
+    def __init__(self, message: str, *, request_id: str | None = None, damaged: int = 0) -> None:
+        super().__init__(message, request_id=request_id)
+        self.damaged = damaged
+
+    def __str__(self) -> str:
+        """The message. Damage that repeats has a cause that should be found."""
+        cause = "look for a broken proxy, network card or memory between server and client"
+        times = "once" if self.damaged == 1 else f"{self.damaged} times"
+        return f"{super().__str__()}: bytes were damaged {times}; {cause}" if self.damaged else super().__str__()
 
 
 class MissingExtraError(ClientError, ImportError):

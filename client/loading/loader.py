@@ -229,6 +229,8 @@ class Loader(Generic[BatchT]):
         filled, memory = delivered
         batch = running.handover.batch(filled, memory)
         self._next_step = filled.step + 1
+        if filled.damaged:
+            self._recorder.add(damaged=filled.damaged)
         self._recorder.give(len(filled.untagged), running.handover.form.payload)
         return batch
 

@@ -50,7 +50,7 @@ class FilledSlot:
     """A batch that is ready in a slot.
 
     untagged: of each sample. origin: pickled, for `read_origin`: most training steps never use it. boxes: of a batch to
-    render elsewhere: boxes, objects and starts, as in `CompactBatch`.
+    render elsewhere: boxes, objects and starts, as in `CompactBatch`. damaged: responses before it that were damaged.
     """
 
     slot: int
@@ -59,6 +59,7 @@ class FilledSlot:
     untagged: list[int]
     origin: bytes
     boxes: tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None
+    damaged: int = 0
 
 
 def encode(message: LoaderJob | FilledSlot | ClientError) -> bytes:

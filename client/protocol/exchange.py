@@ -19,7 +19,9 @@ from client.errors import (
 )
 from client.protocol.proxies import Proxy
 from sampler.printable import printable
+from sampler.wire.content_digest import CONTENT_DIGEST, sha256_base64
 from sampler.wire.messages import MEDIA_TYPE
+from sampler.wire.problem_types import PROBLEM_TYPES, TYPE_PREFIX
 
 PROBLEM_TYPE = "application/problem+json"
 """Media type of our server's error documents."""
@@ -86,6 +88,7 @@ class Exchange:
         self.in_batches = False
         self.proxy = proxy
         self._refused = False
+        self._content_digest = ""
         self._media_type = media_type
         self._digest = digest
         self._largest_document = largest_document
@@ -104,14 +107,25 @@ class Exchange:
             cause = f"status {status}, content coding {_shown(coding)}: expected none, as requested"
             error = f"{self.name}: {cause}; remove compression from the proxies between client and server"
             raise (TransferError if status in TRY_LATER else ProtocolError)(error, request_id=self.request_id)
+        self._content_digest = headers.get("content-digest", "")
         self._refused = status != 200
         if self._refused:
+            self._require_plausible(status, headers)
             return False
-        found = headers.get("content-type", "").partition(";")[0].strip().lower()
+        given = headers.get("content-type", "").strip().lower()
+        found = given.partition(";")[0].strip()
         if self._media_type is not None and found != self._media_type:
-            raise self.violation(f"content type {_shown(found) or 'missing'}: expected {self._media_type}")
+            cause = f"content type {_shown(found) or 'missing'}: expected {self._media_type}"
+            raise self.damage(cause) if _nearly(given, self._media_type) else self.violation(cause)
         self.in_batches = found == MEDIA_TYPE
         return True
+
+    def _require_plausible(self, status: int, headers: Mapping[str, str]) -> None:
+        """Raise `TransferError` for a status that our server does not send with such a body."""
+        found = headers.get("content-type", "").partition(";")[0].strip().lower()
+        failed = 400 <= status < 600 and found != MEDIA_TYPE
+        if found and found == self._media_type and not failed:
+            raise self.damage(f"status {status} with content type {found}: expected 200")
 
     def complete(self, size: int) -> bool:
         """Whether `size` bytes of a document are enough: a long error is cut.
@@ -124,6 +138,29 @@ class Exchange:
         if size > self._largest_document:
             raise self.violation(f"a document of more than {self._largest_document} bytes")
         return False
+
+    def parse(self, document: bytes) -> Any:
+        """Return the content of a JSON document.
+
+        Raises:
+            TransferError: it was damaged on its way.
+            ProtocolError: it was not, but it is no JSON.
+        """
+        self._require_content(document)
+        try:
+            return json.loads(document)
+        except (ValueError, RecursionError) as error:
+            whole = document.startswith(b'{"') and document.endswith(b"}") and isinstance(error, ValueError)
+            raise (self.damage if whole else self.violation)(f"not JSON: {error}") from error
+
+    def _require_content(self, document: bytes) -> None:
+        found = CONTENT_DIGEST.search(self._content_digest)
+        if found is not None and found[1] != sha256_base64(document):
+            raise self.damage("the document does not have its digest")
+
+    def damage(self, cause: str) -> TransferError:
+        """Return the error for a response whose bytes were damaged on their way."""
+        return TransferError(f"{self.name}: corrupt: {_shown(cause)}", request_id=self.request_id, damaged=1)
 
     def violation(self, cause: str) -> ProtocolError:
         """Return the error for a response that breaks the protocol."""
@@ -138,6 +175,8 @@ class Exchange:
         """Return the error for a response with a status other than 200. headers: names in lower case."""
         media_type, request_id = headers.get("content-type", ""), self.request_id
         problem = _problem(media_type, body)
+        if not is_consistent(problem, status):
+            return self.damage(f"status {status} with a problem of another status: {_shown(str(problem))}")
         ours = PROBLEM_TYPE in media_type
         detail = problem.get("detail") or problem.get("title") or ("" if "html" in media_type else _excerpt(body))
         message = f"{self.name}: status {status}" + (f": {_shown(str(detail))}" if detail else "")
@@ -153,8 +192,9 @@ class Exchange:
             expected, actual = problem.get("expected") or self._digest, problem.get("actual") or ""
             field = str(problem.get("field") or "digest")
             return DigestMismatchError(
-                message, request_id=request_id, problem=problem, field=field, expected=str(expected), actual=str(actual)
-            )
+                message, request_id=request_id, problem=problem,
+                field=_shown(field), expected=_shown(str(expected)), actual=_shown(str(actual)),
+            )  # fmt: skip
         if 400 <= status < 500:
             return RequestRefusedError(message, request_id=request_id, problem=problem)
         if status >= 500:
@@ -182,8 +222,27 @@ def retry_after(value: str | None, now: float) -> float | None:
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except (ValueError, OverflowError):
+    except (ArithmeticError, LookupError, TypeError, ValueError):
         return None  # only a hint: without it, the usual backoff applies
+
+
+def is_consistent(problem: Mapping[str, Any], status: int | None = None) -> bool:
+    """Whether a problem document has the status of its type, and of its response if that is given.
+
+    Unknown types and documents without a status are consistent: other servers may send them.
+    """
+    kind, said = problem.get("type"), problem.get("status")
+    if isinstance(kind, str) and kind.startswith(TYPE_PREFIX):
+        known = PROBLEM_TYPES.get(kind.removeprefix(TYPE_PREFIX))
+        if known is not None and kind != f"{TYPE_PREFIX}http" and said != known.status:
+            return False
+    return status is None or not isinstance(said, int) or said == status
+
+
+def _nearly(text: str, expected: str) -> bool:
+    """Whether a header may have been `expected` before one byte changed: of its value, its name or its line's end."""
+    different = sum(one != other for one, other in zip(text, expected, strict=False))
+    return not text or (len(text) >= len(expected) and different <= 1)
 
 
 def _problem(media_type: str, body: bytes) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Requests for the annotations of images, and their responses. No I/O."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
@@ -51,7 +50,7 @@ class ImagesRequest:
         if entries > MIN_ENTRIES and entries * BYTES_PER_ENTRY > len(document):
             raise exchange.violation(f"not a document of images: {entries} values in {len(document)} bytes")
         try:
-            images = tuple([ImageInfo.parse(row) for row in json.loads(document)["images"]])
+            images = tuple([ImageInfo.parse(row) for row in exchange.parse(document)["images"]])
         except (KeyError, OverflowError, RecursionError, TypeError, ValueError, InvalidRequestError) as error:
             raise exchange.violation(f"not a document of images: {type(error).__name__}: {error}") from error
         found = tuple(image.index for image in images)

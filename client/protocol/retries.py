@@ -63,12 +63,16 @@ class RetryHook:
         self._attempts = attempts
         self._max_wait = max_wait
         self._made = 0
+        self._damaged = 0
 
     def __call__(self, error: Exception) -> bool | float:
         """Return False (give up), True (wait as the backoff says), or the seconds to wait."""
         self._made += 1
         if isinstance(error, ClientError):
             error.attempts = self._made
+        if isinstance(error, TransferError):
+            self._damaged += error.damaged
+            error.damaged = self._damaged
         if not isinstance(error, RETRIED):
             return False
         if self._made < self._attempts:  # the error of the last attempt is raised instead

@@ -1,6 +1,5 @@
 """What a client knows of its server, and the batches of its requests, across responses that break. No I/O."""
 
-import json
 import threading
 from collections.abc import Iterator
 from urllib.parse import urlencode, urlsplit
@@ -13,6 +12,7 @@ from client.protocol.requests import Request, StreamRequest, require_layout
 from client.protocol.target import FIRST_CONTACT, Pins, Target, require_dataset
 from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
+from sampler.errors import ProtocolError as WireProtocolError
 from sampler.memory.buffer_pool import BufferPool
 from sampler.version import VERSION
 from sampler.wire.messages import WireBatch
@@ -53,10 +53,7 @@ class Session:
 
     def pin(self, document: bytes, exchange: Exchange) -> ServiceSpec:
         """Parse a spec and return the first one, which the session keeps. Its digests must not have changed."""
-        try:
-            fields = json.loads(document)
-        except (ValueError, RecursionError) as error:
-            raise exchange.violation(f"not JSON: {error}") from error
+        fields = exchange.parse(document)
         spec = ServiceSpec.parse(fields)
         if self.dataset not in (None, spec.dataset_name):  # servers of older versions ignore the parameter
             raise InvalidRequestError("dataset", self.dataset, "None: this server's only dataset has no name")
@@ -88,6 +85,7 @@ class Delivery:
         self._target = target
         self._spec = spec
         self._due: Request | None = request
+        self._damaged = 0  # responses, since the last batch
         if isinstance(request, StreamRequest) and request.empty:
             self._due = None
 
@@ -115,8 +113,18 @@ class Delivery:
         self._complete = self.reader.feed(chunk)
 
     def take(self) -> PackedBatch | None:
-        """Return the next complete batch, or None if more bytes are needed. Raises an error if it was not requested."""
-        batch = next(self._complete, None)
+        """Return the next complete batch, or None if more bytes are needed.
+
+        Raises:
+            TransferError: the bytes were damaged on their way.
+            ProtocolError: they were not, but the batch is wrong or was not requested.
+            DigestMismatchError: the batch is of another dataset.
+        """
+        try:
+            batch = next(self._complete, None)
+        except WireProtocolError as error:
+            kind = self.exchange.violation if self.reader.sealed else self.exchange.damage
+            raise kind(str(error)) from error
         if batch is None:
             return None
         if self._due is None:
@@ -124,21 +132,25 @@ class Delivery:
         self._check(batch, self._due)
         self._due = self._due.after_next()
         self.exchange.step = self._due.step if self._due else None
-        packed = PackedBatch(batch, self._spec, self._bytes, self._memory)
-        self._bytes = 0
+        packed = PackedBatch(batch, self._spec, self._bytes, self._memory, self._damaged)
+        self._bytes = self._damaged = 0
         return packed
 
     def end(self) -> None:
-        """Handle the end of the response. Raises `TransferError` if a batch is still due."""
+        """Handle the end of the response. Raises `TransferError` if a batch is still due, or broken."""
         if self._due is None:
             return
+        if self.reader.fault is not None:
+            raise self.exchange.damage(str(self.reader.fault))
         where = "inside a batch" if self.reader.incomplete else "before"
         what = "the requested batch" if self._due.step is None else f"the batch of step {self._due.step}"
         message = f"{self.exchange.name}: the response ended {where}: expected {what}"
         raise TransferError(message, request_id=self.exchange.request_id)
 
     def settled(self, error: ClientError) -> bool:
-        """Whether `error` can be ignored: the response broke after its last batch."""
+        """Count an error of a response; return whether it can be ignored: the response broke after its last batch."""
+        if isinstance(error, TransferError):
+            self._damaged += error.damaged
         return self.done and isinstance(error, ServerUnavailableError | TransferError)
 
     def _check(self, batch: WireBatch, due: Request) -> None:

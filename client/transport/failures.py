@@ -15,7 +15,7 @@ from client.errors import (
     TransferError,
     refused,
 )
-from client.protocol.exchange import CREDENTIALS, MAX_SHOWN, TRY_LATER, Exchange, use_https
+from client.protocol.exchange import CREDENTIALS, MAX_SHOWN, TRY_LATER, Exchange, is_consistent, use_https
 from client.transport.tls import answers_tls, explain_tls, tls_error
 from sampler.errors import InvalidRequestError, SamplerError
 from sampler.printable import printable
@@ -47,6 +47,8 @@ def client_errors(exchange: Exchange) -> Iterator[None]:
 
 def _remote_error(error: RemoteError, exchange: Exchange) -> ClientError:
     message, request_id = f"{exchange.name}: {printable(str(error)[:MAX_SHOWN])}", exchange.request_id
+    if not is_consistent(error.problem):
+        return exchange.damage(f"an error whose status is not that of its type: {error}")
     if error.problem.get("status") in TRY_LATER:
         return ServerUnavailableError(message, request_id=request_id)
     return SampleError(message, request_id=request_id, problem=error.problem, step=exchange.step)

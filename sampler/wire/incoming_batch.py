@@ -126,15 +126,17 @@ class IncomingBatch:
             raise ProtocolError(f"{array.name}: {max(lengths)} rows in a sample: expected at most {self._most_rows}")
         return [joined[start:stop] for start, stop in pairwise(accumulate(lengths, initial=0))], joined
 
-    def finish(self, trailer: dict[str, Any], digest: str) -> WireBatch:
-        """Check the trailer and return the batch. digest: of the batch's bytes before the trailer."""
-        count = self._header.count
-        if trailer["status"] != "ok" or _count(trailer, "count") != count:
-            raise ProtocolError(f"trailer {shown(trailer)}: expected status ok and count {count}")
-        if len(self._samples) != count:
-            raise ProtocolError(f"a trailer after {len(self._samples)} samples: expected {count}")
+    def require_trailer(self, trailer: dict[str, Any], digest: str) -> None:
+        """Raise ProtocolError unless the trailer fits the bytes. digest: of the batch's bytes before it."""
         if trailer["digest"] != digest:
             raise ProtocolError(f"payload digest {shown(trailer['digest'])}: expected {digest!r}")
+        if trailer["status"] != "ok" or _count(trailer, "count") not in (self._count, self._header.count):
+            raise ProtocolError(f"trailer {shown(trailer)}: expected status ok and count {self._header.count}")
+
+    def finish(self) -> WireBatch:
+        """Return the batch. Raises ProtocolError if it has another number of samples than its header says."""
+        if self._count != self._header.count:
+            raise ProtocolError(f"a trailer after {self._count} samples: expected {self._header.count}")
         return WireBatch(self._header, tuple(self._samples), self._stacked)
 
 

@@ -27,6 +27,7 @@ class MessageDecoder:
     def __init__(self, limit: int, digest: PayloadDigest) -> None:
         """limit: the most bytes of a message."""
         self.digest_before = digest.copy()
+        self.message: Any = None
         self.unused = 0
         self._limit = limit
         self._received = 0
@@ -44,25 +45,35 @@ class MessageDecoder:
             list_hook=count,
         )
 
-    def read(self, piece: bytes | memoryview) -> dict[str, Any] | None:
-        """Add bytes. Return the message; None if it is incomplete."""
+    def read(self, piece: bytes | memoryview) -> bool:
+        """Add bytes; return whether the message is complete, as `message`."""
         try:
             self._unpacker.feed(piece)
             self._received += len(piece)
-            message = self._unpacker.unpack()
+            self.message = self._unpacker.unpack()
         except msgpack.OutOfData:
             if self._received > self._limit:
                 raise ProtocolError(f"a message of more than {self._limit} bytes") from None
-            return None
+            return False
         except (ValueError, msgpack.UnpackException) as error:
             raise ProtocolError(f"not a msgpack response: {type(error).__name__}: {error}") from error
         self.unused = self._received - self._unpacker.tell()
-        kind = message.get("type") if isinstance(message, dict) else None
-        if not isinstance(message, dict) or not isinstance(kind, str) or kind not in FIELDS:
-            raise ProtocolError(f"message of type {shown(kind)}: expected one of {', '.join(FIELDS)}")
-        if set(message) != set(FIELDS[kind]):
-            raise ProtocolError(f"{kind} with fields {sorted(map(str, message))}: expected {sorted(FIELDS[kind])}")
-        return message
+        return True
+
+
+def type_of(message: object) -> object:
+    """Return the type that a message names; None if it names none."""
+    return message.get("type") if isinstance(message, dict) else None
+
+
+def require_fields(message: object) -> dict[str, Any]:
+    """Return a message that is of a known type and has its fields. Raises ProtocolError otherwise."""
+    kind = type_of(message)
+    if not isinstance(message, dict) or not isinstance(kind, str) or kind not in FIELDS:
+        raise ProtocolError(f"message of type {shown(kind)}: expected one of {', '.join(FIELDS)}")
+    if set(message) != set(FIELDS[kind]):
+        raise ProtocolError(f"{kind} with fields {shown(sorted(map(str, message)))}: expected {sorted(FIELDS[kind])}")
+    return message
 
 
 class _ContainerCount:

@@ -27,7 +27,7 @@ from sampler.errors import ProtocolError, SamplerError
 from sampler.memory.buffer_pool import BufferPool
 from sampler.wire.array_format import ArrayFormat, array_formats, binary_header, map_header
 from sampler.wire.incoming_batch import IncomingBatch, parse_header
-from sampler.wire.message_decoder import MessageDecoder
+from sampler.wire.message_decoder import MessageDecoder, require_fields, type_of
 from sampler.wire.messages import FIELDS, PayloadDigest, WireBatch
 from sampler.wire.value_checks import check_values
 
@@ -115,11 +115,15 @@ class BatchReader:
         self._sample: _IncomingSample | None = None
         self._message: MessageDecoder | None = None  # one that msgpack decodes
         self._digest = PayloadDigest()
+        self.fault: ProtocolError | None = None
+        """The first error in a message of the current batch."""
+        self.sealed = False
+        """After an error: whether the batch had the digest in its trailer, so that the sender made the error."""
 
     @property
     def incomplete(self) -> bool:
         """Whether the bytes so far end inside a batch."""
-        return self._batch is not None or self._message is not None or self._start < self._end
+        return self.fault is not None or self._batch is not None or self._message is not None or self._start < self._end
 
     def buffer(self) -> memoryview:
         """Return the memory for the next bytes of the response, at least one.
@@ -151,10 +155,10 @@ class BatchReader:
             if self._message is None and not self._read_in_place():
                 return
             if self._message is not None:
-                message = self._read_message(self._message)
-                if message is None:
+                decoder = self._message
+                if not self._read_message(decoder):
                     return
-                batch = self._process(message)
+                batch = self._process(decoder.message)
                 if batch is not None:
                     yield batch
 
@@ -253,19 +257,38 @@ class BatchReader:
         self._row = row[received:]
         sample.pieces.append(self._row)
 
-    def _read_message(self, current: "MessageDecoder") -> dict[str, Any] | None:
-        """Decode the message with msgpack; None if it is incomplete."""
-        message = current.read(self._view[self._start : self._end])
+    def _read_message(self, current: MessageDecoder) -> bool:
+        """Decode the message with msgpack; return whether it is complete."""
+        complete = current.read(self._view[self._start : self._end])
         self._start = self._end - current.unused
         self._digest_scratch()
-        if message is not None and message["type"] == "trailer":
-            self._digest = current.digest_before
-        if message is not None:
+        if complete:
             self._message = None
-        return message
+            if type_of(current.message) == "trailer":
+                self._digest = current.digest_before
+        return complete
 
-    def _process(self, message: dict[str, Any]) -> WireBatch | None:
-        """Add a message to the batch; return the batch if the message completes it."""
+    def _process(self, message: Any) -> WireBatch | None:
+        """Add a message to the batch; return the batch if the message completes it.
+
+        An error in a message is raised at the end of its batch, whose digest tells whether the sender made it.
+        """
+        kind = type_of(message)
+        if self.fault is not None:
+            if kind in ("header", "trailer"):
+                self.sealed = kind == "trailer" and message.get("digest") == self._digest.hexdigest()
+                raise self.fault
+            if kind != "error":
+                return None
+        try:
+            return self._accept(require_fields(message))
+        except ProtocolError as error:
+            if kind in ("trailer", "error"):  # nothing comes after it
+                raise
+            self.fault, self._batch = error, None
+            return None
+
+    def _accept(self, message: dict[str, Any]) -> WireBatch | None:
         kind, batch = message["type"], self._batch
         if kind == "error":
             problem = message["problem"]
@@ -283,8 +306,12 @@ class BatchReader:
             return None
         self._batch = None
         digest, self._digest = self._digest.hexdigest(), PayloadDigest()
+        batch.require_trailer(message, digest)
+        self.sealed = True
         check_values(batch.distribute(), self._layout, self._config, self._categories)
-        return batch.finish(message, digest)
+        complete = batch.finish()
+        self.sealed = False
+        return complete
 
 
 @lru_cache(maxsize=64)

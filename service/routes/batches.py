@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
 from sampler.errors import InvalidRequestError
+from sampler.wire.content_digest import content_digest
 from sampler.wire.messages import MEDIA_TYPE
 from service.access.media_types import require_json
 from service.batches.parameters import BatchParameters, SpecParameters, StreamParameters, refuse_repeated
@@ -34,10 +35,12 @@ STREAMED: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/spec", summary="Dataset, config, digests, array tables, limits")
-async def spec(parameters: Annotated[SpecParameters, Query()], serving: CurrentServing) -> dict[str, Any]:
+@router.get("/spec", summary="Dataset, config, digests, array tables, limits", response_model=dict[str, Any])
+async def spec(parameters: Annotated[SpecParameters, Query()], serving: CurrentServing) -> Response:
     """What this server serves. `digest` is what clients pin."""
-    return serving.dataset(parameters.dataset).spec.as_dict()
+    response = JSONResponse(serving.dataset(parameters.dataset).spec.as_dict())
+    response.headers.update(content_digest(bytes(response.body)))
+    return response
 
 
 @router.get("/batches", response_class=Response, responses=STREAMED, summary="One batch, by index or by seed")

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
+from sampler.wire.content_digest import content_digest
 from service.batches.parameters import ImagesParameters, refuse_repeated
 from service.batches.selection import select_images
 from service.disconnect import until_disconnect
@@ -29,4 +30,4 @@ async def images(
     async with serving.admission.admit():
         reply = serving.pool.submit(ImagesJob(indices, dataset.number))
         body = await until_disconnect(reply, request.receive)
-    return Response(body, media_type="application/json")
+    return Response(body, headers=content_digest(body), media_type="application/json")

@@ -27,6 +27,7 @@ from sampler.ops.targets import untagged
 from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, step_keys
+from sampler.wire.content_digest import content_digest
 from sampler.wire.messages import (
     MEDIA_TYPE,
     Header,
@@ -112,7 +113,8 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
 
 def document(content: object) -> Answer:
     """A JSON document as an answer."""
-    return Answer([json.dumps(content).encode()], headers={"Content-Type": "application/json"})
+    body = json.dumps(content).encode()
+    return Answer([body], headers={"Content-Type": "application/json"} | content_digest(body))
 
 
 Script = Callable[[Asked], Answer]
@@ -270,8 +272,8 @@ class ScriptedServer:
                     answer = plan.popleft()(asked) if plan else self.answer(asked)
                     if not self._send(connection, answer):
                         return
-        except OSError:
-            pass  # the client went away, which tests see in `open_connections`
+        except (OSError, UnicodeDecodeError):
+            pass  # the client went away, which tests see in `open_connections`, or it tried TLS
         finally:
             self._open.discard(connection)
 

@@ -22,6 +22,7 @@ class LoaderStatistics:
         busy: seconds between getting a batch and asking for the next.
         copies: batches that were copied, because the trainer kept too many.
         restarts: how often the loader's process died or stopped responding, and was replaced.
+        damaged: responses whose bytes were damaged on their way, so that they were requested again.
     """
 
     batches: int = 0
@@ -31,6 +32,7 @@ class LoaderStatistics:
     busy: float = 0.0
     copies: int = 0
     restarts: int = 0
+    damaged: int = 0
 
     @property
     def starved(self) -> float:

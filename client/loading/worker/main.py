@@ -76,7 +76,8 @@ def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int |
                 assert header.step is not None, "a batch of a stream has a step"
                 untagged = [sample.untagged for sample in samples]
                 origin = pickle.dumps((packed.keys, tuple(sample.recipe for sample in samples)))
-                trainer.send(encode(FilledSlot(number, header.step, header.digest, untagged, origin, boxes)))
+                filled = FilledSlot(number, header.step, header.digest, untagged, origin, boxes, packed.damaged)
+                trainer.send(encode(filled))
 
 
 class Listener(threading.Thread):

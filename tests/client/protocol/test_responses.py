@@ -166,14 +166,14 @@ def test_a_violation_is_a_protocol_error_at_once(server: ScriptedServer, make: M
     assert len(server.asked) == before + 1
 
 
-def test_a_wrong_payload_digest_is_a_protocol_error(server: ScriptedServer, make: Make) -> None:
+def test_a_wrong_payload_digest_each_time_is_a_protocol_error(server: ScriptedServer, make: Make) -> None:
     def flip(messages: list[Message]) -> None:
         data = bytearray(array(messages, "crop")[b"data"])
         data[100] ^= 1
         array(messages, "crop")[b"data"] = bytes(data)
 
-    server.script("/v1/batches", tampered(server, flip, seal=False))
-    with pytest.raises(ProtocolError, match="payload digest"):
+    server.script("/v1/batches", *[tampered(server, flip, seal=False)] * 3)
+    with pytest.raises(ProtocolError, match=r"payload digest .* 3 attempts\): bytes were damaged 3 times; look"):
         make(server.url).batch([3, 5])
 
 

@@ -273,7 +273,7 @@ LIES: list[tuple[str, Callable[[list[Any]], object], str]] = [
     ("augment of another type", field_of(0, augment=1), "augment = 1: expected bool"),
     ("count negative", field_of(0, count=-2), "count = -2"),
     ("count too small", field_of(0, count=1), "sample 1 of 1"),
-    ("count too large", field_of(0, count=3), "expected status ok and count 3"),
+    ("count too large", field_of(0, count=3), "a trailer after 2 samples: expected 3"),
     ("step of text", field_of(0, step="12"), "step = '12'"),
     ("trailer count wrong", field_of(3, count=3), "expected status ok and count 2"),
     ("trailer status wrong", field_of(3, status="half"), "expected status ok"),
@@ -430,11 +430,18 @@ def test_a_reader_takes_the_categories_of_its_dataset() -> None:
         list(BatchReader(PRESETS["cornernet_saccade"], 1, "compact").feed(PAYLOAD))
 
 
-def test_a_batch_of_more_samples_than_may_be_requested_is_refused_at_its_header(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_batch_of_more_samples_than_may_be_requested_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sampler.wire.incoming_batch.MAX_BATCH", 1)
-    reader = reader_of("compact")
-    header = packed(messages_of(BATCH)[:1], sign=False)
     with pytest.raises(ProtocolError, match="a batch of 2 samples: expected at most 1"):
-        list(reader.feed(header))
+        list(reader_of("compact").feed(PAYLOAD))
+
+
+@pytest.mark.parametrize("place", ["header", "sample"])
+def test_the_digest_tells_an_error_of_the_sender_from_damage(place: str) -> None:
+    messages = messages_of(BATCH)
+    messages[0 if place == "header" else 1]["type"] = "surprise"
+    for sign in (True, False):
+        reader = reader_of("compact")
+        with pytest.raises(ProtocolError, match="message of type 'surprise'"):
+            list(reader.feed(packed(messages, sign=sign)))
+        assert reader.sealed == sign
