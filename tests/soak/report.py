@@ -18,11 +18,12 @@ _HEAD = ("part", "quantity", "at start", "at end", "growth", "allowed", "highest
 
 
 def trends_of(record: Record, warm_up: float) -> Trends:
-    """Return the trend of each quantity of each part after the warm-up, where there are enough samples."""
+    """Return the trend of each quantity of each part after the warm-up, of parts seen at least half of that time."""
+    least = max(LEAST_SAMPLES, sum(sample.seconds >= warm_up for sample in record.samples) // 2)
     return {
         (name, quantity): trend_of(seconds, values, BOUNDS[quantity])
         for (name, quantity), (seconds, values) in series(record, warm_up).items()
-        if len(seconds) >= LEAST_SAMPLES
+        if len(seconds) >= least
     }
 
 

@@ -21,6 +21,9 @@ from tests.support.scenes import write_scenes
 SETTINGS = {"workers": 2, "buffer_mb": 96, "batch_cache_mb": 16, "decoded_cache_mb": 8, "max_requests": 32}
 """Small pools are full soon, so that growth afterwards is a leak."""
 
+RETURN_MEMORY: dict[str, object] = {"MALLOC_MMAP_THRESHOLD_": 1 << 16, "MALLOC_ARENA_MAX": 1}
+"""Lets glibc return freed memory to the system, so that what a process with many threads has is what it holds."""
+
 _KILL_SECONDS = 15.0
 _LOG_LINES = 20
 _END_SECONDS = 60.0
@@ -52,9 +55,9 @@ class Record:
 def soak(folder: Path, seconds: float, every: float) -> Record:
     """Run everything for some time, and take a sample every few seconds."""
     record, temporary = Record(), folder / "tmp"
+    variables: dict[str, object] = {"TMPDIR": temporary}
     temporary.mkdir()
     settings = {**SETTINGS, "settings": _write_datasets(folder), "cache_dir": folder / "cache"}
-    variables = {"TMPDIR": temporary}
     with running(folder, settings, SERVE, variables=variables, coverage=False) as server, ExitStack() as stack:
         system = System(server, folder / "cache")
         for name, module, *arguments in (
@@ -62,7 +65,8 @@ def soak(folder: Path, seconds: float, every: float) -> Record:
             ("steady trainer", "tests.soak.trainer", "steady"),
             ("restarting trainer", "tests.soak.trainer", "restarting"),
         ):
-            process = stack.enter_context(_companion(name, module, server.url, arguments, variables, record))
+            own = variables | RETURN_MEMORY
+            process = stack.enter_context(_companion(name, module, server.url, arguments, own, record))
             system.processes[name] = psutil.Process(process.pid)
         _watch(system, record, seconds, every, [folder / "cache", temporary])
     _check_workers(server, system.killed, record)
