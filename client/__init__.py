@@ -3,12 +3,15 @@
 Use `loader` in a training loop: it prefetches batches in its own process. `SamplerClient` fetches single batches
 and streams; `AsyncSamplerClient` does the same for asyncio. Every error is a `ClientError`.
 
-Importing this package loads nothing else. A name is imported from its module when it is first used: NumPy and msgpack
-with the first of them, httpx and stamina with a client or a loader's first batch. PyTorch is loaded only by
+Importing this package loads nothing else. A name, or a module of this package, is imported when it is first used: NumPy
+and msgpack with the first of them, httpx and stamina with a client or a loader's first batch. PyTorch is loaded only by
 `Batch.torch`, by a loader with a device and by datasets for PyTorch.
 """
 
 import importlib
+import threading
+from contextlib import suppress
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -87,10 +90,38 @@ _MODULES = {
 
 def _load(name: str) -> object:
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(_MODULES.get(name, "client.errors")), name)
+        return _submodule(name)
+    value: object = getattr(_import(_MODULES.get(name, "client.errors")), name)
     globals()[name] = value  # the next use finds it without this function
     return value
+
+
+def _submodule(name: str) -> ModuleType:
+    """Return a module of this package, so that `import client` is enough to use `client.errors`."""
+    module = f"{__name__}.{name}"
+    try:
+        if not name.startswith("_"):
+            return _import(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _import(module: str) -> ModuleType:
+    if threading.current_thread() is threading.main_thread():
+        # Ctrl-C raises in the main thread only. In the middle of an import it would leave packages such as NumPy half
+        # imported, and they could not be imported again. `sampler.undisturbed` does the same, but loads NumPy itself.
+        thread = threading.Thread(target=_try_import, args=(module,), daemon=True)
+        with suppress(RuntimeError):  # no thread is to be had
+            thread.start()
+            thread.join()
+    return importlib.import_module(module)
+
+
+def _try_import(module: str) -> None:
+    with suppress(BaseException):  # raised again where the module is imported next
+        importlib.import_module(module)
 
 
 def __dir__() -> list[str]:

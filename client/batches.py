@@ -23,6 +23,7 @@ from sampler.layouts.convert import unpack_batch
 from sampler.memory.buffer_pool import BufferPool
 from sampler.recipe import Recipe
 from sampler.stream.keys import SampleKey
+from sampler.undisturbed import import_undisturbed
 from sampler.wire.messages import WireBatch
 from sampler.wire.spec import ServiceSpec
 
@@ -151,7 +152,7 @@ class Batch(TrainingArrays[NDArray[Any]]):
             MissingExtraError: torch is not installed.
         """
         try:
-            import torch  # an optional extra, needed for tensors only
+            torch = import_undisturbed("torch")  # an optional extra, needed for tensors only
         except ImportError as error:
             raise MissingExtraError("torch is not installed: pip install 'saccade-sampler[torch]'") from error
 

@@ -1,6 +1,5 @@
 """The loader."""
 
-import importlib
 import os
 import weakref
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from client.protocol.requests import StreamOptions, stream_request
 from client.protocol.target import Pins
 from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
+from sampler.undisturbed import import_undisturbed
 from sampler.wire.spec import ServiceSpec
 
 BatchT = TypeVar("BatchT", bound=Batch | TorchBatch)
@@ -293,7 +293,7 @@ def _resumed(settings: LoaderSettings, device: Any, step: int, pins: Pins) -> Lo
 def _torch_module(name: str) -> Any:
     try:
         # By name, because torch is an optional extra, needed for tensors and datasets only.
-        return importlib.import_module(f"client.loading.trainer.{name}")
+        return import_undisturbed(f"client.loading.trainer.{name}")
     except ImportError as error:
         raise MissingExtraError("torch is not installed: pip install 'saccade-sampler[torch]'") from error
 

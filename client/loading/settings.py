@@ -15,6 +15,7 @@ from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import registered_paths
 from sampler.stream.shards import STEP_LIMIT
+from sampler.undisturbed import import_undisturbed
 
 if TYPE_CHECKING:
     from client.sync_client import SamplerClient
@@ -82,11 +83,10 @@ class LoaderSettings:
     def client(self) -> "SamplerClient":
         """Return a client of the server, in any process."""
         # Loads httpx, which a trainer does while the loader's process starts.
-        from client.sync_client import SamplerClient
-
+        kind: type[SamplerClient] = import_undisturbed("client.sync_client").SamplerClient
         for path in self.families:
             register_family(path)
-        return SamplerClient(self.url, dataset=self.dataset, layout=self.request.layout, **self.options)
+        return kind(self.url, dataset=self.dataset, layout=self.request.layout, **self.options)
 
     def at(self, step: int) -> "LoaderSettings":
         return replace(self, request=replace(self.request, start=step))

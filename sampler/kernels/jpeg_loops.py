@@ -1,12 +1,13 @@
 """The compiled loops for JPEG data. There are none in NumPy, so entry points need Numba, which every server has."""
 
 import functools
-import importlib
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sampler.undisturbed import import_undisturbed
 
 Bytes = NDArray[np.uint8]
 Integers = NDArray[np.int64]
@@ -44,5 +45,5 @@ class JpegLoops(Protocol):
 def jpeg_loops() -> JpegLoops:
     """Return the compiled loops. Their code is cached with that of the kernels."""
     # Imported by name because it needs LLVM, which comes with Numba and is optional.
-    loops: JpegLoops = importlib.import_module("sampler.kernels.compiled.kernels").JPEG_LOOPS
+    loops: JpegLoops = import_undisturbed("sampler.kernels.compiled.kernels").JPEG_LOOPS
     return loops

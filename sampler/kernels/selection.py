@@ -1,13 +1,13 @@
 """Choosing the fastest kernels that are installed, and compiling them ahead of time."""
 
 import functools
-import importlib
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
 from sampler.kernels.interface import Kernels
 from sampler.kernels.reference import REFERENCE
+from sampler.undisturbed import import_undisturbed
 
 
 @functools.cache
@@ -20,10 +20,10 @@ def fastest_kernels() -> Kernels:
     if importlib.util.find_spec("numba") is None:
         return REFERENCE
     # Imported by name because it needs LLVM, which comes with Numba and is optional.
-    compiled: Kernels = importlib.import_module("sampler.kernels.compiled.kernels").COMPILED
+    compiled: Kernels = import_undisturbed("sampler.kernels.compiled.kernels").COMPILED
     return compiled
 
 
 def warm_up(fallback: Path, on_compile: Callable[[], None]) -> None:
     """Load the compiled kernels, or compile them; see `sampler.kernels.compiled.kernels.warm_up`. They need Numba."""
-    importlib.import_module("sampler.kernels.compiled.kernels").warm_up(fallback, on_compile)
+    import_undisturbed("sampler.kernels.compiled.kernels").warm_up(fallback, on_compile)

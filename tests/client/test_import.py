@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import client
 from tests.support.processes import output_of, run_python
 
 ELSEWHERE = ["cv2", "numba", "fastapi", "starlette", "pydantic", "torch", "typer", "msgspec", "pycocotools",
@@ -57,3 +58,10 @@ def test_the_client_itself_does_not_import_rich() -> None:
 def test_importing_the_client_is_quick() -> None:
     script = "import time; t = time.process_time(); from client import *; print(time.process_time() - t)"
     assert float(output_of(script)) < 3.0
+
+
+def test_modules_of_the_package_are_reachable_once_it_is_imported() -> None:
+    code = "import client; print(client.errors.ClientError is client.ClientError, client.protocol.__doc__ is None)"
+    assert output_of(code) == "True False"
+    assert not hasattr(client, "nothing")
+    assert not hasattr(client, "__wrapped__")

@@ -22,8 +22,6 @@ ALLOWED = {
 INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("client.protocol.proxies", "urllib.request"): "only macOS and Windows; loads ssl, which loaders load later",
     ("client.access", "client.transport.tls"): "a trainer without TLS loads ssl while the loader's process starts",
-    ("client.batches", "torch"): "an extra that most users of arrays do without",
-    ("client.loading.settings", "client.sync_client"): "a trainer loads httpx while the loader's process starts",
     ("sampler.dataset.coco.segmentation", "pycocotools"): "only for annotations that carry nothing but a segmentation",
     ("saccade_sampler.commands", "sampler.commands.cli"): "a missing package is then one line",
     ("saccade_sampler.commands", "service.server.command"): "likewise",

@@ -18,6 +18,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
@@ -31,6 +32,7 @@ from sampler.errors import CacheError
 from sampler.ipc.child_process import ChildProcess
 from sampler.kernels.compiled.machine_code import Function, LoadedCode, MachineCode
 from sampler.system_errors import explain
+from sampler.undisturbed import undisturbed
 
 log = logging.getLogger("saccade_sampler.kernels")
 
@@ -92,10 +94,14 @@ class CodeCache:
             fallback: Folder for code if no other is writable.
             on_compile: Called before the kernels are compiled, here or in another process that this one waits for.
         """
+        if self._loaded is None and not self._numba_only:
+            undisturbed(partial(self._load_once, fallback, on_compile))
+        return {} if self._loaded is None else self._loaded.functions
+
+    def _load_once(self, fallback: Path | None, on_compile: Callable[[], None]) -> None:
         with self._lock:
             if self._loaded is None and not self._numba_only:
                 self._load(fallback, on_compile)
-            return {} if self._loaded is None else self._loaded.functions
 
     def _load(self, fallback: Path | None, on_compile: Callable[[], None]) -> None:
         announced = Once(on_compile)

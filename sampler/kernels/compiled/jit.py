@@ -4,13 +4,13 @@ Importing Numba takes most of a second and 70 MB, which processes save whose ker
 names in place of Numba's: `njit` and `intrinsic`, and in the bodies of intrinsics `types` and `cgutils`.
 """
 
-import importlib
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from sampler.kernels.compiled.code_cache import CODE
 from sampler.kernels.compiled.machine_code import Function
+from sampler.undisturbed import import_undisturbed, undisturbed
 
 
 class Kernel:
@@ -22,12 +22,13 @@ class Kernel:
     def __init__(self, function: Function, options: dict[str, Any]) -> None:
         self.function = function
         self.options = options
+        self._compiled = False
         self.name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
 
     def __call__(self, *args: Any) -> Any:
         """Run the function."""
         result = NotImplemented if self._code is None else self._code(*args)
-        return self.dispatcher(*args) if result is NotImplemented else result
+        return self._call_numba(*args) if result is NotImplemented else result
 
     @cached_property
     def _code(self) -> Function | None:
@@ -36,12 +37,23 @@ class Kernel:
     @cached_property
     def dispatcher(self) -> Any:
         """Numba's function, which compiles for the types that it is called with."""
-        return importlib.import_module("numba").njit(**self.options)(self.function)
+        return import_undisturbed("numba").njit(**self.options)(self.function)
 
     @property
     def _numba_type_(self) -> Any:
         """Asked for by Numba where a compiled function calls this one."""
         return self.dispatcher._numba_type_
+
+    def _call_numba(self, *args: Any) -> Any:
+        if not self._compiled:
+            # Only compiled: running it would go on writing to the arguments after an interrupt.
+            undisturbed(partial(self._compile, args))
+            self._compiled = True
+        return self.dispatcher(*args)
+
+    def _compile(self, args: tuple[Any, ...]) -> None:
+        if hasattr(self.dispatcher, "compile"):  # not with NUMBA_DISABLE_JIT
+            self.dispatcher.compile(tuple(map(self.dispatcher.typeof_pyval, args)))
 
 
 class Intrinsic:
@@ -57,8 +69,8 @@ class Intrinsic:
     @cached_property
     def _numba_type_(self) -> Any:
         """Asked for by Numba where a compiled function uses this instruction."""
-        made = importlib.import_module("numba.extending").intrinsic(self._function)
-        typing = importlib.import_module("numba.core.registry").cpu_target.typing_context
+        made = import_undisturbed("numba.extending").intrinsic(self._function)
+        typing = import_undisturbed("numba.core.registry").cpu_target.typing_context
         typing.refresh()
         return typing.resolve_value_type(made)
 
@@ -70,7 +82,7 @@ class _Module:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module(self._name), name)
+        return getattr(import_undisturbed(self._name), name)
 
 
 types = _Module("numba.core.types")
