@@ -20,7 +20,7 @@ Decode = Callable[[Path], npt.NDArray[np.uint8]]
 
 
 def _cv2(file: Path) -> npt.NDArray[np.uint8]:
-    return cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR)  # type: ignore[return-value]
+    return cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR)  # type: ignore[return-value] # OpenCV's stubs lack the dtype
 
 
 def _pillow(file: Path) -> npt.NDArray[np.uint8]:

@@ -46,8 +46,8 @@ END_SECONDS = 1.0
 class EarlyWorker:
     """A loader worker that imports its libraries while the trainer still asks the server for its spec.
 
-    The slots get their size later: the worker inherits empty shared memory. Whoever uses the process or the descriptor
-    takes it away, and sets it to None here.
+    The slots get their size later: the worker inherits empty shared memory. The caller that takes over the process or
+    the descriptor sets it to None here.
     """
 
     def __init__(self) -> None:

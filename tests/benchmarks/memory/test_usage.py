@@ -1,4 +1,4 @@
-"""What a process holds is split into memory of its own, shared memory, mapped files of a dataset, and code."""
+"""What a process holds is split into private memory, shared memory, mapped files of a dataset, and code."""
 
 import mmap
 import os
