@@ -1,7 +1,6 @@
 """The dataset index: the files that workers map. Damage is noticed, or the index is read as it was written."""
 
 import json
-import shutil
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -32,7 +31,6 @@ def build(folder: Path) -> Target:
     copy.hold({})
     run = partial(_run, copy, DatasetIndex(written).arrays(), folder / "copy")
     run(packed({}))
-    shutil.rmtree(folder / "cache" / "decoded", ignore_errors=True)
     return Target(partial(_make, files), run, (AnnotationError,))
 
 

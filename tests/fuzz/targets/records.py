@@ -23,8 +23,8 @@ from tests.support.jpegs import ENCODERS, Pixels, draw
 
 SHAPE = (120, 200)
 REGIONS = (Region((0, 9), (0, 9)), Region((50, 90), (100, 140)), Region((112, 120), (190, 200)))
-_HEADER = 66
-_CHECKED = 8
+_CHECKED, _LENGTH, _HEADER = 8, 30, 64
+"""Where in a record the checked bytes, the length of the payload, and the payload begin."""
 
 
 class Images:
@@ -81,12 +81,12 @@ def _make(records: list[bytes], rng: Random) -> bytes:
         stored = mutate(stored, rng, records)
     else:
         payload = mutate(stored[_HEADER:], rng, [record[_HEADER:] for record in records])
-        stored = stored[: _HEADER - 34] + len(payload).to_bytes(4, "little") + stored[_HEADER - 30 : _HEADER] + payload
+        stored = stored[:_LENGTH] + len(payload).to_bytes(4, "little") + stored[_LENGTH + 4 : _HEADER] + payload
         stored = _check(stored) + stored[_CHECKED:]
     return bytes([number]) + stored
 
 
 def _check(stored: bytes) -> bytes:
     """Return the check that fits a record."""
-    length = int.from_bytes(stored[_HEADER - 34 : _HEADER - 30], "little")
+    length = int.from_bytes(stored[_LENGTH : _LENGTH + 4], "little")
     return xxhash.xxh3_64_intdigest(stored[_CHECKED : _HEADER + length]).to_bytes(_CHECKED, "little")

@@ -13,8 +13,6 @@ from tests.fuzz.documents import mutate_value
 from tests.fuzz.mutations import mutate
 from tests.fuzz.target import Target, require
 
-_NUMBER_KEYS = 2
-
 
 def build(folder: Path) -> Target:
     """Return the target."""
