@@ -4,7 +4,7 @@ from service.descriptors import RESERVE_FOR_EACH_WORKER
 from service.settings.load import SettingsError
 
 MOST_CONNECTIONS = 4096
-"""Default cap of connections where descriptors are plenty. An open connection takes about 10 kB."""
+"""Default cap of connections where descriptors are plenty. An open connection takes about 13 kB."""
 
 OWN = 64
 """Descriptors for the dataset, the arena, sockets, image files and connections that are being refused."""

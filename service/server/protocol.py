@@ -15,10 +15,13 @@ from service.server.connections import Connections
 from service.server.refusals import (
     HEAD_TOO_LARGE,
     HTTPS_TO_HTTP,
+    LATE_HEAD,
     MALFORMED,
     MAX_HEAD,
     MAX_HEADERS,
+    MAX_PIPELINED,
     MAX_URL,
+    TOO_MANY_PIPELINED,
     URL_TOO_LONG,
     Refusal,
     full,
@@ -29,9 +32,6 @@ log = logging.getLogger("saccade_sampler.connections")
 
 LINGER_SECONDS = 1.0
 """Time for a refused client to read why, before its connection is closed. Nothing more of it is read."""
-
-MAX_PIPELINED = 8
-"""Requests that may wait for the response to one before them."""
 
 TLS_HELLO = b"\x16\x03"
 """The first bytes of a client that speaks TLS."""
@@ -113,7 +113,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= MAX_PIPELINED:
-            self._stop(MALFORMED)
+            self._stop(TOO_MANY_PIPELINED)
         self._in_head = self._resting = False
         self._pending = self._head_size = self._header_count = 0
         self._table.work(self)
@@ -167,7 +167,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._in_head and self._pending:
             self._refuse(late_head(self._table.limits.head_seconds))
         else:
-            self._table.count_closed("late-head")
+            self._table.count_closed(LATE_HEAD)
             self.cut()
 
     def cut(self) -> None:

@@ -13,6 +13,8 @@ MAX_HEAD = 64 * KILOBYTE
 """Bytes of the head of a request: request line and all headers. Trailers of a body have the same limit."""
 MAX_URL = 32 * KILOBYTE
 MAX_HEADERS = 100
+MAX_PIPELINED = 8
+"""Requests that may wait for the response to one before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,9 @@ class Refusal:
         return b"\r\n".join([*lines, b"", body])
 
 
+FULL = "full"
+LATE_HEAD = "late-head"
+
 HEAD_TOO_LARGE = Refusal(
     "head", "head-too-large", f"request line and headers: expected at most {MAX_HEAD} bytes in {MAX_HEADERS} headers"
 )
@@ -49,6 +54,9 @@ URL_TOO_LONG = Refusal(
     "url", "url-too-long", f"the URL: expected at most {MAX_URL} bytes; send many indices as the body of a POST"
 )
 MALFORMED = Refusal("malformed", "malformed-request", "this is not an HTTP/1.1 request")
+TOO_MANY_PIPELINED = Refusal(
+    "malformed", "malformed-request", f"expected at most {MAX_PIPELINED} requests before the response to the first"
+)
 HTTPS_TO_HTTP = Refusal(
     "malformed", "malformed-request", "this port speaks http: use an http:// address, or serve with --tls-cert"
 )
@@ -56,9 +64,9 @@ HTTPS_TO_HTTP = Refusal(
 
 def late_head(seconds: float) -> Refusal:
     """Return the refusal of a request whose head did not arrive in time."""
-    return Refusal("late-head", "head-timeout", f"the head of the request: expected within {seconds:g} s")
+    return Refusal(LATE_HEAD, "head-timeout", f"the head of the request: expected within {seconds:g} s")
 
 
 def full(most: int, retry_after: int) -> Refusal:
     """Return the refusal of a connection for which there is no place."""
-    return Refusal("full", "overloaded", f"all {most} connections of this server are in use; try again", retry_after)
+    return Refusal(FULL, "overloaded", f"all {most} connections of this server are in use; try again", retry_after)

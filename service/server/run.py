@@ -5,6 +5,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -110,13 +111,18 @@ def _serve(place: Place, settings: Settings, listeners: list[socket.socket], con
         log_level=settings.log_level,
         root_path=place.root_path,
     )
-    server = _Server(config, lambda: print(_announcement(place, settings, listeners[0]), flush=True))
+    server = _Server(config, lambda: _announce(_announcement(place, settings, listeners[0])))
     try:
         server.run(listeners)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
         raise ListenError(already_listening(error)) from error
+
+
+def _announce(text: str) -> None:
+    with suppress(OSError):  # nobody reads it: the pipe is closed
+        print(text, flush=True)
 
 
 def _announcement(place: Place, settings: Settings, listener: socket.socket) -> str:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from service.server.connections import Connections
 from service.server.protocol import LimitedProtocol
-from service.server.refusals import full, late_head
+from service.server.refusals import FULL, LATE_HEAD
 
 log = logging.getLogger("saccade_sampler.connections")
 
@@ -37,7 +37,7 @@ class TlsFront(asyncio.Protocol):
         if self._table.add(self):
             self._task = asyncio.get_running_loop().create_task(self._shake_hands(self._transport))
         else:  # no response: it would have to be encrypted first
-            self._table.count_closed(full(0, 0).reason)
+            self._table.count_closed(FULL)
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -56,7 +56,7 @@ class TlsFront(asyncio.Protocol):
         self.cut()
 
     def head_is_late(self) -> None:
-        self._table.count_closed(late_head(0).reason)
+        self._table.count_closed(LATE_HEAD)
         self.cut()
 
     def cut(self) -> None:

@@ -72,6 +72,28 @@ def test_a_ready_server_prints_its_page_and_how_to_use_it(scenes: tuple[Path, Pa
     assert "nothing limits" not in log
 
 
+def test_a_server_may_use_an_inherited_unix_socket(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> None:
+    settings = {"annotations": scenes[0], "images": scenes[1], "cache_dir": cache_dir, "workers": 1}
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        inherited = listener.fileno()
+        server = start_python("-m", "service", "--fd", inherited, settings=settings, pass_fds=[inherited])
+    assert server.stdout is not None
+    assert server.stdout.readline().startswith("Serving on the inherited socket ")
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(tmp_path / "s"))) as client:
+        assert client.get("http://localhost/readyz").status_code == 200
+
+
+def test_a_server_whose_announcement_nobody_reads_serves(scenes: tuple[Path, Path], cache_dir: Path) -> None:
+    settings = {"annotations": scenes[0], "images": scenes[1], "cache_dir": cache_dir, "workers": 1}
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = start_python("-m", "service", "--port", port, settings=settings, stderr=None)
+    assert server.stdout is not None
+    server.stdout.close()
+    until(lambda: _status(f"http://127.0.0.1:{port}/readyz") == 200, 60)
+
+
 @pytest.mark.parametrize("seconds", [0.15, 0.5, 0.9])
 def test_ctrl_c_while_the_server_is_imported_prints_no_traceback(seconds: float, tmp_path: Path) -> None:
     server = start_python("-m", "service", *NO_PORT, settings={"cache_dir": tmp_path})
@@ -111,13 +133,7 @@ def test_uvicorn_may_reload_a_server(scenes: tuple[Path, Path], cache_dir: Path)
         "-m", "uvicorn", *arguments, settings=settings, variables=variables, stderr=None, stdout=None
     )
 
-    def ready() -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
-        except httpx.TransportError:
-            return False
-
-    until(ready, 60)
+    until(lambda: _status(f"http://127.0.0.1:{port}/readyz") == 200, 60)
     reloader.send_signal(signal.SIGTERM)
     reloader.wait(30)
 
@@ -127,3 +143,10 @@ def test_certificates_of_serve_are_refused_by_plain_uvicorn(tmp_path: Path) -> N
     done = run_python("-m", "uvicorn", "service.main:app", *NO_PORT, settings=settings, check=False)
     assert done.returncode == 3
     assert "SAMPLER_TLS_CERT is only for `saccade-sampler serve`" in done.stderr
+
+
+def _status(url: str) -> int:
+    try:
+        return httpx.get(url).status_code
+    except httpx.TransportError:
+        return 0
