@@ -24,6 +24,7 @@ from service.metrics import Metrics
 from service.middleware.guard import Guard
 from service.middleware.request_log import RequestLog
 from service.middleware.response_headers import with_headers
+from service.middleware.slow_clients import SlowClients
 from service.middleware.uncopied_chunks import without_copies
 from service.routes import access, batches, debug, images, status
 from service.settings.load import load_settings
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None) -> SamplerApp:
     app.state.exposure = None
     app.add_middleware(Guard, metrics=metrics)  # the last one that is added handles requests first
     app.add_middleware(RequestLog, metrics=metrics)
+    app.add_middleware(SlowClients)
     error_responses.install(app)
     for module in (batches, images, debug, access, status):
         app.include_router(module.router)

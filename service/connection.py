@@ -14,13 +14,15 @@ HIGH_WATER = 65536
 class Connection:
     """A connection of uvicorn. Of any other server, its methods do nothing."""
 
-    def __init__(self, transport: Any = None) -> None:
-        self._transport = transport
+    def __init__(self, cycle: Any = None) -> None:
+        """cycle: uvicorn's object for one request and its response."""
+        self._cycle = cycle
 
     @classmethod
     def behind(cls, send: Send) -> "Connection":
         """Return the connection behind the `send` that the HTTP server gave to the app."""
-        return cls(getattr(getattr(send, "__self__", None), "transport", None))
+        cycle = getattr(send, "__self__", None)
+        return cls(cycle if hasattr(cycle, "transport") and hasattr(cycle, "body") else None)
 
     @classmethod
     def of(cls, scope: Scope) -> "Connection":
@@ -30,10 +32,15 @@ class Connection:
 
     def hold_nothing_back(self) -> None:
         """From now on, a message waits until the system has taken all of what was sent before, not only most of it."""
-        if self._transport is not None:
-            self._transport.set_write_buffer_limits(high=HIGH_WATER, low=0)
+        if self._cycle is not None:
+            self._cycle.transport.set_write_buffer_limits(high=HIGH_WATER, low=0)
+
+    def drop_body(self) -> None:
+        """Free what has arrived of the request's body and was not read."""
+        if self._cycle is not None:
+            self._cycle.body = bytearray()
 
     def abort(self) -> None:
         """Close the connection at once. To close it in order would wait for the client to read what was sent."""
-        if self._transport is not None:
-            self._transport.abort()
+        if self._cycle is not None:
+            self._cycle.transport.abort()

@@ -20,6 +20,7 @@ PROBLEM_TYPES = {
     "invalid-request": ProblemType(422, "The request cannot be answered"),
     "digest-mismatch": ProblemType(412, "The server does not serve what was asked for"),
     "body-too-large": ProblemType(413, "The request body is too large"),
+    "body-timeout": ProblemType(408, "The request body did not arrive in time"),
     "media-type": ProblemType(415, "The request body is not declared as JSON"),
     "unauthorized": ProblemType(401, "The request does not carry the token"),
     "foreign-origin": ProblemType(403, "The request comes from a page of another site"),

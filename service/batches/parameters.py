@@ -11,6 +11,12 @@ from sampler.errors import InvalidRequestError
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
 from sampler.stream.shards import STEP_LIMIT
 
+MOST_PARAMETERS = 4096
+"""Most parameters of a URL; `indices` may be repeated."""
+
+MOST_NAMES = 64
+"""Most different parameters of a request, known or not."""
+
 
 def _split_commas(value: Any) -> Any:
     """Accept `3,17,5` as well as a list; a query value arrives as a list of one string."""
@@ -104,7 +110,16 @@ class StreamParameters(_BatchParameters):
 
 
 async def refuse_repeated(request: Request) -> None:  # async: FastAPI would run it in a thread otherwise
-    """Raise `InvalidRequestError` for a repeated query parameter, of which all but one would be ignored."""
-    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+    """Raise `InvalidRequestError` for a repeated query parameter, of which all but one would be ignored.
+
+    It also refuses more parameters than are looked at one by one in a short time.
+    """
+    count = request.scope["query_string"].count(b"&") + 1
+    if count > MOST_PARAMETERS:
+        raise InvalidRequestError("indices", f"{count} parameters", "one list of numbers, separated by commas")
+    names = Counter(name for name, _ in request.query_params.multi_items())
+    if len(names) > MOST_NAMES:
+        raise InvalidRequestError("query", f"{len(names)} parameters", f"at most {MOST_NAMES}")
+    for name, times in names.items():
         if times > 1 and name != "indices":
             raise InvalidRequestError(name, request.query_params.getlist(name), "one value")

@@ -1,5 +1,6 @@
 """Errors as problem documents (RFC 9457)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,12 @@ from sampler.errors import ImageError, InvalidRequestError, SamplerError
 from sampler.wire.problem_types import PROBLEM_TYPES, TYPE_PREFIX
 
 Problem = dict[str, Any]
+
+MAX_VALUE_CHARACTERS = 200
+"""Characters of an invalid value, or its name, that are quoted."""
+
+SHORT_INTEGER = 1 << 128
+"""Integers from here on are quoted as text that is cut."""
 
 
 class ServiceError(SamplerError):
@@ -36,6 +43,23 @@ def expectation(message: str) -> str:
     return f"a number {rule}" if rule.startswith(("greater than", "less than")) else rule
 
 
+def quotable(value: object) -> object:
+    """Return a value that JSON can hold and that is short."""
+    if isinstance(value, str):
+        return _cut(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
+    if value is None or (isinstance(value, int) and abs(value) < SHORT_INTEGER):
+        return value
+    return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
+    """Return the beginning of a text, without surrogates, which cannot be encoded."""
+    short = text if len(text) <= MAX_VALUE_CHARACTERS else text[:MAX_VALUE_CHARACTERS] + "…"
+    return short.encode(errors="backslashreplace").decode()
+
+
 def problem(kind: str, detail: str, members: Mapping[str, object] | None = None) -> Problem:
     """Return a problem document; `kind` is a key of `PROBLEM_TYPES`."""
     status, title = PROBLEM_TYPES[kind]
@@ -44,8 +68,9 @@ def problem(kind: str, detail: str, members: Mapping[str, object] | None = None)
 
 def invalid_request(errors: Sequence[Mapping[str, object]]) -> Problem:
     """Return the problem document for invalid values. errors: rows of field, value and expected."""
-    detail = "; ".join(f"{row['field']} = {row['value']!r}: expected {row['expected']}" for row in errors)
-    return problem("invalid-request", detail, {"errors": [dict(row) for row in errors]})
+    rows = [{name: value if value == [] else quotable(value) for name, value in row.items()} for row in errors]
+    detail = "; ".join(f"{row['field']} = {row['value']!r}: expected {row['expected']}" for row in rows)
+    return problem("invalid-request", detail, {"errors": rows})
 
 
 def problem_of(error: BaseException) -> Problem:

@@ -1,6 +1,5 @@
 """Error responses: every error of the app becomes a response with a problem document."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,9 +13,6 @@ from service.errors.problems import Problem, ServiceError, expectation, invalid_
 
 MEDIA_TYPE = "application/problem+json"
 
-MAX_VALUE_CHARACTERS = 200
-"""Characters of an invalid value that are quoted."""
-
 MAX_LISTED_ERRORS = 20
 """Invalid values of one request that are listed; the rest are only counted."""
 
@@ -28,8 +24,12 @@ def install(app: FastAPI) -> None:
 
 def problem_response(error: Exception) -> Response:
     """Return the response with the problem document of an error."""
-    retry_after = error.retry_after if isinstance(error, ServiceError) else None
-    return _response(problem_of(error), None if retry_after is None else {"retry-after": str(retry_after)})
+    headers = {}
+    if isinstance(error, ServiceError) and error.retry_after is not None:
+        headers["retry-after"] = str(error.retry_after)
+    if isinstance(error, ServiceError) and error.kind == "body-timeout":
+        headers["connection"] = "close"  # the rest of the body would be taken for the next request
+    return _response(problem_of(error), headers)
 
 
 def _response(document: Problem, headers: Mapping[str, str] | None = None) -> Response:
@@ -64,13 +64,4 @@ def _row(error: Mapping[str, Any]) -> dict[str, object]:
             return {"field": field, "value": None, "expected": "a value"}
         case _:
             expected = expectation(str(error["msg"]))
-    return {"field": field, "value": _quotable(error.get("input")), "expected": expected}
-
-
-def _quotable(value: object) -> object:
-    """Return a value that JSON can hold and that is short."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return repr(value)
-    if isinstance(value, str) and len(value) > MAX_VALUE_CHARACTERS:
-        return value[:MAX_VALUE_CHARACTERS] + "…"
-    return value if isinstance(value, str | int | float | bool | None) else repr(value)[:MAX_VALUE_CHARACTERS]
+    return {"field": field, "value": error.get("input"), "expected": expected}

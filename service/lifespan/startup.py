@@ -17,6 +17,7 @@ from service.batches.cache import BatchCache
 from service.batches.parameters import StreamParameters
 from service.batches.plan import Planner
 from service.batches.selection import select_stream
+from service.bodies import Bodies, BodyLimits
 from service.descriptors import DescriptorReserve, raise_limit, reserve_for_workers
 from service.lifespan.datasets import OpenedDataset, open_datasets
 from service.lifespan.decoded_images import create_cache
@@ -80,6 +81,7 @@ async def _run(
         cache = BatchCache(pool, arena, planners, cached)
         admission = Admission(settings.max_requests, settings.retry_after, shutdown, settings.queue_seconds)
         reading = ReadLimits(settings.pause_seconds, settings.min_rate)
+        bodies = Bodies(_body_limits(settings), admission)
         metrics.registry.register(ServerState(pool, admission, arena, cache, image_cache, notices))
         await _start(pool, arena, warm, planners, opened)
         for one in opened:
@@ -88,7 +90,7 @@ async def _run(
             ServedDataset(number, one.title, one.spec, one.hashes is not None) for number, one in enumerate(opened)
         )
         try:
-            yield Serving(datasets, pool, cache, admission, shutdown, metrics, settings.steps_ahead, reading)
+            yield Serving(datasets, pool, cache, admission, shutdown, metrics, settings.steps_ahead, reading, bodies)
         finally:
             shutdown.uninstall()
             await pool.stop()
@@ -134,6 +136,13 @@ def _arena(settings: Settings, largest_run: int) -> Arena:
             f"SAMPLER_BUFFER_MB = {settings.buffer_mb}, SAMPLER_MAX_REQUESTS = {settings.max_requests}: the system "
             f"does not provide the memory for samples ({error}); set a smaller buffer or fewer requests"
         ) from error
+
+
+def _body_limits(settings: Settings) -> BodyLimits:
+    return BodyLimits(
+        settings.max_body_kb * 1024, settings.body_seconds, settings.min_rate, settings.queue_seconds,
+        settings.retry_after,
+    )  # fmt: skip
 
 
 def _warm_up(planner: Planner, spec: ServiceSpec) -> None:

@@ -9,6 +9,7 @@ from sampler.errors import InvalidRequestError
 from sampler.wire.spec import ServiceSpec
 from service.batches.admission import Admission
 from service.batches.cache import BatchCache
+from service.bodies import Bodies
 from service.errors.problems import ServiceError
 from service.metrics import Metrics
 from service.reading import ReadLimits
@@ -38,6 +39,7 @@ class Serving:
     metrics: Metrics
     steps_ahead: int  # how many steps a stream prefetches
     reading: ReadLimits  # how slowly clients may read
+    bodies: Bodies
 
     def dataset(self, name: str | None) -> ServedDataset:
         """Return a dataset by name, or the default. Raises `InvalidRequestError`."""

@@ -3,17 +3,15 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import ValidationError
 
 from sampler.errors import InvalidRequestError
 from sampler.wire.content_digest import content_digest
 from sampler.wire.messages import MEDIA_TYPE
 from service.access.media_types import require_json
+from service.batches.body import parse_body
 from service.batches.parameters import BatchParameters, SpecParameters, StreamParameters, refuse_repeated
 from service.batches.selection import select_batch, select_stream
-from service.errors.problems import ServiceError
 from service.lifespan.state import CurrentServing
 from service.routes.batch_response import BatchResponse
 
@@ -69,11 +67,7 @@ async def post_batch(request: Request, serving: CurrentServing) -> Response:
     """The parameters of the GET form as one JSON object; `indices` is a list."""
     for name, value in request.query_params.items():
         raise InvalidRequestError(name, value, "no parameter in the URL; a POST has them in its body")
-    body = await _read_body(request, serving.datasets[0].spec.max_body_bytes)
-    try:
-        parameters = BatchParameters.model_validate_json(body, strict=True)
-    except ValidationError as error:
-        raise RequestValidationError(error.errors()) from None
+    parameters = parse_body(await serving.bodies.read(request), serving.datasets[0].spec.max_batch)
     served = serving.dataset(parameters.dataset)
     batch = select_batch(parameters, served.spec, served.number)
     return BatchResponse(serving, [batch], {"cache-control": "no-store"})
@@ -97,17 +91,3 @@ def _cache_control(*, pinned: bool, protected: bool) -> str:
 def _matches(request: Request, etag: str) -> bool:
     tags = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     return etag in tags or "*" in tags
-
-
-async def _read_body(request: Request, limit: int) -> bytes:
-    """Return the request's body. Raises `ServiceError` (413) as soon as it is known to be too large."""
-    error = ServiceError("body-too-large", f"the body is over the limit of {limit} bytes", {"limit": limit})
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > limit:
-        raise error
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise error
-    return bytes(body)

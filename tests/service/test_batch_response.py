@@ -17,6 +17,7 @@ from service.batches.cache import BatchCache
 from service.batches.plan import Planner
 from service.batches.prefetch import Prefetch
 from service.batches.selection import Batch
+from service.bodies import Bodies, BodyLimits
 from service.lifespan.state import ServedDataset, Serving
 from service.metrics import Metrics
 from service.reading import ReadLimits
@@ -60,7 +61,9 @@ class Scene:
         pool, shutdown = cast(WorkerPool, self.pool), Shutdown(1.0)
         self.cache = BatchCache(pool, Arena(1 << 28), [planner], 0)
         served = ServedDataset(0, "", cast(ServiceSpec, None))
-        self._serving = Serving((served,), pool, self.cache, Admission(8, 1, shutdown), shutdown, Metrics(), 1, READING)
+        admission = Admission(8, 1, shutdown)
+        bodies = Bodies(BodyLimits(1024, 1.0, 1e6, 1.0, 1), admission)
+        self._serving = Serving((served,), pool, self.cache, admission, shutdown, Metrics(), 1, READING, bodies)
 
     async def respond(self) -> "tuple[asyncio.Task[None], list[str]]":
         """Begin a response; return its task and the names of its headers."""
