@@ -14,7 +14,7 @@ import pytest
 
 from sampler.wire.reader import BatchReader
 from tests.service.test_load import slow_client
-from tests.support.live_server import LiveServer, live_server, until
+from tests.support.live_server import PLAIN, LiveServer, live_server, running, until
 from tests.support.wire_client import body, get_spec
 
 PLACES = 6
@@ -35,12 +35,10 @@ KINDS: dict[str, list[str]] = {
 def full_size(
     scenes: tuple[Path, Path], cache_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    """A server with the default limits."""
+    """A server under plain uvicorn with the default limits."""
     annotations, images = scenes
-    with live_server(
-        tmp_path_factory.mktemp("full"), annotations=annotations, images=images, cache_dir=cache_dir, workers=2,
-        grace_seconds=1,
-    ) as server:  # fmt: skip
+    settings = {"annotations": annotations, "images": images, "cache_dir": cache_dir, "workers": 2, "grace_seconds": 1}
+    with running(tmp_path_factory.mktemp("full"), settings, PLAIN) as server:
         yield server
 
 
