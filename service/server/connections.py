@@ -94,7 +94,9 @@ class Connections:
         self.work(connection)
         self._lingering[connection] = None
         if len(self._lingering) > MOST_LINGERING:
-            next(iter(self._lingering)).cut()
+            oldest = next(iter(self._lingering))
+            del self._lingering[oldest]
+            oldest.cut()
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that is closed."""

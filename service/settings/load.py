@@ -29,6 +29,9 @@ def variables() -> list[str]:
     return [PREFIX + name.upper() for name in Settings.model_fields if name != "datasets"] + [FILE_VARIABLE]
 
 
+OPTIONS = {f"{PREFIX}HOST": "--host", f"{PREFIX}PORT": "--port"}
+"""Names that users may expect to be settings. Kubernetes sets such variables for other purposes."""
+
 _EXPECTED = {
     "path_type": "a path",
     "tuple_type": "a path or a list of paths",
@@ -79,6 +82,8 @@ def _read_environment() -> dict[str, str]:
     ignored = service_variables(os.environ)
     given = {name: os.environ[name] for name in sorted(os.environ) if name.startswith(PREFIX) and name not in ignored}
     for name in sorted(given.keys() - known):
+        if name in OPTIONS:
+            raise SettingsError(f"{name}: no such setting; use the option {OPTIONS[name]} of `saccade-sampler serve`")
         raise SettingsError(f"{name}: no such setting; {_hint(name, known)}")
     return {
         name.removeprefix(PREFIX).lower(): value for name, value in given.items() if value and name != FILE_VARIABLE

@@ -1,8 +1,12 @@
 """The program `saccade-sampler`: all commands, each loading only what it needs."""
 
 import json
+import signal
+from pathlib import Path
 
-from tests.support.processes import output_of, run_python
+import httpx
+
+from tests.support.processes import output_of, run_python, start_python
 
 START = "from saccade_sampler.commands import main; import sys; sys.argv = ['saccade-sampler', *sys.argv[1:]]\n"
 LOADED = "\nprint(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
@@ -36,3 +40,14 @@ def test_completion_knows_serve() -> None:
     variables = {"_SACCADE_SAMPLER_COMPLETE": "complete_bash", "COMP_WORDS": "saccade-sampler se", "COMP_CWORD": "1"}
     done = run_python("-c", code, variables=variables, check=False)
     assert "serve" in done.stdout
+
+
+def test_serve_serves(scenes: tuple[Path, Path], cache_dir: Path) -> None:
+    options = ("--annotations", scenes[0], "--images", scenes[1], "--cache-dir", cache_dir, "--workers", "1")
+    server = start_python("-c", START + "main()", "serve", "--port", "0", *options)
+    assert server.stdout is not None
+    url = server.stdout.readline().split()[2]
+    assert httpx.get(f"{url}readyz").json() == {"status": "ok", "workers": 1}
+    server.send_signal(signal.SIGTERM)
+    _, log = server.communicate(timeout=30)
+    assert "Traceback" not in log

@@ -97,3 +97,30 @@ def test_a_settings_file_that_cannot_be_read_is_a_one_line_error(
     monkeypatch.setenv("SAMPLER_SETTINGS", str(tmp_path / "settings.toml"))
     with forbidden(tmp_path), pytest.raises(SettingsError, match="Permission denied"):
         load_settings()
+
+
+def test_options_of_the_command_line_win_and_are_named_in_errors(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "settings.toml").write_text("workers = 4\nmax_batch = 7\nretry_after = 3\n")
+    monkeypatch.setenv("SAMPLER_WORKERS", "3")
+    monkeypatch.setenv("SAMPLER_MAX_BATCH", "6")
+    settings = load_settings({"workers": 2}, tmp_path / "settings.toml")
+    assert (settings.workers, settings.max_batch, settings.retry_after) == (2, 6, 3)
+    with pytest.raises(SettingsError, match=r"^--cache-dir = 5: expected a path"):
+        load_settings({"cache_dir": 5})
+    with pytest.raises(SettingsError, match=r"^--settings = .*nowhere\.toml: no such file"):
+        load_settings({}, tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize(("name", "option"), [("SAMPLER_HOST", "--host"), ("SAMPLER_PORT", "--port")])
+def test_host_and_port_are_options_only(name: str, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "8000")
+    with pytest.raises(SettingsError, match=f"{name}: no such setting; use the option {option} of"):
+        load_settings()
+
+
+def test_a_tls_key_needs_a_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPLER_TLS_KEY", "key.pem")
+    with pytest.raises(SettingsError, match="SAMPLER_TLS_KEY is set without SAMPLER_TLS_CERT"):
+        load_settings()

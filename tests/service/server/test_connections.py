@@ -118,6 +118,7 @@ def test_refused_connections_stay_for_a_moment_but_never_many() -> None:
             table.linger(connection)
         assert all(connection.done == [] for connection in refused)
         table.linger(refused[-1])
-        assert [connection.done for connection in refused[:2]] == [["cut"], []]
+        table.linger(Fake())
+        assert [connection.done for connection in refused[:3]] == [["cut"], ["cut"], []]
 
     asyncio.run(scene())
