@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.support.coco_files import write_dataset
-from tests.support.live_server import PLAIN, running, until
+from tests.support.live_server import running, until
 from tests.support.processes import run_python, start_python
 
 NO_PORT = ("--port", "0")
@@ -33,10 +33,8 @@ def test_a_port_in_use_is_reported_before_the_dataset_is_opened(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--host", "no.such.host.invalid"), "error: --host no.such.host.invalid: unknown host"),
         (("--workers", "0", *NO_PORT), "error: --workers = 0: expected a number greater than or equal to 1"),
         (("--tls-key", "key.pem", *NO_PORT), "error: SAMPLER_TLS_KEY is set without SAMPLER_TLS_CERT"),
-        (("--settings", "nowhere.toml"), "error: --settings = nowhere.toml: no such file"),
         (("--fd", "77"), "error: --fd 77: not an inherited socket"),
     ],
 )
@@ -94,7 +92,7 @@ def test_a_server_whose_announcement_nobody_reads_serves(scenes: tuple[Path, Pat
     until(lambda: _status(f"http://127.0.0.1:{port}/readyz") == 200, 60)
 
 
-@pytest.mark.parametrize("seconds", [0.15, 0.5, 0.9])
+@pytest.mark.parametrize("seconds", [0.15, 0.6])
 def test_ctrl_c_while_the_server_is_imported_prints_no_traceback(seconds: float, tmp_path: Path) -> None:
     server = start_python("-m", "service", *NO_PORT, settings={"cache_dir": tmp_path})
     time.sleep(seconds)
@@ -103,14 +101,6 @@ def test_ctrl_c_while_the_server_is_imported_prints_no_traceback(seconds: float,
     assert server.returncode == -signal.SIGINT
     assert "Traceback" not in printed + log
     assert "KeyboardInterrupt" not in log
-
-
-def test_plain_uvicorn_says_what_it_does_not_limit(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> None:
-    annotations, images = scenes
-    settings = {"annotations": annotations, "images": images, "cache_dir": cache_dir, "workers": 1}
-    with running(tmp_path, settings, PLAIN) as server:
-        (line,) = [line for line in server.log.splitlines() if "nothing limits" in line]
-    assert "saccade-sampler serve" in line
 
 
 def test_several_uvicorn_processes_are_refused_in_one_line_each(tmp_path: Path) -> None:
@@ -122,20 +112,19 @@ def test_several_uvicorn_processes_are_refused_in_one_line_each(tmp_path: Path) 
     assert "Traceback" not in done.stderr
 
 
-def test_uvicorn_may_reload_a_server(scenes: tuple[Path, Path], cache_dir: Path) -> None:
+def test_uvicorn_may_reload_a_server_and_says_what_has_no_limit(scenes: tuple[Path, Path], cache_dir: Path) -> None:
     annotations, images = scenes
     settings = {"annotations": annotations, "images": images, "cache_dir": cache_dir, "workers": 1}
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     arguments = ("service.main:app", "--reload", "--port", port)
     variables = {"WEB_CONCURRENCY": 3}
-    reloader = start_python(
-        "-m", "uvicorn", *arguments, settings=settings, variables=variables, stderr=None, stdout=None
-    )
-
+    reloader = start_python("-m", "uvicorn", *arguments, settings=settings, variables=variables)
     until(lambda: _status(f"http://127.0.0.1:{port}/readyz") == 200, 60)
     reloader.send_signal(signal.SIGTERM)
-    reloader.wait(30)
+    _, log = reloader.communicate(timeout=30)
+    (line,) = [line for line in log.splitlines() if "nothing limits" in line]
+    assert "saccade-sampler serve" in line
 
 
 def test_certificates_of_serve_are_refused_by_plain_uvicorn(tmp_path: Path) -> None:
