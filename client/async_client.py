@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from itertools import chain
 from types import TracebackType
@@ -30,10 +30,11 @@ from client.protocol.requests import (
     batch_request,
     stream_request,
 )
-from client.protocol.retries import ATTEMPTS, MAX_WAIT, RETRIED, RetrySettings
+from client.protocol.retries import ATTEMPTS, BATCH_SECONDS, MAX_WAIT, RETRIED, RetrySettings
 from client.protocol.session import HEADERS, Delivery, Session
 from client.transport.choice import async_transport, no_cookies
 from client.transport.failures import client_errors
+from client.transport.pace import FINISH_SECONDS, OutOfTimeError, Pace, count_piece, head_seconds
 from client.transport.timeouts import TIMEOUT, timeouts
 from sampler.arrays import Layout
 from sampler.wire.spec import ServiceSpec
@@ -63,6 +64,7 @@ class AsyncSamplerClient(PickledAsArguments):
         timeout: float | httpx.Timeout = TIMEOUT,
         attempts: int = ATTEMPTS,
         max_wait: float = MAX_WAIT,
+        batch_seconds: float | None = BATCH_SECONDS,
         token: str | Token | None = None,
         ca: str | os.PathLike[str] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -70,7 +72,7 @@ class AsyncSamplerClient(PickledAsArguments):
         """Make a client: see `SamplerClient`. transport: replaces httpx's own."""
         with checked_arguments():
             self._session = Session(base_url, layout, dataset, use_proxies=transport is None)
-            self._retries = RetrySettings(attempts, max_wait)
+            self._retries = RetrySettings(attempts, max_wait, batch_seconds)
             given = as_token(token)
             access = access_to(self._session.base_url, given, ca, self._session.proxy)
             chosen = async_transport(self._session.proxy, access.ca) if transport is None else transport
@@ -82,7 +84,8 @@ class AsyncSamplerClient(PickledAsArguments):
         self._owner = ProcessOwner("client")
         self._arguments = {
             "base_url": base_url, "dataset": dataset, "layout": layout, "timeout": timeout, "attempts": attempts,
-            "max_wait": max_wait, "token": given, "ca": access.ca, "transport": transport,
+            "max_wait": max_wait, "batch_seconds": batch_seconds, "token": given, "ca": access.ca,
+            "transport": transport,
         }  # fmt: skip
 
     async def __aenter__(self) -> Self:
@@ -101,7 +104,7 @@ class AsyncSamplerClient(PickledAsArguments):
     async def spec(self) -> ServiceSpec:
         """Return dataset, config, digest and limits of the server as of the first contact."""
         known = self._session.spec
-        return await self._retry(self._fetch_spec) if known is None else known
+        return await self._retry(self._fetch_spec, self._pace()) if known is None else known
 
     async def ready(self) -> bool:
         """Return whether the server accepts requests now. Makes one attempt.
@@ -109,10 +112,10 @@ class AsyncSamplerClient(PickledAsArguments):
         False stands for what can pass with time, such as a server that cannot be reached. Other errors are raised.
         """
         self._owner.require()
-        exchange = self._session.ready_exchange()
+        exchange, pace = self._session.ready_exchange(), self._pace()
         try:
-            with client_errors(exchange):
-                async with aclosing(await _open(self._http, exchange)):
+            with client_errors(exchange, pace):
+                async with _limited(pace), aclosing(await _open(self._http, exchange, pace)):
                     return True
         except RETRIED:
             return False
@@ -144,7 +147,8 @@ class AsyncSamplerClient(PickledAsArguments):
         spec = await self.spec()
         with checked_arguments():
             requests = images_requests(indices, spec)
-        fetched = [await self._retry(partial(self._fetch_images, request)) for request in requests]
+        pace = self._pace()
+        fetched = [await self._retry(partial(self._fetch_images, request), pace) for request in requests]
         return tuple(chain.from_iterable(fetched))
 
     async def packed_batch(self, request: BatchRequest) -> PackedBatch:
@@ -160,28 +164,34 @@ class AsyncSamplerClient(PickledAsArguments):
     async def packed_stream(self, request: Request) -> AsyncGenerator[PackedBatch]:
         """Return an iterator over batches that are received and checked but not rendered."""
         spec, session = await self.spec(), self._session
-        link = _Link(self._http, Delivery(request, spec, session.target(spec), session.memory), self._owner)
+        delivery, pace = Delivery(request, spec, session.target(spec), session.memory), self._pace()
+        link = _Link(self._http, delivery, self._owner)
         try:
-            while (packed := await self._retry(link.next)) is not None:
+            while (packed := await self._retry(link.next, pace)) is not None:
                 yield packed
         finally:
             await link.close()
 
-    async def _fetch_spec(self) -> ServiceSpec:
+    async def _fetch_spec(self, pace: Pace) -> ServiceSpec:
         exchange = self._session.spec_exchange()
-        with client_errors(exchange):
-            async with aclosing(await _open(self._http, exchange)) as response:
-                return self._session.pin(await _read(response, exchange), exchange)
+        with client_errors(exchange, pace):
+            async with _limited(pace), aclosing(await _open(self._http, exchange, pace)) as response:
+                return self._session.pin(await _read(response, exchange, pace), exchange)
 
-    async def _fetch_images(self, request: ImagesRequest) -> tuple[ImageInfo, ...]:
+    async def _fetch_images(self, request: ImagesRequest, pace: Pace) -> tuple[ImageInfo, ...]:
         exchange = request.exchange(self._session.target(await self.spec()))
-        with client_errors(exchange):
-            async with aclosing(await _open(self._http, exchange)) as response:
-                return request.parse(await _read(response, exchange), exchange)
+        with client_errors(exchange, pace):
+            async with _limited(pace), aclosing(await _open(self._http, exchange, pace)) as response:
+                return request.parse(await _read(response, exchange, pace), exchange)
 
-    async def _retry(self, operation: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    def _pace(self) -> Pace:
+        return Pace(self._retries.batch_seconds, self._http.timeout.read)
+
+    async def _retry(self, operation: Callable[[Pace], Awaitable[ResultT]], pace: Pace) -> ResultT:
+        """Call an operation until it succeeds, attempts are used up or its time is over."""
         self._owner.require()
-        return await self._caller(self._retries.hook(), operation)
+        pace.begin()
+        return await self._caller(self._retries.hook(lambda: pace.left), operation, pace)
 
 
 class _Link:
@@ -194,24 +204,27 @@ class _Link:
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes]
 
-    async def next(self) -> PackedBatch | None:
+    async def next(self, pace: Pace) -> PackedBatch | None:
         """Make one attempt at the next batch. None: every batch was taken."""
+        if self._delivery.done:
+            pace.begin(FINISH_SECONDS)
         if self._response is None:
             if self._delivery.done:
                 return None
             self._delivery.start()
         try:
-            with client_errors(self._delivery.exchange):
-                return await self._advance()
+            with client_errors(self._delivery.exchange, pace):
+                async with _limited(pace):
+                    return await self._advance(pace)
         except BaseException as error:
             await self.close()
             if isinstance(error, ClientError) and self._delivery.settled(error):
                 return None
             raise
 
-    async def _advance(self) -> PackedBatch | None:
+    async def _advance(self, pace: Pace) -> PackedBatch | None:
         if self._response is None:
-            self._response = await _open(self._http, self._delivery.exchange)
+            self._response = await _open(self._http, self._delivery.exchange, pace)
             self._chunks = self._response.aiter_raw()
         while (packed := self._delivery.take()) is None:
             chunk = await anext(self._chunks, None)
@@ -219,6 +232,7 @@ class _Link:
                 await self.close()
                 self._delivery.end()
                 return None
+            count_piece(pace, len(chunk))
             self._delivery.feed(chunk)
         return packed
 
@@ -229,24 +243,44 @@ class _Link:
             await response.aclose()
 
 
-async def _open(http: httpx.AsyncClient, exchange: Exchange) -> httpx.Response:
+@asynccontextmanager
+async def _limited(pace: Pace) -> AsyncGenerator[None]:
+    """Raise `OutOfTimeError` at the deadline, wherever the block waits."""
+    try:
+        async with asyncio.timeout(None if pace.seconds is None else pace.left):
+            yield
+    except TimeoutError as error:
+        raise OutOfTimeError from error
+
+
+async def _open(http: httpx.AsyncClient, exchange: Exchange, pace: Pace) -> httpx.Response:
     if http.is_closed:
         raise ClientError("the client is closed: make a new one")
-    request = http.build_request(exchange.method, exchange.url, json=exchange.body)
-    response = await http.send(request, stream=True)
+    timeout = pace.attempt(http.timeout)
+    request = http.build_request(exchange.method, exchange.url, json=exchange.body, timeout=timeout)
+    response = await _send(http, request, head_seconds(timeout))
     try:
         if not exchange.begin(response.status_code, response.headers):
-            raise exchange.refusal(response.status_code, response.headers, await _read(response, exchange))
+            raise exchange.refusal(response.status_code, response.headers, await _read(response, exchange, pace))
     except BaseException:
         await response.aclose()
         raise
     return response
 
 
-async def _read(response: httpx.Response, exchange: Exchange) -> bytes:
+async def _send(http: httpx.AsyncClient, request: httpx.Request, seconds: float | None) -> httpx.Response:
+    try:
+        async with asyncio.timeout(seconds):
+            return await http.send(request, stream=True)
+    except TimeoutError as error:
+        raise httpx.ReadTimeout(f"no complete head within {seconds} s") from error
+
+
+async def _read(response: httpx.Response, exchange: Exchange, pace: Pace) -> bytes:
     document = bytearray()
     async for chunk in response.aiter_raw():
         document += chunk
+        count_piece(pace, len(chunk))
         if exchange.complete(len(document)):
             break
     return bytes(document)

@@ -28,11 +28,12 @@ from client.protocol.requests import (
     batch_request,
     stream_request,
 )
-from client.protocol.retries import ATTEMPTS, MAX_WAIT, RETRIED, RetrySettings
+from client.protocol.retries import ATTEMPTS, BATCH_SECONDS, MAX_WAIT, RETRIED, RetrySettings
 from client.protocol.session import HEADERS, Delivery, Session
 from client.transport.choice import no_cookies, sync_transport
-from client.transport.direct import receiver
+from client.transport.direct import PIECE_BYTES, receiver
 from client.transport.failures import client_errors
+from client.transport.pace import FINISH_SECONDS, PACE, Pace
 from client.transport.timeouts import TIMEOUT, timeouts
 from sampler.arrays import Layout
 from sampler.wire.spec import ServiceSpec
@@ -68,6 +69,7 @@ class SamplerClient(PickledAsArguments):
         timeout: float | httpx.Timeout = TIMEOUT,
         attempts: int = ATTEMPTS,
         max_wait: float = MAX_WAIT,
+        batch_seconds: float | None = BATCH_SECONDS,
         token: str | Token | None = None,
         ca: str | os.PathLike[str] | None = None,
         transport: httpx.BaseTransport | None = None,
@@ -81,6 +83,8 @@ class SamplerClient(PickledAsArguments):
             timeout: seconds to connect, between two pieces of a response, and to send; or `httpx.Timeout`.
             attempts: how often an operation is tried in all.
             max_wait: the longest wait between two attempts, in seconds.
+            batch_seconds: for one batch, or another operation, over all attempts; None for no limit. The time between
+                two batches of a stream does not count.
             token: of the server; None for that of the environment variable SAMPLER_TOKEN or of the file that
                 SAMPLER_TOKEN_FILE names, if one is set.
             ca: PEM file of the CA that signed the server's certificate, for a private CA; None for the system's CAs.
@@ -92,7 +96,7 @@ class SamplerClient(PickledAsArguments):
         """
         with checked_arguments():
             self._session = Session(base_url, layout, dataset, use_proxies=transport is None)
-            self._retries = RetrySettings(attempts, max_wait)
+            self._retries = RetrySettings(attempts, max_wait, batch_seconds)
             given = as_token(token)
             access = access_to(self._session.base_url, given, ca, self._session.proxy)
             chosen = sync_transport(self._session.proxy, access.ca) if transport is None else transport
@@ -104,7 +108,8 @@ class SamplerClient(PickledAsArguments):
         self._owner = ProcessOwner("client")
         self._arguments = {
             "base_url": base_url, "dataset": dataset, "layout": layout, "timeout": timeout, "attempts": attempts,
-            "max_wait": max_wait, "token": given, "ca": access.ca, "transport": transport,
+            "max_wait": max_wait, "batch_seconds": batch_seconds, "token": given, "ca": access.ca,
+            "transport": transport,
         }  # fmt: skip
 
     def __enter__(self) -> Self:
@@ -122,7 +127,7 @@ class SamplerClient(PickledAsArguments):
 
     def spec(self) -> ServiceSpec:
         """Return dataset, config, digest and limits of the server as of the first contact."""
-        return self._session.spec or self._retry(self._fetch_spec)
+        return self._session.spec or self._retry(self._fetch_spec, self._pace())
 
     def ready(self) -> bool:
         """Return whether the server accepts requests now. Makes one attempt.
@@ -130,9 +135,9 @@ class SamplerClient(PickledAsArguments):
         False stands for what can pass with time, such as a server that cannot be reached. Other errors are raised.
         """
         self._owner.require()
-        exchange = self._session.ready_exchange()
+        exchange, pace = self._session.ready_exchange(), self._pace()
         try:
-            with client_errors(exchange), closing(_open(self._http, exchange)):
+            with client_errors(exchange, pace), closing(_open(self._http, exchange, pace)):
                 return True
         except RETRIED:
             return False
@@ -229,13 +234,15 @@ class SamplerClient(PickledAsArguments):
         """
         with checked_arguments():
             requests = images_requests(indices, self.spec())
-        return tuple(chain.from_iterable([self._retry(partial(self._fetch_images, request)) for request in requests]))
+        pace = self._pace()
+        fetched = [self._retry(partial(self._fetch_images, request), pace) for request in requests]
+        return tuple(chain.from_iterable(fetched))
 
     def packed_batch(self, request: BatchRequest) -> PackedBatch:
         """Return one batch, received and checked but not rendered."""
         link = self._link(request)
         try:
-            packed = self._retry(link.next)
+            packed = self._retry(link.next, link.pace)
             assert packed is not None, "a request for one batch gives one batch"
             link.finish()
         finally:
@@ -246,7 +253,7 @@ class SamplerClient(PickledAsArguments):
         """Return an iterator over batches that are received and checked but not rendered."""
         link = self._link(request)
         try:
-            while (packed := self._retry(link.next)) is not None:
+            while (packed := self._retry(link.next, link.pace)) is not None:
                 yield packed
         finally:
             link.close()
@@ -258,52 +265,61 @@ class SamplerClient(PickledAsArguments):
 
     def _link(self, request: Request) -> "_Link":
         spec, session = self.spec(), self._session
-        return _Link(self._http, Delivery(request, spec, session.target(spec), session.memory), self._owner)
+        delivery = Delivery(request, spec, session.target(spec), session.memory)
+        return _Link(self._http, delivery, self._owner, self._pace())
 
-    def _fetch_spec(self) -> ServiceSpec:
+    def _fetch_spec(self, pace: Pace) -> ServiceSpec:
         exchange = self._session.spec_exchange()
-        with client_errors(exchange), closing(_open(self._http, exchange)) as response:
-            return self._session.pin(_read(response, exchange), exchange)
+        with client_errors(exchange, pace), closing(_open(self._http, exchange, pace)) as response:
+            return self._session.pin(_read(response, exchange, pace), exchange)
 
-    def _fetch_images(self, request: ImagesRequest) -> tuple[ImageInfo, ...]:
+    def _fetch_images(self, request: ImagesRequest, pace: Pace) -> tuple[ImageInfo, ...]:
         exchange = request.exchange(self._session.target(self.spec()))
-        with client_errors(exchange), closing(_open(self._http, exchange)) as response:
-            return request.parse(_read(response, exchange), exchange)
+        with client_errors(exchange, pace), closing(_open(self._http, exchange, pace)) as response:
+            return request.parse(_read(response, exchange, pace), exchange)
 
-    def _retry(self, operation: Callable[[], ResultT]) -> ResultT:
+    def _pace(self) -> Pace:
+        return Pace(self._retries.batch_seconds, self._http.timeout.read)
+
+    def _retry(self, operation: Callable[[Pace], ResultT], pace: Pace) -> ResultT:
+        """Call an operation until it succeeds, attempts are used up or its time is over."""
         self._owner.require()
-        return self._caller(self._retries.hook(), operation)
+        pace.begin()
+        return self._caller(self._retries.hook(lambda: pace.left), operation, pace)
 
 
 class _Link:
     """The response that a delivery reads from; opened when needed, and again after a break."""
 
-    def __init__(self, http: httpx.Client, delivery: Delivery, owner: ProcessOwner) -> None:
+    def __init__(self, http: httpx.Client, delivery: Delivery, owner: ProcessOwner, pace: Pace) -> None:
+        self.pace = pace
         self._http = http
         self._delivery = delivery
         self._owner = owner
         self._response: httpx.Response | None = None
         self._receive: Callable[[memoryview], int]
 
-    def next(self) -> PackedBatch | None:
+    def next(self, pace: Pace) -> PackedBatch | None:
         """Make one attempt at the next batch. None: every batch was taken."""
+        if self._delivery.done:
+            pace.begin(FINISH_SECONDS)
         if self._response is None:
             if self._delivery.done:
                 return None
             self._delivery.start()
         try:
-            with client_errors(self._delivery.exchange):
-                return self._advance()
+            with client_errors(self._delivery.exchange, pace):
+                return self._advance(pace)
         except BaseException as error:
             self.close()
             if isinstance(error, ClientError) and self._delivery.settled(error):
                 return None
             raise
 
-    def _advance(self) -> PackedBatch | None:
+    def _advance(self, pace: Pace) -> PackedBatch | None:
         if self._response is None:
-            self._response = _open(self._http, self._delivery.exchange)
-            self._receive = receiver(self._response)
+            self._response = _open(self._http, self._delivery.exchange, pace)
+            self._receive = receiver(self._response, pace)
         while (packed := self._delivery.take()) is None:
             count = self._receive(self._delivery.reader.buffer())
             if not count:
@@ -316,7 +332,7 @@ class _Link:
     def finish(self) -> None:
         """Read the end of the response after its last batch, so that the connection can be reused."""
         if self._response is not None:
-            self.next()  # not retried: if the response breaks here, nothing is missing
+            self.next(self.pace)  # not retried: if the response breaks here, nothing is missing
 
     def close(self) -> None:
         """Release the connection. A fork leaves it alone: its parent may be reading from it."""
@@ -325,23 +341,27 @@ class _Link:
             response.close()
 
 
-def _open(http: httpx.Client, exchange: Exchange) -> httpx.Response:
+def _open(http: httpx.Client, exchange: Exchange, pace: Pace) -> httpx.Response:
     if http.is_closed:
         raise ClientError("the client is closed: make a new one")
-    response = http.send(http.build_request(exchange.method, exchange.url, json=exchange.body), stream=True)
+    request = http.build_request(
+        exchange.method, exchange.url, json=exchange.body, timeout=pace.attempt(http.timeout), extensions={PACE: pace}
+    )
+    response = http.send(request, stream=True)
     try:
         if not exchange.begin(response.status_code, response.headers):
-            raise exchange.refusal(response.status_code, response.headers, _read(response, exchange))
+            raise exchange.refusal(response.status_code, response.headers, _read(response, exchange, pace))
     except BaseException:
         response.close()
         raise
     return response
 
 
-def _read(response: httpx.Response, exchange: Exchange) -> bytes:
-    document = bytearray()
-    for chunk in response.iter_raw():
-        document += chunk
+def _read(response: httpx.Response, exchange: Exchange, pace: Pace) -> bytes:
+    document, memory = bytearray(), bytearray(PIECE_BYTES)
+    receive = receiver(response, pace)
+    while count := receive(memoryview(memory)):
+        document += memory[:count]
         if exchange.complete(len(document)):
             break
     return bytes(document)

@@ -17,6 +17,7 @@ from client.loading.trainer.supervisor import EarlyWorker, SlotSource
 from client.process_owner import ProcessOwner
 from client.protocol.proxies import proxy_for
 from client.protocol.requests import StreamOptions, stream_request
+from client.protocol.retries import BATCH_SECONDS
 from client.protocol.target import Pins
 from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
@@ -39,6 +40,7 @@ class LoaderOptions(StreamOptions, total=False):
     layout: Layout
     attempts: int | None
     max_wait: float | None
+    batch_seconds: float | None
     timeout: float | None
     log_every: float | None
     token: str | Token | None
@@ -322,6 +324,7 @@ def loader(
     layout: Layout = "compact",
     attempts: int | None = None,
     max_wait: float | None = None,
+    batch_seconds: float | None = BATCH_SECONDS,
     timeout: float | None = None,
     log_every: float | None = LOG_EVERY,
     token: str | Token | None = None,
@@ -353,6 +356,8 @@ def loader(
         layout: how batches travel; "compact" with a device.
         attempts: see `SamplerClient`; None for its default. The same goes for the next two.
         max_wait: in seconds.
+        batch_seconds: for one batch over all attempts; None for no limit. Time that the loader waits for a free slot
+            does not count.
         timeout: in seconds.
         log_every: seconds between two lines in the log (logger "saccade_client") that say how long the trainer waited
             for data; None for no lines.
@@ -374,7 +379,7 @@ def loader(
         given = as_token(token)
         settings = LoaderSettings(
             url=url, request=request, dataset=dataset, ahead=ahead, attempts=attempts, max_wait=max_wait,
-            timeout=timeout, log_every=log_every, token=given,
+            batch_seconds=batch_seconds, timeout=timeout, log_every=log_every, token=given,
         )  # fmt: skip
         # Checked here, because later an error would end the training.
         settings = replace(settings, ca=access_to(settings.url, given, ca, proxy_for(settings.url)).ca)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from client.access import Token
 from client.families import register_family
 from client.protocol.requests import StreamRequest
-from client.protocol.retries import ATTEMPTS, MAX_WAIT, RetrySettings, require_timeout
+from client.protocol.retries import ATTEMPTS, BATCH_SECONDS, MAX_WAIT, RetrySettings, require_timeout
 from client.protocol.session import Session
 from client.protocol.target import Pins, require_dataset
 from sampler.checks import require_integer
@@ -40,9 +40,9 @@ class LoaderSettings:
 
     request: the rank's part of the stream. dataset: name of one of the server's datasets; None for the first. ahead:
     number of prefetched batches, 1 … 256. attempts, max_wait, timeout: of the client that receives; None for its
-    defaults. log_every: seconds between two log lines; None for no lines. token: None for that of the environment of
-    the process that makes a client. ca: PEM file of the CA to trust; None for the default ones. families: import paths
-    of the detector families that the trainer has registered.
+    defaults. batch_seconds: the same; None for no limit. log_every: seconds between two log lines; None for no lines.
+    token: None for that of the environment of the process that makes a client. ca: PEM file of the CA to trust; None
+    for the default ones. families: import paths of the detector families that the trainer has registered.
     """
 
     url: str
@@ -51,6 +51,7 @@ class LoaderSettings:
     ahead: int = 2
     attempts: int | None = None
     max_wait: float | None = None
+    batch_seconds: float | None = BATCH_SECONDS
     timeout: float | None = None
     log_every: float | None = None
     token: Token | None = None
@@ -66,7 +67,9 @@ class LoaderSettings:
             require_timeout(self.timeout)
         Session(self.url, self.request.layout, self.dataset)
         RetrySettings(
-            ATTEMPTS if self.attempts is None else self.attempts, MAX_WAIT if self.max_wait is None else self.max_wait
+            ATTEMPTS if self.attempts is None else self.attempts,
+            MAX_WAIT if self.max_wait is None else self.max_wait,
+            self.batch_seconds,
         )
         if self.log_every is not None and not self.log_every > 0:
             raise InvalidRequestError("log_every", self.log_every, "seconds, above 0, or None")
@@ -78,7 +81,8 @@ class LoaderSettings:
             "attempts": self.attempts, "max_wait": self.max_wait, "timeout": self.timeout,
             "token": self.token, "ca": self.ca,
         }  # fmt: skip
-        return {name: value for name, value in given.items() if value is not None}
+        given = {name: value for name, value in given.items() if value is not None}
+        return given | {"batch_seconds": self.batch_seconds}  # None is a value of it
 
     def client(self) -> "SamplerClient":
         """Return a client of the server, in any process."""

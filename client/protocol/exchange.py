@@ -87,6 +87,9 @@ class Exchange:
         self.request_id: str | None = None
         self.in_batches = False
         self.proxy = proxy
+        self.progress = self._progress
+        """Says what of the response has arrived; for the message of `out_of_time`."""
+        self._size = 0
         self._refused = False
         self._content_digest = ""
         self._media_type = media_type
@@ -133,6 +136,7 @@ class Exchange:
         Raises:
             ProtocolError: a document that is not an error is too long.
         """
+        self._size = size
         if self._refused:
             return size >= MAX_PROBLEM_BYTES
         if size > self._largest_document:
@@ -157,6 +161,14 @@ class Exchange:
         found = CONTENT_DIGEST.search(self._content_digest)
         if found is not None and found[1] != sha256_base64(document):
             raise self.damage("the document does not have its digest")
+
+    def out_of_time(self, seconds: float | None) -> ServerUnavailableError:
+        """Return the error for a response that was not complete at its deadline. seconds: that it had."""
+        message = f"{self.name}: no complete response within batch_seconds = {seconds}: received {self.progress()}"
+        return ServerUnavailableError(message, request_id=self.request_id)
+
+    def _progress(self) -> str:
+        return f"{self._size:,} bytes"
 
     def damage(self, cause: str) -> TransferError:
         """Return the error for a response whose bytes were damaged on their way."""

@@ -1,6 +1,8 @@
 """Attempts and waits."""
 
 import logging
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from client.errors import ClientError, ServerUnavailableError, TransferError
@@ -16,6 +18,8 @@ log = logging.getLogger("saccade_client")
 ATTEMPTS = 10
 """With `MAX_WAIT` about 45 seconds in all, so that a training run survives a restart of the server."""
 MAX_WAIT = 10.0
+BATCH_SECONDS = 300.0
+"""For one batch over all attempts: those waits, and several read timeouts of a slow server."""
 MAX_ATTEMPTS = 1 << 31
 FIRST_WAIT = 0.2
 JITTER = 0.5
@@ -30,13 +34,20 @@ def require_timeout(timeout: float) -> float:
     return require_number("timeout", timeout, 1e-3)
 
 
+def require_batch_seconds(seconds: float | None) -> float | None:
+    """Return a limit in seconds, or None. Raises `InvalidRequestError` unless it is above 0."""
+    return None if seconds is None else require_number("batch_seconds", seconds, 1e-3)
+
+
 class RetrySettings:
     """Checked settings of a client's retries.
 
     attempts: ≥ 1, of one operation in all. max_wait: ≥ 0, the longest wait between two attempts in seconds.
+    batch_seconds: above 0, for all attempts together; None for no limit.
     """
 
-    def __init__(self, attempts: int, max_wait: float) -> None:
+    def __init__(self, attempts: int, max_wait: float, batch_seconds: float | None = BATCH_SECONDS) -> None:
+        self.batch_seconds = require_batch_seconds(batch_seconds)
         self.attempts = require_integer("attempts", attempts, 1, MAX_ATTEMPTS)
         self.max_wait = require_number("max_wait", max_wait, 0.0)
         logging.getLogger("stamina").addFilter(_not_logged_here)  # adding the same filter again has no effect
@@ -51,17 +62,19 @@ class RetrySettings:
             wait_jitter=min(JITTER, self.max_wait),
         )
 
-    def hook(self) -> "RetryHook":
-        """Return the decision on each error of one operation."""
-        return RetryHook(self.attempts, self.max_wait)
+    def hook(self, seconds_left: Callable[[], float]) -> "RetryHook":
+        """Return the decision on each error of one operation. seconds_left: until its deadline."""
+        return RetryHook(self.attempts, self.max_wait, seconds_left)
 
 
 class RetryHook:
     """Decides whether to try again after an error, and after what wait; counts the attempts of one operation."""
 
-    def __init__(self, attempts: int, max_wait: float) -> None:
+    def __init__(self, attempts: int, max_wait: float, seconds_left: Callable[[], float] = lambda: math.inf) -> None:
         self._attempts = attempts
         self._max_wait = max_wait
+        self._seconds_left = seconds_left
+        self._cause = ""
         self._made = 0
         self._damaged = 0
 
@@ -75,10 +88,19 @@ class RetryHook:
             error.damaged = self._damaged
         if not isinstance(error, RETRIED):
             return False
+        left = self._seconds_left()
+        if left <= 0:
+            if self._cause:
+                error.args = (f"{error.args[0]}; the attempt before: {self._cause}",)
+            return False
+        self._cause = str(error.args[0])
         if self._made < self._attempts:  # the error of the last attempt is raised instead
-            log.warning("attempt %d of %d: %s; trying again", self._made, self._attempts, error.args[0])
-        wait = error.retry_after if isinstance(error, ServerUnavailableError) else None
-        return True if wait is None else min(wait, self._max_wait)
+            log.warning("attempt %d of %d: %s; trying again", self._made, self._attempts, self._cause)
+        asked = error.retry_after if isinstance(error, ServerUnavailableError) else None
+        if asked is not None:
+            return min(asked, self._max_wait, left)
+        longest = min(self._max_wait, FIRST_WAIT * 2.0 ** min(self._made, 64) + JITTER)
+        return True if longest < left else left
 
 
 def _not_logged_here(record: logging.LogRecord) -> bool:

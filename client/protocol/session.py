@@ -99,10 +99,16 @@ class Delivery:
         assert request is not None, "no batch is due"
         self._keys = request.batch_keys(self._spec.size)
         self.exchange = request.exchange(self._target)
+        self.exchange.progress = self._progress
         spec = self._spec
         self.reader = BatchReader(spec.config, spec.categories, request.layout, self._memory, request.count)
         self._complete: Iterator[WireBatch] = iter(())
         self._bytes = 0
+
+    def _progress(self) -> str:
+        samples = f"{self.reader.samples} of {self._due.count if self._due else 0} samples"
+        where = "" if self._due is None or self._due.step is None else f" of the batch of step {self._due.step}"
+        return f"{samples}{where} ({self._bytes:,} bytes) in the last attempt"
 
     def advance(self, count: int) -> None:
         self._bytes += count

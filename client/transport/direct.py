@@ -18,6 +18,7 @@ from weakref import WeakSet
 
 import httpx
 
+from client.transport.pace import PACE, Pace, count_piece
 from client.transport.response_reader import MalformedResponseError, ResponseHead, ResponseReader
 from client.transport.tls import trust
 
@@ -186,7 +187,7 @@ class _Connection:
         timeout: Mapping[str, float | None] = request.extensions.get("timeout", {})
         send_error = self._send(_request_head(request, body) + body, timeout.get("write"))
         try:
-            self.reader.set_timeout(timeout.get("read"))
+            self.reader.begin(request.extensions.get(PACE) or Pace(None, timeout.get("read")))
             return self._read_head(request.method)
         except TimeoutError as error:
             raise httpx.ReadTimeout(str(error) or "timed out") from error
@@ -332,28 +333,31 @@ class DirectBody(httpx.SyncByteStream):
             release(False)
 
 
-def receiver(response: httpx.Response) -> Callable[[memoryview], int]:
+def receiver(response: httpx.Response, pace: Pace | None = None) -> Callable[[memoryview], int]:
     """Return the function that receives a response's body, whatever its transport.
 
     It fills a writable memoryview with the next bytes and returns how many: at least one, or 0 at the end. Nothing is
-    decoded: `Exchange.begin` refuses content codings.
+    decoded: `Exchange.begin` refuses content codings. pace: of the request, which a direct transport keeps to itself.
     """
     direct: Callable[[memoryview], int] | None = response.extensions.get(RECEIVE_INTO)
-    return direct or _Pieces(response.iter_raw()).receive_into
+    return direct or _Pieces(response.iter_raw(), pace or Pace(None)).receive_into
 
 
 class _Pieces:
     """A body that arrives in pieces and is copied into the reader's memory."""
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
+    def __init__(self, pieces: Iterable[bytes], pace: Pace) -> None:
         self._pieces = iter(pieces)
+        self._pace = pace
         self._rest = memoryview(b"")
 
     def receive_into(self, memory: memoryview) -> int:
         while not self._rest:
+            self._pace.wait()
             piece = next(self._pieces, None)
             if piece is None:
                 return 0
+            count_piece(self._pace, len(piece))
             self._rest = memoryview(piece)
         count = min(len(memory), len(self._rest))
         memory[:count], self._rest = self._rest[:count], self._rest[count:]

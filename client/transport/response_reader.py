@@ -1,11 +1,14 @@
 """Reads HTTP/1.1 responses from a socket: heads, lines, and bodies straight into given memory."""
 
+import math
 import os
 import re
 import socket
 import ssl
 import struct
 from dataclasses import dataclass
+
+from client.transport.pace import Pace
 
 BUFFER_BYTES = 4 << 10
 """Bytes received at once while a head or a line is read. What follows it in the buffer is copied once more."""
@@ -46,7 +49,7 @@ class ResponseHead:
 
 
 class ResponseReader:
-    """The receiving side of a socket. Raises OSError (TimeoutError too) and `MalformedResponseError`.
+    """The receiving side of a socket. Raises OSError (TimeoutError too), `MalformedResponseError`, `OutOfTimeError`.
 
     Python polls a socket with a timeout before each receiving call. On a plain socket the kernel enforces the timeout
     instead (SO_RCVTIMEO), which saves half of the system calls.
@@ -56,6 +59,8 @@ class ResponseReader:
         self._socket = channel
         self._kernel_timeout = os.name == "posix" and not isinstance(channel, ssl.SSLSocket)
         self._timeout: float | None = None
+        self.pace = Pace(None)
+        """How long later waits for bytes may take."""
         self._buffer = bytearray(BUFFER_BYTES)
         self._view = memoryview(self._buffer)
         self._start = self._end = 0
@@ -67,15 +72,22 @@ class ResponseReader:
         """Whether bytes have arrived that were not read."""
         return self._start < self._end
 
-    def set_timeout(self, seconds: float | None) -> None:
-        """Limit every later wait for bytes; None waits without limit."""
-        if not self._kernel_timeout:
-            self._socket.settimeout(seconds)
+    def _set_timeout(self, seconds: float | None) -> None:
+        if seconds == self._timeout:
             return
-        self._socket.settimeout(None)
-        if seconds != self._timeout:
+        if self._kernel_timeout:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(seconds))
-            self._timeout = seconds
+        else:
+            self._socket.settimeout(seconds)
+        self._timeout = seconds
+
+    def begin(self, pace: Pace) -> None:
+        """Prepare for a response. pace: limits its waits for bytes."""
+        self.pace = pace
+        if self._kernel_timeout:
+            self._socket.settimeout(None)
+        else:
+            self._timeout = math.nan  # the timeout of sending applies to the socket: set another one
 
     def read_head(self, method: str) -> ResponseHead:
         """Read a head. method: of the request, because a response to HEAD has no body."""
@@ -114,10 +126,14 @@ class ResponseReader:
             memory[:count] = self._view[self._start : self._start + count]
             self._start += count
             return count
+        self._set_timeout(self.pace.wait())
         try:
-            return self._socket.recv_into(memory)
-        except BlockingIOError as error:  # how the kernel reports that SO_RCVTIMEO is over
+            count = self._socket.recv_into(memory)
+        except (BlockingIOError, TimeoutError) as error:  # the former is how the kernel reports SO_RCVTIMEO
+            self.pace.wait()  # raises if it is the deadline that has passed
             raise TimeoutError("timed out") from error
+        self.pace.received(count)
+        return count
 
     def _fill(self) -> bool:
         self._start = self._end = 0

@@ -41,7 +41,8 @@ class IncomingBatch:
         self._capacity = 0
         self._stacked: Arrays = {}
         self._stacked_bytes: dict[str, memoryview] = {}
-        self._count = 0  # of samples
+        self.count = 0
+        """Complete samples."""
         self._fields: deque[Mapping[str, Any]] = deque()  # of each sample, apart from its arrays; not checked yet
         self._samples: list[WireSample] = []
         self._varying: dict[str, list[bytes | bytearray]] = {
@@ -50,11 +51,11 @@ class IncomingBatch:
 
     def expects(self, position: object) -> bool:
         """Whether the next sample may have this position."""
-        return type(position) is int and position == self._count < self._header.count
+        return type(position) is int and position == self.count < self._header.count
 
     def row(self, array: ArrayFormat) -> memoryview:
         """Return the memory for the next sample's array, which must be of fixed shape."""
-        count = self._count
+        count = self.count
         if count == self._capacity:
             self._grow()
         return self._stacked_bytes[array.name][count * array.row_bytes : (count + 1) * array.row_bytes]
@@ -73,7 +74,7 @@ class IncomingBatch:
         """Add a sample that msgpack decoded."""
         position = _count(message, "position")
         if not self.expects(position):
-            expected = f"expected sample {self._count}"
+            expected = f"expected sample {self.count}"
             raise ProtocolError(f"sample {position} of {self._header.count}: {expected}")
         arrays, names = _typed(message, "arrays", dict), [array.name for array in self._formats]
         if list(arrays) != names:
@@ -87,7 +88,7 @@ class IncomingBatch:
 
     def add(self, fields: Mapping[str, Any], data: Mapping[str, bytes | bytearray]) -> None:
         """Add a sample whose arrays of fixed shape are in their rows. data: of the other arrays, by name."""
-        self._count += 1
+        self.count += 1
         self._fields.append(fields)
         for name, pieces in self._varying.items():
             pieces.append(data[name])
@@ -105,15 +106,15 @@ class IncomingBatch:
             rows[array.name], together[array.name] = find(array)
         self._samples = [  # fields are freed one by one: so few objects are added that no garbage collection starts
             _sample(place, self._fields.popleft(), {name: row[place] for name, row in rows.items()})
-            for place in range(self._count)
+            for place in range(self.count)
         ]
         return together
 
     def _read_only_rows(self, array: ArrayFormat) -> tuple[list[NDArray[Any]], NDArray[Any]]:
         """Return each sample's array, and the array that they are rows of."""
-        if not self._count:
+        if not self.count:
             return [], np.frombuffer(b"", array.spec.dtype)
-        view = self._stacked[array.name][: self._count]
+        view = self._stacked[array.name][: self.count]
         view.flags.writeable = False
         return list(view), view
 
@@ -130,13 +131,13 @@ class IncomingBatch:
         """Raise ProtocolError unless the trailer fits the bytes. digest: of the batch's bytes before it."""
         if trailer["digest"] != digest:
             raise ProtocolError(f"payload digest {shown(trailer['digest'])}: expected {digest!r}")
-        if trailer["status"] != "ok" or _count(trailer, "count") not in (self._count, self._header.count):
+        if trailer["status"] != "ok" or _count(trailer, "count") not in (self.count, self._header.count):
             raise ProtocolError(f"trailer {shown(trailer)}: expected status ok and count {self._header.count}")
 
     def finish(self) -> WireBatch:
         """Return the batch. Raises ProtocolError if it has another number of samples than its header says."""
-        if self._count != self._header.count:
-            raise ProtocolError(f"a trailer after {self._count} samples: expected {self._header.count}")
+        if self.count != self._header.count:
+            raise ProtocolError(f"a trailer after {self.count} samples: expected {self._header.count}")
         return WireBatch(self._header, tuple(self._samples), self._stacked)
 
 

@@ -125,6 +125,11 @@ class BatchReader:
         """Whether the bytes so far end inside a batch."""
         return self.fault is not None or self._batch is not None or self._message is not None or self._start < self._end
 
+    @property
+    def samples(self) -> int:
+        """Samples of the current batch that are complete."""
+        return 0 if self._batch is None else self._batch.count
+
     def buffer(self) -> memoryview:
         """Return the memory for the next bytes of the response, at least one.
 
