@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from client.loading.loader import AHEAD, LOG_EVERY
-from client.protocol.retries import ATTEMPTS, MAX_WAIT
+from client.protocol.retries import ATTEMPTS, BATCH_SECONDS, MAX_WAIT
 from client.transport.timeouts import TIMEOUT
 from sampler.config.cornernet_lite import config_of
 from sampler.dataset.verification.kinds import KINDS
@@ -243,6 +243,6 @@ def test_the_table_of_defaults_is_that_of_the_client() -> None:
     values = {name: float(value) for name, value, _ in table("docs/api.md", "defaults")}
     assert values == {
         "`AHEAD`": AHEAD, "`LOG_EVERY`": LOG_EVERY, "`ATTEMPTS`": ATTEMPTS, "`MAX_WAIT`": MAX_WAIT,
-        "`TIMEOUT`": TIMEOUT.read,
+        "`BATCH_SECONDS`": BATCH_SECONDS, "`TIMEOUT`": TIMEOUT.read,
     }  # fmt: skip
     assert (TIMEOUT.connect, TIMEOUT.write) == (5, 30)

@@ -84,3 +84,10 @@ def test_as_many_categories_as_the_annotations_have_give_the_digest_of_a_file_wi
 def test_fewer_categories_than_the_annotations_have_are_refused_with_both_numbers(tmp_path: Path) -> None:
     line = failure(tmp_path, **serving(tmp_path, SMALL | {"categories": 3}))
     assert "config mine: categories = 3: expected at least 4, the number of categories in the annotations" in line
+
+
+def test_a_config_whose_samples_would_fill_memory_is_refused_at_the_start(tmp_path: Path) -> None:
+    huge = SMALL | {"input_size": [1024, 1024], "output_sizes": [[512, 512]], "categories": 16_000}
+    line = failure(tmp_path, **serving(tmp_path, huge))
+    assert "a sample of 16000 categories has 33,5" in line
+    assert "expected at most 1,073,741,824 bytes; use a smaller output_size, or fewer categories" in line
