@@ -1,7 +1,7 @@
 # Each target installs what it needs into .venv. Requirements: make and Python 3.11 or newer.
 #
 #   PYTHON=…   Python to create .venv with (default: the first of python3, python3.13, … that is new enough)
-#   TORCH=1    also install PyTorch and run the tests that need it
+#   TORCH=1    also install PyTorch and torchdata and run the tests that need them
 #   PUBLISH=1  write the tables and charts of `make bench` into docs/performance
 #   MEMORY=1   `make bench` also measures what the processes hold in memory (minutes)
 #   PEERS=1    `make bench` also measures other data loaders, from an environment of their own (10 minutes)
@@ -149,8 +149,8 @@ $(READY): pyproject.toml requirements/dev.lock | $(BIN)/pip
 	@touch $@
 
 $(READY_TORCH): $(READY) requirements.lock
-	@echo "installing PyTorch into $(VENV) (once; a few minutes)"
-	@$(PIP) install --constraint requirements.lock torch
+	@echo "installing PyTorch and torchdata into $(VENV) (once; a few minutes)"
+	@$(PIP) install --constraint requirements.lock torch torchdata
 	@touch $@
 
 # Each package by itself: one that cannot be installed leaves out its rows, not those of the others. The next run of

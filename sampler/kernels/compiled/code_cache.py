@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 
 import llvmlite
 import msgpack
@@ -53,6 +54,9 @@ KEPT_FILES = 4
 """Files in a folder after a new one was written: those written last."""
 
 CHECKSUM_BYTES = 32
+
+COMPILE_SECONDS = 300.0
+"""Limit for compiling, which takes up to a minute on a slow host. A process that takes longer hangs or was stopped."""
 
 END_SECONDS = 1.0
 """Time for the compiling process to exit after it has sent the code."""
@@ -226,16 +230,18 @@ def read_code(file: Path) -> MachineCode | None:
 
 def compile_kernels() -> MachineCode:
     """Compile all kernels in a process of their own, whose memory ends with it. Raises `CacheError`."""
-    reply = None
+    reply, deadline = None, monotonic() + COMPILE_SECONDS
     try:
         child = ChildProcess(PROGRAM)
         try:
             child.start()
-            reply = child.frames().read()
+            reply = child.frames(lambda: monotonic() < deadline).read()
         finally:
             status = child.end(END_SECONDS)
     except OSError as error:
         raise CacheError(f"kernels cannot be compiled: {explain(error, '')}") from error
+    if reply is None and monotonic() >= deadline:
+        raise CacheError(f"kernels cannot be compiled: the process took longer than {COMPILE_SECONDS:.0f} s")
     if reply is None:
         raise CacheError(
             f"kernels cannot be compiled: the process ended with status {status}; see its output on stderr"

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from sampler.errors import CacheError
+from sampler.ipc.child_process import ChildProcess
 from sampler.kernels import reference
 from sampler.kernels.compiled import code_cache
 from sampler.kernels.compiled.code_cache import CodeCache, code_digest, code_folders, find_or_compile, read_code
@@ -190,9 +191,23 @@ def test_a_compiler_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch, capf
     assert "missing" in capfd.readouterr().err
 
 
+def test_a_compiler_that_was_stopped_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = ChildProcess.start
+
+    def start_stopped(child: ChildProcess) -> None:
+        start(child)
+        os.kill(child.pid, signal.SIGSTOP)
+
+    monkeypatch.setattr(ChildProcess, "start", start_stopped)
+    monkeypatch.setattr(code_cache, "COMPILE_SECONDS", 0.3)
+    monkeypatch.setattr("sampler.ipc.frames.CHECK_SECONDS", 0.1)
+    with pytest.raises(CacheError, match="kernels cannot be compiled: the process took longer than 0 s"):
+        code_cache.compile_kernels()
+
+
 FAULTS = {
     "the compiler is not there": "code_cache.PROGRAM = 'sampler.kernels.compiled.missing'",
-    "the compiler is killed": "code_cache.ChildProcess.frames = lambda child: child.kill() or frames(child)",
+    "the compiler is killed": "code_cache.ChildProcess.frames = lambda child, *_: child.kill() or frames(child)",
     "no process can be started": "code_cache.ChildProcess.start = fail",
     "Numba lacks a part": "sys.modules['sampler.kernels.compiled.build'] = None; in_this_process()",
     "the code is no code": "code_cache.compile_kernels = lambda: code_cache.MachineCode.decode(b'?')",
