@@ -14,6 +14,9 @@ from tests.chaos.world import STEPS_AFTER, World, resume
 MISMATCH_SECONDS = 60.0
 """Time for a trainer to notice that another dataset is served."""
 
+FLIP_SECONDS = 5.0
+"""Time for the server to send something that a bit can be flipped in."""
+
 TROUBLES = {"delay": Trouble(delay=0.3), "dribble": Trouble(dribble=True), "drop": Trouble(drop=True)}
 
 
@@ -116,6 +119,15 @@ def cut(world: World, settle: bool) -> None:
         return True
 
     world.inject(_fault(world, "network: cut"), apply, nothing, settle=settle)
+
+
+def flip(world: World, place: float, bit: int, settle: bool) -> None:
+    """Flip one bit of what the server sends."""
+
+    def apply() -> bool:
+        return world.proxy.flip(place, bit, FLIP_SECONDS)
+
+    world.inject(_fault(world, "network: flip", f"bit {bit}"), apply, nothing, settle=settle)
 
 
 def preempt(world: World, world_size: int, pause: float) -> None:

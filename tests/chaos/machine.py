@@ -98,6 +98,10 @@ class Chaos(RuleBasedStateMachine):
     def refuse_network(self, seconds: float, settle: bool) -> None:
         faults.refuse(self.world, seconds, settle)
 
+    @rule(place=st.floats(0, 1), bit=st.integers(0, 7), settle=SETTLE)
+    def flip_bit(self, place: float, bit: int, settle: bool) -> None:
+        faults.flip(self.world, place, bit, settle)
+
     @rule(world_size=WORLD_SIZES, pause=PAUSES)
     def change_world_size(self, world_size: int, pause: float) -> None:
         faults.preempt(self.world, world_size, pause)

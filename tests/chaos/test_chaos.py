@@ -6,8 +6,8 @@ from tests.chaos.dataset import ServedFiles
 from tests.chaos.machine import run_chaos
 from tests.chaos.report import Report
 
-SEED = 100
-"""Its faults include the deaths of worker, loader and trainer, and another server."""
+SEED = 125
+"""Its faults include a restart of the server, and the deaths of a worker, a loader and the trainer."""
 
 RULES = 8
 
