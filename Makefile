@@ -80,7 +80,9 @@ bench: $(BENCH) ## Compare the speed of each part with its limit (5 minutes); st
 
 fuzz: $(READY) ## Read 100,000 damaged inputs (INPUTS=…, SEED=…) and send odd requests; status 1 if any is not handled
 	@$(COMPILE)
-	@$(BIN)/python -m tests.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
+	@status=0; $(BIN)/python -m tests.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED)) || status=$$?; \
+	$(BIN)/python -m tests.fuzz.http $(if $(SEED),--seed $(SEED)) || status=$$?; \
+	exit $$status
 
 chaos: $(READY) ## Train 10,000 steps with 200 faults (STEPS=…, FAULTS=…, SEED=…); status 1 if a batch is lost or wrong
 	@$(COMPILE)

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
@@ -15,6 +16,8 @@ from sampler.version import VERSION
 from service import connection
 from service.access.exposure import Exposure, listening_host
 from service.access.policy import AccessPolicy
+from service.contract.document import complete
+from service.contract.methods import Endpoints, Methods
 from service.errors import responses as error_responses
 from service.kubernetes import service_variables
 from service.lifespan.plain_server import check_plain_server
@@ -22,6 +25,7 @@ from service.lifespan.startup import run_server
 from service.log_lines import configure, hide
 from service.metrics import Metrics
 from service.middleware.guard import Guard
+from service.middleware.old_clients import without_chunks
 from service.middleware.request_log import RequestLog
 from service.middleware.response_headers import with_headers
 from service.middleware.slow_clients import SlowClients
@@ -39,7 +43,7 @@ config, seed, epoch and index: any server with the same digest makes the same by
 
 
 class SamplerApp(FastAPI):
-    """A FastAPI app that reports a failed startup in one line instead of a stack trace."""
+    """A FastAPI app that reports a failed startup in one line, and declares all that its endpoints do."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
 
@@ -52,7 +56,13 @@ class SamplerApp(FastAPI):
             await super().__call__(scope, receive, send_brief)
             return
         scope[connection.KEY] = connection.Connection.behind(send)
-        await super().__call__(scope, receive, with_headers(without_copies(send)))
+        await super().__call__(scope, receive, with_headers(without_copies(without_chunks(scope, send))))
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, which is complete once the server has started."""
+        if self.openapi_schema is None:
+            complete(super().openapi(), token=self.state.access.credentials is not None)
+        return super().openapi()
 
 
 def create_app(settings: Settings | None = None) -> SamplerApp:
@@ -63,7 +73,7 @@ def create_app(settings: Settings | None = None) -> SamplerApp:
     metrics = Metrics()
     app = SamplerApp(
         title="saccade-sampler", version=VERSION, description=DESCRIPTION, lifespan=_lifespan, docs_url=None,
-        redoc_url=None,
+        redoc_url=None, redirect_slashes=False,
     )  # fmt: skip
     app.state.metrics = metrics
     app.state.settings = settings
@@ -71,11 +81,14 @@ def create_app(settings: Settings | None = None) -> SamplerApp:
     app.state.startup_error = None
     app.state.access = AccessPolicy()
     app.state.exposure = None
-    app.add_middleware(Guard, metrics=metrics)  # the last one that is added handles requests first
+    modules = (batches, images, debug, access, status)
+    endpoints = Endpoints.of([*app.routes, *(route for module in modules for route in module.router.routes)])
+    app.add_middleware(Methods, endpoints=endpoints)  # the last one that is added handles requests first
+    app.add_middleware(Guard, metrics=metrics)
     app.add_middleware(RequestLog, metrics=metrics)
     app.add_middleware(SlowClients)
     error_responses.install(app)
-    for module in (batches, images, debug, access, status):
+    for module in modules:
         app.include_router(module.router)
     return app
 

@@ -34,6 +34,8 @@ PROBLEM_TYPES = {
     "image": ProblemType(500, "An image cannot be read as annotated"),
     "worker": ProblemType(500, "A sample could not be made"),
     "not-ready": ProblemType(503, "The server is not ready"),
+    "not-found": ProblemType(404, "There is nothing at this path"),
+    "method": ProblemType(405, "The path does not have this method"),
     "http": ProblemType(500, "The request failed"),
     "internal": ProblemType(500, "The server has a fault"),
 }

@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from sampler.errors import InvalidRequestError
-from service.batches.parameters import MOST_NAMES, BatchParameters
+from service.batches.parameters import IN_BODY, MOST_NAMES, BatchParameters
 
 MOST_LISTS = 16
 """Most lists and objects. A valid body has one of each."""
@@ -31,7 +31,7 @@ def parse_body(body: bytes, max_batch: int) -> BatchParameters:
     except (ValueError, RecursionError) as error:
         raise InvalidRequestError("body", None, f"a JSON object: {error}") from None
     try:
-        return BatchParameters.model_validate(values, strict=True)
+        return BatchParameters.model_validate(values, strict=True, context=IN_BODY)
     except ValidationError as error:
         raise RequestValidationError(error.errors(include_url=False, include_context=False)) from None
 

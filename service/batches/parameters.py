@@ -1,10 +1,11 @@
 """The parameters of requests, as pydantic models; URLs and JSON bodies use the same ones."""
 
+import re
 from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
@@ -17,21 +18,58 @@ MOST_PARAMETERS = 4096
 MOST_NAMES = 64
 """Most different parameters of a request, known or not."""
 
+IN_BODY = {"in_body": True}
+"""Context of the validation of a body: its numbers are numbers already, and texts are refused in their place."""
 
-def _split_commas(value: Any) -> Any:
-    """Accept `3,17,5` as well as a list; a query value arrives as a list of one string."""
-    items = value if isinstance(value, list) else [value]
-    is_text = all(isinstance(item, str) for item in items)
-    return [part.strip() for item in items for part in item.split(",")] if is_text else value
+DECIMAL = re.compile(r"0|-?[1-9][0-9]{0,39}")
+"""An integer as JSON writes it, so that URLs and bodies accept the same texts."""
 
 
-Seed = Annotated[int, Field(ge=0, lt=SEED_LIMIT, description="seed of the stream, 0 … 2⁶⁴−1")]
-Epoch = Annotated[int, Field(ge=0, lt=EPOCH_LIMIT, description="epoch of samples that are requested by index")]
-Step = Annotated[int, Field(ge=0, le=STEP_LIMIT, description="global step")]
-BatchSize = Annotated[int, Field(ge=1, le=STEP_LIMIT, description="global batch size B, all ranks together")]
-Rank = Annotated[int, Field(ge=0, description="rank of this process, 0 … world_size−1")]
-WorldSize = Annotated[int, Field(ge=1, description="number of processes, 1 … batch_size")]
-Augment = Annotated[bool, Field(description="false: largest box as reference, centred, no flip, no colour changes")]
+def _integer(text: str) -> int | str:
+    """Return the integer that a text stands for, or else the text."""
+    return int(text) if DECIMAL.fullmatch(text) else text
+
+
+def _is_text(value: object, info: ValidationInfo) -> bool:
+    return isinstance(value, str) and not info.context
+
+
+def _of_url(value: Any, info: ValidationInfo) -> Any:
+    """Return the integer that a text in a URL stands for."""
+    return _integer(value) if _is_text(value, info) else value
+
+
+def _list_of_url(value: Any, info: ValidationInfo) -> Any:
+    """Return the integers of lists with commas, such as `3,17,5`, one for each time that a URL has the parameter."""
+    if info.context or not isinstance(value, list):
+        return value
+    return [_integer(item) for text in value for item in text.split(",")]
+
+
+def _boolean_of_url(value: Any, info: ValidationInfo) -> Any:
+    return {"true": True, "false": False}.get(value, value) if _is_text(value, info) else value
+
+
+# Strict: all that the functions above leave as a text is refused, as it is in a body.
+STRICT = Field(strict=True)
+FROM_URL = BeforeValidator(_of_url)
+
+Seed = Annotated[int, STRICT, Field(ge=0, lt=SEED_LIMIT), FROM_URL, Field(description="seed of the stream, 0 … 2⁶⁴−1")]
+Epoch = Annotated[
+    int, STRICT, Field(ge=0, lt=EPOCH_LIMIT), FROM_URL,
+    Field(description="epoch of samples that are requested by index"),
+]  # fmt: skip
+Step = Annotated[int, STRICT, Field(ge=0, le=STEP_LIMIT), FROM_URL, Field(description="global step")]
+BatchSize = Annotated[
+    int, STRICT, Field(ge=1, le=STEP_LIMIT), FROM_URL, Field(description="global batch size B, all ranks together")
+]
+Rank = Annotated[int, STRICT, Field(ge=0), FROM_URL, Field(description="rank of this process, 0 … world_size−1")]
+WorldSize = Annotated[int, STRICT, Field(ge=1), FROM_URL, Field(description="number of processes, 1 … batch_size")]
+Index = Annotated[int, STRICT, Field(ge=0), FROM_URL]
+Augment = Annotated[
+    bool, STRICT, BeforeValidator(_boolean_of_url),
+    Field(description="false: largest box as reference, centred, no flip, no colour changes"),
+]  # fmt: skip
 LayoutName = Annotated[Layout, Field(description="how samples travel")]
 DatasetName = Annotated[str | None, Field(description="name of one of the server's datasets; the first by default")]
 Digest = Annotated[str | None, Field(description="refuse with 412 unless the server has this digest")]
@@ -39,14 +77,16 @@ PixelsDigest = Annotated[
     str | None, Field(description="refuse with 412 if the server's images have another digest; ignored if it has none")
 ]
 SubstituteCount = Annotated[
-    int | None, Field(ge=0, description="refuse with 412 unless the server replaces as many images by substitutes")
+    Annotated[int, STRICT, Field(ge=0), FROM_URL] | None,
+    Field(description="refuse with 412 unless the server replaces as many images by substitutes"),
 ]
 IndexList = Annotated[
-    list[int],
+    list[Annotated[int, Field(strict=True, json_schema_extra={"minimum": 0})]],
     Field(fail_fast=True),  # report one invalid index, not a million
-    BeforeValidator(_split_commas),
-    Field(description="dataset indices, separated by commas"),
+    BeforeValidator(_list_of_url),
+    Field(description="dataset indices, separated by commas; may be repeated", json_schema_extra={"minItems": 1}),
 ]
+"""Bounds are checked against the dataset, which gives better messages."""
 
 
 class SpecParameters(BaseModel):

@@ -9,9 +9,16 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from sampler.errors import SamplerError
+from service.contract.responses import PROBLEM_MEDIA_TYPE
 from service.errors.problems import Problem, ServiceError, expectation, invalid_request, problem, problem_of
 
-MEDIA_TYPE = "application/problem+json"
+MEDIA_TYPE = PROBLEM_MEDIA_TYPE
+
+ROUTING = {
+    404: ("not-found", "no endpoint has this path; /openapi.json lists them"),
+    405: ("method", "the header Allow lists the methods of this path"),
+}
+"""Type and detail of the problems that routing finds, by status."""
 
 MAX_LISTED_ERRORS = 20
 """Invalid values of one request that are listed; the rest are only counted."""
@@ -41,9 +48,14 @@ async def _respond(_: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError):
         return _response(_invalid_values(error))
     if isinstance(error, HTTPException):
-        document = problem("http", error.detail) | {"status": error.status_code, "title": error.detail}
-        return _response(document, error.headers)
+        return _response(_http_problem(error), error.headers)
     return problem_response(error)
+
+
+def _http_problem(error: HTTPException) -> Problem:
+    if error.status_code in ROUTING:
+        return problem(*ROUTING[error.status_code])
+    return problem("http", error.detail) | {"status": error.status_code, "title": error.detail}
 
 
 def _invalid_values(error: RequestValidationError) -> Problem:

@@ -53,6 +53,8 @@ def code_spans(text: str) -> Markup:
 def _endpoints(document: Schema) -> Iterator[Endpoint]:
     for path, methods in document["paths"].items():
         for method, about in methods.items():
+            if method == "head":
+                continue  # every GET has one
             yield Endpoint(
                 method.upper(), path, about["summary"], about.get("description", ""),
                 tuple(_parameters(about)), _responses(about["responses"]),

@@ -10,12 +10,10 @@ from service.access.origins import check_origin
 from service.access.paths import route_path
 from service.access.policy import AccessPolicy
 from service.access.urls import has_token, names_token
+from service.contract.methods import PROBES
 from service.errors.problems import ServiceError
 from service.errors.responses import problem_response
 from service.metrics import Metrics
-
-PROBES = frozenset({"/healthz", "/readyz"})
-"""Served to anyone under any name: load balancers and clusters probe addresses."""
 
 TRUSTED = "trusted"
 """Item of a request's state that is true if it carried the token."""

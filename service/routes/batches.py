@@ -12,6 +12,8 @@ from service.access.media_types import require_json
 from service.batches.body import parse_body
 from service.batches.parameters import BatchParameters, SpecParameters, StreamParameters, refuse_repeated
 from service.batches.selection import select_batch, select_stream
+from service.contract.methods import HeadResponse, is_head
+from service.contract.responses import BODY, PARAMETERS, SAMPLES, Responses, binary, problems
 from service.lifespan.state import CurrentServing
 from service.routes.batch_response import BatchResponse
 
@@ -28,12 +30,20 @@ PRIVATE = "private, "
 """Cache-Control of a server with a token: a cache that others share would give the response to anyone. The cache of a
 proxy that checks the token itself may store it all the same."""
 
-STREAMED: dict[int | str, dict[str, Any]] = {
-    200: {"content": {MEDIA_TYPE: {}}, "description": "header, samples and trailer as msgpack objects"}
+STREAMED = binary(MEDIA_TYPE, "header, samples and trailer as msgpack objects")
+REQUEST_BODY = {
+    "required": True,
+    "content": {"application/json": {"schema": BatchParameters.model_json_schema()}},
 }
+NOT_MODIFIED: Responses = {304: {"description": "If-None-Match has the ETag of the batch"}}
 
 
-@router.get("/spec", summary="Dataset, config, digests, array tables, limits", response_model=dict[str, Any])
+@router.get(
+    "/spec",
+    response_model=dict[str, Any],
+    responses=problems(*PARAMETERS),
+    summary="Dataset, config, digests, array tables, limits",
+)
 async def spec(parameters: Annotated[SpecParameters, Query()], serving: CurrentServing) -> Response:
     """What this server serves. `digest` is what clients pin."""
     response = JSONResponse(serving.dataset(parameters.dataset).spec.as_dict())
@@ -41,7 +51,12 @@ async def spec(parameters: Annotated[SpecParameters, Query()], serving: CurrentS
     return response
 
 
-@router.get("/batches", response_class=Response, responses=STREAMED, summary="One batch, by index or by seed")
+@router.get(
+    "/batches",
+    response_class=Response,
+    responses=STREAMED | NOT_MODIFIED | problems(*SAMPLES),
+    summary="One batch, by index or by seed",
+)
 async def get_batch(
     request: Request, parameters: Annotated[BatchParameters, Query()], serving: CurrentServing
 ) -> Response:
@@ -53,15 +68,17 @@ async def get_batch(
     headers = {"etag": batch.etag, "cache-control": _cache_control(pinned=pinned, protected=protected)}
     if _matches(request, batch.etag):
         return Response(status_code=304, headers=headers)
+    if is_head(request):
+        return HeadResponse(headers, MEDIA_TYPE)
     return BatchResponse(serving, [batch], headers)
 
 
 @router.post(
     "/batches",
     response_class=Response,
-    responses=STREAMED,
+    responses=STREAMED | problems(*SAMPLES, *BODY),
     summary="The same as JSON, for long index lists",
-    openapi_extra={"requestBody": {"content": {"application/json": {"schema": BatchParameters.model_json_schema()}}}},
+    openapi_extra={"requestBody": REQUEST_BODY},
 )
 async def post_batch(request: Request, serving: CurrentServing) -> Response:
     """The parameters of the GET form as one JSON object; `indices` is a list."""
@@ -73,12 +90,22 @@ async def post_batch(request: Request, serving: CurrentServing) -> Response:
     return BatchResponse(serving, [batch], {"cache-control": "no-store"})
 
 
-@router.get("/stream", response_class=Response, responses=STREAMED, summary="Batches of one seed, step after step")
-async def stream(parameters: Annotated[StreamParameters, Query()], serving: CurrentServing) -> Response:
+@router.get(
+    "/stream",
+    response_class=Response,
+    responses=STREAMED | problems(*SAMPLES),
+    summary="Batches of one seed, step after step",
+)
+async def stream(
+    request: Request, parameters: Annotated[StreamParameters, Query()], serving: CurrentServing
+) -> Response:
     """Batches from step `start` to `stop`, or endless; each has its own header and trailer."""
     served = serving.dataset(parameters.dataset)
     batches = select_stream(parameters, served.spec, served.number)
-    return BatchResponse(serving, batches, {"cache-control": "no-store"}, stream=True)
+    headers = {"cache-control": "no-store"}
+    return (
+        HeadResponse(headers, MEDIA_TYPE) if is_head(request) else BatchResponse(serving, batches, headers, stream=True)
+    )
 
 
 def _cache_control(*, pinned: bool, protected: bool) -> str:

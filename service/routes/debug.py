@@ -6,15 +6,17 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from service.access.paths import root_of
-from service.batches.parameters import SampleParameters, refuse_repeated
+from service.batches.parameters import Index, SampleParameters, refuse_repeated
 from service.batches.selection import select_sample
+from service.contract.methods import HeadResponse, is_head
+from service.contract.responses import PINNED, SAMPLES, binary, document, problems
 from service.disconnect import until_disconnect
 from service.lifespan.state import CurrentServing, Serving
 from service.workers.protocol import InspectionJob, InspectionKind
 
 router = APIRouter(tags=["debug"], dependencies=[Depends(refuse_repeated)])
 
-Index = Annotated[int, Path(description="dataset index, 0 … N−1", ge=0)]
+PathIndex = Annotated[Index, Path(description="dataset index, 0 … N−1")]
 Parameters = Annotated[SampleParameters, Query()]
 
 
@@ -25,8 +27,13 @@ async def home(request: Request) -> Response:
     return RedirectResponse(f"{root_of(request.scope)}/explore/0{query}")
 
 
-@router.get("/explore/{index}", response_class=HTMLResponse, summary="A page to browse samples")
-async def explore(index: Index, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
+@router.get(
+    "/explore/{index}",
+    response_class=HTMLResponse,
+    responses=problems(*PINNED),
+    summary="A page to browse samples",
+)
+async def explore(index: PathIndex, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
     """Show the picture of a sample with links to others."""
     from service.explorer.page import SCRIPT, explorer_page  # loads Jinja and Pillow, which no other request needs
     from service.explorer.templates import page_response  # likewise
@@ -51,16 +58,21 @@ async def api(request: Request) -> Response:
 @router.get(
     "/debug/samples/{index}.png",
     summary="One picture that explains a sample",
-    responses={200: {"content": {"image/png": {}}}},
+    responses=binary("image/png", "the picture") | problems(*SAMPLES),
     response_class=Response,
 )
-async def picture(index: Index, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
+async def picture(index: PathIndex, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
     """Original with boxes and crop window, crop, network input, target arrays, and recipe."""
     return await _reply("picture", "image/png", index, parameters, request, serving)
 
 
-@router.get("/debug/samples/{index}", summary="Key, recipe, boxes and array statistics of a sample")
-async def document(index: Index, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
+@router.get(
+    "/debug/samples/{index}",
+    response_class=Response,
+    responses=document("application/json", {"type": "object"}, "the facts") | problems(*SAMPLES),
+    summary="Key, recipe, boxes and array statistics of a sample",
+)
+async def facts(index: PathIndex, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
     """The same facts as JSON."""
     return await _reply("document", "application/json", index, parameters, request, serving)
 
@@ -70,6 +82,8 @@ async def _reply(
 ) -> Response:
     dataset = serving.dataset(parameters.dataset)
     key = select_sample(index, parameters, dataset.spec)
+    if is_head(request):
+        return HeadResponse({}, media_type)
     async with serving.admission.admit():
         reply = serving.pool.submit(InspectionJob(kind, key, parameters.augment, dataset.number))
         body = await until_disconnect(reply, request.receive)

@@ -8,6 +8,8 @@ from fastapi.responses import Response
 from sampler.wire.content_digest import content_digest
 from service.batches.parameters import ImagesParameters, refuse_repeated
 from service.batches.selection import select_images
+from service.contract.methods import HeadResponse, is_head
+from service.contract.responses import PINNED, document, problems
 from service.disconnect import until_disconnect
 from service.lifespan.state import CurrentServing
 from service.workers.protocol import ImagesJob
@@ -18,7 +20,7 @@ router = APIRouter(prefix="/v1", tags=["images"], dependencies=[Depends(refuse_r
 @router.get(
     "/images",
     summary="Images with their annotations",
-    responses={200: {"content": {"application/json": {}}}},
+    responses=document("application/json", {"type": "object"}, "the images") | problems(*PINNED, "shutting-down"),
     response_class=Response,
 )
 async def images(
@@ -27,6 +29,8 @@ async def images(
     """Id, file name, size and boxes of each image, with the values of the annotation file."""
     dataset = serving.dataset(parameters.dataset)
     indices = select_images(parameters, dataset.spec)
+    if is_head(request):
+        return HeadResponse({}, "application/json")
     async with serving.admission.admit():
         reply = serving.pool.submit(ImagesJob(indices, dataset.number))
         body = await until_disconnect(reply, request.receive)

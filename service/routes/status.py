@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from service.contract.responses import document, problems
 from service.errors.problems import ServiceError
 from service.lifespan.state import CurrentServing
 
@@ -16,7 +17,11 @@ async def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", summary="Whether the server accepts requests for batches")
+@router.get(
+    "/readyz",
+    responses=problems("shutting-down", "not-ready"),
+    summary="Whether the server accepts requests for batches",
+)
 async def ready(serving: CurrentServing) -> Response:
     """200 with the number of workers, or 503 while there is none, new requests are refused, or the server ends."""
     pool = serving.pool
@@ -26,7 +31,12 @@ async def ready(serving: CurrentServing) -> Response:
     return JSONResponse({"status": "ok", "workers": pool.alive})
 
 
-@router.get("/metrics", response_class=Response, summary="Metrics in the Prometheus text format")
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses=document("text/plain", {"type": "string"}, "the metrics"),
+    summary="Metrics in the Prometheus text format",
+)
 async def metrics(serving: CurrentServing) -> Response:
     """Requests, samples, bytes, latency, queue depth, memory and workers."""
     return Response(generate_latest(serving.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import psutil
 
+from tests.support.contract import undeclared
 from tests.support.processes import start_python
 
 SERVE = ("-m", "service")
@@ -106,6 +107,8 @@ def running(
             process.kill()
             process.wait()
             raise
+    broken = undeclared(server.log)
+    assert not broken, f"responses that the OpenAPI document does not declare: {broken}"
 
 
 def failure(folder: Path, **settings: object) -> str:

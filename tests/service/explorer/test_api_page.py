@@ -9,7 +9,7 @@ def test_the_page_shows_every_endpoint_with_its_parameters() -> None:
     document = create_app().openapi()
     page = api_page(document)
     for path, methods in document["paths"].items():
-        for method in methods:
+        for method in methods.keys() - {"head"}:  # every GET has one
             assert f"<code>{method.upper()} {path}</code>" in page
     for text in ("<code>batch_size</code>", "list of integer", "compact or sparse or dense", "integer, at least 1"):
         assert text in page

@@ -1,0 +1,1 @@
+"""The HTTP contract: methods, statuses and media types of each endpoint, as the OpenAPI document declares them."""
