@@ -16,8 +16,8 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 ANYWHERE = ("malformed-request", "head-timeout", "url-too-long", "head-too-large", "overloaded", "internal")
 """Problems of any request: with its head, with the server's connections, or a fault of the server."""
 
-GUARDED = ("unauthorized", "foreign-origin", "foreign-host")
-"""Problems of any request to an endpoint that is not served to everyone."""
+GUARDED = ("invalid-request", "unauthorized", "foreign-origin", "foreign-host")
+"""Problems of any request to an endpoint that is not served to everyone; the first of contradicting headers."""
 
 PARAMETERS = ("invalid-request",)
 PINNED = (*PARAMETERS, "digest-mismatch")
