@@ -41,9 +41,8 @@ def _of_url(value: Any, info: ValidationInfo) -> Any:
 
 def _list_of_url(value: Any, info: ValidationInfo) -> Any:
     """Return the integers of lists with commas, such as `3,17,5`, one for each time that a URL has the parameter."""
-    if info.context or not isinstance(value, list):
-        return value
-    return [_integer(item) for text in value for item in text.split(",")]
+    is_text = isinstance(value, list) and all(_is_text(text, info) for text in value)
+    return [_integer(item) for text in value for item in text.split(",")] if is_text else value
 
 
 def _boolean_of_url(value: Any, info: ValidationInfo) -> Any:
