@@ -2,6 +2,7 @@
 
 import copy
 import importlib.util
+import inspect
 import pickle
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -61,6 +62,11 @@ def test_a_used_client_for_asyncio_is_copied_as_its_settings(server: ScriptedSer
     for one in (used, other):
         one.close()
         one.end()
+
+
+@pytest.mark.parametrize("kind", [SamplerClient, AsyncSamplerClient])
+def test_no_setting_is_left_out(kind: Any) -> None:
+    assert set(kind("http://cpu-host:8000")._arguments) == set(inspect.signature(kind).parameters)
 
 
 @pytest.mark.parametrize("kind", [SamplerClient, AsyncSamplerClient])
