@@ -22,8 +22,8 @@ PER_PROCESS = 20_000
 _MEMORY = Path("/dev/shm")
 """A file system in memory: targets write files for each input."""
 
-_SILENT_SECONDS = 120.0
-"""A process that reports nothing for so long hangs without using the CPU."""
+_SILENT_SECONDS = 600.0
+"""A process that reports nothing for so long hangs without using the CPU. At its start it may compile the kernels."""
 
 _MOST_FAILURES = 20
 """A target with so many failing inputs is given up."""
