@@ -8,6 +8,7 @@ is granted, so that the worker always has `ahead` of them.
 import errno
 import logging
 import os
+import weakref
 from collections import deque
 from contextlib import suppress
 from functools import partial
@@ -177,7 +178,8 @@ class SlotSource:
             if self._worker is None:
                 self._worker = ChildProcess(PROGRAM, [job.descriptor])
                 self._worker.start()
-            self._liveness = liveness.Liveness(partial(self._send, PING))
+            # A weak reference: a cycle would keep the slots until the garbage collector runs.
+            self._liveness = liveness.Liveness(partial(_ping, weakref.ref(self)))
             self._frames = self._worker.frames(self._liveness.check, liveness.RESPONSE_SECONDS)
             self._send(encode(job))
         except OSError as error:
@@ -239,6 +241,13 @@ class SlotSource:
         self._free.extend(self._granted)
         self._granted.clear()
         return status
+
+
+def _ping(source: "weakref.ref[SlotSource]") -> None:
+    """Ask the worker of a source for a message."""
+    alive = source()
+    if alive is not None:
+        alive._send(PING)
 
 
 def _make_slots(ahead: int, slot_bytes: int, early: EarlyWorker) -> SharedSlots:

@@ -74,6 +74,22 @@ def test_a_closed_loader_leaves_no_memory_or_descriptor(small: ScriptedServer) -
     assert (set(Path("/dev/shm").iterdir()) if Path("/dev/shm").is_dir() else set()) <= named
 
 
+def test_a_closed_loader_releases_its_memory_without_the_garbage_collector(small: ScriptedServer) -> None:
+    """A trainer that makes many loaders would otherwise hold the memory of several."""
+    with load(small.url, stop=1) as loaded:
+        assert steps(loaded) == [0]
+    gc.collect()
+    mappings = shared_mappings()
+    gc.disable()
+    try:
+        for _ in range(2):
+            with load(small.url, stop=2) as loaded:
+                next(loaded)
+        assert shared_mappings() == mappings
+    finally:
+        gc.enable()
+
+
 def test_a_killed_trainer_ends_its_loader_worker(small: ScriptedServer) -> None:
     started, process = trainer(small.url, "time.sleep(60)")
     with started:
