@@ -93,10 +93,10 @@ def _box_of_outline(entry: AnnotationEntry, size: npt.NDArray[np.int32]) -> tupl
     flat = len(box) == 4  # it has a box, whose area is zero
     if box and not flat:
         return _NO_SIDES, (NOT_FOUR_NUMBERS, f"it has {len(box)}")
-    outline = entry.outline()
-    if not outline:
-        return _NO_SIDES, (NO_AREA if flat else NO_BOX, "")
     try:
+        outline = entry.outline()
+        if not outline:
+            return _NO_SIDES, (NO_AREA if flat else NO_BOX, "")
         return outline_box(outline, int(size[0]), int(size[1])), None
     except ValueError as error:
         reason, detail = (NO_AREA, f"{BAD_SEGMENTATION}: {error}") if flat else (BAD_SEGMENTATION, str(error))

@@ -69,8 +69,16 @@ class AnnotationEntry(msgspec.Struct, gc=False):
         return float(self.area) if type(self.area) is int and abs(self.area) < _INFINITE else math.nan
 
     def outline(self) -> object:
-        """Return the segmentation as polygons or RLE, or None if there is none."""
-        return msgspec.json.decode(self.segmentation) if bytes(self.segmentation) else None
+        """Return the segmentation as polygons or RLE, or None if there is none. Raises ValueError.
+
+        The parser of the file has found where it ends, but has not looked at its text.
+        """
+        if not bytes(self.segmentation):
+            return None
+        try:
+            return msgspec.json.decode(self.segmentation)
+        except (UnicodeDecodeError, msgspec.DecodeError) as error:
+            raise ValueError("it is not valid JSON in UTF-8") from error
 
 
 class CocoFile(msgspec.Struct):

@@ -1,6 +1,7 @@
 """Parsing and validation of annotation files."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,15 @@ def test_a_box_without_area_and_without_a_usable_segmentation_is_listed_as_it_is
     assert (rejected.reason, rejected.box) == (NO_AREA, (5, 10, 0, 20))
     assert rejected.detail.startswith(detail)
     assert bool(rejected.detail) == bool(detail)
+
+
+@pytest.mark.parametrize("outline", [b'{"counts": "\xf3", "size": [48, 64]}', b'[["\xff"]]'])
+def test_a_segmentation_that_is_not_utf8_drops_its_box_only(outline: bytes) -> None:
+    content = one_image(box_entry(1, 1, 1, None, segmentation="HERE"))
+    data = json.dumps(content).encode().replace(b'"HERE"', outline)
+    for annotations in (parse_annotations(data, "x"), read_annotations(BytesIO(data), "x", 64)):
+        [rejected] = annotations.left_out.rejected
+        assert (rejected.reason, rejected.detail) == (BAD_SEGMENTATION, "it is not valid JSON in UTF-8")
 
 
 @pytest.mark.parametrize("side", [0, -3, 2.5, None, float("nan"), float("inf"), 2**31, 10**400, -(10**400)])
