@@ -1,5 +1,6 @@
 """What `make soak` prints and draws."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from tests.soak.holdings import BOUNDS, FILES, QUANTITIES
+from tests.soak.holdings import BOUNDS, FILES, MOST, QUANTITIES
 from tests.soak.run import Record, series
 from tests.soak.trend import LEAST_SAMPLES, Trend, trend_of
 
@@ -71,6 +72,11 @@ def faults(record: Record, trends: Mapping[tuple[str, str], Trend]) -> list[str]
         f"{name}: {quantity} grew by {trend.growth:.1f}, {trend.bound:g} are allowed"
         for (name, quantity), trend in trends.items()
         if trend.grows
+    ]
+    grown += [
+        f"{name}: up to {trend.highest:g} of {quantity}, {MOST[quantity]:g} are allowed"
+        for (name, quantity), trend in trends.items()
+        if trend.highest > MOST.get(quantity, math.inf)
     ]
     missing = [] if trends else ["there are too few samples; run longer"]
     return record.faults + missing + grown
