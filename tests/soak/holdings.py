@@ -19,7 +19,7 @@ BOUNDS = {MEMORY: 8.0, DESCRIPTORS: 4.0, THREADS: 2.0, SEGMENTS: 1.0, FILES: 4.0
 """Growth that is allowed over a whole run. Caches are full and pools are warm before the first sample that counts."""
 
 MOST = {SEGMENTS: 4.0}
-"""What a part may hold at most at any time. A trainer has one loader at a time, so it needs the memory of one or two."""
+"""What a part may hold at most at any time. A trainer has one loader at a time, and needs the memory of one or two."""
 
 _SEGMENT = re.compile(rf"^\S+ \S+ \S+ \S+ (\d+) +{re.escape(SHARED_MEMORY)}", re.MULTILINE)
 
