@@ -114,7 +114,7 @@ class AsyncSamplerClient(PickledAsArguments):
         self._owner.require()
         exchange, pace = self._session.ready_exchange(), self._pace()
         try:
-            with client_errors(exchange, pace):
+            with client_errors(exchange):
                 async with _limited(pace), aclosing(await _open(self._http, exchange, pace)):
                     return True
         except RETRIED:
@@ -174,13 +174,13 @@ class AsyncSamplerClient(PickledAsArguments):
 
     async def _fetch_spec(self, pace: Pace) -> ServiceSpec:
         exchange = self._session.spec_exchange()
-        with client_errors(exchange, pace):
+        with client_errors(exchange):
             async with _limited(pace), aclosing(await _open(self._http, exchange, pace)) as response:
                 return self._session.pin(await _read(response, exchange, pace), exchange)
 
     async def _fetch_images(self, request: ImagesRequest, pace: Pace) -> tuple[ImageInfo, ...]:
         exchange = request.exchange(self._session.target(await self.spec()))
-        with client_errors(exchange, pace):
+        with client_errors(exchange):
             async with _limited(pace), aclosing(await _open(self._http, exchange, pace)) as response:
                 return request.parse(await _read(response, exchange, pace), exchange)
 
@@ -213,7 +213,7 @@ class _Link:
                 return None
             self._delivery.start()
         try:
-            with client_errors(self._delivery.exchange, pace):
+            with client_errors(self._delivery.exchange):
                 async with _limited(pace):
                     return await self._advance(pace)
         except BaseException as error:

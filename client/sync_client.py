@@ -137,7 +137,7 @@ class SamplerClient(PickledAsArguments):
         self._owner.require()
         exchange, pace = self._session.ready_exchange(), self._pace()
         try:
-            with client_errors(exchange, pace), closing(_open(self._http, exchange, pace)):
+            with client_errors(exchange), closing(_open(self._http, exchange, pace)):
                 return True
         except RETRIED:
             return False
@@ -270,12 +270,12 @@ class SamplerClient(PickledAsArguments):
 
     def _fetch_spec(self, pace: Pace) -> ServiceSpec:
         exchange = self._session.spec_exchange()
-        with client_errors(exchange, pace), closing(_open(self._http, exchange, pace)) as response:
+        with client_errors(exchange), closing(_open(self._http, exchange, pace)) as response:
             return self._session.pin(_read(response, exchange, pace), exchange)
 
     def _fetch_images(self, request: ImagesRequest, pace: Pace) -> tuple[ImageInfo, ...]:
         exchange = request.exchange(self._session.target(self.spec()))
-        with client_errors(exchange, pace), closing(_open(self._http, exchange, pace)) as response:
+        with client_errors(exchange), closing(_open(self._http, exchange, pace)) as response:
             return request.parse(_read(response, exchange, pace), exchange)
 
     def _pace(self) -> Pace:
@@ -308,7 +308,7 @@ class _Link:
                 return None
             self._delivery.start()
         try:
-            with client_errors(self._delivery.exchange, pace):
+            with client_errors(self._delivery.exchange):
                 return self._advance(pace)
         except BaseException as error:
             self.close()

@@ -162,9 +162,9 @@ class Exchange:
         if found is not None and found[1] != sha256_base64(document):
             raise self.damage("the document does not have its digest")
 
-    def out_of_time(self, seconds: float | None) -> ServerUnavailableError:
-        """Return the error for a response that was not complete at its deadline. seconds: that it had."""
-        message = f"{self.name}: no complete response within batch_seconds = {seconds}: received {self.progress()}"
+    def out_of_time(self) -> ServerUnavailableError:
+        """Return the error for a response that was not complete at its deadline."""
+        message = f"{self.name}: no complete response in time: received {self.progress()}"
         return ServerUnavailableError(message, request_id=self.request_id)
 
     def _progress(self) -> str:

@@ -64,16 +64,24 @@ class RetrySettings:
 
     def hook(self, seconds_left: Callable[[], float]) -> "RetryHook":
         """Return the decision on each error of one operation. seconds_left: until its deadline."""
-        return RetryHook(self.attempts, self.max_wait, seconds_left)
+        return RetryHook(self.attempts, self.max_wait, seconds_left, self.batch_seconds)
 
 
 class RetryHook:
     """Decides whether to try again after an error, and after what wait; counts the attempts of one operation."""
 
-    def __init__(self, attempts: int, max_wait: float, seconds_left: Callable[[], float] = lambda: math.inf) -> None:
+    def __init__(
+        self,
+        attempts: int,
+        max_wait: float,
+        seconds_left: Callable[[], float] = lambda: math.inf,
+        limit: float | None = None,
+    ) -> None:
+        """seconds_left: until the deadline. limit: seconds of the operation, for messages."""
         self._attempts = attempts
         self._max_wait = max_wait
         self._seconds_left = seconds_left
+        self._limit = limit
         self._cause = ""
         self._made = 0
         self._damaged = 0
@@ -90,8 +98,8 @@ class RetryHook:
             return False
         left = self._seconds_left()
         if left <= 0:
-            if self._cause:
-                error.args = (f"{error.args[0]}; the attempt before: {self._cause}",)
+            before = f"; the attempt before: {self._cause}" if self._cause else ""
+            error.args = (f"{error.args[0]}; gave up after batch_seconds = {self._limit}{before}",)
             return False
         self._cause = str(error.args[0])
         if self._made < self._attempts:  # the error of the last attempt is raised instead

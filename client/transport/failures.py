@@ -16,7 +16,7 @@ from client.errors import (
     refused,
 )
 from client.protocol.exchange import CREDENTIALS, MAX_SHOWN, TRY_LATER, Exchange, is_consistent, use_https
-from client.transport.pace import OutOfTimeError, Pace
+from client.transport.pace import OutOfTimeError
 from client.transport.tls import answers_tls, explain_tls, tls_error
 from sampler.errors import InvalidRequestError, SamplerError
 from sampler.printable import printable
@@ -28,17 +28,14 @@ REFUSED_BY_PROXY = re.compile("4(?!08|29)[0-9][0-9]")
 
 
 @contextmanager
-def client_errors(exchange: Exchange, pace: Pace | None = None) -> Iterator[None]:
-    """Raise errors of the transport and of `sampler` as `ClientError` that names the exchange.
-
-    pace: of the exchange, if it has a deadline.
-    """
+def client_errors(exchange: Exchange) -> Iterator[None]:
+    """Raise errors of the transport and of `sampler` as `ClientError` that names the exchange."""
     try:
         yield
     except ClientError:
         raise
     except OutOfTimeError as error:
-        raise exchange.out_of_time(None if pace is None else pace.seconds) from error
+        raise exchange.out_of_time() from error
     except InvalidRequestError as error:
         raise refused(error) from error
     except RemoteError as error:

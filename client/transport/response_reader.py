@@ -73,8 +73,6 @@ class ResponseReader:
         return self._start < self._end
 
     def _set_timeout(self, seconds: float | None) -> None:
-        if seconds == self._timeout:
-            return
         if self._kernel_timeout:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(seconds))
         else:
@@ -126,7 +124,9 @@ class ResponseReader:
             memory[:count] = self._view[self._start : self._start + count]
             self._start += count
             return count
-        self._set_timeout(self.pace.wait())
+        seconds = self.pace.wait()
+        if seconds != self._timeout:
+            self._set_timeout(seconds)
         try:
             count = self._socket.recv_into(memory)
         except (BlockingIOError, TimeoutError) as error:  # the former is how the kernel reports SO_RCVTIMEO

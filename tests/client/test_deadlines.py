@@ -65,8 +65,8 @@ def test_a_batch_that_is_late_says_what_has_arrived(
         client.batch(seed=3, step=7, batch_size=4)
     assert 0.5 < time.monotonic() - begun < 3
     message = str(caught.value)
-    assert "no complete response within batch_seconds = 0.6" in message
-    assert "received 2 of 4 samples of the batch of step 7 (" in message
+    assert "no complete response in time: received 2 of 4 samples of the batch of step 7 (" in message
+    assert "gave up after batch_seconds = 0.6" in message
     assert len(server.asked_at("/v1/batches")) == 1
     assert len(client.batch(seed=3, step=7, batch_size=4)) == 4
 
@@ -76,7 +76,7 @@ def test_the_time_is_that_of_all_attempts_and_the_last_cause_is_named(server: Sc
     client.spec()
     server.script("/v1/batches", *[problem(503, "the queue is full")] * 1000)
     begun = time.monotonic()
-    with pytest.raises(ServerUnavailableError, match=r"batch_seconds = 0.5.*the attempt before: .*the queue is full"):
+    with pytest.raises(ServerUnavailableError, match=r"gave up after batch_seconds = 0\.5; .*the queue is full"):
         client.batch([3])
     assert 0.4 < time.monotonic() - begun < 3
     server.forget()
@@ -119,7 +119,7 @@ def test_documents_have_the_same_limit(
     if path == "/readyz":
         assert client.ready() is False
     else:
-        with pytest.raises(ServerUnavailableError, match=r"batch_seconds = 0\.4: received 0 bytes"):
+        with pytest.raises(ServerUnavailableError, match=r"received 0 bytes; gave up after batch_seconds = 0\.4"):
             client.spec() if path == "/v1/spec" else client.images([1])
     assert time.monotonic() - begun < 3
 
@@ -131,7 +131,7 @@ def test_after_the_deadline_a_loader_is_at_the_same_step(server: ScriptedServer,
     with load(server.url, batch_seconds=1.0, ahead=1, stop=2, layout="compact") as loaded:
         loaded.spec()
         server.script("/v1/stream", dribble(server, released, whole=1))
-        with pytest.raises(ServerUnavailableError, match=r"batch_seconds = 1\.0: received 0 of . samples of the"):
+        with pytest.raises(ServerUnavailableError, match=r"received 0 of . samples of the .*batch_seconds = 1\.0"):
             next(loaded)
         assert steps(loaded) == [0, 1]
 

@@ -1,6 +1,8 @@
 """`/v1/images`: images with their annotations, exactly as in the file."""
 
+from base64 import b64encode
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -101,3 +103,11 @@ def test_another_digest_is_refused(server: LiveServer) -> None:
     response = httpx.get(f"{server.url}/v1/images?indices=0&digest=0123")
     assert response.status_code == 412
     assert response.json()["expected"] == "0123"
+
+
+def test_documents_carry_their_digest(server: LiveServer) -> None:
+    for path in ("/v1/spec", "/v1/images?indices=0,1"):
+        response = httpx.get(server.url + path)
+        assert (
+            response.headers["content-digest"] == f"sha-256=:{b64encode(sha256(response.content).digest()).decode()}:"
+        )

@@ -62,6 +62,12 @@ def test_more_objects_than_rows_draw_bumps_and_take_the_rows_there_are() -> None
     assert tensors["tag_masks"].tolist() == [[1, 1], [1, 0]]
 
 
+def test_bumps_that_are_drawn_in_parts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cells in (1, 1000):
+        monkeypatch.setattr("client.torch_rendering.CELLS_AT_ONCE", cells)
+        assert_alike(CONFIGS["saccade"], [7, 0, 12], 3)
+
+
 def test_colours_may_be_a_tensor_and_no_argument_is_changed() -> None:
     config = CONFIGS["squeeze"]
     batch = random_batch(config, [3, 2], 5)
