@@ -20,7 +20,8 @@ router = APIRouter(prefix="/v1", tags=["images"], dependencies=[Depends(refuse_r
 @router.get(
     "/images",
     summary="Images with their annotations",
-    responses=document("application/json", {"type": "object"}, "the images") | problems(*PINNED, "worker", "shutting-down"),
+    responses=document("application/json", {"type": "object"}, "the images")
+    | problems(*PINNED, "worker", "shutting-down"),
     response_class=Response,
 )
 async def images(
