@@ -1,8 +1,7 @@
 """The length of a shared batch is known only while all of its runs are made, also if some are made again."""
 
 import asyncio
-from collections.abc import Hashable
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from starlette.types import Message
@@ -11,7 +10,7 @@ from sampler.config.presets import preset
 from sampler.stream.keys import SampleKey
 from sampler.wire.messages import Header
 from sampler.wire.spec import ServiceSpec
-from service.arena import Arena, Slab
+from service.arena import Arena
 from service.batches.admission import Admission
 from service.batches.cache import BatchCache
 from service.batches.plan import Planner
@@ -24,7 +23,7 @@ from service.reading import ReadLimits
 from service.routes.batch_response import BatchResponse
 from service.shutdown import Shutdown
 from service.workers.pool import WorkerPool
-from service.workers.protocol import Job, RunResult
+from tests.support.manual_pool import ManualPool, settle
 
 BATCH = Batch(Header("d", "compact", True, 2, 0), (SampleKey(1, 0, 0), SampleKey(1, 0, 1)))
 """Two samples, which two workers make as two runs."""
@@ -33,30 +32,11 @@ MESSAGE_BYTES = 100
 READING = ReadLimits(pause_seconds=10.0, min_rate=1e6)
 
 
-class ManualPool:
-    """A pool whose jobs a test does itself."""
-
-    size = 2
-
-    def __init__(self) -> None:
-        self.replies: list[asyncio.Future[bytes]] = []
-
-    def submit(self, job: Job, owner: Hashable, slab: Slab) -> "asyncio.Future[bytes]":  # noqa: ARG002 - not needed
-        self.replies.append(asyncio.get_running_loop().create_future())
-        return self.replies[-1]
-
-    async def make(self, number: int, problem: dict[str, Any] | None = None) -> None:
-        """Reply to a job, by the order of submission, and let all that wait for it proceed."""
-        result = RunResult(() if problem else (MESSAGE_BYTES,), problem)
-        self.replies[number].set_result(result.encode())
-        await settle()
-
-
 class Scene:
     """Responses with one batch cache, which caches nothing."""
 
     def __init__(self) -> None:
-        self.pool = ManualPool()
+        self.pool = ManualPool(MESSAGE_BYTES)
         planner = Planner(preset("cornernet"), 80, np.array([0, 1, 2]), self.pool.size)
         pool, shutdown = cast(WorkerPool, self.pool), Shutdown(1.0)
         self.cache = BatchCache(pool, Arena(1 << 28), [planner], 0)
@@ -79,12 +59,6 @@ class Scene:
         task = asyncio.create_task(BatchResponse(self._serving, [BATCH], {})({}, receive, send))
         await settle()
         return task, names
-
-
-async def settle() -> None:
-    """Let all tasks proceed as far as they can."""
-    for _ in range(9):
-        await asyncio.sleep(0)
 
 
 def test_a_batch_whose_first_run_is_made_again_has_no_known_length_yet() -> None:
