@@ -27,7 +27,7 @@ def crowded(
     annotations, images = scenes
     with live_server(
         tmp_path_factory.mktemp("crowded"), annotations=annotations, images=images, cache_dir=cache_dir, workers=2,
-        buffer_mb=BUFFER >> 20, grace_seconds=1,
+        buffer_mb=BUFFER >> 20, pause_seconds=600, grace_seconds=1,
     ) as server:  # fmt: skip
         yield server
 

@@ -179,7 +179,7 @@ def test_more_paused_clients_than_memory_leave_a_fair_one_its_batches(pausing: L
 
 
 def test_a_single_batch_that_is_not_read_is_cut_in_the_end(pausing: LiveServer) -> None:
-    with slow_client(pausing, SINGLE.format(3)) as client:
+    with patient_client(pausing, SINGLE.format(3)) as client:
         until(lambda: " stalled" in pausing.log)
         until(lambda: pausing.metric("sampler_slab_bytes") == 0)
         with pytest.raises((ConnectionError, http.client.IncompleteRead)):
@@ -204,7 +204,7 @@ def test_a_paused_stream_ends_with_a_batch_at_shutdown(
         live_server(
             tmp_path, annotations=annotations, images=images, cache_dir=cache_dir, workers=1, pause_seconds=PAUSE
         ) as ending,
-        slow_client(ending, STREAM.format(6)) as client,
+        patient_client(ending, STREAM.format(6)) as client,
     ):
         until(lambda: ending.metric("sampler_paused_responses") == 1)
         ending.process.terminate()
@@ -225,7 +225,7 @@ def picture(server: LiveServer) -> bytes:
 )
 def test_other_responses_that_are_not_read_hold_no_place(pausing: LiveServer, path: str) -> None:
     with ExitStack() as clients:
-        for _ in range(2 * PLACES):
+        for _ in range(PLACES + 1):
             clients.enter_context(slow_client(pausing, path))
         until(lambda: pausing.metric("sampler_requests_in_flight") == 0)
         assert picture(pausing)[:4] == b"\x89PNG"
