@@ -66,9 +66,23 @@ class Chaos(RuleBasedStateMachine):
             self.report.event(f"step {self.world.ledger.next_step}: {TRAIN_STEPS} steps without a new fault")
             self.world.wait_for_steps(TRAIN_STEPS)
 
-    @rule(name=PROCESSES, number=NUMBERS, settle=SETTLE)
-    def kill(self, name: str, number: int, settle: bool) -> None:
-        faults.kill(self.world, name, number, settle)
+    # One rule for each process that is killed: each rule is as likely as any other.
+
+    @rule(number=NUMBERS, settle=SETTLE)
+    def kill_worker(self, number: int, settle: bool) -> None:
+        faults.kill(self.world, "worker", number, settle)
+
+    @rule(number=NUMBERS, settle=SETTLE)
+    def kill_loader(self, number: int, settle: bool) -> None:
+        faults.kill(self.world, "loader", number, settle)
+
+    @rule(settle=SETTLE)
+    def kill_server(self, settle: bool) -> None:
+        faults.kill(self.world, "server", 0, settle)
+
+    @rule(settle=SETTLE)
+    def kill_trainer(self, settle: bool) -> None:
+        faults.kill(self.world, "trainer", 0, settle)
 
     @rule(name=PROCESSES, number=NUMBERS, seconds=STOPPED, settle=SETTLE)
     def stop(self, name: str, number: int, seconds: float, settle: bool) -> None:

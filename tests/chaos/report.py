@@ -73,7 +73,7 @@ class Report:
             "lost": sum(ledger.lost for ledger in ledgers),
             "repeated": sum(ledger.repeated for ledger in ledgers),
             "wrong": sum(ledger.wrong for ledger in ledgers),
-            "other violations": len(self.problems),
+            "violations": len(self.problems),
             "starts of the server": sum(server.starts for world in self.worlds for server in world.servers),
             "starts of the trainer": sum(world.lives for world in self.worlds),
         }

@@ -6,8 +6,8 @@ from tests.chaos.dataset import ServedFiles
 from tests.chaos.machine import run_chaos
 from tests.chaos.report import Report
 
-SEED = 125
-"""Its faults include a restart of the server, and the deaths of a worker, a loader and the trainer."""
+SEED = 60
+"""Its faults include the deaths of server, worker, loader and trainer, and an old state."""
 
 RULES = 8
 
