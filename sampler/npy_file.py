@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 _MAGIC = b"\x93NUMPY\x01\x00"
 _HEADER = re.compile(
-    rb"\{'descr': '([<|][a-z][0-9]{1,2})', 'fortran_order': False, 'shape': \(([0-9, ]{1,80})\), \} *\n"
+    rb"\{'descr': '(\|[biu]1|<[iuf][248])', 'fortran_order': False, 'shape': \(([0-9, ]{1,80})\), \} *\n"
 )
 _SHAPE = re.compile(rb"[0-9]+,|[0-9]+(?:, [0-9]+)+")
 
@@ -37,10 +37,7 @@ def read_npy_header(stream: BinaryIO, name: str) -> NpyHeader:
     found = _HEADER.fullmatch(text)
     if not start.startswith(_MAGIC) or len(text) != length or found is None or not _SHAPE.fullmatch(found[2]):
         raise ValueError(f"{name} does not begin like an array file")
-    try:
-        dtype = np.dtype(found[1].decode())
-    except TypeError as error:
-        raise ValueError(f"{name} has values of an unknown type: {error}") from error
+    dtype: np.dtype[np.generic] = np.dtype(found[1].decode())
     header = NpyHeader(tuple(int(side) for side in found[2].split(b",") if side), dtype, len(start) + length)
     size = os.fstat(stream.fileno()).st_size
     needed = header.start + math.prod(header.shape) * dtype.itemsize

@@ -28,6 +28,7 @@ def test_arrays_are_read_as_they_were_written(array: np.ndarray, mapped: bool, t
     "{'descr': '<i8', 'fortran_order': False, 'shape': (3L,), }",  # NumPy: a warning
     "{'descr': '<i8', 'fortran_order': True, 'shape': (3,), }",
     "{'descr': '|O', 'fortran_order': False, 'shape': (3,), }",
+    "{'descr': '|a8', 'fortran_order': False, 'shape': (3,), }",  # NumPy: a deprecated name, which is a warning
     "{'descr': '<z9', 'fortran_order': False, 'shape': (3,), }",
     "{'descr': '<i8', 'fortran_order': False, 'shape': (99999999999999,), }",
     "{'descr': '<i8', 'fortran_order': False, 'shape': (-3,), }",
