@@ -177,6 +177,8 @@ class _Connection:
             return False
         poll = select.poll()
         try:
+            if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():  # decrypted: no poll shows them
+                return False
             poll.register(self._socket, select.POLLIN)
             return not poll.poll(0)
         except (OSError, ValueError):

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from client.transport.direct import DirectTransport, receiver
+from tests.support.certificates import make_certificates
 from tests.support.processes import run
 from tests.support.raw_server import BODY, CHUNKED, GOOD, always, raw_server, received, with_length
 
@@ -156,6 +157,21 @@ class TestResponses:
             with raw_server(always(stray)) as server:
                 url = f"http://127.0.0.1:{server.port}/"
                 assert [http.get(url).content for _ in range(3)] == [b"ok"] * 3
+
+    @pytest.mark.parametrize("body", [b"ok", b"o" * 6000])
+    def test_bytes_after_a_response_are_not_taken_for_the_next_one_over_tls(self, tmp_path: Path, body: bytes) -> None:
+        certificates = make_certificates(tmp_path)
+        server = raw_server(always(with_length(body) + with_length(b"stray")), certificates.server())
+        with server as tls, httpx.Client(transport=DirectTransport(certificates.ca)) as http:
+            url = f"https://127.0.0.1:{tls.port}/"
+            assert [http.get(url).content for _ in range(3)] == [body] * 3
+
+    @pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+    def test_a_response_of_two_lengths_ends_its_connection(self, http: httpx.Client, version: bytes) -> None:
+        lengths = b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n"
+        with raw_server(always(b"HTTP/%s 200 OK\r\n%s2\r\nok\r\n0\r\n\r\n" % (version, lengths))) as server:
+            assert [http.get(f"http://127.0.0.1:{server.port}/").content for _ in range(2)] == [b"ok"] * 2
+            assert server.connections == 2
 
     @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
     def test_a_status_without_a_body_ends_with_its_head(self, http: httpx.Client, status: bytes) -> None:
