@@ -21,7 +21,7 @@ from client.protocol.proxies import Proxy
 from sampler.printable import printable
 from sampler.wire.content_digest import CONTENT_DIGEST, sha256_base64
 from sampler.wire.messages import MEDIA_TYPE
-from sampler.wire.problem_types import PROBLEM_TYPES, TYPE_PREFIX
+from sampler.wire.problem_types import PROBLEM_TYPES, TYPE_PREFIX, is_shallow
 
 PROBLEM_TYPE = "application/problem+json"
 """Media type of our server's error documents."""
@@ -180,6 +180,7 @@ class Exchange:
 
     def mismatch(self, field: str, expected: str, actual: str) -> DigestMismatchError:
         """Return the error for a digest, or a number of substitutes, other than that of the first contact."""
+        actual = _shown(actual)
         message = f"{self.name}: {field} {actual}: expected {expected}, as at first contact"
         return DigestMismatchError(message, request_id=self.request_id, field=field, expected=expected, actual=actual)
 
@@ -264,7 +265,7 @@ def _problem(media_type: str, body: bytes) -> dict[str, Any]:
         document = json.loads(body)
     except (ValueError, RecursionError):
         return {}  # the message then has the status and the beginning of the body
-    return document if isinstance(document, dict) else {}
+    return document if isinstance(document, dict) and is_shallow(document) else {}
 
 
 def _shown(text: str) -> str:

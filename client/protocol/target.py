@@ -8,6 +8,7 @@ from typing import Self
 from client.errors import DigestMismatchError
 from client.protocol.proxies import Proxy
 from sampler.errors import InvalidRequestError
+from sampler.printable import printable
 from sampler.wire.spec import ServiceSpec
 
 NO_REMEDIES: Mapping[str, str] = MappingProxyType({})
@@ -53,7 +54,7 @@ class Pins:
             expected, found = getattr(self, field), getattr(spec, field)
             if expected is not None and found is not None and expected != found:
                 remedy = f"; {remedies[field]}" if field in remedies else ""
-                message = f"{place}: {field} {found}: expected {expected}, {origin}{remedy}"
+                message = f"{place}: {field} {printable(str(found))}: expected {expected}, {origin}{remedy}"
                 raise DigestMismatchError(
                     message, request_id=request_id, field=field, expected=str(expected), actual=str(found)
                 )  # fmt: skip

@@ -4,9 +4,12 @@ A problem document's `type` is `TYPE_PREFIX` followed by one of these names. Cli
 and details are for people.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 TYPE_PREFIX = "urn:saccade-sampler:problem:"
+
+MAX_DEPTH = 16
+"""Lists and maps within one another that a problem document may have. Ours have 3."""
 
 
 class ProblemType(NamedTuple):
@@ -39,3 +42,14 @@ PROBLEM_TYPES = {
     "http": ProblemType(500, "The request failed"),
     "internal": ProblemType(500, "The server has a fault"),
 }
+
+
+def is_shallow(document: object) -> bool:
+    """Whether a problem document can be shown and pickled, which recurse into its lists and maps."""
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        containers = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [entry for entries in containers for entry in entries]
+        if not level:
+            return True
+    return not any(isinstance(one, dict | list) for one in level)

@@ -29,6 +29,7 @@ from sampler.wire.array_format import ArrayFormat, array_formats, binary_header,
 from sampler.wire.incoming_batch import IncomingBatch, parse_header
 from sampler.wire.message_decoder import MessageDecoder, require_fields, type_of
 from sampler.wire.messages import FIELDS, PayloadDigest, WireBatch
+from sampler.wire.problem_types import is_shallow
 from sampler.wire.value_checks import check_values
 
 SCRATCH_BYTES = 64 << 10
@@ -296,7 +297,7 @@ class BatchReader:
     def _accept(self, message: dict[str, Any]) -> WireBatch | None:
         kind, batch = message["type"], self._batch
         if kind == "error":
-            problem = message["problem"]
+            problem = message["problem"] if is_shallow(message["problem"]) else {}
             raise RemoteError(problem if isinstance(problem, dict) else {"detail": str(problem)})
         if kind == "header":
             if batch is not None:

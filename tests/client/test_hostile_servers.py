@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import pickle
 import time
 import tracemalloc
 import zlib
@@ -11,10 +12,19 @@ from typing import Any
 import httpx
 import pytest
 
-from client import ClientError, ProtocolError, SamplerClient, ServerError, ServerUnavailableError, TransferError
+from client import (
+    ClientError,
+    DigestMismatchError,
+    ProtocolError,
+    SamplerClient,
+    ServerError,
+    ServerUnavailableError,
+    TransferError,
+)
+from sampler.wire.messages import Header, encode_error, encode_header
 from tests.support.client_twins import AnyClient, Make
 from tests.support.raw_server import always, raw_server
-from tests.support.scripted_server import Answer, ScriptedServer, scripted
+from tests.support.scripted_server import Answer, Asked, ScriptedServer, scripted, sealed
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -126,6 +136,42 @@ def test_texts_of_a_server_are_short_single_lines_in_messages(server: ScriptedSe
         make(server.url).spec()
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 2000
+
+
+@pytest.mark.parametrize("digest", ["a\r\nWARNING forged", "b" * 900_000], ids=["lines", "long"])
+def test_the_digest_of_a_batch_is_a_short_single_line_in_messages(
+    server: ScriptedServer, make: Make, digest: str
+) -> None:
+    def other(asked: Asked) -> Answer:
+        _, *samples, _ = server.messages(asked, None)
+        return Answer(sealed([encode_header(Header(digest, asked.params["layout"], True, 2, None)), *samples]))
+
+    server.script("/v1/batches", other)
+    with pytest.raises(DigestMismatchError) as caught:
+        make(server.url).batch([3, 5])
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 2000
+
+
+@pytest.mark.parametrize("depth", [500, 900, 1020])
+@pytest.mark.parametrize("member", ["detail", "type", "errors", "expected"])
+def test_an_error_of_any_depth_can_be_shown_and_pickled(
+    server: ScriptedServer, make: Make, member: str, depth: int
+) -> None:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    remote = Answer([encode_error({"status": 500, member: value})])
+    text = b'{"status": %d, "%s": ' + b"[" * depth + b"]" * depth + b"}"
+    refusals = [
+        Answer([text % (status, member.encode())], status, {"Content-Type": PROBLEM}) for status in (404, 412, 500)
+    ]
+    client = make(server.url)
+    for answer in (remote, *refusals):
+        server.script("/v1/batches", answer)
+        with pytest.raises(ClientError) as caught:
+            client.batch([3, 5])
+        assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
 @pytest.mark.parametrize(
