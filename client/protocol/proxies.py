@@ -136,11 +136,15 @@ def _parse(variable: str, value: str) -> SplitResult:
     except ValueError:
         valid = False
     if not valid or not text.isprintable() or any(letter.isspace() for letter in text):
-        # What comes before an @ may be a password.
-        secret, at, rest = value.rpartition("@")
-        shown = printable((f"{secret.partition('://')[0]}://…@{rest}" if at and "://" in secret else rest)[:MAX_SHOWN])
-        raise InvalidRequestError(variable, shown, EXPECTED)
+        raise InvalidRequestError(variable, printable(hide_credentials(value)[:MAX_SHOWN]), EXPECTED)
     return parts
+
+
+def hide_credentials(text: str) -> str:
+    """Return the text of an invalid URL without what may be user name and password: all between scheme and last @."""
+    before, at, rest = text.rpartition("@")
+    scheme, separator, _ = before.partition("://")
+    return f"{scheme}://…@{rest}" if at and separator else rest
 
 
 def _shown(parts: SplitResult) -> str:

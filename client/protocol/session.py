@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urlsplit
 from client.batches import PackedBatch
 from client.errors import ClientError, ServerUnavailableError, TransferError
 from client.protocol.exchange import Exchange
-from client.protocol.proxies import proxy_for
+from client.protocol.proxies import hide_credentials, proxy_for
 from client.protocol.requests import Request, StreamRequest, require_layout
 from client.protocol.target import FIRST_CONTACT, Pins, Target, require_dataset
 from sampler.arrays import Layout
@@ -186,8 +186,10 @@ def _require_url(base_url: str) -> str:
     try:
         parts = urlsplit(base_url)
         valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-    except (ValueError, AttributeError, TypeError) as error:
-        raise InvalidRequestError("base_url", base_url, expected) from error
-    if not valid or parts.query or parts.fragment or any(letter.isspace() for letter in base_url):
-        raise InvalidRequestError("base_url", base_url, expected)
+        valid = valid and not (parts.query or parts.fragment or any(letter.isspace() for letter in base_url))
+    except (ValueError, AttributeError, TypeError):
+        valid = False
+    if not valid:
+        value = hide_credentials(base_url) if isinstance(base_url, str) else base_url
+        raise InvalidRequestError("base_url", value, expected)
     return base_url.rstrip("/")

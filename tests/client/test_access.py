@@ -4,6 +4,7 @@ import copy
 import logging
 import multiprocessing
 import pickle
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 import client
-from client import ClientError, RequestRefusedError, SamplerClient
+from client import AsyncSamplerClient, ClientError, RequestRefusedError, SamplerClient
 from client.access import Access, Token
 from client.loading.messages import LoaderJob, decode_job, encode
 from client.loading.settings import LoaderSettings
@@ -291,3 +292,13 @@ def test_no_message_or_repr_shows_the_credentials_of_a_url(kind: str) -> None:
             make(url).spec()
         assert "password" not in f"{caught.value} {load(url)!r}"
         assert server.asked[0].headers["authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://me:pa55word@host:99999", "http://me:pa55/word@host", "ftp://me:pa55word@host", "me:pa55word@host"]
+)
+def test_no_message_or_cause_shows_the_credentials_of_an_invalid_url(url: str) -> None:
+    for make in (SamplerClient, AsyncSamplerClient, load):
+        with pytest.raises(RequestRefusedError, match="expected a URL such as") as caught:
+            make(url)
+        assert "pa55" not in "".join(traceback.format_exception(caught.value))
