@@ -25,8 +25,7 @@ def server_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key, password=_refuse_password)
     except ssl.SSLError as error:
-        where = f"--tls-cert {certificate}" + ("" if key is None else f", --tls-key {key}")
-        raise TlsError(f"{where}: {_cause(error)}; expected a certificate and its key as PEM") from error
+        raise TlsError(_problem(error, certificate, key)) from error
     return context
 
 
@@ -43,8 +42,16 @@ def _refuse_password() -> str:
     raise TlsError("the TLS key is encrypted; give a key without a password: openssl pkey -in KEY -out PLAIN_KEY")
 
 
-def _cause(error: ssl.SSLError) -> str:
+def _problem(error: ssl.SSLError, certificate: Path, key: Path | None) -> str:
+    """Return what is wrong with the files. OpenSSL gives no reason for a file without a certificate or key."""
+    if b"-----BEGIN CERTIFICATE-----" not in certificate.read_bytes():
+        return f"--tls-cert {certificate}: the file has no certificate in PEM format"
+    if key is None and b"PRIVATE KEY-----" not in certificate.read_bytes():
+        return f"--tls-cert {certificate}: the file has no private key; name the file of the key with --tls-key"
+    if key is not None and b"PRIVATE KEY-----" not in key.read_bytes():
+        return f"--tls-key {key}: the file has no private key in PEM format"
+    where = f"--tls-cert {certificate}" + ("" if key is None else f", --tls-key {key}")
     if error.reason == "KEY_VALUES_MISMATCH":
-        return "the key is not that of the certificate"
-    reason = (error.reason or "").replace("_", " ").lower()
-    return reason or "not a PEM file with a certificate and a key"
+        return f"{where}: the key is not that of the certificate"
+    reason = (error.reason or "unreadable").replace("_", " ").lower()
+    return f"{where}: {reason}; expected a certificate and its key in PEM format"

@@ -101,8 +101,12 @@ def test_a_certificate_file_may_contain_the_key(certificates: Certificates, tmp_
 def test_files_that_cannot_be_used_are_named_with_the_cause(certificates: Certificates, tmp_path: Path) -> None:
     with pytest.raises(TlsError, match=r"--tls-cert .*nowhere\.pem: No such file"):
         server_context(tmp_path / "nowhere.pem", None)
-    with pytest.raises(TlsError, match="not a PEM file with a certificate and a key"):
+    with pytest.raises(TlsError, match=r"--tls-cert .*certificate\.pem: the file has no private key; .* --tls-key$"):
         server_context(certificates.certificate, None)
+    with pytest.raises(TlsError, match=r"--tls-cert .*key\.pem: the file has no certificate in PEM format$"):
+        server_context(certificates.key, certificates.key)
+    with pytest.raises(TlsError, match=r"--tls-key .*certificate\.pem: the file has no private key in PEM format$"):
+        server_context(certificates.certificate, certificates.certificate)
     other = make_certificates(tmp_path, authority="other")
     with pytest.raises(TlsError, match="the key is not that of the certificate"):
         server_context(certificates.certificate, other.key)
