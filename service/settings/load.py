@@ -95,19 +95,26 @@ def _describe(error: Mapping[str, Any], file: str | None, options: Mapping[str, 
     if not error["loc"]:
         return message
     name, *inner = (str(part) for part in error["loc"] if part != "[key]")
+    shown = _shown(name, file, options)
     if error["type"] == "extra_forbidden":
         known = list(DatasetSettings.model_fields if inner else Settings.model_fields)
         unknown = inner[-1] if inner else name
         return f"{file or 'settings'}: {'.'.join([name, *inner])}: no such setting; {_hint(unknown, known)}"
     if name in SECRET and not inner:
-        return f"{PREFIX}{name.upper()}: {'expected text' if error['type'] == 'string_type' else message}"
+        return f"{shown}: {'expected text' if error['type'] == 'string_type' else message}"
     expected = _EXPECTED.get(error["type"]) or (expectation(message) if message.startswith("Input should be ") else "")
     problem = f"{error['input']!r}: {f'expected {expected}' if expected else message}"
     if name == "datasets":
         return f"{file}: {'.'.join([name, *inner])} = {problem}"
+    return f"{shown} = {problem}"
+
+
+def _shown(name: str, file: str | None, options: Mapping[str, Any]) -> str:
+    """Return the name of a setting as the user has written it: an option, a variable or a name in the file."""
     if name in options:
-        return f"--{name.replace('_', '-')} = {problem}"
-    return f"{PREFIX}{name.upper()} = {problem}"
+        return f"--{name.replace('_', '-')}"
+    variable = PREFIX + name.upper()
+    return f"{file}: {name}" if file and not os.environ.get(variable) else variable
 
 
 def _hint(name: str, known: list[str]) -> str:

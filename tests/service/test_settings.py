@@ -43,6 +43,20 @@ def test_a_settings_file_has_lists_of_paths(monkeypatch: pytest.MonkeyPatch, tmp
     assert (train.images, train.subset) == ((Path("x"),), Path("ids.json"))
 
 
+def test_an_error_names_the_option_variable_or_line_that_has_the_value(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('workers = "many"\n')
+    with pytest.raises(SettingsError, match=r"^/.*/settings\.toml: workers = 'many': "):
+        load_settings({}, file)
+    monkeypatch.setenv("SAMPLER_WORKERS", "some")
+    with pytest.raises(SettingsError, match=r"^SAMPLER_WORKERS = 'some': "):
+        load_settings({}, file)
+    with pytest.raises(SettingsError, match=r"^--workers = 0: "):
+        load_settings({"workers": 0}, file)
+
+
 def test_each_dataset_may_refuse_damaged_images_or_follow_links(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

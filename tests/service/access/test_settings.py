@@ -55,7 +55,7 @@ def test_a_token_of_a_settings_file_that_is_no_text_is_not_quoted(
     file = tmp_path / "settings.toml"
     file.write_text(f"token = {value}\n")
     monkeypatch.setenv("SAMPLER_SETTINGS", str(file))
-    with pytest.raises(SettingsError, match="SAMPLER_TOKEN: expected text") as raised:
+    with pytest.raises(SettingsError, match=r"settings\.toml: token: expected text") as raised:
         load_settings()
     assert value.strip('["]') not in str(raised.value)
 
