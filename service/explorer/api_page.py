@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from service.contract.responses import PROBLEM_MEDIA_TYPE
 from service.explorer.templates import render
 
 Schema = Mapping[str, Any]
@@ -97,7 +98,11 @@ def _text(value: object) -> str:
 
 
 def _responses(responses: Schema) -> str:
-    return ", ".join(
+    """Return statuses and media types: `200 (application/json); problems: 422, 503`."""
+    problems = sorted(status for status, about in responses.items() if PROBLEM_MEDIA_TYPE in about.get("content", {}))
+    others = ", ".join(
         f"{status} ({' or '.join(content)})" if (content := about.get("content", {})) else status
         for status, about in responses.items()
+        if status not in problems
     )
+    return f"{others}; problems: {', '.join(problems)}" if problems else others

@@ -14,6 +14,7 @@ def test_the_page_shows_every_endpoint_with_its_parameters() -> None:
     for text in ("<code>batch_size</code>", "list of integer", "compact or sparse or dense", "integer, at least 1"):
         assert text in page
     assert "18446744073709551615" in page
+    assert "Responses: 200 (application/json); problems: 400, 401, 403, 408, 414, 421, 422, 431, 500, 503<" in page
 
 
 def test_the_page_loads_nothing_and_its_links_begin_with_the_path_of_a_proxy() -> None:
