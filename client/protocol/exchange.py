@@ -192,6 +192,8 @@ class Exchange:
             return self.damage(f"status {status} with a problem of another status: {_shown(str(problem))}")
         ours = PROBLEM_TYPE in media_type
         detail = problem.get("detail") or problem.get("title") or ("" if "html" in media_type else _excerpt(body))
+        if ours and status == 401:
+            detail = str(detail).partition(";")[0]  # the rest is advice for programs that set the header themselves
         message = f"{self.name}: status {status}" + (f": {_shown(str(detail))}" if detail else "")
         if self.proxy is not None and status == 407:
             message += f": {self.proxy.named} refused the request; {CREDENTIALS}, or {self.proxy.remedy}"

@@ -161,11 +161,12 @@ def test_a_token_goes_with_no_other_credentials() -> None:
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_a_refused_token_is_one_error_that_names_the_variables(kind: str) -> None:
-    refusal = problem(401, "this server needs a token", {"WWW-Authenticate": "Bearer"})
+    detail = "the request has no token; send the header Authorization: Bearer TOKEN"
+    refusal = problem(401, detail, {"WWW-Authenticate": "Bearer"})
     with scripted() as server, clients(kind) as make:
         server.script("/v1/spec", refusal)
         with pytest.raises(
-            RequestRefusedError, match=r"status 401: .*: set SAMPLER_TOKEN or SAMPLER_TOKEN_FILE"
+            RequestRefusedError, match=r"status 401: the request has no token: set SAMPLER_TOKEN or SAMPLER_TOKEN_FILE"
         ) as one:
             make(server.url, token=SECRET).spec()
         assert one.value.attempts == 1
