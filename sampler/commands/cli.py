@@ -17,7 +17,7 @@ app = typer.Typer(
     cls=OneLineErrors,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Training samples of the CornerNet family: datasets, configs, recipes and replays.",
+    help="Training samples of the CornerNet family: their server, datasets, configs, recipes and replays.",
 )
 
 for command in (index, decode, config, recipe, replay, verify):

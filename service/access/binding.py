@@ -33,6 +33,7 @@ def require_protected(settings: AccessSettings, host: str | None) -> None:
     if protected or host is None or is_loopback(host):
         return
     raise SettingsError(
-        f"other hosts could use this server at {host or 'all addresses'} without a token; set SAMPLER_TOKEN or "
-        "SAMPLER_TOKEN_FILE, listen at 127.0.0.1, or set SAMPLER_OPEN=1 if only trusted hosts reach this network"
+        f"other hosts could use this server at {host or 'all addresses'} without a token; set SAMPLER_TOKEN (make "
+        "one with: openssl rand -hex 32) or SAMPLER_TOKEN_FILE, listen at 127.0.0.1, or set SAMPLER_OPEN=1 if only "
+        "trusted hosts reach this network"
     )

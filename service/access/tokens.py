@@ -31,5 +31,5 @@ def _read(file: Path) -> str:
     except ValueError as error:
         raise SettingsError(f"SAMPLER_TOKEN_FILE = {file}: {error}") from None
     if mode & stat.S_IROTH:
-        log.warning("SAMPLER_TOKEN_FILE = %s: every user of this host can read the token; run: chmod 600", file)
+        log.warning("SAMPLER_TOKEN_FILE: every user of this host can read the token; run: chmod o-r %s", file)
     return token

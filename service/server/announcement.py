@@ -41,7 +41,9 @@ class Announcement:
             "",
         ]
         if self.tls:
-            lines.append("ca: the certificate of the authority that signed this server's, unless the system knows it.")
+            lines.append(
+                "ca: PEM file of the CA that signed the certificate; leave it out if the system trusts the CA."
+            )
         if self.token:
             lines.append("The training node needs the token: set SAMPLER_TOKEN or SAMPLER_TOKEN_FILE there.")
         return "\n".join(lines)

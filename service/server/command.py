@@ -23,7 +23,10 @@ class MissingServerError(SamplerError):
 
 def serve(
     host: Annotated[
-        str, typer.Option(help="Name or address to accept connections on; 0.0.0.0 for all networks.")
+        str,
+        typer.Option(
+            help="Name or address to accept connections on; 0.0.0.0 for all networks, with SAMPLER_TOKEN set."
+        ),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free one.")] = 8000,
     annotations: Annotated[
@@ -77,10 +80,12 @@ def serve(
         typer.Option(min=0, show_default=False, help="Inherited socket to accept connections on, instead of a port."),
     ] = None,
 ) -> None:
-    """Serve batches over HTTP, with limits for connections that uvicorn alone does not have.
+    """Serve batches over HTTP.
 
-    Every setting can also be a variable (SAMPLER_WORKERS=8) or a line of the settings file. Options win over variables,
-    variables over the file. Without a dataset, the demo dataset is served.
+    Every setting can also be a variable (SAMPLER_WORKERS=8) or a line of the settings file.
+    Options win over variables, variables over the file.
+    The token is SAMPLER_TOKEN or SAMPLER_TOKEN_FILE.
+    Without a dataset, the demo dataset is served.
     """
     options = {
         "annotations": tuple(annotations) if annotations else None,
