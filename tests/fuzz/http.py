@@ -100,6 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=RESPONSE_SECONDS, help="time that any response may take")
     parser.add_argument("--most", type=int, default=300, help="seconds of the whole run")
     options = parser.parse_args(arguments)
+    print(f"sending odd requests to every endpoint of a server, for {options.most} s at most", flush=True)
     with tempfile.TemporaryDirectory() as folder, small_server(Path(folder)) as server:
         result = run(server, options.examples, options.seed, options.seconds, most=options.most)
     print(result.report)
