@@ -43,7 +43,10 @@ BINARY_ONLY: list[Any] = [b"", b"\0" * 7]
 HUGE: list[Any] = ["x" * 2_000_000, *JSON_ONLY]
 
 MEMORY = 64 << 20
-SECONDS = 5
+CPU_SECONDS = 5
+
+CHANGED_ARRAYS = {"compact": ("crop", "boxes"), "sparse": ("images", "tl_heats_idx"), "dense": ("images",)}
+"""One array of fixed shape and one of varying length: all others are checked like these."""
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +85,7 @@ def without(document: Any, path: tuple[Any, ...]) -> Any:
 def bounded() -> Iterator[None]:
     """Fail if the block takes too much memory or time, or warns."""
     tracemalloc.start()
-    begun = time.monotonic()
+    begun = time.process_time()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -91,7 +94,7 @@ def bounded() -> Iterator[None]:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < MEMORY, f"{peak:,} bytes"
-        assert time.monotonic() - begun < SECONDS
+        assert time.process_time() - begun < CPU_SECONDS
 
 
 def check_message(error: ClientError, start: str = "") -> None:
@@ -240,6 +243,8 @@ def test_any_value_in_any_field_of_a_batch(server: ScriptedServer, layout: Layou
     packed = [msgpack.packb(message) for message in unpacked]
     assert receive(server, layout, b"".join(sealed(packed)))
     for number, *path in places(unpacked[:2]):
+        if path[:1] == ["arrays"] and len(path) > 2 and path[1] not in CHANGED_ARRAYS[layout]:
+            continue
         for value in (*NUMBERS, *OTHERS, *BINARY_ONLY):
             changed = replaced(unpacked[number], tuple(path), value)
             others = packed[:number], packed[number + 1 :]
@@ -277,8 +282,8 @@ def test_flipped_bytes_under_a_fitting_digest(server: ScriptedServer, layout: La
         for number, message in enumerate(honest)
         for place in [(number, at) for at in range(min(400, len(message)))]
     ]
-    chosen = [small[at] for at in random.permutation(len(small))[:300]]
-    chosen += [(1, int(random.integers(len(honest[1])))) for _ in range(100)]
+    chosen = [small[at] for at in random.permutation(len(small))[:150]]
+    chosen += [(1, int(random.integers(len(honest[1])))) for _ in range(50)]
     for number, at in chosen:
         changed = list(honest)
         damaged = bytearray(changed[number])
