@@ -50,6 +50,8 @@ def select_batch(parameters: BatchParameters, spec: ServiceSpec, dataset: int = 
 
     Raises `InvalidRequestError`, or `ServiceError` (412) for another digest.
     """
+    if parameters.indices is not None:
+        _check_list(parameters.indices, spec)
     _check_digests(spec, parameters.digest, parameters.pixels, parameters.substitutes)
     if parameters.indices is not None:
         keys = _keys_by_index(parameters, parameters.indices, spec)
@@ -77,6 +79,7 @@ def select_stream(parameters: StreamParameters, spec: ServiceSpec, dataset: int 
 
 def select_images(parameters: ImagesParameters, spec: ServiceSpec) -> tuple[int, ...]:
     """Return the dataset indices of images. Raises like `select_batch`."""
+    _check_list(parameters.indices, spec)
     _check_digests(spec, parameters.digest)
     _check_indices(parameters.indices, spec)
     return tuple(parameters.indices)
@@ -114,9 +117,17 @@ def _keys_by_index(parameters: BatchParameters, indices: list[int], spec: Servic
     return tuple(SampleKey(parameters.seed, parameters.epoch or 0, index) for index in indices)
 
 
-def _check_indices(indices: list[int], spec: ServiceSpec) -> None:
+def _check_list(indices: list[int], spec: ServiceSpec) -> None:
+    """Refuse a list that is invalid for any dataset, whatever digest the request names."""
     if not indices:
         raise InvalidRequestError("indices", [], f"1 to {spec.max_batch} indices")
+    if min(indices) < 0:
+        place = next(place for place, index in enumerate(indices) if index < 0)
+        require_integer(f"indices[{place}]", indices[place], 0, spec.size - 1)
+
+
+def _check_indices(indices: list[int], spec: ServiceSpec) -> None:
+    """Check a list against the dataset. An index beyond it may be due to another dataset, so the digest is first."""
     _check_count("indices", len(indices), spec)
     for place, index in enumerate(indices):
         require_integer(f"indices[{place}]", index, 0, spec.size - 1)

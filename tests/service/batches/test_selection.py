@@ -11,8 +11,8 @@ from sampler.errors import InvalidRequestError
 from sampler.stream.keys import SampleKey
 from sampler.wire.messages import Header
 from sampler.wire.spec import ServiceSpec
-from service.batches.parameters import BatchParameters, SampleParameters, StreamParameters
-from service.batches.selection import Batch, select_batch, select_sample, select_stream
+from service.batches.parameters import BatchParameters, ImagesParameters, SampleParameters, StreamParameters
+from service.batches.selection import Batch, select_batch, select_images, select_sample, select_stream
 from service.errors.problems import ServiceError
 
 SPEC = ServiceSpec("d" * 32, "e" * 32, 100, ("ant", "bee"), preset("cornernet_saccade"), 64, 1024)
@@ -91,3 +91,16 @@ def test_a_step_of_a_stream_and_the_same_step_alone_are_the_same_batch() -> None
         assert alone == streamed[1]
         assert hash(alone) == hash(streamed[1])
         assert alone.etag == streamed[1].etag
+
+
+@pytest.mark.parametrize("indices", [[], [3, -1]], ids=str)
+def test_indices_of_no_dataset_are_invalid_whatever_digest_the_request_names(indices: list[int]) -> None:
+    with pytest.raises(InvalidRequestError, match="indices"):
+        select_batch(BatchParameters(indices=indices, digest="f" * 32), SPEC)
+    with pytest.raises(InvalidRequestError, match="indices"):
+        select_images(ImagesParameters(indices=indices, digest="f" * 32), SPEC)
+
+
+def test_an_index_beyond_another_dataset_is_a_mismatch_of_the_digest() -> None:
+    with pytest.raises(ServiceError, match="digest"):
+        select_batch(BatchParameters(indices=[100], digest="f" * 32), SPEC)
