@@ -25,6 +25,9 @@ WRONG_NAME = frozenset({62, 64})
 EXPIRED = frozenset({9, 10})
 """X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
 
+UNKNOWN_CA = frozenset({2, 18, 19, 20, 21})
+"""X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT and four more for a certificate that no trusted CA has signed."""
+
 HTTP_PORT = 80
 HTTPS_PORT = 443
 
@@ -69,7 +72,9 @@ def explain_tls(error: ssl.SSLError, url: str) -> str:
         return f"{server} has a certificate for {names}, not for {host}: use a name of the certificate in the URL"
     if error.verify_code in EXPIRED:
         return f"{server} has a certificate that is not valid now ({reason}): renew it, or correct the clock"
-    return f"the certificate of {server} is not trusted ({reason}): give the PEM file of its CA with ca= or --ca"
+    if error.verify_code in UNKNOWN_CA:
+        return f"the certificate of {server} is not trusted ({reason}): give the PEM file of its CA with ca= or --ca"
+    return f"the certificate of {server}, or of its CA, is invalid ({reason}): issue it again"
 
 
 def answers_tls(url: str) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from client import ClientError, RequestRefusedError, SamplerClient, ServerUnavailableError
+from client.transport.tls import explain_tls
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.client_twins import Make, clients
 from tests.support.loading import load, steps
@@ -85,6 +87,13 @@ def test_an_untrusted_certificate_asks_for_the_ca(make: Make, private: Certifica
             message = complaint(make, server.url, **options)
             assert "is not trusted" in message
             assert "ca= or --ca" in message
+
+
+def test_a_certificate_that_breaks_a_rule_is_not_said_to_lack_its_ca() -> None:
+    error = ssl.SSLCertVerificationError()
+    error.verify_code, error.verify_message = 92, "CA cert does not include key usage extension"
+    message = explain_tls(error, "https://cpu-host:8000/v1/spec")
+    assert message.endswith("is invalid (CA cert does not include key usage extension): issue it again")
 
 
 def test_a_certificate_for_another_host_names_both(make: Make, tmp_path: Path) -> None:
