@@ -3,8 +3,11 @@
 import json
 import re
 import shlex
+import shutil
+import ssl
 import sys
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from sampler.config.cornernet_lite import config_of
 from sampler.dataset.verification.kinds import KINDS
 from sampler.wire.problem_types import PROBLEM_TYPES
 from service.app import create_app
+from service.server.tls import server_context
 from service.settings.load import load_settings, variables
 from service.settings.server import FILE_VARIABLE, PREFIX, Settings
 from tests.support.docs import HOST, PAGES, Block, blocks, shell_lines, table
@@ -111,6 +115,25 @@ def test_every_curl_command_fetches_what_its_file_name_says(server: LiveServer) 
         assert (response.status_code, response.headers["content-type"]) == (200, kinds[Path(file).suffix])
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate")
+def test_the_openssl_commands_make_a_certificate_that_clients_accept(tmp_path: Path) -> None:
+    commands = shell_lines("openssl")
+    assert len(commands) == 2
+    for line in commands:
+        run("/bin/sh", "-c", line, cwd=tmp_path)
+    server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client_context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    client_context.verify_flags |= ssl.VERIFY_X509_STRICT  # the default since Python 3.13
+    here = server_context(tmp_path / "chain.pem", tmp_path / "key.pem").wrap_bio(*server, server_side=True)
+    there = client_context.wrap_bio(server[1], server[0], server_hostname="cpu-host")
+    for side in (there, here, there, here):
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    accepted = there.getpeercert()
+    assert accepted is not None
+    assert accepted["subjectAltName"] == (("DNS", "cpu-host"), ("DNS", "localhost"))
+
+
 def test_every_option_of_a_serve_command_exists() -> None:
     commands = shell_lines("saccade-sampler serve")
     assert commands
@@ -131,6 +154,7 @@ def test_every_shell_command_is_of_a_program_that_is_checked() -> None:
         "make ",
         "pip install",
         "export ",
+        "openssl req ",
         "COCO=/data/coco docker",
         "docker run ",
     )

@@ -32,7 +32,9 @@ def blocks(language: str) -> list[Block]:
 def shell_lines(*programs: str) -> list[str]:
     """Return the commands in shell blocks that start with one of `programs` (all without one), without comments."""
     lines = [
-        line.partition("  #")[0].split(" # ")[0].strip() for block in blocks("bash") for line in block.code.splitlines()
+        line.partition("  #")[0].split(" # ")[0].strip()
+        for block in blocks("bash")
+        for line in re.sub(r"\\\n *", "", block.code).splitlines()
     ]
     return [line for line in lines if line and line.startswith(programs or "")]
 
