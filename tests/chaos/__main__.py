@@ -13,7 +13,7 @@ from tests.chaos.report import Report
 from tests.support.processes import independent_of_the_shell, kill_at_end
 
 WORLDS = 6
-"""Worlds of one round, of which the first has no faults."""
+"""Most worlds of one round, of which the first has no faults."""
 
 RULES = 50
 """Rules of a world."""
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         files.write()
         number = options.seed
         while _goes_on(report, options):
-            run_chaos(files, report, number, WORLDS, RULES)
+            run_chaos(files, report, number, _worlds(options.faults - report.faults), RULES)
             number += 1
     print(f"\n{report.table()}\n\nseed {options.seed}, {time.monotonic() - report.began:.0f} s")
     for problem in report.problems:
@@ -37,6 +37,11 @@ def main(arguments: list[str] | None = None) -> int:
     if not _has_enough(report, options):
         print(f"the time is over: {report.steps} of {options.steps} steps, {report.faults} of {options.faults} faults")
     return 0 if _has_enough(report, options) and not report.problems else 1
+
+
+def _worlds(missing: int) -> int:
+    """Return the worlds that the next round needs: one without faults, and those for the faults that are missing."""
+    return min(WORLDS, 2 + max(missing, 0) // RULES)
 
 
 def _has_enough(report: Report, options: argparse.Namespace) -> bool:
