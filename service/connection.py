@@ -40,6 +40,14 @@ class Connection:
         if self._cycle is not None:
             self._cycle.body = bytearray()
 
+    def is_closed(self) -> bool:
+        """Return whether nothing reaches the client any more.
+
+        uvicorn reports a disconnect to the last request only. If a client had sent another one in advance, the response
+        to the first would otherwise go on without end, at a transport that drops all of it.
+        """
+        return self._cycle is not None and bool(self._cycle.transport.is_closing())
+
     def abort(self) -> None:
         """Close the connection at once. To close it in order would wait for the client to read what was sent."""
         if self._cycle is not None:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.policy import AccessPolicy
 from service.access.urls import loggable
+from service.connection import Connection
 from service.disconnect import ClientDisconnectedError
 from service.log_lines import one_word, request_id
 from service.metrics import Metrics
@@ -66,6 +67,7 @@ class _Entry:
         self.request_id = given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex[:12]
         self._scope = scope
         self._metrics = metrics
+        self._connection = Connection.of(scope)
         self._begun = time.perf_counter()
         self._status = CLIENT_DISCONNECTED
         self._sent = 0
@@ -103,6 +105,8 @@ class _Entry:
                 self._status = message["status"]
                 message["headers"] = [*message.get("headers", []), (HEADER, self.request_id.encode())]
             if message["type"] == "http.response.body":
+                if self._connection.is_closed():
+                    raise ClientDisconnectedError("before the response was complete")
                 self._sent += len(message.get("body", b""))
                 self._complete = not message.get("more_body", False)
             if self._complete:

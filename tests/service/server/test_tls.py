@@ -92,6 +92,14 @@ def test_a_head_without_end_is_refused_over_https(encrypted: LiveServer) -> None
         assert connection.recv(1000).startswith(b"HTTP/1.1 431")
 
 
+def test_a_stream_ends_when_its_client_disconnects_after_a_second_request(encrypted: LiveServer) -> None:
+    assert isinstance(encrypted.trust, ssl.SSLContext)
+    with encrypted.trust.wrap_socket(connect(encrypted), server_hostname="127.0.0.1") as connection:
+        connection.sendall(b"GET /v1/stream?batch_size=8 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 2)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+    until(lambda: encrypted.metric("sampler_requests_in_flight") == 0)
+
+
 def test_a_certificate_file_may_contain_the_key(certificates: Certificates, tmp_path: Path) -> None:
     both = tmp_path / "both.pem"
     both.write_bytes(certificates.key.read_bytes() + certificates.certificate.read_bytes())
