@@ -1,6 +1,7 @@
 """`python -m client tour`: shows the features on a running server, or on one that it starts."""
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -66,7 +67,7 @@ def tour(
         with _started_server(guide.console, out / "server.log") as started:
             guide.show(started)
         guide.say("the server has been stopped")
-    guide.next_steps(url)
+    guide.next_steps(url, token_file)
 
 
 @contextmanager
@@ -209,13 +210,15 @@ class Guide:
             raise ClientError(f"the server's responses contradict each other, expected: {claim}")
         self.say(f"[green]✓[/green] {escape(claim)}")
 
-    def next_steps(self, url: str | None) -> None:
+    def next_steps(self, url: str | None, token_file: Path | None = None) -> None:
         """Print commands to go on with. url: of a server that keeps running, or None."""
+        given = {"--dataset": self.dataset, "--ca": self.ca, "--token-file": token_file}
+        options = "".join(f" {name} {shlex.quote(str(value))}" for name, value in given.items() if value)
         python, server = _python(), (url or DEFAULT_URL).rstrip("/")
         steps = [] if url else [(f"{python} -m service", f"start a server at {DEFAULT_URL}")]
         steps += [
             (f"{server}/", "browse its samples"),
-            (f"{python} -m client bench {server}", "measure how fast batches arrive"),
+            (f"{python} -m client bench {server}{options}", "measure how fast batches arrive"),
         ]
         if not url:
             steps.append(("SAMPLER_ANNOTATIONS=… SAMPLER_IMAGES=…", "use your own COCO-format dataset; see README.md"))

@@ -44,8 +44,11 @@ def dataset(scenes: tuple[Path, Path], cache_dir: Path) -> dict[str, object]:
 def test_the_tour_of_a_running_server_shows_arrays_throughput_and_equal_bytes(
     server: LiveServer, tmp_path: Path
 ) -> None:
-    done = tour(server.url, "--out", str(tmp_path))
+    token = tmp_path / "the token"
+    token.write_text("correct-horse-battery")
+    done = tour(server.url, "--out", str(tmp_path), "--token-file", str(token))
     assert done.returncode == 0, done.stderr
+    assert f"client bench {server.url} --token-file '{token}'\n" in done.stdout
     for words in ("tl_heats", "attentions_2", "samples/s", "MB/s on the wire", "20/20", "bench"):
         assert words in done.stdout
     assert done.stdout.count("✓") == 3
