@@ -7,7 +7,7 @@
 #   PEERS=1    `make bench` also measures other data loaders, from an environment of their own (10 minutes)
 #   INPUTS=…   number of inputs of `make fuzz`; SEED=… chooses them
 #   STEPS=…, FAULTS=…   least steps and faults of `make chaos`; SEED=… chooses the faults
-#   MINUTES=…  length of `make soak`
+#   MINUTES=…  length of `make soak`; below 5 it may take a cache that fills for growth
 #   JOBS=3     number of processes that run tests; more than CPUs, because many tests wait for a server to start
 
 PYTHON ?=

@@ -9,6 +9,9 @@ from tests.soak.report import counts, draw, faults, table, trends_of
 from tests.soak.run import soak
 
 _EVERY = 5.0
+_SHORT = 5.0
+"""Minutes below which a run may end before everything is warm, so that a part seems to grow."""
+
 _WARM_UP = 0.25
 """Part of a run that does not count: caches fill, kernels are loaded, pools grow."""
 
@@ -29,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"\n{table(trends)}\n\n{counts(record)}\n\nchart: {options.chart}")
     found = faults(record, trends)
     print("\n".join(["", *found]) if found else "nothing grows")
+    if found and options.minutes < _SHORT:
+        print(f"In less than {_SHORT:g} minutes, caches and pools may not be full yet. Run longer to be sure.")
     return 1 if found else 0
 
 
