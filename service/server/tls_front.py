@@ -18,6 +18,13 @@ SHUTDOWN_SECONDS = 3.0
 """Time for a client to confirm the end of a TLS connection."""
 
 
+CLIENT_REFUSES = frozenset({
+    "TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_BAD_CERTIFICATE", "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+})  # fmt: skip
+"""OpenSSL's reasons for alerts with which a client refuses a server's certificate."""
+
+
 class TlsFront(asyncio.Protocol):
     """A connection until its handshake is complete; then it belongs to the HTTP protocol."""
 
@@ -112,5 +119,7 @@ def _cause(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         if error.reason == "HTTP_REQUEST":
             return "the client speaks http to this port, which speaks https"
-        return (error.reason or "failed handshake").replace("_", " ").lower()
+        reason = (error.reason or "failed handshake").replace("_", " ").lower()
+        refused = error.reason in CLIENT_REFUSES
+        return f"the client does not accept the certificate of this server ({reason})" if refused else reason
     return error.strerror or str(error) or type(error).__name__

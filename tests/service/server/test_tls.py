@@ -55,6 +55,7 @@ def test_a_batch_over_https_has_the_bytes_of_one_over_http(encrypted: LiveServer
 def test_a_client_that_does_not_trust_the_authority_sends_nothing(encrypted: LiveServer) -> None:
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         httpx.get(f"{encrypted.url}/healthz")
+    until(lambda: "the client does not accept the certificate of this server (" in encrypted.log)
 
 
 def test_http_to_a_port_with_a_certificate_ends_at_once_and_is_logged(encrypted: LiveServer) -> None:
