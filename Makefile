@@ -129,7 +129,8 @@ lock: $(BIN)/pip ## Update the versions in requirements.lock and the hashes in r
 
 audit: $(BIN)/pip ## Look up known vulnerabilities of all locked packages; status 1 if there are any or it is unknown
 	@$(PIP) install --no-deps --require-hashes --requirement requirements/build.lock
-	@$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement requirements.lock || { \
+	@PIP_AUDIT_LOGLEVEL=ERROR $(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off \
+		--requirement requirements.lock || { \
 		echo "The audit did not pass: a locked package has a known vulnerability, or could not be looked up because" \
 			"the vulnerability service was not reached. The lines above say which." >&2; \
 		exit 1; \
