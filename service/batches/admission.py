@@ -1,7 +1,8 @@
 """Admission: a bounded number of requests are served at once, and none once the server shuts down.
 
 A request that finds no place waits briefly for its turn. A response whose client does not read gives up its place, and
-waits for another when the client reads again. Such responses come before new requests, because they cannot be refused.
+waits for another when the client reads again. Such responses and new requests take turns, so that neither keep the
+others out.
 """
 
 import asyncio
@@ -42,6 +43,7 @@ class Admission:
         self._loop = asyncio.get_running_loop()
         self._returning: deque[asyncio.Future[None]] = deque()
         self._arriving: deque[asyncio.Future[None]] = deque()
+        self._arrived_last = True  # whether the last turn was one of a new request
         self._full_since: float | None = None  # no new request has been admitted since
 
     @asynccontextmanager
@@ -76,7 +78,7 @@ class Admission:
             raise self._overloaded()
 
     async def reenter(self) -> None:
-        """Give a response a place again, before all new requests."""
+        """Give a response a place again. It waits for as long as it takes."""
         if not self._enter():
             await self._turn(self._returning)
 
@@ -89,14 +91,20 @@ class Admission:
         """Take back a place, and give it to the next request."""
         self.in_flight -= 1
         while self.in_flight < self._max_requests and (self._returning or self._arriving):
-            if not self._returning:
-                self._full_since = self._loop.time()
-            turn = (self._returning or self._arriving).popleft()
+            turn = self._next_turn()
             if not turn.done():  # it is done if its request has just been cancelled
                 turn.set_result(None)
                 self.in_flight += 1
         if self.in_flight < self._max_requests:
             self._full_since = None
+
+    def _next_turn(self) -> asyncio.Future[None]:
+        """Remove and return the next turn: of a new request after one of a response that returns, and vice versa."""
+        self._arrived_last = bool(self._arriving) and not (self._arrived_last and self._returning)
+        if not self._arrived_last:
+            return self._returning.popleft()
+        self._full_since = self._loop.time()
+        return self._arriving.popleft()
 
     def _enter(self) -> bool:
         """Take a place, if there is one; nobody waits then."""
@@ -150,7 +158,7 @@ class Place:
         self._admission.leave()
 
     async def take_back(self) -> None:
-        """Wait for a place again, in order, before all new requests."""
+        """Wait for a place again, in turn with new requests."""
         await self._admission.reenter()
         self._held = True
         self._admission.paused -= 1

@@ -66,9 +66,9 @@ def test_a_request_waits_for_its_turn() -> None:
     asyncio.run(scene())
 
 
-def test_a_response_whose_client_reads_again_comes_before_new_requests() -> None:
+def test_responses_whose_clients_read_again_and_new_requests_take_turns() -> None:
     async def scene() -> None:
-        admission = Admission(1, 3, Shutdown(1.0), 5.0)
+        admission = Admission(2, 3, Shutdown(1.0), 5.0)
         order: list[str] = []
         begun = asyncio.Event()
 
@@ -83,16 +83,16 @@ def test_a_response_whose_client_reads_again_comes_before_new_requests() -> None
             async with admission.admit():
                 order.append("new")
 
-        tasks = [asyncio.create_task(resumed())]
+        tasks = [asyncio.create_task(resumed()) for _ in range(2)]
         await asyncio.sleep(0)
-        async with admission.admit():
-            tasks.append(asyncio.create_task(new()))
+        async with admission.admit(), admission.admit():
+            tasks.extend(asyncio.create_task(new()) for _ in range(2))
             await asyncio.sleep(0)
             begun.set()
             await asyncio.sleep(0.01)
             assert admission.wanted
         await asyncio.gather(*tasks)
-        assert order == ["resumed", "new"]
+        assert order == ["resumed", "new", "resumed", "new"]
         assert admission.in_flight == admission.paused == 0
 
     asyncio.run(scene())
