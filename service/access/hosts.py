@@ -13,7 +13,7 @@ from sampler.printable import printable
 from service.access.binding import is_loopback
 from service.errors.problems import ServiceError
 
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/\[\]]+)(:[0-9]{0,5})?")
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:@/%\[\]]+)(:[0-9]{0,5})?")
 
 _LOCAL_SUFFIXES = (".local", ".internal", ".home.arpa", ".lan", ".svc")
 """Ends of names that public DNS never has: mDNS, private zones, Kubernetes services (`.svc`, `.svc.cluster.local`)."""
