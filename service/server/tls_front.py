@@ -8,6 +8,8 @@ import logging
 import ssl
 from typing import Any, cast
 
+from uvicorn.protocols.utils import get_remote_addr
+
 from service.server.connections import Connections
 from service.server.protocol import LimitedProtocol
 from service.server.refusals import FULL, LATE_HEAD
@@ -34,6 +36,7 @@ class TlsFront(asyncio.Protocol):
         self._http = http
         self._early = bytearray()  # received before the protocol for it was in place
         self._ended = False
+        self._address = "-"  # of the client; a transport that is closed does not know it any more
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -41,6 +44,7 @@ class TlsFront(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._address = (get_remote_addr(self._transport) or (self._address,))[0]
         if self._table.add(self):
             self._task = asyncio.get_running_loop().create_task(self._shake_hands(self._transport))
         else:  # no response: it would have to be encrypted first
@@ -84,7 +88,7 @@ class TlsFront(asyncio.Protocol):
         try:
             encrypted = await starting
         except OSError as error:  # includes every error of TLS, and a client that disconnects
-            self._fail(plain, error)
+            self._fail(error)
             return
         self._table.remove(self)
         # A connection that is cut during the handshake ends it without an error.
@@ -107,10 +111,10 @@ class TlsFront(asyncio.Protocol):
                 del self._early[:size]
                 layer.buffer_updated(size)
         except OSError as error:  # the event loop would catch it
-            self._fail(plain, error)
+            self._fail(error)
 
-    def _fail(self, plain: asyncio.Transport, error: OSError) -> None:
-        log.info("%s: no TLS connection: %s", plain.get_extra_info("peername", ("-",))[0], _cause(error))
+    def _fail(self, error: OSError) -> None:
+        log.info("%s: no TLS connection: %s", self._address, _cause(error))
         self._table.remove(self)
         self.cut()
 

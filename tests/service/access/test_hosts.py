@@ -21,6 +21,7 @@ MALFORMED = [
     b":8000",
     b"a b",
     b"localhost@evil.example",
+    b"127.0.0.1%evil.example",
     b"http://localhost",
     b"[::1",
     b"localhost:80:80",

@@ -86,6 +86,16 @@ def test_connections_without_a_handshake_keep_nobody_out(encrypted: LiveServer) 
     until(lambda: encrypted.metric("sampler_connections") == 1)  # that of the request for it
 
 
+def test_a_client_that_resets_its_connection_in_the_handshake_causes_no_stack_trace(encrypted: LiveServer) -> None:
+    for number in range(20):
+        with connect(encrypted) as connection:
+            connection.sendall(b"\x16\x03\x01\x02\x00\x01")
+            time.sleep((0, 0.005, 0.02)[number % 3])
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    until(lambda: "127.0.0.1: no TLS connection: ConnectionResetError" in encrypted.log)
+    assert "Traceback" not in encrypted.log
+
+
 def test_a_head_without_end_is_refused_over_https(encrypted: LiveServer) -> None:
     assert isinstance(encrypted.trust, ssl.SSLContext)
     with encrypted.trust.wrap_socket(connect(encrypted), server_hostname="127.0.0.1") as connection:
