@@ -1,6 +1,7 @@
 """The faults: each does one kind of harm to a world, and ends it."""
 
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -16,6 +17,15 @@ MISMATCH_SECONDS = 60.0
 
 FLIP_SECONDS = 5.0
 """Time for the server to send something that a bit can be flipped in."""
+
+FLIPS = 3
+"""Pieces, because one alone may hit no pixels, or a batch that the trainer never takes."""
+
+NEXT_PLACE = 0.38
+"""From the place of a flip in its piece to that of the next: some hit the framing, some pixels."""
+
+BETWEEN_FLIPS = 0.1
+"""Seconds between flips, so that one document is not damaged together with the digest in its head."""
 
 TROUBLES = {"delay": Trouble(delay=0.3), "dribble": Trouble(dribble=True), "drop": Trouble(drop=True)}
 
@@ -122,10 +132,14 @@ def cut(world: World, settle: bool) -> None:
 
 
 def flip(world: World, place: float, bit: int, settle: bool) -> None:
-    """Flip one bit of what the server sends."""
+    """Flip one bit in each of a few pieces that the server sends."""
 
     def apply() -> bool:
-        return world.proxy.flip(place, bit, FLIP_SECONDS)
+        flipped = 0
+        while flipped < FLIPS and world.proxy.flip((place + flipped * NEXT_PLACE) % 1, bit, FLIP_SECONDS):
+            flipped += 1
+            time.sleep(BETWEEN_FLIPS)
+        return flipped > 0
 
     world.inject(_fault(world, "network: flip", f"bit {bit}"), apply, nothing, settle=settle)
 
