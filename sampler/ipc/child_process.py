@@ -103,7 +103,11 @@ class ChildProcess:
         self._close_sockets()
         if self._process is None:
             return None
-        status = self._wait(seconds)
+        try:
+            status = self._wait(seconds)
+        except BaseException:
+            self._process.kill()  # nobody may call again, and a stopped process would stay
+            raise
         if status is None:
             self._process.kill()
             status = self._wait(KILL_SECONDS)

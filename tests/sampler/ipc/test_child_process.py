@@ -1,8 +1,11 @@
 """Starting and ending child processes."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -78,6 +81,20 @@ def test_a_child_that_does_not_exit_is_killed() -> None:
     child.start()
     assert child.end(0.2) == -9
     assert child.pid not in children()
+
+
+@pytest.mark.usefixtures("modules")
+def test_a_child_that_does_not_exit_is_killed_even_if_the_wait_is_interrupted() -> None:
+    child = ChildProcess("stubborn_child")
+    child.start()
+    interrupt = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        child.end(60)
+    deadline = time.monotonic() + 10
+    while not child.has_exited() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert child.has_exited()
 
 
 def test_a_child_that_was_never_started_can_be_ended_and_then_does_not_start() -> None:
