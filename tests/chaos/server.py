@@ -17,7 +17,7 @@ RESTART_SECONDS = 0.2
 """Time until the supervisor starts a server that has ended."""
 
 END_SECONDS = 20.0
-READY_SECONDS = 120.0
+READY_SECONDS = 240.0
 
 
 def free_port() -> int:

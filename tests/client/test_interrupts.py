@@ -93,7 +93,7 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.mark.parametrize(
     ("run", "moments"),
-    [(BATCH, 16), (LOADER, 6), (UNCACHED_KERNEL, 8)],
+    [(BATCH, 10), (LOADER, 4), (UNCACHED_KERNEL, 8)],
     ids=["batch", "loader", "kernel-compiled-by-numba"],
 )
 def test_after_an_interrupt_the_next_call_works(server: ScriptedServer, run: str, moments: int) -> None:
