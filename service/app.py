@@ -56,7 +56,7 @@ class SamplerApp(FastAPI):
             await super().__call__(scope, receive, send_brief)
             return
         scope[connection.KEY] = connection.Connection.behind(send)
-        await super().__call__(scope, receive, with_headers(without_copies(without_chunks(scope, send))))
+        await super().__call__(scope, receive, with_headers(scope, without_copies(without_chunks(scope, send))))
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, which is complete once the server has started."""

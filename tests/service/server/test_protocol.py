@@ -173,6 +173,15 @@ def test_pipelined_requests_get_their_responses_in_order(limited: LiveServer) ->
     assert statuses == [200, 404, 200]
 
 
+def test_the_body_of_a_request_for_another_protocol_is_not_the_next_request(limited: LiveServer) -> None:
+    body = HEAD + b"\r\n"
+    head = b"POST /v1/batches HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    with connect(limited) as connection:
+        connection.sendall(head + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: %d\r\n\r\n" % len(body))
+        connection.sendall(body)
+        assert received(connection).count(b"HTTP/1.1 ") == 1
+
+
 def test_a_long_queue_of_pipelined_requests_ends_the_connection(limited: LiveServer) -> None:
     with connect(limited) as connection:
         connection.sendall((HEAD + b"\r\n") * 500)
