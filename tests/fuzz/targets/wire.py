@@ -83,6 +83,7 @@ def run(data: bytes) -> None:
 def _check(batch: WireBatch, layout: Layout, name: str) -> None:
     """Render a batch, and compare it with what is read of its encoding."""
     config, count = SMALL[name], len(batch.samples)
+    require(count == batch.header.count, "an incomplete batch")
     samples = [sample.arrays for sample in batch.samples]
     table = dense_table(config, CATEGORIES)
     out = buffer_arrays(np.empty(buffer_size(table, count), np.uint8), table, count)
