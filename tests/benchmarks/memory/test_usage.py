@@ -13,8 +13,8 @@ from sampler.memory.shared_memory import create_shared_memory
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
-SIZE = 16 << 20
-SLACK = 3 << 20
+SIZE = 48 << 20
+SLACK = 12 << 20
 """What else may change in a process meanwhile."""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from client import ClientError, ProtocolError, SamplerClient, ServerUnavailableError
+from client import ClientError, SamplerClient, ServerUnavailableError, TransferError
 from client.commands.bench import Bench, Reading, summarise
 from tests.support.processes import start_python
 from tests.support.scripted_server import Answer, ScriptedServer, problem, scripted
@@ -148,7 +148,7 @@ def test_bench_without_a_server_is_one_line() -> None:
 
 def test_bench_shows_what_it_read_before_an_error(server: ScriptedServer) -> None:
     server.script("/v1/stream", lambda asked: Answer([*server.messages(asked, 0), b"\xc1"]))
-    status, out, err = run("bench", server.url, "--seconds", 20, "--batch-size", 2)
+    status, out, err = run("bench", server.url, "--seconds", 20, "--batch-size", 2, "--attempts", 1)
     assert status == 2
     assert "samples/s" in out
     assert "error: " in err
@@ -204,9 +204,9 @@ def test_a_bench_that_reads_nothing_raises_why() -> None:
 
 def test_a_reader_that_fails_ends_the_measurement(server: ScriptedServer) -> None:
     server.script("/v1/stream", lambda asked: Answer([*server.messages(asked, 0), b"\xc1"]))
-    bench = Bench(lambda: SamplerClient(server.url), batch_size=2, layout="compact")
+    bench = Bench(lambda: SamplerClient(server.url, attempts=1), batch_size=2, layout="compact")
     summary = bench.run(20.0, lambda *_: None)
     assert summary.batches == 1
     assert summary.seconds < 10
     error: ClientError = bench.errors[0]
-    assert isinstance(error, ProtocolError)
+    assert isinstance(error, TransferError)
