@@ -22,7 +22,7 @@ such as NumPy and PyTorch, cannot be loaded twice by one process."""
 def undisturbed(function: Callable[[], ResultT]) -> ResultT:
     """Return what a function returns; signal handlers cannot raise inside it.
 
-    Handlers run in the main thread, so there the function runs in a thread of its own. If a handler raises meanwhile,
+    Handlers run in the main thread, so there the function runs in another thread. If a handler raises meanwhile,
     only the wait ends: the function runs on, and must be one that another call may meet half done.
     """
     if threading.current_thread() is not threading.main_thread():

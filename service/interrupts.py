@@ -1,4 +1,4 @@
-"""Ctrl-C before a program has a handler of its own for it."""
+"""Ctrl-C before a program has installed its own handler for it."""
 
 import signal
 from collections.abc import Iterator

@@ -161,7 +161,7 @@ def _parse_head(head: bytes, method: str) -> ResponseHead:
     options = _tokens(values, b"connection")
     reusable = b"close" not in options and (minor > 0 or b"keep-alive" in options)
     if b"transfer-encoding" in values and (minor == 0 or b"content-length" in values):
-        reusable = False  # whoever passed it on may have seen another end of the body
+        reusable = False  # a proxy in between may have seen another end of the body
     chunked, length = _framing(values)
     if method == "HEAD" or status in STATUS_WITHOUT_BODY:
         chunked, length = False, 0

@@ -27,7 +27,7 @@ def is_loopback(host: str) -> bool:
 def require_protected(settings: AccessSettings, host: str | None) -> None:
     """Check that a server is protected by a token if other hosts can reach it. Raises `SettingsError`.
 
-    host: the address to listen at; None for a Unix socket, which has permissions of its own.
+    host: the address to listen at; None for a Unix socket, which file permissions protect.
     """
     protected = settings.token is not None or settings.token_file is not None or settings.open
     if protected or host is None or is_loopback(host):

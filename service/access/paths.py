@@ -1,4 +1,4 @@
-"""Paths of requests behind a proxy that serves the server under a path of its own, such as /sampler."""
+"""Paths of requests behind a proxy that serves the server under a path, such as /sampler."""
 
 from starlette.types import Scope
 

@@ -77,7 +77,7 @@ class Methods:
 
     async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope.setdefault("state", {})[HEAD_ONLY] = True
-        # uvicorn looks at the method of its own scope, and must still find HEAD there.
+        # uvicorn looks at the method in its scope, and must still find HEAD there.
         inner = {**scope, "method": "GET"}
 
         async def without_body(message: Message) -> None:

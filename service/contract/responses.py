@@ -1,6 +1,6 @@
 """The responses that an endpoint declares, from the table of problem types.
 
-An endpoint names the problems of its own. Those that any request can meet are added to all of them by
+An endpoint names the problems that only it can have. Those that any request can meet are added to all of them by
 `service.contract.document`, so that none can forget one.
 """
 

@@ -25,8 +25,8 @@ def check_plain_server(settings: Settings) -> None:
     copies = _copies()
     if copies > 1:
         raise SettingsError(
-            f"uvicorn runs {copies} copies of the server (--workers or WEB_CONCURRENCY), each with memory, workers and "
-            "metrics of its own; run one, and set SAMPLER_WORKERS to the number of processes that make samples"
+            f"uvicorn runs {copies} copies of the server (--workers or WEB_CONCURRENCY), each with its own memory, "
+            "workers and metrics; run one, and set SAMPLER_WORKERS to the number of processes that make samples"
         )
     log.warning(UNLIMITED)
 

@@ -1,7 +1,7 @@
 """Clients that send or read slowly, as far as no route deals with them.
 
-Batches have pauses of their own. Any other response is complete before it is sent, so it holds neither a place nor a
-worker while its client reads; here, the memory that it takes is bounded.
+Responses with batches are paused elsewhere. Any other response is complete before it is sent, so it holds neither a
+place nor a worker while its client reads; here, the memory that it takes is bounded.
 """
 
 import asyncio

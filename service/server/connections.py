@@ -1,7 +1,7 @@
 """The open connections of a server, by what they wait for.
 
 A connection waits for the head of a request, or has a request under way, or rests between two. When there are too many,
-the one that has waited or rested longest is closed, so that whoever holds many connections without using them keeps
+the one that has waited or rested longest is closed. So a client that holds many connections without using them keeps
 nobody else out.
 """
 

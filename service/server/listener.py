@@ -98,7 +98,7 @@ def _bind(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.sock
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has another socket
         _set_options(listener)
         listener.bind(address)
     except OSError:
@@ -124,5 +124,5 @@ def _explain(error: OSError, host: str, port: int) -> str:
         user = f"user id {os.geteuid()} may not use port {port}"
         return f"port {port} of {host}: {error.strerror}, {user}; choose a --port above 1023"
     if error.errno in ABSENT:
-        return f"--host {host}: no network interface of this machine has this address; set one of its own, or 0.0.0.0"
+        return f"--host {host}: no network interface of this machine has this address; set one that it has, or 0.0.0.0"
     return f"port {port} of {host}: {error.strerror or error}; choose another --host or --port"

@@ -50,7 +50,7 @@ def test_the_process_of_a_loader_has_its_transport_before_its_job_and_no_kernels
 
 
 def test_the_client_itself_does_not_import_rich() -> None:
-    # httpx loads rich for a command of its own where rich is installed; nothing of ours needs it.
+    # httpx loads rich for its command line where rich is installed; nothing of ours needs it.
     modules = loaded("import sys; sys.modules['rich'] = None; from client import *; del sys.modules['rich']")
     assert not [name for name in modules if name.split(".")[0] == "rich"]
 

@@ -47,7 +47,7 @@ def test_a_used_client_is_copied_as_its_settings(server: ScriptedServer, copied:
         first = next(batches)
         with copied(used) as other:
             assert other.batch(seed=7, step=0, batch_size=6).images.tobytes() == first.images.tobytes()
-        assert steps(batches) == [1, 2]  # the copy has connections of its own
+        assert steps(batches) == [1, 2]  # the copy opens its own connections
     assert {asked.params["layout"] for asked in server.asked if "layout" in asked.params} == {"sparse"}
 
 

@@ -205,7 +205,7 @@ def test_a_sample_that_ends_every_worker_is_given_up_and_named(tmp_path: Path) -
     with live_server(
         tmp_path, annotations=annotations, images=images, cache_dir=tmp_path / "cache", workers=1
     ) as server:
-        killer = threading.Thread(target=_kill_whoever_works, args=(server, 3))
+        killer = threading.Thread(target=_kill_busy_workers, args=(server, 3))
         killer.start()
         try:
             with pytest.raises(RemoteError, match="ended its worker 3 times") as caught:
@@ -217,7 +217,7 @@ def test_a_sample_that_ends_every_worker_is_given_up_and_named(tmp_path: Path) -
         assert one_batch(server.url, "indices=0&seed=4").header.count == 1
 
 
-def _kill_whoever_works(server: LiveServer, times: int) -> None:
+def _kill_busy_workers(server: LiveServer, times: int) -> None:
     killed: set[int] = set()
     deadline = time.monotonic() + 30
     while len(killed) < times and time.monotonic() < deadline:

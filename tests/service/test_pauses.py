@@ -1,4 +1,4 @@
-"""Clients that request and do not read: others are served meanwhile, and whoever reads again gets the same bytes."""
+"""Clients that request and do not read: others are served meanwhile, and those that read again get the same bytes."""
 
 import http.client
 import socket

@@ -38,7 +38,7 @@ class Clients:
         self._kept = SamplerClient(url)
 
     def stream(self, rng: random.Random) -> None:
-        """Read some steps with a client of their own."""
+        """Read some steps with a client for them alone."""
         start = rng.randrange(1000)
         with SamplerClient(self._url) as client:
             layout = rng.choice(LAYOUTS)

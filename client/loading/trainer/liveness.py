@@ -1,7 +1,7 @@
 """Whether the loader's process responds while the trainer waits for it.
 
 It may be stopped, deadlocked or swapped out. It then neither exits nor sends anything, and only a time limit tells. If
-nothing has arrived for a while, the trainer asks the process for a sign of life, which a thread of its own gives even
+nothing has arrived for a while, the trainer asks the process for a sign of life, which a separate thread gives even
 while a slow server makes the process wait.
 """
 
