@@ -33,8 +33,8 @@ LONG = st.sampled_from([0.3, 1.5, 7.0])
 STOPPED = st.sampled_from([0.3, 1.5, 12.0])
 """Seconds below and above the time after which a stopped worker or loader is replaced."""
 WORLD_SIZES = st.integers(1, 2)
-PAUSES = st.sampled_from([0.005, 0.001, 0.02])
-"""Seconds that a training step takes."""
+PAUSES = st.sampled_from([0.03, 0.02, 0.05])
+"""Seconds that a training step takes: long enough for each step to be checked meanwhile, also on a busy machine."""
 
 
 class Chaos(RuleBasedStateMachine):
@@ -157,10 +157,12 @@ def run_chaos(files: ServedFiles, report: Report, number: int, worlds: int, rule
         pass
 
     Run.files, Run.report = files, report
-    run_state_machine_as_test(
-        seed(number)(Run),
-        settings=settings(
-            max_examples=worlds, stateful_step_count=rules, deadline=None, database=None, phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck), verbosity=Verbosity.quiet, derandomize=False,
-        ),
+    limits = settings(
+        max_examples=worlds, stateful_step_count=rules, deadline=None, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck), verbosity=Verbosity.quiet, derandomize=False,
     )  # fmt: skip
+    try:
+        run_state_machine_as_test(seed(number)(Run), settings=limits)
+    finally:
+        for world in report.worlds:
+            world.abandon()

@@ -72,6 +72,13 @@ class Supervisor:
         if self._thread is not None:
             self._thread.join()
 
+    def kill(self) -> None:
+        """End the server at once, and start no other."""
+        self._stopping.set()
+        process = self.process()
+        if process is not None:
+            process.kill()
+
     def is_ready(self) -> bool:
         try:
             return httpx.get(f"{self.url}/readyz", timeout=2.0).status_code == 200

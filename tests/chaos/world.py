@@ -91,6 +91,15 @@ class World:
         self.proxy.__exit__(None, None, None)
         shutil.rmtree(states_folder(self.folder), ignore_errors=True)
 
+    def abandon(self) -> None:
+        """End all processes that still run, without checks: the run was broken off."""
+        for timer, _ in self._healing:
+            timer.cancel()
+        if self._trainer is not None:
+            self._trainer.kill()
+        for server in self.servers:
+            server.kill()
+
     # --- servers and trainer ---
 
     def start_server(self) -> None:

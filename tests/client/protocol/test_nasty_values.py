@@ -8,7 +8,7 @@ import json
 import time
 import tracemalloc
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,6 +45,9 @@ HUGE: list[Any] = ["x" * 2_000_000, *JSON_ONLY]
 MEMORY = 64 << 20
 CPU_SECONDS = 5
 
+THIRDS = 3
+"""Each field gets one value in this many, and the next field the next ones: `make fuzz` tries many more."""
+
 CHANGED_ARRAYS = {"compact": ("crop", "boxes"), "sparse": ("images", "tl_heats_idx"), "dense": ("images",)}
 """One array of fixed shape and one of varying length: all others are checked like these."""
 
@@ -79,6 +82,11 @@ def without(document: Any, path: tuple[Any, ...]) -> Any:
     else:
         changed[path[0]] = without(document[path[0]], path[1:])
     return changed
+
+
+def share(values: Sequence[Any], number: int) -> Sequence[Any]:
+    """The values that the field with this number gets."""
+    return values[number % THIRDS :: THIRDS]
 
 
 @contextmanager
@@ -139,17 +147,17 @@ def test_any_value_in_any_field_of_a_spec(server: ScriptedServer) -> None:
     del document["arrays"]  # which a client does not read
     assert check_spec(document)
     accepted = []
-    for path in places(document):
-        accepted += [check_spec(replaced(document, path, value)) for value in (*NUMBERS, *OTHERS)]
+    for number, path in enumerate(places(document)):
+        accepted += [check_spec(replaced(document, path, value)) for value in share((*NUMBERS, *OTHERS), number)]
         check_spec(without(document, path))
-    assert 100 < sum(accepted) < len(accepted) / 2  # texts and counts may have other values
+    assert 30 < sum(accepted) < len(accepted) / 2  # texts and counts may have other values
 
 
 def test_huge_values_in_a_spec(server: ScriptedServer) -> None:
     document = json.loads(json.dumps(server.spec.as_dict()))
     del document["arrays"]
-    for path in [path for path in places(document) if path[-1] not in range(1, 10)]:
-        for value in HUGE:
+    for number, path in enumerate(path for path in places(document) if path[-1] not in range(1, 10)):
+        for value in share(HUGE, number):
             accepted = check_spec(replaced(document, path, value))
             assert not accepted or path in (("version",), ("sampler_version",), ("datasets",), ("config", "name"))
 
@@ -242,10 +250,10 @@ def test_any_value_in_any_field_of_a_batch(server: ScriptedServer, layout: Layou
     unpacked = [msgpack.unpackb(message) for message in messages(server, layout)]
     packed = [msgpack.packb(message) for message in unpacked]
     assert receive(server, layout, b"".join(sealed(packed)))
-    for number, *path in places(unpacked[:2]):
+    for turn, (number, *path) in enumerate(places(unpacked[:2])):
         if path[:1] == ["arrays"] and len(path) > 2 and path[1] not in CHANGED_ARRAYS[layout]:
             continue
-        for value in (*NUMBERS, *OTHERS, *BINARY_ONLY):
+        for value in share((*NUMBERS, *OTHERS, *BINARY_ONLY), turn):
             changed = replaced(unpacked[number], tuple(path), value)
             others = packed[:number], packed[number + 1 :]
             receive(server, layout, b"".join(sealed([*others[0], msgpack.packb(changed), *others[1]])))
