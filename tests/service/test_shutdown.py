@@ -18,6 +18,7 @@ from sampler.wire.reader import BatchReader
 from service.shutdown import Shutdown
 from tests.service.test_load import slow_client
 from tests.support.live_server import LiveServer, launch, until, wait_until_ready
+from tests.support.shared_memory import named_memory
 from tests.support.wire_client import get_spec
 
 GRACE = 2.0
@@ -41,21 +42,15 @@ def mortal(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> Iterat
         process.wait()
 
 
-def shared_memory() -> set[str]:
-    """Files in the host's shared memory."""
-    folder = Path("/dev/shm")
-    return {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-
-
 def assert_nothing_left(workers: list[psutil.Process], before: set[str]) -> None:
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert alive == []
-    assert shared_memory() <= before
+    assert named_memory() <= before
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_an_idle_server_and_leaves_nothing(mortal: LiveServer, number: signal.Signals) -> None:
-    before = shared_memory()
+    before = named_memory()
     workers = mortal.workers()
     began = time.monotonic()
     mortal.send(number)
@@ -83,7 +78,7 @@ def test_a_signal_in_mid_stream_ends_the_stream_at_a_batch(mortal: LiveServer, n
     assert 2 <= len(steps) < 200
     mortal.process.wait(20)
     assert "Traceback" not in mortal.log
-    assert_nothing_left(workers, shared_memory())
+    assert_nothing_left(workers, named_memory())
 
 
 def test_a_batch_in_flight_is_finished(mortal: LiveServer) -> None:
@@ -100,7 +95,7 @@ def test_a_batch_in_flight_is_finished(mortal: LiveServer) -> None:
 
 
 def test_a_client_that_does_not_read_cannot_delay_the_end(mortal: LiveServer) -> None:
-    before = shared_memory()
+    before = named_memory()
     workers = mortal.workers()
     with slow_client(mortal, "/v1/stream?batch_size=48&layout=dense"):
         until(lambda: mortal.metric("sampler_requests_in_flight") == 1)
@@ -128,7 +123,7 @@ def _refused(url: str) -> bool:
 
 
 def test_a_killed_server_leaves_no_process_and_no_memory(mortal: LiveServer) -> None:
-    before = shared_memory()
+    before = named_memory()
     workers = mortal.workers()
     with socket.create_connection(("127.0.0.1", httpx.URL(mortal.url).port or 80)) as client:
         client.sendall(b"GET /v1/stream?batch_size=48 HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -151,7 +146,7 @@ def test_ctrl_c_for_the_whole_process_group_is_a_graceful_shutdown(mortal: LiveS
         mortal.process.wait(20)
     except subprocess.TimeoutExpired:
         pytest.fail(mortal.log)
-    assert_nothing_left(workers, shared_memory())
+    assert_nothing_left(workers, named_memory())
 
 
 def test_responses_that_outlive_the_grace_time_are_cut(caplog: pytest.LogCaptureFixture) -> None:

@@ -148,12 +148,12 @@ def test_an_invalid_setting_is_named_with_the_valid_values(
         ("wokers = 2", ["settings.toml", "wokers", "no such setting; did you mean workers?"]),
         ("[dataset.train]", ["settings.toml: dataset: no such setting; did you mean datasets?"]),
         ("[datasets.train]\nanotations = 'x'", ["datasets.train.anotations: no such", "did you mean annotations?"]),
-        ("annotations = 3", ["SAMPLER_ANNOTATIONS = 3: expected a path or a list of paths"]),
-        ("subset = 3", ["SAMPLER_SUBSET = 3: expected a path"]),
+        ("annotations = 3", ["settings.toml: annotations = 3: expected a path or a list of paths"]),
+        ("subset = 3", ["settings.toml: subset = 3: expected a path"]),
         ("datasets = 3", ["settings.toml: datasets = 3: expected tables such as [datasets.train]"]),
         ("[datasets]\ntrain = 3", ["datasets.train = 3: expected a table such as [datasets.train]"]),
         ("[datasets.'a/b']", ["datasets.a/b", "expected a name of letters, digits"]),
-        ('max_batch = "many"', ["SAMPLER_MAX_BATCH", "many"]),
+        ('max_batch = "many"', ["settings.toml: max_batch = 'many'"]),
     ],
 )
 def test_an_invalid_settings_file_is_named(

@@ -15,6 +15,7 @@ from client.loading.slots import SharedSlots
 from tests.support.live_server import until
 from tests.support.loading import gone, load, process_of, steps, trainer
 from tests.support.scripted_server import Answer, Asked, ScriptedServer
+from tests.support.shared_memory import named_memory
 
 # --- ends ---
 
@@ -61,7 +62,7 @@ def shared_mappings() -> int:
 
 
 def test_a_closed_loader_leaves_no_memory_or_descriptor(small: ScriptedServer) -> None:
-    named = set(Path("/dev/shm").iterdir()) if Path("/dev/shm").is_dir() else set()
+    named = named_memory()
     with load(small.url, stop=1) as loaded:
         assert steps(loaded) == [0]
     gc.collect()
@@ -71,7 +72,7 @@ def test_a_closed_loader_leaves_no_memory_or_descriptor(small: ScriptedServer) -
     del batch
     gc.collect()
     assert (open_files(), shared_mappings()) == (files, mappings)
-    assert (set(Path("/dev/shm").iterdir()) if Path("/dev/shm").is_dir() else set()) <= named
+    assert named_memory() <= named
 
 
 def test_a_closed_loader_releases_its_memory_without_the_garbage_collector(small: ScriptedServer) -> None:
