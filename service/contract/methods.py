@@ -19,7 +19,7 @@ HEAD_ONLY = "head_only"
 
 
 def is_head(request: Request) -> bool:
-    """Return whether the body of the response is not sent, so that there is no need to make it."""
+    """Return whether only the head of the response is sent, so its body need not be made."""
     return bool(getattr(request.state, HEAD_ONLY, False))
 
 
