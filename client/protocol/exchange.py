@@ -49,6 +49,16 @@ def use_https(url: str) -> str:
     return f"the server at {server} speaks https, not http: use https://{server}"
 
 
+class Received:
+    """What has arrived of a response, for messages."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def __str__(self) -> str:
+        return f"{self.bytes:,} bytes"
+
+
 class Exchange:
     """A request and its response. Each attempt makes a new one."""
 
@@ -87,9 +97,7 @@ class Exchange:
         self.request_id: str | None = None
         self.in_batches = False
         self.proxy = proxy
-        self.progress = self._progress
-        """Says what of the response has arrived; for the message of `out_of_time`."""
-        self._size = 0
+        self.received = Received()
         self._refused = False
         self._content_digest = ""
         self._media_type = media_type
@@ -136,7 +144,7 @@ class Exchange:
         Raises:
             ProtocolError: a document that is not an error is too long.
         """
-        self._size = size
+        self.received.bytes = size
         if self._refused:
             return size >= MAX_PROBLEM_BYTES
         if size > self._largest_document:
@@ -164,11 +172,8 @@ class Exchange:
 
     def out_of_time(self) -> ServerUnavailableError:
         """Return the error for a response that was not complete at its deadline."""
-        message = f"{self.name}: no complete response in time: received {self.progress()}"
+        message = f"{self.name}: no complete response in time: received {self.received}"
         return ServerUnavailableError(message, request_id=self.request_id)
-
-    def _progress(self) -> str:
-        return f"{self._size:,} bytes"
 
     def damage(self, cause: str) -> TransferError:
         """Return the error for a response whose bytes were damaged on their way."""

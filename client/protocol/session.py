@@ -6,7 +6,7 @@ from urllib.parse import urlencode, urlsplit
 
 from client.batches import PackedBatch
 from client.errors import ClientError, ServerUnavailableError, TransferError
-from client.protocol.exchange import Exchange
+from client.protocol.exchange import Exchange, Received
 from client.protocol.proxies import hide_credentials, proxy_for
 from client.protocol.requests import Request, StreamRequest, require_layout
 from client.protocol.target import FIRST_CONTACT, Pins, Target, require_dataset
@@ -67,6 +67,20 @@ class Session:
         return Target(self.base_url, spec.digest, spec.pixels, self.dataset, spec.substitutes, self.proxy)
 
 
+class ReceivedSamples(Received):
+    """What has arrived of a batch."""
+
+    def __init__(self, reader: BatchReader, due: Request | None) -> None:
+        super().__init__()
+        self.due = due
+        self._reader = reader
+
+    def __str__(self) -> str:
+        samples = f"{self._reader.samples} of {self.due.count if self.due else 0} samples"
+        where = "" if self.due is None or self.due.step is None else f" of the batch of step {self.due.step}"
+        return f"{samples}{where} ({super().__str__()}) in the last attempt"
+
+
 class Delivery:
     """Turns responses into the batches of a request: in order, each checked, each exactly once.
 
@@ -99,23 +113,18 @@ class Delivery:
         assert request is not None, "no batch is due"
         self._keys = request.batch_keys(self._spec.size)
         self.exchange = request.exchange(self._target)
-        self.exchange.progress = self._progress
         spec = self._spec
         self.reader = BatchReader(spec.config, spec.categories, request.layout, self._memory, request.count)
+        # If the exchange referred to the delivery itself, memory for arrays would wait for the cycle collector.
+        self._received = self.exchange.received = ReceivedSamples(self.reader, request)
         self._complete: Iterator[WireBatch] = iter(())
-        self._bytes = 0
-
-    def _progress(self) -> str:
-        samples = f"{self.reader.samples} of {self._due.count if self._due else 0} samples"
-        where = "" if self._due is None or self._due.step is None else f" of the batch of step {self._due.step}"
-        return f"{samples}{where} ({self._bytes:,} bytes) in the last attempt"
 
     def advance(self, count: int) -> None:
-        self._bytes += count
+        self._received.bytes += count
         self._complete = self.reader.advance(count)
 
     def feed(self, chunk: bytes) -> None:
-        self._bytes += len(chunk)
+        self._received.bytes += len(chunk)
         self._complete = self.reader.feed(chunk)
 
     def take(self) -> PackedBatch | None:
@@ -136,10 +145,10 @@ class Delivery:
         if self._due is None:
             raise self.exchange.violation("a batch after the last one requested")
         self._check(batch, self._due)
-        self._due = self._due.after_next()
+        self._due = self._received.due = self._due.after_next()
         self.exchange.step = self._due.step if self._due else None
-        packed = PackedBatch(batch, self._spec, self._bytes, self._memory, self._damaged)
-        self._bytes = self._damaged = 0
+        packed = PackedBatch(batch, self._spec, self._received.bytes, self._memory, self._damaged)
+        self._received.bytes = self._damaged = 0
         return packed
 
     def end(self) -> None:
