@@ -2,6 +2,7 @@
 #
 #   PYTHON=…   Python to create .venv with (default: the first of python3, python3.13, … that is new enough)
 #   TORCH=1    also install PyTorch and torchdata and run the tests that need them
+#   RAY=1      also install Ray and run the tests that need it
 #   PUBLISH=1  write the tables and charts of `make bench` into docs/performance
 #   MEMORY=1   `make bench` also measures what the processes hold in memory (minutes)
 #   PEERS=1    `make bench` also measures other data loaders, from an environment of their own (10 minutes)
@@ -12,6 +13,7 @@
 
 PYTHON ?=
 TORCH ?=
+RAY ?=
 PUBLISH ?=
 MEMORY ?=
 PEERS ?=
@@ -31,7 +33,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-input
 READY := $(VENV)/.ready
 READY_TORCH := $(VENV)/.ready-torch
-SETUP := $(if $(TORCH),$(READY_TORCH),$(READY))
+READY_RAY := $(VENV)/.ready-ray
+SETUP := $(READY) $(if $(TORCH),$(READY_TORCH)) $(if $(RAY),$(READY_RAY))
 
 # Other data loaders have their own environment, so that .venv stays small and their dependencies cannot change it.
 PEERS_VENV := .venv-peers
@@ -96,7 +99,7 @@ docs: $(READY) ## Build the documentation into site/
 	@$(BIN)/zensical build --strict
 	@echo "open site/index.html"
 
-test: lint ## Run all checks: lint, types, tests with coverage (TORCH=1: also those with PyTorch)
+test: lint ## Run all checks: lint, types, tests with coverage (TORCH=1, RAY=1: also those with PyTorch, Ray)
 	@echo "pytest, with branch coverage"
 	@$(COMPILE)
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --cov --cov-report=term
@@ -154,6 +157,11 @@ $(READY): pyproject.toml requirements/dev.lock | $(BIN)/pip
 $(READY_TORCH): $(READY) requirements.lock
 	@echo "installing PyTorch and torchdata into $(VENV) (once; a few minutes)"
 	@$(PIP) install --constraint requirements.lock torch torchdata
+	@touch $@
+
+$(READY_RAY): $(READY) requirements.lock
+	@echo "installing Ray into $(VENV) (once; a few minutes)"
+	@$(PIP) install --constraint requirements.lock --no-build-isolation --editable '.[ray]'
 	@touch $@
 
 # Each package by itself: one that cannot be installed leaves out its rows, not those of the others. The next run of
