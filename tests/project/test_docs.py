@@ -169,7 +169,8 @@ def test_every_make_command_exists() -> None:
 
 def test_every_extra_to_install_exists() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    named = {extra for text in PAGES.values() for extra in re.findall(r"'\.\[(\w+)\]'", text)}
+    lists = [extras for text in PAGES.values() for extras in re.findall(r"'\.\[([\w,]+)\]'", text)]
+    named = {extra for extras in lists for extra in extras.split(",")}
     assert {"server", "compiled", "torch"} <= named <= set(project["optional-dependencies"])
 
 
