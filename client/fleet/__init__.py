@@ -1,0 +1,1 @@
+"""Several servers of the same samples, used as one."""
