@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from multiprocessing.context import get_spawning_popen
 from pathlib import Path
@@ -95,25 +96,39 @@ def as_token(token: str | Token | None) -> Token | None:
 def access_to(
     url: str, token: str | Token | None, ca: str | os.PathLike[str] | None, proxy: Proxy | None = None
 ) -> Access:
-    """Return the checked access to a server.
+    """Return the checked access to one server: see `access_to_all`."""
+    return access_to_all([(url, proxy)], token, ca)
+
+
+def access_to_all(
+    servers: Iterable[tuple[str, Proxy | None]], token: str | Token | None, ca: str | os.PathLike[str] | None
+) -> Access:
+    """Return the checked access to servers that have the same token and CA.
 
     Args:
-        url: of the server; checked before.
+        servers: their URLs, checked before, each with the proxy that applies to it. A proxy gets no token, except
+            within the encrypted connection of an https URL.
         token: None for that of the environment, if it has one.
         ca: PEM file of a private CA; None for the CAs of the system.
-        proxy: that applies to the server. It gets no token, except within the encrypted connection of an https URL.
 
     Raises:
-        InvalidRequestError: a value cannot be used.
+        InvalidRequestError: a value cannot be used, for one of the servers or at all.
     """
     token = _from_environment() if token is None else as_token(token)
+    for url, proxy in servers:
+        _require_usable(url, token, ca, proxy)
+    return Access(token, None if ca is None else _checked_ca(ca))
+
+
+def _require_usable(url: str, token: Token | None, ca: str | os.PathLike[str] | None, proxy: Proxy | None) -> None:
     parts = urlsplit(url)
     if token is not None and parts.username is not None:
         raise InvalidRequestError("token", HIDDEN, "no token with a URL that has a user name: both are credentials")
     if token is not None and parts.scheme == "http" and proxy is not None:
         expected = f"no token through {proxy.named}, which could read it: use https://, or add {proxy.host} to NO_PROXY"
         raise InvalidRequestError("token", HIDDEN, expected)
-    return Access(token, None if ca is None else _checked_ca(ca, parts.scheme))
+    if isinstance(ca, str | os.PathLike) and parts.scheme != "https":
+        raise InvalidRequestError("ca", os.fspath(ca), "no CA with a URL that begins with http://; use https://")
 
 
 def warn_if_readable(url: str, access: Access) -> None:
@@ -142,11 +157,9 @@ def _from_file(file: Path, field: str) -> Token:
         raise InvalidRequestError(field, str(file), f"a file with the token: {error}") from None
 
 
-def _checked_ca(ca: object, scheme: str) -> Path:
+def _checked_ca(ca: object) -> Path:
     if not isinstance(ca, str | os.PathLike):
         raise InvalidRequestError("ca", ca, "the path of a PEM file")
-    if scheme != "https":
-        raise InvalidRequestError("ca", os.fspath(ca), "no CA with a URL that begins with http://; use https://")
     # Loads ssl, which a trainer without TLS does not need before the loader's process has started.
     from client.transport.tls import trust
 

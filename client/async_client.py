@@ -257,7 +257,10 @@ async def _open(http: httpx.AsyncClient, exchange: Exchange, pace: Pace) -> http
     if http.is_closed:
         raise ClientError("the client is closed: make a new one")
     timeout = pace.attempt(http.timeout)
-    request = http.build_request(exchange.method, exchange.url, json=exchange.body, timeout=timeout)
+    request = http.build_request(
+        exchange.method, exchange.url, json=exchange.body, headers=exchange.headers, timeout=timeout,
+        extensions=exchange.extensions,
+    )  # fmt: skip
     response = await _send(http, request, head_seconds(timeout))
     try:
         if not exchange.begin(response.status_code, response.headers):

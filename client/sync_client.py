@@ -345,8 +345,9 @@ def _open(http: httpx.Client, exchange: Exchange, pace: Pace) -> httpx.Response:
     if http.is_closed:
         raise ClientError("the client is closed: make a new one")
     request = http.build_request(
-        exchange.method, exchange.url, json=exchange.body, timeout=pace.attempt(http.timeout), extensions={PACE: pace}
-    )
+        exchange.method, exchange.url, json=exchange.body, headers=exchange.headers,
+        timeout=pace.attempt(http.timeout), extensions={PACE: pace, **exchange.extensions},
+    )  # fmt: skip
     response = http.send(request, stream=True)
     try:
         if not exchange.begin(response.status_code, response.headers):

@@ -42,6 +42,9 @@ MAX_SHOWN = 1000
 
 MAX_REQUEST_ID = 200
 
+SERVER_NAME = "sni_hostname"
+"""httpx's request extension with the server name for TLS."""
+
 
 def use_https(url: str) -> str:
     """Return the advice for a plain request to a port that expects TLS."""
@@ -73,6 +76,7 @@ class Exchange:
         step: int | None = None,
         largest_document: int = MAX_DOCUMENT_BYTES,
         proxy: Proxy | None = None,
+        host: str | None = None,
         first: bool = False,
     ) -> None:
         """Make an exchange.
@@ -86,6 +90,7 @@ class Exchange:
             step: of the next batch, kept up to date.
             largest_document: the most bytes of a document.
             proxy: that the request goes through.
+            host: name and port for the Host header and TLS, if the URL has an address of it; None for those of the URL.
             first: whether nothing is known yet of the server, not even whether it speaks HTTP.
         """
         self.method = method
@@ -97,12 +102,29 @@ class Exchange:
         self.request_id: str | None = None
         self.in_batches = False
         self.proxy = proxy
+        self.host = host
         self.received = Received()
         self._refused = False
         self._content_digest = ""
         self._media_type = media_type
         self._digest = digest
         self._largest_document = largest_document
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of the request that the transport would write otherwise."""
+        return {} if self.host is None else {"Host": self.host}
+
+    @property
+    def extensions(self) -> dict[str, str]:
+        """Extensions of the request: the name that TLS sends and that the certificate must have, if not the URL's."""
+        name = self.server_name
+        return {} if name is None else {SERVER_NAME: name}
+
+    @property
+    def server_name(self) -> str | None:
+        """The host name that a certificate must have, if not that of the URL."""
+        return None if self.host is None else urlsplit(f"//{self.host}").hostname
 
     def begin(self, status: int, headers: Mapping[str, str]) -> bool:
         """Take the head of the response. Returns False for a status other than 200: the body is then for `refusal`.

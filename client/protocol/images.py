@@ -42,6 +42,7 @@ class ImagesRequest:
             digest=target.digest,
             largest_document=MAX_DOCUMENT_BYTES,
             proxy=target.proxy,
+            host=target.host,
         )
 
     def parse(self, document: bytes, exchange: Exchange) -> tuple[ImageInfo, ...]:

@@ -77,7 +77,12 @@ class _Request:
         # The order is fixed and commas are not escaped: equal requests have equal URLs, so that caches share them.
         texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in parameters.items()}
         url = f"{target.base_url}{path}?{urlencode(texts, safe=',')}"
-        return Exchange("GET", url, media_type=MEDIA_TYPE, digest=target.digest, proxy=target.proxy)
+        return self._exchange("GET", url, target)
+
+    def _exchange(self, method: str, url: str, target: Target, body: dict[str, Any] | None = None) -> Exchange:
+        return Exchange(
+            method, url, media_type=MEDIA_TYPE, body=body, digest=target.digest, proxy=target.proxy, host=target.host
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +146,7 @@ class IndexRequest(_Request):
             return get
         body = {"indices": list(self.indices), **others}
         url = f"{target.base_url}/v1/batches"
-        return Exchange("POST", url, media_type=MEDIA_TYPE, body=body, digest=target.digest, proxy=target.proxy)
+        return self._exchange("POST", url, target, body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,15 @@
 
 import threading
 from collections.abc import Iterator
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from client.batches import PackedBatch
 from client.errors import ClientError, ServerUnavailableError, TransferError
 from client.protocol.exchange import Exchange, Received
-from client.protocol.proxies import hide_credentials, proxy_for
+from client.protocol.proxies import proxy_for
 from client.protocol.requests import Request, StreamRequest, require_layout
 from client.protocol.target import FIRST_CONTACT, Pins, Target, require_dataset
+from client.protocol.urls import require_url
 from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
 from sampler.errors import ProtocolError as WireProtocolError
@@ -35,7 +36,7 @@ class Session:
         dataset: name of one of the server's datasets; None for the first. use_proxies: False if the client was given a
         transport.
         """
-        self.base_url = _require_url(base_url)
+        self.base_url = require_url(base_url)
         self.proxy = proxy_for(self.base_url) if use_proxies else None
         self.dataset = require_dataset(dataset)
         self.layout = require_layout(layout)
@@ -187,18 +188,3 @@ class Delivery:
                 raise self.exchange.mismatch("substitutes", "0", "1 or more")
             if substitute is not None and substitute >= self._spec.size:
                 raise violation(f"sample {sample.position}: substitute {substitute}: expected an index of the dataset")
-
-
-def _require_url(base_url: str) -> str:
-    """Return a base URL without a slash at its end. Raises `InvalidRequestError` unless it is http(s)://host."""
-    expected = "a URL such as http://cpu-host:8000"
-    try:
-        parts = urlsplit(base_url)
-        valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-        valid = valid and not (parts.query or parts.fragment or any(letter.isspace() for letter in base_url))
-    except (ValueError, AttributeError, TypeError):
-        valid = False
-    if not valid:
-        value = hide_credentials(base_url) if isinstance(base_url, str) else base_url
-        raise InvalidRequestError("base_url", value, expected)
-    return base_url.rstrip("/")

@@ -71,6 +71,7 @@ class Target:
         dataset: name of one of the server's datasets; None for the first.
         substitutes: the server refuses the request unless it replaces as many images; 0 is not sent.
         proxy: that requests go through.
+        host: for the Host header and TLS, if `base_url` has an address of this name; None for that of `base_url`.
     """
 
     base_url: str
@@ -79,6 +80,7 @@ class Target:
     dataset: str | None = None
     substitutes: int = 0
     proxy: Proxy | None = None
+    host: str | None = None
 
     @property
     def parameters(self) -> dict[str, str]:

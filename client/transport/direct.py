@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
+from typing import NamedTuple
 from weakref import WeakSet
 
 import httpx
 
+from client.protocol.exchange import SERVER_NAME
 from client.transport.pace import PACE, Pace, count_piece
 from client.transport.response_reader import MalformedResponseError, ResponseHead, ResponseReader
 from client.transport.tls import trust
@@ -51,6 +53,15 @@ class StaleConnectionError(Exception):
     """The server closed a reused connection before it sent any byte of the response."""
 
 
+class Origin(NamedTuple):
+    """Where a connection leads to; name: that the certificate of an https server must have."""
+
+    scheme: str
+    host: str
+    port: int
+    name: str
+
+
 class DirectTransport(httpx.BaseTransport):
     """A transport whose response bodies can be received into given memory.
 
@@ -79,7 +90,9 @@ class DirectTransport(httpx.BaseTransport):
         if not isinstance(request.stream, httpx.SyncByteStream):
             raise httpx.LocalProtocolError("an asynchronous request body: expected a synchronous one")
         body = b"".join(request.stream)
-        origin = (scheme, request.url.raw_host.decode("ascii"), request.url.port or PORTS[scheme])
+        host = request.url.raw_host.decode("ascii")
+        name: str = request.extensions.get(SERVER_NAME, host) if scheme == "https" else host
+        origin = Origin(scheme, host, request.url.port or PORTS[scheme], name)
         idle = self._take_idle(origin)
         if idle is not None:
             with suppress(StaleConnectionError):
@@ -111,7 +124,7 @@ class DirectTransport(httpx.BaseTransport):
         }
         return httpx.Response(head.status, headers=head.headers, stream=stream, extensions=extensions)
 
-    def _take_idle(self, origin: tuple[str, str, int]) -> "_Connection | None":
+    def _take_idle(self, origin: Origin) -> "_Connection | None":
         """Return the idle connection that was used last and still looks usable; close those that do not."""
         while True:
             with self._lock:
@@ -124,9 +137,9 @@ class DirectTransport(httpx.BaseTransport):
                 return found
             self._release(found, reusable=False)
 
-    def _connect(self, origin: tuple[str, str, int], request: httpx.Request) -> "_Connection":
+    def _connect(self, origin: Origin, request: httpx.Request) -> "_Connection":
         timeout = request.extensions.get("timeout", {}).get("connect")
-        connection = _Connection(origin, timeout, self._trust() if origin[0] == "https" else None)
+        connection = _Connection(origin, timeout, self._trust() if origin.scheme == "https" else None)
         with self._lock:
             if not self._closed:
                 self._busy.add(connection)
@@ -154,16 +167,15 @@ class DirectTransport(httpx.BaseTransport):
 
 
 class _Connection:
-    """An open connection to (scheme, host, port)."""
+    """An open connection to a server."""
 
-    def __init__(self, origin: tuple[str, str, int], timeout: float | None, trust: ssl.SSLContext | None) -> None:
-        _, host, port = origin
+    def __init__(self, origin: Origin, timeout: float | None, trust: ssl.SSLContext | None) -> None:
         self.origin = origin
         self.idle_since: float | None = None
         try:
-            plain = socket.create_connection((host, port), timeout)
+            plain = socket.create_connection((origin.host, origin.port), timeout)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket = plain if trust is None else trust.wrap_socket(plain, server_hostname=host)
+            self._socket = plain if trust is None else trust.wrap_socket(plain, server_hostname=origin.name)
         except TimeoutError as error:
             raise httpx.ConnectTimeout(str(error) or "timed out") from error
         except (OSError, ValueError) as error:

@@ -83,7 +83,7 @@ def _tls_advice(error: Exception, exchange: Exchange) -> str:
     """Return what to do if TLS is the cause of an error, so that another attempt would not help; "" otherwise."""
     tls = tls_error(error)
     if tls is not None:
-        return explain_tls(tls, exchange.url)
+        return explain_tls(tls, exchange.url, exchange.server_name)
     hung_up = isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError)
     if hung_up and exchange.first and exchange.url.startswith("http:") and answers_tls(exchange.url):
         return use_https(exchange.url)

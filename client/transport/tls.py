@@ -59,17 +59,21 @@ def tls_error(error: BaseException) -> ssl.SSLError | None:
     return None
 
 
-def explain_tls(error: ssl.SSLError, url: str) -> str:
-    """Return what is wrong and what to do, for the URL of a request that failed."""
+def explain_tls(error: ssl.SSLError, url: str, name: str | None = None) -> str:
+    """Return what is wrong and what to do, for the URL of a request that failed.
+
+    name: that the certificate must have, if not that of the URL.
+    """
     parts = urlsplit(url)
     host = parts.hostname or ""
+    name = name or host
     server = f"the server at {parts.netloc.rpartition('@')[2]}"
     if not isinstance(error, ssl.SSLCertVerificationError):
         return f"{server} speaks http, not https: use http://{parts.netloc.rpartition('@')[2]}"
     reason = error.verify_message.rstrip(".") or "not valid"
     if error.verify_code in WRONG_NAME:
-        names = ", ".join(_certificate_names(host, parts.port or HTTPS_PORT)) or "another name"
-        return f"{server} has a certificate for {names}, not for {host}: use a name of the certificate in the URL"
+        names = ", ".join(_certificate_names(host, parts.port or HTTPS_PORT, name)) or "another name"
+        return f"{server} has a certificate for {names}, not for {name}: use a name of the certificate in the URL"
     if error.verify_code in EXPIRED:
         return f"{server} has a certificate that is not valid now ({reason}): renew it, or correct the clock"
     if error.verify_code in UNKNOWN_CA:
@@ -84,20 +88,20 @@ def answers_tls(url: str) -> bool:
     """
     parts = urlsplit(url)
     with suppress(OSError, ValueError):
-        _certificate(parts.hostname or "", parts.port or HTTP_PORT, _without_checks())
+        _certificate(parts.hostname or "", parts.port or HTTP_PORT, None, _without_checks())
         return True
     return False
 
 
-def _certificate_names(host: str, port: int) -> list[str]:
+def _certificate_names(host: str, port: int, name: str) -> list[str]:
     """Return the names that a server's certificate is for; none if it cannot be asked. Nothing is sent to it."""
     with suppress(OSError, ValueError):
-        certificate, _ = _certificate(host, port, _without_checks())
+        certificate, _ = _certificate(host, port, name, _without_checks())
         # Python parses only a certificate that it has verified, so the second handshake trusts this one.
         parsing = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         parsing.check_hostname, parsing.verify_flags = False, ssl.VERIFY_X509_PARTIAL_CHAIN
         parsing.load_verify_locations(cadata=certificate)
-        _, fields = _certificate(host, port, parsing)
+        _, fields = _certificate(host, port, name, parsing)
         return [name for kind, name in fields.get("subjectAltName", ()) if kind in ("DNS", "IP Address")]
     return []
 
@@ -108,10 +112,10 @@ def _without_checks() -> ssl.SSLContext:
     return context
 
 
-def _certificate(host: str, port: int, context: ssl.SSLContext) -> tuple[bytes, Mapping[str, Any]]:
+def _certificate(host: str, port: int, name: str | None, context: ssl.SSLContext) -> tuple[bytes, Mapping[str, Any]]:
     """Return a server's certificate as bytes and, if the context has verified it, its fields."""
     with (
         socket.create_connection((host, port), PROBE_SECONDS) as plain,
-        context.wrap_socket(plain, server_hostname=host) as connection,
+        context.wrap_socket(plain, server_hostname=name or host) as connection,
     ):
         return connection.getpeercert(binary_form=True) or b"", connection.getpeercert() or {}
