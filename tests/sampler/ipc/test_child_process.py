@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -83,7 +84,15 @@ def test_a_child_that_does_not_exit_is_killed() -> None:
     assert child.pid not in children()
 
 
-@pytest.mark.usefixtures("modules")
+@pytest.fixture
+def ctrl_c_raises() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, even if the tests were started as a background job, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("modules", "ctrl_c_raises")
 def test_a_child_that_does_not_exit_is_killed_even_if_the_wait_is_interrupted() -> None:
     child = ChildProcess("stubborn_child")
     child.start()
