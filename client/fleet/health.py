@@ -1,4 +1,4 @@
-"""Whether a server gets requests: ejected after failures in a row, back after a probe."""
+"""Whether a server gets requests: ejected after failures in a row or excluded for its digest, back after a probe."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,11 @@ EJECT_AFTER = 5
 FIRST_PAUSE = 10.0
 """Seconds until an ejected server is probed for the first time."""
 
+EXCLUDED_PAUSE = 60.0
+"""The same for an excluded server, which takes longer to be corrected than to be restarted."""
+
 LONGEST_PAUSE = 160.0
-"""Limit of the pause, which doubles with each ejection and each failed probe."""
+"""Limit of a pause, which doubles with each failed probe, and if the server fails again soon after its return."""
 
 
 @dataclass(slots=True)
@@ -20,14 +23,28 @@ class Health:
         failures: in a row, since the last success.
         ejections: in all.
         ejected: whether the server gets requests only if no other is left.
+        exclusion: why the server gets no requests at all; None if it may get some.
     """
 
     failures: int = 0
     ejections: int = 0
     ejected: bool = False
+    exclusion: str | None = None
     _pause: float = 0.0
     _probe_at: float = 0.0
-    _back_at: float = 0.0
+    _back_at: float = float("-inf")
+
+    @property
+    def usable(self) -> bool:
+        """Whether the server gets requests like all others."""
+        return not self.ejected and self.exclusion is None
+
+    @property
+    def state(self) -> str:
+        """One of "used", "ejected" and "excluded"."""
+        if self.exclusion is not None:
+            return "excluded"
+        return "ejected" if self.ejected else "used"
 
     @property
     def failing(self) -> bool:
@@ -45,22 +62,25 @@ class Health:
         self.failures += 1
 
     def eject(self, now: float) -> None:
-        """Begin a pause. It is longer than the last one unless the server was well for as long as that."""
-        recovered = now - self._back_at >= self._pause
-        self._pause = FIRST_PAUSE if recovered else min(2 * self._pause, LONGEST_PAUSE)
-        self._probe_at = now + self._pause
+        """Give the server requests only if no other is left, until a probe succeeds."""
+        self._begin_pause(now, FIRST_PAUSE)
         self.ejections += 1
         self.ejected = True
 
-    def bring_back(self, now: float) -> None:
-        """End the ejection."""
+    def exclude(self, reason: str, now: float) -> None:
+        """Give the server no requests until a probe succeeds."""
+        self._begin_pause(now, EXCLUDED_PAUSE)
+        self.exclusion = reason
         self.ejected = False
-        self.failures = 0
+
+    def bring_back(self, now: float) -> None:
+        """Give the server requests like all others."""
+        self.ejected, self.exclusion, self.failures = False, None, 0
         self._back_at = now
 
     def probe_is_due(self, now: float) -> bool:
-        """Return whether the pause of an ejected server is over."""
-        return self.ejected and now >= self._probe_at
+        """Return whether the pause of a server that is not used is over."""
+        return not self.usable and now >= self._probe_at
 
     def begin_probe(self, now: float) -> None:
         """Let the next probe be due a pause from now, in case this one gives no result."""
@@ -69,4 +89,10 @@ class Health:
     def fail_probe(self, now: float) -> None:
         """Begin a longer pause."""
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self._probe_at = now + self._pause
+
+    def _begin_pause(self, now: float, shortest: float) -> None:
+        """Begin a pause, longer than the last one if the server was not well for as long as that."""
+        well = now - self._back_at >= self._pause
+        self._pause = shortest if well else min(max(shortest, 2 * self._pause), LONGEST_PAUSE)
         self._probe_at = now + self._pause

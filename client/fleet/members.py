@@ -1,39 +1,22 @@
 """The servers of a client, and which of them gets each request. No I/O; the clock is an argument."""
 
 import logging
-import statistics
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from client.fleet.health import Health
-from client.fleet.hedging import HedgeBudget, Latencies
+from client.fleet.hedging import HedgeBudget, Latencies, late_after, stalled_after, typical_latency
 from client.fleet.placement import Candidate, choose, server_salt
 from client.fleet.statistics import FleetStatistics, ServerStatistics
 
 log = logging.getLogger("saccade_client")
 
-LATE_FACTOR = 2.0
-"""A request is late after this multiple of its server's 95th percentile."""
-
-OTHERS_FACTOR = 5.0
-"""The same for the median of the other servers' 95th percentiles, if that is less."""
-
-LEAST_SECONDS = 0.05
-"""No request is late before. Such a delay is nothing to a trainer with a few batches ahead."""
-
-COLD_SECONDS = 1.0
-"""When a request is late, as long as no server has enough latencies."""
-
-STALL_FACTOR = 10.0
-"""A request has stalled after this multiple of the median of the other servers' 95th percentiles."""
-
-STALL_SECONDS = 1.0
-"""No request has stalled before."""
-
 AVOIDED_SECONDS = 1.0
 """Time for which a server with a late request gets no others, if there is a server without."""
+
+NEVER = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +27,7 @@ class Server:
 
 
 class NoServerLeftError(Exception):
-    """Every server was excluded.
+    """Every server is excluded.
 
     Attributes:
         reasons: why, by URL.
@@ -57,14 +40,22 @@ class NoServerLeftError(Exception):
 
 @dataclass(slots=True)
 class _Member:
+    """What is known of a server.
+
+    removed: it is no longer one of the client's, but requests are still in flight. quiet_since: when it last had no
+    request in flight or ended one. avoided_until: when its last late request is forgotten. unrefunded: hedges that it
+    caused since its last success.
+    """
+
     server: Server
     salt: int
     health: Health = field(default_factory=Health)
     latencies: Latencies = field(default_factory=Latencies)
+    removed: bool = False
     in_flight: int = 0
-    avoided_until: float = float("-inf")
-    unpaid: int = 0  # hedges that the server caused since its last success
-    excluded: str | None = None
+    quiet_since: float = NEVER
+    avoided_until: float = NEVER
+    unrefunded: int = 0
     requests: int = 0
     failures: int = 0
     hedged: int = 0
@@ -72,7 +63,30 @@ class _Member:
 
     @property
     def usable(self) -> bool:
-        return self.excluded is None and not self.health.ejected
+        return self.health.usable and not self.removed
+
+    def begin(self, now: float) -> Server:
+        if not self.in_flight:
+            self.quiet_since = now
+        self.in_flight += 1
+        self.requests += 1
+        return self.server
+
+    def end(self, now: float) -> None:
+        self.in_flight -= 1
+        self.quiet_since = now
+
+    def is_late(self, now: float, typical: float | None) -> bool:
+        if now < self.avoided_until:
+            return True
+        return self.in_flight > 0 and now - self.quiet_since > late_after(self.latencies.percentile, typical)
+
+    def statistics(self) -> ServerStatistics:
+        return ServerStatistics(
+            url=self.server.url, state=self.health.state, in_flight=self.in_flight, requests=self.requests,
+            failures=self.failures, ejections=self.health.ejections, hedged=self.hedged, overtaken=self.overtaken,
+            seconds=self.latencies.percentile,
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -94,12 +108,12 @@ class Fleet:
         …                                    # wait for fleet.hedge_after(server) seconds; if there is no response:
         second = fleet.hedge(key, server)    # None: not now
         …
-        fleet.finished(server, seconds)      # exactly one of these for each placed request and hedge
-        fleet.failed(server, error)          #   the request goes to fleet.place(key, without=[server]) at once
+        fleet.finished(server, seconds)      # exactly one of these for each request placed or hedged
+        fleet.failed(server, error)          #   then the request goes to fleet.place(key, without=[server]) at once
         fleet.overtaken(server)              #   the response of its hedge came first
         fleet.cancelled(server)              #   nobody waits for it any more; says nothing about the server
 
-    Calls about servers that were removed meanwhile are ignored.
+    Requests at a server that was removed meanwhile go on, and are hedged and fail like others.
     """
 
     def __init__(self, urls: Iterable[str], clock: Callable[[], float] = time.monotonic) -> None:
@@ -117,75 +131,86 @@ class Fleet:
         self._budget = HedgeBudget()
         self._totals = _Totals()
         self._members: dict[Server, _Member] = {}
+        self._typical_seconds: float | None = None
+        self._typical_is_known = False
         self.update(urls)
         if not self._members:
             raise ValueError("a fleet needs at least one server")
 
     @property
     def servers(self) -> tuple[Server, ...]:
-        """The servers of now, excluded ones included."""
+        """The servers of now, ejected and excluded ones included."""
         with self._lock:
-            return tuple(self._members)
+            return tuple(member.server for member in self._members.values() if not member.removed)
 
     def place(self, key: bytes, without: Collection[Server] = ()) -> Server:
         """Return the server for a request, which counts as in flight from now on.
 
-        Ejected servers are chosen only if no other is left, and those in `without` only if all others are excluded.
+        Servers that are late with a request are chosen only if all others are, ejected ones only if no others are left,
+        and those in `without` only if all others are excluded.
 
         Args:
             key: from `placement_key`.
             without: servers that have failed this request.
 
         Raises:
-            NoServerLeftError: every server was excluded.
+            NoServerLeftError: every server is excluded.
         """
         with self._lock:
-            member = self._choose(key, self._best(without, self._clock()))
+            now = self._clock()
+            member = _choose(key, self._best(without, now))
             self._totals.requests += 1
             self._budget.earn()
-            return _begin(member)
+            return member.begin(now)
 
     def hedge_after(self, server: Server) -> float | None:
         """Return how long to wait for a response of a server before a second request is sent, in seconds.
 
         None if no second request would be sent now: there is no other server, the budget is used up, or all servers are
-        slow. This may change while the request is in flight, so that a client that still waits should ask again.
+        late. This may change while the request is in flight: a client that still waits asks again.
         """
         with self._lock:
             member = self._members.get(server)
-            if member is None or not self._budget.is_left or not self._not_late(member, self._clock()):
+            if member is None or not self._may_hedge(member) or not self._on_time(self._clock(), (server,)):
                 return None
-            return self._late_after(member)
+            return late_after(member.latencies.percentile, self._typical())
 
     def stalled_after(self, server: Server) -> float | None:
-        """Return after how many seconds without a byte a request has failed, judged by the other servers.
+        """Return after how many seconds without a byte a request has failed, judged by all servers.
 
-        None if there is no other server, or too little is known of the others.
+        None if there is no other server, or too little is known.
         """
         with self._lock:
-            member = self._members.get(server)
-            others = None if member is None else self._percentile_of_others(member)
-            return None if others is None else max(STALL_SECONDS, STALL_FACTOR * others)
+            others = any(member.usable for member in self._members.values() if member.server != server)
+            return stalled_after(self._typical()) if others else None
 
-    def hedge(self, key: bytes, server: Server) -> Server | None:
+    def hedge(self, key: bytes, server: Server, without: Collection[Server] = ()) -> Server | None:
         """Return the server for a second request, because the first is late at `server`; None for no second request.
 
-        A second request is in flight from now on, and is taken from the budget.
+        A second request is in flight from now on, and is taken from the budget. If it is late too, it may be hedged.
+
+        Args:
+            key: of the request.
+            server: that is late.
+            without: servers that have failed this request or have it already.
         """
         with self._lock:
             member = self._members.get(server)
             if member is None:
                 return None
             now = self._clock()
-            member.avoided_until = max(member.avoided_until, now + AVOIDED_SECONDS)
-            others = self._not_late(member, now)
-            if not others or not self._budget.is_left:
+            member.avoided_until = now + AVOIDED_SECONDS
+            others = self._on_time(now, (server, *without))
+            if not others or not self._may_hedge(member):
                 return None
-            self._budget.spend()
+            if member.usable:
+                self._budget.spend()
+                member.unrefunded += 1
+            else:
+                self._totals.hedges_refunded += 1
             self._totals.hedges += 1
             member.hedged += 1
-            member.unpaid += 1
-            return _begin(self._choose(key, others))
+            return _choose(key, others).begin(now)
 
     def finished(self, server: Server, seconds: float) -> None:
         """A request succeeded.
@@ -195,13 +220,17 @@ class Fleet:
             seconds: from the request to the end of the response, without time in which the client did not read.
         """
         with self._lock:
-            if (member := self._end(server)) is None:
+            now = self._clock()
+            if (member := self._end(server, now)) is None:
                 return
-            if seconds <= self._late_after(member):
-                member.avoided_until = float("-inf")
+            if seconds <= late_after(member.latencies.percentile, self._typical()):
+                member.avoided_until = NEVER
+            before, was_usable = member.latencies.percentile, member.usable
             member.latencies.add(seconds)
-            member.unpaid = 0
-            member.health.succeed(self._clock())
+            member.unrefunded = 0
+            member.health.succeed(now)
+            if (member.latencies.percentile, member.usable) != (before, was_usable):
+                self._typical_is_known = False
 
     def failed(self, server: Server, error: object) -> None:
         """A request failed: no connection, 503, a stall, or damaged bytes.
@@ -211,64 +240,74 @@ class Fleet:
             error: for the log.
         """
         with self._lock:
-            if (member := self._end(server)) is not None:
-                self._fail(member, error)
+            now = self._clock()
+            if (member := self._end(server, now)) is not None:
+                self._fail(member, error, now)
 
     def overtaken(self, server: Server) -> None:
         """A late request was cancelled, because the response of its hedge came first. Counts as a failure."""
         with self._lock:
-            if (member := self._end(server)) is not None:
+            now = self._clock()
+            if (member := self._end(server, now)) is not None:
                 member.overtaken += 1
+                member.avoided_until = now + AVOIDED_SECONDS
                 self._totals.hedges_won += 1
-                self._fail(member, "later than a second server")
+                self._fail(member, "later than a second server", now)
 
     def cancelled(self, server: Server) -> None:
         """A request was cancelled for a reason that says nothing about its server."""
         with self._lock:
-            self._end(server)
+            self._end(server, self._clock())
 
     def due_probes(self) -> tuple[Server, ...]:
-        """Return the ejected servers whose pause is over. Ask each for /readyz and call `probed`.
+        """Return the ejected and excluded servers whose pause is over. Ask each for /readyz and call `probed`.
 
-        A server is returned once, and again after another pause if `probed` is not called.
+        A server is returned once, and again after another pause if `probed` is not called. An excluded server that is
+        ready gets requests again, and is excluded again if it refuses their digest.
         """
         with self._lock:
             now = self._clock()
-            due = [member for member in self._members.values() if member.health.probe_is_due(now)]
+            due = [m for m in self._members.values() if not m.removed and m.health.probe_is_due(now)]
             for member in due:
                 member.health.begin_probe(now)
-            return tuple(member.server for member in due if member.excluded is None)
+            return tuple(member.server for member in due)
 
     def probed(self, server: Server, ready: bool) -> None:
-        """Bring an ejected server back if its /readyz says that it is ready; otherwise begin a longer pause."""
+        """Use a server again if its /readyz says that it is ready; otherwise begin a longer pause."""
         with self._lock:
             member = self._members.get(server)
-            if member is None or not member.health.ejected:
+            if member is None or member.health.usable:
                 return
             now = self._clock()
             if not ready:
                 member.health.fail_probe(now)
                 return
             member.health.bring_back(now)
-            log.info("%s is ready again", server.url)
+            self._typical_is_known = False
+            log.info("%s is ready and used again", server.url)
 
     def update(self, urls: Iterable[str]) -> None:
-        """Use these servers from now on; the others are removed. What is known of those that stay is kept.
+        """Use these servers from now on, and remove the others. What is known of those that stay is kept.
 
-        Nothing changes if there are no URLs: names that resolve to nothing are more likely a fault than intended.
+        Nothing changes if there are no URLs: a name that resolves to nothing is more likely a fault than intended.
         """
         servers = dict.fromkeys(Server(url) for url in urls)
         if not servers:
             return
         with self._lock:
-            before = self._members
-            self._members = {
-                server: before.get(server) or _Member(server, server_salt(server.url)) for server in servers
+            members = {
+                server: self._members.get(server) or _Member(server, server_salt(server.url)) for server in servers
             }
+            leaving = {server: m for server, m in self._members.items() if server not in servers and m.in_flight}
+            for member in members.values():
+                member.removed = False
+            for member in leaving.values():
+                member.removed = True
+            self._members = members | leaving
             self._use_one()
 
     def excluded(self, server: Server, reason: str) -> None:
-        """Leave a server out, because it makes other samples. It comes back only if it is removed and added again.
+        """Leave a server out, because it makes other samples.
 
         Args:
             server: where.
@@ -276,9 +315,9 @@ class Fleet:
         """
         with self._lock:
             member = self._members.get(server)
-            if member is None or member.excluded is not None:
+            if member is None or member.health.exclusion is not None:
                 return
-            member.excluded = reason
+            member.health.exclude(reason, self._clock())
             self._use_one()
             log.warning("%s is left out: %s", server.url, reason)
 
@@ -289,83 +328,75 @@ class Fleet:
             return FleetStatistics(
                 requests=totals.requests, failures=totals.failures, ejections=totals.ejections, hedges=totals.hedges,
                 hedges_won=totals.hedges_won, hedges_refunded=totals.hedges_refunded,
-                servers=tuple(_statistics_of(member) for member in self._members.values()),
+                servers=tuple(member.statistics() for member in self._members.values() if not member.removed),
             )  # fmt: skip
 
     def _best(self, without: Collection[Server], now: float) -> list[_Member]:
         """Return the members of the best kind of which there are any."""
-        accepted = [member for member in self._members.values() if member.excluded is None]
-        fresh = [member for member in accepted if member.server not in without]
-        usable = [member for member in fresh if not member.health.ejected]
-        on_time = [member for member in usable if member.avoided_until <= now]
-        best = on_time or usable or fresh or accepted
-        if not best:
-            raise NoServerLeftError({
-                server.url: member.excluded or "" for server, member in self._members.items()
-            })  # fmt: skip
-        return best
+        accepted = self._accepted()
+        if not accepted:
+            reasons = {m.server.url: m.health.exclusion or "" for m in self._members.values() if not m.removed}
+            raise NoServerLeftError(reasons)
+        left = [member for member in accepted if member.server not in without]
+        usable = [member for member in left if member.usable]
+        return self._on_time(now, without) or usable or left or accepted
 
-    def _choose(self, key: bytes, members: list[_Member]) -> _Member:
-        return members[choose(key, [Candidate(member.salt, member.in_flight) for member in members])]
+    def _accepted(self) -> list[_Member]:
+        return [m for m in self._members.values() if not m.removed and m.health.exclusion is None]
 
-    def _not_late(self, late: _Member, now: float) -> list[_Member]:
-        """Return the other usable members that have no late request."""
+    def _on_time(self, now: float, without: Collection[Server]) -> list[_Member]:
+        """Return the usable members that are not late with a request."""
+        typical = self._typical()
         return [
-            member for member in self._members.values()
-            if member is not late and member.usable and member.avoided_until <= now
-        ]  # fmt: skip
+            member
+            for member in self._members.values()
+            if member.usable and member.server not in without and not member.is_late(now, typical)
+        ]
 
-    def _late_after(self, member: _Member) -> float:
-        own, others = member.latencies.percentile, self._percentile_of_others(member)
-        limits = [LATE_FACTOR * own] if own is not None else []
-        limits += [OTHERS_FACTOR * others] if others is not None else []
-        return max(LEAST_SECONDS, min(limits)) if limits else COLD_SECONDS
+    def _may_hedge(self, member: _Member) -> bool:
+        """Return whether the budget allows it. A server that is not used has been refunded already."""
+        return self._budget.is_left or not member.usable
 
-    def _percentile_of_others(self, member: _Member) -> float | None:
-        known = [
-            seconds for other in self._members.values()
-            if other is not member and other.usable and (seconds := other.latencies.percentile) is not None
-        ]  # fmt: skip
-        return statistics.median_low(known) if known else None
+    def _typical(self) -> float | None:
+        """Return the typical latency. Cached until a latency or the servers change, because many servers take time."""
+        if not self._typical_is_known:
+            percentiles = (member.latencies.percentile for member in self._members.values() if member.usable)
+            self._typical_seconds, self._typical_is_known = typical_latency(percentiles), True
+        return self._typical_seconds
 
-    def _end(self, server: Server) -> _Member | None:
+    def _end(self, server: Server, now: float) -> _Member | None:
+        """End a request; return its server's member, or None if there is no such request."""
         member = self._members.get(server)
-        if member is not None:
-            member.in_flight = max(0, member.in_flight - 1)
+        if member is None or not member.in_flight:
+            return None
+        member.end(now)
+        if member.removed and not member.in_flight:
+            del self._members[server]
         return member
 
-    def _fail(self, member: _Member, error: object) -> None:
+    def _fail(self, member: _Member, error: object, now: float) -> None:
         member.failures += 1
         self._totals.failures += 1
         member.health.fail()
         others = any(other.usable for other in self._members.values() if other is not member)
         if not (member.usable and member.health.failing and others):
             return
-        member.health.eject(self._clock())
-        self._totals.ejections += 1
-        self._totals.hedges_refunded += member.unpaid
-        self._budget.refund(member.unpaid)
-        member.unpaid = 0
         log.warning("%s is ejected after %d failures in a row: %s", member.server.url, member.health.failures, error)
+        member.health.eject(now)
+        self._typical_is_known = False
+        self._totals.ejections += 1
+        self._totals.hedges_refunded += member.unrefunded
+        self._budget.refund(member.unrefunded)
+        member.unrefunded = 0
 
     def _use_one(self) -> None:
-        """Bring an ejected server back if no other is left."""
-        accepted = [member for member in self._members.values() if member.excluded is None]
+        """Use all ejected servers again if no other is left."""
+        self._typical_is_known = False
+        accepted = self._accepted()
         if accepted and not any(member.usable for member in accepted):
             for member in accepted:
                 member.health.bring_back(self._clock())
 
 
-def _begin(member: _Member) -> Server:
-    member.in_flight += 1
-    member.requests += 1
-    return member.server
-
-
-def _statistics_of(member: _Member) -> ServerStatistics:
-    state = "excluded" if member.excluded is not None else "ejected" if member.health.ejected else "used"
-    return ServerStatistics(
-        url=member.server.url, state=state, in_flight=member.in_flight, requests=member.requests,
-        failures=member.failures, ejections=member.health.ejections, hedged=member.hedged, overtaken=member.overtaken,
-        seconds=member.latencies.percentile,
-    )  # fmt: skip
+def _choose(key: bytes, members: list[_Member]) -> _Member:
+    return members[choose(key, [Candidate(member.salt, member.in_flight) for member in members])]

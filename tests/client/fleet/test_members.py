@@ -14,6 +14,17 @@ class Clock:
         return self.now
 
 
+def at(fleet: Fleet, server: Server) -> None:
+    """Place a request at one server."""
+    assert fleet.place(b"", [other for other in fleet.servers if other != server]) == server
+
+
+def fail(fleet: Fleet, server: Server, count: int) -> None:
+    for _ in range(count):
+        at(fleet, server)
+        fleet.failed(server, "refused")
+
+
 def key(step: int) -> bytes:
     return placement_key("digest", 7, step, 0, 1)
 
@@ -31,8 +42,7 @@ def test_a_server_is_ejected_after_five_failures_in_a_row_and_back_after_a_probe
     clock = Clock()
     fleet = Fleet(URLS, clock)
     bad = Server(URLS[0])
-    for _ in range(5):
-        fleet.failed(bad, "refused")
+    fail(fleet, bad, 5)
     assert bad not in {fleet.place(key(step)) for step in range(100)}
     assert fleet.due_probes() == ()
     clock.now += 10
