@@ -55,7 +55,7 @@ class Setup:
 
 def nginx_configuration(folder: Path, server: str, port: int) -> Path:
     """Write the example for these addresses, within the rest of a configuration."""
-    example = (ROOT / "docker" / "nginx.conf").read_text(encoding="utf-8")
+    example = (ROOT / "docker" / "nginx" / "nginx.conf").read_text(encoding="utf-8")
     for old, new in {
         "server 127.0.0.1:8000": f"server {urlsplit(server).netloc}",
         "listen 8080": f"listen 127.0.0.1:{port}",
