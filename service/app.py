@@ -24,6 +24,7 @@ from service.lifespan.plain_server import check_plain_server
 from service.lifespan.startup import run_server
 from service.log_lines import configure, hide
 from service.metrics import Metrics
+from service.middleware.forwarded_prefix import ForwardedPrefix, TrustedProxies
 from service.middleware.guard import Guard
 from service.middleware.old_clients import without_chunks
 from service.middleware.request_log import RequestLog
@@ -81,12 +82,14 @@ def create_app(settings: Settings | None = None) -> SamplerApp:
     app.state.startup_error = None
     app.state.access = AccessPolicy()
     app.state.exposure = None
+    app.state.proxies = None
     modules = (batches, images, debug, access, status)
     endpoints = Endpoints.of([*app.routes, *(route for module in modules for route in module.router.routes)])
     app.add_middleware(Methods, endpoints=endpoints)  # the last one that is added handles requests first
     app.add_middleware(Guard, metrics=metrics)
     app.add_middleware(RequestLog, metrics=metrics)
     app.add_middleware(SlowClients)
+    app.add_middleware(ForwardedPrefix)
     error_responses.install(app)
     for module in modules:
         app.include_router(module.router)
@@ -105,6 +108,7 @@ def _control_access(app: FastAPI, settings: Settings) -> None:
     if policy.credentials is not None:
         hide(policy.credentials.token)
     app.state.access = policy
+    app.state.proxies = TrustedProxies(os.environ)
     app.state.exposure = exposure = Exposure(policy)
     exposure.check_start(listening_host(sys.argv, os.environ))
 

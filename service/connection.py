@@ -3,6 +3,7 @@
 from typing import Any
 
 from starlette.types import Scope, Send
+from uvicorn.protocols.utils import get_remote_addr
 
 KEY = "saccade_sampler.connection"
 """Where the scope of a request has its connection."""
@@ -12,7 +13,7 @@ HIGH_WATER = 65536
 
 
 class Connection:
-    """A connection of uvicorn. Of any other server, its methods do nothing."""
+    """A connection of uvicorn. Of any other server, its methods do nothing and know nothing."""
 
     def __init__(self, cycle: Any = None) -> None:
         """cycle: uvicorn's object for one request and its response."""
@@ -29,6 +30,14 @@ class Connection:
         """Return the connection of a request."""
         found = scope.get(KEY)
         return found if isinstance(found, cls) else cls()
+
+    def peer(self) -> str | None:
+        """Return the address at the other end: of a proxy, if there is one. None if unknown, as for Unix sockets.
+
+        The client's address in the scope of a request is what a trusted proxy says that it is.
+        """
+        address = None if self._cycle is None else get_remote_addr(self._cycle.transport)
+        return address[0] if address else None
 
     def hold_nothing_back(self) -> None:
         """From now on, a message waits until the system has taken all of what was sent before, not only most of it."""

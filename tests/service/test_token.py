@@ -284,6 +284,8 @@ def test_behind_a_proxy_with_tls_and_a_path_the_cookie_is_for_that_path_and_secu
         )
         assert response.headers["location"] == "/sampler/explore/1"
         assert {"Secure", "Path=/sampler"} <= {part.strip() for part in response.headers["set-cookie"].split(";")}
+        another = browser.get(f"{server.url}/explore/1", headers=BROWSER | {"x-forwarded-prefix": "/other"})
+        assert 'action="/sampler/login"' in another.text, "--root-path wins"
         assert httpx.get(f"{server.url}/healthz").status_code == 200
         assert httpx.get(f"{server.url}/v1/spec").status_code == 401
 
