@@ -30,14 +30,23 @@ class Session:
     It is shared by all threads and streams of a client.
     """
 
-    def __init__(self, base_url: str, layout: Layout, dataset: str | None = None, *, use_proxies: bool = True) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        layout: Layout,
+        dataset: str | None = None,
+        *,
+        use_proxies: bool = True,
+        host: str | None = None,
+    ) -> None:
         """Check the arguments.
 
         dataset: name of one of the server's datasets; None for the first. use_proxies: False if the client was given a
-        transport.
+        transport. host: for the Host header and TLS, if `base_url` has an address of this name.
         """
         self.base_url = require_url(base_url)
         self.proxy = proxy_for(self.base_url) if use_proxies else None
+        self.host = host
         self.dataset = require_dataset(dataset)
         self.layout = require_layout(layout)
         self.spec: ServiceSpec | None = None
@@ -45,12 +54,12 @@ class Session:
         self._lock = threading.Lock()
 
     def ready_exchange(self) -> Exchange:
-        return Exchange("GET", f"{self.base_url}/readyz", proxy=self.proxy)
+        return Exchange("GET", f"{self.base_url}/readyz", proxy=self.proxy, host=self.host)
 
     def spec_exchange(self) -> Exchange:
         query = "" if self.dataset is None else f"?{urlencode({'dataset': self.dataset})}"
         url, first = f"{self.base_url}/v1/spec{query}", self.spec is None
-        return Exchange("GET", url, media_type="application/json", proxy=self.proxy, first=first)
+        return Exchange("GET", url, media_type="application/json", proxy=self.proxy, host=self.host, first=first)
 
     def pin(self, document: bytes, exchange: Exchange) -> ServiceSpec:
         """Parse a spec and return the first one, which the session keeps. Its digests must not have changed."""
@@ -65,7 +74,7 @@ class Session:
 
     def target(self, spec: ServiceSpec) -> Target:
         """Return what requests for samples of the dataset name. spec: of the first contact."""
-        return Target(self.base_url, spec.digest, spec.pixels, self.dataset, spec.substitutes, self.proxy)
+        return Target(self.base_url, spec.digest, spec.pixels, self.dataset, spec.substitutes, self.proxy, self.host)
 
 
 class ReceivedSamples(Received):

@@ -4,29 +4,25 @@ httpx delivers a body as new bytes objects, which must then be copied to where t
 socket into memory of the reader's choice. Otherwise this is an ordinary httpx transport that raises httpx's errors.
 """
 
-import re
-import select
-import socket
 import ssl
 import string
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import NamedTuple
 from weakref import WeakSet
 
 import httpx
 
 from client.protocol.exchange import SERVER_NAME
-from client.transport.pace import PACE, Pace, count_piece
+from client.transport.cancellation import CANCELLATION
+from client.transport.connection import Connection, Origin, StaleConnectionError
+from client.transport.pace import Pace, count_piece
 from client.transport.response_reader import MalformedResponseError, ResponseHead, ResponseReader
 from client.transport.tls import trust
 
 MAX_IDLE = 20
-IDLE_SECONDS = 5.0
-"""How long an idle connection is kept. The same as in httpx: routers drop connections that are silent for longer."""
 
 PORTS = {"http": 80, "https": 443}
 
@@ -37,29 +33,10 @@ MAX_LINE_BYTES = 16 << 10
 """Longest accepted line between chunks."""
 
 MAX_TRAILERS = 100
-MAX_INTERIM = 20
-"""Interim (1xx) responses accepted before the final one."""
-
-UNSENDABLE = re.compile(rb"[\x00\r\n]")
 HEX_DIGITS = frozenset(string.hexdigits.encode())
-FRAMING_HEADERS = (b"transfer-encoding", b"content-length")
-"""Request headers that this transport writes itself."""
 
 RECEIVE_INTO = "receive_into"
 """Response extension with the function that receives the body: it takes a memoryview and returns a byte count."""
-
-
-class StaleConnectionError(Exception):
-    """The server closed a reused connection before it sent any byte of the response."""
-
-
-class Origin(NamedTuple):
-    """Where a connection leads to; name: that the certificate of an https server must have."""
-
-    scheme: str
-    host: str
-    port: int
-    name: str
 
 
 class DirectTransport(httpx.BaseTransport):
@@ -77,8 +54,8 @@ class DirectTransport(httpx.BaseTransport):
         """ca: PEM file of the only CA to trust; None for the default ones."""
         self._ca = ca
         self._lock = threading.Lock()
-        self._idle: list[_Connection] = []
-        self._busy: WeakSet[_Connection] = WeakSet()  # weak, so that an abandoned response frees its connection
+        self._idle: list[Connection] = []
+        self._busy: WeakSet[Connection] = WeakSet()  # weak, so that an abandoned response frees its connection
         self._ssl_context: ssl.SSLContext | None = None
         self._closed = False
 
@@ -110,8 +87,9 @@ class DirectTransport(httpx.BaseTransport):
         for connection in busy:
             connection.shut_down()
 
-    def _respond(self, connection: "_Connection", request: httpx.Request, body: bytes) -> httpx.Response:
+    def _respond(self, connection: Connection, request: httpx.Request, body: bytes) -> httpx.Response:
         try:
+            connection.attach(request.extensions.get(CANCELLATION))
             head = connection.exchange(request, body)
         except BaseException:
             self._release(connection, reusable=False)
@@ -124,7 +102,7 @@ class DirectTransport(httpx.BaseTransport):
         }
         return httpx.Response(head.status, headers=head.headers, stream=stream, extensions=extensions)
 
-    def _take_idle(self, origin: Origin) -> "_Connection | None":
+    def _take_idle(self, origin: Origin) -> Connection | None:
         """Return the idle connection that was used last and still looks usable; close those that do not."""
         while True:
             with self._lock:
@@ -137,9 +115,9 @@ class DirectTransport(httpx.BaseTransport):
                 return found
             self._release(found, reusable=False)
 
-    def _connect(self, origin: Origin, request: httpx.Request) -> "_Connection":
-        timeout = request.extensions.get("timeout", {}).get("connect")
-        connection = _Connection(origin, timeout, self._trust() if origin.scheme == "https" else None)
+    def _connect(self, origin: Origin, request: httpx.Request) -> Connection:
+        trusted = self._trust() if origin.scheme == "https" else None
+        connection = Connection(origin, request.extensions, trusted)
         with self._lock:
             if not self._closed:
                 self._busy.add(connection)
@@ -147,7 +125,8 @@ class DirectTransport(httpx.BaseTransport):
         connection.close()
         raise httpx.ConnectError("the transport is closed")
 
-    def _release(self, connection: "_Connection", reusable: bool) -> None:
+    def _release(self, connection: Connection, reusable: bool) -> None:
+        connection.detach()
         with self._lock:
             self._busy.discard(connection)
             keep = reusable and not self._closed
@@ -164,99 +143,6 @@ class DirectTransport(httpx.BaseTransport):
                 self._ssl_context = trust(self._ca)
                 self._ssl_context.set_alpn_protocols(["http/1.1"])
             return self._ssl_context
-
-
-class _Connection:
-    """An open connection to a server."""
-
-    def __init__(self, origin: Origin, timeout: float | None, trust: ssl.SSLContext | None) -> None:
-        self.origin = origin
-        self.idle_since: float | None = None
-        try:
-            plain = socket.create_connection((origin.host, origin.port), timeout)
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket = plain if trust is None else trust.wrap_socket(plain, server_hostname=origin.name)
-        except TimeoutError as error:
-            raise httpx.ConnectTimeout(str(error) or "timed out") from error
-        except (OSError, ValueError) as error:
-            raise httpx.ConnectError(str(error)) from error
-        self.reader = ResponseReader(self._socket)
-
-    @property
-    def usable(self) -> bool:
-        """Whether an idle connection looks usable: recently used and nothing to read, not even the end."""
-        if self.idle_since is None or monotonic() - self.idle_since >= IDLE_SECONDS or self.reader.unread:
-            return False
-        poll = select.poll()
-        try:
-            if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():  # decrypted: no poll shows them
-                return False
-            poll.register(self._socket, select.POLLIN)
-            return not poll.poll(0)
-        except (OSError, ValueError):
-            return False
-
-    def exchange(self, request: httpx.Request, body: bytes) -> ResponseHead:
-        """Send a request and read the head of the response. Raises `StaleConnectionError` and httpx's errors."""
-        timeout: Mapping[str, float | None] = request.extensions.get("timeout", {})
-        send_error = self._send(_request_head(request, body) + body, timeout.get("write"))
-        try:
-            self.reader.begin(request.extensions.get(PACE) or Pace(None, timeout.get("read")))
-            return self._read_head(request.method)
-        except TimeoutError as error:
-            raise httpx.ReadTimeout(str(error) or "timed out") from error
-        except (MalformedResponseError, OSError, ValueError) as error:
-            ended = isinstance(error, ConnectionError | MalformedResponseError)
-            if self.idle_since is not None and ended and not self.reader.begun:
-                raise StaleConnectionError from error
-            if send_error is not None:
-                raise httpx.WriteError(str(send_error)) from send_error
-            kind = httpx.RemoteProtocolError if isinstance(error, MalformedResponseError) else httpx.ReadError
-            raise kind(str(error) or type(error).__name__) from error
-
-    def _read_head(self, method: str) -> ResponseHead:
-        """Read the head of the final response, after any interim ones."""
-        for _ in range(MAX_INTERIM):
-            head = self.reader.read_head(method)
-            if head.status >= 200:
-                return head
-            # From here on the server has begun to respond, even if the next head never arrives.
-            self.idle_since = None
-        raise MalformedResponseError(f"more than {MAX_INTERIM} interim responses")
-
-    def _send(self, message: bytes, timeout: float | None) -> OSError | None:
-        """Send a request. Returns an error other than a timeout: the server may have responded before it."""
-        try:
-            self._socket.settimeout(timeout)
-            self._socket.sendall(message)
-        except TimeoutError as error:
-            raise httpx.WriteTimeout(str(error) or "timed out") from error
-        except OSError as error:
-            return error
-        return None
-
-    def shut_down(self) -> None:
-        """Close the connection, even while another thread waits for data on it."""
-        with suppress(OSError):  # already broken or closed
-            self._socket.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self.shut_down()
-        self._socket.close()
-
-
-def _request_head(request: httpx.Request, body: bytes) -> bytes:
-    headers = [header for header in request.headers.raw if header[0].lower() not in FRAMING_HEADERS]
-    if body or "content-length" in request.headers:
-        headers.append((b"Content-Length", b"%d" % len(body)))
-    lines = [b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
-    lines += [b"%s: %s" % header for header in headers]
-    for line in lines:
-        if UNSENDABLE.search(line):
-            # Only the name: the value of a header may be a secret.
-            name = line.partition(b":")[0][:40]
-            raise httpx.LocalProtocolError(f"{name!r} in the head of a request: expected no NUL, CR or LF")
-    return b"\r\n".join([*lines, b"", b""])
 
 
 class DirectBody(httpx.SyncByteStream):

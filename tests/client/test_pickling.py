@@ -85,7 +85,7 @@ class PlainTransport(DirectTransport):
 
 def test_a_transport_that_can_be_pickled_travels_with_its_client(server: ScriptedServer, copied: Copy) -> None:
     with copied(SamplerClient(server.url, transport=PlainTransport())) as other:
-        assert isinstance(other._http._transport, PlainTransport)
+        assert isinstance(other._servers._contact.http._transport, PlainTransport)
         assert other.spec().digest == "d1"
 
 

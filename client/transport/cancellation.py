@@ -1,0 +1,43 @@
+"""Ending a request from another thread than the one that waits for its response."""
+
+import threading
+from collections.abc import Callable
+
+CANCELLATION = "cancellation"
+"""Request extension with the `Cancellation` that a direct transport keeps to."""
+
+
+class CancelledError(Exception):
+    """The request was cancelled."""
+
+
+class Cancellation:
+    """Ends a request at any time: while it connects, sends, or waits for bytes. Its connection is not reused."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._shut_down: Callable[[], None] | None = None
+        self._cancelled = False
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+    def attach(self, shut_down: Callable[[], None]) -> None:
+        """Name what ends the connection. It must not wait. Raises `CancelledError` if the request was cancelled."""
+        with self._lock:
+            self._shut_down = shut_down
+            if self._cancelled:
+                raise CancelledError
+
+    def detach(self) -> None:
+        """The connection is released: from here on it may belong to another request."""
+        with self._lock:
+            self._shut_down = None
+
+    def cancel(self) -> None:
+        """End the request. May be called again, and before the request has begun."""
+        with self._lock:
+            self._cancelled = True
+            if self._shut_down is not None:
+                self._shut_down()
