@@ -11,7 +11,7 @@ from client.fleet.hedging import HedgeBudget, Latencies, late_after, stalled_aft
 from client.fleet.placement import Candidate, choose, server_salt
 from client.fleet.statistics import FleetStatistics, ServerStatistics
 
-log = logging.getLogger("saccade_client")
+log = logging.getLogger("saccade_client.fleet")
 
 AVOIDED_SECONDS = 1.0
 """Time for which a server with a late request gets no others, if there is a server without."""
