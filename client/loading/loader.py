@@ -12,6 +12,7 @@ from client.batches import Batch, TorchBatch
 from client.errors import ClientError, MissingExtraError, checked_arguments
 from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, require_all_steps, resumed_step, state_of
 from client.loading.trainer.handover import ArrayHandover, Handover
+from client.loading.trainer.ranks import RankComparison
 from client.loading.trainer.statistics import LoaderStatistics, StatisticsRecorder
 from client.loading.trainer.supervisor import EarlyWorker, SlotSource
 from client.process_owner import ProcessOwner
@@ -36,6 +37,7 @@ class LoaderOptions(StreamOptions, total=False):
     """The keyword arguments of `loader` other than `device`."""
 
     dataset: str | None
+    digest: str | None
     ahead: int
     layout: Layout
     attempts: int | None
@@ -67,6 +69,9 @@ class Loader(Generic[BatchT]):
     Use a loader from one thread at a time. It belongs to the process that gets its first batch. In a fork it raises
     `ClientError`, and batches made before must not be read there: the trainer reuses their memory.
 
+    If the trainer has initialised torch.distributed with the loader's rank and world size, the loaders of all ranks
+    compare their digests when they start, and raise `DigestMismatchError` unless they are the same.
+
     A loader pickles and copies as its settings and its next step, with the digests it expects. The copy is not started:
     it has no process, counts from zero and works in any process. Both then give the same steps.
     """
@@ -76,7 +81,8 @@ class Loader(Generic[BatchT]):
         self._device = device
         self._next_step = settings.request.start
         self._spec: ServiceSpec | None = None
-        self._expected = Pins()
+        self._expected = Pins(settings.digest)
+        self._ranks = RankComparison()
         self._running: _Running[BatchT] | None = None
         self._early: EarlyWorker | None = None
         self._finalizer: weakref.finalize[Any, Any] | None = None
@@ -202,7 +208,7 @@ class Loader(Generic[BatchT]):
         with checked_arguments():
             require_all_steps(state)
             step = resumed_step(state, self._settings.request, strict=strict)
-        expected = pins_of(state, strict=strict, allow_digest_change=allow_digest_change)
+        expected = pins_of(state, self._settings.digest, strict=strict, allow_digest_change=allow_digest_change)
         if self._spec is not None:
             expected.require(self._spec, without_credentials(self._settings.url), LOADED, remedies=REMEDIES)
         self._expected = expected
@@ -245,6 +251,7 @@ class Loader(Generic[BatchT]):
                 self._early = EarlyWorker()
                 self._early.start()
             spec, count = self.spec(), self._settings.request.shard.count
+            self._ranks.require(self._settings, Pins.of(spec))
             if self._device is None:
                 handover = cast("Handover[BatchT]", ArrayHandover(spec, count))
             else:
@@ -318,6 +325,7 @@ def loader(
     start: int = 0,
     stop: int | None = None,
     dataset: str | None = None,
+    digest: str | None = None,
     ahead: int = AHEAD,
     device: Any = None,
     augment: bool = True,
@@ -349,6 +357,7 @@ def loader(
         start: the first step, 0 … 2⁶².
         stop: the step to stop before; None for an endless loader.
         dataset: name of one of the server's datasets, such as "val"; None for the first.
+        digest: that the dataset must have, as `spec().digest` has it; None for that of the first contact.
         ahead: number of prefetched batches, 1 … 256.
         device: where PyTorch renders the batches, such as "cuda". Batches are then `TorchBatch` on that device.
             Without a device they are `Batch`, in memory shared with the loader worker.
@@ -378,7 +387,7 @@ def loader(
         )  # fmt: skip
         given = as_token(token)
         settings = LoaderSettings(
-            url=url, request=request, dataset=dataset, ahead=ahead, attempts=attempts, max_wait=max_wait,
+            url=url, request=request, dataset=dataset, digest=digest, ahead=ahead, attempts=attempts, max_wait=max_wait,
             batch_seconds=batch_seconds, timeout=timeout, log_every=log_every, token=given,
         )  # fmt: skip
         # Checked here, because later an error would end the training.

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from client.access import Token
+from client.errors import DigestMismatchError
 from client.families import register_family
 from client.protocol.requests import StreamRequest
 from client.protocol.retries import ATTEMPTS, BATCH_SECONDS, MAX_WAIT, RetrySettings, require_timeout
 from client.protocol.session import Session
-from client.protocol.target import Pins, require_dataset
+from client.protocol.target import GIVEN, Pins, require_dataset, require_digest
 from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import registered_paths
+from sampler.printable import printable
 from sampler.stream.shards import STEP_LIMIT
 from sampler.undisturbed import import_undisturbed
 
@@ -38,16 +40,18 @@ REMEDIES = {
 class LoaderSettings:
     """Which batches of which server a loader fetches, and how. Can be pickled.
 
-    request: the rank's part of the stream. dataset: name of one of the server's datasets; None for the first. ahead:
-    number of prefetched batches, 1 … 256. attempts, max_wait, timeout: of the client that receives; None for its
-    defaults. batch_seconds: the same; None for no limit. log_every: seconds between two log lines; None for no lines.
-    token: None for that of the environment of the process that makes a client. ca: PEM file of the CA to trust; None
-    for the default ones. families: import paths of the detector families that the trainer has registered.
+    request: the rank's part of the stream. dataset: name of one of the server's datasets; None for the first. digest:
+    that the dataset must have; None for any. ahead: number of prefetched batches, 1 … 256. attempts, max_wait, timeout:
+    of the client that receives; None for its defaults. batch_seconds: the same; None for no limit. log_every: seconds
+    between two log lines; None for no lines. token: None for that of the environment of the process that makes a
+    client. ca: PEM file of the CA to trust; None for the default ones. families: import paths of the detector families
+    that the trainer has registered.
     """
 
     url: str
     request: StreamRequest
     dataset: str | None = None
+    digest: str | None = None
     ahead: int = 2
     attempts: int | None = None
     max_wait: float | None = None
@@ -60,6 +64,7 @@ class LoaderSettings:
 
     def __post_init__(self) -> None:
         require_dataset(self.dataset)
+        require_digest(self.digest)
         object.__setattr__(self, "ahead", require_integer("ahead", self.ahead, 1, MAX_AHEAD))
         if self.timeout is not None:
             if not isinstance(self.timeout, int | float):
@@ -103,14 +108,27 @@ def state_of(request: StreamRequest, step: int, pins: Pins) -> dict[str, Any]:
     return {"step": step, "seed": request.seed, **place, **asdict(pins)}
 
 
-def pins_of(state: Mapping[str, Any], *, strict: bool, allow_digest_change: bool) -> Pins:
-    """Return the digests of a state that a server must have. States of older versions have only `digest`.
+def pins_of(state: Mapping[str, Any], given: str | None, *, strict: bool, allow_digest_change: bool) -> Pins:
+    """Return the digests that a server must have once a state is loaded. States of older versions have only `digest`.
 
-    None of them unless `strict`. With `allow_digest_change`, the images must be the same all the same.
+    None of those in the state unless `strict`. With `allow_digest_change`, the images must be the same all the same.
+
+    Args:
+        state: from `state_of`.
+        given: the digest that the loader was made with, which counts in any case; None for any.
+        strict: see `Loader.load_state_dict`.
+        allow_digest_change: see there.
+
+    Raises:
+        DigestMismatchError: the state has another digest than the one given.
     """
     if not strict:
-        return Pins()
-    return Pins(None if allow_digest_change else state["digest"], state.get("pixels"), state.get("substitutes"))
+        return Pins(given)
+    digest = None if allow_digest_change else state["digest"]
+    if given is not None and digest not in (None, given):
+        message = f"state: digest {printable(str(digest))}: expected {given}, {GIVEN}; {REMEDIES['digest']}"
+        raise DigestMismatchError(message, expected=given, actual=str(digest))
+    return Pins(given or digest, state.get("pixels"), state.get("substitutes"))
 
 
 def resumed_step(state: Mapping[str, Any], request: StreamRequest, *, strict: bool) -> int:

@@ -9,11 +9,13 @@ from client.errors import DigestMismatchError
 from client.protocol.proxies import Proxy
 from sampler.errors import InvalidRequestError
 from sampler.printable import printable
-from sampler.wire.spec import ServiceSpec
+from sampler.wire.spec import MAX_DIGEST, ServiceSpec
 
 NO_REMEDIES: Mapping[str, str] = MappingProxyType({})
 FIRST_CONTACT = "as at first contact"
 """Says in the message of `Pins.require` where the expected digest comes from."""
+GIVEN = "as given with digest="
+"""The same, for a digest that a client was made with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,13 @@ class Target:
         substitutes = str(self.substitutes) if self.substitutes else None
         given = {"digest": self.digest, "pixels": self.pixels, "substitutes": substitutes, "dataset": self.dataset}
         return {name: value for name, value in given.items() if value is not None}
+
+
+def require_digest(digest: object) -> str | None:
+    """Return `digest` if it can be the digest of a dataset, or None; raise `InvalidRequestError` otherwise."""
+    if digest is None or (isinstance(digest, str) and 0 < len(digest) <= MAX_DIGEST and digest.isprintable()):
+        return digest
+    raise InvalidRequestError("digest", digest, "the digest of a dataset, as `spec().digest` has it, or None for any")
 
 
 def require_dataset(dataset: object) -> str | None:

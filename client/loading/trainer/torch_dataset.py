@@ -42,7 +42,7 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
         super().__init__()
         self._settings = settings
         self._next_step = settings.request.start
-        self._pins = Pins()
+        self._pins = Pins(settings.digest)
         self._part: tuple[int, int] | None = None
         self._loaded = False
 
@@ -84,9 +84,9 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
         In the workers of a plain DataLoader, this applies to every iteration.
         """
         with checked_arguments():
-            self._next_step, self._part = resumed_step(state, self._settings.request, strict=strict), worker_of(state)
-        self._pins = pins_of(state, strict=strict, allow_digest_change=allow_digest_change)
-        self._loaded = True
+            step, part = resumed_step(state, self._settings.request, strict=strict), worker_of(state)
+        self._pins = pins_of(state, self._settings.digest, strict=strict, allow_digest_change=allow_digest_change)
+        self._next_step, self._part, self._loaded = step, part, True
 
     def _from_loader(self, first: int) -> Iterator[TorchBatch]:
         batches = Loader[Batch](self._settings)
