@@ -60,6 +60,7 @@ class AsyncSamplerClient(PickledAsArguments):
         base_url: str,
         *,
         dataset: str | None = None,
+        digest: str | None = None,
         layout: Layout = "compact",
         timeout: float | httpx.Timeout = TIMEOUT,
         attempts: int = ATTEMPTS,
@@ -71,7 +72,7 @@ class AsyncSamplerClient(PickledAsArguments):
     ) -> None:
         """Make a client: see `SamplerClient`. transport: replaces httpx's own."""
         with checked_arguments():
-            self._session = Session(base_url, layout, dataset, use_proxies=transport is None)
+            self._session = Session(base_url, layout, dataset, digest=digest, use_proxies=transport is None)
             self._retries = RetrySettings(attempts, max_wait, batch_seconds)
             given = as_token(token)
             access = access_to(self._session.base_url, given, ca, self._session.proxy)
@@ -83,8 +84,8 @@ class AsyncSamplerClient(PickledAsArguments):
         self._caller = self._retries.caller(stamina.AsyncRetryingCaller)
         self._owner = ProcessOwner("client")
         self._arguments = {
-            "base_url": base_url, "dataset": dataset, "layout": layout, "timeout": timeout, "attempts": attempts,
-            "max_wait": max_wait, "batch_seconds": batch_seconds, "token": given, "ca": access.ca,
+            "base_url": base_url, "dataset": dataset, "digest": digest, "layout": layout, "timeout": timeout,
+            "attempts": attempts, "max_wait": max_wait, "batch_seconds": batch_seconds, "token": given, "ca": access.ca,
             "transport": transport,
         }  # fmt: skip
 

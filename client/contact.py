@@ -17,6 +17,7 @@ class ContactSettings:
 
     layout: Layout
     dataset: str | None
+    digest: str | None
     timeout: httpx.Timeout
     token: Token | None
     ca: str | os.PathLike[str] | None
@@ -32,7 +33,9 @@ class Contact:
         host: for the Host header and TLS, if the URL has an address of this name.
         """
         use_proxies = settings.transport is None and host is None
-        self.session = Session(url, settings.layout, settings.dataset, use_proxies=use_proxies, host=host)
+        self.session = Session(
+            url, settings.layout, settings.dataset, digest=settings.digest, use_proxies=use_proxies, host=host
+        )
         proxy = self.session.proxy
         self.access: Access = access_to(self.session.base_url, settings.token, settings.ca, proxy)
         transport = settings.transport

@@ -56,6 +56,7 @@ class SamplerClient(PickledAsArguments):
         base_url: str,
         *,
         dataset: str | None = None,
+        digest: str | None = None,
         layout: Layout = "compact",
         timeout: float | httpx.Timeout = TIMEOUT,
         attempts: int = ATTEMPTS,
@@ -70,6 +71,7 @@ class SamplerClient(PickledAsArguments):
         Args:
             base_url: of the server, with a path if a proxy serves it under one.
             dataset: name of one of the server's datasets, such as "val"; None for the first.
+            digest: that the dataset must have, as `spec().digest` has it; None for that of the first contact.
             layout: how batches travel: "compact", "sparse" or "dense". The arrays are the same to the last bit.
             timeout: seconds to connect, between two pieces of a response, and to send; or `httpx.Timeout`.
             attempts: how often an operation is tried in all.
@@ -88,15 +90,15 @@ class SamplerClient(PickledAsArguments):
         with checked_arguments():
             given = as_token(token)
             settings = ContactSettings(
-                layout=require_layout(layout), dataset=dataset, timeout=timeouts(timeout), token=given, ca=ca,
-                transport=transport,
+                layout=require_layout(layout), dataset=dataset, digest=digest, timeout=timeouts(timeout),
+                token=given, ca=ca, transport=transport,
             )  # fmt: skip
             retries = RetrySettings(attempts, max_wait, batch_seconds)
             self._servers = OneServer(base_url, settings, retries)
         self._layout = settings.layout
         self._arguments = {
-            "base_url": base_url, "dataset": dataset, "layout": layout, "timeout": timeout, "attempts": attempts,
-            "max_wait": max_wait, "batch_seconds": batch_seconds, "token": given, "ca": ca,
+            "base_url": base_url, "dataset": dataset, "digest": digest, "layout": layout, "timeout": timeout,
+            "attempts": attempts, "max_wait": max_wait, "batch_seconds": batch_seconds, "token": given, "ca": ca,
             "transport": transport,
         }  # fmt: skip
 

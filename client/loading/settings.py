@@ -84,7 +84,7 @@ class LoaderSettings:
         """The client's settings that are not its defaults, by name."""
         given = {
             "attempts": self.attempts, "max_wait": self.max_wait, "timeout": self.timeout,
-            "token": self.token, "ca": self.ca,
+            "token": self.token, "ca": self.ca, "digest": self.digest,
         }  # fmt: skip
         given = {name: value for name, value in given.items() if value is not None}
         return given | {"batch_seconds": self.batch_seconds}  # None is a value of it

@@ -9,7 +9,7 @@ from client.errors import ClientError, ServerUnavailableError, TransferError
 from client.protocol.exchange import Exchange, Received
 from client.protocol.proxies import proxy_for
 from client.protocol.requests import Request, StreamRequest, require_layout
-from client.protocol.target import FIRST_CONTACT, Pins, Target, require_dataset
+from client.protocol.target import FIRST_CONTACT, GIVEN, Pins, Target, require_dataset, require_digest
 from client.protocol.urls import require_url
 from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
@@ -36,18 +36,21 @@ class Session:
         layout: Layout,
         dataset: str | None = None,
         *,
+        digest: str | None = None,
         use_proxies: bool = True,
         host: str | None = None,
     ) -> None:
         """Check the arguments.
 
-        dataset: name of one of the server's datasets; None for the first. use_proxies: False if the client was given a
-        transport. host: for the Host header and TLS, if `base_url` has an address of this name.
+        dataset: name of one of the server's datasets; None for the first. digest: that it must have; None for any.
+        use_proxies: False if the client was given a transport. host: for the Host header and TLS, if `base_url` has an
+        address of this name.
         """
         self.base_url = require_url(base_url)
         self.proxy = proxy_for(self.base_url) if use_proxies else None
         self.host = host
         self.dataset = require_dataset(dataset)
+        self.digest = require_digest(digest)
         self.layout = require_layout(layout)
         self.spec: ServiceSpec | None = None
         self.memory = BufferPool()
@@ -67,6 +70,8 @@ class Session:
         spec = ServiceSpec.parse(fields)
         if self.dataset not in (None, spec.dataset_name):  # servers of older versions ignore the parameter
             raise InvalidRequestError("dataset", self.dataset, "None: this server's only dataset has no name")
+        if self.spec is None:
+            Pins(self.digest).require(spec, exchange.name, GIVEN, exchange.request_id)
         with self._lock:
             self.spec = self.spec or spec
         Pins.of(self.spec).require(spec, exchange.name, FIRST_CONTACT, exchange.request_id)
