@@ -6,10 +6,7 @@ EJECT_AFTER = 5
 """Failures in a row."""
 
 FIRST_PAUSE = 10.0
-"""Seconds until an ejected server is probed for the first time."""
-
-EXCLUDED_PAUSE = 60.0
-"""The same for an excluded server, which takes longer to be corrected than to be restarted."""
+"""Seconds until a server that is not used is probed for the first time."""
 
 LONGEST_PAUSE = 160.0
 """Limit of a pause, which doubles with each failed probe, and if the server fails again soon after its return."""
@@ -63,13 +60,13 @@ class Health:
 
     def eject(self, now: float) -> None:
         """Give the server requests only if no other is left, until a probe succeeds."""
-        self._begin_pause(now, FIRST_PAUSE)
+        self._begin_pause(now)
         self.ejections += 1
         self.ejected = True
 
     def exclude(self, reason: str, now: float) -> None:
         """Give the server no requests until a probe succeeds."""
-        self._begin_pause(now, EXCLUDED_PAUSE)
+        self._begin_pause(now)
         self.exclusion = reason
         self.ejected = False
 
@@ -91,8 +88,8 @@ class Health:
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         self._probe_at = now + self._pause
 
-    def _begin_pause(self, now: float, shortest: float) -> None:
+    def _begin_pause(self, now: float) -> None:
         """Begin a pause, longer than the last one if the server was not well for as long as that."""
         well = now - self._back_at >= self._pause
-        self._pause = shortest if well else min(max(shortest, 2 * self._pause), LONGEST_PAUSE)
+        self._pause = FIRST_PAUSE if well else min(2 * self._pause, LONGEST_PAUSE)
         self._probe_at = now + self._pause

@@ -146,8 +146,9 @@ class Fleet:
     def place(self, key: bytes, without: Collection[Server] = ()) -> Server:
         """Return the server for a request, which counts as in flight from now on.
 
-        Servers that are late with a request are chosen only if all others are, ejected ones only if no others are left,
-        and those in `without` only if all others are excluded.
+        Servers that are late with a request are chosen only if all others are. Ejected ones are chosen only if no
+        others are left, or for a request that has failed while all others are late. Those in `without` are chosen only
+        if all others are excluded.
 
         Args:
             key: from `placement_key`.
@@ -171,7 +172,7 @@ class Fleet:
         """
         with self._lock:
             member = self._members.get(server)
-            if member is None or not self._may_hedge(member) or not self._on_time(self._clock(), (server,)):
+            if member is None or not self._may_hedge(member) or not self._not_late(self._clock(), (server,)):
                 return None
             return late_after(member.latencies.percentile, self._typical())
 
@@ -187,7 +188,8 @@ class Fleet:
     def hedge(self, key: bytes, server: Server, without: Collection[Server] = ()) -> Server | None:
         """Return the server for a second request, because the first is late at `server`; None for no second request.
 
-        A second request is in flight from now on, and is taken from the budget. If it is late too, it may be hedged.
+        A second request is in flight from now on, and is taken from the budget. If it is late too, it may be hedged. It
+        goes to an ejected server if all others are late: that server may have recovered since.
 
         Args:
             key: of the request.
@@ -200,7 +202,7 @@ class Fleet:
                 return None
             now = self._clock()
             member.avoided_until = now + AVOIDED_SECONDS
-            others = self._on_time(now, (server, *without))
+            others = self._not_late(now, (server, *without))
             if not others or not self._may_hedge(member):
                 return None
             if member.usable:
@@ -339,7 +341,7 @@ class Fleet:
             raise NoServerLeftError(reasons)
         left = [member for member in accepted if member.server not in without]
         usable = [member for member in left if member.usable]
-        return self._on_time(now, without) or usable or left or accepted
+        return (self._not_late(now, without) if without else self._on_time(now, ())) or usable or left or accepted
 
     def _accepted(self) -> list[_Member]:
         return [m for m in self._members.values() if not m.removed and m.health.exclusion is None]
@@ -352,6 +354,11 @@ class Fleet:
             for member in self._members.values()
             if member.usable and member.server not in without and not member.is_late(now, typical)
         ]
+
+    def _not_late(self, now: float, without: Collection[Server]) -> list[_Member]:
+        """Return the usable members that are not late; if there are none, the ejected ones without a request."""
+        idle = [m for m in self._accepted() if m.health.ejected and not m.in_flight and m.server not in without]
+        return self._on_time(now, without) or idle
 
     def _may_hedge(self, member: _Member) -> bool:
         """Return whether the budget allows it. A server that is not used has been refunded already."""

@@ -1,6 +1,6 @@
 """Ejection and exclusion of one server, and its return."""
 
-from client.fleet.health import EJECT_AFTER, EXCLUDED_PAUSE, FIRST_PAUSE, LONGEST_PAUSE, Health
+from client.fleet.health import EJECT_AFTER, FIRST_PAUSE, LONGEST_PAUSE, Health
 
 
 def pause_of(health: Health, now: float) -> float:
@@ -51,11 +51,11 @@ def test_a_success_brings_an_ejected_server_back_but_no_excluded_one() -> None:
     assert (health.state, health.usable) == ("ejected", False)
     health.succeed(1.0)
     assert (health.state, health.usable) == ("used", True)
-    health.exclude("other digest", 2.0)
-    health.succeed(3.0)
+    health.exclude("other digest", 20.0)
+    health.succeed(21.0)
     assert (health.state, health.usable) == ("excluded", False)
-    assert pause_of(health, 2.0) == EXCLUDED_PAUSE
-    health.bring_back(62.0)
+    assert pause_of(health, 20.0) == FIRST_PAUSE
+    health.bring_back(30.0)
     assert health.usable
 
 

@@ -69,13 +69,15 @@ class FleetMachine(RuleBasedStateMachine):
         step, server = request
         if not self.in_flight[server]:
             return multiple()
-        announced = self.fleet.hedge_after(server)
+        announced, before = self.fleet.hedge_after(server), self.rows()
         second = self.fleet.hedge(placement_key("digest", step), server)
         assert (second is not None) == (announced is not None)
         if second is None:
             return multiple()
         assert second != server
-        assert self.rows()[second.url].state == "used"
+        assert before[second.url].state == "used" or (before[second.url].state, before[second.url].in_flight) == (
+            "ejected", 0
+        )  # fmt: skip
         self.in_flight[second] += 1
         return step, second
 

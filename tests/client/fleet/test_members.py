@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from client.fleet.health import EJECT_AFTER, EXCLUDED_PAUSE, FIRST_PAUSE
+from client.fleet.health import EJECT_AFTER, FIRST_PAUSE
 from client.fleet.hedging import COLD_SECONDS, CREDIT, ENOUGH, LATE_FACTOR, LEAST_SECONDS, STALL_SECONDS
 from client.fleet.members import AVOIDED_SECONDS, Fleet, NoServerLeftError, Server
 from client.fleet.placement import placement_key
@@ -268,6 +268,26 @@ def test_the_last_requests_of_an_ejected_server_are_hedged_for_nothing(fleet: Fl
     assert totals.hedges == totals.hedges_refunded == CREDIT + 1
 
 
+def test_a_late_request_tries_an_ejected_server_if_all_others_are_late(fleet: Fleet, clock: Clock) -> None:
+    fail(fleet, A)
+    place_at(fleet, B)
+    place_at(fleet, C)
+    clock.now += COLD_SECONDS + 0.01
+    assert fleet.hedge(key(0), B) == A
+    assert fleet.hedge(key(1), C) is None, "one request at a time"
+    fleet.finished(A, 0.01)
+    assert fleet.hedge(key(1), C) == A, "it is back"
+
+
+def test_a_request_that_failed_tries_an_ejected_server_if_all_others_are_late(fleet: Fleet, clock: Clock) -> None:
+    fail(fleet, A)
+    place_at(fleet, B)
+    place_at(fleet, C)
+    clock.now += COLD_SECONDS + 0.01
+    assert fleet.place(key(0)) in (B, C)
+    assert fleet.place(key(0), without=[B]) == A
+
+
 # --- changes of the servers ---
 
 
@@ -332,7 +352,7 @@ def test_a_server_with_another_digest_is_left_out_until_a_probe(
         fleet.excluded(B, "its samples are others")
     assert "http://b:8000 is left out: its samples are others" in caplog.text
     assert chosen(fleet) == {A, C}
-    clock.now += EXCLUDED_PAUSE
+    clock.now += FIRST_PAUSE
     assert fleet.due_probes() == (B,)
     fleet.probed(B, ready=True)
     assert chosen(fleet) == {A, B, C}
