@@ -13,6 +13,9 @@ from client.access import Token, as_token
 from client.batches import Batch, PackedBatch
 from client.contact import ContactSettings
 from client.errors import checked_arguments
+from client.fleet.addresses import ServerAddresses
+from client.fleet.several_servers import SeveralServers
+from client.fleet.statistics import FleetStatistics
 from client.images import ImageInfo
 from client.one_server import OneServer
 from client.pickling import PickledAsArguments
@@ -33,7 +36,7 @@ from sampler.wire.spec import ServiceSpec
 
 
 class SamplerClient(PickledAsArguments):
-    """Fetches batches from a sampling server.
+    """Fetches batches from a sampling server, or from several that are used as one.
 
         with SamplerClient("http://cpu-host:8000") as client:
             batch = client.batch(indices=[3, 17, 5], seed=7)
@@ -53,7 +56,7 @@ class SamplerClient(PickledAsArguments):
 
     def __init__(
         self,
-        base_url: str,
+        base_url: str | Iterable[str] | None = None,
         *,
         dataset: str | None = None,
         digest: str | None = None,
@@ -69,7 +72,9 @@ class SamplerClient(PickledAsArguments):
         """Make a client. It connects when it is first used.
 
         Args:
-            base_url: of the server, with a path if a proxy serves it under one.
+            base_url: of the server, with a path if a proxy serves it under one; or several, which are used as one
+                server. A URL that begins with dns+http:// or dns+https:// stands for every address of its name. None
+                for the environment variable SAMPLER_URL, which has URLs separated by blanks or commas.
             dataset: name of one of the server's datasets, such as "val"; None for the first.
             digest: that the dataset must have, as `spec().digest` has it; None for that of the first contact.
             layout: how batches travel: "compact", "sparse" or "dense". The arrays are the same to the last bit.
@@ -94,10 +99,15 @@ class SamplerClient(PickledAsArguments):
                 token=given, ca=ca, transport=transport,
             )  # fmt: skip
             retries = RetrySettings(attempts, max_wait, batch_seconds)
-            self._servers = OneServer(base_url, settings, retries)
+            addresses = ServerAddresses.parse(base_url, use_proxies=transport is None)
+            self._servers: OneServer | SeveralServers
+            if addresses.single is not None:
+                self._servers = OneServer(addresses.single.url, settings, retries)
+            else:
+                self._servers = SeveralServers(addresses, settings, retries)
         self._layout = settings.layout
         self._arguments = {
-            "base_url": base_url, "dataset": dataset, "digest": digest, "layout": layout, "timeout": timeout,
+            "base_url": addresses.argument, "dataset": dataset, "digest": digest, "layout": layout, "timeout": timeout,
             "attempts": attempts, "max_wait": max_wait, "batch_seconds": batch_seconds, "token": given, "ca": ca,
             "transport": transport,
         }  # fmt: skip
@@ -124,6 +134,11 @@ class SamplerClient(PickledAsArguments):
         False stands for what can pass with time, such as a server that cannot be reached. Other errors are raised.
         """
         return self._servers.ready()
+
+    @property
+    def statistics(self) -> FleetStatistics | None:
+        """What was counted about several servers; None for one."""
+        return self._servers.statistics() if isinstance(self._servers, SeveralServers) else None
 
     @overload
     def batch(

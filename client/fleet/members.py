@@ -143,6 +143,12 @@ class Fleet:
         with self._lock:
             return tuple(member.server for member in self._members.values() if not member.removed)
 
+    @property
+    def accepted(self) -> tuple[Server, ...]:
+        """The servers of now that are not excluded."""
+        with self._lock:
+            return tuple(member.server for member in self._accepted())
+
     def place(self, key: bytes, without: Collection[Server] = ()) -> Server:
         """Return the server for a request, which counts as in flight from now on.
 

@@ -62,6 +62,10 @@ class RetrySettings:
             wait_jitter=min(JITTER, self.max_wait),
         )
 
+    def once(self) -> "RetrySettings":
+        """Return the same settings for a single attempt."""
+        return RetrySettings(1, self.max_wait, self.batch_seconds)
+
     def hook(self, seconds_left: Callable[[], float]) -> "RetryHook":
         """Return the decision on each error of one operation. seconds_left: until its deadline."""
         return RetryHook(self.attempts, self.max_wait, seconds_left, self.batch_seconds)

@@ -115,6 +115,7 @@ class Delivery:
         self._spec = spec
         self._due: Request | None = request
         self._damaged = 0  # responses, since the last batch
+        self._started = False
         if isinstance(request, StreamRequest) and request.empty:
             self._due = None
 
@@ -122,6 +123,11 @@ class Delivery:
     def done(self) -> bool:
         """Whether every batch has been taken."""
         return self._due is None
+
+    @property
+    def received(self) -> int:
+        """Bytes of the next batch that have arrived."""
+        return self._received.bytes if self._started else 0
 
     def start(self) -> None:
         request = self._due
@@ -133,6 +139,7 @@ class Delivery:
         # If the exchange referred to the delivery itself, memory for arrays would wait for the cycle collector.
         self._received = self.exchange.received = ReceivedSamples(self.reader, request)
         self._complete: Iterator[WireBatch] = iter(())
+        self._started = True
 
     def advance(self, count: int) -> None:
         self._received.bytes += count

@@ -1,0 +1,82 @@
+"""The servers of a client: who they are now, how each is reached, and the spec that all of them must have."""
+
+import threading
+from time import monotonic
+
+from client.access import without_credentials
+from client.contact import Contact, ContactSettings
+from client.errors import ClientError
+from client.fleet.addresses import ServerAddresses
+from client.fleet.members import Fleet, Server
+from client.protocol.target import FIRST_CONTACT, Pins
+from sampler.memory.buffer_pool import BufferPool
+from sampler.wire.spec import ServiceSpec
+
+IDLE_BUFFERS = 16
+"""Unused buffers for batches: as many as steps are requested ahead."""
+
+
+class Contacts:
+    """The contacts of several servers. Several threads may share them."""
+
+    def __init__(self, addresses: ServerAddresses, settings: ContactSettings) -> None:
+        """Check the settings for each server. Raises `InvalidRequestError`.
+
+        Names are not resolved before `fleet` is used first.
+        """
+        self.memory = BufferPool(IDLE_BUFFERS)
+        self.spec: ServiceSpec | None = None
+        self._addresses = addresses
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._fleet: Fleet | None = None
+        self._known: dict[Server, Contact] = {}
+        self._closed = False
+        # Made here for the checks, and so that a token that others can read is warned of once for each server.
+        self._bases = [Contact(base.url, settings, base.host) for base in addresses.bases]
+        for contact in self._bases:
+            contact.warn_if_readable()
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet of the servers. Raises `ServerUnavailableError` if no name could be resolved."""
+        urls = () if self._fleet is not None else self._addresses.urls()
+        with self._lock:
+            if self._fleet is None:
+                self._fleet = Fleet(urls, monotonic)
+            return self._fleet
+
+    def refresh(self) -> None:
+        """Take over the addresses that the names have now. Does not wait."""
+        if self._addresses.is_dynamic:
+            self.fleet.update(self._addresses.urls())
+
+    def of(self, server: Server) -> Contact:
+        """Return the contact of a server. Raises `ClientError` once closed."""
+        with self._lock:
+            if self._closed:
+                raise ClientError("the client is closed: make a new one")
+            contact = self._known.get(server)
+            if contact is None:
+                address = self._addresses.address(server.url)
+                contact = self._known[server] = Contact(address.url, self._settings, address.host)
+            return contact
+
+    def pin(self, spec: ServiceSpec, server: str, request_id: str | None = None) -> ServiceSpec:
+        """Return the spec of the first contact, which is this one if there was none before.
+
+        Raises:
+            DigestMismatchError: the server makes other samples.
+        """
+        with self._lock:
+            self.spec = self.spec or spec
+        Pins.of(self.spec).require(spec, without_credentials(server), FIRST_CONTACT, request_id)
+        return self.spec
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            self._closed = True
+            known = [*self._known.values(), *self._bases]
+        for contact in known:
+            contact.http.close()

@@ -1,0 +1,194 @@
+"""Runs operations at the servers of a fleet, several at a time: each attempt has a thread of its own."""
+
+import math
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from client.contact import Contact
+from client.errors import ClientError
+from client.fleet.contacts import Contacts
+from client.fleet.probes import CHORE_SECONDS, Probes
+from client.fleet.race import Attempt, Race
+from client.protocol.retries import RetrySettings
+from client.transport.cancellation import Cancellation
+from client.transport.pace import Pace
+
+JOIN_SECONDS = 5.0
+"""Time for cancelled threads to end. Only the resolution of a host name, or a proxy, may take longer."""
+
+
+@dataclass(slots=True)
+class Call:
+    """What an attempt is given: its limits, and what ends it. It sets `received`, which returns the bytes so far."""
+
+    pace: Pace
+    cancellation: Cancellation = field(default_factory=Cancellation)
+    received: Callable[[], int] = lambda: 0
+
+
+Operation = Callable[[Contact, Call], Any]
+"""Makes one attempt at a server. Raises `ClientError`."""
+
+
+@dataclass(eq=False, slots=True)
+class Task:
+    """An operation, and what became of it. name: for the caller."""
+
+    operation: Operation
+    race: Race
+    name: int = 0
+    result: Any = None
+
+    def take(self) -> Any:
+        """Return the result. Raises the error of the operation."""
+        if self.race.error is not None:
+            raise self.race.error
+        return self.result
+
+
+class Runner:
+    """Runs operations for one thread. Only `stop` may be called by others."""
+
+    def __init__(self, contacts: Contacts, retries: RetrySettings) -> None:
+        self._contacts = contacts
+        self._retries = retries
+        self._tasks: list[Task] = []
+        self._threads: dict[Attempt, _AttemptThread] = {}
+        self._probes = Probes(contacts)
+        self._reports: queue.SimpleQueue[_Report | None] = queue.SimpleQueue()
+        self._stopped = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether any operation is not over."""
+        return bool(self._tasks)
+
+    def run(self, operation: Operation, key: bytes) -> Task:
+        """Return one operation once it is over, and close. key: for placement. Raises `ClientError`."""
+        try:
+            self.begin(operation, key)
+            while not (over := self.advance()):
+                pass
+            return over[0]
+        finally:
+            self.close()
+
+    def begin(self, operation: Operation, key: bytes, name: int = 0) -> None:
+        """Begin an operation. `advance` returns its task once it is over."""
+        self._tasks.append(Task(operation, Race(self._contacts.fleet, key, self._retries), name))
+
+    def advance(self) -> list[Task]:
+        """Wait until something happens, or for `wake`. Return the tasks that are over.
+
+        Raises:
+            ClientError: `stop` was called.
+        """
+        self._probes.look()
+        for task in self._tasks:
+            self._look_at(task)
+        if over := self._take_over():
+            return over
+        wait = min([CHORE_SECONDS, *(task.race.wait() for task in self._tasks)])
+        try:
+            self._handle(self._reports.get(timeout=wait))
+            while True:
+                self._handle(self._reports.get_nowait())
+        except queue.Empty:
+            return self._take_over()
+
+    def wake(self) -> None:
+        """End the wait of `advance`, now or the next time."""
+        self._reports.put(None)
+
+    def stop(self) -> None:
+        """Let `advance` raise an error, now or the next time."""
+        self._stopped = True
+        self.wake()
+
+    def close(self) -> None:
+        """Cancel every attempt, and wait for its thread."""
+        for task in self._tasks:
+            task.race.abandon()
+        threads: list[threading.Thread] = [*self._threads.values(), *self._probes.cancel()]
+        for attempt in self._threads:
+            self._cancel(attempt)
+        until = monotonic() + JOIN_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, until - monotonic()))
+
+    def _look_at(self, task: Task) -> None:
+        race = task.race
+        for attempt in race.running:
+            race.hear(attempt, self._threads[attempt].call.received())
+        for attempt in race.stalled():
+            self._cancel(attempt)
+        for attempt in race.begin():
+            self._ask(task, attempt)
+
+    def _ask(self, task: Task, attempt: Attempt) -> None:
+        contact, left = self._contacts.of(attempt.server), task.race.left
+        call = Call(Pace(None if left == math.inf else max(left, 0.0), contact.http.timeout.read))
+        thread = _AttemptThread(task, attempt, contact, call, self._reports)
+        thread.start()
+        self._threads[attempt] = thread
+
+    def _handle(self, report: "_Report | None") -> None:
+        if self._stopped:
+            raise ClientError("the client is closed: make a new one")
+        if report is None:
+            return
+        task, attempt = report.task, report.attempt
+        del self._threads[attempt]
+        if report.error is not None:
+            task.race.lose(attempt, report.error)
+        elif attempt in task.race.running:
+            task.result = report.result
+            for loser in task.race.win(attempt):
+                self._cancel(loser)
+
+    def _cancel(self, attempt: Attempt) -> None:
+        self._threads[attempt].call.cancellation.cancel()
+
+    def _take_over(self) -> list[Task]:
+        over = [task for task in self._tasks if task.race.over]
+        self._tasks = [task for task in self._tasks if not task.race.over]
+        return over
+
+
+@dataclass(slots=True)
+class _Report:
+    """How an attempt ended."""
+
+    task: Task
+    attempt: Attempt
+    result: Any = None
+    error: Exception | None = None
+
+
+class _AttemptThread(threading.Thread):
+    def __init__(
+        self,
+        task: Task,
+        attempt: Attempt,
+        contact: Contact,
+        call: Call,
+        reports: "queue.SimpleQueue[_Report | None]",
+    ) -> None:
+        super().__init__(daemon=True, name=f"ask {attempt.server.url}")
+        self.call = call
+        self._task = task
+        self._attempt = attempt
+        self._contact = contact
+        self._reports = reports
+
+    def run(self) -> None:
+        report = _Report(self._task, self._attempt)
+        try:
+            report.result = self._task.operation(self._contact, self.call)
+        except Exception as error:  # noqa: BLE001 - raised where the operation was asked for
+            report.error = error
+        self._reports.put(report)

@@ -1,0 +1,111 @@
+"""The requests of a client of several servers: each goes to one, and to another if it fails or is late."""
+
+from collections.abc import Generator, Iterable
+from weakref import WeakSet
+
+from client.batches import PackedBatch
+from client.contact import ContactSettings
+from client.errors import ClientError
+from client.fleet.addresses import ServerAddresses
+from client.fleet.contacts import Contacts
+from client.fleet.operations import (
+    SPEC_KEY,
+    ask_whether_ready,
+    batch_of,
+    fetch_batch,
+    fetch_images,
+    fetch_spec,
+    key_of,
+)
+from client.fleet.placement import placement_key
+from client.fleet.runner import Operation, Runner, Task
+from client.fleet.statistics import FleetStatistics
+from client.fleet.steps import Steps
+from client.images import ImageInfo
+from client.process_owner import ProcessOwner
+from client.protocol.images import ImagesRequest
+from client.protocol.requests import BatchRequest, StreamRequest
+from client.protocol.retries import RETRIED, RetrySettings
+from sampler.wire.spec import ServiceSpec
+
+
+class SeveralServers:
+    """Fetches batches and documents from several servers. Several threads may share it."""
+
+    def __init__(self, addresses: ServerAddresses, settings: ContactSettings, retries: RetrySettings) -> None:
+        """Raises `InvalidRequestError`: a value is out of range."""
+        self._contacts = Contacts(addresses, settings)
+        self._retries = retries
+        self._owner = ProcessOwner("client")
+        self._running: WeakSet[Runner | Steps] = WeakSet()
+        self._closed = False
+
+    def close(self) -> None:
+        """End all requests and close all connections. Does nothing in a fork."""
+        if not self._owner.here:
+            return
+        self._closed = True
+        for running in tuple(self._running):
+            running.stop()
+        self._contacts.close()
+
+    def spec(self) -> ServiceSpec:
+        """Return the spec of the first contact, with whichever server that was."""
+        if self._contacts.spec is not None:
+            return self._contacts.spec
+        spec: ServiceSpec = self._run(fetch_spec(self._contacts), SPEC_KEY, self._retries).take()
+        return spec
+
+    def ready(self) -> bool:
+        """Return whether any server accepts requests now. Makes one attempt at each."""
+        try:
+            self._run(ask_whether_ready, SPEC_KEY, self._retries.once()).take()
+        except RETRIED:
+            return False
+        return True
+
+    def packed_batch(self, request: BatchRequest) -> PackedBatch:
+        """Return one batch."""
+        spec = self.spec()
+        operation = fetch_batch(request, spec, self._contacts, self._owner)
+        return batch_of(self._run(operation, key_of(request, spec), self._retries))
+
+    def packed_stream(self, request: StreamRequest) -> Generator[PackedBatch]:
+        """Yield the batches of a stream, each requested on its own, several ahead."""
+        spec = self.spec()
+        self._require_usable()
+        steps = Steps(self._contacts, self._retries, request, spec, self._owner)
+        self._running.add(steps)
+        try:
+            while True:
+                self._owner.require()
+                packed = steps.next()
+                if packed is None:
+                    return
+                yield packed
+        finally:
+            if self._owner.here:
+                steps.close()
+
+    def images(self, requests: Iterable[ImagesRequest]) -> list[tuple[ImageInfo, ...]]:
+        """Return the images of each request."""
+        spec = self.spec()
+        return [
+            self._run(fetch_images(request, spec), placement_key(spec.digest, *request.indices), self._retries).take()
+            for request in requests
+        ]
+
+    def statistics(self) -> FleetStatistics:
+        """Return what was counted about the servers so far."""
+        return self._contacts.fleet.statistics()
+
+    def _run(self, operation: Operation, key: bytes, retries: RetrySettings) -> Task:
+        self._require_usable()
+        runner = Runner(self._contacts, retries)
+        self._running.add(runner)
+        return runner.run(operation, key)
+
+    def _require_usable(self) -> None:
+        self._owner.require()
+        if self._closed:
+            raise ClientError("the client is closed: make a new one")
