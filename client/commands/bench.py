@@ -21,7 +21,7 @@ from client.commands.options import (
     LayoutOption,
     SeedOption,
     TokenFileOption,
-    UrlArgument,
+    UrlsArgument,
 )
 from client.errors import ClientError
 from client.protocol.requests import StreamRequest, require_layout
@@ -39,7 +39,7 @@ GRACE_SECONDS = 2.0
 
 
 def bench(
-    url: UrlArgument,
+    urls: UrlsArgument = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to read.")] = 10.0,
     batch_size: Annotated[int, typer.Option(help="Samples of each batch of each reader.")] = 48,
     layout: LayoutOption = "compact",
@@ -56,7 +56,9 @@ def bench(
     Shard(batch_size)  # checks the size before a reader starts
     token = read_token(token_file)
     measured = Bench(
-        lambda: SamplerClient(url, dataset=dataset, layout=checked_layout, attempts=attempts, token=token, ca=ca),
+        lambda: SamplerClient(
+            urls or None, dataset=dataset, layout=checked_layout, attempts=attempts, token=token, ca=ca
+        ),
         batch_size, checked_layout, seed, concurrency, render,
     )  # fmt: skip
     columns = TextColumn("reading"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn()

@@ -23,7 +23,7 @@ from client.commands.options import (
     LayoutOption,
     SeedOption,
     TokenFileOption,
-    UrlArgument,
+    UrlsArgument,
 )
 from client.commands.tour import tour
 from client.errors import ClientError
@@ -57,8 +57,8 @@ app.command()(bench)
 
 @app.command()
 def fetch(
-    url: UrlArgument,
     out: Annotated[Path, typer.Option(help="The .npz file to write.")],
+    urls: UrlsArgument = None,
     indices: Annotated[str | None, typer.Option(help="Dataset indices, such as 3,17,5.")] = None,
     step: Annotated[int | None, typer.Option(help="Step of the seed's stream; use it with --batch-size.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Batch size of all ranks together.")] = None,
@@ -83,7 +83,12 @@ def fetch(
     request: dict[str, Any] = {"indices": _parse_indices(indices), "seed": seed, "epoch": epoch, "step": step}
     request |= {"batch_size": batch_size, "rank": rank, "world_size": world_size, "augment": augment}
     with SamplerClient(
-        url, dataset=dataset, layout=require_layout(layout), attempts=attempts, token=read_token(token_file), ca=ca
+        urls or None,
+        dataset=dataset,
+        layout=require_layout(layout),
+        attempts=attempts,
+        token=read_token(token_file),
+        ca=ca,
     ) as client:
         batch: Batch = client.batch(**request)
     batch.save(out)

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-UrlArgument = Annotated[str, typer.Argument(metavar="URL", help="The server, such as http://cpu-host:8000.")]
+UrlsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="URL",
+        help="The server, such as http://cpu-host:8000, or several that are used as one (default: SAMPLER_URL).",
+        show_default=False,
+    ),
+]
 DatasetOption = Annotated[
     str | None, typer.Option(metavar="NAME", help="One of the server's datasets (default: the first).")
 ]

@@ -22,11 +22,13 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from client.access import Token, access_to, read_token
+from client.access import Token, access_to, read_token, without_credentials
 from client.batches import Batch
 from client.commands.options import CaOption, DatasetOption, TokenFileOption
 from client.commands.tour_server import own_server
 from client.errors import ClientError, ServerError
+from client.fleet.addresses import URL_VARIABLE, Address, ServerAddresses
+from client.protocol.exchange import Exchange
 from client.protocol.requests import StreamRequest
 from client.protocol.target import Target
 from client.sync_client import SamplerClient
@@ -45,14 +47,19 @@ PICTURED = 59
 DEFAULT_URL = "http://127.0.0.1:8000"
 """A server's default address."""
 
-UrlArgument = Annotated[
-    str | None, typer.Argument(metavar="URL", help="A running server; without it, one is started and stopped.")
+UrlsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="URL",
+        help="A running server, or several of the same samples (default: SAMPLER_URL). Without any, one is started.",
+        show_default=False,
+    ),
 ]
 OutOption = Annotated[Path, typer.Option(help="Folder for a batch, a picture, and the log of a server started here.")]
 
 
 def tour(
-    url: UrlArgument = None,
+    urls: UrlsArgument = None,
     out: OutOption = Path("demo-output"),
     dataset: DatasetOption = None,
     ca: CaOption = None,
@@ -61,13 +68,14 @@ def tour(
     """Fetch batches by index, by seed and as a stream, show their arrays, and draw a sample."""
     out.mkdir(parents=True, exist_ok=True)
     guide = Guide(Console(highlight=False), out, dataset, read_token(token_file), ca)
-    if url is not None:
-        guide.show(url)
+    running = ServerAddresses.parse(urls or None) if urls or os.environ.get(URL_VARIABLE) else None
+    if running is not None:
+        guide.show(running)
     else:
         with _started_server(guide.console, out / "server.log") as started:
-            guide.show(started)
+            guide.show(ServerAddresses.parse(started))
         guide.say("the server has been stopped")
-    guide.next_steps(url, token_file)
+    guide.next_steps(running, token_file)
 
 
 @contextmanager
@@ -119,9 +127,8 @@ class Guide:
     def head(self, text: str) -> None:
         self.console.print(f"\n{text}", soft_wrap=True)
 
-    def show(self, url: str) -> None:
-        url = url.rstrip("/")
-        with SamplerClient(url, dataset=self.dataset, token=self.token, ca=self.ca) as client:
+    def show(self, servers: ServerAddresses) -> None:
+        with SamplerClient(servers.argument, dataset=self.dataset, token=self.token, ca=self.ca) as client:
             spec = client.spec()
             config, digest = (escape(printable(text)) for text in (spec.config.name, spec.digest))
             self.say(f"{spec.size:,} images, {len(spec.category_names)} categories, config {config}")
@@ -129,8 +136,9 @@ class Guide:
             batch = self._by_index(client, spec)
             self._by_seed(client)
             self._stream(client)
-            self._same_bytes(url, spec)
-        self._files(url, batch, spec)
+            known = servers.current()
+            self._same_bytes(known[0], known[-1], spec)
+        self._files(known[0], batch, spec)
 
     def _by_index(self, client: SamplerClient, spec: ServiceSpec) -> Batch:
         indices = [index % spec.size for index in (PICTURED, 17, 5)]
@@ -179,30 +187,32 @@ class Guide:
             f"{received / seconds / 1e6:.1f} MB/s on the wire, rendered into arrays here"
         )
 
-    def _same_bytes(self, url: str, spec: ServiceSpec) -> None:
-        self.head("[bold]Again[/bold]: the URL of a batch, requested twice")
-        target = Target(url, spec.digest, spec.pixels, self.dataset, spec.substitutes)
-        names = urlencode(target.parameters)
-        full_url = f"{url}/v1/batches?seed={SEED}&step={STEP}&batch_size={BATCH_SIZE}&{names}"
-        self.say(escape(full_url))
-        first, second = self._get(full_url), self._get(full_url)
+    def _same_bytes(self, one: Address, other: Address, spec: ServiceSpec) -> None:
+        where = "requested twice" if one == other else f"and of the same at {escape(other.shown)}"
+        self.head(f"[bold]Again[/bold]: the URL of a batch, {where}")
+        target = Target(one.url, spec.digest, spec.pixels, self.dataset, spec.substitutes)
+        path = f"/v1/batches?seed={SEED}&step={STEP}&batch_size={BATCH_SIZE}&{urlencode(target.parameters)}"
+        self.say(escape(f"{one.shown}{path}"))
+        first, second = self._get(one, path), self._get(other, path)
         digest = xxhash.xxh3_128(first).hexdigest()
         self._verify(first == second, f"the same {len(first):,} bytes, XXH3 {digest}, on every host with this digest")
 
-    def _files(self, url: str, batch: Batch, spec: ServiceSpec) -> None:
+    def _files(self, server: Address, batch: Batch, spec: ServiceSpec) -> None:
         self.head("[bold]Files[/bold]")
         batch.save(self.out / "batch.npz")
         self.say(f"{escape(str(self.out / 'batch.npz'))}: the batch by index")
         index = PICTURED % spec.size
         names = "" if self.dataset is None else f"&{urlencode({'dataset': self.dataset})}"
-        (self.out / "sample.png").write_bytes(self._get(f"{url}/debug/samples/{index}.png?seed={SEED}{names}"))
+        (self.out / "sample.png").write_bytes(self._get(server, f"/debug/samples/{index}.png?seed={SEED}{names}"))
         self.say(f"{escape(str(self.out / 'sample.png'))}: sample {index} explained in one picture")
 
-    def _get(self, url: str) -> bytes:
-        access = access_to(url, self.token, self.ca)
-        response = httpx.get(url, headers=access.headers, verify=trust(access.ca), timeout=60.0)
+    def _get(self, server: Address, path: str) -> bytes:
+        access = access_to(server.url, self.token, self.ca)
+        exchange = Exchange("GET", f"{server.url}{path}", host=server.host)
+        with httpx.Client(headers=access.headers, verify=trust(access.ca), timeout=60.0) as http:
+            response = http.get(exchange.url, headers=exchange.headers, extensions=exchange.extensions)
         if response.status_code != 200:
-            raise ServerError(f"GET {url}: status {response.status_code}: {response.text[:200]}")
+            raise ServerError(f"{exchange.name}: status {response.status_code}: {response.text[:200]}")
         return response.content
 
     def _verify(self, holds: bool, claim: str) -> None:
@@ -210,17 +220,18 @@ class Guide:
             raise ClientError(f"the server's responses contradict each other, expected: {claim}")
         self.say(f"[green]✓[/green] {escape(claim)}")
 
-    def next_steps(self, url: str | None, token_file: Path | None = None) -> None:
-        """Print commands to go on with. url: of a server that keeps running, or None."""
+    def next_steps(self, running: ServerAddresses | None, token_file: Path | None = None) -> None:
+        """Print commands to go on with. running: servers that keep running, or None."""
         given = {"--dataset": self.dataset, "--ca": self.ca, "--token-file": token_file}
         options = "".join(f" {name} {shlex.quote(str(value))}" for name, value in given.items() if value)
-        python, server = _python(), (url or DEFAULT_URL).rstrip("/")
-        steps = [] if url else [(f"{python} -m service", f"start a server at {DEFAULT_URL}")]
+        python, url = _python(), DEFAULT_URL if running is None else running.bases[0].shown
+        servers = DEFAULT_URL if running is None else " ".join(map(without_credentials, running.given))
+        steps = [] if running is not None else [(f"{python} -m service", f"start a server at {DEFAULT_URL}")]
         steps += [
-            (f"{server}/", "browse its samples"),
-            (f"{python} -m client bench {server}{options}", "measure how fast batches arrive"),
+            (f"{url}/", "browse its samples"),
+            (f"{python} -m client bench {servers}{options}", "measure how fast batches arrive"),
         ]
-        if not url:
+        if running is None:
             steps.append(("SAMPLER_ANNOTATIONS=… SAMPLER_IMAGES=…", "use your own COCO-format dataset; see README.md"))
         self.head("[bold]Next[/bold]")
         for command, meaning in steps:

@@ -29,6 +29,9 @@ def variables() -> list[str]:
     return [PREFIX + name.upper() for name in Settings.model_fields if name != "datasets"] + [FILE_VARIABLE]
 
 
+CLIENTS_URL = "SAMPLER_URL"
+"""A variable of clients, which may run on the host of a server."""
+
 OPTIONS = {f"{PREFIX}HOST": "--host", f"{PREFIX}PORT": "--port"}
 """Names that users may expect to be settings. Kubernetes sets such variables for other purposes."""
 
@@ -79,7 +82,7 @@ def _read_file(file: Path, named: str) -> dict[str, Any]:
 def _read_environment() -> dict[str, str]:
     """Return the variables that are set and not empty, by field. Raises `SettingsError` for unknown names."""
     known = variables()
-    ignored = service_variables(os.environ)
+    ignored = {*service_variables(os.environ), CLIENTS_URL}
     given = {name: os.environ[name] for name in sorted(os.environ) if name.startswith(PREFIX) and name not in ignored}
     for name in sorted(given.keys() - known):
         if name in OPTIONS:

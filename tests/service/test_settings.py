@@ -90,6 +90,11 @@ def test_an_unknown_setting_without_a_similar_name_lists_all(monkeypatch: pytest
         load_settings()
 
 
+def test_the_variable_of_clients_is_no_setting_of_a_server_on_their_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPLER_URL", "http://cpu-host:8000")
+    assert load_settings() == Settings()
+
+
 def test_there_is_a_worker_per_cpu_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SAMPLER_WORKERS", raising=False)
     assert Settings().workers == available_cpus() >= 1

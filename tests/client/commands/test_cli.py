@@ -77,6 +77,24 @@ def test_every_command_requests_the_dataset_it_is_given(server: ScriptedServer, 
     )
 
 
+def test_every_command_takes_several_servers_or_those_of_the_environment(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    bench = "bench", "--seconds", 0.1, "--batch-size", 2, "--no-render"
+    with scripted() as other:
+        urls = server.url, other.url
+        fetched = run("fetch", *urls, "--indices", 3, "--out", tmp_path / "batch.npz")
+        assert fetched[0] == 0, fetched[2]
+        assert run(*bench, *urls)[0] == 0
+        assert len(server.asked_at("/v1/batches") + other.asked_at("/v1/batches")) >= 2
+        assert not server.asked_at("/v1/stream")
+        given = start_python("-m", "client", *bench, settings={"url": ", ".join(urls)})
+        out, err = given.communicate(timeout=60)
+        assert "samples/s" in out, err
+    assert_one_line(run(*bench), "SAMPLER_URL")
+    assert_one_line(run(*bench, server.url, server.url), "base_url[1]", "each server once; base_url[0] is the same")
+
+
 def test_fetch_overwrites_only_with_force(server: ScriptedServer, tmp_path: Path) -> None:
     out = tmp_path / "batch.npz"
     out.write_text("precious")

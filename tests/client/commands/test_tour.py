@@ -58,6 +58,15 @@ def test_the_tour_of_a_running_server_shows_arrays_throughput_and_equal_bytes(
     assert server.process.poll() is None
 
 
+def test_the_tour_of_servers_in_the_environment_compares_two_of_them(server: LiveServer, tmp_path: Path) -> None:
+    localhost = server.url.replace("127.0.0.1", "localhost")
+    done = tour("--out", str(tmp_path), settings={"url": f"{server.url} {localhost}"})
+    assert done.returncode == 0, done.stderr
+    assert f"and of the same at {localhost}" in done.stdout
+    assert f"client bench {server.url} {localhost}\n" in done.stdout
+    assert done.stdout.count("✓") == 3
+
+
 def test_the_tour_shows_the_dataset_that_is_named(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> None:
     lines = []
     for name, (annotations, images) in (("train", scenes), ("val", write_dataset(tmp_path / "val"))):
