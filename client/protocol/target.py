@@ -1,7 +1,8 @@
 """The dataset that a client is bound to: its server, its name there, and the digests pinned at first contact."""
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Self
 
@@ -68,7 +69,7 @@ class Expectation:
 
     pins: Pins
     origin: str = FIRST_CONTACT
-    remedies: Mapping[str, str] = field(default_factory=dict)
+    remedies: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def require(self, spec: ServiceSpec, place: str, request_id: str | None = None) -> None:
         """Raise `DigestMismatchError` if the server's dataset has other digests."""
