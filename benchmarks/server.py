@@ -1,11 +1,9 @@
 """A server in its own process, and its CPU time."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from unittest.mock import patch
 
 import psutil
 
@@ -29,8 +27,5 @@ class MeasuredServer:
 def server(source: Material, log_file: Path, **settings: object) -> Iterator[MeasuredServer]:
     """A server of a dataset that is ready, ended with the block. settings: SAMPLER_ variables in lower case."""
     own = source.environment() | {f"SAMPLER_{name.upper()}": str(value) for name, value in settings.items()}
-    others = set(psutil.Process().children())
-    with patch.dict(os.environ, own, clear=True), own_server(log_file, lambda _: None) as url:
-        started = set(psutil.Process().children()) - others
-        (process,) = (child for child in started if child.cmdline()[1:3] == ["-m", "service"])
-        yield MeasuredServer(url, process)
+    with own_server(log_file, lambda _: None, own) as running:
+        yield MeasuredServer(running.url, psutil.Process(running.pid))

@@ -85,7 +85,7 @@ def _started_server(console: Console, log_file: Path) -> Iterator[str]:
     began = time.perf_counter()
     with ExitStack() as stack:
         with console.status("starting") as status:
-            url = stack.enter_context(own_server(log_file, _Narrator(console, status)))
+            url = stack.enter_context(own_server(log_file, _Narrator(console, status))).url
         seconds = time.perf_counter() - began
         console.print(f"  ready at {url} after {seconds:.1f} s; log: {escape(str(log_file))}", soft_wrap=True)
         yield url

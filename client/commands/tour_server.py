@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from client.errors import MissingExtraError, ServerUnavailableError
@@ -34,12 +35,26 @@ UNINFORMATIVE = "Application startup failed. Exiting."
 """uvicorn logs it after the line with the cause."""
 
 
-@contextmanager
-def own_server(log_file: Path, tell: Callable[[str], None]) -> Iterator[str]:
-    """Run a server for the `with` block and yield its URL once it is ready; stop it with SIGTERM at the end.
+@dataclass(frozen=True, slots=True)
+class OwnServer:
+    """A server on this machine. pid: of its main process."""
 
-    SIGTERM to this process ends the block like Ctrl-C. log_file: gets the server's output. tell: called with the
-    server's last line while it starts.
+    url: str
+    pid: int
+
+
+@contextmanager
+def own_server(
+    log_file: Path, tell: Callable[[str], None], variables: Mapping[str, str] | None = None
+) -> Iterator[OwnServer]:
+    """Run a server for the `with` block and yield it once it is ready; stop it with SIGTERM at the end.
+
+    SIGTERM to this process ends the block like Ctrl-C.
+
+    Args:
+        log_file: Gets the server's output.
+        tell: Called with the server's last line while it starts.
+        variables: The server's environment (default: that of this process).
     """
     missing = [name for name in SERVER_PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
@@ -49,10 +64,10 @@ def own_server(log_file: Path, tell: Callable[[str], None]) -> Iterator[str]:
         )
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        process, url = _launch(log_file)
+        process, url = _launch(log_file, variables)
         try:
             _wait(process, url, log_file, tell)
-            yield url
+            yield OwnServer(url, process.pid)
         finally:
             _stop(process)
     finally:
@@ -65,14 +80,14 @@ def last_line(log_file: Path) -> str:
     return next((line for line in reversed(lines) if line != UNINFORMATIVE), "")
 
 
-def _launch(log_file: Path) -> tuple["subprocess.Popen[bytes]", str]:
+def _launch(log_file: Path, variables: Mapping[str, str] | None) -> tuple["subprocess.Popen[bytes]", str]:
     # The server inherits a bound socket, so that no other process can take the port in between.
     with socket.socket() as listener, log_file.open("wb") as log:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
         command = [sys.executable, "-m", "service", "--fd", str(listener.fileno())]
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[listener.fileno()]
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[listener.fileno()], env=variables
         )
         return process, f"http://127.0.0.1:{listener.getsockname()[1]}"
 
