@@ -3,6 +3,8 @@
 Importing this module does not load FastAPI, for which the help of other commands would have to wait.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +21,19 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 class MissingServerError(SamplerError):
     """A package that only servers need is not installed."""
+
+
+@contextmanager
+def server_extra() -> Iterator[None]:
+    """Raise MissingServerError if an import in the block fails because the extra `server` is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in ("service", "sampler", "client", "saccade_sampler"):
+            raise
+        raise MissingServerError(
+            f"a server needs {error.name}, which is not installed: pip install 'saccade-sampler[server]'"
+        ) from error
 
 
 def serve(
@@ -98,14 +113,8 @@ def serve(
         "log_level": log_level,
     }
     with ends_at_once():
-        try:
+        with server_extra():
             from service.server import run  # only a server needs FastAPI, which takes a second to import
-        except ModuleNotFoundError as error:
-            if (error.name or "").split(".")[0] in ("service", "sampler"):
-                raise
-            raise MissingServerError(
-                f"a server needs {error.name}, which is not installed: pip install 'saccade-sampler[server]'"
-            ) from error
         given = {name: value for name, value in options.items() if value is not None}
         run.run(run.Place(host, port, fd, root_path), given, settings)
 
