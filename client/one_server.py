@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import stamina
 
-from client.access import without_credentials
 from client.batches import PackedBatch
 from client.contact import Contact, ContactSettings
 from client.images import ImageInfo
@@ -17,7 +16,6 @@ from client.protocol.images import ImagesRequest
 from client.protocol.requests import BatchRequest, Request, StreamRequest
 from client.protocol.retries import RETRIED, RetrySettings
 from client.protocol.session import Delivery
-from client.protocol.target import Expectation
 from client.transport.failures import client_errors
 from client.transport.pace import Pace
 from sampler.wire.spec import ServiceSpec
@@ -45,12 +43,6 @@ class OneServer:
     def spec(self) -> ServiceSpec:
         """Return the spec of the first contact."""
         return self._session.spec or self._retry(self._fetch_spec, self._pace())
-
-    def pinned_spec(self, expected: Expectation) -> ServiceSpec:
-        """Return the spec. Raises `DigestMismatchError` if it has other digests than expected."""
-        spec = self.spec()
-        expected.require(spec, without_credentials(self._session.base_url))
-        return spec
 
     def ready(self) -> bool:
         """Return whether the server accepts requests now. Makes one attempt."""
@@ -83,7 +75,7 @@ class OneServer:
             link.close()
 
     def images(self, requests: Iterable[ImagesRequest]) -> list[tuple[ImageInfo, ...]]:
-        """Return the images of each request."""
+        """Return the images of each request. The time of a batch is the limit for all of them."""
         pace = self._pace()
         return [self._retry(partial(self._fetch_images, request), pace) for request in requests]
 

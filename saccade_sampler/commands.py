@@ -1,4 +1,4 @@
-"""The program `saccade-sampler`: the commands of `python -m sampler`, and `serve`."""
+"""The program `saccade-sampler`: the commands of `python -m sampler`, `serve` and `plan`."""
 
 import sys
 
@@ -10,6 +10,7 @@ def main() -> None:
     try:
         with ends_at_once():
             # Here, so that Ctrl-C during the imports gives no traceback, and a missing package one line.
+            from saccade_sampler.planning.command import plan  # also here
             from sampler.commands.cli import app
             from service.server.command import serve  # also here
     except ModuleNotFoundError as error:
@@ -17,4 +18,5 @@ def main() -> None:
             raise
         sys.exit(f"error: saccade-sampler needs {error.name}: pip install 'saccade-sampler[server]'")
     app.command()(serve)
+    app.command()(plan)
     app()

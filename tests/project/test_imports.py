@@ -25,6 +25,8 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("sampler.dataset.coco.segmentation", "pycocotools"): "only for annotations that carry nothing but a segmentation",
     ("saccade_sampler.commands", "sampler.commands.cli"): "a missing package is then one line",
     ("saccade_sampler.commands", "service.server.command"): "likewise",
+    ("saccade_sampler.commands", "saccade_sampler.planning.command"): "likewise",
+    ("saccade_sampler.planning.command", "saccade_sampler.planning.run"): "the help of commands does not need a server",
     ("service.__main__", "service.server.command"): "Ctrl-C during its imports must not give a traceback",
     ("service.server.command", "service.server.run"): "the help of commands does not need FastAPI",
     ("service.routes.debug", "service.explorer.page"): "only for people; a server starts sooner without Jinja",

@@ -12,9 +12,9 @@ START = "from saccade_sampler.commands import main; import sys; sys.argv = ['sac
 LOADED = "\nprint(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
 
 
-def test_it_has_the_commands_of_the_sampler_and_serve() -> None:
+def test_it_has_the_commands_of_the_sampler_serve_and_plan() -> None:
     text = output_of(START + "main()", "--help")
-    for command in ("index", "decode", "config", "recipe", "replay", "verify", "serve"):
+    for command in ("index", "decode", "config", "recipe", "replay", "verify", "serve", "plan"):
         assert f" {command} " in text
 
 
