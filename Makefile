@@ -125,7 +125,7 @@ lock: $(BIN)/pip ## Update the versions in requirements.lock and the hashes in r
 	@$(PIP) install uv
 	@echo 'torch==$(TORCH_RELEASE)' | $(COMPILE_LOCK) --all-extras --group build --constraints - \
 		--output-file requirements.lock pyproject.toml
-	@$(COMPILE_HASHES) --extra server --output-file requirements/server.lock pyproject.toml
+	@$(COMPILE_HASHES) --extra server --extra cloud --output-file requirements/server.lock pyproject.toml
 	@$(COMPILE_HASHES) --extra dev --output-file requirements/dev.lock pyproject.toml
 	@$(COMPILE_HASHES) --group build --output-file requirements/build.lock
 	@echo "requirements.lock holds $$(wc -l < requirements.lock | tr -d ' ') packages"

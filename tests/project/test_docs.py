@@ -190,7 +190,7 @@ def test_every_extra_to_install_exists() -> None:
 
 
 def test_every_setting_that_is_named_exists() -> None:
-    known = {*variables(), "SAMPLER_VERSION"}
+    known = {*variables(), "SAMPLER_VERSION", "SAMPLER_URL"}
     assert {name for text in PAGES.values() for name in re.findall(r"\bSAMPLER_[A-Z_]+[A-Z]", text)} <= known
 
 
