@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import stamina
 
+from client.access import without_credentials
 from client.batches import PackedBatch
 from client.contact import Contact, ContactSettings
 from client.images import ImageInfo
@@ -16,6 +17,7 @@ from client.protocol.images import ImagesRequest
 from client.protocol.requests import BatchRequest, Request, StreamRequest
 from client.protocol.retries import RETRIED, RetrySettings
 from client.protocol.session import Delivery
+from client.protocol.target import Expectation
 from client.transport.failures import client_errors
 from client.transport.pace import Pace
 from sampler.wire.spec import ServiceSpec
@@ -43,6 +45,12 @@ class OneServer:
     def spec(self) -> ServiceSpec:
         """Return the spec of the first contact."""
         return self._session.spec or self._retry(self._fetch_spec, self._pace())
+
+    def pinned_spec(self, expected: Expectation) -> ServiceSpec:
+        """Return the spec. Raises `DigestMismatchError` if it has other digests than expected."""
+        spec = self.spec()
+        expected.require(spec, without_credentials(self._session.base_url))
+        return spec
 
     def ready(self) -> bool:
         """Return whether the server accepts requests now. Makes one attempt."""
@@ -75,7 +83,7 @@ class OneServer:
             link.close()
 
     def images(self, requests: Iterable[ImagesRequest]) -> list[tuple[ImageInfo, ...]]:
-        """Return the images of each request. The time of a batch is the limit for all of them."""
+        """Return the images of each request."""
         pace = self._pace()
         return [self._retry(partial(self._fetch_images, request), pace) for request in requests]
 

@@ -1,7 +1,7 @@
 """The client for training loops."""
 
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from itertools import chain
 from types import TracebackType
@@ -30,6 +30,7 @@ from client.protocol.requests import (
     stream_request,
 )
 from client.protocol.retries import ATTEMPTS, BATCH_SECONDS, MAX_WAIT, RetrySettings
+from client.protocol.target import NO_REMEDIES, Expectation, Pins
 from client.transport.timeouts import TIMEOUT, timeouts
 from sampler.arrays import Layout
 from sampler.wire.spec import ServiceSpec
@@ -127,6 +128,19 @@ class SamplerClient(PickledAsArguments):
     def spec(self) -> ServiceSpec:
         """Return dataset, config, digest and limits of the server as of the first contact."""
         return self._servers.spec()
+
+    def pinned_spec(self, pins: Pins, origin: str, remedies: Mapping[str, str] = NO_REMEDIES) -> ServiceSpec:
+        """Return the spec of a dataset with given digests. Of several servers, those with others are left out.
+
+        Args:
+            pins: the digests.
+            origin: where they come from, for messages.
+            remedies: what to do, by field, for messages.
+
+        Raises:
+            DigestMismatchError: no server has them.
+        """
+        return self._servers.pinned_spec(Expectation(pins, origin, remedies))
 
     def ready(self) -> bool:
         """Return whether the server accepts requests now. Makes one attempt.

@@ -3,12 +3,11 @@
 import threading
 from time import monotonic
 
-from client.access import without_credentials
 from client.contact import Contact, ContactSettings
 from client.errors import ClientError
 from client.fleet.addresses import ServerAddresses
 from client.fleet.members import Fleet, Server
-from client.protocol.target import FIRST_CONTACT, Pins
+from client.protocol.target import FIRST_CONTACT, Expectation, Pins
 from sampler.memory.buffer_pool import BufferPool
 from sampler.wire.spec import ServiceSpec
 
@@ -25,6 +24,9 @@ class Contacts:
         Names are not resolved before `fleet` is used first.
         """
         self.memory = BufferPool(IDLE_BUFFERS)
+        self.expected = Expectation(Pins())
+        """The digests that a first contact must have."""
+        self.shown = addresses.shown
         self.spec: ServiceSpec | None = None
         self._addresses = addresses
         self._settings = settings
@@ -32,10 +34,11 @@ class Contacts:
         self._fleet: Fleet | None = None
         self._known: dict[Server, Contact] = {}
         self._closed = False
-        # Made here for the checks, and so that a token that others can read is warned of once for each server.
-        self._bases = [Contact(base.url, settings, base.host) for base in addresses.bases]
-        for contact in self._bases:
+        for base in addresses.bases:
+            contact = Contact(base.url, settings, base.host)
             contact.warn_if_readable()
+            if base.host is None:
+                self._known[Server(base.shown)] = contact
 
     @property
     def fleet(self) -> Fleet:
@@ -65,18 +68,21 @@ class Contacts:
     def pin(self, spec: ServiceSpec, server: str, request_id: str | None = None) -> ServiceSpec:
         """Return the spec of the first contact, which is this one if there was none before.
 
+        server: or exchange that gave the spec, for messages.
+
         Raises:
             DigestMismatchError: the server makes other samples.
         """
+        self.expected.require(spec, server, request_id)
         with self._lock:
             self.spec = self.spec or spec
-        Pins.of(self.spec).require(spec, without_credentials(server), FIRST_CONTACT, request_id)
+        Pins.of(self.spec).require(spec, server, FIRST_CONTACT, request_id)
         return self.spec
 
     def close(self) -> None:
         """Close all connections."""
         with self._lock:
             self._closed = True
-            known = [*self._known.values(), *self._bases]
+            known = list(self._known.values())
         for contact in known:
             contact.http.close()

@@ -225,7 +225,7 @@ class Race:
         return min(self._retries.max_wait, FIRST_WAIT * 2.0 ** min(self._rounds - 1, 64) + random.uniform(0, JITTER))
 
     def _none_left(self, error: NoServerLeftError) -> ClientError:
-        message, last = f"no server is left that makes the samples of the first contact: {error}", self._mismatch
+        message, last = f"no server has the expected samples: {error}", self._mismatch
         if last is None:
             return DigestMismatchError(message)
         return DigestMismatchError(

@@ -26,6 +26,7 @@ from client.process_owner import ProcessOwner
 from client.protocol.images import ImagesRequest
 from client.protocol.requests import BatchRequest, StreamRequest
 from client.protocol.retries import RETRIED, RetrySettings
+from client.protocol.target import Expectation
 from sampler.wire.spec import ServiceSpec
 
 
@@ -54,6 +55,13 @@ class SeveralServers:
         if self._contacts.spec is not None:
             return self._contacts.spec
         spec: ServiceSpec = self._run(fetch_spec(self._contacts), SPEC_KEY, self._retries).take()
+        return spec
+
+    def pinned_spec(self, expected: Expectation) -> ServiceSpec:
+        """Return the spec of a server with the expected digests. Others are left out from now on."""
+        self._contacts.expected = expected
+        spec = self.spec()
+        expected.require(spec, self._contacts.shown)
         return spec
 
     def ready(self) -> bool:

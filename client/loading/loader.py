@@ -2,21 +2,21 @@
 
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
 
-from client.access import Token, access_to, as_token, without_credentials
+from client.access import Token, access_to, as_token
 from client.batches import Batch, TorchBatch
 from client.errors import ClientError, MissingExtraError, checked_arguments
+from client.fleet.addresses import ServerAddresses
 from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, require_all_steps, resumed_step, state_of
 from client.loading.trainer.handover import ArrayHandover, Handover
 from client.loading.trainer.ranks import RankComparison
 from client.loading.trainer.statistics import LoaderStatistics, StatisticsRecorder
 from client.loading.trainer.supervisor import EarlyWorker, SlotSource
 from client.process_owner import ProcessOwner
-from client.protocol.proxies import proxy_for
 from client.protocol.requests import StreamOptions, stream_request
 from client.protocol.retries import BATCH_SECONDS
 from client.protocol.target import Pins
@@ -96,8 +96,7 @@ class Loader(Generic[BatchT]):
     def __repr__(self) -> str:
         settings, shard = self._settings, self._settings.request.shard
         part = f"rank {shard.rank} of {shard.world_size}, {shard.batch_size} samples a step"
-        url = without_credentials(settings.url)
-        return f"<Loader: {url}, seed {settings.request.seed}, {part}, next step {self._next_step}>"
+        return f"<Loader: {settings.shown_url}, seed {settings.request.seed}, {part}, next step {self._next_step}>"
 
     def __reduce__(self) -> tuple[Callable[..., "Loader[Any]"], tuple[Any, ...]]:
         return _resumed, (self._settings, self._device, self._next_step, self._pins)
@@ -163,9 +162,7 @@ class Loader(Generic[BatchT]):
         """
         if self._spec is None:
             with self._settings.client() as client:
-                spec = client.spec()
-            self._expected.require(spec, without_credentials(self._settings.url), LOADED, remedies=REMEDIES)
-            self._spec = spec
+                self._spec = client.pinned_spec(self._expected, LOADED, REMEDIES)
         return self._spec
 
     @property
@@ -210,7 +207,7 @@ class Loader(Generic[BatchT]):
             step = resumed_step(state, self._settings.request, strict=strict)
         expected = pins_of(state, self._settings.digest, strict=strict, allow_digest_change=allow_digest_change)
         if self._spec is not None:
-            expected.require(self._spec, without_credentials(self._settings.url), LOADED, remedies=REMEDIES)
+            expected.require(self._spec, self._settings.shown_url, LOADED, remedies=REMEDIES)
         self._expected = expected
         self._end()
         self._next_step = step
@@ -308,15 +305,19 @@ def _torch_module(name: str) -> Any:
 
 
 @overload
-def loader(url: str, *, device: None = None, **options: Unpack[LoaderOptions]) -> Loader[Batch]: ...
+def loader(
+    url: str | Iterable[str] | None = None, *, device: None = None, **options: Unpack[LoaderOptions]
+) -> Loader[Batch]: ...
 
 
 @overload
-def loader(url: str, *, device: Any, **options: Unpack[LoaderOptions]) -> Loader[TorchBatch]: ...
+def loader(
+    url: str | Iterable[str] | None = None, *, device: Any, **options: Unpack[LoaderOptions]
+) -> Loader[TorchBatch]: ...
 
 
 def loader(
-    url: str,
+    url: str | Iterable[str] | None = None,
     *,
     seed: int,
     batch_size: int,
@@ -349,7 +350,7 @@ def loader(
     about ahead + 2 slots. All of it counts in the trainer's memory cgroup.
 
     Args:
-        url: of the server.
+        url: of the server; or several, which are used as one: see `SamplerClient`. None for those in SAMPLER_URL.
         seed: 0 … 2⁶⁴−1.
         batch_size: B, of all ranks together.
         rank: 0 … world_size−1.
@@ -386,10 +387,12 @@ def loader(
             augment=augment, layout=layout,
         )  # fmt: skip
         given = as_token(token)
+        addresses = ServerAddresses.parse(url)
         settings = LoaderSettings(
-            url=url, request=request, dataset=dataset, digest=digest, ahead=ahead, attempts=attempts, max_wait=max_wait,
-            batch_seconds=batch_seconds, timeout=timeout, log_every=log_every, token=given,
+            url=addresses.argument, request=request, dataset=dataset, digest=digest, ahead=ahead, attempts=attempts,
+            max_wait=max_wait, batch_seconds=batch_seconds, timeout=timeout, log_every=log_every, token=given,
         )  # fmt: skip
         # Checked here, because later an error would end the training.
-        settings = replace(settings, ca=access_to(settings.url, given, ca, proxy_for(settings.url)).ca)
+        accesses = [access_to(base.url, given, ca, base.proxy) for base in addresses.bases]
+        settings = replace(settings, ca=accesses[0].ca)
     return Loader(settings, device)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from client.access import Token
 from client.errors import DigestMismatchError
 from client.families import register_family
+from client.fleet.addresses import ServerAddresses
 from client.protocol.requests import StreamRequest
 from client.protocol.retries import ATTEMPTS, BATCH_SECONDS, MAX_WAIT, RetrySettings, require_timeout
 from client.protocol.session import Session
@@ -38,17 +39,17 @@ REMEDIES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoaderSettings:
-    """Which batches of which server a loader fetches, and how. Can be pickled.
+    """Which batches of which servers a loader fetches, and how. Can be pickled.
 
-    request: the rank's part of the stream. dataset: name of one of the server's datasets; None for the first. digest:
-    that the dataset must have; None for any. ahead: number of prefetched batches, 1 … 256. attempts, max_wait, timeout:
-    of the client that receives; None for its defaults. batch_seconds: the same; None for no limit. log_every: seconds
-    between two log lines; None for no lines. token: None for that of the environment of the process that makes a
-    client. ca: PEM file of the CA to trust; None for the default ones. families: import paths of the detector families
-    that the trainer has registered.
+    url: of the server, or several of them. request: the rank's part of the stream. dataset: name of one of the server's
+    datasets; None for the first. digest: that the dataset must have; None for any. ahead: number of prefetched batches,
+    1 … 256. attempts, max_wait, timeout: of the client that receives; None for its defaults. batch_seconds: the same;
+    None for no limit. log_every: seconds between two log lines; None for no lines. token: None for that of the
+    environment of the process that makes a client. ca: PEM file of the CA to trust; None for the default ones.
+    families: import paths of the detector families that the trainer has registered.
     """
 
-    url: str
+    url: str | tuple[str, ...]
     request: StreamRequest
     dataset: str | None = None
     digest: str | None = None
@@ -70,7 +71,8 @@ class LoaderSettings:
             if not isinstance(self.timeout, int | float):
                 raise InvalidRequestError("timeout", self.timeout, "a number of seconds")
             require_timeout(self.timeout)
-        Session(self.url, self.request.layout, self.dataset)
+        for base in self.addresses.bases:
+            Session(base.url, self.request.layout, self.dataset, use_proxies=False)
         RetrySettings(
             ATTEMPTS if self.attempts is None else self.attempts,
             MAX_WAIT if self.max_wait is None else self.max_wait,
@@ -78,6 +80,16 @@ class LoaderSettings:
         )
         if self.log_every is not None and not self.log_every > 0:
             raise InvalidRequestError("log_every", self.log_every, "seconds, above 0, or None")
+
+    @property
+    def addresses(self) -> ServerAddresses:
+        """The servers; names are not resolved."""
+        return ServerAddresses.parse(self.url)
+
+    @property
+    def shown_url(self) -> str:
+        """The URLs for messages: without user names and passwords."""
+        return self.addresses.shown
 
     @property
     def options(self) -> dict[str, Any]:
@@ -90,7 +102,7 @@ class LoaderSettings:
         return given | {"batch_seconds": self.batch_seconds}  # None is a value of it
 
     def client(self) -> "SamplerClient":
-        """Return a client of the server, in any process."""
+        """Return a client of the servers, in any process."""
         # Loads httpx, which a trainer does while the loader's process starts.
         kind: type[SamplerClient] = import_undisturbed("client.sync_client").SamplerClient
         for path in self.families:

@@ -1,5 +1,6 @@
 """The dataset that a client is bound to: its server, its name there, and the digests pinned at first contact."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -60,6 +61,19 @@ class Pins:
                 raise DigestMismatchError(
                     message, request_id=request_id, field=field, expected=str(expected), actual=str(found)
                 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """Digests that a dataset must have, and what `Pins.require` says about them: see there."""
+
+    pins: Pins
+    origin: str = FIRST_CONTACT
+    remedies: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def require(self, spec: ServiceSpec, place: str, request_id: str | None = None) -> None:
+        """Raise `DigestMismatchError` if the server's dataset has other digests."""
+        self.pins.require(spec, place, self.origin, request_id, self.remedies)
 
 
 @dataclass(frozen=True, slots=True)

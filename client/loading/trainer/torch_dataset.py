@@ -15,7 +15,6 @@ from typing import Any
 
 from torch.utils.data import IterableDataset, get_worker_info
 
-from client.access import without_credentials
 from client.batches import Batch, TorchBatch
 from client.errors import RequestRefusedError, checked_arguments
 from client.loading.loader import Loader
@@ -103,8 +102,7 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
         self._part, self._next_step = part, first
         request = every_nth_step(self._settings.request, first, workers)
         with self._settings.client() as client:
-            spec = client.spec()
-            self._pins.require(spec, without_credentials(self._settings.url), LOADED, remedies=REMEDIES)
+            spec = client.pinned_spec(self._pins, LOADED, REMEDIES)
             self._pins = Pins.of(spec)
             with closing(client.packed_stream(request)) as batches:
                 for packed, step in zip(batches, count(first, workers), strict=False):

@@ -16,7 +16,6 @@ from contextlib import closing, suppress
 import numpy as np
 
 import client.sync_client  # noqa: F401 - loads what `LoaderSettings.client` needs before the job arrives
-from client.access import without_credentials
 from client.errors import ClientError
 from client.loading.messages import PING, PONG, SLOT_NUMBER, FilledSlot, LoaderJob, decode_job, encode
 from client.loading.slots import SharedSlots, SlotForm
@@ -54,8 +53,7 @@ def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int |
     if job.render:
         threading.Thread(target=fastest_kernels, daemon=True).start()  # loads them while the server makes samples
     with job.settings.client() as client:
-        spec = client.spec()
-        job.pins.require(spec, without_credentials(job.settings.url), FIRST_CONTACT)
+        spec = client.pinned_spec(job.pins, FIRST_CONTACT)
         form = SlotForm.of(spec, job.settings.request.shard.count, render=job.render)
         slots = SharedSlots(job.descriptor, job.count, form.size)
         with closing(client.packed_stream(job.settings.request)) as batches:
