@@ -228,7 +228,8 @@ def _open_location(location: Location, options: ReadOptions) -> ImageSource:
         # Only for URLs: its client is an extra, and takes time to import.
         from sampler.dataset.images.object_storage.source import ObjectStorage
     except ModuleNotFoundError as error:
-        cause = f"images in object storage need {error.name}: pip install 'saccade-sampler[cloud]'"
+        package = str(error.name).partition(".")[0]
+        cause = f"images in object storage need {package}: pip install 'saccade-sampler[cloud]'"
         raise ImageSourceError(f"{printable(str(location).partition('://')[0])}://…: {cause}") from error
     return ObjectStorage(str(location))
 

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
+from obstore.store import S3Store
 
 from tests.support.processes import start_python
 
@@ -20,6 +21,9 @@ HOST = "127.0.0.1"
 BUCKET = "images"
 SECRET = "the-secret-of-the-tests"
 """The secret key, which no message may show."""
+
+_OWNER = "AWS4-HMAC-SHA256 Credential=tests/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+"""Of the request that creates the bucket; the server looks at the key alone."""
 
 START_SECONDS = 60.0
 
@@ -86,9 +90,10 @@ class Proxy:
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """An S3 server with a bucket, behind a proxy."""
+    """An S3 server with a bucket, behind a proxy that sees no changes of objects."""
 
     proxy: Proxy
+    _bucket: S3Store
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -101,12 +106,12 @@ class ObjectStore:
         }
 
     def put(self, name: str, data: bytes) -> None:
-        """Create or replace an object. The proxy does not see it."""
-        httpx.put(f"http://{HOST}:{self.proxy.target}/{BUCKET}/{name}", content=data).raise_for_status()
+        """Create or replace an object."""
+        self._bucket.put(name, data)
 
     def delete(self, name: str) -> None:
         """Remove an object."""
-        httpx.delete(f"http://{HOST}:{self.proxy.target}/{BUCKET}/{name}").raise_for_status()
+        self._bucket.delete(name)
 
     def upload(self, folder: Path, prefix: str) -> str:
         """Copy the files of a folder; return the URL of the copy."""
@@ -131,9 +136,13 @@ def object_store() -> Iterator[ObjectStore]:
     process = start_python("-m", "moto.server", "-H", HOST, "-p", port, coverage=False, **silent)
     try:
         _wait_for(port)
-        httpx.put(f"http://{HOST}:{port}/{BUCKET}").raise_for_status()
+        httpx.put(f"http://{HOST}:{port}/{BUCKET}", headers={"Authorization": _OWNER}).raise_for_status()
+        bucket = S3Store(
+            BUCKET, client_options={"allow_http": True}, endpoint=f"http://{HOST}:{port}", region="us-east-1",
+            access_key_id="tests", secret_access_key=SECRET,
+        )  # fmt: skip
         with _running(Proxy(port)) as proxy:
-            yield ObjectStore(proxy)
+            yield ObjectStore(proxy, bucket)
     finally:
         process.kill()
         process.wait()
@@ -180,26 +189,31 @@ class _Handler(BaseHTTPRequestHandler):
         """Log nothing."""
 
     def _forward(self, method: str) -> None:
-        proxy, kind = self.proxy, "LIST" if "list-type" in self.path else method
-        with proxy.counted(kind) as number:
-            trouble = FINE if kind == "LIST" else proxy.trouble(number, self.path)
-            time.sleep(proxy.latency + trouble.delay)
+        kind = "LIST" if "list-type" in self.path else method
+        with self.proxy.counted(kind) as number:
+            trouble = FINE if kind == "LIST" else self.proxy.trouble(number, self.path)
+            time.sleep(self.proxy.latency + trouble.delay)
             if trouble.status:
-                self._respond(trouble.status, {}, f"<Error><Code>{trouble.code}</Code></Error>".encode())
-                return
-            upstream = http.client.HTTPConnection(HOST, proxy.target)
-            try:
-                upstream.request(method, self.path, headers=dict(self.headers.items()))
-                response = upstream.getresponse()
-                data = response.read()
-                headers = {name: value for name, value in response.getheaders() if name.lower() not in _OWN}
-                if method == "HEAD":
-                    headers["Content-Length"] = response.getheader("Content-Length", "0")
-                self._respond(response.status, headers, data, cut=trouble.cut)
-            finally:
-                upstream.close()
+                status, headers, data = trouble.status, dict[str, str](), _ERROR.format(trouble.code).encode()
+            else:
+                status, headers, data = self._ask(method)
+        self._respond(status, headers, data, trouble.cut)
 
-    def _respond(self, status: int, headers: Mapping[str, str], data: bytes, cut: bool = False) -> None:
+    def _ask(self, method: str) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers and body of the server's response."""
+        upstream = http.client.HTTPConnection(HOST, self.proxy.target)
+        try:
+            upstream.request(method, self.path, headers=dict(self.headers.items()))
+            response = upstream.getresponse()
+            data = response.read()
+            headers = {name: value for name, value in response.getheaders() if name.lower() not in _OWN}
+            if method == "HEAD":
+                headers["Content-Length"] = response.getheader("Content-Length", "0")
+            return response.status, headers, data
+        finally:
+            upstream.close()
+
+    def _respond(self, status: int, headers: Mapping[str, str], data: bytes, cut: bool) -> None:
         self.send_response(status)
         for name, value in ({"Content-Length": str(len(data))} | dict(headers)).items():
             self.send_header(name, value)
@@ -209,6 +223,8 @@ class _Handler(BaseHTTPRequestHandler):
         if cut:
             self.close_connection = True
 
+
+_ERROR = "<Error><Code>{}</Code></Error>"
 
 _OWN = frozenset({"connection", "content-length", "date", "server", "transfer-encoding"})
 """Headers that the proxy sends itself."""
