@@ -83,7 +83,7 @@ def test_a_worker_fetches_the_objects_of_several_runs_at_once(
 ) -> None:
     with live_server(tmp_path, **{**settings, "workers": 1}) as server:
         store.settle()
-        store.proxy.latency = 0.1
+        store.proxy.latency = 0.2
         for query in ALL:
             body(server.url, query)
         assert 15 <= store.proxy.most <= REQUESTS + 1  # one more for an object that is read and was not fetched

@@ -42,7 +42,7 @@ def test_a_part_of_an_object_is_read_and_ends_with_it(local: Dataset, remote: Da
 
 
 def test_reading_ahead_hides_the_latency_with_a_bounded_number_of_requests(remote: Dataset, store: ObjectStore) -> None:
-    store.proxy.latency = 0.1
+    store.proxy.latency = 0.3
     remote.images.read_ahead(names_of(remote))
     for name in names_of(remote):
         remote.images.read(name, LIMIT)
