@@ -26,7 +26,7 @@ pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
 events {{ worker_connections 256; }}
 http {{
-    log_format found "$request_method $uri $status $upstream_cache_status";
+    log_format found "$request_uri $status $upstream_cache_status";
     access_log {folder}/access.log found;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
@@ -49,10 +49,17 @@ class Nginx:
     folder: Path
     process: "subprocess.Popen[str]"
 
-    def found(self, path: str = "/v1/batches") -> list[str]:
-        """Status and cache status of all requests for a path so far, such as "200 HIT"."""
+    def found(self, part: str, count: int) -> list[str]:
+        """Return status and cache status, such as "200 HIT", of all requests with a text in their URL.
+
+        Waits until there are `count`: a line of the log is written after its response.
+        """
+        until(lambda: len(self._lines(part)) >= count)
+        return [line.split(maxsplit=1)[1] for line in self._lines(part)]
+
+    def _lines(self, part: str) -> list[str]:
         lines = (self.folder / "access.log").read_text().splitlines()
-        return [line.split(maxsplit=2)[2] for line in lines if line.split()[1] == path]
+        return [line for line in lines if part in line.split()[0]]
 
     @property
     def errors(self) -> str:
