@@ -8,6 +8,7 @@
 #   PEERS=1    `make bench` also measures other data loaders, from an environment of their own (10 minutes)
 #   INPUTS=…   number of inputs of `make fuzz`; SEED=… chooses them
 #   STEPS=…, FAULTS=…   least steps and faults of `make chaos`; SEED=… chooses the faults
+#   SERVERS=3  number of servers in `make chaos` (1 or 3); of three, any two come to harm at a time
 #   MINUTES=…  length of `make soak`; below 5 it may take a cache that fills for growth
 #   JOBS=3     number of processes that run tests; more than CPUs, because many tests wait for a server to start
 
@@ -20,6 +21,7 @@ PEERS ?=
 JOBS ?= 3
 INPUTS ?= 100000
 STEPS ?= 10000
+SERVERS ?= 1
 FAULTS ?= 200
 MINUTES ?= 10
 SEED ?=
@@ -89,7 +91,7 @@ fuzz: $(READY) ## Read 100,000 damaged inputs (INPUTS=…, SEED=…) and send od
 
 chaos: $(READY) ## Train 10,000 steps with 200 faults (STEPS=…, FAULTS=…, SEED=…); status 1 if a batch is lost or wrong
 	@$(COMPILE)
-	@$(BIN)/python -m tests.chaos --steps $(STEPS) --faults $(FAULTS) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.chaos --servers $(SERVERS) --steps $(STEPS) --faults $(FAULTS) $(if $(SEED),--seed $(SEED))
 
 soak: $(READY) ## Run server, clients and trainers for 10 minutes (MINUTES=…); status 1 if what they hold grows
 	@$(COMPILE)

@@ -1,4 +1,7 @@
-"""Train with faults, and check every batch: `make chaos`, or `python -m tests.chaos --steps 1000 --faults 20`."""
+"""Train with faults, and check every batch: `make chaos`, or `python -m tests.chaos --steps 1000 --faults 20`.
+
+With `--servers 3` the trainer has three servers, of which any two come to harm at a time.
+"""
 
 import argparse
 import secrets
@@ -8,8 +11,10 @@ import time
 from pathlib import Path
 
 from tests.chaos.dataset import ServedFiles
-from tests.chaos.machine import run_chaos
+from tests.chaos.fleet_machine import SERVERS, FleetChaos, longest_gap
+from tests.chaos.machine import Chaos
 from tests.chaos.report import Report
+from tests.chaos.run import Machine, run_chaos
 from tests.support.processes import independent_of_the_shell, kill_at_end
 
 WORLDS = 6
@@ -24,12 +29,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     print(f"seed {options.seed}: repeat with --seed {options.seed}", flush=True)
     report = Report(lambda line: print(line, flush=True), time.monotonic() + 60 * options.minutes)
+    machine: type[Machine] = Chaos
+    if options.servers == SERVERS:
+        machine, report.longest_gap = FleetChaos, longest_gap
     with independent_of_the_shell(), kill_at_end(), tempfile.TemporaryDirectory() as folder:
         files = ServedFiles(Path(folder))
         files.write()
         number = options.seed
         while _goes_on(report, options):
-            run_chaos(files, report, number, _worlds(options.faults - report.faults), RULES)
+            run_chaos(machine, files, report, number, _worlds(options.faults - report.faults), RULES)
             number += 1
     print(f"\n{report.table()}\n\nseed {options.seed}, {time.monotonic() - report.began:.0f} s")
     for problem in report.problems:
@@ -57,6 +65,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=10_000, help="least number of steps that the trainer receives")
     parser.add_argument("--faults", type=int, default=200, help="least number of faults")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32), help="chooses the faults")
+    parser.add_argument("--servers", type=int, choices=(1, SERVERS), default=1, help="of the trainer")
     parser.add_argument("--minutes", type=float, default=20.0, help="time after which nothing more is injected")
     return parser.parse_args(arguments)
 

@@ -35,10 +35,17 @@ class ServedFiles:
     """Files of a dataset whose annotations can be replaced."""
 
     folder: Path
+    name: str = "annotations.json"
 
     @property
     def annotations(self) -> Path:
-        return self.folder / "annotations.json"
+        return self.folder / self.name
+
+    def of_host(self, number: int) -> "ServedFiles":
+        """Return the same files with separate annotations, written for the first time."""
+        files = ServedFiles(self.folder, f"annotations-{number}.json")
+        files.serve_true()
+        return files
 
     @property
     def images(self) -> Path:

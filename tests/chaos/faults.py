@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import psutil
 
+from tests.chaos.host import Host
 from tests.chaos.proxy import NONE, Trouble
 from tests.chaos.timeline import Fault
 from tests.chaos.trainer import states_folder
@@ -34,31 +35,35 @@ def nothing() -> None:
     """There is nothing to end."""
 
 
-def kill(world: World, name: str, number: int, settle: bool) -> None:
+def kill(world: World, name: str, number: int, settle: bool, host: Host | None = None) -> None:
     """Kill a server, worker, loader or trainer with SIGKILL."""
     if name == "trainer":
         world.inject(_fault(world, "kill trainer"), _restarting(world, world.trainer.kill), nothing, settle=settle)
         return
 
     def apply() -> bool:
-        return _first(world.targets(name), number, psutil.Process.kill)
+        return _first(world.targets(name, host or world.host), number, psutil.Process.kill)
 
-    world.inject(_fault(world, f"kill {name}"), apply, nothing, settle=settle)
+    world.inject(_fault(world, f"kill {name}", _label(host)), apply, nothing, settle=settle)
 
 
-def stop(world: World, name: str, number: int, seconds: float, settle: bool) -> None:
+def stop(world: World, name: str, number: int, seconds: float, settle: bool, host: Host | None = None) -> None:
     """Stop a process with SIGSTOP, and let it go on later unless it was replaced."""
-    found = world.targets(name)
-    _suspend(world, f"stop {name}", found[number % len(found) :][:1] if found else [], seconds, settle)
+    found = world.targets(name, host or world.host)
+    chosen = found[number % len(found) :][:1] if found else []
+    _suspend(world, f"stop {name}", chosen, seconds, settle, _label(host))
 
 
 def suspend_all(world: World, seconds: float) -> None:
     """Stop all processes, as when their machine is suspended."""
-    found = [process for name in ("trainer", "loader", "worker", "server") for process in world.targets(name)]
+    names = ("trainer", "loader", "worker", "server")
+    found = [process for name in names for process in world.targets(name, world.host)]
     _suspend(world, "suspend all", found, seconds, settle=True)
 
 
-def _suspend(world: World, kind: str, found: list[psutil.Process], seconds: float, settle: bool) -> None:
+def _suspend(
+    world: World, kind: str, found: list[psutil.Process], seconds: float, settle: bool, label: str = ""
+) -> None:
     stopped: list[psutil.Process] = []
 
     def apply() -> bool:
@@ -72,76 +77,80 @@ def _suspend(world: World, kind: str, found: list[psutil.Process], seconds: floa
         for process in stopped:
             resume(process)
 
-    world.inject(_fault(world, kind, f"{seconds:g} s"), apply, heal, seconds, settle)
+    world.inject(_fault(world, kind, label, f"{seconds:g} s"), apply, heal, seconds, settle)
 
 
-def restart_server(world: World, settle: bool) -> None:
+def restart_server(world: World, settle: bool, host: Host | None = None) -> None:
     """End the server as a service manager does; the supervisor starts it again."""
 
     def apply() -> bool:
-        return _first(world.targets("server"), 0, psutil.Process.terminate)
+        return _first(world.targets("server", host or world.host), 0, psutil.Process.terminate)
 
-    world.inject(_fault(world, "restart server"), apply, nothing, settle=settle)
+    world.inject(_fault(world, "restart server", _label(host)), apply, nothing, settle=settle)
 
 
-def move_server(world: World, settle: bool) -> None:
+def move_server(world: World, settle: bool, host: Host | None = None) -> None:
     """Start another server, have the proxy forward to it, and end the first."""
-    world.heal()
+    if host is None:
+        world.heal()
 
     def apply() -> bool:
-        world.move_server()
+        world.move_server(host or world.host)
         return True
 
-    world.inject(_fault(world, "move to another server"), apply, nothing, settle=settle)
+    world.inject(_fault(world, "move to another server", _label(host)), apply, nothing, settle=settle)
 
 
-def disturb(world: World, kind: str, seconds: float, settle: bool) -> None:
+def disturb(world: World, kind: str, seconds: float, settle: bool, host: Host | None = None) -> None:
     """Let the proxy delay, dribble or drop what the server sends."""
-    trouble = TROUBLES[kind]
+    trouble, proxy = TROUBLES[kind], (host or world.host).proxy
 
     def apply() -> bool:
-        world.proxy.trouble = trouble
+        proxy.trouble = trouble
         return True
 
     def heal() -> None:
-        if world.proxy.trouble is trouble:  # not another that began since
-            world.proxy.trouble = NONE
+        if proxy.trouble is trouble:  # not another that began since
+            proxy.trouble = NONE
 
-    world.inject(_fault(world, f"network: {kind}", f"{seconds:g} s"), apply, heal, seconds, settle)
+    world.inject(_fault(world, f"network: {kind}", _label(host), f"{seconds:g} s"), apply, heal, seconds, settle)
 
 
-def refuse(world: World, seconds: float, settle: bool) -> None:
+def refuse(world: World, seconds: float, settle: bool, host: Host | None = None) -> None:
     """Break all connections, and refuse new ones."""
+    proxy = (host or world.host).proxy
 
     def apply() -> bool:
-        world.proxy.refuse()
-        world.proxy.cut()
+        proxy.refuse()
+        proxy.cut()
         return True
 
-    world.inject(_fault(world, "network: refuse", f"{seconds:g} s"), apply, world.proxy.accept, seconds, settle)
+    world.inject(_fault(world, "network: refuse", _label(host), f"{seconds:g} s"), apply, proxy.accept, seconds, settle)
 
 
-def cut(world: World, settle: bool) -> None:
+def cut(world: World, settle: bool, host: Host | None = None) -> None:
     """Break all connections."""
+    proxy = (host or world.host).proxy
 
     def apply() -> bool:
-        world.proxy.cut()
+        proxy.cut()
         return True
 
-    world.inject(_fault(world, "network: cut"), apply, nothing, settle=settle)
+    world.inject(_fault(world, "network: cut", _label(host)), apply, nothing, settle=settle)
 
 
-def flip(world: World, place: float, bit: int, settle: bool) -> None:
+def flip(world: World, place: float, bit: int, settle: bool, host: Host | None = None) -> None:
     """Flip one bit in each of a few pieces that the server sends."""
+    proxy = (host or world.host).proxy
 
     def apply() -> bool:
         flipped = 0
-        while flipped < FLIPS and world.proxy.flip((place + flipped * NEXT_PLACE) % 1, bit, FLIP_SECONDS):
+        while flipped < FLIPS and proxy.flip((place + flipped * NEXT_PLACE) % 1, bit, FLIP_SECONDS):
             flipped += 1
             time.sleep(BETWEEN_FLIPS)
         return flipped > 0
 
-    world.inject(_fault(world, "network: flip", f"bit {bit}"), apply, nothing, settle=settle)
+    world.inject(_fault(world, "network: flip", _label(host), f"bit {bit}"), apply, nothing, settle=settle)
 
 
 def preempt(world: World, world_size: int, pause: float) -> None:
@@ -172,19 +181,40 @@ def replace_dataset(world: World, world_size: int) -> None:
     world.wait_for_steps(STEPS_AFTER)  # so that it has seen the digest
 
     def apply() -> bool:
-        world.server.stop()
-        world.files.serve_other()
-        world.start_server()
+        _serve_other(world, world.host)
         world.expect_mismatch(MISMATCH_SECONDS)
         return True
 
     def heal() -> None:
-        world.server.stop()
-        world.files.serve_true()
-        world.start_server()
+        _serve_true(world, world.host)
         world.resume_trainer(world_size)
 
     world.inject(_fault(world, "replace dataset"), apply, heal)
+
+
+def serve_other(world: World, seconds: float, settle: bool, host: Host) -> None:
+    """Serve another dataset from one of several hosts for a while: the trainer must have no batch of it."""
+
+    def apply() -> bool:
+        _serve_other(world, host)
+        return True
+
+    def heal() -> None:
+        _serve_true(world, host)
+
+    world.inject(_fault(world, "other dataset", _label(host), f"{seconds:g} s"), apply, heal, seconds, settle)
+
+
+def _serve_other(world: World, host: Host) -> None:
+    host.server.stop()
+    host.files.serve_other()
+    world.start_server(host)
+
+
+def _serve_true(world: World, host: Host) -> None:
+    host.server.stop()
+    host.files.serve_true()
+    world.start_server(host)
 
 
 def fill_disk(world: World, seconds: float) -> None:
@@ -193,11 +223,11 @@ def fill_disk(world: World, seconds: float) -> None:
     limited: list[psutil.Process] = []
 
     def apply() -> bool:
-        limited.extend([*world.targets("server"), *world.targets("worker")])
+        limited.extend([*world.host.targets("server"), *world.host.targets("worker")])
         for process in limited:
             _limit_files(process, 0)
-        shutil.rmtree(world.server.cache / "indexes", ignore_errors=True)
-        return _first(world.targets("worker"), 0, psutil.Process.kill)
+        shutil.rmtree(world.host.server.cache / "indexes", ignore_errors=True)
+        return _first(world.host.targets("worker"), 0, psutil.Process.kill)
 
     def heal() -> None:
         for process in limited:
@@ -212,8 +242,12 @@ def _limit_files(process: psutil.Process, size: int) -> None:
         process.rlimit(psutil.RLIMIT_FSIZE, (size, psutil.RLIM_INFINITY))
 
 
-def _fault(world: World, kind: str, detail: str = "") -> Fault:
-    return Fault(kind, detail, world.ledger.next_step)
+def _fault(world: World, kind: str, *details: str) -> Fault:
+    return Fault(kind, ", ".join(detail for detail in details if detail), world.ledger.next_step)
+
+
+def _label(host: Host | None) -> str:
+    return "" if host is None else host.label
 
 
 def _first(found: list[psutil.Process], number: int, act: Callable[[psutil.Process], object]) -> bool:

@@ -1,25 +1,10 @@
 """The rules: Hypothesis chooses which fault comes when, how long it lasts and whether the next one waits for it."""
 
-import tempfile
-from pathlib import Path
-
-from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import precondition, rule
 
 from tests.chaos import faults
-from tests.chaos.dataset import ServedFiles
-from tests.chaos.report import Report
-from tests.chaos.world import World
-
-TRAIN_STEPS = 30
+from tests.chaos.run import PAUSES, Machine
 
 MAX_REPLACEMENTS = 2
 """How often the dataset of a world is replaced, which takes as long as five other faults."""
@@ -33,38 +18,14 @@ LONG = st.sampled_from([0.3, 1.5, 7.0])
 STOPPED = st.sampled_from([0.3, 1.5, 12.0])
 """Seconds below and above the time after which a stopped worker or loader is replaced."""
 WORLD_SIZES = st.integers(1, 2)
-PAUSES = st.sampled_from([0.03, 0.02, 0.05])
-"""Seconds that a training step takes: long enough for each step to be checked meanwhile, also on a busy machine."""
 
 
-class Chaos(RuleBasedStateMachine):
-    """A world, and faults that happen to it. Subclasses name where its files are and who is told."""
-
-    files: ServedFiles
-    report: Report
+class Chaos(Machine):
+    """A world with one server, and faults that happen to every process and to the network."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._world: World | None = None
         self.replacements = 0
-
-    @property
-    def world(self) -> World:
-        assert self._world is not None
-        return self._world
-
-    @initialize(training_seed=st.integers(0, (1 << 64) - 1), pause=PAUSES)
-    def begin(self, training_seed: int, pause: float) -> None:
-        folder = Path(tempfile.mkdtemp(dir=self.files.folder))
-        self._world = World(self.files, folder, training_seed, self.report.event, self.report.deadline)
-        self.report.begin(self._world)
-        self._world.start(pause)
-
-    @rule()
-    def train(self) -> None:
-        if not self.world.over:
-            self.report.event(f"step {self.world.ledger.next_step}: {TRAIN_STEPS} steps without a new fault")
-            self.world.wait_for_steps(TRAIN_STEPS)
 
     # One rule for each process that is killed: each rule is as likely as any other.
 
@@ -134,35 +95,3 @@ class Chaos(RuleBasedStateMachine):
     @rule(seconds=SHORT)
     def fill_disk(self, seconds: float) -> None:
         faults.fill_disk(self.world, seconds)
-
-    @invariant()
-    def each_step_comes_once_in_order_and_right(self) -> None:
-        if self._world is not None:
-            self._world.check()
-
-    def teardown(self) -> None:
-        if self._world is not None:
-            self._world.end()
-            self.report.end(self._world)
-
-
-def run_chaos(files: ServedFiles, report: Report, number: int, worlds: int, rules: int) -> None:
-    """Run so many worlds with so many rules each.
-
-    The first has no fault: Hypothesis begins with the simplest choices. A violation is noted in the report and ends its
-    world. It is not an error for Hypothesis, which would repeat the whole run to find a shorter one.
-    """
-
-    class Run(Chaos):
-        pass
-
-    Run.files, Run.report = files, report
-    limits = settings(
-        max_examples=worlds, stateful_step_count=rules, deadline=None, database=None, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck), verbosity=Verbosity.quiet, derandomize=False,
-    )  # fmt: skip
-    try:
-        run_state_machine_as_test(seed(number)(Run), settings=limits)
-    finally:
-        for world in report.worlds:
-            world.abandon()

@@ -51,11 +51,18 @@ class Flip:
 
 
 class Proxy:
-    """Forwards every connection to the server's port."""
+    """Forwards every connection to the server's port.
+
+    Attributes:
+        target: the port.
+        trouble: what happens to bytes that the server sends.
+        forwarded: bytes that the server has sent.
+    """
 
     def __init__(self, target: int) -> None:
         self.target = target
         self.trouble = NONE
+        self.forwarded = 0
         self._flip: Flip | None = None
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server((HOST, 0))
@@ -125,6 +132,7 @@ class Proxy:
         with suppress(OSError):
             while data := source.recv(LARGEST):
                 if from_server:
+                    self.forwarded += len(data)
                     self._disturb(data, sink)
                 else:
                     sink.sendall(data)

@@ -21,11 +21,13 @@ LOG_LINES = 25
 class Report:
     """Totals of all worlds.
 
-    write: called with each line. deadline: of `time.monotonic`, after which nothing more is injected.
+    write: called with each line. deadline: of `time.monotonic`, after which nothing more is injected. longest_gap:
+    returns the longest gap in seconds that faults of some kinds may cause; a longer one is a violation.
     """
 
     write: Callable[[str], None]
     deadline: float = math.inf
+    longest_gap: Callable[[set[str]], float] = lambda _: math.inf
     began: float = field(default_factory=time.monotonic)
     worlds: list[World] = field(default_factory=list)
 
@@ -40,6 +42,9 @@ class Report:
     @property
     def problems(self) -> list[str]:
         """Violations, each with its world."""
+        return [*self._violations(), *self._late()]
+
+    def _violations(self) -> list[str]:
         return [
             f"world {number}: {problem}"
             for number, world in enumerate(self.worlds, start=1)
@@ -59,7 +64,7 @@ class Report:
         """Note the violations in a world that has ended, with the last lines of its logs."""
         for problem in world.ledger.problems:
             self.event(f"VIOLATION: {problem}")
-        for name, log in [("server", world.server.log), ("trainer", world.trainer.log)] if world.failed else []:
+        for name, log in _logs(world) if world.failed else []:
             lines = [line for line in log.splitlines() if REQUEST not in line]
             self.write("\n".join([f"the last lines of the {name}:", *lines[-LOG_LINES:]]))
 
@@ -74,7 +79,9 @@ class Report:
             "repeated": sum(ledger.repeated for ledger in ledgers),
             "wrong": sum(ledger.wrong for ledger in ledgers),
             "violations": len(self.problems),
-            "starts of the server": sum(server.starts for world in self.worlds for server in world.servers),
+            "starts of the server": sum(
+                server.starts for world in self.worlds for host in world.hosts for server in host.servers
+            ),
             "starts of the trainer": sum(world.lives for world in self.worlds),
         }
         lines = [f"{name:38} {count:6}" for name, count in totals.items()]
@@ -97,7 +104,17 @@ class Report:
             times, gaps = counts[kind] or "", [_seconds(found.get(kind)) for found in (alone, together)]
             lines.append(f"{kind:24} {times:>6} {gaps[0]:>12} {gaps[1]:>12}")
         names = ", ".join(map(str, due)) or NO_FAULT
-        return [*lines, "", f"longest gap at the trainer: {longest:.1f} s, with {names}"]
+        return [*lines, "", f"longest gap at the trainer: {longest:.2f} s, with {names}"]
+
+    def _late(self) -> list[str]:
+        """Return a line for each gap that is too long."""
+        late = []
+        for seconds, faults in self._causes():
+            longest = self.longest_gap({fault.kind for fault in faults})
+            if seconds > longest:
+                names = ", ".join(map(str, faults)) or NO_FAULT
+                late.append(f"a gap of {seconds:.2f} s at the trainer, above {longest:g} s, with {names}")
+        return late
 
     def _causes(self) -> Iterator[tuple[float, list[Fault]]]:
         """Yield the seconds of each gap, and the faults that it is due to."""
@@ -106,5 +123,9 @@ class Report:
                 yield gap.seconds, causes(gap, world.faults)
 
 
+def _logs(world: World) -> list[tuple[str, str]]:
+    return [*((host.label or "server", host.log) for host in world.hosts), ("trainer", world.trainer.log)]
+
+
 def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f} s"
+    return "" if value is None else f"{value:.2f} s"

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from tests.chaos.dataset import ServedFiles
-from tests.chaos.machine import run_chaos
+from tests.chaos.machine import Chaos
 from tests.chaos.report import Report
+from tests.chaos.run import run_chaos
 
 SEED = 29
 """Its faults include the deaths of loader and trainer, a restart of the server, a full disk and a flipped bit."""
@@ -16,7 +17,7 @@ def test_a_trainer_gets_each_step_once_in_order_and_right_whatever_dies_stops_or
     files = ServedFiles(tmp_path)
     files.write()
     report = Report(print)
-    run_chaos(files, report, SEED, worlds=2, rules=RULES)
+    run_chaos(Chaos, files, report, SEED, worlds=2, rules=RULES)
     print(report.table())
     assert report.problems == []
     assert report.faults >= 4

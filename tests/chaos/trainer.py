@@ -36,10 +36,11 @@ MAX_WAIT = 1.0
 class Run:
     """What one process of the trainer does.
 
-    folder: of record and states. pause: seconds that a training step takes. state: file to resume from.
+    urls: of the servers. folder: of record and states. pause: seconds that a training step takes. state: file to
+    resume from.
     """
 
-    url: str
+    urls: list[str]
     folder: str
     life: int
     seed: int
@@ -138,7 +139,7 @@ def preempt(*_: object) -> None:
 def open_loader(run: Run, rank: int, state: Mapping[str, Any] | None) -> "Loader[Batch]":
     """Return the loader of one rank, at the step of a state."""
     loader = client.loader(
-        run.url, seed=run.seed, batch_size=run.batch_size, rank=rank, world_size=run.world_size, timeout=TIMEOUT,
+        run.urls, seed=run.seed, batch_size=run.batch_size, rank=rank, world_size=run.world_size, timeout=TIMEOUT,
         attempts=ATTEMPTS, max_wait=MAX_WAIT, log_every=None,
     )  # fmt: skip
     if state is not None:

@@ -1,21 +1,21 @@
-"""Everything that runs: server under its supervisor, proxy, trainer; and the record of what the trainer received."""
+"""Everything that runs: servers with their proxies, trainer; and the record of what the trainer received."""
 
 import math
 import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from tests.chaos.dataset import ServedFiles
+from tests.chaos.host import Host
 from tests.chaos.ledger import Ledger
 from tests.chaos.oracle import Oracle
-from tests.chaos.proxy import Proxy
 from tests.chaos.record import RecordReader
-from tests.chaos.server import Supervisor
 from tests.chaos.timeline import Fault
 from tests.chaos.trainer import Run, latest_state, record_file, states_folder
 from tests.chaos.trainer_process import TrainerProcess
@@ -29,23 +29,34 @@ STEPS_AFTER = 15
 RECOVER_SECONDS = 60.0
 """Time for that."""
 
+RETURN_SECONDS = 25.0
+"""Longest wait until a server that was harmed is used again."""
+
+BATCH_BYTES = 10_000
+"""Fewer bytes than those of a batch, and more than those of other responses."""
+
 
 class World:
-    """One run of server, proxy and trainer, from step 0 of one seed."""
+    """One run of servers, proxies and trainer, from step 0 of one seed."""
 
     def __init__(
-        self, files: ServedFiles, folder: Path, seed: int, report: Callable[[str], None], deadline: float = math.inf
+        self,
+        files: ServedFiles,
+        folder: Path,
+        seed: int,
+        report: Callable[[str], None],
+        deadline: float = math.inf,
+        hosts: int = 1,
     ) -> None:
         """Start nothing yet.
 
         report: called with a line for each event. deadline: of `time.monotonic`, after which nothing more is injected.
+        hosts: number of servers that the trainer has.
         """
-        self.files = files
         self.folder = folder
         self.faults: list[Fault] = []
         self.ledger = Ledger(Oracle(*files.open(), seed, BATCH_SIZE).hash_of)
-        self.servers = [self._new_server(0)]
-        self.proxy = Proxy(self.server.port)
+        self.hosts = [Host(files, folder)] if hosts == 1 else _hosts(files, folder, hosts)
         self.lives = 0
         self._seed = seed
         self._report = report
@@ -55,9 +66,9 @@ class World:
         self._trainer: TrainerProcess | None = None
 
     @property
-    def server(self) -> Supervisor:
-        """The server that the proxy forwards to."""
-        return self.servers[-1]
+    def host(self) -> Host:
+        """The only host, or the first."""
+        return self.hosts[0]
 
     @property
     def trainer(self) -> TrainerProcess:
@@ -76,8 +87,10 @@ class World:
 
     def start(self, pause: float) -> None:
         """Start everything. pause: seconds that a training step takes."""
-        self.proxy.__enter__()
-        self.start_server()
+        for host in self.hosts:
+            host.proxy.__enter__()
+        with ThreadPoolExecutor(len(self.hosts)) as threads:  # at the same time, as on several machines
+            list(threads.map(self.start_server, self.hosts))
         self.start_trainer(1, pause)
         self.wait_for_steps(STEPS_AFTER)
 
@@ -87,8 +100,8 @@ class World:
         self.wait_for_steps(STEPS_AFTER)
         self.trainer.kill()
         self.check(running=False)
-        self.server.stop()
-        self.proxy.__exit__(None, None, None)
+        for host in self.hosts:
+            host.end()
         shutil.rmtree(states_folder(self.folder), ignore_errors=True)
 
     def abandon(self) -> None:
@@ -97,35 +110,29 @@ class World:
             timer.cancel()
         if self._trainer is not None:
             self._trainer.kill()
-        for server in self.servers:
-            server.kill()
+        for host in self.hosts:
+            host.kill()
 
     # --- servers and trainer ---
 
-    def start_server(self) -> None:
-        """Start the server; a violation if it does not become ready."""
-        if not self.server.start():
+    def start_server(self, host: Host) -> None:
+        """Start the server of a host; a violation if it does not become ready."""
+        self._require_ready(host.server.start())
+
+    def move_server(self, host: Host) -> None:
+        """Replace the server of a host; a violation if it does not become ready."""
+        self._require_ready(host.move())
+
+    def _require_ready(self, ready: bool) -> None:
+        if not ready:
             self.ledger.problems.append("the server does not become ready")
-
-    def move_server(self) -> None:
-        """Go on with another server, as on another host: with another port and an empty cache folder."""
-        before = self.server
-        self.servers.append(self._new_server(len(self.servers)))
-        self.start_server()
-        self.proxy.target = self.server.port
-        before.stop()
-
-    def _new_server(self, number: int) -> Supervisor:
-        files = self.files
-        paths = {"annotations": files.annotations, "images": files.images, "config": files.config}
-        settings = {**paths, "workers": 2, "buffer_mb": 64, "grace_seconds": 2}
-        return Supervisor(self.folder / f"server-{number}.log", self.folder / f"cache-{number}", settings)
 
     def start_trainer(self, world_size: int, pause: float, state: Path | None = None) -> None:
         """Start a life of the trainer at a state."""
         self.lives += 1
+        urls = [host.proxy.url for host in self.hosts]
         run = Run(
-            self.proxy.url, str(self.folder), self.lives, self._seed, BATCH_SIZE, world_size, pause,
+            urls, str(self.folder), self.lives, self._seed, BATCH_SIZE, world_size, pause,
             None if state is None else str(state),
         )  # fmt: skip
         self.ledger.expect_start(self.lives, run.first_step())
@@ -160,9 +167,13 @@ class World:
         self.faults.append(fault)
         self._report(f"{fault}{'' if settle else ', without waiting'}")
 
+        once = threading.Lock()
+
         def end() -> None:
-            heal()
-            fault.over()
+            with once:
+                if fault.end is None:
+                    heal()
+                    fault.over()
 
         if settle:
             time.sleep(seconds)
@@ -180,13 +191,13 @@ class World:
             end()
         self._healing.clear()
 
-    def targets(self, name: str) -> list[psutil.Process]:
+    def targets(self, name: str, host: Host) -> list[psutil.Process]:
         """Return the processes that run now of server, worker, loader or trainer."""
-        if name == "worker":
-            return self.server.workers()
+        if name in ("server", "worker"):
+            return host.targets(name)
         if name == "loader":
             return self.trainer.loaders()
-        process = self.server.process() if name == "server" else self.trainer.process()
+        process = self.trainer.process()
         return [] if process is None else [process]
 
     # --- checks ---
@@ -217,6 +228,36 @@ class World:
             self.check()
             if time.monotonic() > deadline:
                 self.ledger.problems.append(f"the trainer received nothing for {RECOVER_SECONDS:g} s")
+
+    def train_for(self, seconds: float) -> None:
+        """Let the trainer go on for so long."""
+        self._wait(lambda: False, seconds)
+
+    def wait_for_servers(self) -> None:
+        """Wait until all servers are ready; a violation if it takes too long. The trainer goes on meanwhile.
+
+        Then wait until it has batches of each again, which it asks for some time after a fault.
+        """
+        if not self._wait(lambda: all(host.server.is_ready() for host in self.hosts), RECOVER_SECONDS):
+            self._require_ready(False)
+        before = [host.proxy.forwarded for host in self.hosts]
+        self._wait(
+            lambda: all(h.proxy.forwarded > b + BATCH_BYTES for h, b in zip(self.hosts, before, strict=True)),
+            RETURN_SECONDS,
+        )
+
+    def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait until a condition holds or something is wrong; return whether it holds."""
+        deadline = time.monotonic() + seconds
+        while not (holds := condition()) and not self.over and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+            self.check()
+        return holds or self.over
+
+
+def _hosts(files: ServedFiles, folder: Path, count: int) -> list[Host]:
+    """Return hosts with one worker each, so that several fit on one machine."""
+    return [Host(files.of_host(number), folder, f"server {number}", workers=1) for number in range(count)]
 
 
 def resume(process: psutil.Process) -> None:
