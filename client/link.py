@@ -10,7 +10,7 @@ from client.errors import ClientError
 from client.process_owner import ProcessOwner
 from client.protocol.exchange import Exchange
 from client.protocol.session import Delivery
-from client.transport.cancellation import CANCELLATION, Cancellation
+from client.transport.cancellation import CANCELLATION, Cancellation, cancellable
 from client.transport.direct import PIECE_BYTES, receiver
 from client.transport.failures import client_errors
 from client.transport.pace import FINISH_SECONDS, PACE, Pace
@@ -45,7 +45,7 @@ class Link:
                 return None
             self._delivery.start()
         try:
-            with client_errors(self._delivery.exchange):
+            with client_errors(self._delivery.exchange), cancellable(self._cancellation):
                 return self._advance(pace)
         except BaseException as error:
             self.close()
@@ -114,5 +114,9 @@ def fetch_document(
     http: httpx.Client, exchange: Exchange, pace: Pace, cancellation: Cancellation | None = None
 ) -> bytes:
     """Make one attempt at a document. Raises `ClientError`."""
-    with client_errors(exchange), closing(open_response(http, exchange, pace, cancellation)) as response:
+    with (
+        client_errors(exchange),
+        cancellable(cancellation),
+        closing(open_response(http, exchange, pace, cancellation)) as response,
+    ):
         return read_document(response, exchange, pace)

@@ -10,7 +10,7 @@ from client.errors import ClientError
 from client.fleet.contacts import Contacts
 from client.fleet.members import Server
 from client.link import open_response
-from client.transport.cancellation import Cancellation, CancelledError
+from client.transport.cancellation import Cancellation, CancelledError, cancellable
 from client.transport.failures import client_errors
 from client.transport.pace import Pace
 
@@ -24,7 +24,11 @@ PROBE_SECONDS = 5.0
 def ask_ready(contact: Contact, pace: Pace, cancellation: Cancellation | None = None) -> None:
     """Return if a server accepts requests now. Raises `ClientError` if it does not."""
     exchange = contact.session.ready_exchange()
-    with client_errors(exchange), closing(open_response(contact.http, exchange, pace, cancellation)):
+    with (
+        client_errors(exchange),
+        cancellable(cancellation),
+        closing(open_response(contact.http, exchange, pace, cancellation)),
+    ):
         pass
 
 

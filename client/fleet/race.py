@@ -208,7 +208,7 @@ class Race:
             return now  # `place` says whether another server is left
         self._rounds += 1
         passing = [error for error in errors if isinstance(error, RETRIED)]
-        lasting = [error for error in errors if not isinstance(error, RETRIED | DigestMismatchError)]
+        lasting = [error for error in errors if not isinstance(error, (*RETRIED, DigestMismatchError))]
         last = (passing or lasting)[-1]
         wait = self._hook(last)
         if self._rounds < self._retries.attempts and wait is not False:

@@ -38,7 +38,8 @@ class SeveralServers:
         self._contacts = Contacts(addresses, settings)
         self._retries = retries
         self._owner = ProcessOwner("client")
-        self._running: WeakSet[Runner | Steps] = WeakSet()
+        self._runners: WeakSet[Runner] = WeakSet()
+        self._streams: WeakSet[Steps] = WeakSet()
         self._closed = False
 
     def close(self) -> None:
@@ -46,8 +47,10 @@ class SeveralServers:
         if not self._owner.here:
             return
         self._closed = True
-        for running in tuple(self._running):
-            running.stop()
+        for runner in tuple(self._runners):
+            runner.stop()
+        for steps in tuple(self._streams):
+            steps.close()
         self._contacts.close()
 
     def spec(self) -> ServiceSpec:
@@ -83,7 +86,7 @@ class SeveralServers:
         spec = self.spec()
         self._require_usable()
         steps = Steps(self._contacts, self._retries, request, spec, self._owner)
-        self._running.add(steps)
+        self._streams.add(steps)
         try:
             while True:
                 self._owner.require()
@@ -110,7 +113,7 @@ class SeveralServers:
     def _run(self, operation: Operation, key: bytes, retries: RetrySettings) -> Task:
         self._require_usable()
         runner = Runner(self._contacts, retries)
-        self._running.add(runner)
+        self._runners.add(runner)
         return runner.run(operation, key)
 
     def _require_usable(self) -> None:

@@ -41,7 +41,7 @@ def steps_ahead(servers: int, largest: int) -> int:
 
 
 class Steps:
-    """An iterator over the steps of a request. One thread at a time may use it; `stop` may be called in any."""
+    """An iterator over the steps of a request. One thread at a time may use it."""
 
     def __init__(
         self,
@@ -78,12 +78,8 @@ class Steps:
         self._runner.wake()
         return packed
 
-    def stop(self) -> None:
-        """Let `next` raise an error."""
-        self._runner.stop()
-
     def close(self) -> None:
-        """Cancel all requests and end the threads. May be called again."""
+        """Cancel all requests and end the threads; `next` then raises an error. May be called again, in any thread."""
         self._runner.stop()
         self._thread.join()
 

@@ -1,7 +1,8 @@
 """Ending a request from another thread than the one that waits for its response."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 CANCELLATION = "cancellation"
 """Request extension with the `Cancellation` that a direct transport keeps to."""
@@ -41,3 +42,14 @@ class Cancellation:
             self._cancelled = True
             if self._shut_down is not None:
                 self._shut_down()
+
+
+@contextmanager
+def cancellable(cancellation: Cancellation | None) -> Iterator[None]:
+    """Raise `CancelledError` in place of the error that a cancelled request gives: nobody looks for its cause."""
+    try:
+        yield
+    except Exception as error:
+        if cancellation is not None and cancellation.cancelled:
+            raise CancelledError from error
+        raise

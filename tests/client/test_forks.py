@@ -1,5 +1,6 @@
 """Clients and streams after a fork: the child cannot use them, and the parent does not notice it."""
 
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +16,8 @@ BEGIN = """
 import asyncio, gc, multiprocessing, os, sys
 import client
 
-url, stop = sys.argv[1], int(sys.argv[2])
+url, stop = sys.argv[1].split(), int(sys.argv[2])
+url = url[0] if len(url) == 1 else url
 
 def forked(use):
     child = os.fork()
@@ -98,18 +100,30 @@ def server() -> Iterator[ScriptedServer]:
         yield running
 
 
-@pytest.mark.parametrize("script", [SYNC, ASYNC], ids=["sync", "async"])
-def test_a_fork_cannot_use_a_stream_or_its_client_and_does_not_disturb_the_parent(
-    server: ScriptedServer, script: str
-) -> None:
-    done = run_python("-c", BEGIN + script, server.url, STOP, coverage=False, timeout=30)
+def assert_undisturbed(done: subprocess.CompletedProcess[str]) -> None:
     *children, parent = done.stdout.splitlines()
     assert len(children) == 3
     for said in children:
         assert said.startswith("this client belongs to process ")
         assert said.endswith(": after a fork, make a new one")
     assert parent == "parent True"
+
+
+@pytest.mark.parametrize("script", [SYNC, ASYNC], ids=["sync", "async"])
+def test_a_fork_cannot_use_a_stream_or_its_client_and_does_not_disturb_the_parent(
+    server: ScriptedServer, script: str
+) -> None:
+    done = run_python("-c", BEGIN + script, server.url, STOP, coverage=False, timeout=30)
+    assert_undisturbed(done)
     assert len(server.asked_at("/v1/stream")) == 1
+
+
+def test_a_fork_does_not_disturb_a_stream_from_several_servers(server: ScriptedServer) -> None:
+    with scripted() as other:
+        urls = f"{server.url} {other.url}"
+        assert_undisturbed(run_python("-c", BEGIN + SYNC, urls, STOP, coverage=False, timeout=30))
+        steps = [asked.integer("step") for one in (server, other) for asked in one.asked_at("/v1/batches")]
+    assert sorted(steps) == list(range(STOP))
 
 
 def test_a_client_that_was_not_used_before_the_fork_works_in_the_child(server: ScriptedServer) -> None:

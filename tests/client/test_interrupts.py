@@ -63,6 +63,17 @@ def run():
         return hashlib.sha256(used.batch(indices=[3]).images).hexdigest()
 """
 
+SEVERAL = """
+def run():
+    from client import SamplerClient
+
+    with SamplerClient(url.split()) as used:
+        hashes = [hashlib.sha256(batch.images).hexdigest() for batch in used.stream(seed=7, batch_size=6, stop=4)]
+    import threading
+    assert threading.active_count() == 1
+    return hashes
+"""
+
 LOADER = """
 def run():
     import client
@@ -102,3 +113,13 @@ def test_after_an_interrupt_the_next_call_works(server: ScriptedServer, run: str
     assert {again for _, again in attempts} == {expected}
     assert {first for first, _ in attempts} <= {"interrupted", expected}
     assert [first for first, _ in attempts].count("interrupted") > moments // 2
+
+
+def test_after_an_interrupt_several_servers_can_be_used_again(server: ScriptedServer) -> None:
+    with scripted() as other:
+        urls = f"{server.url} {other.url}"
+        done = run_python("-c", INTERRUPTED.replace("{run}", SEVERAL), urls, 6, coverage=False)
+    expected, attempts = json.loads(done.stdout)
+    assert {again for _, again in attempts} == {expected}
+    assert {first for first, _ in attempts} <= {"interrupted", expected}
+    assert [first for first, _ in attempts].count("interrupted") > 3
