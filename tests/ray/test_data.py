@@ -1,0 +1,24 @@
+"""`saccade_sampler.ray`: rows in order, the bytes of a server, although a node is killed."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.ray.hashes import hashes_of
+from tests.ray.scenario import run_scenario
+from tests.support.live_server import LiveServer
+
+pytest.importorskip("ray")
+
+START, STOP = 3, 99
+"""300 MB of rows: as much as the memory of all nodes, of which Ray uses a part for rows that are not read yet."""
+
+
+def test_rows_come_in_order_with_the_bytes_of_a_server_though_a_node_is_killed(
+    scenes: tuple[Path, Path], cache_dir: Path, server: LiveServer
+) -> None:
+    found = run_scenario("tests.ray.data_rows", *scenes, cache_dir, START, STOP)
+    assert found["steps"] == list(range(START, STOP))
+    assert found["hashes"] == hashes_of(server, range(START, STOP))
+    assert found["lost"] == 1
+    assert found["largest"] < 4e6  # the dense arrays of a step have 380 MB
