@@ -53,7 +53,7 @@ def dataset(
     cache_dir: Place | None = None,
     digest: str | None = None,
     actors: int | tuple[int, int] | None = None,
-) -> Any:
+) -> ray.data.Dataset:
     """Return the steps start … stop−1 as a `ray.data.Dataset`, in order, one row for each.
 
     A row has the columns `step`, `batch` and `spec`; `render` and `packed_batch` take it. To resume, make the dataset
@@ -126,7 +126,7 @@ def render(row: Mapping[str, Any], memory: BufferPool | None = None) -> Batch:
 
 
 def _paths(given: Place | Sequence[Place]) -> str | tuple[str, ...]:
-    return os.fspath(given) if isinstance(given, str | os.PathLike) else tuple(map(os.fspath, given))
+    return os.fspath(given) if isinstance(given, str | os.PathLike) else tuple(os.fspath(one) for one in given)
 
 
 def _pool(actors: int | tuple[int, int] | None) -> ActorPoolStrategy:

@@ -29,6 +29,8 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("saccade_sampler.planning.command", "saccade_sampler.planning.run"): "the help of commands does not need a server",
     ("service.__main__", "service.server.command"): "Ctrl-C during its imports must not give a traceback",
     ("service.server.command", "service.server.run"): "the help of commands does not need FastAPI",
+    ("saccade_sampler.ray", "service.ray_steps"): "nodes that only render rows do not need the server's packages",
+    ("saccade_sampler.ray", "service.settings.server"): "likewise",
     ("service.routes.debug", "service.explorer.page"): "only for people; a server starts sooner without Jinja",
     ("service.routes.debug", "service.explorer.api_page"): "likewise",
     ("service.routes.debug", "service.explorer.templates"): "likewise",

@@ -35,4 +35,4 @@ def main(annotations: str, images: str, cache: str, start: int, stop: int) -> No
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], *map(int, sys.argv[4:6]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))

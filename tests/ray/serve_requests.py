@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
+import yaml  # type: ignore[import-untyped] # the package ships no types
 from ray import serve
 
 from client import SamplerClient

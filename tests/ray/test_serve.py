@@ -1,5 +1,6 @@
 """`serve run service.ray_serve:app`: replicas on three nodes, the bytes of a single server, and refusals."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,7 @@ def test_batches_are_those_of_a_server_though_a_node_is_killed_and_none_is_lost_
 ) -> None:
     annotations, images = scenes
     settings = SERVER | {"annotations": annotations, "images": images, "cache_dir": cache_dir, "open": 1}
-    found = run_scenario(
-        "tests.ray.serve_requests", STEPS, tmp_path, settings=settings, variables=DIRECT
-    )
+    found = run_scenario("tests.ray.serve_requests", STEPS, tmp_path, settings=settings, variables=DIRECT)
     assert found["before"] == 3
     assert found["lost"] == 1
     assert found["hashes"] == hashes_of(server, range(STEPS))
@@ -41,7 +40,7 @@ def test_without_a_token_it_refuses_to_start() -> None:
     assert "other hosts could use this server" in refused(DIRECT, {})
 
 
-def refused(variables: dict[str, object], settings: dict[str, object]) -> str:
+def refused(variables: Mapping[str, object], settings: Mapping[str, object]) -> str:
     """Run `serve run`, which must fail; return the line that says why."""
     done = run_python(
         "-m", "ray.serve.scripts", "run", "service.ray_serve:app", check=False, variables=variables, settings=settings,
