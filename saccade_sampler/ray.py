@@ -80,9 +80,8 @@ def dataset(
     Raises:
         InvalidRequestError: a value is out of range.
     """
-    # The nodes that only render need none of the server's packages.
-    from service.ray_steps import StepSampler
-    from service.settings.server import Settings
+    from service.ray_steps import StepSampler  # here: nodes that only render do not need the server's packages
+    from service.settings.server import Settings  # likewise
 
     shard = Shard(batch_size, rank, world_size)
     seed = require_integer("seed", seed, 0, SEED_LIMIT - 1)
