@@ -71,7 +71,9 @@ def train(given: dict[str, Any]) -> None:
     if (state := restored()) is not None:
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
-        batches.load_state_dict(state["batches"])  # of rank 0, whatever it was rank 0 of
+        batches.load_state_dict(state["batches"])  # of rank 0, of any number of workers
+        if rank == 0:
+            print(f"resumed at step {state['batches']['step']}, workers: {workers}", flush=True)
     with batches:
         for batch in batches:
             optimizer.zero_grad()
@@ -83,7 +85,7 @@ def train(given: dict[str, Any]) -> None:
             done = batches.state_dict()["step"]
             if done % given["save_every"] == 0 or done == given["steps"]:
                 if rank == 0:
-                    print(f"step {done}: loss {loss.item():.4f}, {workers} workers", flush=True)
+                    print(f"step {done}: loss {loss.item():.4f}, workers: {workers}", flush=True)
                 state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
                 save(state | {"batches": batches.state_dict()}, {"step": done, "loss": loss.item()})
 
