@@ -45,9 +45,8 @@ def main(url: str, folder: Path) -> None:
 
 def kill_worker() -> None:
     """Kill the process that trains."""
-    [worker] = [
-        one for one in processes_of(Path(os.environ[FOLDER])) if one.cmdline()[:1] and WORKER in one.cmdline()[0]
-    ]
+    running = processes_of(Path(os.environ[FOLDER]))
+    [worker] = [process for process in running if " ".join(process.cmdline()).startswith(WORKER)]
     worker.kill()
 
 
