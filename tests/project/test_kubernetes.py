@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -32,6 +33,7 @@ VERSIONS = ("1.31", "1.37")
 """The oldest and the newest release whose API the manifests must fit."""
 
 EVERYTHING = "everything"
+DOCUMENTED = "documented"
 VARIANTS = ("base", "overlays/node-local-cache", "overlays/bucket-images", EVERYTHING)
 
 OPERATOR_OBJECTS = {"ServiceMonitor"}
@@ -52,6 +54,14 @@ def folder_of(variant: str, tmp_path: Path) -> Path:
         "components": [os.path.relpath(part, tmp_path) for part in parts],
     }
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(document))
+    return tmp_path
+
+
+def documented(tmp_path: Path) -> Path:
+    """Return the folder of the kustomization that the documentation shows."""
+    [block] = [block for block in blocks("yaml") if "kind: Kustomization" in block.code]
+    code = block.code.replace("saccade-sampler/docker", os.path.relpath(ROOT / "docker", tmp_path))
+    (tmp_path / "kustomization.yaml").write_text(code)
     return tmp_path
 
 
@@ -116,6 +126,26 @@ def test_every_file_belongs_to_a_kustomization(tmp_path: Path) -> None:
     for variant in VARIANTS:
         build(folder_of(variant, tmp_path), None, used)
     assert {file for file in FOLDER.rglob("*") if file.is_file()} == {file for file in used if FOLDER in file.parents}
+
+
+def canonical(value: Any) -> Any:
+    """Return a value with the items of its lists of named things in order of their names."""
+    if isinstance(value, dict):
+        return {name: canonical(inner) for name, inner in value.items()}
+    if not isinstance(value, list):
+        return value
+    items = [canonical(item) for item in value]
+    return sorted(items, key=lambda item: item["name"]) if all("name" in item for item in items) else items
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+@pytest.mark.parametrize("variant", [*VARIANTS, DOCUMENTED])
+def test_kubectl_makes_the_same_objects(variant: str, tmp_path: Path) -> None:
+    folder = documented(tmp_path) if variant == DOCUMENTED else folder_of(variant, tmp_path)
+    printed = run("kubectl", "kustomize", folder).stdout
+    named = re.sub(r"\bsampler-settings-[a-z0-9]{10}\b", "sampler-settings", printed)
+    made = {identity(one): canonical(one) for one in yaml.safe_load_all(named)}
+    assert made == {identity(one): canonical(one) for one in build(folder)}
 
 
 def test_the_base_has_what_a_cluster_needs() -> None:
@@ -336,11 +366,8 @@ def test_the_documentation_names_what_there_is(everything: list[Object]) -> None
         assert labels[key] == value
 
 
-def test_the_kustomization_of_the_documentation_can_be_built(tmp_path: Path) -> None:
-    [block] = [block for block in blocks("yaml") if "kind: Kustomization" in block.code]
-    code = block.code.replace("saccade-sampler/docker", os.path.relpath(ROOT / "docker", tmp_path))
-    (tmp_path / "kustomization.yaml").write_text(code)
-    built = build(tmp_path)
+def test_the_kustomization_of_the_documentation_can_be_applied(tmp_path: Path) -> None:
+    built = build(documented(tmp_path))
     for one in built:
         if one["kind"] not in OPERATOR_OBJECTS:
             kubernetes_validate.validate(one, VERSIONS[-1], strict=True)
