@@ -1,11 +1,9 @@
 """The servers of a client: who they are now, how each is reached, and the spec that all of them must have."""
 
 import threading
-from collections.abc import Callable
 from time import monotonic
-from typing import Generic, TypeVar
 
-from client.contact import ServerContact
+from client.contact import Contact, ContactSettings
 from client.errors import ClientError
 from client.fleet.addresses import ServerAddresses
 from client.fleet.members import Fleet, Server
@@ -13,24 +11,17 @@ from client.protocol.target import FIRST_CONTACT, Expectation, Pins
 from sampler.memory.buffer_pool import BufferPool
 from sampler.wire.spec import ServiceSpec
 
-IDLE_BUFFERS = 16
+IDLE_BUFFERS = 24
 """Unused buffers for batches: as many as steps are requested ahead."""
 
 
-ContactT = TypeVar("ContactT", bound=ServerContact)
-
-
-class Contacts(Generic[ContactT]):
+class Contacts:
     """The contacts of several servers. Several threads may share them."""
 
-    def __init__(self, addresses: ServerAddresses, make: Callable[[str, str | None], ContactT]) -> None:
-        """Make a contact of each server, which checks its settings. Raises `InvalidRequestError`.
+    def __init__(self, addresses: ServerAddresses, settings: ContactSettings) -> None:
+        """Check the settings for each server. Raises `InvalidRequestError`.
 
         Names are not resolved before `fleet` is used first.
-
-        Args:
-            addresses: of the servers.
-            make: returns the contact for a URL and, if that has an address of a name, the name.
         """
         self.memory = BufferPool(IDLE_BUFFERS)
         self.expected = Expectation(Pins())
@@ -38,21 +29,16 @@ class Contacts(Generic[ContactT]):
         self.shown = addresses.shown
         self.spec: ServiceSpec | None = None
         self._addresses = addresses
-        self._make = make
+        self._settings = settings
         self._lock = threading.Lock()
         self._fleet: Fleet | None = None
-        self._known: dict[Server, ContactT] = {}
+        self._known: dict[Server, Contact] = {}
         self._closed = False
         for base in addresses.bases:
-            contact = make(base.url, base.host)
+            contact = Contact(base.url, settings, base.host)
             contact.warn_if_readable()
             if base.host is None:
                 self._known[Server(base.shown)] = contact
-
-    @property
-    def resolved(self) -> bool:
-        """Whether `fleet` has its servers without resolving names."""
-        return self._fleet is not None or not self._addresses.is_dynamic
 
     @property
     def fleet(self) -> Fleet:
@@ -68,7 +54,7 @@ class Contacts(Generic[ContactT]):
         if self._addresses.is_dynamic:
             self.fleet.update(self._addresses.urls())
 
-    def of(self, server: Server) -> ContactT:
+    def of(self, server: Server) -> Contact:
         """Return the contact of a server. Raises `ClientError` once closed."""
         with self._lock:
             if self._closed:
@@ -76,7 +62,7 @@ class Contacts(Generic[ContactT]):
             contact = self._known.get(server)
             if contact is None:
                 address = self._addresses.address(server.url)
-                contact = self._known[server] = self._make(address.url, address.host)
+                contact = self._known[server] = Contact(address.url, self._settings, address.host)
             return contact
 
     def pin(self, spec: ServiceSpec, server: str, request_id: str | None = None) -> ServiceSpec:
@@ -93,8 +79,10 @@ class Contacts(Generic[ContactT]):
         Pins.of(self.spec).require(spec, server, FIRST_CONTACT, request_id)
         return self.spec
 
-    def end(self) -> list[ContactT]:
-        """Give out no contacts any more; return those that there are, whose connections are to be closed."""
+    def close(self) -> None:
+        """Close all connections."""
         with self._lock:
             self._closed = True
-            return list(self._known.values())
+            known = list(self._known.values())
+        for contact in known:
+            contact.http.close()

@@ -3,10 +3,8 @@
 from collections.abc import Generator, Iterable
 from weakref import WeakSet
 
-import httpx
-
 from client.batches import PackedBatch
-from client.contact import Contact, ContactSettings
+from client.contact import ContactSettings
 from client.errors import ClientError
 from client.fleet.addresses import ServerAddresses
 from client.fleet.contacts import Contacts
@@ -35,11 +33,9 @@ from sampler.wire.spec import ServiceSpec
 class SeveralServers:
     """Fetches batches and documents from several servers. Several threads may share it."""
 
-    def __init__(
-        self, addresses: ServerAddresses, settings: ContactSettings[httpx.BaseTransport], retries: RetrySettings
-    ) -> None:
+    def __init__(self, addresses: ServerAddresses, settings: ContactSettings, retries: RetrySettings) -> None:
         """Raises `InvalidRequestError`: a value is out of range."""
-        self._contacts = Contacts(addresses, lambda url, host: Contact(url, settings, host))
+        self._contacts = Contacts(addresses, settings)
         self._retries = retries
         self._owner = ProcessOwner("client")
         self._runners: WeakSet[Runner] = WeakSet()
@@ -55,8 +51,7 @@ class SeveralServers:
             runner.stop()
         for steps in tuple(self._streams):
             steps.close()
-        for contact in self._contacts.end():
-            contact.http.close()
+        self._contacts.close()
 
     def spec(self) -> ServiceSpec:
         """Return the spec of the first contact, with whichever server that was."""

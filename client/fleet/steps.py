@@ -9,7 +9,6 @@ import queue
 import threading
 
 from client.batches import PackedBatch
-from client.contact import Contact
 from client.fleet.contacts import Contacts
 from client.fleet.operations import batch_of, fetch_batch, key_of, step_of
 from client.fleet.runner import Runner, Task
@@ -18,10 +17,11 @@ from client.protocol.requests import StreamRequest
 from client.protocol.retries import RetrySettings
 from sampler.wire.spec import ServiceSpec
 
-STEPS_PER_SERVER = 2
-"""One that is sent and one that is made meanwhile."""
+STEPS_PER_SERVER = 3
+"""One that is sent, one that is made meanwhile, and one because placement by key is uneven: with two, a server of three
+has nothing to do for a tenth of the time."""
 
-MOST_STEPS = 16
+MOST_STEPS = 24
 LEAST_STEPS = 2
 """Also the number until the size of a step is known."""
 
@@ -46,7 +46,7 @@ class Steps:
 
     def __init__(
         self,
-        contacts: Contacts[Contact],
+        contacts: Contacts,
         retries: RetrySettings,
         request: StreamRequest,
         spec: ServiceSpec,

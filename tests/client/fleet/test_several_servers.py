@@ -157,7 +157,7 @@ class TestSteps:
 
     def test_their_number_follows_from_servers_and_memory(self) -> None:
         assert steps_ahead(3, 0) == LEAST_STEPS
-        assert steps_ahead(3, 1000) == 6
+        assert steps_ahead(3, 1000) == 9
         assert steps_ahead(200, 1000) == MOST_STEPS
         assert steps_ahead(200, MEMORY_BYTES // 3) == 3
         assert steps_ahead(200, MEMORY_BYTES) == LEAST_STEPS

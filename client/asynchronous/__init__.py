@@ -1,1 +1,0 @@
-"""The I/O of the client for asyncio."""

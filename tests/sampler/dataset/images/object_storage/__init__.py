@@ -1,1 +1,0 @@
-"""Tests of images in object storage."""
