@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from client.transport.timeouts import TIMEOUT
 from sampler.wire.spec import ServiceSpec
 from service.settings.server import Settings
 from tests.support.coco_files import write_dataset
@@ -178,14 +179,15 @@ def test_the_check_of_the_token_cannot_be_asked_by_itself(setup: Setup) -> None:
 
 
 def test_the_limits_of_the_example_are_those_of_the_server() -> None:
-    limits = dict(
-        re.findall(r"^ +(\S+) (\d+)[sm];.* # .*\bSAMPLER_", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE)
-    )
+    text = EXAMPLE.read_text(encoding="utf-8")
+    limits = dict(re.findall(r"^ +(\S+) (\d+)[sm];.* # .*\bSAMPLER_", text, re.MULTILINE))
     default = Settings.model_construct()
     assert int(limits["client_header_timeout"]) == default.header_seconds
     assert int(limits["client_max_body_size"]) * 1024 == default.max_body_kb
     assert int(limits["keepalive_timeout"]) < default.idle_seconds
-    assert int(limits["proxy_read_timeout"]) > default.job_seconds + default.queue_seconds
+    [silence] = re.findall(r"proxy_read_timeout (\d+)s; # less than the (\d+) s of clients", text)
+    assert int(silence[0]) < int(silence[1]) == TIMEOUT.read
+    assert int(silence[0]) > 5 * default.queue_seconds
 
 
 def test_nginx_warns_of_nothing(setup: Setup) -> None:

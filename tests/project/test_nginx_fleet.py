@@ -1,5 +1,6 @@
 """The nginx example in front of two servers: each batch has its server, a killed one is passed over."""
 
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,6 +132,22 @@ def test_the_batches_of_a_killed_server_go_to_the_other(fleet: Fleet, failing: t
         responses = [httpx.get(step) for step in steps]
         assert {response.status_code for response in responses} == {200}
         assert [response.content for response in responses] == expected
+
+
+def test_the_batches_of_a_server_that_hangs_go_to_the_other(fleet: Fleet, failing: tuple[LiveServer, Nginx]) -> None:
+    third, _ = failing
+    nginx = start_nginx(fleet.folder / "hanging", [fleet.servers[0].url, third.url], silence=1)
+    steps = [fleet.url(step, nginx) for step in range(STEPS)]
+    expected = [httpx.get(step).content for step in steps]
+    third.process.send_signal(signal.SIGSTOP)
+    begun = time.monotonic()
+    responses = [httpx.get(step, timeout=30) for step in steps]
+    seconds = time.monotonic() - begun
+    third.process.send_signal(signal.SIGCONT)
+    assert {response.status_code for response in responses} == {200}
+    assert [response.content for response in responses] == expected
+    assert len(fleet.steps_at(third)) > 3
+    assert seconds > 3, "it had batches of which nginx gave up the first three"
 
 
 def test_streams_of_a_killed_server_go_on_at_the_other(fleet: Fleet, failing: tuple[LiveServer, Nginx]) -> None:

@@ -67,15 +67,21 @@ class Nginx:
         return (self.folder / "error.log").read_text()
 
 
-def start_nginx(folder: Path, servers: Sequence[str]) -> Nginx:
-    """Start nginx in front of servers, given by their URLs; skip the test if it is not installed."""
+def start_nginx(folder: Path, servers: Sequence[str], silence: int | None = None) -> Nginx:
+    """Start nginx in front of servers, given by their URLs; skip the test if it is not installed.
+
+    silence: seconds after which nginx gives up on a server that sends nothing; by default as in the example.
+    """
     if PROGRAM is None:
         pytest.skip("nginx is not installed: apt-get install nginx-light")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     folder.mkdir(exist_ok=True)
     file = folder / "nginx.conf"
-    file.write_text(MAIN.format(folder=folder, example=_example(folder, servers, port)))
+    example = _example(folder, servers, port)
+    if silence is not None:
+        example = re.sub(r"(proxy_read_timeout) \w+;", rf"\1 {silence}s;", example)
+    file.write_text(MAIN.format(folder=folder, example=example))
     process = start(PROGRAM, "-p", folder, "-c", file, stdout=None, stderr=None)
     nginx = Nginx(f"http://127.0.0.1:{port}", folder, process)
     until(lambda: _answers(nginx))
