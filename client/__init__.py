@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         TransferError,
     )
     from client.families import register_family
+    from client.fleet.statistics import FleetStatistics, ServerStatistics
     from client.images import Annotation, ImageInfo
     from client.loading.loader import Loader, loader
     from client.loading.trainer.statistics import LoaderStatistics
@@ -46,6 +47,7 @@ __all__ = [
     "ClientError",
     "CompactBatch",
     "DigestMismatchError",
+    "FleetStatistics",
     "ImageInfo",
     "IndexRequest",
     "Loader",
@@ -59,6 +61,7 @@ __all__ = [
     "SampleKey",
     "SamplerClient",
     "ServerError",
+    "ServerStatistics",
     "ServerUnavailableError",
     "ServiceSpec",
     "Shard",
@@ -76,6 +79,7 @@ _MODULES = {
     "SamplerClient": "client.sync_client",
     **dict.fromkeys(("Batch", "CompactBatch", "PackedBatch", "TorchBatch", "TrainingArrays"), "client.batches"),
     "register_family": "client.families",
+    **dict.fromkeys(("FleetStatistics", "ServerStatistics"), "client.fleet.statistics"),
     **dict.fromkeys(("Annotation", "ImageInfo"), "client.images"),
     **dict.fromkeys(("Loader", "loader"), "client.loading.loader"),
     "LoaderStatistics": "client.loading.trainer.statistics",

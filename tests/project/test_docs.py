@@ -24,7 +24,7 @@ from service.app import create_app
 from service.server.tls import server_context
 from service.settings.load import load_settings, variables
 from service.settings.server import FILE_VARIABLE, PREFIX, Settings
-from tests.support.docs import HOST, PAGES, Block, blocks, shell_lines, table
+from tests.support.docs import HOST, PAGES, SEVERAL, Block, blocks, shell_lines, table
 from tests.support.live_server import LiveServer
 from tests.support.paths import ROOT
 from tests.support.processes import run, run_python
@@ -45,6 +45,8 @@ def run_example(block: Block, server: LiveServer) -> int:
     """Run a block against a server, for two steps at most; return how often it called `train_step`."""
     stop = "9_502" if "9_500" in block.code else "2"
     code = block.code.replace(HOST, server.url).replace("500_000", stop).replace('"cuda"', '"cpu"')
+    for url, name in zip(SEVERAL, ("127.0.0.1", "localhost"), strict=True):
+        code = code.replace(url, server.url.replace("127.0.0.1", name))  # one server by two names
     calls: list[tuple[object, object]] = []
     names = {"__name__": "example", "train_step": lambda xs, ys: calls.append((xs, ys))}
     exec(compile(code, block.page, "exec"), names)

@@ -15,6 +15,9 @@ PAGES = {
 HOST = "http://cpu-host:8000"
 """The server's address in examples."""
 
+SEVERAL = ("http://cpu-a:8000", "http://cpu-b:8000")
+"""Those of several servers."""
+
 
 class Block(NamedTuple):
     """A fenced code block and the page it is on."""
