@@ -2,17 +2,20 @@
 
 import os
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import httpx
 
 from client.access import Access, Token, access_to, warn_if_readable
 from client.protocol.session import HEADERS, Session
-from client.transport.choice import no_cookies, sync_transport
+from client.transport.choice import async_transport, no_cookies, sync_transport
 from sampler.arrays import Layout
+
+TransportT = TypeVar("TransportT", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContactSettings:
+class ContactSettings(Generic[TransportT]):
     """What a client needs to reach any of its servers: see `SamplerClient`."""
 
     layout: Layout
@@ -21,13 +24,13 @@ class ContactSettings:
     timeout: httpx.Timeout
     token: Token | None
     ca: str | os.PathLike[str] | None
-    transport: httpx.BaseTransport | None
+    transport: TransportT | None
 
 
-class Contact:
-    """A server's session and connections. The connections are opened when they are needed."""
+class ServerContact:
+    """A server's session, and the access to it."""
 
-    def __init__(self, url: str, settings: ContactSettings, host: str | None = None) -> None:
+    def __init__(self, url: str, settings: ContactSettings[Any], host: str | None) -> None:
         """Make a contact. Raises `InvalidRequestError`: a value is out of range.
 
         host: for the Host header and TLS, if the URL has an address of this name.
@@ -36,16 +39,37 @@ class Contact:
         self.session = Session(
             url, settings.layout, settings.dataset, digest=settings.digest, use_proxies=use_proxies, host=host
         )
-        proxy = self.session.proxy
-        self.access: Access = access_to(self.session.base_url, settings.token, settings.ca, proxy)
-        transport = settings.transport
-        self.http = httpx.Client(
-            timeout=settings.timeout,
-            headers=HEADERS | self.access.headers,
-            cookies=no_cookies(),
-            transport=sync_transport(proxy, self.access.ca) if transport is None else transport,
-        )
+        self.access: Access = access_to(self.session.base_url, settings.token, settings.ca, self.session.proxy)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of every request."""
+        return HEADERS | self.access.headers
 
     def warn_if_readable(self) -> None:
         """Log a warning if others in the network can read the token."""
         warn_if_readable(self.session.base_url, self.access)
+
+
+class Contact(ServerContact):
+    """A server's session and connections. The connections are opened when they are needed."""
+
+    def __init__(self, url: str, settings: ContactSettings[httpx.BaseTransport], host: str | None = None) -> None:
+        """Make a contact: see `ServerContact`."""
+        super().__init__(url, settings, host)
+        transport = settings.transport or sync_transport(self.session.proxy, self.access.ca)
+        self.http = httpx.Client(
+            timeout=settings.timeout, headers=self.headers, cookies=no_cookies(), transport=transport
+        )
+
+
+class AsyncContact(ServerContact):
+    """The same for asyncio."""
+
+    def __init__(self, url: str, settings: ContactSettings[httpx.AsyncBaseTransport], host: str | None = None) -> None:
+        """Make a contact: see `ServerContact`."""
+        super().__init__(url, settings, host)
+        transport = settings.transport or async_transport(self.session.proxy, self.access.ca)
+        self.http = httpx.AsyncClient(
+            timeout=settings.timeout, headers=self.headers, cookies=no_cookies(), transport=transport
+        )

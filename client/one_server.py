@@ -5,6 +5,7 @@ from contextlib import closing
 from functools import partial
 from typing import TypeVar
 
+import httpx
 import stamina
 
 from client.access import without_credentials
@@ -28,7 +29,7 @@ ResultT = TypeVar("ResultT")
 class OneServer:
     """Fetches batches and documents from one server. Several threads may share it."""
 
-    def __init__(self, url: str, settings: ContactSettings, retries: RetrySettings) -> None:
+    def __init__(self, url: str, settings: ContactSettings[httpx.BaseTransport], retries: RetrySettings) -> None:
         """Raises `InvalidRequestError`: a value is out of range."""
         self._contact = Contact(url, settings)
         self._contact.warn_if_readable()

@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from service.demo.dataset import DemoDataset, ensure_demo
 from tests.support.live_server import LiveServer, live_server
+from tests.support.object_store import ObjectStore, object_store
 from tests.support.paths import SHARED
 from tests.support.process_marker import starts_processes
 from tests.support.processes import independent_of_the_shell, kill_at_end
@@ -36,6 +37,23 @@ def _independent_of_the_shell() -> Iterator[None]:
 def _kill_at_end() -> Iterator[None]:
     with kill_at_end():
         yield
+
+
+@pytest.fixture(scope="session")
+def running_store() -> Iterator[ObjectStore]:
+    """One S3 server for all tests of a run."""
+    with object_store() as store:
+        yield store
+
+
+@pytest.fixture
+def store(running_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
+    """An S3 server without latency and trouble, which clients in this process find."""
+    for name, value in running_store.variables.items():
+        monkeypatch.setenv(name, value)
+    running_store.settle()
+    yield running_store
+    running_store.settle()
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,11 @@
 """The servers of a client: who they are now, how each is reached, and the spec that all of them must have."""
 
 import threading
+from collections.abc import Callable
 from time import monotonic
+from typing import Generic, TypeVar
 
-from client.contact import Contact, ContactSettings
+from client.contact import ServerContact
 from client.errors import ClientError
 from client.fleet.addresses import ServerAddresses
 from client.fleet.members import Fleet, Server
@@ -15,13 +17,20 @@ IDLE_BUFFERS = 24
 """Unused buffers for batches: as many as steps are requested ahead."""
 
 
-class Contacts:
+ContactT = TypeVar("ContactT", bound=ServerContact)
+
+
+class Contacts(Generic[ContactT]):
     """The contacts of several servers. Several threads may share them."""
 
-    def __init__(self, addresses: ServerAddresses, settings: ContactSettings) -> None:
-        """Check the settings for each server. Raises `InvalidRequestError`.
+    def __init__(self, addresses: ServerAddresses, make: Callable[[str, str | None], ContactT]) -> None:
+        """Make a contact of each server, which checks its settings. Raises `InvalidRequestError`.
 
         Names are not resolved before `fleet` is used first.
+
+        Args:
+            addresses: of the servers.
+            make: returns the contact for a URL and, if that has an address of a name, the name.
         """
         self.memory = BufferPool(IDLE_BUFFERS)
         self.expected = Expectation(Pins())
@@ -29,16 +38,21 @@ class Contacts:
         self.shown = addresses.shown
         self.spec: ServiceSpec | None = None
         self._addresses = addresses
-        self._settings = settings
+        self._make = make
         self._lock = threading.Lock()
         self._fleet: Fleet | None = None
-        self._known: dict[Server, Contact] = {}
+        self._known: dict[Server, ContactT] = {}
         self._closed = False
         for base in addresses.bases:
-            contact = Contact(base.url, settings, base.host)
+            contact = make(base.url, base.host)
             contact.warn_if_readable()
             if base.host is None:
                 self._known[Server(base.shown)] = contact
+
+    @property
+    def resolved(self) -> bool:
+        """Whether `fleet` has its servers without resolving names."""
+        return self._fleet is not None or not self._addresses.is_dynamic
 
     @property
     def fleet(self) -> Fleet:
@@ -54,7 +68,7 @@ class Contacts:
         if self._addresses.is_dynamic:
             self.fleet.update(self._addresses.urls())
 
-    def of(self, server: Server) -> Contact:
+    def of(self, server: Server) -> ContactT:
         """Return the contact of a server. Raises `ClientError` once closed."""
         with self._lock:
             if self._closed:
@@ -62,7 +76,7 @@ class Contacts:
             contact = self._known.get(server)
             if contact is None:
                 address = self._addresses.address(server.url)
-                contact = self._known[server] = Contact(address.url, self._settings, address.host)
+                contact = self._known[server] = self._make(address.url, address.host)
             return contact
 
     def pin(self, spec: ServiceSpec, server: str, request_id: str | None = None) -> ServiceSpec:
@@ -79,10 +93,8 @@ class Contacts:
         Pins.of(self.spec).require(spec, server, FIRST_CONTACT, request_id)
         return self.spec
 
-    def close(self) -> None:
-        """Close all connections."""
+    def end(self) -> list[ContactT]:
+        """Give out no contacts any more; return those that there are, whose connections are to be closed."""
         with self._lock:
             self._closed = True
-            known = list(self._known.values())
-        for contact in known:
-            contact.http.close()
+            return list(self._known.values())

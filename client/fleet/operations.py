@@ -20,7 +20,7 @@ from sampler.wire.spec import ServiceSpec
 SPEC_KEY = placement_key("spec")
 
 
-def fetch_spec(contacts: Contacts) -> Operation:
+def fetch_spec(contacts: Contacts[Contact]) -> Operation:
     """Return the operation that pins the spec."""
 
     def attempt(contact: Contact, call: Call) -> ServiceSpec:
@@ -34,7 +34,9 @@ def fetch_spec(contacts: Contacts) -> Operation:
     return attempt
 
 
-def fetch_batch(request: BatchRequest, spec: ServiceSpec, contacts: Contacts, owner: ProcessOwner) -> Operation:
+def fetch_batch(
+    request: BatchRequest, spec: ServiceSpec, contacts: Contacts[Contact], owner: ProcessOwner
+) -> Operation:
     """Return the operation that fetches one batch, as a `PackedBatch`."""
 
     def attempt(contact: Contact, call: Call) -> PackedBatch:

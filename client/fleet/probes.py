@@ -35,7 +35,7 @@ def ask_ready(contact: Contact, pace: Pace, cancellation: Cancellation | None = 
 class Probes:
     """The probes of one thread's requests. They run only while it has requests: nobody else needs the servers back."""
 
-    def __init__(self, contacts: Contacts) -> None:
+    def __init__(self, contacts: Contacts[Contact]) -> None:
         self._contacts = contacts
         self._running: list[_Probe] = []
         self._next = -math.inf
@@ -60,7 +60,7 @@ class Probes:
 
 
 class _Probe(threading.Thread):
-    def __init__(self, server: Server, contacts: Contacts) -> None:
+    def __init__(self, server: Server, contacts: Contacts[Contact]) -> None:
         super().__init__(daemon=True, name=f"probe {server.url}")
         self.cancellation = Cancellation()
         self._server = server

@@ -120,6 +120,12 @@ class Race:
         if received != attempt.received:
             attempt.received, attempt.heard = received, self._clock()
 
+    def pause(self, seconds: float) -> None:
+        """Leave out a time in which nothing could be received here."""
+        for attempt in self.running:
+            attempt.begun += seconds
+            attempt.heard += seconds
+
     def stalled(self) -> list[Attempt]:
         """Return the attempts that have received nothing for too long. They have failed."""
         now, stalled = self._clock(), []

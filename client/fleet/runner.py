@@ -53,7 +53,7 @@ class Task:
 class Runner:
     """Runs operations for one thread. Only `stop` may be called by others."""
 
-    def __init__(self, contacts: Contacts, retries: RetrySettings) -> None:
+    def __init__(self, contacts: Contacts[Contact], retries: RetrySettings) -> None:
         self._contacts = contacts
         self._retries = retries
         self._tasks: list[Task] = []

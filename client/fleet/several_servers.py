@@ -3,8 +3,10 @@
 from collections.abc import Generator, Iterable
 from weakref import WeakSet
 
+import httpx
+
 from client.batches import PackedBatch
-from client.contact import ContactSettings
+from client.contact import Contact, ContactSettings
 from client.errors import ClientError
 from client.fleet.addresses import ServerAddresses
 from client.fleet.contacts import Contacts
@@ -33,9 +35,11 @@ from sampler.wire.spec import ServiceSpec
 class SeveralServers:
     """Fetches batches and documents from several servers. Several threads may share it."""
 
-    def __init__(self, addresses: ServerAddresses, settings: ContactSettings, retries: RetrySettings) -> None:
+    def __init__(
+        self, addresses: ServerAddresses, settings: ContactSettings[httpx.BaseTransport], retries: RetrySettings
+    ) -> None:
         """Raises `InvalidRequestError`: a value is out of range."""
-        self._contacts = Contacts(addresses, settings)
+        self._contacts = Contacts(addresses, lambda url, host: Contact(url, settings, host))
         self._retries = retries
         self._owner = ProcessOwner("client")
         self._runners: WeakSet[Runner] = WeakSet()
@@ -51,7 +55,8 @@ class SeveralServers:
             runner.stop()
         for steps in tuple(self._streams):
             steps.close()
-        self._contacts.close()
+        for contact in self._contacts.end():
+            contact.http.close()
 
     def spec(self) -> ServiceSpec:
         """Return the spec of the first contact, with whichever server that was."""

@@ -9,6 +9,7 @@ import queue
 import threading
 
 from client.batches import PackedBatch
+from client.contact import Contact
 from client.fleet.contacts import Contacts
 from client.fleet.operations import batch_of, fetch_batch, key_of, step_of
 from client.fleet.runner import Runner, Task
@@ -46,7 +47,7 @@ class Steps:
 
     def __init__(
         self,
-        contacts: Contacts,
+        contacts: Contacts[Contact],
         retries: RetrySettings,
         request: StreamRequest,
         spec: ServiceSpec,

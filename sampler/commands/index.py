@@ -67,7 +67,7 @@ def _recorded(opened: DatasetIndex, source: ImageSource | None, cache_dir: Path 
     return None if hashes is None else hashes.digest
 
 
-def _source(annotation_files: int, images: list[Path], follow_links: bool) -> ImageSource:
+def _source(annotation_files: int, images: list[str], follow_links: bool) -> ImageSource:
     """Return the images as a server has them, whose hashes are found by the identity of their source."""
     return open_source(image_folders(annotation_files, images), ReadOptions(follow_links=follow_links))
 

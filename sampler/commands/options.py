@@ -1,14 +1,13 @@
 """Options that several commands share."""
 
 import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sampler.path_lists import expand_home, parse_paths
+from sampler.path_lists import expand_home, parse_locations, parse_paths
 
 
 def paths_of_variable(variable: str, option: str = "") -> list[Path]:
@@ -16,14 +15,28 @@ def paths_of_variable(variable: str, option: str = "") -> list[Path]:
 
     If it is not set, none; but with the name of a required option, this is an error of the command line.
     """
-    text = os.environ.get(variable, "")
-    if not text and option:
-        settings = "; commands do not read SAMPLER_SETTINGS" if os.environ.get("SAMPLER_SETTINGS") else ""
-        raise typer.BadParameter(f"set {option} or {variable}{settings}", param_hint=option)
+    text = _variable(variable, option)
     try:
         return [expand_home(path) for path in parse_paths(text)] if text else []
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=variable) from error
+
+
+def locations_of_variable(variable: str, option: str = "") -> list[str]:
+    """Return the locations of images that an environment variable names, like `paths_of_variable`."""
+    text = _variable(variable, option)
+    try:
+        return [str(location) for location in parse_locations(text)] if text else []
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=variable) from error
+
+
+def _variable(variable: str, option: str) -> str:
+    text = os.environ.get(variable, "")
+    if not text and option:
+        settings = "; commands do not read SAMPLER_SETTINGS" if os.environ.get("SAMPLER_SETTINGS") else ""
+        raise typer.BadParameter(f"set {option} or {variable}{settings}", param_hint=option)
+    return text
 
 
 def _expanded(path: Path | None) -> Path | None:
@@ -34,14 +47,10 @@ def _expanded(path: Path | None) -> Path | None:
         raise typer.BadParameter(f"{path}: {error}") from error
 
 
-def _required(variable: str, option: str) -> Callable[[], list[Path]]:
-    return partial(paths_of_variable, variable, option)
-
-
 AnnotationsOption = Annotated[
     list[Path],
     typer.Option(
-        default_factory=_required("SAMPLER_ANNOTATIONS", "--annotations"),
+        default_factory=partial(paths_of_variable, "SAMPLER_ANNOTATIONS", "--annotations"),
         show_default=False,
         metavar="PATH",
         help="COCO-format annotation file, instances_*.json; repeat it to combine several files. "
@@ -49,20 +58,24 @@ AnnotationsOption = Annotated[
     ),
 ]
 _IMAGES_HELP = (
-    "Folder that file names are relative to; with several annotation files one for each, or one for all. "
+    "Folder that file names are relative to, or s3://, gs://, az:// or https://; with several annotation files one for "
+    "each, or one for all. "
     "The variable SAMPLER_IMAGES has one path or a JSON list."
 )
 ImagesOption = Annotated[
-    list[Path],
+    list[str],
     typer.Option(
-        default_factory=_required("SAMPLER_IMAGES", "--images"), show_default=False, metavar="PATH", help=_IMAGES_HELP
+        default_factory=partial(locations_of_variable, "SAMPLER_IMAGES", "--images"),
+        show_default=False,
+        metavar="PATH",
+        help=_IMAGES_HELP,
     ),
 ]
 OptionalImagesOption = Annotated[
-    list[Path],
+    list[str],
     typer.Option(
         "--images",
-        default_factory=partial(paths_of_variable, "SAMPLER_IMAGES"),
+        default_factory=partial(locations_of_variable, "SAMPLER_IMAGES"),
         show_default=False,
         metavar="PATH",
         help=_IMAGES_HELP,

@@ -1,7 +1,6 @@
 """The command `verify`: check a whole dataset."""
 
 import json
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,6 +25,7 @@ from sampler.cpus import available_cpus
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decode import MAX_PIXELS, ReadOptions
 from sampler.dataset.images.decoded_store.contents import find_folder
+from sampler.dataset.images.presence import first_names
 from sampler.dataset.verification.kinds import KINDS
 from sampler.dataset.verification.report import Report, Tally
 from sampler.dataset.verification.store import check_decoded_store
@@ -139,7 +139,7 @@ def _number(count: int, noun: str) -> str:
 
 def _wrong_folder(dataset: Dataset) -> str:
     """Return a hint for a dataset without any image: what the folder has instead."""
-    found = ", ".join(islice(dataset.images.names(), 3)) or "nothing"
+    found = first_names(dataset.images)
     return (
         f"no image was found: {dataset.images.identity} contains {found}; the annotations name "
         f"{dataset.file_name(0)}. Set --images to the folder of these annotations"

@@ -9,7 +9,14 @@ from typing import TypeVar
 
 from sampler.cache_folder import default_cache_dir
 from sampler.dataset.images.combined import CombinedSource
-from sampler.dataset.images.decode import DEFAULT_OPTIONS, Pixels, ReadOptions, decode_image, read_encoded
+from sampler.dataset.images.decode import (
+    DEFAULT_OPTIONS,
+    Pixels,
+    ReadOptions,
+    decode_image,
+    encoded_limit,
+    read_encoded,
+)
 from sampler.dataset.images.decoded_store.format import FORMAT, PIXEL_RULES, StoreMeta
 from sampler.dataset.images.decoded_store.reader import DecodedStore
 from sampler.dataset.images.hashes import Hash, ImageHashes, find_hashes, hashes_file, image_hash
@@ -19,12 +26,16 @@ from sampler.dataset.images.local_folder import LocalFolder
 from sampler.dataset.images.notes import ImageNote
 from sampler.dataset.images.part_decoding import DecodeCounts, DecodedPart, EncodedImage, PartDecoder, decode_whole
 from sampler.dataset.images.source import ImageSource
+from sampler.dataset.images.stamps import ImageStamps
 from sampler.dataset.index.annotation_file import LoadedCoco
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.substitutes import find_substitutes, pixels_digest
 from sampler.errors import ImageError, ImageSourceError
 from sampler.image_part import ImagePart, Region
+from sampler.path_lists import Location, is_url
+from sampler.printable import printable
+from sampler.stream.keys import SampleKey
 
 T = TypeVar("T")
 
@@ -47,6 +58,7 @@ class Dataset(DatasetIndex):
         store: Decoded images, read instead of decoding again.
         cache: Cache of images that were decoded because they are not in the store.
         hashes: Recorded hashes of the encoded images; other bytes are an ImageError.
+        stamps: Recorded states of images in object storage; another state is an ImageError if no hashes are recorded.
         decoder: Decodes only the part of an image that is needed, where it can; whole images if None.
         counts: How image files were decoded by `read`.
         notify: Called with index and note whenever `read` decodes an image that is unusual, or refuses a damaged one.
@@ -72,6 +84,7 @@ class Dataset(DatasetIndex):
         self.cache = cache
         self.hashes = hashes
         self.notify = notify
+        self.stamps: ImageStamps | None = None
         self.decoder: PartDecoder | None = None
         self.counts = DecodeCounts()
 
@@ -146,7 +159,7 @@ class Dataset(DatasetIndex):
         """Return what a function makes of the file of an image, which has the recorded hash. Raises ImageError."""
         name, size = self.file_name(index), self.size(index)
         try:
-            data = read_encoded(self.images, name, size, self.max_pixels)
+            data = self._read_encoded(index, name, size)
             found = image_hash(data)
             if self.hashes is not None:
                 self.hashes.check(index, found)
@@ -155,6 +168,25 @@ class Dataset(DatasetIndex):
             raise ImageError(self.images.describe(name), error.kind, str(error), int(index)) from error
         except ImageError as error:
             raise error.at(int(index)) from error
+
+    def read_ahead(self, keys: Sequence[SampleKey]) -> None:
+        """Begin to fetch the files that the samples of these keys will read, in this order, if they are remote."""
+        indices = map(self.image_of, keys)
+        self.images.read_ahead([self.file_name(index) for index in indices if not self._is_at_hand(index)])
+
+    def _is_at_hand(self, index: int) -> bool:
+        """Return whether `read` will probably find an image without its file."""
+        if self.store is not None and self.store.has(index, None if self.hashes is None else self.hashes.of(index)):
+            return True
+        return self.cache is not None and self.cache.has(index)
+
+    def _read_encoded(self, index: int, name: str, size: tuple[int, int]) -> bytes:
+        """Return the file of an image. Raises DecodeError if it is not in its recorded state, and ImageError."""
+        if self.stamps is None or self.hashes is not None:
+            return read_encoded(self.images, name, size, self.max_pixels)
+        data, stat = self.images.read_versioned(name, encoded_limit(size, self.max_pixels))
+        self.stamps.check(index, stat)
+        return data
 
     def _decode_part(self, index: int, region: Region | None) -> ImagePart:
         """Return an image or a part that covers a region, decoded from its file, and report what is unusual."""
@@ -178,18 +210,28 @@ class Dataset(DatasetIndex):
                 self.notify(index, note)
 
 
-Location = Path | str
-"""Where images are: the path of a folder."""
-
-
 def open_source(location: Location | Sequence[Location], options: ReadOptions = DEFAULT_OPTIONS) -> ImageSource:
     """Return the source of the images at a location, or at several that are combined. Raises ImageSourceError.
 
-    A path is a local folder. With several locations, the name of an image begins with the number of its location: "0/".
+    A path is a local folder, and a text with a scheme such as s3:// a place in object storage. With several locations,
+    the name of an image begins with the number of its location: "0/".
     """
     locations = [location] if isinstance(location, Path | str) else location
-    sources = [LocalFolder(Path(one), options.follow_links) for one in locations]
+    sources = [_open_location(one, options) for one in locations]
     return sources[0] if len(sources) == 1 else CombinedSource(sources)
+
+
+def _open_location(location: Location, options: ReadOptions) -> ImageSource:
+    if not is_url(location):
+        return LocalFolder(Path(location), options.follow_links)
+    try:
+        # Only for URLs: its client is an extra, and takes time to import.
+        from sampler.dataset.images.object_storage.source import ObjectStorage
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        cause = f"images in object storage need {package}: pip install 'saccade-sampler[cloud]'"
+        raise ImageSourceError(f"{printable(str(location).partition('://')[0])}://…: {cause}") from error
+    return ObjectStorage(str(location))
 
 
 def image_folders(annotation_files: int, images: Sequence[Location]) -> tuple[Location, ...]:

@@ -128,8 +128,8 @@ class ChildProcess:
     def _spawn(self) -> None:
         # The child gets this process's module search path, so it runs the same code wherever the parent was started.
         # -P keeps the current folder, which may contain modules of the same names, from being searched first.
-        # NumPy's linear algebra, which children hardly use, would start a thread for each CPU in each of them.
-        single = {"OPENBLAS_NUM_THREADS": "1"}
+        # NumPy's linear algebra and the client of object storage would start a thread for each CPU in each of them.
+        single = {"OPENBLAS_NUM_THREADS": "1", "TOKIO_WORKER_THREADS": "2"}
         environment = single | os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
         with self._lock:
             if self._cancelled:

@@ -110,6 +110,18 @@ class FrameSocket:
             self._received.feed(data)
         return body
 
+    def read_arrived(self) -> bytes | None:
+        """Return the next message if it has arrived; None if not, or if the peer is gone, which `read` reports."""
+        while (body := self._received.next()) is None and self._poll.poll(0):
+            try:
+                data = self._channel.recv(READ_SIZE)
+            except OSError:
+                return None
+            if not data:
+                return None
+            self._received.feed(data)
+        return body
+
     def _wait(self) -> bool:
         """Wait until the socket is readable (True) or the peer is gone (False)."""
         if self._peer_alive is None and self._on_idle is None:

@@ -1,13 +1,15 @@
 """Checks of a dataset before it is served: whether its boxes are used, and whether its images are there."""
 
 import logging
-from itertools import islice
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from sampler.dataset.dataset import Dataset
+from sampler.dataset.images.presence import first_names
 from sampler.dataset.images.source import ImageSource
+from sampler.dataset.parallel_map import parallel_map
 from sampler.errors import AnnotationError, ImageError, ImageSourceError
 from sampler.printable import printable
 
@@ -15,6 +17,9 @@ log = logging.getLogger("saccade_sampler")
 
 SAMPLED = 32
 """Images of each annotation file that must not all be missing."""
+
+REQUESTS = 8
+"""Images that are looked for at once if they are remote."""
 
 _VERIFY = "run `python -m sampler verify` to list them"
 
@@ -71,7 +76,8 @@ def _check_images(title: str, dataset: Dataset) -> None:
 def _check_part(title: str, dataset: Dataset, images: npt.NDArray[np.intp], source: ImageSource) -> None:
     """Check the images of one annotation file, at these indices. `source` is where they come from."""
     sampled = sorted({int(images[place * len(images) // SAMPLED]) for place in range(SAMPLED)})
-    errors = [error for error in (_missing(dataset, index) for index in sampled) if error is not None]
+    looked = parallel_map(partial(_missing, dataset), sampled, REQUESTS if source.is_remote else 1, SAMPLED)
+    errors = [error for error in looked if error is not None]
     if len(errors) == len(sampled):
         raise ImageSourceError(_none_found(source, errors))
     if errors:
@@ -97,7 +103,7 @@ def _none_found(source: ImageSource, errors: list[ImageError]) -> str:
             f"none of {len(errors)} sampled images can be read, the first is {printable(first.file)}: {first.cause}; "
             "run `python -m sampler verify` to list them"
         )
-    found = ", ".join(printable(name) for name in islice(source.names(), 3)) or "nothing"
+    found = first_names(source)
     return (
         f"{printable(source.identity)}: none of {len(errors)} sampled images exists here, the first is "
         f"{printable(first.file)}; the folder has {found}. Set SAMPLER_IMAGES to the folder that the file names in the "

@@ -15,8 +15,10 @@ from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, image_folders, open_dataset
 from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.hashes import ImageHashes, SharedHashes
+from sampler.dataset.images.stamps import stamps_file
 from sampler.dataset.index.storage import is_sound
 from sampler.errors import AnnotationError, SamplerError
+from sampler.path_lists import Location
 from sampler.printable import name_text, printable
 from sampler.progress import spinner
 from sampler.system_errors import explain
@@ -40,21 +42,23 @@ class OpenedDataset:
 
     Attributes:
         title: For people: its name, or that of its annotation file.
-        images: The image folder of each annotation file.
+        images: Where the images of each annotation file are.
         store: Its decoded store, if there is a usable one.
         hashes: Recorded hashes of its images, for workers, if there are any.
         entry_points: File of entry points of its images, for workers, if they are to be used.
+        stamps: File of states of its images, for workers, if they are in object storage.
         reopen: Opens the same files again. Builds the index if it is missing.
     """
 
     title: str
     dataset: Dataset
-    images: tuple[Path, ...]
+    images: tuple[Location, ...]
     config: SamplerConfig
     spec: ServiceSpec
     store: ServedStore | None
     hashes: SharedHashes | None
     entry_points: Path | None
+    stamps: Path | None
     reopen: Callable[[], Dataset]
 
     def restore_index(self) -> None:
@@ -86,6 +90,7 @@ class OpenedDataset:
             first_image=first_image,
             unusable=() if self.dataset.substitutes is None else self.dataset.substitutes.unusable,
             entry_points=self.entry_points,
+            stamps=self.stamps,
         )
 
 
@@ -122,9 +127,10 @@ async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> 
     spec = _spec(settings, name, dataset, LoadedConfig(config, loaded.origins))
     hashes = None if dataset.hashes is None else share_hashes(dataset.hashes)
     dataset.hashes = None if hashes is None else hashes.hashes  # not twice in memory
+    stamps = stamps_file(settings.cache_dir, dataset.digest, dataset.images) if dataset.images.is_remote else None
     reopen = partial(_reopen, settings, part)
-    folders = tuple(map(Path, image_folders(len(annotations), images)))
-    return OpenedDataset(title, dataset, folders, config, spec, store, hashes, points, reopen)
+    folders = image_folders(len(annotations), images)
+    return OpenedDataset(title, dataset, folders, config, spec, store, hashes, points, stamps, reopen)
 
 
 def share_hashes(hashes: ImageHashes) -> SharedHashes:
@@ -143,7 +149,7 @@ def _open_files(
     settings: Settings,
     part: DatasetSettings,
     annotations: tuple[Path, ...],
-    images: tuple[Path, ...],
+    images: tuple[Location, ...],
     report: Callable[[str], None] | None = None,
 ) -> Dataset:
     options = ReadOptions(settings.max_image_pixels, part.damaged, part.follow_links)
@@ -183,8 +189,8 @@ def sampler_config(settings: DatasetSettings) -> LoadedConfig:
     return loaded
 
 
-def _dataset_files(cache_dir: Path, settings: DatasetSettings) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    """Return the annotation files and the image folders to serve."""
+def _dataset_files(cache_dir: Path, settings: DatasetSettings) -> tuple[tuple[Path, ...], tuple[Location, ...]]:
+    """Return the annotation files and the locations of their images."""
     if settings.annotations and settings.images:
         return settings.annotations, settings.images
     log.info("SAMPLER_ANNOTATIONS and SAMPLER_IMAGES are not set: serving the demo dataset")

@@ -7,7 +7,7 @@ from pathlib import Path
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.decoded_store.blocks import SharedBlockStates
 from sampler.dataset.images.decoded_store.contents import StoreContents, find_folder
-from sampler.dataset.images.decoded_store.format import image_state
+from sampler.dataset.images.decoded_store.format import image_states
 from sampler.dataset.images.image_cache import ImageCache
 from sampler.errors import StoreError
 from service.settings.server import Settings
@@ -95,7 +95,9 @@ def _usable_store(title: str, cache_dir: Path, dataset: Dataset, wanted: bool) -
 def _changed_images(store: StoreContents, dataset: Dataset) -> list[str]:
     """Return the paths of those compared images whose file is not the one that was decoded."""
     recorded = [(dataset.file_name(index), state) for index, state in store.recorded(COMPARED)]
-    return [dataset.images.describe(name) for name, state in recorded if image_state(dataset.images, name) != state]
+    states = image_states(dataset.images, [name for name, _ in recorded])
+    compared = zip(recorded, states, strict=True)
+    return [dataset.images.describe(name) for (name, state), found in compared if found != state]
 
 
 def create_cache(settings: Settings, images: int) -> ImageCache | None:

@@ -76,8 +76,9 @@ async def _run(
             image_cache=None if image_cache is None else image_cache.descriptor,
         )
         notices = ImageNotices(tuple((one.title, len(one.dataset)) for one in opened))
+        slowest = max(one.dataset.images.read_seconds for one in opened)
         restore = partial(_restore_indexes, opened, reserve)
-        pool = WorkerPool(setup, settings.workers, settings.job_seconds, restore, notices.add, reserve.lent)
+        pool = WorkerPool(setup, settings.workers, settings.job_seconds, restore, notices.add, reserve.lent, slowest)
         cache = BatchCache(pool, arena, planners, cached)
         admission = Admission(settings.max_requests, settings.retry_after, shutdown, settings.queue_seconds)
         reading = ReadLimits(settings.pause_seconds, settings.min_rate)

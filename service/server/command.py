@@ -53,8 +53,8 @@ def serve(
         ),
     ] = None,
     images: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="PATH", show_default=False, help="Image folder, or one for each annotation file."),
+        list[str] | None,
+        typer.Option(metavar="PATH", show_default=False, help="Image folder or URL, or one for each annotation file."),
     ] = None,
     config: Annotated[
         str | None,

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sampler.dataset.images.decode import Damaged
-from sampler.path_lists import expand_home, parse_paths
+from sampler.path_lists import Location, as_location, expand_home, parse_locations, parse_paths
 
 INHERITED = ("config", "keep_crowd", "damaged", "follow_links", "entry_points")
 """Settings of a dataset that it takes from the server's settings where it does not have its own."""
@@ -19,7 +19,19 @@ def as_paths(value: object) -> object:
     return (value,) if isinstance(value, Path) else value
 
 
+def as_locations(value: object) -> object:
+    """Return one location or a list of them, as text, as a tuple; any other value as it is. Raises ValueError."""
+    if isinstance(value, str):
+        return parse_locations(value) if value else None
+    if isinstance(value, Path):
+        return (expand_home(value),)
+    if isinstance(value, list | tuple):
+        return tuple(as_location(one) if isinstance(one, str | Path) else one for one in value)
+    return value
+
+
 Paths = Annotated[tuple[Path, ...], Field(min_length=1)]
+Locations = Annotated[tuple[Location, ...], Field(min_length=1)]
 
 DATASET_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 
@@ -34,10 +46,10 @@ class DatasetSettings(BaseModel):
         description="annotation file (COCO `instances_*.json`), or a JSON list of several that are combined into one "
         "dataset; if unset, the demo dataset is served",
     )
-    images: Paths | None = Field(
+    images: Locations | None = Field(
         default=None,
-        description="image folder, or a JSON list with the folder of each annotation file; file names in the "
-        "annotations are relative to it",
+        description="image folder or URL (`s3://`, `gs://`, `az://`, `https://`), or a JSON list with that of each "
+        "annotation file; file names in the annotations are relative to it",
     )
     subset: Path | None = Field(
         default=None,
@@ -63,12 +75,17 @@ class DatasetSettings(BaseModel):
         description="file with the ids of unusable images, as `verify --unusable` writes it; others are used instead",
     )
 
-    @field_validator("annotations", "images", mode="before")
+    @field_validator("annotations", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return as_paths(value)
 
-    @field_validator("annotations", "images")
+    @field_validator("images", mode="before")
+    @classmethod
+    def _split_locations(cls, value: object) -> object:
+        return as_locations(value)
+
+    @field_validator("annotations")
     @classmethod
     def _expand_homes(cls, paths: tuple[Path, ...] | None) -> tuple[Path, ...] | None:
         return tuple(expand_home(path) for path in paths) if paths else None

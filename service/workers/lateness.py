@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 LEAST_SECONDS = 5.0
-"""No sample is late before this time."""
+"""No sample is late before this time, unless its image may come from another host."""
 
 FACTOR = 20.0
 """A sample is late if it takes this many times as long as nearly all recent ones."""
@@ -51,11 +51,13 @@ class SampleTimes:
 
     Attributes:
         longest: the limit in seconds for any sample, however slow others are.
+        least: no sample is late before this time, in seconds.
     """
 
-    def __init__(self, longest: float) -> None:
+    def __init__(self, longest: float, least: float = LEAST_SECONDS) -> None:
         """Know no times yet."""
         self.longest = longest
+        self.least = least
         self._recent: deque[tuple[float, int]] = deque()
         self._count = 0
 
@@ -68,13 +70,13 @@ class SampleTimes:
 
     def limit(self, repetitions: int = 0) -> float:
         """Return after how many seconds a sample is late that was late `repetitions` times before."""
-        least = max(LEAST_SECONDS, FACTOR * self.percentile())
+        least = max(self.least, FACTOR * self.percentile())
         return min(self.longest, least * GROWTH**repetitions)
 
     def is_late(self, seconds: float, repetitions: int = 0) -> bool:
         """Return whether a sample is late that has taken `seconds` so far."""
         # The second limit takes a sort to compute, which the first makes rare.
-        return seconds > min(LEAST_SECONDS, self.longest) and seconds > self.limit(repetitions)
+        return seconds > min(self.least, self.longest) and seconds > self.limit(repetitions)
 
     def percentile(self) -> float:
         """Return the time that 99 % of the recent samples do not exceed; 0 if there are none."""

@@ -26,6 +26,7 @@ from sampler.dataset.images.hashes import SharedHashes
 from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.notes import ImageNote
 from sampler.dataset.images.part_decoding import DecodeCounts
+from sampler.dataset.images.stamps import ImageStamps
 from sampler.errors import SamplerError, StoreError
 from sampler.image_part import ImagePart, Region
 from sampler.ipc.child_process import exit_with_parent, run_child
@@ -38,6 +39,7 @@ from sampler.printable import indented, printable
 from sampler.sample.sample import plan_samples
 from sampler.stream.keys import SampleKey
 from sampler.stream.substitutes import Substitutes
+from sampler.system_errors import explain
 from sampler.wire.sample_writer import largest_message, write_sample
 from service.arena import CHUNK, PROGRESS_BYTES, AttachedArena
 from service.errors.problems import Problem, problem, problem_of
@@ -59,6 +61,7 @@ from service.workers.protocol import (
     WorkerSetup,
     decode_job,
 )
+from service.workers.upcoming import UpcomingJobs
 
 RELEASE_SECONDS = 10.0
 """Interval at which a busy worker returns freed memory to the system. That takes a millisecond; where large images make
@@ -79,16 +82,23 @@ def serve(server: FrameSocket) -> None:
         return
     server.send(Reply(STARTING, Outcome.READY, b"").encode())
     released = time.monotonic()
-    while (message := server.read()) is not None:
-        number, job = decode_job(message)
+    upcoming = UpcomingJobs(server, worker.read_ahead) if worker.is_remote else None
+    look = None if upcoming is None else upcoming.look
+    while (received := _next_job(server) if upcoming is None else upcoming.next()) is not None:
+        number, job = received
         try:
-            outcome, payload = Outcome.DONE, worker.do(job)
+            outcome, payload = Outcome.DONE, worker.do(job, look)
         except Exception as error:  # noqa: BLE001 - sent to the server; one bad sample must not end the worker
             outcome, payload = Outcome.FAILED, msgpack.packb(_problem(error))
         server.send(Reply(number, outcome, payload, worker.outbox.take(), worker.counts.take()).encode())
         if time.monotonic() - released >= RELEASE_SECONDS:
             release_freed_memory()
             released = time.monotonic()
+
+
+def _next_job(server: FrameSocket) -> tuple[int, Job] | None:
+    message = server.read()
+    return None if message is None else decode_job(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,21 +148,32 @@ class Worker:
         if arena is not None:
             arena.populate(0, setup.warm_bytes)
         if setup.memory is not None:
-            limit_memory(setup.memory)
+            limit_memory(setup.memory + sum(opened.dataset.images.read_ahead_bytes for opened in datasets))
         worker = cls(datasets, arena, counts)
         for number, opened in enumerate(datasets):
             _notify(opened.dataset, worker.outbox.listener(number, opened.dataset))
         return worker
 
-    def do(self, job: Job) -> bytes:
-        """Return the payload of the reply to a job."""
+    @property
+    def is_remote(self) -> bool:
+        """Whether images of any dataset are fetched from another host."""
+        return any(opened.dataset.images.is_remote for opened in self.datasets)
+
+    def read_ahead(self, job: Job) -> None:
+        """Begin to fetch the images of a run, if they are remote. Raises `SamplerError` for invalid keys."""
+        dataset = self.datasets[job.dataset].dataset
+        if isinstance(job, RunJob) and dataset.images.is_remote:
+            dataset.read_ahead(job.keys)
+
+    def do(self, job: Job, between: Callable[[], None] | None = None) -> bytes:
+        """Return the payload of the reply to a job. between: Called before each sample of a run."""
         if isinstance(job, RunJob):
-            return self._write_run(job).encode()
+            return self._write_run(job, between).encode()
         if isinstance(job, ImagesJob):
             return _json(images_document(self.datasets[job.dataset].dataset, job.indices))
         return self._inspect(job)
 
-    def _write_run(self, job: RunJob) -> RunResult:
+    def _write_run(self, job: RunJob, between: Callable[[], None] | None) -> RunResult:
         """Write a run into its slab, up to its end or to the first sample that fails."""
         if self.arena is None:
             raise RuntimeError("the worker has no arena to write runs to")
@@ -168,6 +189,8 @@ class Worker:
         plans = plan_samples(opened.dataset, opened.config, job.keys, job.augment, COMPILED)
         for done, (key, planned) in enumerate(zip_longest(job.keys, plans)):
             progress[:] = done.to_bytes(PROGRESS_BYTES, "little")
+            if between is not None:
+                between()
             try:
                 length = write_sample(
                     memory[used:], job.first + done, opened.dataset, opened.config, opened.categories, key,
@@ -205,6 +228,7 @@ def _open_dataset(setup: DatasetSetup, cache: ImageCache | None, counts: DecodeC
     dataset.counts = counts
     dataset.decoder = None if setup.entry_points is None else _open_decoder(setup.entry_points, counts)
     dataset.substitutes = Substitutes(setup.unusable, len(dataset)) if setup.unusable else None
+    dataset.stamps = None if setup.stamps is None else _open_stamps(setup.stamps)
     part = None if cache is None else ImageCachePart(cache, setup.first_image)
     if setup.hashes is not None:
         dataset.hashes = SharedHashes(setup.hashes).hashes
@@ -223,6 +247,17 @@ def _open_decoder(file: Path, counts: DecodeCounts) -> EntryPointDecoder | None:
     except OSError as error:
         _warn(not_recorded(file, error))
         return None
+
+
+def _open_stamps(file: Path) -> ImageStamps | None:
+    try:
+        stamps = ImageStamps.open(file)
+    except OSError as error:
+        _warn(f"{file}: {explain(error, file)}; a change of an object in storage is not noticed")
+        return None
+    if not stamps.recording:
+        _warn(f"{file}: cannot be written; a change of an object is noticed only if its state was recorded before")
+    return stamps
 
 
 def _open_store(folder: Path, setup: DatasetSetup, dataset: Dataset) -> DecodedStore:

@@ -15,7 +15,7 @@ from sampler.errors import SamplerError
 from service.arena import Slab
 from service.errors.problems import ServiceError
 from service.workers.fair_queue import FairQueue
-from service.workers.lateness import LOOK_SECONDS, RunningClock, SampleTimes
+from service.workers.lateness import LEAST_SECONDS, LOOK_SECONDS, RunningClock, SampleTimes
 from service.workers.notices import Notice
 from service.workers.process import WorkerProcess
 from service.workers.protocol import Job, WorkerSetup
@@ -25,6 +25,10 @@ log = logging.getLogger("saccade_sampler.pool")
 
 JOBS_PER_WORKER = 2
 """Jobs sent to a worker: one under way and one waiting, so that the worker never waits for the server."""
+
+SAMPLES_AHEAD = 36
+"""Samples that wait at a worker whose images are remote: more than there are requests at once, three of the longest
+runs. It knows their keys, so that it can fetch their images in time."""
 
 MAX_PAUSE = 5.0
 """Longest pause, in seconds, between attempts to start a worker."""
@@ -45,6 +49,7 @@ class WorkerPool:
         prepare: Callable[[], None] | None = None,
         on_notice: Callable[[Notice], None] = lambda _: None,
         lend: Callable[[], AbstractContextManager[None]] = nullcontext,
+        read_seconds: float = 0.0,
     ) -> None:
         """Start nothing yet.
 
@@ -56,12 +61,14 @@ class WorkerPool:
             prepare: Called in a thread, one call at a time, before a worker is replaced: restores files that the setup
                 names. A SamplerError is logged, and the start is tried again later.
             lend: Gives the block in which a process is started; see `WorkerProcess.start`.
+            read_seconds: Longest time for reading an image from another host; 0 if all images are local.
         """
         self.size = size
         self.restarts: dict[Cause, int] = dict.fromkeys(get_args(Cause), 0)
         self.decoded = DecodeCounts()
         self._setup = setup
-        self._times = SampleTimes(job_seconds)
+        self._times = SampleTimes(job_seconds, LEAST_SECONDS + read_seconds)
+        self._samples_ahead = SAMPLES_AHEAD if read_seconds else 0
         self._clock = RunningClock()
         self._prepare = prepare
         self._on_notice = on_notice
@@ -127,12 +134,15 @@ class WorkerPool:
     def _hand_out(self) -> None:
         """Send queued jobs to the workers that have fewest."""
         while self._queue:
-            free = [seat for seat in self._seats if seat.process and len(seat.tickets) < JOBS_PER_WORKER]
+            free = [seat for seat in self._seats if seat.process and self._has_room(seat)]
             if not free:
                 return
             ticket = self._queue.take()
             if not ticket.reply.done():
                 min(free, key=lambda seat: len(seat.tickets)).send(ticket, self._clock.now())
+
+    def _has_room(self, seat: Seat) -> bool:
+        return len(seat.tickets) < JOBS_PER_WORKER or seat.waiting < self._samples_ahead
 
     async def _run(self, seat: Seat) -> None:
         """Read a worker's replies; when it dies, put its jobs back and start another, forever."""

@@ -30,6 +30,7 @@ from sampler.arrays import Layout
 from sampler.config.parsing import config_from_dict
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.images.decode import DEFAULT_OPTIONS, ReadOptions
+from sampler.path_lists import Location
 from sampler.stream.keys import SampleKey
 from service.workers.notices import Notice
 
@@ -44,7 +45,7 @@ class DatasetSetup:
     """What a worker needs to open one dataset."""
 
     index_dir: Path
-    images: tuple[Path, ...]  # the folder of each annotation file
+    images: tuple[Location, ...]  # where the images of each annotation file are
     config: SamplerConfig
     options: ReadOptions = DEFAULT_OPTIONS  # how images are read
     decoded_store: Path | None = None  # folder of the decoded store, if there is one
@@ -54,6 +55,7 @@ class DatasetSetup:
     first_image: int = 0  # number of the dataset's first image in the image cache, which all datasets share
     unusable: tuple[int, ...] = ()  # indices of the images that are replaced by substitutes
     entry_points: Path | None = None  # file of entry points of the images; None if they are not to be used
+    stamps: Path | None = None  # file of recorded states of images in object storage; None for others
 
     def as_dict(self) -> dict[str, Any]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -61,9 +63,9 @@ class DatasetSetup:
 
     @classmethod
     def of_dict(cls, values: dict[str, Any]) -> Self:
-        for name in ("index_dir", "decoded_store", "entry_points"):
+        for name in ("index_dir", "decoded_store", "entry_points", "stamps"):
             values[name] = _path(values[name])
-        values["images"] = tuple(Path(os.fsdecode(folder)) for folder in values["images"])
+        values["images"] = tuple(_location(packed) for packed in values["images"])
         config = config_from_dict(values["config"], trust_family=True)
         values["unusable"] = tuple(values["unusable"])
         return cls(**values | {"config": config, "options": ReadOptions(**values["options"])})
@@ -102,6 +104,11 @@ class WorkerSetup:
 def _path(packed: bytes | None) -> Path | None:
     """Return a path, which travels as bytes: it need not be valid text."""
     return None if packed is None else Path(os.fsdecode(packed))
+
+
+def _location(packed: bytes | str) -> Location:
+    """Return a location: paths travel as bytes, URLs as text."""
+    return packed if isinstance(packed, str) else Path(os.fsdecode(packed))
 
 
 @dataclass(frozen=True, slots=True)

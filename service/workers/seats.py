@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 import msgpack
@@ -81,6 +82,11 @@ class Seat:
     tickets: deque[Ticket] = field(default_factory=deque)  # the jobs it was sent, oldest first
     since: float = 0.0  # when it last made progress with the oldest
     cause: Cause = "died"  # why its worker ends, if it ends now
+
+    @property
+    def waiting(self) -> int:
+        """Number of samples of the jobs that the worker has not begun."""
+        return sum(len(ticket.job.keys) for ticket in islice(self.tickets, 1, None))
 
     def send(self, ticket: Ticket, now: float) -> None:
         self.tickets.append(ticket)

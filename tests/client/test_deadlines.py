@@ -198,7 +198,7 @@ def test_the_end_of_a_response_is_not_waited_for_long(
     server: ScriptedServer, make: Make, released: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("client.link.FINISH_SECONDS", 0.3)
-    monkeypatch.setattr("client.async_client.FINISH_SECONDS", 0.3)
+    monkeypatch.setattr("client.asynchronous.link.FINISH_SECONDS", 0.3)
 
     def endless(asked: Asked) -> Answer:
         def pieces() -> Iterator[bytes]:

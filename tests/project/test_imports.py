@@ -23,6 +23,7 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("client.protocol.proxies", "urllib.request"): "only macOS and Windows; loads ssl, which loaders load later",
     ("client.access", "client.transport.tls"): "a trainer without TLS loads ssl while the loader's process starts",
     ("sampler.dataset.coco.segmentation", "pycocotools"): "only for annotations that carry nothing but a segmentation",
+    ("sampler.dataset.dataset", "sampler.dataset.images.object_storage.source"): "only for URLs; needs an extra",
     ("saccade_sampler.commands", "sampler.commands.cli"): "a missing package is then one line",
     ("saccade_sampler.commands", "service.server.command"): "likewise",
     ("saccade_sampler.commands", "saccade_sampler.planning.command"): "likewise",

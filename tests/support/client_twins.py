@@ -6,11 +6,15 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from client import AsyncSamplerClient, Batch, ImageInfo, SamplerClient
+from client.fleet.statistics import FleetStatistics
 from sampler.wire.spec import ServiceSpec
 
 
 class AnyClient(Protocol):
     """The methods of a client that tests call."""
+
+    @property
+    def statistics(self) -> FleetStatistics | None: ...
 
     def spec(self) -> ServiceSpec: ...
 
@@ -31,6 +35,10 @@ class Blocking:
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self._runner = asyncio.Runner()
         self._client = AsyncSamplerClient(*arguments, **named)
+
+    @property
+    def statistics(self) -> FleetStatistics | None:
+        return self._client.statistics
 
     def spec(self) -> ServiceSpec:
         return self._runner.run(self._client.spec())
@@ -74,7 +82,7 @@ def clients(kind: str) -> Iterator[Make]:
     """Yield a function that makes clients of a kind, "sync" or "async", with short waits; close them at the end."""
     made: list[Any] = []
 
-    def make(url: str, **named: Any) -> Any:
+    def make(url: str | Iterable[str] | None, **named: Any) -> Any:
         quick = {"attempts": 3, "max_wait": 0.02} | named
         made.append(SamplerClient(url, **quick) if kind == "sync" else Blocking(url, **quick))
         return made[-1]

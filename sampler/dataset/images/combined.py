@@ -1,7 +1,7 @@
 """Images of several folders as one source: the first part of each name is the number of the folder."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sampler.dataset.images.source import ImageSource, ImageStat
 from sampler.errors import ImageError
@@ -13,6 +13,9 @@ class CombinedSource(ImageSource):
     def __init__(self, parts: Sequence[ImageSource]) -> None:
         """Use the images of `parts`. The same source may be there several times."""
         self._parts = tuple(parts)
+        self.is_remote = any(part.is_remote for part in parts)
+        self.read_seconds = max(part.read_seconds for part in parts)
+        self.read_ahead_bytes = sum(part.read_ahead_bytes for part in parts)
 
     def __repr__(self) -> str:
         return f"CombinedSource({list(self._parts)!r})"
@@ -46,11 +49,38 @@ class CombinedSource(ImageSource):
         part, rest = self._routed(name)
         return part.read(rest, limit)
 
+    def read_versioned(self, name: str, limit: int) -> tuple[bytes, ImageStat]:
+        """Return all bytes of an image, with its size and version."""
+        part, rest = self._routed(name)
+        return part.read_versioned(rest, limit)
+
+    def read_ahead(self, names: Iterable[str]) -> None:
+        """Begin to fetch images that will be read soon."""
+        for number, rests in self._by_part(names).items():
+            self._parts[number].read_ahead(rests)
+
+    def stats(self, names: Sequence[str]) -> list[ImageStat | None]:
+        """Return size and version of many images, part by part."""
+        found = {}
+        for number, rests in self._by_part(names).items():
+            for rest, stat in zip(rests, self._parts[number].stats(rests), strict=True):
+                found[f"{number}/{rest}"] = stat
+        return [found.get(name) for name in names]
+
     def names(self) -> Iterator[str]:
         """Yield the name of every file, part by part."""
         for number, part in enumerate(self._parts):
             for name in part.names():
                 yield f"{number}/{name}"
+
+    def _by_part(self, names: Iterable[str]) -> dict[int, list[str]]:
+        """Return the names of images in each part. Names of no part are left out: reading them is the error."""
+        parts: dict[int, list[str]] = {}
+        for name in names:
+            number, _, rest = name.partition("/")
+            if number.isdecimal() and int(number) < len(self._parts) and rest:
+                parts.setdefault(int(number), []).append(rest)
+        return parts
 
     def _routed(self, name: str) -> tuple[ImageSource, str]:
         number, _, rest = name.partition("/")

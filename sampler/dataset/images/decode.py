@@ -83,8 +83,13 @@ def read_image(
 
 def read_encoded(source: ImageSource, name: str, size: tuple[int, int] | None, max_pixels: int = MAX_PIXELS) -> bytes:
     """Return the encoded bytes of an image of annotated size. Raises ImageError."""
+    return source.read(name, encoded_limit(size, max_pixels))
+
+
+def encoded_limit(size: tuple[int, int] | None, max_pixels: int = MAX_PIXELS) -> int:
+    """Return the most bytes that the file of an image of annotated size may have."""
     pixels = max_pixels if size is None else min(size[0] * size[1], max_pixels)
-    return source.read(name, _ENCODED_SLACK + 8 * pixels)
+    return _ENCODED_SLACK + 8 * pixels
 
 
 def decode_file(

@@ -28,6 +28,7 @@ from sampler.dataset.images.presence import require_images
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.parallel_map import parallel_map
+from sampler.dataset.reading_ahead import reading_ahead
 from sampler.errors import HashError, ImageError
 from sampler.memory.shared_memory import create_shared_memory
 from sampler.npy_file import load_npy
@@ -144,7 +145,8 @@ def hash_images(
 
     rows = np.zeros((len(index), 2), np.uint64)
     errors = []
-    for place, result in enumerate(parallel_map(read, range(len(index)), threads, window=4 * threads)):
+    places = reading_ahead(index, source, range(len(index)))
+    for place, result in enumerate(parallel_map(read, places, threads, window=4 * threads)):
         if isinstance(result, ImageError):
             errors.append(result)
         else:

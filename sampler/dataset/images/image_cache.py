@@ -108,6 +108,15 @@ class ImageCache:
         self._counts[_MISSES] += 1
         return None
 
+    def has(self, index: int) -> bool:
+        """Return whether an image is cached. It may be overwritten before it is read, and is not counted here."""
+        position = int(self._slots[index % len(self._slots)])
+        if not position:
+            return False
+        header = np.zeros(2, np.uint64)
+        os.preadv(self.descriptor, [header.data], self._ring + position % self.nbytes)
+        return bool(header.tolist() == [index, position])
+
     def put(self, index: int, pixels: npt.NDArray[np.uint8]) -> None:
         """Store an image if it is admitted and fits, over the oldest ones."""
         if self.admits(pixels.nbytes):
@@ -167,6 +176,10 @@ class ImageCachePart:
     def get(self, index: int, height: int, width: int) -> npt.NDArray[np.uint8] | None:
         """Return a copy of an image as (height, width, 3) uint8 BGR, or None if it is not cached."""
         return self.cache.get(self.first + index, height, width)
+
+    def has(self, index: int) -> bool:
+        """Return whether an image is cached."""
+        return self.cache.has(self.first + index)
 
     def admits(self, nbytes: int) -> bool:
         """Return whether the next image, of `nbytes` bytes of pixels, is to be stored. Each call is about an image."""

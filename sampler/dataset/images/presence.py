@@ -1,5 +1,7 @@
 """Noticing that a whole image folder is gone, such as one whose disk is not mounted, before anything relies on it."""
 
+from itertools import islice
+
 import numpy as np
 import numpy.typing as npt
 
@@ -7,6 +9,14 @@ from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.errors import ImageSourceError
 from sampler.printable import printable
+
+
+def first_names(source: ImageSource) -> str:
+    """Return the names of the first three files in a source, for messages."""
+    try:
+        return ", ".join(printable(name) for name in islice(source.names(), 3)) or "nothing"
+    except ImageSourceError as error:
+        return f"names that cannot be shown ({error})"
 
 
 def require_images(

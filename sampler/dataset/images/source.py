@@ -4,9 +4,10 @@ Everything that needs image bytes goes through `ImageSource`. A new kind of stor
 case in `sampler.dataset.dataset.open_source`.
 """
 
+import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sampler.errors import ImageError
@@ -27,6 +28,14 @@ class ImageStat:
     size: int
     version: str
 
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """Size and version as two signed 64-bit integers. A version that is no such integer is hashed."""
+        if self.version.isdecimal() and int(self.version) < 1 << 63:  # such as the time of a local file
+            return self.size, int(self.version)
+        hashed = hashlib.blake2b(self.version.encode(), digest_size=8).digest()
+        return self.size, int.from_bytes(hashed, "little", signed=True)
+
 
 class ImageSource(ABC):
     """Encoded images by name.
@@ -34,6 +43,15 @@ class ImageSource(ABC):
     A name is a relative path with forward slashes that does not leave the source; see `name_fault`. Every method that
     takes a name raises an ImageError that names the image, of kind "missing", "unreadable", "too-large" or "outside".
     """
+
+    is_remote = False
+    """Whether a read waits for another host, so that several should be under way at once."""
+
+    read_seconds = 0.0
+    """Longest time of a read of a remote source, with all its repetitions."""
+
+    read_ahead_bytes = 0
+    """Memory that images take that were read ahead, and what fetches them."""
 
     @property
     @abstractmethod
@@ -78,13 +96,26 @@ class ImageSource(ABC):
             raise ImageError(self.describe(name), "unreadable", "the file is empty")
         return data
 
-    def read_many(self, names: Iterable[str], limit: int) -> Iterator[bytes | ImageError]:
-        """Yield for each name what `read` returns or raises. Sources with slow round trips may read concurrently."""
-        for name in names:
-            try:
-                yield self.read(name, limit)
-            except ImageError as error:
-                yield error
+    def read_versioned(self, name: str, limit: int) -> tuple[bytes, ImageStat]:
+        """Return what `read` returns, with size and version of an image that has these bytes."""
+        stat = self.stat(name)
+        return self.read(name, limit), stat
+
+    def read_ahead(self, names: Iterable[str]) -> None:  # noqa: B027 - local sources have nothing to do
+        """Begin to fetch images that will be read soon, in this order. Does nothing unless the source is remote.
+
+        A fetched image is given to the next `read` of its name. Errors are raised there, too.
+        """
+
+    def stats(self, names: Sequence[str]) -> list[ImageStat | None]:
+        """Return size and version of many images, None for those whose `stat` raises an ImageError."""
+        return [self._stat_or_none(name) for name in names]
+
+    def _stat_or_none(self, name: str) -> ImageStat | None:
+        try:
+            return self.stat(name)
+        except ImageError:
+            return None
 
 
 def name_fault(name: str) -> str:

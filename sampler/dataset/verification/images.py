@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.notes import ImageNote
 from sampler.dataset.parallel_map import parallel_map
+from sampler.dataset.reading_ahead import reading_ahead
 from sampler.dataset.verification.kinds import KINDS
 from sampler.dataset.verification.report import Tally
 from sampler.errors import ImageError
@@ -20,7 +21,8 @@ def check_images(dataset: Dataset, tally: Tally, threads: int, advance: Callable
             return error
 
     unusable = []
-    for index, found in enumerate(parallel_map(inspect, range(len(dataset)), threads, window=4 * threads)):
+    indices = reading_ahead(dataset, dataset.images, range(len(dataset)))
+    for index, found in enumerate(parallel_map(inspect, indices, threads, window=4 * threads)):
         if isinstance(found, ImageError):
             tally.add(found.kind, found.file, found.cause)
             unusable.append(index)

@@ -16,6 +16,7 @@ it in the container.
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -89,14 +90,14 @@ class StoreMeta(msgspec.Struct, frozen=True):
 def image_state(source: ImageSource, name: str) -> tuple[int, int]:
     """Return size and version of an image file as two 64-bit integers, or NO_FILE."""
     try:
-        found = source.stat(name)
+        return source.stat(name).numbers
     except ImageError:
         return NO_FILE
-    version = found.version
-    if version.isdecimal() and int(version) < 1 << 63:  # such as the time of a local file
-        return found.size, int(version)
-    hashed = hashlib.blake2b(version.encode(), digest_size=8).digest()
-    return found.size, int.from_bytes(hashed, "little", signed=True)
+
+
+def image_states(source: ImageSource, names: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the `image_state` of many image files."""
+    return [NO_FILE if stat is None else stat.numbers for stat in source.stats(names)]
 
 
 def check_meta(folder: Path, expected: StoreMeta) -> None:

@@ -101,6 +101,11 @@ class DecodedStore:
         """Number of images that are not in the store because they could not be decoded."""
         return int(self._records[-1, FILE_SIZE])
 
+    def has(self, index: int, expected: Hash | None = None) -> bool:
+        """Return whether an image is stored, without a look at its pixels. expected: see `pixels`."""
+        row: list[int] = self._records[index].tolist()
+        return row[STATE] == DECODED and (expected is None or file_hash(row) == expected)
+
     def pixels(
         self, index: int, height: int, width: int, rows: tuple[int, int] | None = None, expected: Hash | None = None
     ) -> npt.NDArray[np.uint8] | None:

@@ -44,12 +44,14 @@ from sampler.dataset.images.decoded_store.format import (
     Records,
     check_meta,
     image_state,
+    image_states,
     load_records,
     row_checksum,
 )
 from sampler.dataset.images.hashes import UNREADABLE, Hash
 from sampler.dataset.images.presence import require_images
 from sampler.dataset.parallel_map import parallel_map
+from sampler.dataset.reading_ahead import reading_ahead
 from sampler.errors import ImageError, StoreError
 from sampler.progress import Advance, progress_bar
 from sampler.system_errors import explain, is_of_the_file
@@ -157,7 +159,7 @@ class StoreWriter:
         """Return the decoded images whose file has another state now."""
         decoded = np.flatnonzero(self._records[:-1, STATE] == DECODED)
         images, names = self._dataset.images, [self._dataset.file_name(index) for index in decoded.tolist()]
-        states = np.array([image_state(images, name) for name in names], np.int64).reshape(-1, 2)
+        states = np.array(image_states(images, names), np.int64).reshape(-1, 2)
         found = (states != NO_FILE).any(axis=1)
         require_images(self._dataset, images, decoded, found, "restore the folder, or decode all images with --force")
         differs = (states != self._records[decoded, FILE_SIZE : FILE_VERSION + 1]).any(axis=1)
@@ -209,7 +211,8 @@ class StoreWriter:
         errors: list[ImageError] = []
         nbytes, since = 0, time.monotonic()
         try:
-            images = parallel_map(partial(self._write, pixels), self.todo.tolist(), jobs, window=2 * jobs)
+            todo = reading_ahead(self._dataset, self._dataset.images, self.todo.tolist())
+            images = parallel_map(partial(self._write, pixels), todo, jobs, window=2 * jobs)
             with closing(images):  # no thread may write once this block has ended
                 for image in images:
                     pending.append(image)

@@ -12,6 +12,7 @@ from sampler.dataset.images.entry_points.part_decoder import record_of
 from sampler.dataset.images.entry_points.records import EntryPointRecords, Record
 from sampler.dataset.images.part_decoding import EncodedImage
 from sampler.dataset.parallel_map import parallel_map
+from sampler.dataset.reading_ahead import reading_ahead
 from sampler.errors import ImageError
 
 _NOTED = {"warning": "a warning of the decoder", "orientation": "an orientation that is not applied"}
@@ -59,7 +60,8 @@ def record_images(
         except ImageError as error:
             return RecordedImage(0, error=error)
 
-    with closing(parallel_map(record_file, range(len(files)), threads, window=4 * threads)) as recorded:
+    indices = reading_ahead(files, files.images, range(len(files)))
+    with closing(parallel_map(record_file, indices, threads, window=4 * threads)) as recorded:
         yield from recorded
 
 

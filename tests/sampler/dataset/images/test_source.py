@@ -63,11 +63,12 @@ class TestEverySource:
                 method("gone.jpg")
             assert caught.value.kind == "missing"
 
-    def test_many_images_are_read_in_order_and_a_missing_one_is_an_error(self, source: ImageSource) -> None:
-        first, missing, last = source.read_many([NAME, "gone.jpg", "000000000010.jpg"], 1 << 20)
-        assert first == source.read(NAME, 1 << 20)
-        assert isinstance(missing, ImageError)
-        assert last == source.read("000000000010.jpg", 1 << 20)
+    def test_the_states_of_many_images_are_those_of_each_and_a_missing_one_has_none(self, source: ImageSource) -> None:
+        first, missing, last = source.stats([NAME, "gone.jpg", "000000000010.jpg"])
+        assert (first, missing, last) == (source.stat(NAME), None, source.stat("000000000010.jpg"))
+
+    def test_an_image_is_read_with_its_state(self, source: ImageSource) -> None:
+        assert source.read_versioned(NAME, 1 << 20) == (source.read(NAME, 1 << 20), source.stat(NAME))
 
     def test_all_names_are_listed(self, source: ImageSource) -> None:
         assert sorted(source.names()) == ["000000000010.jpg", NAME, "000000000030.jpg"]

@@ -1,0 +1,51 @@
+"""An event loop in a thread of its own, for the use of blocking code in other threads."""
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+_END_SECONDS = 5.0
+"""Time for cancelled requests to end when the loop is closed."""
+
+
+class LoopThread:
+    """A running event loop. It is closed when the object is, or when the process exits.
+
+    The thread must not outlive the interpreter: a response that arrives then would end the process with a crash.
+    """
+
+    def __init__(self) -> None:
+        """Start the thread. Raises RuntimeError if the system provides none."""
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=_run, args=(loop,), name="object-storage", daemon=True)
+        thread.start()
+        self._loop = loop
+        self.close = weakref.finalize(self, _close, loop, thread)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return the result of a coroutine, or raise its error."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def call(self, function: Callable[P, object], *args: P.args, **options: P.kwargs) -> None:
+        """Have a function called, and return at once."""
+        self._loop.call_soon_threadsafe(lambda: function(*args, **options))
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_forever()
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.close()
+
+
+def _close(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(_END_SECONDS)
