@@ -1,6 +1,6 @@
 """What a client of several servers counted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,12 @@ class ServerStatistics:
     overtaken: int
     seconds: float | None
 
+    def after(self, earlier: "ServerStatistics | None") -> "ServerStatistics":
+        """Return these counts added to those of an earlier client."""
+        if earlier is None:
+            return self
+        return replace(self, **{name: getattr(self, name) + getattr(earlier, name) for name in _SERVER_SUMS})
+
 
 @dataclass(frozen=True, slots=True)
 class FleetStatistics:
@@ -51,3 +57,16 @@ class FleetStatistics:
     hedges_won: int
     hedges_refunded: int
     servers: tuple[ServerStatistics, ...]
+
+    def after(self, earlier: "FleetStatistics | None") -> "FleetStatistics":
+        """Return these counts added to those of an earlier client of the same servers, whose servers are not listed."""
+        if earlier is None:
+            return self
+        before = {server.url: server for server in earlier.servers}
+        servers = tuple(server.after(before.get(server.url)) for server in self.servers)
+        sums = {name: getattr(self, name) + getattr(earlier, name) for name in _SUMS}
+        return replace(self, servers=servers, **sums)
+
+
+_SUMS = ("requests", "failures", "ejections", "hedges", "hedges_won", "hedges_refunded")
+_SERVER_SUMS = ("requests", "failures", "ejections", "hedged", "overtaken")

@@ -236,6 +236,8 @@ class Loader(Generic[BatchT]):
         self._next_step = filled.step + 1
         if filled.damaged:
             self._recorder.add(damaged=filled.damaged)
+        if filled.fleet is not None:
+            self._recorder.count_servers(filled.fleet)
         self._recorder.give(len(filled.untagged), running.handover.form.payload)
         return batch
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from client.access import Token
 from client.errors import ClientError
+from client.fleet.statistics import FleetStatistics
 from client.loading.settings import LoaderSettings
 from client.protocol.target import Pins
 from sampler.recipe import Recipe
@@ -51,6 +52,7 @@ class FilledSlot:
 
     untagged: of each sample. origin: pickled, for `read_origin`: most training steps never use it. boxes: of a batch to
     render elsewhere: boxes, objects and starts, as in `CompactBatch`. damaged: responses before it that were damaged.
+    fleet: what the worker has counted about several servers so far; None for nothing new.
     """
 
     slot: int
@@ -60,6 +62,7 @@ class FilledSlot:
     origin: bytes
     boxes: tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None
     damaged: int = 0
+    fleet: FleetStatistics | None = None
 
 
 def encode(message: LoaderJob | FilledSlot | ClientError) -> bytes:

@@ -4,6 +4,8 @@ import logging
 import time
 from dataclasses import dataclass, replace
 
+from client.fleet.statistics import FleetStatistics
+
 log = logging.getLogger("saccade_client")
 
 WARN_SHARE = 0.1
@@ -23,6 +25,7 @@ class LoaderStatistics:
         copies: batches that were copied, because the trainer kept too many.
         restarts: how often the loader's process died or stopped responding, and was replaced.
         damaged: responses whose bytes were damaged on their way, so that they were requested again.
+        fleet: counts of several servers, in all and of each, at most a second old; None for one server.
     """
 
     batches: int = 0
@@ -33,6 +36,7 @@ class LoaderStatistics:
     copies: int = 0
     restarts: int = 0
     damaged: int = 0
+    fleet: FleetStatistics | None = None
 
     @property
     def starved(self) -> float:
@@ -53,11 +57,20 @@ class StatisticsRecorder:
         self._logged = self.statistics
         self._asked: float | None = None
         self._given: float | None = None
+        self._earlier: FleetStatistics | None = None  # of workers before this one
 
     def add(self, **amounts: float) -> None:
         """Add to counts and times, by name."""
         sums = {name: getattr(self.statistics, name) + amount for name, amount in amounts.items()}
         self.statistics = replace(self.statistics, **sums)
+
+    def begin_worker(self) -> None:
+        """A worker starts: it counts from zero."""
+        self._earlier = self.statistics.fleet
+
+    def count_servers(self, fleet: FleetStatistics) -> None:
+        """Take over what the worker has counted about several servers."""
+        self.statistics = replace(self.statistics, fleet=fleet.after(self._earlier))
 
     def ask(self) -> None:
         """The trainer asks for a batch."""
@@ -91,6 +104,21 @@ class StatisticsRecorder:
         share = LoaderStatistics(waited=waited, busy=busy).starved
         level = logging.WARNING if share >= WARN_SHARE else logging.INFO
         log.log(
-            level, "starved for %.1f %% of the last %.1f s (waited %.1f s for %d batches)",
-            100 * share, waited + busy, waited, batches,
+            level, "starved for %.1f %% of the last %.1f s (waited %.1f s for %d batches)%s",
+            100 * share, waited + busy, waited, batches, _said_of_servers(last.fleet, now.fleet),
         )  # fmt: skip
+
+
+def _said_of_servers(before: FleetStatistics | None, now: FleetStatistics | None) -> str:
+    """Return what happened to several servers since the last line; "" for nothing, or for one server."""
+    if now is None:
+        return ""
+    happened = {
+        name: getattr(now, name) - (0 if before is None else getattr(before, name))
+        for name in ("failures", "hedges", "ejections")
+    }
+    used = sum(server.state == "used" for server in now.servers)
+    if used == len(now.servers) and not any(happened.values()):
+        return ""
+    counts = ", ".join(f"{name} {count}" for name, count in happened.items())
+    return f"; servers: {used} of {len(now.servers)} in use, {counts}"

@@ -185,6 +185,7 @@ class SlotSource:
         except OSError as error:
             self._end_worker()
             raise ClientError(f"the loader's process did not start: {error.strerror or error}") from error
+        self._recorder.begin_worker()
         self._grant(self._settings.ahead)
 
     def _record_death(self, due: StreamRequest) -> None:

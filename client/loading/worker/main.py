@@ -19,6 +19,7 @@ import client.sync_client  # noqa: F401 - loads what `LoaderSettings.client` nee
 from client.errors import ClientError
 from client.loading.messages import PING, PONG, SLOT_NUMBER, FilledSlot, LoaderJob, decode_job, encode
 from client.loading.slots import SharedSlots, SlotForm
+from client.loading.worker.fleet_reports import FleetReports
 from client.loading.worker.progress import Progress
 from client.protocol.target import FIRST_CONTACT
 from sampler.ipc.child_process import run_child
@@ -56,6 +57,7 @@ def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int |
         spec = client.pinned_spec(job.pins, FIRST_CONTACT)
         form = SlotForm.of(spec, job.settings.request.shard.count, render=job.render)
         slots = SharedSlots(job.descriptor, job.count, form.size)
+        reports = FleetReports(client, job.settings.request)
         with closing(client.packed_stream(job.settings.request)) as batches:
             for packed in batches:
                 number = granted.get()
@@ -74,7 +76,8 @@ def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int |
                 assert header.step is not None, "a batch of a stream has a step"
                 untagged = [sample.untagged for sample in samples]
                 origin = pickle.dumps((packed.keys, tuple(sample.recipe for sample in samples)))
-                filled = FilledSlot(number, header.step, header.digest, untagged, origin, boxes, packed.damaged)
+                fleet = reports.at(header.step)
+                filled = FilledSlot(number, header.step, header.digest, untagged, origin, boxes, packed.damaged, fleet)
                 trainer.send(encode(filled))
 
 
