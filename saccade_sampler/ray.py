@@ -8,7 +8,7 @@
         train_step(batch.xs, batch.ys)
 
 A row is one step with its compact samples, as a server sends them. They are rendered where they are used: the dense
-arrays, some 20 times as large, never pass through Ray's object store.
+arrays, thirty times as large, never pass through Ray's object store.
 """
 
 import json

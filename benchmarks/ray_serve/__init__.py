@@ -1,0 +1,1 @@
+"""Ray Serve with HAProxy against uvicorn alone: `python -m benchmarks.ray_serve`."""
