@@ -1,1 +1,0 @@
-"""Tests with a cluster of Ray: several nodes as processes of this machine."""
