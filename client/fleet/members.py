@@ -1,6 +1,7 @@
 """The servers of a client, and which of them gets each request. No I/O; the clock is an argument."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -185,11 +186,11 @@ class Fleet:
     def stalled_after(self, server: Server) -> float | None:
         """Return after how many seconds without a byte a request has failed, judged by all servers.
 
-        None if there is no other server, or too little is known.
+        None if too little is known, or if no other server is on time: while all are slow, requests that are given up
+        and sent again would only make them slower.
         """
         with self._lock:
-            others = any(member.usable for member in self._members.values() if member.server != server)
-            return stalled_after(self._typical()) if others else None
+            return stalled_after(self._typical()) if self._on_time(self._clock(), (server,)) else None
 
     def hedge(self, key: bytes, server: Server, without: Collection[Server] = ()) -> Server | None:
         """Return the server for a second request, because the first is late at `server`; None for no second request.
@@ -231,8 +232,11 @@ class Fleet:
             now = self._clock()
             if (member := self._end(server, now)) is None:
                 return
-            if seconds <= late_after(member.latencies.percentile, self._typical()):
+            typical = self._typical()
+            if seconds <= late_after(member.latencies.percentile, typical):
                 member.avoided_until = NEVER
+            elif seconds > (stalled_after(typical) or math.inf):
+                member.avoided_until = now + AVOIDED_SECONDS  # as slow as those that it would be compared with
             before, was_usable = member.latencies.percentile, member.usable
             member.latencies.add(seconds)
             member.unrefunded = 0

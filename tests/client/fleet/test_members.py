@@ -212,6 +212,20 @@ def test_nothing_is_hedged_while_all_servers_are_late(fleet: Fleet, clock: Clock
     assert fleet.hedge(key(0), A) == B
 
 
+def test_no_request_has_stalled_while_all_servers_are_late(fleet: Fleet, clock: Clock) -> None:
+    for server in (A, B, C):
+        serve(fleet, server, 0.02)
+        place_at(fleet, server)
+    assert fleet.stalled_after(A) == STALL_SECONDS
+    clock.now += 2.0
+    assert [fleet.stalled_after(server) for server in (A, B, C)] == [None, None, None]
+    fleet.finished(C, 2.0)
+    assert fleet.stalled_after(A) is None, "C is as slow"
+    place_at(fleet, C)
+    fleet.finished(C, 0.02)
+    assert fleet.stalled_after(A) == STALL_SECONDS
+
+
 def test_one_server_alone_is_not_hedged_and_does_not_stall(clock: Clock) -> None:
     fleet = Fleet(URLS[:1], clock)
     serve(fleet, A, 0.01)
