@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Generic
 
+import stamina
+
 from client.asynchronous.link import ask_ready
 from client.asynchronous.operations import AsyncCall, AsyncOperation, ResultT
 from client.contact import AsyncContact
 from client.errors import ClientError
 from client.fleet.contacts import Contacts
-from client.fleet.members import Server
+from client.fleet.members import Fleet, Server
 from client.fleet.probes import CHORE_SECONDS, PROBE_SECONDS
 from client.fleet.race import LOOK_SECONDS, Attempt, Race
 from client.protocol.retries import RetrySettings
@@ -41,9 +43,7 @@ class AsyncRunner:
 
     async def run(self, operation: AsyncOperation[ResultT], key: bytes, retries: RetrySettings) -> Outcome[ResultT]:
         """Return the outcome of one operation. key: for placement. Raises `ClientError`."""
-        if not self._contacts.resolved:
-            await asyncio.to_thread(lambda: self._contacts.fleet)
-        race = Race(self._contacts.fleet, key, retries)
+        race = Race(await self._fleet(retries), key, retries)
         heat: _Heat[ResultT] = _Heat(self, operation, race)
         try:
             while not race.over:
@@ -57,6 +57,13 @@ class AsyncRunner:
         if race.error is not None:
             raise race.error
         return Outcome(heat.result, race.damaged)
+
+    async def _fleet(self, retries: RetrySettings) -> Fleet:
+        """Return the fleet, whose names are resolved now if that was not done."""
+        if self._contacts.resolved:
+            return self._contacts.fleet
+        caller, pace = retries.caller(stamina.AsyncRetryingCaller), Pace(retries.batch_seconds)
+        return await caller(retries.hook(lambda: pace.left), asyncio.to_thread, lambda: self._contacts.fleet)
 
     def require_open(self) -> None:
         """Raise `ClientError` once closed."""
@@ -84,7 +91,8 @@ class AsyncRunner:
         if monotonic() < self._next_chores:
             return
         self._next_chores = monotonic() + CHORE_SECONDS
-        self._contacts.refresh()
+        for contact in self._contacts.refresh():
+            self.start(contact.http.aclose())
         for server in self._contacts.fleet.due_probes():
             self.start(self._probe(server))
 

@@ -92,7 +92,7 @@ class AsyncSeveralServers:
 
     def statistics(self) -> FleetStatistics:
         """Return what was counted about the servers so far."""
-        return self._contacts.fleet.statistics()
+        return self._contacts.statistics()
 
     async def _run(self, operation: AsyncOperation[ResultT], key: bytes, retries: RetrySettings) -> Outcome[ResultT]:
         self._owner.require()

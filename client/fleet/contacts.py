@@ -9,6 +9,7 @@ from client.contact import ServerContact
 from client.errors import ClientError
 from client.fleet.addresses import ServerAddresses
 from client.fleet.members import Fleet, Server
+from client.fleet.statistics import FleetStatistics
 from client.protocol.target import FIRST_CONTACT, Expectation, Pins
 from sampler.memory.buffer_pool import BufferPool
 from sampler.wire.spec import ServiceSpec
@@ -16,6 +17,9 @@ from sampler.wire.spec import ServiceSpec
 IDLE_BUFFERS = 24
 """Unused buffers for batches: as many as steps are requested ahead."""
 
+
+LEFT_SECONDS = 600.0
+"""How long connections to a server that left the fleet stay open: its last requests may still be in flight."""
 
 ContactT = TypeVar("ContactT", bound=ServerContact)
 
@@ -42,6 +46,7 @@ class Contacts(Generic[ContactT]):
         self._lock = threading.Lock()
         self._fleet: Fleet | None = None
         self._known: dict[Server, ContactT] = {}
+        self._left: dict[Server, float] = {}
         self._closed = False
         for base in addresses.bases:
             contact = make(base.url, base.host)
@@ -63,10 +68,24 @@ class Contacts(Generic[ContactT]):
                 self._fleet = Fleet(urls, monotonic)
             return self._fleet
 
-    def refresh(self) -> None:
-        """Take over the addresses that the names have now. Does not wait."""
-        if self._addresses.is_dynamic:
-            self.fleet.update(self._addresses.urls())
+    def refresh(self) -> list[ContactT]:
+        """Take over the addresses that the names have now. Does not wait.
+
+        Returns:
+            The contacts of servers that left the fleet long ago: to be closed.
+        """
+        if not self._addresses.is_dynamic:
+            return []
+        self.fleet.update(self._addresses.urls())
+        servers, now = self.fleet.servers, monotonic()
+        with self._lock:
+            self._left = {server: self._left.get(server, now) for server in self._known if server not in servers}
+            long_ago = [server for server, since in self._left.items() if now - since >= LEFT_SECONDS]
+            return [self._known.pop(server) for server in long_ago]
+
+    def statistics(self) -> FleetStatistics:
+        """Return what was counted about the servers. There are none before names are resolved."""
+        return self.fleet.statistics() if self.resolved else FleetStatistics(0, 0, 0, 0, 0, 0, ())
 
     def of(self, server: Server) -> ContactT:
         """Return the contact of a server. Raises `ClientError` once closed."""

@@ -45,7 +45,8 @@ class Probes:
         if monotonic() < self._next:
             return
         self._next = monotonic() + CHORE_SECONDS
-        self._contacts.refresh()
+        for contact in self._contacts.refresh():
+            contact.http.close()
         self._running = [probe for probe in self._running if probe.is_alive()]
         for server in self._contacts.fleet.due_probes():
             probe = _Probe(server, self._contacts)

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterable
 from weakref import WeakSet
 
 import httpx
+import stamina
 
 from client.batches import PackedBatch
 from client.contact import Contact, ContactSettings
@@ -29,6 +30,7 @@ from client.protocol.images import ImagesRequest
 from client.protocol.requests import BatchRequest, StreamRequest
 from client.protocol.retries import RETRIED, RetrySettings
 from client.protocol.target import Expectation
+from client.transport.pace import Pace
 from sampler.wire.spec import ServiceSpec
 
 
@@ -113,13 +115,20 @@ class SeveralServers:
 
     def statistics(self) -> FleetStatistics:
         """Return what was counted about the servers so far."""
-        return self._contacts.fleet.statistics()
+        return self._contacts.statistics()
 
     def _run(self, operation: Operation, key: bytes, retries: RetrySettings) -> Task:
         self._require_usable()
+        self._resolve(retries)
         runner = Runner(self._contacts, retries)
         self._runners.add(runner)
         return runner.run(operation, key)
+
+    def _resolve(self, retries: RetrySettings) -> None:
+        """Resolve names, if that was not done. Raises `ServerUnavailableError`."""
+        if not self._contacts.resolved:
+            caller, pace = retries.caller(stamina.RetryingCaller), Pace(retries.batch_seconds)
+            caller(retries.hook(lambda: pace.left), lambda: self._contacts.fleet)
 
     def _require_usable(self) -> None:
         self._owner.require()

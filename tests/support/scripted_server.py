@@ -129,6 +129,7 @@ class ScriptedServer:
         digest: str = "d1",
         port: int = 0,
         trust: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self._trust = trust
         self.pictures = Pictures()
@@ -137,9 +138,11 @@ class ScriptedServer:
         self.asked: list[Asked] = []
         self._plans: dict[str, deque[Script]] = defaultdict(deque)
         self._open: set[socket.socket] = set()
-        self._listener = socket.create_server(("127.0.0.1", port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family)
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"{'http' if trust is None else 'https'}://127.0.0.1:{self.port}"
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"{'http' if trust is None else 'https'}://{shown}:{self.port}"
         self._closing = threading.Event()
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -323,10 +326,14 @@ def _read_request(stream: BinaryIO) -> Asked | None:
 
 @contextmanager
 def scripted(
-    config: SamplerConfig = SMALL_SACCADE, digest: str = "d1", port: int = 0, trust: ssl.SSLContext | None = None
+    config: SamplerConfig = SMALL_SACCADE,
+    digest: str = "d1",
+    port: int = 0,
+    trust: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[ScriptedServer]:
-    """Run a server for the length of the block. trust: to serve https."""
-    server = ScriptedServer(config, digest, port, trust)
+    """Run a server for the length of the block. trust: to serve https. host: its address, 127.x.y.z or ::1."""
+    server = ScriptedServer(config, digest, port, trust, host)
     try:
         yield server
     finally:
