@@ -11,7 +11,7 @@ from client.process_owner import ProcessOwner
 from client.protocol.exchange import Exchange
 from client.protocol.session import Delivery
 from client.transport.cancellation import CANCELLATION, Cancellation, cancellable
-from client.transport.direct import PIECE_BYTES, receiver
+from client.transport.direct import PIECE_BYTES, RECEIVE_INTO, receiver
 from client.transport.failures import client_errors
 from client.transport.pace import FINISH_SECONDS, PACE, Pace
 
@@ -75,6 +75,8 @@ class Link:
         """Release the connection. A fork leaves it alone: its parent may be reading from it."""
         response, self._response = self._response, None
         if response is not None and self._owner.here:
+            if self._cancellation is not None:
+                self._cancellation.detach()
             response.close()
 
 
@@ -91,6 +93,8 @@ def open_response(
     )  # fmt: skip
     response = http.send(request, stream=True)
     try:
+        if cancellation is not None and RECEIVE_INTO not in response.extensions:
+            cancellation.attach_response(response)
         if not exchange.begin(response.status_code, response.headers):
             raise exchange.refusal(response.status_code, response.headers, read_document(response, exchange, pace))
     except BaseException:

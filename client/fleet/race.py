@@ -3,6 +3,7 @@
 An operation is anything that every server answers with the same bytes. The first answer counts.
 """
 
+import logging
 import math
 import random
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from client.errors import (
 )
 from client.fleet.members import Fleet, NoServerLeftError, Server
 from client.protocol.retries import FIRST_WAIT, JITTER, RETRIED, RetrySettings
+
+log = logging.getLogger("saccade_client")
 
 INVALID = (400, 413, 422)
 """Statuses of our servers' problems that only the request is to blame for."""
@@ -173,6 +176,8 @@ class Race:
         self._failed[server] = error
         if not self.running:
             self._begin_at = self._after_failure()
+        if self.error is None:
+            log.info("%s; another server is asked", error.args[0])
 
     def abandon(self) -> list[Attempt]:
         """End the race without a result; return the attempts to cancel."""

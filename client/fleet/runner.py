@@ -4,6 +4,7 @@ import math
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -16,6 +17,9 @@ from client.fleet.race import Attempt, Race
 from client.protocol.retries import RetrySettings
 from client.transport.cancellation import Cancellation
 from client.transport.pace import Pace
+
+STOPPED_SECONDS = 0.5
+"""A wait that takes longer than intended by so much was interrupted."""
 
 JOIN_SECONDS = 5.0
 """Time for cancelled threads to end. Only the resolution of a host name, or a proxy, may take longer."""
@@ -92,13 +96,9 @@ class Runner:
             self._look_at(task)
         if over := self._take_over():
             return over
-        wait = min([CHORE_SECONDS, *(task.race.wait() for task in self._tasks)])
-        try:
-            self._handle(self._reports.get(timeout=wait))
-            while True:
-                self._handle(self._reports.get_nowait())
-        except queue.Empty:
-            return self._take_over()
+        for report in self._wait():
+            self._handle(report)
+        return self._take_over()
 
     def wake(self) -> None:
         """End the wait of `advance`, now or the next time."""
@@ -120,6 +120,20 @@ class Runner:
         for thread in threads:
             thread.join(max(0.0, until - monotonic()))
 
+    def _wait(self) -> "list[_Report | None]":
+        """Return the next reports; none if a race has something to do first."""
+        reports, begun = list[_Report | None](), monotonic()
+        wait = min([CHORE_SECONDS, *(task.race.wait() for task in self._tasks)])
+        with suppress(queue.Empty):
+            reports.append(self._reports.get(timeout=wait))
+            while True:
+                reports.append(self._reports.get_nowait())
+        stopped = monotonic() - begun - wait
+        if stopped > STOPPED_SECONDS:  # this process did not run, as after Ctrl-Z: the servers are not to blame
+            for task in self._tasks:
+                task.race.pause(stopped)
+        return reports
+
     def _look_at(self, task: Task) -> None:
         race = task.race
         for attempt in race.running:
@@ -133,7 +147,10 @@ class Runner:
         contact, left = self._contacts.of(attempt.server), task.race.left
         call = Call(Pace(None if left == math.inf else max(left, 0.0), contact.http.timeout.read))
         thread = _AttemptThread(task, attempt, contact, call, self._reports)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise ClientError(f"no thread for a request: {error}: expected fewer threads in this container") from error
         self._threads[attempt] = thread
 
     def _handle(self, report: "_Report | None") -> None:

@@ -1,8 +1,12 @@
 """Ending a request from another thread than the one that waits for its response."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
+
+import httpx
 
 CANCELLATION = "cancellation"
 """Request extension with the `Cancellation` that a direct transport keeps to."""
@@ -31,6 +35,13 @@ class Cancellation:
             if self._cancelled:
                 raise CancelledError
 
+    def attach_response(self, response: httpx.Response) -> None:
+        """Do the same for a response of httpx's own transport, whose connection is not known before its head."""
+        stream = response.extensions.get("network_stream")
+        opened = None if stream is None else stream.get_extra_info("socket")
+        if opened is not None:
+            self.attach(partial(shut_down, opened))
+
     def detach(self) -> None:
         """The connection is released: from here on it may belong to another request."""
         with self._lock:
@@ -53,3 +64,9 @@ def cancellable(cancellation: Cancellation | None) -> Iterator[None]:
         if cancellation is not None and cancellation.cancelled:
             raise CancelledError from error
         raise
+
+
+def shut_down(opened: socket.socket) -> None:
+    """Close a connection, even while another thread waits for data on it."""
+    with suppress(OSError):  # already broken or closed
+        opened.shutdown(socket.SHUT_RDWR)

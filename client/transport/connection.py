@@ -5,14 +5,13 @@ import select
 import socket
 import ssl
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
 
 import httpx
 
-from client.transport.cancellation import CANCELLATION, Cancellation
+from client.transport.cancellation import CANCELLATION, Cancellation, shut_down
 from client.transport.pace import PACE, Pace
 from client.transport.response_reader import MalformedResponseError, ResponseHead, ResponseReader
 
@@ -63,7 +62,7 @@ class Connection:
         wrapped = trust.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False)
         try:
             if self._cancellation is not None:
-                self._cancellation.attach(partial(_shut_down, wrapped))
+                self._cancellation.attach(partial(shut_down, wrapped))
             wrapped.do_handshake()
         except BaseException:
             wrapped.close()
@@ -136,7 +135,7 @@ class Connection:
 
     def shut_down(self) -> None:
         """Close the connection, even while another thread waits for data on it."""
-        _shut_down(self._socket)
+        shut_down(self._socket)
 
     def close(self) -> None:
         self.shut_down()
@@ -152,7 +151,7 @@ def _connected(address: tuple[str, int], timeout: float | None, cancellation: Ca
         opened = socket.socket(family, kind, protocol)
         try:
             opened.settimeout(timeout)
-            cancellation.attach(partial(_shut_down, opened))
+            cancellation.attach(partial(shut_down, opened))
             opened.connect(resolved)
             return opened
         except BaseException as error:
@@ -162,11 +161,6 @@ def _connected(address: tuple[str, int], timeout: float | None, cancellation: Ca
                 raise
             causes.append(error)
     raise causes[0] if causes else OSError("the host has no address")
-
-
-def _shut_down(opened: socket.socket) -> None:
-    with suppress(OSError):  # already broken or closed
-        opened.shutdown(socket.SHUT_RDWR)
 
 
 def _request_head(request: httpx.Request, body: bytes) -> bytes:

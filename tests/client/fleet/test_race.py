@@ -176,6 +176,18 @@ def test_an_attempt_that_receives_nothing_has_failed(fleet: Fleet, clock: Clock)
     assert begin(race).server != attempt.server
 
 
+def test_a_time_in_which_the_client_did_not_run_makes_nothing_late(fleet: Fleet, clock: Clock) -> None:
+    for number in range(100):
+        fleet.finished(fleet.place(b"%d" % number), 0.01)
+    race = race_of(fleet, clock)
+    attempt = begin(race)
+    clock.now += 30.0
+    race.pause(30.0)
+    assert race.begin() == race.stalled() == []
+    race.win(attempt)
+    assert fleet.statistics().failures == 0
+
+
 @pytest.mark.parametrize(
     "error",
     [SampleError("no image", problem={"status": 500}), RequestRefusedError("invalid", problem={"status": 422})],

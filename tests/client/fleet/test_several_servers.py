@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import httpx
 import pytest
 
 from client import (
@@ -326,6 +327,17 @@ class TestHangs:
         assert own_threads() == []
         released.set()
         assert eventually(lambda: sum(server.open_connections for server in servers) <= 2)
+
+    def test_a_body_that_hangs_is_cancelled_in_other_transports_too(
+        self, servers: list[ScriptedServer], released: threading.Event
+    ) -> None:
+        hung = servers[1]
+        hung.script(BATCHES, *[pausing(hung, released)] * 60)
+        with SamplerClient([server.url for server in servers], transport=httpx.HTTPTransport(), **QUICK) as client:
+            got, longest = gaps(client, 20)
+        assert got == expected(20)
+        assert longest < 2
+        assert own_threads() == []
 
     def test_all_servers_hang(self, servers: list[ScriptedServer], released: threading.Event) -> None:
         for server in servers:
