@@ -35,6 +35,7 @@ PROBLEM_TYPES = {
     "overloaded": ProblemType(503, "The server is busy"),
     "shutting-down": ProblemType(503, "The server is shutting down"),
     "image": ProblemType(500, "An image cannot be read as annotated"),
+    "storage": ProblemType(503, "The images cannot be reached at the moment"),
     "worker": ProblemType(500, "A sample could not be made"),
     "not-ready": ProblemType(503, "The server is not ready"),
     "not-found": ProblemType(404, "There is nothing at this path"),

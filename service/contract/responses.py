@@ -23,7 +23,7 @@ PARAMETERS = ("invalid-request",)
 PINNED = (*PARAMETERS, "digest-mismatch")
 """Problems of parameters that name digests."""
 
-SAMPLES = (*PINNED, "image", "worker", "shutting-down")
+SAMPLES = (*PINNED, "image", "storage", "worker", "shutting-down")
 """Problems of endpoints that make samples."""
 
 BODY = ("media-type", "body-too-large", "body-timeout")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sampler.errors import ImageError, InvalidRequestError, SamplerError
+from sampler.errors import ImageError, ImageSourceError, InvalidRequestError, SamplerError
 from sampler.wire.problem_types import PROBLEM_TYPES, TYPE_PREFIX
 
 Problem = dict[str, Any]
@@ -81,4 +81,6 @@ def problem_of(error: BaseException) -> Problem:
         return invalid_request([{"field": error.field, "value": error.value, "expected": error.expected}])
     if isinstance(error, ImageError):
         return problem("image", str(error), {"index": error.index, "file": error.file, "kind": error.kind})
+    if isinstance(error, ImageSourceError):  # nothing is wrong with the image, so another attempt may succeed
+        return problem("storage", str(error))
     return problem("internal", f"{type(error).__name__}: {error}")

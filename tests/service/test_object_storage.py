@@ -126,6 +126,19 @@ def test_a_missing_object_is_named_and_the_others_are_served(
         assert httpx.get(f"{server.url}/v1/batches?indices=0,1,2&epoch=0").status_code == 200
 
 
+def test_a_sample_fails_while_access_is_denied_and_is_made_afterwards(
+    settings: Mapping[str, object], expected: list[bytes], store: ObjectStore, tmp_path: Path
+) -> None:
+    with live_server(tmp_path, **settings) as server:
+        store.proxy.trouble = lambda _number, _path: Trouble(403, "ExpiredToken")
+        response = httpx.get(f"{server.url}/debug/samples/{CHANGED}?seed=0&epoch=0")
+        assert (response.status_code, response.json()["type"]) == (503, "urn:saccade-sampler:problem:storage")
+        assert f"{settings['images']}/" in response.json()["detail"]
+        store.settle()
+        assert body(server.url, QUERIES[0]) == expected[0]
+        assert server.metric("sampler_worker_restarts_total") == 0
+
+
 def test_damaged_objects_are_counted_and_named_once(
     settings: Mapping[str, object], files: tuple[Path, Path], store: ObjectStore, tmp_path: Path
 ) -> None:

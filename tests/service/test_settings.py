@@ -34,6 +34,22 @@ def test_annotations_and_images_may_be_several(
     assert settings.annotations == settings.images == tuple(map(Path, paths))
 
 
+def test_images_may_be_urls_and_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for text, places in (
+        ("s3://bucket/a//b", ("s3://bucket/a//b",)),
+        ('["gs://bucket", "~/b"]', ("gs://bucket", Path.home() / "b")),
+    ):
+        monkeypatch.setenv("SAMPLER_ANNOTATIONS", "a.json")
+        monkeypatch.setenv("SAMPLER_IMAGES", text)
+        assert load_settings().images == places
+    assert load_settings({"images": ("az://c/x", "~/b")}).images == ("az://c/x", Path.home() / "b")
+    file = tmp_path / "settings.toml"
+    file.write_text('[datasets.train]\nannotations = "a.json"\nimages = ["s3://bucket/a", "b"]\n')
+    monkeypatch.delenv("SAMPLER_ANNOTATIONS")
+    monkeypatch.delenv("SAMPLER_IMAGES")
+    assert load_settings({}, file).datasets["train"].images == ("s3://bucket/a", Path("b"))
+
+
 def test_a_settings_file_has_lists_of_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('[datasets.train]\nannotations = ["a.json", "b.json"]\nimages = "x"\nsubset = "ids.json"\n')

@@ -68,10 +68,23 @@ class Proxy:
     port: int = 0
     _under_way: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _hurry: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
+
+    def wait(self, seconds: float) -> None:
+        """Wait like the network does, unless `end_waits` is called meanwhile."""
+        self._hurry.wait(seconds)
+
+    def end_waits(self) -> None:
+        """Let no request wait any longer, and wait until all are over."""
+        self._hurry.set()
+        deadline = time.monotonic() + 10
+        while self._under_way and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self._hurry.clear()
 
     @contextmanager
     def counted(self, method: str) -> Iterator[int]:
@@ -121,8 +134,10 @@ class ObjectStore:
         return f"s3://{BUCKET}/{prefix}"
 
     def settle(self) -> None:
-        """Forget latency, troubles and counts."""
-        self.proxy.latency, self.proxy.trouble, self.proxy.most = 0.0, lambda _number, _path: FINE, 0
+        """End requests that wait; forget latency, troubles and counts."""
+        self.proxy.latency, self.proxy.trouble = 0.0, lambda _number, _path: FINE
+        self.proxy.end_waits()
+        self.proxy.most = 0
         self.proxy.requests.clear()
 
 
@@ -192,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
         kind = "LIST" if "list-type" in self.path else method
         with self.proxy.counted(kind) as number:
             trouble = FINE if kind == "LIST" else self.proxy.trouble(number, self.path)
-            time.sleep(self.proxy.latency + trouble.delay)
+            self.proxy.wait(self.proxy.latency + trouble.delay)
             if trouble.status:
                 status, headers, data = trouble.status, dict[str, str](), _ERROR.format(trouble.code).encode()
             else:

@@ -27,6 +27,13 @@ def test_samples_that_take_milliseconds_are_late_after_the_least_time() -> None:
     assert fast.is_late(LEAST_SECONDS + 0.1)
 
 
+def test_the_least_time_can_be_longer_for_images_from_other_hosts() -> None:
+    remote = SampleTimes(60.0, 45.0)
+    assert remote.limit() == 45.0
+    assert not remote.is_late(45.0)
+    assert remote.is_late(45.1)
+
+
 def test_slow_samples_raise_the_limit_to_twenty_times_their_time() -> None:
     assert times((2.0, 2), (0.5, 1)).limit() == 20.0
 

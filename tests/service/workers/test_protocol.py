@@ -46,7 +46,9 @@ def test_a_setup_survives_the_way_to_a_worker() -> None:
     recorded = replace(stored, entry_points=Path("/entry-points/\udcff.bin"))
     full = WorkerSetup((*small.datasets, stored, recorded), 3, 5, Path("/kernels"), 7)
     undecodable = WorkerSetup((DatasetSetup(Path("/a\udcff"), (Path("/\udcff"), Path("/b")), preset("cornernet")),))
-    for setup in (small, full, undecodable):
+    places = (Path("/images"), "s3://bucket/images")
+    remote = WorkerSetup((DatasetSetup(Path("/index"), places, preset("cornernet"), stamps=Path("/states.bin")),))
+    for setup in (small, full, undecodable, remote):
         assert WorkerSetup.decode(setup.encode()) == setup
 
 

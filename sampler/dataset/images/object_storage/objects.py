@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError, NotSupportedError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store
 
 from sampler.dataset.images.object_storage.urls import ObjectUrl
 from sampler.dataset.images.source import ImageStat
-from sampler.errors import ImageError, ImageSourceError
+from sampler.errors import ImageError, ImageSourceError, SamplerError
 from sampler.printable import printable
 
 if TYPE_CHECKING:
@@ -71,12 +71,13 @@ class Objects:
     def __init__(self, url: ObjectUrl) -> None:
         """Make no request yet. Raises ImageSourceError if environment variables for the storage are invalid."""
         self._url = url
+        self._variables = _VARIABLES[url.scheme]
         try:
             self._store = _open(url)
         except (BaseError, ValueError) as error:
             # Without its chain: messages of obstore may quote what is set.
             cause = f"the settings of the storage are invalid ({type(error).__name__})"
-            raise ImageSourceError(f"{url}: {cause}; check {_VARIABLES[url.scheme]}") from None
+            raise ImageSourceError(f"{url}: {cause}; check {self._variables}") from None
 
     async def get(self, name: str, admit: Admit) -> Fetched:
         """Return the content of an object. An error that `admit` raises is passed on."""
@@ -98,6 +99,9 @@ class Objects:
         async def request() -> bytes:
             try:
                 return bytes(await self._store.get_range_async(name, start=start, length=length))
+            except NotSupportedError:  # by a simple web server
+                whole = await (await self._store.get_async(name)).bytes_async()
+                return bytes(whole)[start : start + length]
             except BaseError as error:
                 if _status(error).startswith("416"):  # the object ends before
                     return b""
@@ -125,30 +129,41 @@ class Objects:
             raise ImageSourceError(f"{self._url}: cannot be listed: {_reason(error)}") from None
 
     async def _repeated(self, name: str, request: Callable[[], Awaitable[T]]) -> T:
-        where = f"{self._url}/{name}"
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                for pause in _PAUSES:
-                    try:
-                        return await request()
-                    except (BaseError, CutError) as error:
-                        if not _is_transient(error):
-                            raise
-                    await asyncio.sleep(pause)
-                return await request()
-        except FileNotFoundError:
-            cause = "the object does not exist; upload it, or correct the prefix in SAMPLER_IMAGES"
-            raise ImageError(where, "missing", cause) from None
-        except TimeoutError:
-            raise _unreachable(where, f"no complete response within {REQUEST_SECONDS:g} s") from None
-        except (PermissionDeniedError, UnauthenticatedError):
-            cause = "check the credentials; S3 also denies access to missing objects if listing is not allowed"
-            raise ImageSourceError(f"{printable(where)}: access is denied; {cause}") from None
-        except ValueError as error:
-            raise ImageError(where, "unreadable", f"not the name of an object: {printable(str(error))}") from None
-        except (BaseError, CutError, OSError) as error:
+                return await _with_repetitions(request)
+        except (BaseError, CutError, OSError, ValueError) as error:
             # Without its chain: a message of obstore may have a signed URL.
-            raise _unreachable(where, _reason(error)) from None
+            raise self._explained(error, f"{self._url}/{name}") from None
+
+    def _explained(self, error: Exception, where: str) -> SamplerError:
+        """Return the error of image sources for a failed request, which says what to do."""
+        if isinstance(error, FileNotFoundError):
+            cause = "the object does not exist; upload it, or correct the prefix in SAMPLER_IMAGES"
+            return ImageError(where, "missing", cause)
+        if isinstance(error, ValueError):
+            return ImageError(where, "unreadable", f"not the name of an object: {printable(str(error))}")
+        if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+            hint = "S3 also denies access to missing objects if listing is not allowed"
+            cause = f"access is denied; check the credentials in {self._variables}; {hint}"
+        elif any(host in str(error) for host in _METADATA_HOSTS):
+            cause = f"no credentials were found; set {self._variables}, or …_SKIP_SIGNATURE=true for public objects"
+        elif isinstance(error, TimeoutError):
+            cause = f"no complete response within {REQUEST_SECONDS:g} s; check network and endpoint"
+        else:
+            cause = f"cannot be fetched: {_reason(error)}; check network and endpoint"
+        return ImageSourceError(f"{printable(where)}: {cause}")
+
+
+async def _with_repetitions(request: Callable[[], Awaitable[T]]) -> T:
+    for pause in _PAUSES:
+        try:
+            return await request()
+        except (BaseError, CutError) as error:
+            if not _is_transient(error):
+                raise
+        await asyncio.sleep(pause)
+    return await request()
 
 
 _VARIABLES = {
@@ -177,14 +192,10 @@ def _stat(meta: "ObjectMeta") -> ImageStat:
 
 def _is_transient(error: Exception) -> bool:
     """Return whether a request may succeed if it is repeated."""
-    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError | NotSupportedError):
         return False
     status = _status(error)[:3]
     return not status.startswith("4") or status in ("408", "429")
-
-
-def _unreachable(where: str, cause: str) -> ImageSourceError:
-    return ImageSourceError(f"{printable(where)}: cannot be fetched: {cause}; check network and endpoint, and repeat")
 
 
 def _status(error: Exception) -> str:
@@ -197,8 +208,6 @@ def _reason(error: Exception) -> str:
     """Return the cause of an error in a few words, without queries of URLs, which may be signed."""
     text = str(error)
     status, code, cause = _status(error), _CODE.search(text), _CAUSE.search(text)
-    if any(host in text for host in _METADATA_HOSTS):
-        return "no credentials were found; set them, or AWS_SKIP_SIGNATURE=true for a public bucket"
     if status:
         return f"status {status} ({code[1]})" if code else f"status {status}"
     return printable(_QUERY.sub("", cause[1] if cause else text.partition("\n")[0])[:200])

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from sampler.dataset.dataset import Dataset, open_source
+from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.object_storage import source as source_module
 from sampler.dataset.images.object_storage.read_ahead import REQUESTS
 from sampler.errors import ImageError, ImageSourceError
+from sampler.stream.keys import SampleKey
 from tests.support.object_store import BUCKET, SECRET, ObjectStore, Trouble
 from tests.support.processes import run_python
+from tests.support.stores import stored, write_store
 
 LIMIT = 1 << 20
 
@@ -127,6 +130,40 @@ def test_messages_have_no_secret(remote: Dataset, store: ObjectStore) -> None:
             remote.images.read(remote.file_name(0), LIMIT)
         assert SECRET not in f"{caught.value!r}{caught.value.__cause__!r}"
         assert caught.value.__suppress_context__
+
+
+def test_images_that_are_decoded_already_are_not_fetched(remote: Dataset, store: ObjectStore, tmp_path: Path) -> None:
+    keys = [SampleKey(0, 0, index) for index in range(4)]
+    cached = remote.with_decoded(cache=ImageCachePart(ImageCache.create(8, len(remote))))
+    cached.read(0)
+    store.settle()
+    cached.read_ahead(keys)
+    for key in keys:
+        cached.read(key.index)
+    assert store.proxy.requests["GET"] == 3
+    write_store(remote, tmp_path)
+    store.settle()
+    decoded = stored(remote, tmp_path)
+    decoded.read_ahead(keys)
+    for key in keys:
+        decoded.read(key.index)
+    assert store.proxy.requests == {}
+
+
+def test_a_combined_source_reads_ahead_and_asks_in_its_parts(
+    local: Dataset, remote: Dataset, store: ObjectStore, tmp_path: Path
+) -> None:
+    combined = open_source([tmp_path / "images", remote.images.identity])
+    name = local.file_name(0)
+    names = [f"1/{name}", f"0/{name}", "0/gone.jpg", "2/x.jpg", "none"]
+    assert combined.stats(names) == [remote.images.stat(name), local.images.stat(name), None, None, None]
+    store.settle()
+    combined.read_ahead([f"{part}/{local.file_name(index)}" for index in range(4) for part in range(2)])
+    for index in range(4):
+        expected = local.images.read(local.file_name(index), LIMIT)
+        for part in range(2):
+            assert combined.read_versioned(f"{part}/{local.file_name(index)}", LIMIT)[0] == expected
+    assert store.proxy.requests == {"GET": 4}
 
 
 def test_many_threads_may_read_at_once(local: Dataset, remote: Dataset) -> None:

@@ -1,0 +1,64 @@
+"""Recorded states of images: the first one counts, whatever happens to the file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sampler.dataset.images.header import DecodeError
+from sampler.dataset.images.source import ImageStat
+from sampler.dataset.images.stamps import ImageStamps, stamps_file
+from tests.support.memory_source import MemorySource
+
+FIRST, OTHER = ImageStat(100, "ETag a"), ImageStat(100, "ETag b")
+
+
+def test_another_state_than_the_first_is_an_error_in_every_process(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "states.bin"
+    one, another = ImageStamps.open(file), ImageStamps.open(file)
+    one.check(7, FIRST)
+    one.check(2, OTHER)
+    for stamps in (one, another, ImageStamps.open(file)):
+        stamps.check(7, FIRST)
+        with pytest.raises(DecodeError, match="changed since it was first read") as caught:
+            stamps.check(7, OTHER)
+        assert caught.value.kind == "changed"
+    another.check(3, FIRST)  # between two that are recorded
+
+
+@pytest.mark.parametrize("other", [ImageStat(101, "ETag a"), ImageStat(100, "ETag b"), ImageStat(100, "1700000000")])
+def test_size_and_version_count(other: ImageStat, tmp_path: Path) -> None:
+    stamps = ImageStamps.open(tmp_path / "states.bin")
+    stamps.check(0, FIRST)
+    with pytest.raises(DecodeError):
+        stamps.check(0, other)
+
+
+def test_a_damaged_record_is_recorded_again(tmp_path: Path) -> None:
+    file = tmp_path / "states.bin"
+    ImageStamps.open(file).check(1, FIRST)
+    content = bytearray(file.read_bytes())
+    content[30] ^= 1
+    file.write_bytes(content)
+    stamps = ImageStamps.open(file)
+    stamps.check(1, OTHER)
+    with pytest.raises(DecodeError):
+        stamps.check(1, FIRST)
+
+
+def test_a_file_that_cannot_be_written_is_only_compared_with(tmp_path: Path) -> None:
+    file = tmp_path / "states.bin"
+    opened = ImageStamps.open(file)
+    opened.check(0, FIRST)
+    stamps = replace(opened, recording=False)
+    before = file.read_bytes()
+    with pytest.raises(DecodeError):
+        stamps.check(0, OTHER)
+    stamps.check(1, OTHER)
+    assert file.read_bytes() == before
+
+
+def test_each_dataset_and_source_has_its_own_file(tmp_path: Path) -> None:
+    one, other = MemorySource({}), MemorySource({})
+    other.__class__ = type("Other", (MemorySource,), {"identity": "memory://other"})
+    assert len({stamps_file(tmp_path, digest, source) for digest in ("a", "b") for source in (one, other)}) == 4
