@@ -16,6 +16,7 @@ from tests.support.coco_files import (
     write_dataset,
     write_faulty_dataset,
 )
+from tests.support.hashes import record
 from tests.support.object_store import SLOW_DOWN, ObjectStore, Trouble
 from tests.support.processes import run_python
 from tests.support.stores import assert_complete, folder_for, start_decode
@@ -67,27 +68,36 @@ def test_hashes_are_those_of_a_folder(store: ObjectStore, tmp_path: Path) -> Non
     files = make(tmp_path)
     url = store.upload(files[1], tmp_path.name)
     store.proxy.latency = 0.05
-    program("index", files, tmp_path / "cache", "--hash-images")
+    local = record(open_dataset(*files, tmp_path / "cache"), tmp_path / "cache")
     done = program("index", (files[0], url), tmp_path / "cache", "--hash-images")
     assert done.returncode == 0, done.stderr
-    hashes = [open_dataset(files[0], images, tmp_path / "cache").hashes for images in (files[1], url)]
-    assert hashes[0] is not None
-    assert hashes[1] is not None
-    assert hashes[0].digest == hashes[1].digest
+    hashes = open_dataset(files[0], url, tmp_path / "cache").hashes
+    assert hashes is not None
+    assert hashes.digest == local.digest
     assert store.proxy.most > 10
 
 
-def test_a_store_is_decoded_straight_from_the_bucket(store: ObjectStore, tmp_path: Path) -> None:
+def test_a_store_is_decoded_straight_from_the_bucket_and_changed_objects_again(
+    store: ObjectStore, tmp_path: Path
+) -> None:
     files = make(tmp_path)
     url = store.upload(files[1], tmp_path.name)
+    source, cache_dir = (files[0], url), tmp_path / "cache"
     store.proxy.latency = 0.05
     store.proxy.trouble = lambda number, _path: SLOW_DOWN if number % 10 == 0 else Trouble()
-    done = program("decode", (files[0], url), tmp_path / "cache")
+    done = program("decode", source, cache_dir)
     assert done.returncode == 0, done.stderr
     assert store.proxy.most > 10
     assert store.proxy.requests["HEAD"] == 0  # the state of an object comes with its content
     store.settle()
-    assert_complete(open_dataset(files[0], url, tmp_path / "cache"), tmp_path / "cache")
+    dataset = open_dataset(*source, cache_dir)
+    assert_complete(dataset, cache_dir)
+    store.put(f"{tmp_path.name}/{dataset.file_name(3)}", (files[1] / dataset.file_name(4)).read_bytes())
+    store.settle()
+    done = program("decode", source, cache_dir)
+    assert "1 whose files have changed" in done.stdout
+    assert store.proxy.requests["GET"] == 1
+    assert_complete(dataset, cache_dir)
 
 
 def test_an_interrupted_decode_resumes_and_fetches_no_object_again(store: ObjectStore, tmp_path: Path) -> None:
@@ -109,21 +119,6 @@ def test_an_interrupted_decode_resumes_and_fetches_no_object_again(store: Object
     assert done.returncode == 0, done.stderr
     assert store.proxy.requests["GET"] == IMAGES - decoded
     assert (folder / RECORDS).exists()
-    assert_complete(dataset, cache_dir)
-
-
-def test_decode_decodes_changed_objects_again_and_keeps_the_others(store: ObjectStore, tmp_path: Path) -> None:
-    files = make(tmp_path)
-    url = store.upload(files[1], tmp_path.name)
-    source, cache_dir = (files[0], url), tmp_path / "cache"
-    program("decode", source, cache_dir)
-    dataset = open_dataset(*source, cache_dir)
-    name = dataset.file_name(3)
-    store.put(f"{tmp_path.name}/{name}", (files[1] / dataset.file_name(4)).read_bytes())
-    store.settle()
-    done = program("decode", source, cache_dir)
-    assert "1 whose files have changed" in done.stdout
-    assert store.proxy.requests["GET"] == 1
     assert_complete(dataset, cache_dir)
 
 
