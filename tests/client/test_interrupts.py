@@ -118,8 +118,8 @@ def test_after_an_interrupt_the_next_call_works(server: ScriptedServer, run: str
 def test_after_an_interrupt_several_servers_can_be_used_again(server: ScriptedServer) -> None:
     with scripted() as other:
         urls = f"{server.url} {other.url}"
-        done = run_python("-c", INTERRUPTED.replace("{run}", SEVERAL), urls, 6, coverage=False)
+        done = run_python("-c", INTERRUPTED.replace("{run}", SEVERAL), urls, 4, coverage=False)
     expected, attempts = json.loads(done.stdout)
     assert {again for _, again in attempts} == {expected}
     assert {first for first, _ in attempts} <= {"interrupted", expected}
-    assert [first for first, _ in attempts].count("interrupted") > 3
+    assert [first for first, _ in attempts].count("interrupted") > 2

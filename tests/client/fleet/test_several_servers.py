@@ -22,7 +22,7 @@ from client.fleet import steps as steps_module
 from client.fleet.statistics import ServerStatistics
 from client.fleet.steps import LEAST_STEPS, MEMORY_BYTES, MOST_STEPS, steps_ahead
 from sampler.wire.messages import encode_error
-from tests.support.scripted_server import Answer, Asked, ScriptedServer, document, problem, scripted
+from tests.support.scripted_server import Answer, Asked, ScriptedServer, problem, scripted
 
 STREAM: dict[str, Any] = {"seed": 3, "batch_size": 3}
 BATCHES = "/v1/batches"
@@ -221,22 +221,6 @@ class TestFailover:
         dead = [of(client, server).state for number, server in enumerate(servers) if number != alive]
         assert dead.count("ejected") >= 1
 
-    def test_servers_that_end_midway(self, servers: list[ScriptedServer], client: SamplerClient) -> None:
-        got = []
-        for batch in client.stream(**STREAM, stop=40):
-            got.append(batch.images.tobytes())
-            if batch.step in (10, 20):
-                servers[batch.step // 10].close()
-        assert got == expected(40)
-
-    def test_a_busy_server_is_not_waited_for(self, servers: list[ScriptedServer]) -> None:
-        for server in servers[:2]:
-            server.script(BATCHES, *[problem(503, "busy", {"Retry-After": "60"})] * 20)
-        with SamplerClient([server.url for server in servers], attempts=1) as client:
-            got, longest = gaps(client, 20)
-        assert got == expected(20)
-        assert longest < 1
-
     def test_damaged_bytes_are_requested_from_another_server_and_counted(self, servers: list[ScriptedServer]) -> None:
         for server in servers[:2]:
             server.script(BATCHES, *[corrupt(server)] * 2)
@@ -252,16 +236,6 @@ class TestFailover:
         with SamplerClient([server.url for server in servers], **QUICK) as client:
             assert client.batch([3]).keys[0].index == 3
         assert [len(server.asked_at(BATCHES)) for server in servers].count(1) == 2
-
-    def test_an_attempt_is_over_when_every_server_has_failed(self, servers: list[ScriptedServer]) -> None:
-        for server in servers:
-            server.script(BATCHES, *[problem(503, "busy")] * 9)
-        with (
-            SamplerClient([server.url for server in servers], **QUICK) as client,
-            pytest.raises(ServerUnavailableError, match=r"busy \(request id .*, 3 attempts\)"),
-        ):
-            client.batch([3])
-        assert [len(server.asked_at(BATCHES)) for server in servers] == [3, 3, 3]
 
     def test_an_invalid_request_is_refused_without_harm_to_the_servers(self, client: SamplerClient) -> None:
         for _ in range(6):
@@ -295,21 +269,6 @@ class TestFailover:
 
 
 class TestHangs:
-    @pytest.mark.parametrize("kind", ["head", "body"])
-    def test_a_server_that_hangs_delays_a_step_by_less_than_two_seconds(
-        self, servers: list[ScriptedServer], client: SamplerClient, released: threading.Event, kind: str
-    ) -> None:
-        hung = servers[1]
-        script = hanging(released) if kind == "head" else pausing(hung, released)
-        warm = images(client, 20)
-        hung.script(BATCHES, *[script] * 60)
-        got, longest = gaps(client, 60)
-        assert (warm, got) == (expected(20), expected(60))
-        assert longest < 2
-        assert of(client, hung).failures > 0
-        assert client.statistics is not None
-        assert client.statistics.hedges > 0
-
     def test_a_server_that_hangs_from_the_start_is_found_too(
         self, servers: list[ScriptedServer], client: SamplerClient, released: threading.Event
     ) -> None:
@@ -391,26 +350,6 @@ class TestDigests:
             pytest.raises(DigestMismatchError, match="expected d9, as given with digest="),
         ):
             client.spec()
-
-
-class TestProbes:
-    def test_an_ejected_server_returns_once_it_is_ready(
-        self, servers: list[ScriptedServer], client: SamplerClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("client.fleet.health.FIRST_PAUSE", 0.3)
-        monkeypatch.setattr("client.fleet.probes.CHORE_SECONDS", 0.05)
-        back = servers[1]
-        back.script("/readyz", problem(503, "starting"), document({}))
-
-        def starting(asked: Asked) -> Answer:
-            return back.answer(asked) if len(back.asked_at("/readyz")) > 1 else problem(503, "starting")
-
-        back.script(BATCHES, *[starting] * 500)
-        batches = client.stream(**STREAM)
-        assert eventually(lambda: next(batches) is not None and of(client, back).ejections == 1)
-        assert eventually(lambda: next(batches) is not None and of(client, back).state == "used")
-        assert len(back.asked_at("/readyz")) == 2
-        batches.close()
 
 
 class TestClosing:
