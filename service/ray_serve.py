@@ -13,12 +13,11 @@ from typing import Any
 import httpx
 import ray
 from ray import serve
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sampler.errors import SamplerError
 from service.access.binding import require_protected
 from service.app import SamplerApp, create_app
-from service.middleware.request_log import HEADER as REQUEST_ID
+from service.middleware.behind_ray import BehindRay
 from service.settings.load import SettingsError, load_settings
 from service.settings.server import PREFIX, Settings
 
@@ -62,26 +61,10 @@ def checked_settings() -> Settings:
     return settings
 
 
-class WithoutRequestId:
-    """Middleware that leaves the header X-Request-Id to Ray, which has chosen the id and adds it to each response."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-
-        async def send_without(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [one for one in message.get("headers", ()) if one[0].lower() != REQUEST_ID]
-            await send(message)
-
-        await self._app(scope, receive, send_without)
-
-
 def create_replica() -> SamplerApp:
     """Return the app of a replica. Ray calls it there: nothing of an app is pickled."""
     app = create_app()
-    app.add_middleware(WithoutRequestId)
+    app.add_middleware(BehindRay)
     return app
 
 

@@ -175,6 +175,7 @@ def test_every_shell_command_is_of_a_program_that_is_checked() -> None:
         "kubectl ",
         "sudo install ",
         "ray start ",
+        "ray get-auth-token ",
         "serve run ",
         "serve build ",
         "serve deploy ",

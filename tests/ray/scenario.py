@@ -6,6 +6,7 @@ folder for Ray's files tells them from all others.
 
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from tests.chaos.server import free_port
 from tests.support.processes import NOTHING, run_python
 
 FOLDER = "RAY_TMPDIR"
@@ -59,12 +61,14 @@ def ray_variables(folder: Path) -> dict[str, object]:
     return {
         FOLDER: folder,
         "RAY_USAGE_STATS_ENABLED": 0,
+        "RAY_AUTH_MODE": "token",  # a cluster runs any code that it is sent
+        "RAY_AUTH_TOKEN": secrets.token_hex(16),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": folder / "haproxy.cfg",
         "RAY_SERVE_HAPROXY_SOCKET_PATH": folder / "admin",
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": folder,
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": folder / "state",
-        "RAY_SERVE_HAPROXY_METRICS_ENABLED": 0,
-        "RAY_SERVE_HAPROXY_STATS_PORT": 18404,
+        "RAY_SERVE_HAPROXY_METRICS_PORT": free_port(),
+        "RAY_SERVE_HAPROXY_STATS_PORT": free_port(),
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": 2,
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": 1,
     }

@@ -3,10 +3,13 @@
     python -m tests.ray.serve_requests STEPS
 
 The settings of the server come from the environment. Prints the hash of each step's arrays, the number of replicas
-before the kill, of lost nodes, and the status codes of the requests during the scale-down.
+before the kill, of lost nodes, the response of Ray's Python proxy, and the outcomes of the requests while replicas
+are stopped.
 """
 
 import json
+import os
+import re
 import sys
 import time
 from collections import Counter
@@ -19,12 +22,14 @@ import yaml  # type: ignore[import-untyped] # the package ships no types
 from ray import serve
 
 from client import SamplerClient
+from tests.chaos.server import free_port
 from tests.ray.cluster import cluster, lost_nodes
 from tests.ray.hashes import BATCH_SIZE, SEED, hash_of
+from tests.ray.scenario import FOLDER
 from tests.support.processes import run_python
 
 SECONDS = 60.0
-PORT = 18_123
+PORT = free_port()
 
 
 def main(steps: int, folder: Path) -> None:
@@ -34,6 +39,7 @@ def main(steps: int, folder: Path) -> None:
         deploy(folder, running.address, config, replicas=3)
         wait_until(lambda: replicas() == 3)
         before = replicas()
+        refused = httpx.get(f"http://{fallback_proxy()}/v1/batches", params=query(0))
         hashes = []
         with SamplerClient(f"http://127.0.0.1:{PORT}") as client:
             for step in range(steps):
@@ -45,7 +51,8 @@ def main(steps: int, folder: Path) -> None:
         wait_until(lambda: replicas() == 2)
         deploy(folder, running.address, config, replicas=1)
         statuses = requests_until(lambda: serve_states() == {"RUNNING": 1})
-    print(json.dumps({"hashes": hashes, "before": before, "lost": lost, "statuses": statuses}))
+    refusal = [refused.status_code, refused.headers.get("retry-after"), refused.json()["type"]]
+    print(json.dumps({"hashes": hashes, "before": before, "lost": lost, "statuses": statuses, "refusal": refusal}))
 
 
 def build(folder: Path) -> dict[str, Any]:
@@ -83,6 +90,19 @@ def replicas() -> int:
     return serve_states().get("RUNNING", 0)
 
 
+def query(step: int) -> dict[str, int]:
+    """Return the parameters of the request for a step."""
+    return {"seed": SEED, "step": step, "batch_size": BATCH_SIZE}
+
+
+def fallback_proxy() -> str:
+    """Return the address of Ray's Python proxy, to which HAProxy turns while it finds no replica up."""
+    files = Path(os.environ[FOLDER]).rglob("*.cfg")
+    found = {match for file in files for match in re.findall(r"server \S+ (\S+:\d+) .*backup", file.read_text())}
+    [address] = found
+    return address
+
+
 def wait_until(reached: Callable[[], bool]) -> None:
     """Wait until a state is reached."""
     deadline = time.monotonic() + SECONDS
@@ -98,9 +118,8 @@ def requests_until(reached: Callable[[], bool]) -> dict[str, int]:
     deadline = time.monotonic() + SECONDS
     step = 0
     while not reached() and time.monotonic() < deadline:
-        query = {"seed": SEED, "step": step, "batch_size": BATCH_SIZE}
         try:
-            outcomes[str(httpx.get(url, params=query, timeout=10).status_code)] += 1
+            outcomes[str(httpx.get(url, params=query(step), timeout=10).status_code)] += 1
         except httpx.TransportError as error:
             outcomes[repr(error)] += 1
         step += 1

@@ -16,7 +16,7 @@ PROGRAMS = {"serve": "ray.serve.scripts", "ray": "ray.scripts.scripts"}
 
 
 def test_every_option_of_a_ray_command_exists() -> None:
-    commands = [shlex.split(line) for line in shell_lines("serve run", "serve build", "serve deploy", "ray start")]
+    commands = [shlex.split(line) for line in shell_lines("serve ", "ray ")]
     assert {(program, command) for program, command, *_ in commands} >= {("serve", "run"), ("ray", "start")}
     for program, command in dict.fromkeys((program, command) for program, command, *_ in commands):
         known = run_python("-m", PROGRAMS[program], command, "--help").stdout

@@ -27,6 +27,7 @@ def test_batches_are_those_of_a_server_though_a_node_is_killed_and_none_is_lost_
     assert found["lost"] == 1
     assert found["hashes"] == hashes_of(server, range(STEPS))
     assert found["statuses"].keys() == {"200"}
+    assert found["refusal"] == [503, "1", "urn:saccade-sampler:problem:not-ready"]
 
 
 def test_without_direct_ingress_it_refuses_to_start_in_one_line_that_names_both_variables() -> None:
