@@ -98,7 +98,9 @@ def query(step: int) -> dict[str, int]:
 def fallback_proxy() -> str:
     """Return the address of Ray's Python proxy, to which HAProxy turns while it finds no replica up."""
     files = Path(os.environ[FOLDER]).rglob("*.cfg")
-    found = {match for file in files for match in re.findall(r"server \S+ (\S+:\d+) .*backup", file.read_text())}
+    found: set[str] = set()
+    for file in files:
+        found.update(re.findall(r"server \S+ (\S+:\d+) .*backup", file.read_text()))
     [address] = found
     return address
 
