@@ -262,8 +262,8 @@ def test_a_pause_of_the_trainer_is_not_the_fault_of_a_server(servers: list[Scrip
     batches = client.stream(**STREAM)
     for _ in range(20):
         next(batches)
-    for _ in range(3):
-        time.sleep(1.5)  # with asyncio, the event loop does not run meanwhile
+    for _ in range(2):
+        time.sleep(1.2)  # more than a stall; with asyncio, the event loop does not run meanwhile
         next(batches)
     batches.close()
     assert {row.state for row in counted(client).servers} == {"used"}
