@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.chaos.dataset import ServedFiles
-from tests.chaos.fleet_machine import HANGING_SECONDS, REFUSING_SECONDS, SERVERS, harm, longest_gap
+from tests.chaos.fleet_machine import SERVERS, harm
 from tests.chaos.report import Report
 from tests.chaos.trainer import TIMEOUT
 from tests.chaos.world import World
@@ -11,15 +11,16 @@ from tests.chaos.world import World
 PAUSE = 0.03
 STEPS_BEFORE = 30
 
-BUSY = 2.0
-"""Other tests run at the same time: gaps may be longer by this factor, and are still shorter than a time-out."""
+LONGEST_GAP = 0.9 * TIMEOUT
+"""In seconds. Without a second server, the trainer would wait for a time-out. `make chaos` has the limits of a machine
+that does nothing else."""
 
 
 def test_a_trainer_gets_each_step_from_one_server_while_two_others_are_killed_stopped_or_cut(tmp_path: Path) -> None:
     files = ServedFiles(tmp_path)
     files.write()
     (tmp_path / "world").mkdir()
-    report = Report(print, longest_gap=lambda kinds: BUSY * longest_gap(kinds))
+    report = Report(print, longest_gap=lambda _: LONGEST_GAP)
     world = World(files, tmp_path / "world", 7, report.event, hosts=SERVERS)
     report.begin(world)
     try:
@@ -34,4 +35,3 @@ def test_a_trainer_gets_each_step_from_one_server_while_two_others_are_killed_st
     assert report.problems == []
     assert report.faults == 4
     assert report.steps >= 200
-    assert BUSY * REFUSING_SECONDS < BUSY * HANGING_SECONDS <= TIMEOUT
