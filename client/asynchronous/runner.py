@@ -14,7 +14,8 @@ from client.asynchronous.operations import AsyncCall, AsyncOperation, ResultT
 from client.contact import AsyncContact
 from client.errors import ClientError
 from client.fleet.contacts import Contacts
-from client.fleet.members import Fleet, Server
+from client.fleet.member import Server
+from client.fleet.members import Fleet
 from client.fleet.probes import CHORE_SECONDS, PROBE_SECONDS
 from client.fleet.race import LOOK_SECONDS, Attempt, Race
 from client.protocol.retries import RetrySettings

@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 from client.contact import ServerContact
 from client.errors import ClientError
 from client.fleet.addresses import ServerAddresses
-from client.fleet.members import Fleet, Server
+from client.fleet.member import Server
+from client.fleet.members import Fleet
 from client.fleet.statistics import FleetStatistics
 from client.protocol.target import FIRST_CONTACT, Expectation, Pins
 from sampler.memory.buffer_pool import BufferPool

@@ -5,26 +5,17 @@ import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from client.fleet.health import Health
-from client.fleet.hedging import HedgeBudget, Latencies, late_after, stalled_after, typical_latency
+from client.fleet.hedging import HedgeBudget, late_after, stalled_after, typical_latency
+from client.fleet.member import NEVER, Member, Server
 from client.fleet.placement import Candidate, choose, server_salt
-from client.fleet.statistics import FleetStatistics, ServerStatistics
+from client.fleet.statistics import FleetStatistics
 
 log = logging.getLogger("saccade_client.fleet")
 
 AVOIDED_SECONDS = 1.0
 """Time for which a server with a late request gets no others, if there is a server without."""
-
-NEVER = float("-inf")
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """One of the servers of a fleet, identified by its URL."""
-
-    url: str
 
 
 class NoServerLeftError(Exception):
@@ -37,57 +28,6 @@ class NoServerLeftError(Exception):
     def __init__(self, reasons: dict[str, str]) -> None:
         super().__init__("; ".join(f"{url}: {reason}" for url, reason in reasons.items()))
         self.reasons = reasons
-
-
-@dataclass(slots=True)
-class _Member:
-    """What is known of a server.
-
-    removed: it is no longer one of the client's, but requests are still in flight. quiet_since: when it last had no
-    request in flight or ended one. avoided_until: when its last late request is forgotten. unrefunded: hedges that it
-    caused since its last success.
-    """
-
-    server: Server
-    salt: int
-    health: Health = field(default_factory=Health)
-    latencies: Latencies = field(default_factory=Latencies)
-    removed: bool = False
-    in_flight: int = 0
-    quiet_since: float = NEVER
-    avoided_until: float = NEVER
-    unrefunded: int = 0
-    requests: int = 0
-    failures: int = 0
-    hedged: int = 0
-    overtaken: int = 0
-
-    @property
-    def usable(self) -> bool:
-        return self.health.usable and not self.removed
-
-    def begin(self, now: float) -> Server:
-        if not self.in_flight:
-            self.quiet_since = now
-        self.in_flight += 1
-        self.requests += 1
-        return self.server
-
-    def end(self, now: float) -> None:
-        self.in_flight -= 1
-        self.quiet_since = now
-
-    def is_late(self, now: float, typical: float | None) -> bool:
-        if now < self.avoided_until:
-            return True
-        return self.in_flight > 0 and now - self.quiet_since > late_after(self.latencies.percentile, typical)
-
-    def statistics(self) -> ServerStatistics:
-        return ServerStatistics(
-            url=self.server.url, state=self.health.state, in_flight=self.in_flight, requests=self.requests,
-            failures=self.failures, ejections=self.health.ejections, hedged=self.hedged, overtaken=self.overtaken,
-            seconds=self.latencies.percentile,
-        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -131,7 +71,7 @@ class Fleet:
         self._lock = threading.Lock()
         self._budget = HedgeBudget()
         self._totals = _Totals()
-        self._members: dict[Server, _Member] = {}
+        self._members: dict[Server, Member] = {}
         self._typical_seconds: float | None = None
         self._typical_is_known = False
         self.update(urls)
@@ -308,7 +248,7 @@ class Fleet:
             return
         with self._lock:
             members = {
-                server: self._members.get(server) or _Member(server, server_salt(server.url)) for server in servers
+                server: self._members.get(server) or Member(server, server_salt(server.url)) for server in servers
             }
             leaving = {server: m for server, m in self._members.items() if server not in servers and m.in_flight}
             for member in members.values():
@@ -343,7 +283,7 @@ class Fleet:
                 servers=tuple(member.statistics() for member in self._members.values() if not member.removed),
             )  # fmt: skip
 
-    def _best(self, without: Collection[Server], now: float) -> list[_Member]:
+    def _best(self, without: Collection[Server], now: float) -> list[Member]:
         """Return the members of the best kind of which there are any."""
         accepted = self._accepted()
         if not accepted:
@@ -353,10 +293,10 @@ class Fleet:
         usable = [member for member in left if member.usable]
         return (self._not_late(now, without) if without else self._on_time(now, ())) or usable or left or accepted
 
-    def _accepted(self) -> list[_Member]:
+    def _accepted(self) -> list[Member]:
         return [m for m in self._members.values() if not m.removed and m.health.exclusion is None]
 
-    def _on_time(self, now: float, without: Collection[Server]) -> list[_Member]:
+    def _on_time(self, now: float, without: Collection[Server]) -> list[Member]:
         """Return the usable members that are not late with a request."""
         typical = self._typical()
         return [
@@ -365,12 +305,12 @@ class Fleet:
             if member.usable and member.server not in without and not member.is_late(now, typical)
         ]
 
-    def _not_late(self, now: float, without: Collection[Server]) -> list[_Member]:
+    def _not_late(self, now: float, without: Collection[Server]) -> list[Member]:
         """Return the usable members that are not late; if there are none, the ejected ones without a request."""
         idle = [m for m in self._accepted() if m.health.ejected and not m.in_flight and m.server not in without]
         return self._on_time(now, without) or idle
 
-    def _may_hedge(self, member: _Member) -> bool:
+    def _may_hedge(self, member: Member) -> bool:
         """Return whether the budget allows it. A server that is not used has been refunded already."""
         return self._budget.is_left or not member.usable
 
@@ -381,7 +321,7 @@ class Fleet:
             self._typical_seconds, self._typical_is_known = typical_latency(percentiles), True
         return self._typical_seconds
 
-    def _end(self, server: Server, now: float) -> _Member | None:
+    def _end(self, server: Server, now: float) -> Member | None:
         """End a request; return its server's member, or None if there is no such request."""
         member = self._members.get(server)
         if member is None or not member.in_flight:
@@ -391,7 +331,7 @@ class Fleet:
             del self._members[server]
         return member
 
-    def _fail(self, member: _Member, error: object, now: float) -> None:
+    def _fail(self, member: Member, error: object, now: float) -> None:
         member.failures += 1
         self._totals.failures += 1
         member.health.fail()
@@ -415,5 +355,5 @@ class Fleet:
                 member.health.bring_back(self._clock())
 
 
-def _choose(key: bytes, members: list[_Member]) -> _Member:
+def _choose(key: bytes, members: list[Member]) -> Member:
     return members[choose(key, [Candidate(member.salt, member.in_flight) for member in members])]

@@ -8,7 +8,7 @@ from time import monotonic
 from client.contact import Contact
 from client.errors import ClientError
 from client.fleet.contacts import Contacts
-from client.fleet.members import Server
+from client.fleet.member import Server
 from client.link import open_response
 from client.transport.cancellation import Cancellation, CancelledError, cancellable
 from client.transport.failures import client_errors

@@ -18,7 +18,8 @@ from client.errors import (
     ServerUnavailableError,
     TransferError,
 )
-from client.fleet.members import Fleet, NoServerLeftError, Server
+from client.fleet.member import Server
+from client.fleet.members import Fleet, NoServerLeftError
 from client.protocol.retries import FIRST_WAIT, JITTER, RETRIED, RetrySettings
 
 log = logging.getLogger("saccade_client")

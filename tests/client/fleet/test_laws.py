@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from client.fleet.hedging import CREDIT, REQUESTS_PER_HEDGE
-from client.fleet.members import Fleet, NoServerLeftError, Server
+from client.fleet.member import Server
+from client.fleet.members import Fleet, NoServerLeftError
 from client.fleet.placement import most_in_flight, placement_key
 from client.fleet.statistics import ServerStatistics
 

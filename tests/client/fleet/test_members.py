@@ -9,7 +9,8 @@ import pytest
 
 from client.fleet.health import EJECT_AFTER, FIRST_PAUSE
 from client.fleet.hedging import COLD_SECONDS, CREDIT, ENOUGH, LATE_FACTOR, LEAST_SECONDS, STALL_SECONDS
-from client.fleet.members import AVOIDED_SECONDS, Fleet, NoServerLeftError, Server
+from client.fleet.member import Server
+from client.fleet.members import AVOIDED_SECONDS, Fleet, NoServerLeftError
 from client.fleet.placement import placement_key
 
 URLS = ["http://a:8000", "http://b:8000", "http://c:8000"]

@@ -12,7 +12,8 @@ from client.errors import (
     ServerUnavailableError,
     TransferError,
 )
-from client.fleet.members import Fleet, Server
+from client.fleet.member import Server
+from client.fleet.members import Fleet
 from client.fleet.race import Attempt, Race
 from client.protocol.retries import RetrySettings
 
