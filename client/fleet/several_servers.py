@@ -1,6 +1,8 @@
 """The requests of a client of several servers: each goes to one, and to another if it fails or is late."""
 
+import threading
 from collections.abc import Generator, Iterable
+from typing import TypeVar
 from weakref import WeakSet
 
 import httpx
@@ -33,6 +35,8 @@ from client.protocol.target import Expectation
 from client.transport.pace import Pace
 from sampler.wire.spec import ServiceSpec
 
+RunningT = TypeVar("RunningT", Runner, Steps)
+
 
 class SeveralServers:
     """Fetches batches and documents from several servers. Several threads may share it."""
@@ -44,6 +48,7 @@ class SeveralServers:
         self._contacts = Contacts(addresses, lambda url, host: Contact(url, settings, host))
         self._retries = retries
         self._owner = ProcessOwner("client")
+        self._lock = threading.Lock()
         self._runners: WeakSet[Runner] = WeakSet()
         self._streams: WeakSet[Steps] = WeakSet()
         self._closed = False
@@ -52,10 +57,12 @@ class SeveralServers:
         """End all requests and close all connections. Does nothing in a fork."""
         if not self._owner.here:
             return
-        self._closed = True
-        for runner in tuple(self._runners):
+        with self._lock:
+            self._closed = True
+            runners, streams = tuple(self._runners), tuple(self._streams)
+        for runner in runners:
             runner.stop()
-        for steps in tuple(self._streams):
+        for steps in streams:
             steps.close()
         for contact in self._contacts.end():
             contact.http.close()
@@ -90,17 +97,13 @@ class SeveralServers:
 
     def packed_stream(self, request: StreamRequest) -> Generator[PackedBatch]:
         """Yield the batches of a stream, each requested on its own, several ahead."""
-        spec = self.spec()
-        self._require_usable()
-        steps = Steps(self._contacts, self._retries, request, spec, self._owner)
-        self._streams.add(steps)
+        steps = Steps(self._contacts, self._retries, request, self.spec(), self._owner)
         try:
-            while True:
-                self._owner.require()
-                packed = steps.next()
-                if packed is None:
-                    return
+            self._begin(self._streams, steps)
+            steps.start()
+            while (packed := steps.next()) is not None:
                 yield packed
+                self._owner.require()
         finally:
             if self._owner.here:
                 steps.close()
@@ -118,10 +121,9 @@ class SeveralServers:
         return self._contacts.statistics()
 
     def _run(self, operation: Operation, key: bytes, retries: RetrySettings) -> Task:
-        self._require_usable()
-        self._resolve(retries)
         runner = Runner(self._contacts, retries)
-        self._runners.add(runner)
+        self._begin(self._runners, runner)
+        self._resolve(retries)
         return runner.run(operation, key)
 
     def _resolve(self, retries: RetrySettings) -> None:
@@ -130,7 +132,10 @@ class SeveralServers:
             caller, pace = retries.caller(stamina.RetryingCaller), Pace(retries.batch_seconds)
             caller(retries.hook(lambda: pace.left), lambda: self._contacts.fleet)
 
-    def _require_usable(self) -> None:
+    def _begin(self, running: WeakSet[RunningT], started: RunningT) -> None:
+        """Note what `close` ends. Raises `ClientError` in a fork, and once closed."""
         self._owner.require()
-        if self._closed:
-            raise ClientError("the client is closed: make a new one")
+        with self._lock:
+            if self._closed:
+                raise ClientError("the client is closed: make a new one")
+            running.add(started)

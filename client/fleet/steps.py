@@ -10,6 +10,7 @@ import threading
 
 from client.batches import PackedBatch
 from client.contact import Contact
+from client.errors import ClientError
 from client.fleet.contacts import Contacts
 from client.fleet.operations import batch_of, fetch_batch, key_of, step_of
 from client.fleet.runner import Runner, Task
@@ -53,7 +54,7 @@ class Steps:
         spec: ServiceSpec,
         owner: ProcessOwner,
     ) -> None:
-        """Start the thread. Call `close` when done."""
+        """Prepare the thread. Call `close` when done."""
         self._contacts = contacts
         self._spec = spec
         self._owner = owner
@@ -65,7 +66,13 @@ class Steps:
         self._begun = self._taken = 0
         self._largest = 0
         self._thread = threading.Thread(target=self._run, daemon=True, name="steps")
-        self._thread.start()
+
+    def start(self) -> None:
+        """Start to request steps. Raises `ClientError` if no thread is to be had."""
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise ClientError(f"no thread for a stream: {error}: expected fewer threads in this container") from error
 
     def next(self) -> PackedBatch | None:
         """Wait for the next step; None after the last one. After a `ClientError`, there are no more steps."""
@@ -83,7 +90,8 @@ class Steps:
     def close(self) -> None:
         """Cancel all requests and end the threads; `next` then raises an error. May be called again, in any thread."""
         self._runner.stop()
-        self._thread.join()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():  # by the garbage collector
+            self._thread.join()
 
     def _run(self) -> None:
         try:
