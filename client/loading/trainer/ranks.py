@@ -9,6 +9,7 @@ import logging
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -16,13 +17,16 @@ from client.errors import ClientError, DigestMismatchError
 from client.loading.settings import LoaderSettings
 from client.protocol.target import Pins
 from sampler.printable import printable
+from sampler.stream.shards import Shard
 
 log = logging.getLogger("saccade_client")
 
 WAIT_SECONDS = 60.0
 """How long a rank waits for the others to start their loaders."""
 
-POLL_SECONDS = 0.05
+FIRST_PAUSE = 0.02
+LONGEST_PAUSE = 0.5
+"""Seconds between two looks at the store, which all ranks share."""
 
 FIELDS = ("digest", "pixels", "substitutes")
 
@@ -65,16 +69,47 @@ def compare_digests(settings: LoaderSettings, pins: Pins) -> None:
     request, shard = settings.request, settings.request.shard
     stream = f"saccade-sampler/{request.seed}/{shard.batch_size}/{request.augment}/{settings.dataset}"
     try:
-        # The store counts the loaders of each rank: the n-th of a rank is compared with the n-th of the others.
-        number = store.add(f"{stream}/{shard.rank}", 1)
-        keys = [f"{stream}/{rank}/{number}" for rank in range(shard.world_size)]
-        store.set(keys[shard.rank], json.dumps(asdict(pins)))
-        posted = _wait_for(store, keys)
-        found = {rank: Pins(**json.loads(store.get(keys[rank]))) for rank in posted}
+        found = _exchange(store, stream, shard, pins)
     except RuntimeError as error:  # torch's DistNetworkError, for example
         cause = printable(" ".join(str(error).split()))
         raise ClientError(f"the digests of the ranks cannot be compared: {cause}: is rank 0 still alive?") from error
     require_equal(found)
+
+
+def _exchange(store: Any, stream: str, shard: Shard, pins: Pins) -> dict[int, Pins]:
+    """Return the digests of the ranks, or only those of this one if they are the same for all.
+
+    Each rank compares its digests with those that were posted first. Only if any are different, all are read: hundreds
+    of ranks would take long to read hundreds of values each.
+    """
+    posted = json.dumps(asdict(pins))
+    # The store counts the loaders of each rank: the n-th of a rank is compared with the n-th of the others.
+    number = store.add(f"{stream}/{shard.rank}", 1)
+    place = f"{stream}/{number}"
+    store.set(f"{place}/{shard.rank}", posted)
+    if store.compare_set(f"{place}/first", "", posted) != posted.encode():
+        store.add(f"{place}/different", 1)
+    store.add(f"{place}/arrived", 1)
+    ranks: Iterable[int] = range(shard.world_size)
+    if not _all_arrive(store, f"{place}/arrived", shard.world_size):
+        late = [rank for rank in ranks if store.add(f"{stream}/{rank}", 0) < number]
+        message = "%s did not start a loader within %.0f s: their digests are not compared here"
+        log.warning(message, _named(late), WAIT_SECONDS)
+        ranks = [rank for rank in ranks if rank not in late]
+    if not store.add(f"{place}/different", 0):
+        return {shard.rank: pins}
+    return {rank: Pins(**json.loads(store.get(f"{place}/{rank}"))) for rank in ranks}
+
+
+def _all_arrive(store: Any, counter: str, count: int) -> bool:
+    """Wait until all ranks have arrived, and return True; or False when time is over."""
+    deadline, pause = time.monotonic() + WAIT_SECONDS, FIRST_PAUSE
+    while store.add(counter, 0) < count:  # `store.wait` would not react to Ctrl-C
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+    return True
 
 
 def require_equal(pins: dict[int, Pins]) -> None:
@@ -105,19 +140,6 @@ def _store(settings: LoaderSettings) -> Any:
     if (distributed.get_world_size(), distributed.get_rank()) != (shard.world_size, shard.rank):
         return None
     return None if shard.world_size == 1 else distributed.distributed_c10d._get_default_store()
-
-
-def _wait_for(store: Any, keys: list[str]) -> list[int]:
-    """Wait until all ranks have posted their digests, or time is over. Return the ranks that have."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not store.check(keys):  # `store.wait` would not react to Ctrl-C
-        if time.monotonic() > deadline:
-            late = [rank for rank, key in enumerate(keys) if not store.check([key])]
-            message = "%s did not start a loader within %.0f s: their digests are not compared here"
-            log.warning(message, _named(late), WAIT_SECONDS)
-            return [rank for rank in range(len(keys)) if rank not in late]
-        time.sleep(POLL_SECONDS)
-    return list(range(len(keys)))
 
 
 def _named(ranks: list[int]) -> str:
