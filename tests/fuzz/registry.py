@@ -22,6 +22,7 @@ TARGETS: dict[str, Build] = {
     "dataset index": _build_of("dataset_index"),
     "decoded store": _build_of("decoded_store"),
     "entry point records": _build_of("records"),
+    "image states": _build_of("image_states"),
     "image files": _build_of("images"),
     "JPEG scans": _build_of("jpeg_scans"),
     "annotations": _build_of("annotations"),

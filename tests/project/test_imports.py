@@ -164,11 +164,12 @@ def test_importing_the_client_loads_nothing_of_the_server() -> None:
 @pytest.mark.parametrize(
     ("statement", "unwanted"),
     [
-        ("import service.main", {"numba", "llvmlite", "scipy", "jinja2", "httpx", "torch", "client"}),
+        ("import service.main", {"obstore", "numba", "llvmlite", "scipy", "jinja2", "httpx", "torch", "client"}),
         (
             "import service.workers.main",
-            {"numba", "scipy", "fastapi", "pydantic", "uvicorn", "jinja2", "httpx", "torch"},
+            {"obstore", "numba", "scipy", "fastapi", "pydantic", "uvicorn", "jinja2", "httpx", "torch"},
         ),
+        ("import sampler.commands.cli", {"obstore", "ray", "numba", "fastapi", "torch", "client"}),
         ("from sampler.kernels.compiled import kernels", {"numba", "scipy", "cv2", "PIL", "pydantic"}),
     ],
 )
