@@ -5,6 +5,7 @@ client is measured and not the samples.
 """
 
 import os
+import secrets
 import socket
 import statistics
 import subprocess
@@ -123,6 +124,8 @@ def _ray(stack: ExitStack, folder: Path, variables: Mapping[str, str]) -> str:
         **dict.fromkeys(REQUIRED, "1"),
         "RAY_TMPDIR": str(folder),
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(16),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
         **{f"RAY_SERVE_HAPROXY_{name}": str(folder / file) for name, file in files.items()},
