@@ -170,7 +170,10 @@ class ServerAddresses:
         if current is None:
             return self.resolve()
         if due:
-            threading.Thread(target=self.resolve, name="resolve-servers", daemon=True).start()
+            try:
+                threading.Thread(target=self.resolve, name="resolve-servers", daemon=True).start()
+            except RuntimeError as error:
+                log.warning("%s: not resolved again now, because there is no thread: %s", _listed(self._names), error)
         return current
 
     def address(self, url: str) -> Address:

@@ -26,7 +26,7 @@ print(loaded.process_id, flush=True)
 """A trainer that prints the id of its loader's process once it has a batch."""
 
 
-def load(url: str | list[str], **named: Any) -> Loader[Any]:
+def load(url: str | list[str] | None, **named: Any) -> Loader[Any]:
     """Return a loader with few, short retries and no log.
 
     Samples travel dense unless told otherwise, so that no process compiles the loops that render them: which layout

@@ -188,6 +188,23 @@ def test_using_servers_never_waits_for_a_slow_resolver() -> None:
     assert names.later(servers, 0.0) == ("http://10.0.0.2:8000",)
 
 
+def test_a_process_without_threads_keeps_its_servers_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    servers, names = named("dns+http://sampler:8000", "10.0.0.1")
+    before = servers.urls()
+    with monkeypatch.context() as without_threads:
+        without_threads.setattr(threading.Thread, "start", no_thread)
+        assert names.later(servers) == before
+    assert "http://sampler:8000: not resolved again now, because there is no thread: can't start" in caplog.text
+    names.answer = ["10.0.0.2"]
+    assert names.later(servers) == ("http://10.0.0.2:8000",)
+
+
+def no_thread(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 @pytest.mark.parametrize("answer", [socket.gaierror(socket.EAI_AGAIN, "try again"), ()])
 def test_a_name_that_stops_resolving_keeps_its_last_addresses(
     answer: Iterable[str] | OSError, caplog: pytest.LogCaptureFixture

@@ -1,5 +1,6 @@
 """Clients of the servers at all addresses of a name."""
 
+import pickle
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -134,6 +135,19 @@ def test_a_name_that_does_not_resolve_yet_is_tried_again(
     assert client.statistics.servers == ()
     assert not client.ready()
     assert client.ready()
+
+
+def test_a_loader_takes_the_servers_of_the_environment_with_it(
+    servers: list[ScriptedServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAMPLER_URL", " ".join(server.url for server in servers))
+    with load(None, stop=9) as batches:
+        copied = pickle.loads(pickle.dumps(batches))
+        monkeypatch.delenv("SAMPLER_URL")
+        assert steps(batches) == list(range(9))
+    assert all(server.asked_at("/v1/batches") for server in servers)
+    with copied:
+        assert steps(copied) == list(range(9))
 
 
 def test_a_loader_resolves_names_too(servers: list[ScriptedServer]) -> None:
