@@ -171,14 +171,13 @@ class Race:
             self._fleet.cancelled(server)
         if not isinstance(error, ClientError):  # a bug of ours
             self.error = error
+            self.abandon()
             return
         if isinstance(error, TransferError):
             self.damaged += error.damaged
         self._failed[server] = error
         if not self.running:
-            self._begin_at = self._after_failure()
-        if self.error is None:
-            log.info("%s; another server is asked", error.args[0])
+            self._begin_at = self._after_failure(error)
 
     def abandon(self) -> list[Attempt]:
         """End the race without a result; return the attempts to cancel."""
@@ -209,18 +208,19 @@ class Race:
         second = self._fleet.hedge(self._key, last.server, asked)
         return None if second is None else Attempt(second, now)
 
-    def _after_failure(self) -> float:
-        """Return when the next attempt begins; sets `error` if there is none."""
+    def _after_failure(self, error: ClientError) -> float:
+        """Return when the next attempt begins; sets `self.error` if there is none."""
         now = self._clock()
         if any(server not in self._failed for server in self._fleet.accepted) and self.left > 0:
+            log.info("%s; asking another server", error.args[0])
             return now
         errors = list(self._failed.values())
         self._failed = {}
-        if all(isinstance(error, DigestMismatchError) for error in errors):
+        if all(isinstance(one, DigestMismatchError) for one in errors):
             return now  # `place` says whether another server is left
         self._rounds += 1
-        passing = [error for error in errors if isinstance(error, RETRIED)]
-        lasting = [error for error in errors if not isinstance(error, (*RETRIED, DigestMismatchError))]
+        passing = [one for one in errors if isinstance(one, RETRIED)]
+        lasting = [one for one in errors if not isinstance(one, (*RETRIED, DigestMismatchError))]
         last = (passing or lasting)[-1]
         wait = self._hook(last)
         if self._rounds < self._retries.attempts and wait is not False:
