@@ -39,7 +39,7 @@ class ObjectUrl:
             raise ImageSourceError(f"{shown}: no scheme of object storage; {_EXPECTED}")
         if "@" in parts.netloc:
             raise ImageSourceError(f"{shown}: the URL has credentials in it; set them as environment variables instead")
-        if parts.query or parts.fragment:
+        if "?" in text or "#" in text:  # an empty query, too: it may be meant as a part of the path
             cause = "the URL has a query or fragment; remove it, and set credentials as environment variables"
             raise ImageSourceError(f"{shown}: {cause}")
         if not parts.netloc:

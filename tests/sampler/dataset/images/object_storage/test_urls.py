@@ -36,6 +36,8 @@ def test_equal_places_have_one_text(text: str, canonical: str) -> None:
         ("https://user:hunter2@host/a", "has credentials in it; set them as environment variables"),
         ("https://host/a?sig=hunter2", "has a query or fragment"),
         ("https://host/a#hunter2", "has a query or fragment"),
+        ("s3://bucket/really?", "has a query or fragment"),
+        ("s3://bucket/c#/train", "has a query or fragment"),
         ("https://[hunter2/a", "malformed"),
     ],
 )
