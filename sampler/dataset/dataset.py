@@ -25,7 +25,7 @@ from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.local_folder import LocalFolder
 from sampler.dataset.images.notes import ImageNote
 from sampler.dataset.images.part_decoding import DecodeCounts, DecodedPart, EncodedImage, PartDecoder, decode_whole
-from sampler.dataset.images.source import ImageSource
+from sampler.dataset.images.source import ImageSource, ImageStat
 from sampler.dataset.images.stamps import ImageStamps
 from sampler.dataset.index.annotation_file import LoadedCoco
 from sampler.dataset.index.cache import ensure_index
@@ -159,15 +159,18 @@ class Dataset(DatasetIndex):
         """Return what a function makes of the file of an image, which has the recorded hash. Raises ImageError."""
         name, size = self.file_name(index), self.size(index)
         try:
-            data = self._read_encoded(index, name, size)
+            data, stat = self._read_encoded(index, name, size)
             found = image_hash(data)
             if self.hashes is not None:
                 self.hashes.check(index, found)
-            return decode(EncodedImage(int(index), data, found, size))
+            decoded = decode(EncodedImage(int(index), data, found, size))
+            if self.stamps is not None and stat is not None:
+                self.stamps.record(index, stat)
         except DecodeError as error:
             raise ImageError(self.images.describe(name), error.kind, str(error), int(index)) from error
         except ImageError as error:
             raise error.at(int(index)) from error
+        return decoded
 
     def read_ahead(self, keys: Sequence[SampleKey]) -> None:
         """Begin to fetch the files that the samples of these keys will read, in this order, if they are remote."""
@@ -180,13 +183,16 @@ class Dataset(DatasetIndex):
             return True
         return self.cache is not None and self.cache.has(index)
 
-    def _read_encoded(self, index: int, name: str, size: tuple[int, int]) -> bytes:
-        """Return the file of an image. Raises DecodeError if it is not in its recorded state, and ImageError."""
+    def _read_encoded(self, index: int, name: str, size: tuple[int, int]) -> tuple[bytes, ImageStat | None]:
+        """Return the file of an image, and its state if states count.
+
+        Raises DecodeError if it is not in its recorded state, and ImageError.
+        """
         if self.stamps is None or self.hashes is not None:
-            return read_encoded(self.images, name, size, self.max_pixels)
+            return read_encoded(self.images, name, size, self.max_pixels), None
         data, stat = self.images.read_versioned(name, encoded_limit(size, self.max_pixels))
         self.stamps.check(index, stat)
-        return data
+        return data, stat
 
     def _decode_part(self, index: int, region: Region | None) -> ImagePart:
         """Return an image or a part that covers a region, decoded from its file, and report what is unusual."""

@@ -3,8 +3,9 @@
     <cache folder>/image-states/<dataset digest>-<hash of the image source>-v<format>.bin
         for each image 24 bytes: size and version of its object, int64 each, and their checksum, little-endian
 
-A state is recorded lazily: nothing has to be asked about a hundred thousand objects at the start. All processes with
-the same cache folder share the file. With recorded hashes it is not used: they tell more.
+A state is recorded lazily: nothing has to be asked about a hundred thousand objects at the start. It is recorded once
+the object was decoded, so that a wrong response, such as the login page of a proxy, is never taken for the object. All
+processes with the same cache folder share the file. With recorded hashes it is not used: they tell more.
 """
 
 import hashlib
@@ -54,14 +55,23 @@ class ImageStamps:
         return opened
 
     def check(self, index: int, found: ImageStat) -> None:
-        """Record the state of an image if none is recorded. Raises a DecodeError of kind "changed" for another one."""
-        expected = self._recorded(index)
-        if expected is None:
+        """Raise a DecodeError of kind "changed" if another state of an image is recorded."""
+        self._is_recorded(index, found)
+
+    def record(self, index: int, found: ImageStat) -> None:
+        """Record the state of an image that could be decoded, unless one is recorded. Raises what `check` raises."""
+        if not self._is_recorded(index, found):
             self._record(index, found)
-        elif expected != found.numbers:
-            cause = f"the object has changed since it was first read ({expected[0]} bytes then, {found.size} now)"
+
+    def _is_recorded(self, index: int, found: ImageStat) -> bool:
+        expected = self._recorded(index)
+        if expected is not None and expected != found.numbers:
+            same = "of the same size, but with another ETag or time"
+            how = same if expected[0] == found.size else f"{expected[0]} bytes then, {found.size} now"
+            cause = f"the object has changed since it was first read ({how})"
             remedy = "restore it, or run `python -m sampler index --hash-images` to use the objects as they are now"
             raise DecodeError("changed", f"{cause}; {remedy}, and restart the server")
+        return expected is not None
 
     def _recorded(self, index: int) -> tuple[int, int] | None:
         try:

@@ -16,32 +16,40 @@ FIRST, OTHER = ImageStat(100, "ETag a"), ImageStat(100, "ETag b")
 def test_another_state_than_the_first_is_an_error_in_every_process(tmp_path: Path) -> None:
     file = tmp_path / "new" / "states.bin"
     one, another = ImageStamps.open(file), ImageStamps.open(file)
-    one.check(7, FIRST)
-    one.check(2, OTHER)
+    one.record(7, FIRST)
+    one.record(2, OTHER)
     for stamps in (one, another, ImageStamps.open(file)):
         stamps.check(7, FIRST)
-        with pytest.raises(DecodeError, match="changed since it was first read") as caught:
-            stamps.check(7, OTHER)
-        assert caught.value.kind == "changed"
-    another.check(3, FIRST)  # between two that are recorded
+        for method in (stamps.check, stamps.record):
+            with pytest.raises(DecodeError, match="changed since it was first read .of the same size") as caught:
+                method(7, OTHER)
+            assert caught.value.kind == "changed"
+    another.record(3, FIRST)  # between two that are recorded
+
+
+def test_a_state_is_not_recorded_before_the_image_was_decoded(tmp_path: Path) -> None:
+    stamps = ImageStamps.open(tmp_path / "states.bin")
+    stamps.check(0, OTHER)
+    stamps.record(0, FIRST)
+    stamps.check(0, FIRST)
 
 
 @pytest.mark.parametrize("other", [ImageStat(101, "ETag a"), ImageStat(100, "ETag b"), ImageStat(100, "1700000000")])
 def test_size_and_version_count(other: ImageStat, tmp_path: Path) -> None:
     stamps = ImageStamps.open(tmp_path / "states.bin")
-    stamps.check(0, FIRST)
+    stamps.record(0, FIRST)
     with pytest.raises(DecodeError):
         stamps.check(0, other)
 
 
 def test_a_damaged_record_is_recorded_again(tmp_path: Path) -> None:
     file = tmp_path / "states.bin"
-    ImageStamps.open(file).check(1, FIRST)
+    ImageStamps.open(file).record(1, FIRST)
     content = bytearray(file.read_bytes())
     content[30] ^= 1
     file.write_bytes(content)
     stamps = ImageStamps.open(file)
-    stamps.check(1, OTHER)
+    stamps.record(1, OTHER)
     with pytest.raises(DecodeError):
         stamps.check(1, FIRST)
 
@@ -49,12 +57,12 @@ def test_a_damaged_record_is_recorded_again(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_only_compared_with(tmp_path: Path) -> None:
     file = tmp_path / "states.bin"
     opened = ImageStamps.open(file)
-    opened.check(0, FIRST)
+    opened.record(0, FIRST)
     stamps = replace(opened, recording=False)
     before = file.read_bytes()
     with pytest.raises(DecodeError):
         stamps.check(0, OTHER)
-    stamps.check(1, OTHER)
+    stamps.record(1, OTHER)
     assert file.read_bytes() == before
 
 
