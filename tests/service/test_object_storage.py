@@ -130,7 +130,7 @@ def test_a_server_does_not_start_without_objects_or_access(
     assert "none of 32 sampled images exists here" in line
     store.proxy.trouble = lambda _number, _path: Trouble(403, "AccessDenied")
     line = failure(tmp_path, **settings)
-    assert "access is denied; check the credentials" in line
+    assert "access is denied (AccessDenied); check the credentials" in line
     assert SECRET not in line
 
 

@@ -44,6 +44,7 @@ _RETRIES: "RetryConfig" = {
 
 _STATUS = re.compile(r"status code: (\d{3}[A-Za-z ]*)")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
+_NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
 _CAUSE = re.compile(r" - (?:HTTP error: )?([^\n]*)")
 _QUERY = re.compile(r"\?\S*")
 _METADATA_HOSTS = ("169.254.169.254", "metadata.google.internal")
@@ -138,14 +139,18 @@ class Objects:
 
     def _explained(self, error: Exception, where: str) -> SamplerError:
         """Return the error of image sources for a failed request, which says what to do."""
-        if isinstance(error, FileNotFoundError):
+        code = _code(error)
+        if isinstance(error, FileNotFoundError) and code not in _NO_BUCKET:
             cause = "the object does not exist; upload it, or correct the prefix in SAMPLER_IMAGES"
             return ImageError(where, "missing", cause)
         if isinstance(error, ValueError):
             return ImageError(where, "unreadable", f"not the name of an object: {printable(str(error))}")
-        if isinstance(error, PermissionDeniedError | UnauthenticatedError):
-            hint = "S3 also denies access to missing objects if listing is not allowed"
-            cause = f"access is denied; check the credentials in {self._variables}; {hint}"
+        if code in _NO_BUCKET:
+            cause = f"bucket or container {self._url.bucket!r} does not exist ({code}); correct SAMPLER_IMAGES"
+        elif isinstance(error, PermissionDeniedError | UnauthenticatedError):
+            cause = self._denied(code)
+        elif _status(error).startswith("400") and self._url.can_list:
+            cause = f"refused: {_reason(error)}; check credentials and region in {self._variables}"
         elif any(host in str(error) for host in _METADATA_HOSTS):
             cause = f"no credentials were found; set {self._variables}, or …_SKIP_SIGNATURE=true for public objects"
         elif isinstance(error, TimeoutError):
@@ -153,6 +158,14 @@ class Objects:
         else:
             cause = f"cannot be fetched: {_reason(error)}; check network and endpoint"
         return ImageSourceError(f"{printable(where)}: {cause}")
+
+    def _denied(self, code: str) -> str:
+        if not self._url.can_list:
+            return "access is denied; let the web server send images without credentials"
+        shown = f" ({code})" if code else ""
+        hint = "; S3 also denies access to missing objects if listing is not allowed"
+        unknown = self._url.scheme == "s3" and code in ("", "AccessDenied")
+        return f"access is denied{shown}; check the credentials in {self._variables}{hint if unknown else ''}"
 
 
 async def _with_repetitions(request: Callable[[], Awaitable[T]]) -> T:
@@ -170,8 +183,8 @@ _VARIABLES = {
     "s3": "the variables AWS_…",
     "gs": "the variables GOOGLE_…",
     "az": "the variables AZURE_…, such as AZURE_STORAGE_ACCOUNT_NAME",
-    "https": "the URL and the variables of proxies",
-    "http": "the URL and the variables of proxies",
+    "https": "the URL",
+    "http": "the URL",
 }
 """What each kind of storage is set with."""
 
@@ -204,10 +217,16 @@ def _status(error: Exception) -> str:
     return found[1].strip() if found else ""
 
 
+def _code(error: Exception) -> str:
+    """Return the code in the response that an error is about, such as "SlowDown"; "" if none."""
+    found = _CODE.search(str(error))
+    return found[1] if found else ""
+
+
 def _reason(error: Exception) -> str:
     """Return the cause of an error in a few words, without queries of URLs, which may be signed."""
     text = str(error)
-    status, code, cause = _status(error), _CODE.search(text), _CAUSE.search(text)
+    status, code, cause = _status(error), _code(error), _CAUSE.search(text)
     if status:
-        return f"status {status} ({code[1]})" if code else f"status {status}"
+        return f"status {status} ({code})" if code else f"status {status}"
     return printable(_QUERY.sub("", cause[1] if cause else text.partition("\n")[0])[:200])

@@ -12,6 +12,7 @@ from sampler.dataset.dataset import Dataset, open_source
 from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.object_storage import source as source_module
 from sampler.dataset.images.object_storage.read_ahead import REQUESTS
+from sampler.dataset.images.stamps import ImageStamps
 from sampler.errors import ImageError, ImageSourceError
 from sampler.stream.keys import SampleKey
 from tests.support.object_store import BUCKET, SECRET, ObjectStore, Trouble
@@ -119,8 +120,38 @@ def test_an_object_longer_than_the_limit_is_an_error(remote: Dataset) -> None:
 
 def test_denied_access_is_no_error_of_the_image(remote: Dataset, store: ObjectStore) -> None:
     store.proxy.trouble = lambda _number, _path: Trouble(403, "AccessDenied")
-    with pytest.raises(ImageSourceError, match="access is denied; check the credentials"):
+    with pytest.raises(ImageSourceError, match=r"access is denied .*; check the credentials"):
         remote.images.read(remote.file_name(0), LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "message"),
+    [
+        (
+            Trouble(403, "InvalidAccessKeyId"),
+            r"access is denied \(InvalidAccessKeyId\); check the credentials in [^;]*$",
+        ),
+        (Trouble(400, "ExpiredToken"), r"refused: status 400 .*\(ExpiredToken\); check credentials and region in"),
+        (Trouble(404, "NoSuchBucket"), "bucket or container 'images' does not exist .*; correct SAMPLER_IMAGES"),
+    ],
+)
+def test_a_refused_request_says_what_to_correct(
+    trouble: Trouble, message: str, remote: Dataset, store: ObjectStore
+) -> None:
+    store.proxy.trouble = partial(respond, trouble)
+    with pytest.raises(ImageSourceError, match=message):
+        remote.images.read(remote.file_name(0), LIMIT)
+
+
+def test_a_wrong_response_is_not_taken_for_the_object_later(
+    local: Dataset, remote: Dataset, store: ObjectStore, tmp_path: Path
+) -> None:
+    remote.stamps = ImageStamps.open(tmp_path / "states.bin")
+    store.proxy.trouble = partial(respond, Trouble(200))
+    with pytest.raises(ImageError):
+        remote.read(0)
+    store.settle()
+    assert remote.read(0).pixels.tobytes() == local.read(0).pixels.tobytes()
 
 
 def test_messages_have_no_secret(remote: Dataset, store: ObjectStore) -> None:
