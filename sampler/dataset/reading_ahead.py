@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.dataset_index import DatasetIndex
 
-AHEAD = 48
+AHEAD = 60
 """Images that are fetched ahead: twice as many as there are requests at once, so that no request waits for a reader."""
 
 

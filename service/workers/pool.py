@@ -26,8 +26,8 @@ log = logging.getLogger("saccade_sampler.pool")
 JOBS_PER_WORKER = 2
 """Jobs sent to a worker: one under way and one waiting, so that the worker never waits for the server."""
 
-SAMPLES_AHEAD = 36
-"""Samples that wait at a worker whose images are remote: more than there are requests at once, three of the longest
+SAMPLES_AHEAD = 48
+"""Samples that wait at a worker whose images are remote: more than there are requests at once, four of the longest
 runs. It knows their keys, so that it can fetch their images in time."""
 
 MAX_PAUSE = 5.0

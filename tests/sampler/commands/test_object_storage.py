@@ -101,10 +101,10 @@ def test_a_store_is_decoded_straight_from_the_bucket_and_changed_objects_again(
 
 
 def test_an_interrupted_decode_resumes_and_fetches_no_object_again(store: ObjectStore, tmp_path: Path) -> None:
-    files = make(tmp_path)
+    files = make(tmp_path, 2 * IMAGES)
     url = store.upload(files[1], tmp_path.name)
     source, cache_dir = (files[0], url), tmp_path / "cache"
-    store.proxy.trouble = lambda number, _path: Trouble(403) if number > 30 else Trouble()
+    store.proxy.trouble = lambda number, _path: Trouble(403) if number > 70 else Trouble()
     first = start_decode(source, cache_dir, before="pass")  # type: ignore[arg-type] # a URL instead of a folder
     _, errors = first.communicate(timeout=60)
     assert first.returncode == 2, errors
@@ -112,12 +112,12 @@ def test_an_interrupted_decode_resumes_and_fetches_no_object_again(store: Object
     store.settle()
     dataset = open_dataset(*source, cache_dir)
     folder = folder_for(dataset, cache_dir)
-    records = load_records(folder / PART, IMAGES, mapped=False)
+    records = load_records(folder / PART, 2 * IMAGES, mapped=False)
     decoded = int((records[:-1, STATE] == DECODED).sum())
     assert decoded >= 20
     done = program("decode", source, cache_dir)
     assert done.returncode == 0, done.stderr
-    assert store.proxy.requests["GET"] == IMAGES - decoded
+    assert store.proxy.requests["GET"] == 2 * IMAGES - decoded
     assert (folder / RECORDS).exists()
     assert_complete(dataset, cache_dir)
 

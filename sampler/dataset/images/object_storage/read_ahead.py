@@ -13,7 +13,7 @@ from sampler.dataset.images.object_storage.objects import Admit, Fetched
 from sampler.dataset.images.source import ImageStat
 from sampler.errors import SamplerError
 
-REQUESTS = 24
+REQUESTS = 30
 """Requests under way at once."""
 
 MOST_BYTES = 64 << 20

@@ -8,7 +8,7 @@ from sampler.dataset.dataset import Dataset, open_dataset
 from tests.support.coco_files import box_entry, category_entry, coco, image_entry, write_dataset
 from tests.support.object_store import ObjectStore
 
-IMAGES = 30
+IMAGES = 40
 
 
 @pytest.fixture
