@@ -21,7 +21,7 @@ def test_another_state_than_the_first_is_an_error_in_every_process(tmp_path: Pat
     for stamps in (one, another, ImageStamps.open(file)):
         stamps.check(7, FIRST)
         for method in (stamps.check, stamps.record):
-            with pytest.raises(DecodeError, match="changed since it was first read .of the same size") as caught:
+            with pytest.raises(DecodeError, match=r"changed since it was first read .of the same size") as caught:
                 method(7, OTHER)
             assert caught.value.kind == "changed"
     another.record(3, FIRST)  # between two that are recorded
