@@ -32,6 +32,8 @@ from sampler.wire.spec import ServiceSpec
 TASK_SAMPLES = 192
 """Samples that an actor is asked for at once: enough to make Ray's own work small, few enough to begin soon."""
 
+MOST_ACTORS = 1 << 16
+
 Place = str | os.PathLike[str]
 
 
@@ -52,7 +54,7 @@ def dataset(
     keep_crowd: bool = True,
     cache_dir: Place | None = None,
     digest: str | None = None,
-    actors: int | tuple[int, int] | None = None,
+    actors: int | None = None,
 ) -> ray.data.Dataset:
     """Return the steps start … stop−1 as a `ray.data.Dataset`, in order, one row for each.
 
@@ -75,7 +77,7 @@ def dataset(
         keep_crowd: whether boxes marked `iscrowd` are used.
         cache_dir: the cache folder of each node (default: the user's). A decoded store that it has is used.
         digest: that of the samples, to be checked on each node; see `ServiceSpec.digest`.
-        actors: how many make samples, each on one CPU; or the least and the most (default: 1 to all CPUs).
+        actors: how many make samples at most, each on one CPU (default: as many as there are CPUs).
 
     Raises:
         InvalidRequestError: a value is out of range.
@@ -84,6 +86,8 @@ def dataset(
     from service.settings.server import Settings  # likewise
 
     shard = Shard(batch_size, rank, world_size)
+    if actors is not None:
+        actors = require_integer("actors", actors, 1, MOST_ACTORS)
     seed = require_integer("seed", seed, 0, SEED_LIMIT - 1)
     start = require_integer("start", start, 0, last_step(shard))
     stop = require_integer("stop", stop, start + 1, last_step(shard) + 1)
@@ -93,7 +97,8 @@ def dataset(
         | {"config": config, "keep_crowd": keep_crowd}
     )
     tasks = min(stop - start, -(-(stop - start) * shard.count // TASK_SAMPLES))
-    rows = ray.data.range(stop - start, override_num_blocks=tasks).map_batches(
+    steps = ray.data.range(stop - start, override_num_blocks=tasks)
+    rows = steps.map_batches(
         StepSampler, fn_constructor_args=(settings, seed, shard, start, augment, digest), batch_size=None,
         batch_format="pyarrow", num_cpus=1, compute=_pool(actors),
     )  # fmt: skip
@@ -128,11 +133,9 @@ def _paths(given: Place | Sequence[Place]) -> str | tuple[str, ...]:
     return os.fspath(given) if isinstance(given, str | os.PathLike) else tuple(os.fspath(one) for one in given)
 
 
-def _pool(actors: int | tuple[int, int] | None) -> ActorPoolStrategy:
-    if isinstance(actors, int):
-        return ActorPoolStrategy(size=actors)
-    least, most = (1, None) if actors is None else actors
-    return ActorPoolStrategy(min_size=least, max_size=most)
+def _pool(actors: int | None) -> ActorPoolStrategy:
+    # Not a fixed size: if a node is lost, actors without work end, and those of the node find their CPUs.
+    return ActorPoolStrategy(min_size=1, max_size=actors, initial_size=actors)
 
 
 @lru_cache(maxsize=8)

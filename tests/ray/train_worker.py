@@ -16,7 +16,7 @@ from tests.ray.scenario import FOLDER, processes_of
 from tests.support.paths import ROOT
 from tests.support.processes import start_python
 
-STEP = re.compile(r"(?:step \d+: loss|trained to step|resumed at step).*")
+STEP = re.compile(r"(?:step \d+: loss [\d.]+|resumed at step \d+), workers: \d+|trained to step \d+, loss [\d.]+")
 WORKER = "ray::RayTrainWorker"
 KILLED_AT = 20
 
