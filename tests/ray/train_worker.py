@@ -18,7 +18,7 @@ from tests.support.processes import start_python
 
 STEP = re.compile(r"(?:step \d+: loss [\d.]+|resumed at step \d+), workers: \d+|trained to step \d+, loss [\d.]+")
 WORKER = "ray::RayTrainWorker"
-KILLED_AT = 20
+STEPS, SAVE_EVERY, KILLED_AT = 400, 40, 160
 
 
 def main(url: str, folder: Path) -> None:
@@ -27,7 +27,7 @@ def main(url: str, folder: Path) -> None:
     killed = False
     with cluster(1) as (running, _):
         process = start_python(
-            ROOT / "examples" / "ray_train.py", url, "--steps", 40, "--save-every", 10, "--workers", 1, 2,
+            ROOT / "examples" / "ray_train.py", url, "--steps", STEPS, "--save-every", SAVE_EVERY, "--workers", 1, 2,
             "--batch-size", 4, "--storage", folder, variables={"RAY_ADDRESS": running.address}, stderr=None,
         )  # fmt: skip
         assert process.stdout is not None
