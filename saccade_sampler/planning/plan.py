@@ -1,8 +1,10 @@
 """From the demand of trainings and the costs on one host to the hosts that are needed. Pure arithmetic."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from client.fleet.steps import steps_ahead
 from saccade_sampler.planning.arithmetic import Factor, Line, Quantity, largest, product, total
 from saccade_sampler.planning.demand import Demand, Supply
 from saccade_sampler.planning.measurement import Cost, Measurement, Preparation
@@ -91,6 +93,7 @@ def make_plan(measured: Measurement, demand: Demand, supply: Supply) -> Plan:
     server = list(_server(case, cpu[1:3]))
     network = list(_network(case, samples.result))
     hosts = list(_hosts(case, cpu[-1].result, server[-1].result, network[-1].result))
+    in_flight = _in_flight(case, hosts[0].result)
     memory = list(_memory(case))
     cache = _page_cache(case)
     disk = list(_disk(case))
@@ -111,12 +114,12 @@ def make_plan(measured: Measurement, demand: Demand, supply: Supply) -> Plan:
             Section("CPUs", tuple(cpu)),
             Section("The server's process, which uses one core at most", tuple(server)),
             Section("Network", tuple(network)),
-            Section("Hosts", tuple(hosts)),
+            Section("Hosts", (*hosts, in_flight)),
             Section("Memory of a host", (*memory, cache)),
             Section("Disk of a host", (*disk, reading)),
             Section("Each trainer", tuple(_trainer(case, samples.result))),
         ),
-        notes=tuple(_notes(demand)),
+        notes=tuple(_notes(case, in_flight)),
     )
 
 
@@ -242,9 +245,24 @@ def _megabytes(name: str, first: Quantity, *others: Factor, per: str = "") -> Li
     return product(name, f"MB{per}", first, *others, ("÷", Quantity(1e6, "bytes/MB")))
 
 
-def _notes(demand: Demand) -> Iterator[str]:
-    if demand.part > _default("max_batch"):
-        yield f"Set SAMPLER_MAX_BATCH={demand.part}: a trainer receives as many samples of a step."
+def _in_flight(case: _Case, hosts: Quantity) -> Line:
+    """Return the requests at a server while all trainers request what they have room for, as at their start."""
+    trainers = Quantity(case.demand.jobs * case.demand.trainers, "trainers")
+    # A client of one server receives a stream, which is one request.
+    ahead = 1 if hosts.value == 1 else steps_ahead(int(hosts.value), int(case.demand.part * case.sample_bytes))
+    return product(
+        "requests at a server, at most", "requests", trainers, ("×", Quantity(ahead, "requests")), ("÷", hosts)
+    )
+
+
+def _notes(case: _Case, in_flight: Line) -> Iterator[str]:
+    if case.demand.part > _default("max_batch"):
+        yield f"Set SAMPLER_MAX_BATCH={case.demand.part}: a trainer receives as many samples of a step."
+    if in_flight.value > _default("max_requests"):
+        yield (
+            f"Set SAMPLER_MAX_REQUESTS={math.ceil(in_flight.value)}, so that the requests of all trainers are accepted "
+            "at once; the reserve grows with it."
+        )
 
 
 def _default(setting: str) -> int:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from client.fleet.steps import steps_ahead
 from saccade_sampler.planning.demand import Demand, PlanError, Supply, require_layout
 from saccade_sampler.planning.plan import Plan, make_plan
 from tests.saccade_sampler.planning.measurements import round_measurement
@@ -88,6 +89,16 @@ def test_parts_beyond_the_default_need_a_setting() -> None:
     assert make_plan(MEASURED, DEMAND, SUPPLY).notes == ()
     (note,) = make_plan(MEASURED, replace(DEMAND, batch_size=4096, trainers=2), SUPPLY).notes
     assert "SAMPLER_MAX_BATCH=2048" in note
+
+
+def test_a_server_is_told_to_accept_the_requests_of_all_trainers() -> None:
+    # Streams of one server: a request for each trainer. Of two servers: three steps ahead of each.
+    one = make_plan(MEASURED, replace(DEMAND, batch_size=100, steps_per_second=0.1, trainers=100), SUPPLY)
+    assert values(one, "Hosts")["requests at a server, at most"] == 100
+    assert "SAMPLER_MAX_REQUESTS=100," in one.notes[0]
+    two = make_plan(MEASURED, replace(DEMAND, jobs=6), SUPPLY)
+    assert values(two, "Hosts")["requests at a server, at most"] == 6 * steps_ahead(2, 10_000_000) / 2
+    assert two.notes == ()
 
 
 DEMANDS = st.builds(
