@@ -3,10 +3,12 @@
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 import pyarrow as pa
 
+from sampler.dataset.reading_ahead import AHEAD
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.stream.shards import Shard, step_keys
 from sampler.wire.batch_writer import write_batch
@@ -47,15 +49,28 @@ class StepSampler:
 
     def __call__(self, steps: pa.Table) -> Iterator[pa.Table]:
         """Yield a row for each step. steps: their numbers from 0 in the column `id`."""
-        for number in steps["id"].to_pylist():
-            step = self._start + number
-            yield pa.table([[step], [self._batch(step)], [self._document]], schema=COLUMNS)
+        numbers = [self._start + number for number in steps["id"].to_pylist()]
+        fetch_next = self._fetching(numbers)
+        for step in numbers:
+            yield pa.table([[step], [self._batch(step, fetch_next)], [self._document]], schema=COLUMNS)
             for notice in self._worker.outbox.take():
                 log.warning("image %d (%s): %s", notice.index, notice.file, notice.text)
 
-    def _batch(self, step: int) -> bytes:
+    def _fetching(self, steps: Iterable[int]) -> Callable[[], None] | None:
+        """Begin to fetch the first images. Return what begins to fetch one more; None if images are local.
+
+        Read one by one, each sample would wait for the storage.
+        """
+        if not self._worker.is_remote:
+            return None
+        [opened] = self._worker.datasets
+        keys = (key for step in steps for key in step_keys(self._spec.size, self._seed, step, self._shard))
+        opened.dataset.read_ahead(list(islice(keys, AHEAD)))
+        return lambda: opened.dataset.read_ahead(list(islice(keys, 1)))
+
+    def _batch(self, step: int, between: Callable[[], None] | None) -> bytes:
         [opened] = self._worker.datasets
         spec = self._spec
         header = Header(spec.digest, "compact", self._augment, self._shard.count, step)
         keys = step_keys(spec.size, self._seed, step, self._shard)
-        return write_batch(header, keys, opened.dataset, opened.config, opened.categories, COMPILED)
+        return write_batch(header, keys, opened.dataset, opened.config, opened.categories, COMPILED, between)

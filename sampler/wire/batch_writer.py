@@ -1,6 +1,6 @@
 """Makes a whole batch: the bytes of a response that carries it, without a server."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
 from sampler.config.schema import SamplerConfig
@@ -19,15 +19,18 @@ def write_batch(
     config: SamplerConfig,
     categories: int,
     kernels: Kernels = REFERENCE,
+    between: Callable[[], None] | None = None,
 ) -> bytes:
     """Return header, samples and trailer of a batch, the same bytes as a server's response.
 
-    header: its count is that of `keys`. categories: C, of the dataset. Raises InvalidRequestError and ImageError like
-    `make_sample`.
+    header: its count is that of `keys`. categories: C, of the dataset. between: called before each sample. Raises
+    InvalidRequestError and ImageError like `make_sample`.
     """
     parts = [encode_header(header)]
     plans = plan_samples(dataset, config, keys, header.augment, kernels)
     for position, (key, planned) in enumerate(zip_longest(keys, plans)):
+        if between is not None:
+            between()
         boxes = 0 if planned is None else len(planned.boxes)
         memory = bytearray(largest_message(header.layout, config, categories, boxes))
         length = write_sample(
