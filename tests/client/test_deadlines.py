@@ -195,11 +195,8 @@ def test_a_head_or_document_that_dribbles_is_given_up(make: Make, released: thre
 
 
 def test_the_end_of_a_response_is_not_waited_for_long(
-    server: ScriptedServer, make: Make, released: threading.Event, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, make: Make, released: threading.Event
 ) -> None:
-    monkeypatch.setattr("client.link.FINISH_SECONDS", 0.3)
-    monkeypatch.setattr("client.asynchronous.link.FINISH_SECONDS", 0.3)
-
     def endless(asked: Asked) -> Answer:
         def pieces() -> Iterator[bytes]:
             for batch in server.batches(asked):
