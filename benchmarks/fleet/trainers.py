@@ -26,7 +26,7 @@ DIGEST = "0" * 32
 class FleetWithoutHedges(Fleet):
     """A fleet that sends no request to a second server before the first has failed."""
 
-    def hedge_after(self, server: Server) -> float | None:  # noqa: ARG002 - never
+    def hedge_after(self, server: Server, kind: str = "") -> float | None:  # noqa: ARG002 - never
         """Return None."""
         return None
 

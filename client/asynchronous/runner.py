@@ -42,9 +42,11 @@ class AsyncRunner:
         self._next_chores = -math.inf
         self._closed = False
 
-    async def run(self, operation: AsyncOperation[ResultT], key: bytes, retries: RetrySettings) -> Outcome[ResultT]:
-        """Return the outcome of one operation. key: for placement. Raises `ClientError`."""
-        race = Race(await self._fleet(retries), key, retries)
+    async def run(
+        self, operation: AsyncOperation[ResultT], key: bytes, kind: str, retries: RetrySettings
+    ) -> Outcome[ResultT]:
+        """Return the outcome of one operation. key: for placement. kind: see `Fleet`. Raises `ClientError`."""
+        race = Race(await self._fleet(retries), key, retries, kind=kind)
         heat: _Heat[ResultT] = _Heat(self, operation, race)
         try:
             while not race.over:

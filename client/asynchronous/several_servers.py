@@ -18,7 +18,7 @@ from client.batches import PackedBatch
 from client.contact import AsyncContact, ContactSettings
 from client.fleet.addresses import ServerAddresses
 from client.fleet.contacts import Contacts
-from client.fleet.operations import SPEC_KEY, key_of
+from client.fleet.operations import IMAGES, READY, SPEC, SPEC_KEY, key_of, kind_of
 from client.fleet.placement import placement_key
 from client.fleet.statistics import FleetStatistics
 from client.images import ImageInfo
@@ -53,12 +53,12 @@ class AsyncSeveralServers:
         """Return the spec of the first contact, with whichever server that was."""
         if self._contacts.spec is not None:
             return self._contacts.spec
-        return (await self._run(fetch_spec(self._contacts), SPEC_KEY, self._retries)).result
+        return (await self._run(fetch_spec(self._contacts), SPEC_KEY, SPEC, self._retries)).result
 
     async def ready(self) -> bool:
         """Return whether any server accepts requests now. Makes one attempt at each."""
         try:
-            return (await self._run(ask_whether_ready, SPEC_KEY, self._retries.once())).result
+            return (await self._run(ask_whether_ready, SPEC_KEY, READY, self._retries.once())).result
         except RETRIED:
             return False
 
@@ -66,7 +66,7 @@ class AsyncSeveralServers:
         """Return one batch."""
         spec = await self.spec()
         operation = fetch_batch(request, spec, self._contacts, self._owner)
-        return with_damage(await self._run(operation, key_of(request, spec), self._retries))
+        return with_damage(await self._run(operation, key_of(request, spec), kind_of(request), self._retries))
 
     async def packed_stream(self, request: StreamRequest) -> AsyncGenerator[PackedBatch]:
         """Yield the batches of a stream, each requested on its own, several ahead."""
@@ -84,16 +84,20 @@ class AsyncSeveralServers:
     async def images(self, requests: Iterable[ImagesRequest]) -> list[tuple[ImageInfo, ...]]:
         """Return the images of each request."""
         spec = await self.spec()
-        return [
-            (await self._run(fetch_images(request, spec), placement_key(spec.digest, *request.indices), self._retries))
-            .result
+        outcomes = [
+            await self._run(
+                fetch_images(request, spec), placement_key(spec.digest, *request.indices), IMAGES, self._retries
+            )
             for request in requests
-        ]  # fmt: skip
+        ]
+        return [outcome.result for outcome in outcomes]
 
     def statistics(self) -> FleetStatistics:
         """Return what was counted about the servers so far."""
         return self._contacts.statistics()
 
-    async def _run(self, operation: AsyncOperation[ResultT], key: bytes, retries: RetrySettings) -> Outcome[ResultT]:
+    async def _run(
+        self, operation: AsyncOperation[ResultT], key: bytes, kind: str, retries: RetrySettings
+    ) -> Outcome[ResultT]:
         self._owner.require()
-        return await self._runner.run(operation, key, retries)
+        return await self._runner.run(operation, key, kind, retries)

@@ -9,7 +9,7 @@ from client.asynchronous.runner import AsyncRunner, Outcome, cancel
 from client.batches import PackedBatch
 from client.contact import AsyncContact
 from client.fleet.contacts import Contacts
-from client.fleet.operations import key_of, step_of
+from client.fleet.operations import key_of, kind_of, step_of
 from client.fleet.steps import steps_ahead
 from client.process_owner import ProcessOwner
 from client.protocol.requests import StreamRequest
@@ -62,7 +62,7 @@ class AsyncSteps:
         while self._due is not None and len(self._begun) < limit:
             request = step_of(self._due)
             operation = fetch_batch(request, self._spec, self._contacts, self._owner)
-            work = self._runner.run(operation, key_of(request, self._spec), self._retries)
+            work = self._runner.run(operation, key_of(request, self._spec), kind_of(request), self._retries)
             self._begun.append(asyncio.get_running_loop().create_task(work))
             self._due = self._due.after_next()
 

@@ -59,6 +59,28 @@ class Latencies:
         self.percentile = None if count < ENOUGH else self._sorted[math.ceil(PERCENTILE * count) - 1]
 
 
+class LatenciesByKind:
+    """The latencies of a server by kind of request, because requests that differ in work are late at different times.
+
+    Attributes:
+        latest: the kind whose latency was added last.
+    """
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, Latencies] = {}
+        self.latest = ""
+
+    def add(self, kind: str, seconds: float) -> None:
+        """Add the latency of a request that succeeded."""
+        self._kinds.setdefault(kind, Latencies()).add(seconds)
+        self.latest = kind
+
+    def percentile(self, kind: str) -> float | None:
+        """Return the 95th percentile of a kind in seconds; None with too few latencies."""
+        latencies = self._kinds.get(kind)
+        return None if latencies is None else latencies.percentile
+
+
 def typical_latency(percentiles: Iterable[float | None]) -> float | None:
     """Return the median of the servers' 95th percentiles, the lower one of two; None if none is known."""
     known = sorted(seconds for seconds in percentiles if seconds is not None)

@@ -54,6 +54,8 @@ class Fleet:
         fleet.overtaken(server)              #   the response of its hedge came first
         fleet.cancelled(server)              #   nobody waits for it any more; says nothing about the server
 
+    Whether a request is late is judged by others of its kind: a text that requests with about the same work share.
+
     Requests at a server that was removed meanwhile go on, and are hedged and fail like others.
     """
 
@@ -72,8 +74,7 @@ class Fleet:
         self._budget = HedgeBudget()
         self._totals = _Totals()
         self._members: dict[Server, Member] = {}
-        self._typical_seconds: float | None = None
-        self._typical_is_known = False
+        self._typical_seconds: dict[str, float | None] = {}
         self.update(urls)
         if not self._members:
             raise ValueError("a fleet needs at least one server")
@@ -90,7 +91,7 @@ class Fleet:
         with self._lock:
             return tuple(member.server for member in self._accepted())
 
-    def place(self, key: bytes, without: Collection[Server] = ()) -> Server:
+    def place(self, key: bytes, without: Collection[Server] = (), kind: str = "") -> Server:
         """Return the server for a request, which counts as in flight from now on.
 
         Servers that are late with a request are chosen only if all others are. Ejected ones are chosen only if no
@@ -100,6 +101,7 @@ class Fleet:
         Args:
             key: from `placement_key`.
             without: servers that have failed this request.
+            kind: of the request.
 
         Raises:
             NoServerLeftError: every server is excluded.
@@ -109,9 +111,9 @@ class Fleet:
             member = _choose(key, self._best(without, now))
             self._totals.requests += 1
             self._budget.earn()
-            return member.begin(now)
+            return member.begin(now, kind)
 
-    def hedge_after(self, server: Server) -> float | None:
+    def hedge_after(self, server: Server, kind: str = "") -> float | None:
         """Return how long to wait for a response of a server before a second request is sent, in seconds.
 
         None if no second request would be sent now: there is no other server, the budget is used up, or all servers are
@@ -121,18 +123,18 @@ class Fleet:
             member = self._members.get(server)
             if member is None or not self._may_hedge(member) or not self._not_late(self._clock(), (server,)):
                 return None
-            return late_after(member.latencies.percentile, self._typical())
+            return late_after(member.latencies.percentile(kind), self._typical(kind))
 
-    def stalled_after(self, server: Server) -> float | None:
+    def stalled_after(self, server: Server, kind: str = "") -> float | None:
         """Return after how many seconds without a byte a request has failed, judged by all servers.
 
         None if too little is known, or if no other server is on time: while all are slow, requests that are given up
         and sent again would only make them slower.
         """
         with self._lock:
-            return stalled_after(self._typical()) if self._on_time(self._clock(), (server,)) else None
+            return stalled_after(self._typical(kind)) if self._on_time(self._clock(), (server,)) else None
 
-    def hedge(self, key: bytes, server: Server, without: Collection[Server] = ()) -> Server | None:
+    def hedge(self, key: bytes, server: Server, without: Collection[Server] = (), kind: str = "") -> Server | None:
         """Return the server for a second request, because the first is late at `server`; None for no second request.
 
         A second request is in flight from now on, and is taken from the budget. If it is late too, it may be hedged. It
@@ -142,6 +144,7 @@ class Fleet:
             key: of the request.
             server: that is late.
             without: servers that have failed this request or have it already.
+            kind: of the request.
         """
         with self._lock:
             member = self._members.get(server)
@@ -159,30 +162,32 @@ class Fleet:
                 self._totals.hedges_refunded += 1
             self._totals.hedges += 1
             member.hedged += 1
-            return _choose(key, others).begin(now)
+            return _choose(key, others).begin(now, kind)
 
-    def finished(self, server: Server, seconds: float) -> None:
+    def finished(self, server: Server, seconds: float, kind: str = "") -> None:
         """A request succeeded.
 
         Args:
             server: where.
             seconds: from the request to the end of the response, without time in which the client did not read.
+            kind: of the request.
         """
         with self._lock:
             now = self._clock()
             if (member := self._end(server, now)) is None:
                 return
-            typical = self._typical()
-            if seconds <= late_after(member.latencies.percentile, typical):
+            before, was_usable, typical = member.latencies.percentile(kind), member.usable, self._typical(kind)
+            if seconds <= late_after(before, typical):
                 member.avoided_until = NEVER
             elif seconds > (stalled_after(typical) or math.inf):
                 member.avoided_until = now + AVOIDED_SECONDS  # as slow as those that it would be compared with
-            before, was_usable = member.latencies.percentile, member.usable
-            member.latencies.add(seconds)
+            member.latencies.add(kind, seconds)
             member.unrefunded = 0
             member.health.succeed(now)
-            if (member.latencies.percentile, member.usable) != (before, was_usable):
-                self._typical_is_known = False
+            if member.usable != was_usable:
+                self._typical_seconds.clear()
+            elif member.latencies.percentile(kind) != before:
+                self._typical_seconds.pop(kind, None)
 
     def failed(self, server: Server, error: object) -> None:
         """A request failed: no connection, 503, a stall, or damaged bytes.
@@ -235,7 +240,7 @@ class Fleet:
                 member.health.fail_probe(now)
                 return
             member.health.bring_back(now)
-            self._typical_is_known = False
+            self._typical_seconds.clear()
             log.info("%s is ready and used again", server.url)
 
     def update(self, urls: Iterable[str]) -> None:
@@ -298,11 +303,10 @@ class Fleet:
 
     def _on_time(self, now: float, without: Collection[Server]) -> list[Member]:
         """Return the usable members that are not late with a request."""
-        typical = self._typical()
         return [
             member
             for member in self._members.values()
-            if member.usable and member.server not in without and not member.is_late(now, typical)
+            if member.usable and member.server not in without and not member.is_late(now, self._typical)
         ]
 
     def _not_late(self, now: float, without: Collection[Server]) -> list[Member]:
@@ -314,12 +318,12 @@ class Fleet:
         """Return whether the budget allows it. A server that is not used has been refunded already."""
         return self._budget.is_left or not member.usable
 
-    def _typical(self) -> float | None:
-        """Return the typical latency. Cached until a latency or the servers change, because many servers take time."""
-        if not self._typical_is_known:
-            percentiles = (member.latencies.percentile for member in self._members.values() if member.usable)
-            self._typical_seconds, self._typical_is_known = typical_latency(percentiles), True
-        return self._typical_seconds
+    def _typical(self, kind: str) -> float | None:
+        """Return the typical latency of a kind. Cached until that or the servers change: many servers take time."""
+        if kind not in self._typical_seconds:
+            percentiles = (member.latencies.percentile(kind) for member in self._members.values() if member.usable)
+            self._typical_seconds[kind] = typical_latency(percentiles)
+        return self._typical_seconds[kind]
 
     def _end(self, server: Server, now: float) -> Member | None:
         """End a request; return its server's member, or None if there is no such request."""
@@ -340,7 +344,7 @@ class Fleet:
             return
         log.warning("%s is ejected after %d failures in a row: %s", member.server.url, member.health.failures, error)
         member.health.eject(now)
-        self._typical_is_known = False
+        self._typical_seconds.clear()
         self._totals.ejections += 1
         self._totals.hedges_refunded += member.unrefunded
         self._budget.refund(member.unrefunded)
@@ -348,7 +352,7 @@ class Fleet:
 
     def _use_one(self) -> None:
         """Use all ejected servers again if no other is left."""
-        self._typical_is_known = False
+        self._typical_seconds.clear()
         accepted = self._accepted()
         if accepted and not any(member.usable for member in accepted):
             for member in accepted:

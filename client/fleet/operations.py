@@ -19,6 +19,9 @@ from sampler.wire.spec import ServiceSpec
 
 SPEC_KEY = placement_key("spec")
 
+SPEC, READY, IMAGES = "spec", "ready", "images"
+"""Kinds of requests: see `Fleet`."""
+
 
 def fetch_spec(contacts: Contacts[Contact]) -> Operation:
     """Return the operation that pins the spec."""
@@ -79,6 +82,11 @@ def key_of(request: BatchRequest, spec: ServiceSpec) -> bytes:
         shard = request.shard
         return placement_key(spec.digest, request.seed, request.step, shard.rank, shard.world_size)
     return placement_key(spec.digest, request.seed, request.epoch, *request.indices)
+
+
+def kind_of(request: BatchRequest) -> str:
+    """Return the kind of a batch: its layout and, up to a factor of two, its number of samples."""
+    return f"{request.layout} {request.count.bit_length()}"
 
 
 def step_of(request: StreamRequest) -> StepRequest:

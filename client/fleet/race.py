@@ -67,11 +67,12 @@ class Race:
     """
 
     def __init__(
-        self, fleet: Fleet, key: bytes, retries: RetrySettings, clock: Callable[[], float] = monotonic
+        self, fleet: Fleet, key: bytes, retries: RetrySettings, clock: Callable[[], float] = monotonic, kind: str = ""
     ) -> None:
-        """key: for placement. retries: limits. clock: in seconds."""
+        """key: for placement. retries: limits. clock: in seconds. kind: of requests, see `Fleet`."""
         self._fleet = fleet
         self._key = key
+        self._kind = kind
         self._retries = retries
         self._clock = clock
         seconds = retries.batch_seconds
@@ -114,7 +115,7 @@ class Race:
         if not self.running:
             return max(0.0, self._begin_at - now)
         last, limits = self.running[-1], [LOOK_SECONDS]
-        late = self._fleet.hedge_after(last.server)
+        late = self._fleet.hedge_after(last.server, self._kind)
         if late is not None and last.begun + late > now:  # if it is late already, the fleet does not want a hedge now
             limits.append(last.begun + late - now)
         return min(limits)
@@ -134,7 +135,7 @@ class Race:
         """Return the attempts that have received nothing for too long. They have failed."""
         now, stalled = self._clock(), []
         for attempt in tuple(self.running):
-            limit = self._fleet.stalled_after(attempt.server)
+            limit = self._fleet.stalled_after(attempt.server, self._kind)
             silent = now - attempt.heard
             if limit is not None and silent >= limit:
                 stalled.append(attempt)
@@ -146,7 +147,7 @@ class Race:
         if attempt not in self.running:
             return []
         self.won = True
-        self._fleet.finished(attempt.server, self._clock() - attempt.begun)
+        self._fleet.finished(attempt.server, self._clock() - attempt.begun, self._kind)
         earlier, later = self._around(attempt)
         self.running = []
         for loser in earlier:
@@ -194,18 +195,18 @@ class Race:
 
     def _next(self, now: float) -> Attempt | None:
         try:
-            return Attempt(self._fleet.place(self._key, tuple(self._failed)), now)
+            return Attempt(self._fleet.place(self._key, tuple(self._failed), self._kind), now)
         except NoServerLeftError as error:
             self.error = self._none_left(error)
             return None
 
     def _hedge(self, now: float) -> Attempt | None:
         last = self.running[-1]
-        late = self._fleet.hedge_after(last.server)
+        late = self._fleet.hedge_after(last.server, self._kind)
         if late is None or now - last.begun < late:
             return None
         asked = (*self._failed, *(attempt.server for attempt in self.running))
-        second = self._fleet.hedge(self._key, last.server, asked)
+        second = self._fleet.hedge(self._key, last.server, asked, self._kind)
         return None if second is None else Attempt(second, now)
 
     def _after_failure(self, error: ClientError) -> float:

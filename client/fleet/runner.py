@@ -71,19 +71,19 @@ class Runner:
         """Whether any operation is not over."""
         return bool(self._tasks)
 
-    def run(self, operation: Operation, key: bytes) -> Task:
-        """Return one operation once it is over, and close. key: for placement. Raises `ClientError`."""
+    def run(self, operation: Operation, key: bytes, kind: str) -> Task:
+        """Return one operation once it is over, and close. See `begin`. Raises `ClientError`."""
         try:
-            self.begin(operation, key)
+            self.begin(operation, key, kind)
             while not (over := self.advance()):
                 pass
             return over[0]
         finally:
             self.close()
 
-    def begin(self, operation: Operation, key: bytes, name: int = 0) -> None:
-        """Begin an operation. `advance` returns its task once it is over."""
-        self._tasks.append(Task(operation, Race(self._contacts.fleet, key, self._retries), name))
+    def begin(self, operation: Operation, key: bytes, kind: str, name: int = 0) -> None:
+        """Begin an operation. `advance` returns its task once it is over. key: for placement. kind: see `Fleet`."""
+        self._tasks.append(Task(operation, Race(self._contacts.fleet, key, self._retries, kind=kind), name))
 
     def advance(self) -> list[Task]:
         """Wait until something happens, or for `wake`. Return the tasks that are over.

@@ -14,6 +14,9 @@ from client.errors import ClientError
 from client.fleet.addresses import ServerAddresses
 from client.fleet.contacts import Contacts
 from client.fleet.operations import (
+    IMAGES,
+    READY,
+    SPEC,
     SPEC_KEY,
     ask_whether_ready,
     batch_of,
@@ -21,6 +24,7 @@ from client.fleet.operations import (
     fetch_images,
     fetch_spec,
     key_of,
+    kind_of,
 )
 from client.fleet.placement import placement_key
 from client.fleet.runner import Operation, Runner, Task
@@ -71,7 +75,7 @@ class SeveralServers:
         """Return the spec of the first contact, with whichever server that was."""
         if self._contacts.spec is not None:
             return self._contacts.spec
-        spec: ServiceSpec = self._run(fetch_spec(self._contacts), SPEC_KEY, self._retries).take()
+        spec: ServiceSpec = self._run(fetch_spec(self._contacts), SPEC_KEY, SPEC, self._retries).take()
         return spec
 
     def pinned_spec(self, expected: Expectation) -> ServiceSpec:
@@ -84,7 +88,7 @@ class SeveralServers:
     def ready(self) -> bool:
         """Return whether any server accepts requests now. Makes one attempt at each."""
         try:
-            self._run(ask_whether_ready, SPEC_KEY, self._retries.once()).take()
+            self._run(ask_whether_ready, SPEC_KEY, READY, self._retries.once()).take()
         except RETRIED:
             return False
         return True
@@ -93,7 +97,7 @@ class SeveralServers:
         """Return one batch."""
         spec = self.spec()
         operation = fetch_batch(request, spec, self._contacts, self._owner)
-        return batch_of(self._run(operation, key_of(request, spec), self._retries))
+        return batch_of(self._run(operation, key_of(request, spec), kind_of(request), self._retries))
 
     def packed_stream(self, request: StreamRequest) -> Generator[PackedBatch]:
         """Yield the batches of a stream, each requested on its own, several ahead."""
@@ -112,7 +116,9 @@ class SeveralServers:
         """Return the images of each request."""
         spec = self.spec()
         return [
-            self._run(fetch_images(request, spec), placement_key(spec.digest, *request.indices), self._retries).take()
+            self._run(
+                fetch_images(request, spec), placement_key(spec.digest, *request.indices), IMAGES, self._retries
+            ).take()
             for request in requests
         ]
 
@@ -120,11 +126,11 @@ class SeveralServers:
         """Return what was counted about the servers so far."""
         return self._contacts.statistics()
 
-    def _run(self, operation: Operation, key: bytes, retries: RetrySettings) -> Task:
+    def _run(self, operation: Operation, key: bytes, kind: str, retries: RetrySettings) -> Task:
         runner = Runner(self._contacts, retries)
         self._begin(self._runners, runner)
         self._resolve(retries)
-        return runner.run(operation, key)
+        return runner.run(operation, key, kind)
 
     def _resolve(self, retries: RetrySettings) -> None:
         """Resolve names, if that was not done. Raises `ServerUnavailableError`."""

@@ -12,7 +12,7 @@ from client.batches import PackedBatch
 from client.contact import Contact
 from client.errors import ClientError
 from client.fleet.contacts import Contacts
-from client.fleet.operations import batch_of, fetch_batch, key_of, step_of
+from client.fleet.operations import batch_of, fetch_batch, key_of, kind_of, step_of
 from client.fleet.runner import Runner, Task
 from client.process_owner import ProcessOwner
 from client.protocol.requests import StreamRequest
@@ -112,7 +112,7 @@ class Steps:
         while self._due is not None and self._begun - self._taken < limit:
             request = step_of(self._due)
             operation = fetch_batch(request, self._spec, self._contacts, self._owner)
-            self._runner.begin(operation, key_of(request, self._spec), request.step)
+            self._runner.begin(operation, key_of(request, self._spec), kind_of(request), request.step)
             self._begun += 1
             self._due = self._due.after_next()
 

@@ -167,6 +167,20 @@ def test_a_request_is_late_after_twice_the_95th_percentile_of_its_server(fleet: 
     assert fleet.hedge_after(A) == pytest.approx(5 * 0.1)  # bounded by the typical latency
 
 
+def test_a_request_is_judged_by_those_of_its_kind(fleet: Fleet, clock: Clock) -> None:
+    for server in (A, B, C):
+        serve(fleet, server, 0.001, 100)
+    assert fleet.place(b"", [B, C], "large") == A
+    assert fleet.hedge_after(A, "large") == COLD_SECONDS
+    assert fleet.stalled_after(A, "large") is None
+    clock.now += COLD_SECONDS - 0.01
+    place_at(fleet, B)
+    assert fleet.hedge(b"", B, [C]) == A, "it is not late with a large request"
+    fleet.finished(A, 0.001)
+    fleet.finished(A, 3.0, "large")
+    assert fleet.hedge_after(A) == LEAST_SECONDS
+
+
 def test_a_late_request_is_sent_to_a_second_server_which_others_prefer_too(fleet: Fleet, clock: Clock) -> None:
     place_at(fleet, A)
     clock.now += COLD_SECONDS

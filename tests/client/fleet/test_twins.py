@@ -225,6 +225,47 @@ def test_all_servers_hang(servers: list[ScriptedServer], make: Make, released: t
     assert 1.4 < time.monotonic() - begun < 3
 
 
+def test_quick_requests_do_not_make_batches_late(
+    servers: list[ScriptedServer], client: AnyClient, released: threading.Event
+) -> None:
+    for _ in range(40):
+        assert client.ready()
+
+    def slow(server: ScriptedServer) -> Callable[[Asked], Answer]:
+        def script(asked: Asked) -> Answer:
+            released.wait(1.2)
+            return server.answer(asked)
+
+        return script
+
+    for server in servers:
+        server.script(BATCHES, *[slow(server)] * 9)
+    client.batch([3])
+    assert sum(len(server.asked_at(BATCHES)) for server in servers) <= 2, "at most one hedge"
+    assert counted(client).failures == 0
+
+
+def test_responses_that_do_not_end_delay_no_step_by_a_second(
+    servers: list[ScriptedServer], client: AnyClient, make: Make, released: threading.Event
+) -> None:
+    def endless(server: ScriptedServer) -> Callable[[Asked], Answer]:
+        def script(asked: Asked) -> Answer:
+            def pieces() -> Iterator[bytes]:
+                for batch in server.batches(asked):
+                    yield from batch
+                released.wait(30)
+
+            return Answer(pieces())
+
+        return script
+
+    for server in servers:
+        server.script(BATCHES, *[endless(server)] * 20)
+    got, longest = gaps(client, 6)
+    assert got == expected(make, 6)
+    assert longest < 1
+
+
 def test_a_request_that_no_server_can_answer_blames_none(servers: list[ScriptedServer], client: AnyClient) -> None:
     failure = encode_error({"type": "urn:test", "title": "no image", "status": 500, "index": 4})
 
