@@ -35,7 +35,8 @@ class ServerContact:
 
         host: for the Host header and TLS, if the URL has an address of this name.
         """
-        use_proxies = settings.transport is None and host is None
+        self.owns_transport = settings.transport is None  # one that was given is shared by all servers
+        use_proxies = self.owns_transport and host is None
         self.session = Session(
             url, settings.layout, settings.dataset, digest=settings.digest, use_proxies=use_proxies, host=host
         )

@@ -73,7 +73,7 @@ class Contacts(Generic[ContactT]):
         """Take over the addresses that the names have now. Does not wait.
 
         Returns:
-            The contacts of servers that left the fleet long ago: to be closed.
+            The contacts of servers that left the fleet long ago, and share no transport with others: to be closed.
         """
         if not self._addresses.is_dynamic:
             return []
@@ -82,7 +82,8 @@ class Contacts(Generic[ContactT]):
         with self._lock:
             self._left = {server: self._left.get(server, now) for server in self._known if server not in servers}
             long_ago = [server for server, since in self._left.items() if now - since >= LEFT_SECONDS]
-            return [self._known.pop(server) for server in long_ago]
+            contacts = [self._known.pop(server) for server in long_ago]
+        return [contact for contact in contacts if contact.owns_transport]
 
     def statistics(self) -> FleetStatistics:
         """Return what was counted about the servers. There are none before names are resolved."""

@@ -16,7 +16,7 @@ class ServerStatistics:
         ejections: how often the server was ejected.
         hedged: requests that were also sent to a second server.
         overtaken: of these, those that the second server answered first.
-        seconds: 95th percentile of the latency; None with too few requests.
+        seconds: 95th percentile of the latency, of the kind of request that came last; None with too few requests.
     """
 
     url: str

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from client import ClientError, ServerUnavailableError
+from client import ClientError, SamplerClient, ServerUnavailableError
 from client.fleet import contacts as contacts_module
+from client.transport.direct import DirectTransport
 from tests.support.certificates import make_certificates
 from tests.support.client_twins import Make, clients
 from tests.support.loading import load, steps
@@ -19,6 +20,16 @@ from tests.support.scripted_server import ScriptedServer, scripted
 
 STREAM: dict[str, Any] = {"seed": 3, "batch_size": 3}
 NAME = "sampler.test"
+
+
+class Shared(DirectTransport):
+    """A transport that a user gives to a client."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+        super().close()
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -103,6 +114,23 @@ def test_servers_that_come_and_go_need_no_new_client(
     assert servers[0].open_connections == 0
     assert servers[1].asked_at("/v1/batches")
     assert servers[2].asked_at("/v1/batches")
+
+
+def test_a_server_that_leaves_does_not_close_a_transport_that_others_use(
+    servers: list[ScriptedServer], resolves: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contacts_module, "LEFT_SECONDS", 0.0)
+    resolves("127.0.0.1")
+    with Shared() as transport, SamplerClient(f"dns+http://{NAME}:{servers[0].port}", transport=transport) as client:
+        batches = client.stream(**STREAM)
+        next(batches)
+        resolves(*ADDRESSES[1:])
+        deadline = time.monotonic() + 10
+        while not servers[2].asked and time.monotonic() < deadline:
+            next(batches)
+        assert servers[2].asked_at("/v1/batches")
+        assert not transport.closed
+        batches.close()
 
 
 def test_a_certificate_must_have_the_name(make: Make, resolves: Callable[..., None], tmp_path: Path) -> None:
