@@ -2,6 +2,8 @@
 
 import logging
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +61,23 @@ def simulate(scenario: Scenario) -> Outcome:
 
     Raises ClientError if a client gives up.
     """
-    logging.getLogger("saccade_client.fleet").setLevel(logging.ERROR)
+    with _without_warnings():
+        return _run(scenario)
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep the fleets from logging each server that they eject."""
+    log = logging.getLogger("saccade_client.fleet")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+def _run(scenario: Scenario) -> Outcome:
     env = simpy.Environment()
     generator = random.Random(scenario.seed)
     servers = {

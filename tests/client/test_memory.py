@@ -40,7 +40,7 @@ def without_collector() -> Iterator[None]:
 
 def readers() -> int:
     """Number of objects that hold a part of a batch."""
-    return sum(isinstance(one, BatchReader) for one in gc.get_objects())
+    return sum(type(one) is BatchReader for one in gc.get_objects())
 
 
 def read_one_batch(client: Any, server: ScriptedServer) -> None:

@@ -20,7 +20,7 @@ def build(folder: Path) -> Target:
     file.unlink(missing_ok=True)
     stamps = ImageStamps.open(file)
     for index, state in enumerate(STATES):
-        stamps.check(index, state)
+        stamps.record(index, state)
     sound = file.read_bytes()
 
     def make(rng: Random) -> bytes:
@@ -30,7 +30,7 @@ def build(folder: Path) -> Target:
         file.write_bytes(data)
         changed = ImageStamps.open(file)
         for index, state in enumerate(STATES):
-            changed.check(index, state)
+            changed.record(index, state)
         for index in range(len(STATES)):
             with suppress(DecodeError):
                 changed.check(index, OTHER)
