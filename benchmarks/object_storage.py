@@ -87,7 +87,7 @@ def _rate(running: MeasuredServer, start: int, steps: int) -> float:
 
 
 def _repeated(source: Material, folder: Path) -> Material:
-    """Return a dataset with every image several times under other names: each sample needs an object of its own."""
+    """Return a dataset with every image several times under other names: each sample needs another object."""
     content: dict[str, Any] = json.loads(source.annotations.read_text())
     images, annotations = content["images"], content["annotations"]
     copies = -(-IMAGES // len(images))

@@ -1,4 +1,4 @@
-"""The server under Ray Serve, in a process of its own that starts Ray and ends it.
+"""The server under Ray Serve, in a separate process that starts Ray and ends it.
 
     python -m benchmarks.ray_serve.application PORT
 

@@ -73,7 +73,7 @@ class Contacts(Generic[ContactT]):
         """Take over the addresses that the names have now. Does not wait.
 
         Returns:
-            The contacts of servers that left the fleet long ago, and share no transport with others: to be closed.
+            The contacts to close: of servers that left the fleet long ago, unless others use their transport, too.
         """
         if not self._addresses.is_dynamic:
             return []
@@ -115,7 +115,7 @@ class Contacts(Generic[ContactT]):
         return self.spec
 
     def end(self) -> list[ContactT]:
-        """Give out no contacts any more; return those that there are, whose connections are to be closed."""
+        """Give out no more contacts, and return the present ones: their connections are to be closed."""
         with self._lock:
             self._closed = True
             return list(self._known.values())

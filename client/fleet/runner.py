@@ -1,4 +1,4 @@
-"""Runs operations at the servers of a fleet, several at a time: each attempt has a thread of its own."""
+"""Runs operations at the servers of a fleet, several at a time: each attempt has its own thread."""
 
 import math
 import queue

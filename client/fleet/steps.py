@@ -1,8 +1,8 @@
 """The steps of a stream from several servers: in order, several requested ahead.
 
-Each step is a request of its own, which any server can answer and any cache can keep. A thread looks after the
-requests, so that they go on while the trainer computes. Received steps wait in memory; their number is limited by
-their size.
+Each step is requested separately: any server can answer the request, and any cache can keep the response. A thread
+looks after the requests, so that they go on while the trainer computes. Received steps wait in memory; their number is
+limited by their size.
 """
 
 import queue

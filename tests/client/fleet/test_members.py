@@ -12,17 +12,10 @@ from client.fleet.hedging import COLD_SECONDS, CREDIT, ENOUGH, LATE_FACTOR, LEAS
 from client.fleet.member import Server
 from client.fleet.members import AVOIDED_SECONDS, Fleet, NoServerLeftError
 from client.fleet.placement import placement_key
+from tests.support.clock import Clock
 
 URLS = ["http://a:8000", "http://b:8000", "http://c:8000"]
 A, B, C = map(Server, URLS)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -16,19 +16,10 @@ from client.fleet.member import Server
 from client.fleet.members import Fleet
 from client.fleet.race import Attempt, Race
 from client.protocol.retries import RetrySettings
+from tests.support.clock import Clock
 
 URLS = ("http://a:1", "http://b:1", "http://c:1")
 KEY = b"key"
-
-
-class Clock:
-    """A clock that the test sets."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

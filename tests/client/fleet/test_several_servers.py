@@ -22,6 +22,7 @@ from client.fleet import steps as steps_module
 from client.fleet.statistics import ServerStatistics
 from client.fleet.steps import LEAST_STEPS, MEMORY_BYTES, MOST_STEPS, steps_ahead
 from sampler.wire.messages import encode_error
+from tests.support.failing_answers import corrupt, eventually, hanging, pausing
 from tests.support.scripted_server import Answer, Asked, ScriptedServer, problem, scripted
 
 STREAM: dict[str, Any] = {"seed": 3, "batch_size": 3}
@@ -71,13 +72,6 @@ def gaps(client: SamplerClient, stop: int) -> tuple[list[bytes], float]:
         got.append(batch.images.tobytes())
 
 
-def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
-
-
 def own_threads() -> list[str]:
     """The threads of clients, by name."""
     return [thread.name for thread in threading.enumerate() if thread.name.startswith(("ask ", "probe ", "steps"))]
@@ -87,41 +81,6 @@ def of(client: SamplerClient, server: ScriptedServer) -> ServerStatistics:
     """The counts of one server."""
     assert client.statistics is not None
     return next(row for row in client.statistics.servers if row.url == server.url)
-
-
-def hanging(released: threading.Event) -> Callable[[Asked], Answer]:
-    """An answer that does not begin."""
-
-    def script(asked: Asked) -> Answer:
-        released.wait(30)
-        return problem(503, "too late")
-
-    return script
-
-
-def pausing(server: ScriptedServer, released: threading.Event) -> Callable[[Asked], Answer]:
-    """An answer that stops after its first messages."""
-
-    def script(asked: Asked) -> Answer:
-        def pieces() -> Iterator[bytes]:
-            for batch in server.batches(asked):
-                yield from batch[:2]
-                released.wait(30)
-
-        return Answer(pieces())
-
-    return script
-
-
-def corrupt(server: ScriptedServer) -> Callable[[Asked], Answer]:
-    """An answer in which one byte has changed."""
-
-    def script(asked: Asked) -> Answer:
-        body = bytearray(b"".join(message for batch in server.batches(asked) for message in batch))
-        body[len(body) // 2] ^= 1
-        return Answer([bytes(body)])
-
-    return script
 
 
 class TestSteps:

@@ -12,6 +12,7 @@ from client import ClientError, DigestMismatchError, RequestRefusedError, Sample
 from client.fleet.statistics import FleetStatistics
 from sampler.wire.messages import encode_error
 from tests.support.client_twins import AnyClient, Make, clients
+from tests.support.failing_answers import corrupt, eventually, hanging, pausing
 from tests.support.scripted_server import Answer, Asked, ScriptedServer, problem, scripted
 
 STREAM: dict[str, Any] = {"seed": 3, "batch_size": 3}
@@ -72,48 +73,6 @@ def counted(client: AnyClient) -> FleetStatistics:
 
 def state(client: AnyClient, server: ScriptedServer) -> str:
     return next(row.state for row in counted(client).servers if row.url == server.url)
-
-
-def hanging(released: threading.Event) -> Callable[[Asked], Answer]:
-    """An answer that does not begin."""
-
-    def script(_asked: Asked) -> Answer:
-        released.wait(30)
-        return problem(503, "too late")
-
-    return script
-
-
-def pausing(server: ScriptedServer, released: threading.Event) -> Callable[[Asked], Answer]:
-    """An answer that stops after its first messages."""
-
-    def script(asked: Asked) -> Answer:
-        def pieces() -> Iterator[bytes]:
-            for batch in server.batches(asked):
-                yield from batch[:2]
-                released.wait(30)
-
-        return Answer(pieces())
-
-    return script
-
-
-def corrupt(server: ScriptedServer) -> Callable[[Asked], Answer]:
-    """An answer in which one byte has changed."""
-
-    def script(asked: Asked) -> Answer:
-        body = bytearray(b"".join(message for batch in server.batches(asked) for message in batch))
-        body[len(body) // 2] ^= 1
-        return Answer([bytes(body)])
-
-    return script
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
 
 
 # --- batches ---

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for the use of blocking code in other threads."""
+"""An event loop in its own thread, for blocking code in other threads."""
 
 import asyncio
 import threading

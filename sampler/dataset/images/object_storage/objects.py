@@ -32,7 +32,7 @@ _CLIENT: "ClientConfig" = {
     "connect_timeout": timedelta(seconds=3),
     "read_timeout": timedelta(seconds=5),
     "timeout": timedelta(seconds=18),
-    "allow_http": True,  # such as an endpoint in the same cluster; whoever sets one has chosen its scheme
+    "allow_http": True,  # such as an endpoint in the same cluster; its URL says so
     "pool_idle_timeout": timedelta(seconds=30),
     "user_agent": "saccade-sampler",
 }

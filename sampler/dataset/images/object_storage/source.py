@@ -105,7 +105,7 @@ class ObjectStorage(ImageSource):
         return await self._ahead.stat(key) or await self._objects.head(key)
 
     def _listed(self, wanted: set[str]) -> dict[str, ImageStat] | None:
-        """Return the states of those objects that there are; None if they cannot be learnt from a list."""
+        """Return the states of those objects that exist; None if they cannot be learnt from a list."""
         found: dict[str, ImageStat] = {}
         try:
             for number, (name, stat) in enumerate(self._objects.list()):
@@ -118,7 +118,7 @@ class ObjectStorage(ImageSource):
         return found
 
     async def _stats(self, keys: Sequence[str]) -> dict[str, ImageStat]:
-        """Return the states of those objects that there are, from a request for each, some of them at once."""
+        """Return the states of those objects that exist, from a request for each, some of them at once."""
         found: dict[str, ImageStat] = {}
         rest = iter(keys)
 
