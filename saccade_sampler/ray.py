@@ -1,4 +1,4 @@
-"""Batches from Ray Data: samples are made by actors of a Ray cluster, without a server.
+"""Batches from Ray Data: samples are made by tasks of a Ray cluster, without a server.
 
     from saccade_sampler.ray import dataset, render
 
@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 import ray.data
-from ray.data import ActorPoolStrategy
+from ray.data import TaskPoolStrategy
 
 from client.batches import Batch, PackedBatch
 from sampler.checks import require_integer
@@ -30,9 +30,9 @@ from sampler.wire.reader import BatchReader
 from sampler.wire.spec import ServiceSpec
 
 TASK_SAMPLES = 192
-"""Samples that an actor is asked for at once: enough to make Ray's own work small, few enough to begin soon."""
+"""Samples that a task makes: enough to make Ray's own work small, few enough to begin soon."""
 
-MOST_ACTORS = 1 << 16
+MOST_TASKS = 1 << 16
 
 Place = str | os.PathLike[str]
 
@@ -54,7 +54,7 @@ def dataset(
     keep_crowd: bool = True,
     cache_dir: Place | None = None,
     digest: str | None = None,
-    actors: int | None = None,
+    tasks: int | None = None,
 ) -> ray.data.Dataset:
     """Return the steps start … stop−1 as a `ray.data.Dataset`, in order, one row for each.
 
@@ -77,17 +77,18 @@ def dataset(
         keep_crowd: whether boxes marked `iscrowd` are used.
         cache_dir: the cache folder of each node (default: the user's). A decoded store that it has is used.
         digest: that of the samples, to be checked on each node; see `ServiceSpec.digest`.
-        actors: how many make samples at most, each on one CPU (default: as many as there are CPUs).
+        tasks: how many make samples at the same time at most, each on one CPU (default: as many as there are CPUs).
 
     Raises:
         InvalidRequestError: a value is out of range.
     """
-    from service.ray_steps import StepSampler  # here: nodes that only render do not need the server's packages
-    from service.settings.server import Settings  # likewise
+    # Here, because nodes that only render do not need the server's packages.
+    from service.ray_steps import RowsRequest, make_rows
+    from service.settings.server import Settings
 
     shard = Shard(batch_size, rank, world_size)
-    if actors is not None:
-        actors = require_integer("actors", actors, 1, MOST_ACTORS)
+    if tasks is not None:
+        tasks = require_integer("tasks", tasks, 1, MOST_TASKS)
     seed = require_integer("seed", seed, 0, SEED_LIMIT - 1)
     start = require_integer("start", start, 0, last_step(shard))
     stop = require_integer("stop", stop, start + 1, last_step(shard) + 1)
@@ -96,11 +97,12 @@ def dataset(
         {name: _paths(given) for name, given in (files | {"cache_dir": cache_dir}).items() if given is not None}
         | {"config": config, "keep_crowd": keep_crowd}
     )
-    tasks = min(stop - start, -(-(stop - start) * shard.count // TASK_SAMPLES))
-    steps = ray.data.range(stop - start, override_num_blocks=tasks)
+    request = RowsRequest(settings.model_dump_json(exclude_unset=True), digest, seed, shard, start, augment)
+    blocks = min(stop - start, -(-(stop - start) * shard.count // TASK_SAMPLES))
+    steps = ray.data.range(stop - start, override_num_blocks=blocks)
     rows = steps.map_batches(
-        StepSampler, fn_constructor_args=(settings, seed, shard, start, augment, digest), batch_size=None,
-        batch_format="pyarrow", num_cpus=1, compute=_pool(actors),
+        make_rows, fn_args=(request,), batch_size=None, batch_format="pyarrow", num_cpus=1,
+        compute=TaskPoolStrategy(tasks),
     )  # fmt: skip
     rows.context.execution_options.preserve_order = True
     return rows
@@ -131,11 +133,6 @@ def render(row: Mapping[str, Any], memory: BufferPool | None = None) -> Batch:
 
 def _paths(given: Place | Sequence[Place]) -> str | tuple[str, ...]:
     return os.fspath(given) if isinstance(given, str | os.PathLike) else tuple(os.fspath(one) for one in given)
-
-
-def _pool(actors: int | None) -> ActorPoolStrategy:
-    # Not a fixed size: if a node is lost, actors without work end, and those of the node find their CPUs.
-    return ActorPoolStrategy(min_size=1, max_size=actors, initial_size=actors)
 
 
 @lru_cache(maxsize=8)

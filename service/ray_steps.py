@@ -1,9 +1,15 @@
-"""What an actor of Ray Data runs: a worker of its own that makes the compact samples of steps."""
+"""What a task of Ray Data runs: a worker that makes the compact samples of steps, opened once in each process.
+
+Not an actor: when a node is lost, Ray waits for its actors to start elsewhere, however long there is no CPU for them,
+while tasks run on whatever is left. Actors of Ray would also keep their CPUs while nobody reads the rows.
+"""
 
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 import pyarrow as pa
@@ -25,16 +31,44 @@ COLUMNS = pa.schema([("step", pa.int64()), ("batch", pa.large_binary()), ("spec"
 """Of the rows, one for each step: its number; the samples, as a server sends them; the document at `/v1/spec`."""
 
 
+@dataclass(frozen=True, slots=True)
+class RowsRequest:
+    """What the rows have.
+
+    Attributes:
+        settings: of the dataset, as JSON.
+        digest: that the dataset must have on each node; None for any.
+        seed: of the stream.
+        shard: the batch size, and the part of it.
+        start: added to the numbers of all steps.
+        augment: whether there are random decisions.
+    """
+
+    settings: str
+    digest: str | None
+    seed: int
+    shard: Shard
+    start: int
+    augment: bool
+
+
+def make_rows(steps: pa.Table, request: RowsRequest) -> Iterator[pa.Table]:
+    """Yield a row for each step. steps: their numbers from 0 in the column `id`. Raises `SamplerError`."""
+    sampler = open_sampler(request.settings, request.digest)
+    return sampler.rows([request.start + number for number in steps["id"].to_pylist()], request)
+
+
+@lru_cache(maxsize=2)  # such as one for training and one for validation
+def open_sampler(settings: str, digest: str | None) -> "StepSampler":
+    """Return the sampler of a dataset, which is opened once in each process."""
+    return StepSampler(Settings.model_validate_json(settings), digest)
+
+
 class StepSampler:
     """Makes the rows of steps from the files of the node that it runs on, as a server there would."""
 
-    def __init__(
-        self, settings: Settings, seed: int, shard: Shard, start: int, augment: bool, digest: str | None
-    ) -> None:
-        """Open the dataset. Raises `SamplerError`.
-
-        start: added to the numbers of all steps. digest: that the dataset must have on each node; None for any.
-        """
+    def __init__(self, settings: Settings, digest: str | None) -> None:
+        """Open the dataset. Raises `SamplerError`. digest: see `RowsRequest`."""
         [opened] = asyncio.run(open_datasets(settings))
         self._spec = opened.spec
         if digest not in (None, self._spec.digest):
@@ -44,19 +78,17 @@ class StepSampler:
             )
         self._worker = Worker.start(WorkerSetup((opened.setup(0),), kernel_cache=settings.cache_dir / "kernels"))
         self._document = json.dumps(self._spec.as_dict()).encode()
-        self._seed, self._shard, self._start, self._augment = seed, shard, start, augment
         self._opened = opened  # keeps the shared memory that the worker has mapped
 
-    def __call__(self, steps: pa.Table) -> Iterator[pa.Table]:
-        """Yield a row for each step. steps: their numbers from 0 in the column `id`."""
-        numbers = [self._start + number for number in steps["id"].to_pylist()]
-        fetch_next = self._fetching(numbers)
-        for step in numbers:
-            yield pa.table([[step], [self._batch(step, fetch_next)], [self._document]], schema=COLUMNS)
+    def rows(self, steps: Sequence[int], request: RowsRequest) -> Iterator[pa.Table]:
+        """Yield a row for each step."""
+        fetch_next = self._fetching(steps, request)
+        for step in steps:
+            yield pa.table([[step], [self._batch(step, request, fetch_next)], [self._document]], schema=COLUMNS)
             for notice in self._worker.outbox.take():
                 log.warning("image %d (%s): %s", notice.index, notice.file, notice.text)
 
-    def _fetching(self, steps: Iterable[int]) -> Callable[[], None] | None:
+    def _fetching(self, steps: Iterable[int], request: RowsRequest) -> Callable[[], None] | None:
         """Begin to fetch the first images. Return what begins to fetch one more; None if images are local.
 
         Read one by one, each sample would wait for the storage.
@@ -64,13 +96,12 @@ class StepSampler:
         if not self._worker.is_remote:
             return None
         [opened] = self._worker.datasets
-        keys = (key for step in steps for key in step_keys(self._spec.size, self._seed, step, self._shard))
+        keys = (key for step in steps for key in step_keys(self._spec.size, request.seed, step, request.shard))
         opened.dataset.read_ahead(list(islice(keys, AHEAD)))
         return lambda: opened.dataset.read_ahead(list(islice(keys, 1)))
 
-    def _batch(self, step: int, between: Callable[[], None] | None) -> bytes:
+    def _batch(self, step: int, request: RowsRequest, between: Callable[[], None] | None) -> bytes:
         [opened] = self._worker.datasets
-        spec = self._spec
-        header = Header(spec.digest, "compact", self._augment, self._shard.count, step)
-        keys = step_keys(spec.size, self._seed, step, self._shard)
+        header = Header(self._spec.digest, "compact", request.augment, request.shard.count, step)
+        keys = step_keys(self._spec.size, request.seed, step, request.shard)
         return write_batch(header, keys, opened.dataset, opened.config, opened.categories, COMPILED, between)

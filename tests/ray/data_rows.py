@@ -22,7 +22,7 @@ def main(annotations: str, images: str, cache: str, start: int, stop: int) -> No
     hashes, steps, largest, memory = [], [], 0, BufferPool()
     with cluster(3) as (running, others):
         rows = dataset(
-            annotations, images, seed=SEED, batch_size=BATCH_SIZE, start=start, stop=stop, cache_dir=cache, actors=3
+            annotations, images, seed=SEED, batch_size=BATCH_SIZE, start=start, stop=stop, cache_dir=cache, tasks=3
         )
         for row in rows.iter_rows():
             hashes.append(hash_of(render(row, memory)))

@@ -15,7 +15,7 @@ rows = pytest.importorskip("saccade_sampler.ray", reason="ray is not installed",
 
 @pytest.fixture
 def row(server: LiveServer) -> dict[str, Any]:
-    """A row as an actor makes it."""
+    """A row as a task makes it."""
     query = {"seed": SEED, "step": 12, "batch_size": BATCH_SIZE}
     batch = httpx.get(f"{server.url}/v1/batches", params=query).content
     return {"step": 12, "batch": batch, "spec": httpx.get(f"{server.url}/v1/spec").content}
@@ -48,7 +48,7 @@ def test_what_is_no_row_is_an_error_that_says_where_rows_come_from(row: dict[str
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("start", -1), ("stop", 3), ("seed", 1 << 64), ("batch_size", 0), ("rank", 2), ("world_size", 17), ("actors", 0)],
+    [("start", -1), ("stop", 3), ("seed", 1 << 64), ("batch_size", 0), ("rank", 2), ("world_size", 17), ("tasks", 0)],
 )
 def test_arguments_out_of_range_are_refused_before_anything_runs(field: str, value: int, scenes: Any) -> None:
     given = {"seed": 7, "batch_size": 16, "start": 3, "stop": 9, "rank": 0, "world_size": 2} | {field: value}
