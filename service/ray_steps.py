@@ -61,7 +61,7 @@ def make_rows(steps: pa.Table, request: RowsRequest) -> Iterator[pa.Table]:
 @lru_cache(maxsize=2)  # such as one for training and one for validation
 def open_sampler(settings: str, digest: str | None) -> "StepSampler":
     """Return the sampler of a dataset, which is opened once in each process."""
-    return StepSampler(Settings.model_validate_json(settings), digest)
+    return StepSampler(Settings.model_validate(json.loads(settings)), digest)
 
 
 class StepSampler:

@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from client.fleet.health import EJECT_AFTER
 
@@ -81,10 +81,10 @@ class LatenciesByKind:
         return None if latencies is None else latencies.percentile
 
 
-def typical_latency(percentiles: Iterable[float | None]) -> float | None:
-    """Return the median of the servers' 95th percentiles, the lower one of two; None if none is known."""
+def typical_latency(percentiles: Sequence[float | None]) -> float | None:
+    """Return the median of the servers' 95th percentiles, the lower one of two; None if most are unknown."""
     known = sorted(seconds for seconds in percentiles if seconds is not None)
-    return known[(len(known) - 1) // 2] if known else None
+    return known[(len(known) - 1) // 2] if known and 2 * len(known) >= len(percentiles) else None
 
 
 def late_after(own: float | None, typical: float | None) -> float:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from client.fleet.hedging import HedgeBudget, late_after, stalled_after, typical_latency
+from client.fleet.hedging import HedgeBudget, LatenciesByKind, late_after, stalled_after, typical_latency
 from client.fleet.member import NEVER, Member, Server
 from client.fleet.placement import Candidate, choose, server_salt
 from client.fleet.statistics import FleetStatistics
@@ -75,6 +75,7 @@ class Fleet:
         self._totals = _Totals()
         self._members: dict[Server, Member] = {}
         self._typical_seconds: dict[str, float | None] = {}
+        self._latencies = LatenciesByKind()  # of all servers
         self.update(urls)
         if not self._members:
             raise ValueError("a fleet needs at least one server")
@@ -182,6 +183,7 @@ class Fleet:
             elif seconds > (stalled_after(typical) or math.inf):
                 member.avoided_until = now + AVOIDED_SECONDS  # as slow as those that it would be compared with
             member.latencies.add(kind, seconds)
+            self._latencies.add(kind, seconds)
             member.unrefunded = 0
             member.health.succeed(now)
             if member.usable != was_usable:
@@ -319,11 +321,17 @@ class Fleet:
         return self._budget.is_left or not member.usable
 
     def _typical(self, kind: str) -> float | None:
-        """Return the typical latency of a kind. Cached until that or the servers change: many servers take time."""
+        """Return the typical latency of a kind: the median of the servers, so that a few slow ones do not matter.
+
+        While most have had too few requests, that of all their requests together: a trainer has hundreds of servers
+        long before it has ten latencies of each. The median is cached until it or the servers change, because many
+        servers take time.
+        """
         if kind not in self._typical_seconds:
-            percentiles = (member.latencies.percentile(kind) for member in self._members.values() if member.usable)
+            percentiles = [member.latencies.percentile(kind) for member in self._members.values() if member.usable]
             self._typical_seconds[kind] = typical_latency(percentiles)
-        return self._typical_seconds[kind]
+        median = self._typical_seconds[kind]
+        return self._latencies.percentile(kind) if median is None else median
 
     def _end(self, server: Server, now: float) -> Member | None:
         """End a request; return its server's member, or None if there is no such request."""

@@ -66,7 +66,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=200, help="least number of faults")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32), help="chooses the faults")
     parser.add_argument("--servers", type=int, choices=(1, SERVERS), default=1, help="of the trainer")
-    parser.add_argument("--minutes", type=float, default=20.0, help="time after which nothing more is injected")
+    parser.add_argument("--minutes", type=float, default=60.0, help="time after which nothing more is injected")
     return parser.parse_args(arguments)
 
 

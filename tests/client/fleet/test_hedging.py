@@ -43,9 +43,10 @@ def test_a_server_that_becomes_faster_is_soon_known_as_fast() -> None:
     assert latencies.percentile == 0.1
 
 
-def test_the_typical_latency_is_the_median_of_the_known_ones() -> None:
+def test_the_typical_latency_is_the_median_of_the_known_ones_if_these_are_at_least_half() -> None:
     assert typical_latency([]) is None
     assert typical_latency([None, None]) is None
+    assert typical_latency([None, None, 1.0]) is None
     assert typical_latency([None, 3.0, 1.0]) == 1.0
     assert typical_latency([9.0, 1.0, None, 3.0]) == 3.0
 

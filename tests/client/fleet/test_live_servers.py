@@ -11,6 +11,8 @@ from client import Batch, SamplerClient, loader
 from tests.support.live_server import LiveServer, live_server
 
 STOP = 60
+LONGEST = 6.0
+"""Longest gap in seconds, also on a busy machine. Without another server, the loader would wait for a time-out."""
 
 
 def hash_of(batch: Batch) -> str:
@@ -48,7 +50,7 @@ def test_a_loader_gets_the_bytes_of_one_server_while_others_hang_and_die(
         hung.send(signal.SIGCONT)
         killed.process.wait()
     assert got == expected
-    assert longest < 2
+    assert longest < LONGEST
 
 
 def test_every_step_of_all_ranks_is_that_of_one_server(

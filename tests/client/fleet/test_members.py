@@ -151,6 +151,20 @@ def test_a_hanging_server_is_judged_by_the_others(fleet: Fleet) -> None:
     assert fleet.stalled_after(A) == STALL_SECONDS
 
 
+def test_of_many_servers_the_latencies_of_all_together_count_until_most_are_known(clock: Clock) -> None:
+    fleet = Fleet([f"http://host-{number}:8000" for number in range(200)], clock)
+    silent, *others = fleet.servers
+    for server in others[:ENOUGH]:
+        serve(fleet, server, 0.04, 1)
+    place_at(fleet, silent)
+    assert fleet.hedge_after(silent) == pytest.approx(0.2)
+    assert fleet.stalled_after(silent) == STALL_SECONDS
+    for server in others:
+        serve(fleet, server, 0.02)
+    serve(fleet, others[0], 3.0, 100)  # one of many that is slow does not matter
+    assert fleet.hedge_after(silent) == pytest.approx(0.1)
+
+
 def test_a_request_is_late_after_twice_the_95th_percentile_of_its_server(fleet: Fleet) -> None:
     for server in (A, B, C):
         serve(fleet, server, 0.1, 95)
