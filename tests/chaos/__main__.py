@@ -28,7 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run rounds until there are enough steps and faults, or the time is over; return the exit status."""
     options = _options(arguments)
     print(f"seed {options.seed}: repeat with --seed {options.seed}", flush=True)
-    report = Report(lambda line: print(line, flush=True), time.monotonic() + 60 * options.minutes)
+    until, least = time.monotonic() + 60 * options.minutes, (options.steps, options.faults)
+    report = Report(lambda line: print(line, flush=True), until, least)
     machine: type[Machine] = Chaos
     if options.servers == SERVERS:
         machine, report.longest_gap = FleetChaos, longest_gap
@@ -36,28 +37,20 @@ def main(arguments: list[str] | None = None) -> int:
         files = ServedFiles(Path(folder))
         files.write()
         number = options.seed
-        while _goes_on(report, options):
+        while not report.ended() and not report.problems:
             run_chaos(machine, files, report, number, _worlds(options.faults - report.faults), RULES)
             number += 1
     print(f"\n{report.table()}\n\nseed {options.seed}, {time.monotonic() - report.began:.0f} s")
     for problem in report.problems:
         print(f"VIOLATION: {problem}")
-    if not _has_enough(report, options):
+    if not report.complete:
         print(f"the time is over: {report.steps} of {options.steps} steps, {report.faults} of {options.faults} faults")
-    return 0 if _has_enough(report, options) and not report.problems else 1
+    return 0 if report.complete and not report.problems else 1
 
 
 def _worlds(missing: int) -> int:
     """Return the worlds that the next round needs: one without faults, and those for the faults that are missing."""
     return min(WORLDS, 2 + max(missing, 0) // RULES)
-
-
-def _has_enough(report: Report, options: argparse.Namespace) -> bool:
-    return bool(report.steps >= options.steps and report.faults >= options.faults)
-
-
-def _goes_on(report: Report, options: argparse.Namespace) -> bool:
-    return not report.problems and not _has_enough(report, options) and time.monotonic() < report.deadline
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -21,12 +21,14 @@ LOG_LINES = 25
 class Report:
     """Totals of all worlds.
 
-    write: called with each line. deadline: of `time.monotonic`, after which nothing more is injected. longest_gap:
-    returns the longest gap in seconds that faults of some kinds may cause; a longer one is a violation.
+    write: called with each line. deadline: of `time.monotonic`, after which nothing more is injected. least: steps and
+    faults after which nothing more is injected either. longest_gap: returns the longest gap in seconds that faults of
+    some kinds may cause; a longer one is a violation.
     """
 
     write: Callable[[str], None]
     deadline: float = math.inf
+    least: tuple[float, float] = (math.inf, math.inf)
     longest_gap: Callable[[set[str]], float] = lambda _: math.inf
     began: float = field(default_factory=time.monotonic)
     worlds: list[World] = field(default_factory=list)
@@ -38,6 +40,15 @@ class Report:
     @property
     def faults(self) -> int:
         return sum(len(world.faults) for world in self.worlds)
+
+    @property
+    def complete(self) -> bool:
+        """Whether there are enough steps and faults."""
+        return self.steps >= self.least[0] and self.faults >= self.least[1]
+
+    def ended(self) -> bool:
+        """Return whether nothing more is to be injected."""
+        return self.complete or time.monotonic() > self.deadline
 
     @property
     def problems(self) -> list[str]:

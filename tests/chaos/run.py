@@ -38,7 +38,7 @@ class Machine(RuleBasedStateMachine):
     def begin(self, training_seed: int, pause: float) -> None:
         folder = Path(tempfile.mkdtemp(dir=self.files.folder))
         report = self.report
-        self._world = World(self.files, folder, training_seed, report.event, report.deadline, self.servers)
+        self._world = World(self.files, folder, training_seed, report.event, report.ended, self.servers)
         report.begin(self._world)
         self._world.start(pause)
 

@@ -1,6 +1,5 @@
 """Everything that runs: servers with their proxies, trainer; and the record of what the trainer received."""
 
-import math
 import shutil
 import threading
 import time
@@ -45,13 +44,13 @@ class World:
         folder: Path,
         seed: int,
         report: Callable[[str], None],
-        deadline: float = math.inf,
+        ended: Callable[[], bool] = lambda: False,
         hosts: int = 1,
     ) -> None:
         """Start nothing yet.
 
-        report: called with a line for each event. deadline: of `time.monotonic`, after which nothing more is injected.
-        hosts: number of servers that the trainer has.
+        report: called with a line for each event. ended: returns whether nothing more is to be injected. hosts:
+        number of servers that the trainer has.
         """
         self.folder = folder
         self.faults: list[Fault] = []
@@ -60,7 +59,7 @@ class World:
         self.lives = 0
         self._seed = seed
         self._report = report
-        self._deadline = deadline
+        self._ended = ended
         self._reader = RecordReader(record_file(folder))
         self._healing: list[tuple[threading.Timer, Callable[[], None]]] = []
         self._trainer: TrainerProcess | None = None
@@ -83,7 +82,7 @@ class World:
     @property
     def over(self) -> bool:
         """Whether nothing more is injected."""
-        return self.failed or time.monotonic() > self._deadline
+        return self.failed or self._ended()
 
     def start(self, pause: float) -> None:
         """Start everything. pause: seconds that a training step takes."""
@@ -249,10 +248,10 @@ class World:
     def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait until a condition holds or something is wrong; return whether it holds."""
         deadline = time.monotonic() + seconds
-        while not (holds := condition()) and not self.over and time.monotonic() < deadline:
+        while not (holds := condition()) and not self.failed and time.monotonic() < deadline:
             time.sleep(LOOK_SECONDS)
             self.check()
-        return holds or self.over
+        return holds or self.failed
 
 
 def _hosts(files: ServedFiles, folder: Path, count: int) -> list[Host]:
