@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from obstore.exceptions import BaseError, NotSupportedError, PermissionDeniedError, UnauthenticatedError
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
 
 REQUEST_SECONDS = 20.0
-"""Time for a request with all its repetitions."""
+"""Time for a request with all its repetitions. The content of an object adds to it; see LEAST_RATE."""
+
+LEAST_RATE = 16 << 10
+"""Bytes per second at which the content of an object must arrive. So low that a full link ends no request that makes
+progress: what has arrived would be requested again."""
 
 _PAUSES = (0.1, 0.4, 1.6)
 """Seconds before each repetition of a request that obstore has given up, or whose body was cut."""
@@ -31,7 +36,7 @@ _PAUSES = (0.1, 0.4, 1.6)
 _CLIENT: "ClientConfig" = {
     "connect_timeout": timedelta(seconds=3),
     "read_timeout": timedelta(seconds=5),
-    "timeout": timedelta(seconds=18),
+    "timeout": timedelta(days=1),  # REQUEST_SECONDS and LEAST_RATE limit the whole request
     "allow_http": True,  # such as an endpoint in the same cluster; its URL says so
     "pool_idle_timeout": timedelta(seconds=30),
     "user_agent": "saccade-sampler",
@@ -82,11 +87,13 @@ class Objects:
 
     async def get(self, name: str, admit: Admit) -> Fetched:
         """Return the content of an object. An error that `admit` raises is passed on."""
+        began = asyncio.get_running_loop().time()
 
-        async def request() -> Fetched:
+        async def request(limit: asyncio.Timeout) -> Fetched:
             response = await self._store.get_async(name)
             stat = _stat(response.meta)
             admit(stat.size)
+            limit.reschedule(began + REQUEST_SECONDS + stat.size / LEAST_RATE)
             data = bytes(await response.bytes_async())
             if len(data) != stat.size:
                 raise CutError(f"{len(data)} of {stat.size} bytes arrived")
@@ -97,7 +104,7 @@ class Objects:
     async def get_range(self, name: str, start: int, length: int) -> bytes:
         """Return up to `length` bytes of an object from byte `start` on."""
 
-        async def request() -> bytes:
+        async def request(_limit: asyncio.Timeout) -> bytes:
             try:
                 return bytes(await self._store.get_range_async(name, start=start, length=length))
             except NotSupportedError:  # by a simple web server
@@ -113,7 +120,7 @@ class Objects:
     async def head(self, name: str) -> ImageStat:
         """Return size and version of an object."""
 
-        async def request() -> ImageStat:
+        async def request(_limit: asyncio.Timeout) -> ImageStat:
             return _stat(await self._store.head_async(name))
 
         return await self._repeated(name, request)
@@ -129,10 +136,11 @@ class Objects:
         except (BaseError, OSError) as error:
             raise ImageSourceError(f"{self._url}: cannot be listed: {_reason(error)}") from None
 
-    async def _repeated(self, name: str, request: Callable[[], Awaitable[T]]) -> T:
+    async def _repeated(self, name: str, request: Callable[[asyncio.Timeout], Awaitable[T]]) -> T:
+        """Return the result of a request, which may extend the limit on its time. Raises SamplerError."""
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                return await _with_repetitions(request)
+            async with asyncio.timeout(REQUEST_SECONDS) as limit:
+                return await _with_repetitions(partial(request, limit))
         except (BaseError, CutError, OSError, ValueError) as error:
             # Without its chain: a message of obstore may have a signed URL.
             raise self._explained(error, f"{self._url}/{name}") from None

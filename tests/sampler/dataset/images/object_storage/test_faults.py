@@ -1,16 +1,18 @@
 """Object storage that fails: requests are repeated, and samples have the bytes of local files."""
 
+import socket
 import time
 
 import pytest
 
 from sampler.config.presets import preset
-from sampler.dataset.dataset import Dataset
+from sampler.dataset.dataset import Dataset, open_source
 from sampler.dataset.images.object_storage import objects
 from sampler.errors import ImageSourceError
 from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
 from tests.support.object_store import FINE, SLOW_DOWN, ObjectStore, Trouble
+from tests.support.raw_server import BODY, raw_server
 
 CONFIG = preset("cornernet_saccade")
 
@@ -63,3 +65,25 @@ def test_what_failed_ahead_is_fetched_again_when_it_is_read(
     store.settle()
     for name in names:
         assert remote.images.read(name, 1 << 20) == local.images.read(name, 1 << 20)
+
+
+def send_slowly(connection: socket.socket, _request: bytes) -> None:
+    """Send an object in a second."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: 1\r\n\r\n" % len(BODY))
+    for start in range(0, len(BODY), 30_000):
+        connection.sendall(BODY[start : start + 30_000])
+        time.sleep(0.1)
+
+
+def test_a_slow_response_that_makes_progress_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "REQUEST_SECONDS", 0.5)
+    with raw_server(send_slowly) as server:
+        assert open_source(f"http://127.0.0.1:{server.port}/images").read("a.jpg", 1 << 20) == BODY
+        assert len(server.requests) == 1
+
+
+def test_a_response_below_the_least_rate_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(objects, "LEAST_RATE", 1 << 30)
+    with raw_server(send_slowly) as server, pytest.raises(ImageSourceError, match="no complete response within"):
+        open_source(f"http://127.0.0.1:{server.port}/images").read("a.jpg", 1 << 20)
