@@ -5,19 +5,18 @@ whose body ends early, so requests as a whole are repeated here.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from obstore.exceptions import BaseError, NotSupportedError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError, NotSupportedError
 from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store
 
+from sampler.dataset.images.object_storage.failures import VARIABLES, explain, is_transient, reason, status
 from sampler.dataset.images.object_storage.urls import ObjectUrl
 from sampler.dataset.images.source import ImageStat
-from sampler.errors import ImageError, ImageSourceError, SamplerError
-from sampler.printable import printable
+from sampler.errors import ImageSourceError
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -47,14 +46,6 @@ _RETRIES: "RetryConfig" = {
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=3), "base": 2},
 }
 
-_STATUS = re.compile(r"status code: (\d{3}[A-Za-z ]*)")
-_CODE = re.compile(r"<Code>(\w+)</Code>")
-_NO_BUCKET = ("NoSuchBucket", "ContainerNotFound")
-_CAUSE = re.compile(r" - (?:HTTP error: )?([^\n]*)")
-_QUERY = re.compile(r"\?\S*")
-_METADATA_HOSTS = ("169.254.169.254", "metadata.google.internal")
-"""Where a client looks for credentials if none are set."""
-
 T = TypeVar("T")
 Admit = Callable[[int], None]
 """Called with the length of an object before its content is read; raises an error to refuse it."""
@@ -77,13 +68,12 @@ class Objects:
     def __init__(self, url: ObjectUrl) -> None:
         """Make no request yet. Raises ImageSourceError if environment variables for the storage are invalid."""
         self._url = url
-        self._variables = _VARIABLES[url.scheme]
         try:
             self._store = _open(url)
         except (BaseError, ValueError) as error:
             # Without its chain: messages of obstore may quote what is set.
             cause = f"the settings of the storage are invalid ({type(error).__name__})"
-            raise ImageSourceError(f"{url}: {cause}; check {self._variables}") from None
+            raise ImageSourceError(f"{url}: {cause}; check {VARIABLES[url.scheme]}") from None
 
     async def get(self, name: str, admit: Admit) -> Fetched:
         """Return the content of an object. An error that `admit` raises is passed on."""
@@ -111,7 +101,7 @@ class Objects:
                 whole = await (await self._store.get_async(name)).bytes_async()
                 return bytes(whole)[start : start + length]
             except BaseError as error:
-                if _status(error).startswith("416"):  # the object ends before
+                if status(error).startswith("416"):  # the object ends before
                     return b""
                 raise
 
@@ -134,67 +124,31 @@ class Objects:
                 for meta in page:
                     yield meta["path"], _stat(meta)
         except (BaseError, OSError) as error:
-            raise ImageSourceError(f"{self._url}: cannot be listed: {_reason(error)}") from None
+            raise ImageSourceError(f"{self._url}: cannot be listed: {reason(error)}") from None
 
     async def _repeated(self, name: str, request: Callable[[asyncio.Timeout], Awaitable[T]]) -> T:
         """Return the result of a request, which may extend the limit on its time. Raises SamplerError."""
         try:
-            async with asyncio.timeout(REQUEST_SECONDS) as limit:
-                return await _with_repetitions(partial(request, limit))
+            return await _with_repetitions(request)
         except (BaseError, CutError, OSError, ValueError) as error:
             # Without its chain: a message of obstore may have a signed URL.
-            raise self._explained(error, f"{self._url}/{name}") from None
-
-    def _explained(self, error: Exception, where: str) -> SamplerError:
-        """Return the error of image sources for a failed request, which says what to do."""
-        code = _code(error)
-        if isinstance(error, FileNotFoundError) and code not in _NO_BUCKET:
-            cause = "the object does not exist; upload it, or correct the prefix in SAMPLER_IMAGES"
-            return ImageError(where, "missing", cause)
-        if isinstance(error, ValueError):
-            return ImageError(where, "unreadable", f"not the name of an object: {printable(str(error))}")
-        if code in _NO_BUCKET:
-            cause = f"bucket or container {self._url.bucket!r} does not exist ({code}); correct SAMPLER_IMAGES"
-        elif isinstance(error, PermissionDeniedError | UnauthenticatedError):
-            cause = self._denied(code)
-        elif _status(error).startswith("400") and self._url.can_list:
-            cause = f"refused: {_reason(error)}; check credentials and region in {self._variables}"
-        elif any(host in str(error) for host in _METADATA_HOSTS):
-            cause = f"no credentials were found; set {self._variables}, or …_SKIP_SIGNATURE=true for public objects"
-        elif isinstance(error, TimeoutError):
-            cause = f"no complete response within {REQUEST_SECONDS:g} s; check network and endpoint"
-        else:
-            cause = f"cannot be fetched: {_reason(error)}; check network and endpoint"
-        return ImageSourceError(f"{printable(where)}: {cause}")
-
-    def _denied(self, code: str) -> str:
-        if not self._url.can_list:
-            return "access is denied; let the web server send images without credentials"
-        shown = f" ({code})" if code else ""
-        hint = "; S3 also denies access to missing objects if listing is not allowed"
-        unknown = self._url.scheme == "s3" and code in ("", "AccessDenied")
-        return f"access is denied{shown}; check the credentials in {self._variables}{hint if unknown else ''}"
+            raise explain(error, self._url, name) from None
 
 
-async def _with_repetitions(request: Callable[[], Awaitable[T]]) -> T:
-    for pause in _PAUSES:
-        try:
-            return await request()
-        except (BaseError, CutError) as error:
-            if not _is_transient(error):
-                raise
-        await asyncio.sleep(pause)
-    return await request()
-
-
-_VARIABLES = {
-    "s3": "the variables AWS_…",
-    "gs": "the variables GOOGLE_…",
-    "az": "the variables AZURE_…, such as AZURE_STORAGE_ACCOUNT_NAME",
-    "https": "the URL",
-    "http": "the URL",
-}
-"""What each kind of storage is set with."""
+async def _with_repetitions(request: Callable[[asyncio.Timeout], Awaitable[T]]) -> T:
+    """Return the result of a request. Raises its last error; TimeoutError if it had none before the time was up."""
+    last: Exception = TimeoutError("no complete response in time")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(REQUEST_SECONDS) as limit:
+            for pause in (*_PAUSES, 0.0):
+                try:
+                    return await request(limit)
+                except (BaseError, CutError) as error:
+                    if not is_transient(error):
+                        raise
+                    last = error
+                await asyncio.sleep(pause)
+    raise last
 
 
 def _open(url: ObjectUrl) -> S3Store | GCSStore | AzureStore | HTTPStore:
@@ -209,32 +163,3 @@ def _stat(meta: "ObjectMeta") -> ImageStat:
     """Return size and version of an object. Some services quote the ETag in responses, but not in lists."""
     tag = (meta["e_tag"] or "").removeprefix("W/").strip('"')
     return ImageStat(meta["size"], f"ETag {tag}" if tag else meta["last_modified"].isoformat())
-
-
-def _is_transient(error: Exception) -> bool:
-    """Return whether a request may succeed if it is repeated."""
-    if isinstance(error, PermissionDeniedError | UnauthenticatedError | NotSupportedError):
-        return False
-    status = _status(error)[:3]
-    return not status.startswith("4") or status in ("408", "429")
-
-
-def _status(error: Exception) -> str:
-    """Return the status of the response that an error is about, such as "503 Service Unavailable"; "" if none."""
-    found = _STATUS.search(str(error))
-    return found[1].strip() if found else ""
-
-
-def _code(error: Exception) -> str:
-    """Return the code in the response that an error is about, such as "SlowDown"; "" if none."""
-    found = _CODE.search(str(error))
-    return found[1] if found else ""
-
-
-def _reason(error: Exception) -> str:
-    """Return the cause of an error in a few words, without queries of URLs, which may be signed."""
-    text = str(error)
-    status, code, cause = _status(error), _code(error), _CAUSE.search(text)
-    if status:
-        return f"status {status} ({code})" if code else f"status {status}"
-    return printable(_QUERY.sub("", cause[1] if cause else text.partition("\n")[0])[:200])
