@@ -44,10 +44,10 @@ class ObjectUrl:
             raise ImageSourceError(f"{shown}: {cause}")
         if not parts.netloc:
             raise ImageSourceError(f"{shown}: names no bucket or host; {_EXPECTED}")
-        prefix = posixpath.normpath(parts.path.strip("/")) if parts.path.strip("/") else ""
-        if prefix.startswith(".."):
+        prefix = posixpath.normpath(parts.path.strip("/"))
+        if prefix == ".." or prefix.startswith("../"):
             raise ImageSourceError(f"{shown}: the path leaves the bucket; {_EXPECTED}")
-        return cls(parts.scheme, parts.netloc, prefix)
+        return cls(parts.scheme, parts.netloc, "" if prefix == "." else prefix)
 
     @property
     def can_list(self) -> bool:

@@ -15,6 +15,9 @@ from sampler.errors import ImageSourceError
     [
         ("s3://bucket", "s3://bucket"),
         ("s3://bucket/", "s3://bucket"),
+        ("s3://bucket/.", "s3://bucket"),
+        ("s3://bucket/a/..", "s3://bucket"),
+        ("s3://bucket/..x/a", "s3://bucket/..x/a"),
         ("s3://bucket/coco/train2017/", "s3://bucket/coco/train2017"),
         ("gs://bucket/a//b", "gs://bucket/a/b"),
         ("az://container/a/./b", "az://container/a/b"),
@@ -33,6 +36,7 @@ def test_equal_places_have_one_text(text: str, canonical: str) -> None:
         ("s3://", "names no bucket"),
         ("s3:///a", "names no bucket"),
         ("s3://bucket/../other", "leaves the bucket"),
+        ("s3://bucket/a/../..", "leaves the bucket"),
         ("https://user:hunter2@host/a", "has credentials in it; set them as environment variables"),
         ("https://host/a?sig=hunter2", "has a query or fragment"),
         ("https://host/a#hunter2", "has a query or fragment"),
