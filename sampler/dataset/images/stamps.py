@@ -48,8 +48,8 @@ class ImageStamps:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(file, flags, 0o644)
-        except OSError:
-            descriptor, recording = os.open(file, os.O_RDONLY | os.O_CLOEXEC), False
+        except OSError as error:
+            descriptor, recording = _open_existing(file, error), False
         opened = cls(file, recording, descriptor)
         weakref.finalize(opened, os.close, descriptor)
         return opened
@@ -97,6 +97,14 @@ def stamps_file(cache_dir: Path, dataset_digest: str, source: ImageSource) -> Pa
     """Return where the states of a dataset's images are recorded: one file for each image source."""
     place = hashlib.blake2b(source.identity.encode(), digest_size=8).hexdigest()
     return cache_dir / "image-states" / f"{dataset_digest}-{place}-v{FORMAT}.bin"
+
+
+def _open_existing(file: Path, refusal: OSError) -> int:
+    """Return a descriptor for reading. Raises the refusal to open the file for writing, which tells more."""
+    try:
+        return os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        raise refusal from None
 
 
 def _checksum(row: bytes, index: int) -> int:

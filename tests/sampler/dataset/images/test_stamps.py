@@ -66,6 +66,12 @@ def test_a_file_that_cannot_be_written_is_only_compared_with(tmp_path: Path) -> 
     assert file.read_bytes() == before
 
 
+def test_a_file_that_cannot_be_created_is_an_error_with_its_cause(tmp_path: Path) -> None:
+    (tmp_path / "folder").touch()
+    with pytest.raises(FileExistsError):
+        ImageStamps.open(tmp_path / "folder" / "states.bin")
+
+
 def test_each_dataset_and_source_has_its_own_file(tmp_path: Path) -> None:
     one, other = MemorySource({}), MemorySource({})
     other.__class__ = type("Other", (MemorySource,), {"identity": "memory://other"})
