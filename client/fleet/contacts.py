@@ -78,7 +78,7 @@ class Contacts(Generic[ContactT]):
         if not self._addresses.is_dynamic:
             return []
         self.fleet.update(self._addresses.urls())
-        servers, now = self.fleet.servers, monotonic()
+        servers, now = set(self.fleet.servers), monotonic()
         with self._lock:
             self._left = {server: self._left.get(server, now) for server in self._known if server not in servers}
             long_ago = [server for server, since in self._left.items() if now - since >= LEFT_SECONDS]

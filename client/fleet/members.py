@@ -4,7 +4,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from client.fleet.hedging import HedgeBudget, LatenciesByKind, late_after, stalled_after, typical_latency
@@ -41,7 +41,11 @@ class _Totals:
 
 
 class Fleet:
-    """The servers of a client. Thread-safe, and cheap: a few microseconds a call.
+    """The servers of a client. Thread-safe.
+
+    `place` and `hedge` look at every server, which takes about 10 µs with 3 servers and 120 µs with 200. `hedge_after`
+    and `stalled_after`, which are called again and again while a request runs, end at the first other server that is
+    on time: a few microseconds.
 
     A request goes through these calls:
 
@@ -122,7 +126,7 @@ class Fleet:
         """
         with self._lock:
             member = self._members.get(server)
-            if member is None or not self._may_hedge(member) or not self._not_late(self._clock(), (server,)):
+            if member is None or not self._may_hedge(member) or not _any(self._not_late(self._clock(), (server,))):
                 return None
             return late_after(member.latencies.percentile(kind), self._typical(kind))
 
@@ -133,7 +137,7 @@ class Fleet:
         and sent again would only make them slower.
         """
         with self._lock:
-            return stalled_after(self._typical(kind)) if self._on_time(self._clock(), (server,)) else None
+            return stalled_after(self._typical(kind)) if _any(self._on_time(self._clock(), (server,))) else None
 
     def hedge(self, key: bytes, server: Server, without: Collection[Server] = (), kind: str = "") -> Server | None:
         """Return the server for a second request, because the first is late at `server`; None for no second request.
@@ -153,7 +157,7 @@ class Fleet:
                 return None
             now = self._clock()
             member.avoided_until = now + AVOIDED_SECONDS
-            others = self._not_late(now, (server, *without))
+            others = list(self._not_late(now, (server, *without)))
             if not others or not self._may_hedge(member):
                 return None
             if member.usable:
@@ -200,18 +204,24 @@ class Fleet:
         """
         with self._lock:
             now = self._clock()
-            if (member := self._end(server, now)) is not None:
-                self._fail(member, error, now)
+            if (member := self._end(server, now)) is None:
+                return
+            failures = self._fail(member, now)
+        if failures:
+            _log_ejection(server, failures, error)
 
     def overtaken(self, server: Server) -> None:
         """A late request was cancelled, because the response of its hedge came first. Counts as a failure."""
         with self._lock:
             now = self._clock()
-            if (member := self._end(server, now)) is not None:
-                member.overtaken += 1
-                member.avoided_until = now + AVOIDED_SECONDS
-                self._totals.hedges_won += 1
-                self._fail(member, "later than a second server", now)
+            if (member := self._end(server, now)) is None:
+                return
+            member.overtaken += 1
+            member.avoided_until = now + AVOIDED_SECONDS
+            self._totals.hedges_won += 1
+            failures = self._fail(member, now)
+        if failures:
+            _log_ejection(server, failures, "later than a second server")
 
     def cancelled(self, server: Server) -> None:
         """A request was cancelled for a reason that says nothing about its server."""
@@ -243,7 +253,7 @@ class Fleet:
                 return
             member.health.bring_back(now)
             self._typical_seconds.clear()
-            log.info("%s is ready and used again", server.url)
+        log.info("%s is ready and used again", server.url)
 
     def update(self, urls: Iterable[str]) -> None:
         """Use these servers from now on, and remove the others. What is known of those that stay is kept.
@@ -278,7 +288,7 @@ class Fleet:
                 return
             member.health.exclude(reason, self._clock())
             self._use_one()
-            log.warning("%s is left out: %s", server.url, reason)
+        log.warning("%s is left out: %s", server.url, reason)
 
     def statistics(self) -> FleetStatistics:
         """Return all counts."""
@@ -292,29 +302,33 @@ class Fleet:
 
     def _best(self, without: Collection[Server], now: float) -> list[Member]:
         """Return the members of the best kind of which there are any."""
+        if on_time := list(self._not_late(now, without) if without else self._on_time(now, ())):
+            return on_time
         accepted = self._accepted()
         if not accepted:
             reasons = {m.server.url: m.health.exclusion or "" for m in self._members.values() if not m.removed}
             raise NoServerLeftError(reasons)
         left = [member for member in accepted if member.server not in without]
         usable = [member for member in left if member.usable]
-        return (self._not_late(now, without) if without else self._on_time(now, ())) or usable or left or accepted
+        return usable or left or accepted
 
     def _accepted(self) -> list[Member]:
         return [m for m in self._members.values() if not m.removed and m.health.exclusion is None]
 
-    def _on_time(self, now: float, without: Collection[Server]) -> list[Member]:
-        """Return the usable members that are not late with a request."""
-        return [
-            member
-            for member in self._members.values()
-            if member.usable and member.server not in without and not member.is_late(now, self._typical)
-        ]
+    def _on_time(self, now: float, without: Collection[Server]) -> Iterator[Member]:
+        """Yield the usable members that are not late with a request."""
+        for member in self._members.values():
+            if member.usable and member.server not in without and not member.is_late(now, self._typical):
+                yield member
 
-    def _not_late(self, now: float, without: Collection[Server]) -> list[Member]:
-        """Return the usable members that are not late; if there are none, the ejected ones without a request."""
-        idle = [m for m in self._accepted() if m.health.ejected and not m.in_flight and m.server not in without]
-        return self._on_time(now, without) or idle
+    def _not_late(self, now: float, without: Collection[Server]) -> Iterator[Member]:
+        """Yield the usable members that are not late; if there are none, the ejected ones without a request."""
+        member = None
+        for member in self._on_time(now, without):
+            yield member
+        if member is None:
+            idle = (m for m in self._accepted() if m.health.ejected and not m.in_flight)
+            yield from (m for m in idle if m.server not in without)
 
     def _may_hedge(self, member: Member) -> bool:
         """Return whether the budget allows it. A server that is not used has been refunded already."""
@@ -343,20 +357,21 @@ class Fleet:
             del self._members[server]
         return member
 
-    def _fail(self, member: Member, error: object, now: float) -> None:
+    def _fail(self, member: Member, now: float) -> int:
+        """Count a failure; return the number of failures in a row that eject the server now, or 0."""
         member.failures += 1
         self._totals.failures += 1
         member.health.fail()
         others = any(other.usable for other in self._members.values() if other is not member)
         if not (member.usable and member.health.failing and others):
-            return
-        log.warning("%s is ejected after %d failures in a row: %s", member.server.url, member.health.failures, error)
+            return 0
         member.health.eject(now)
         self._typical_seconds.clear()
         self._totals.ejections += 1
         self._totals.hedges_refunded += member.unrefunded
         self._budget.refund(member.unrefunded)
         member.unrefunded = 0
+        return member.health.failures
 
     def _use_one(self) -> None:
         """Use all ejected servers again if no other is left."""
@@ -365,6 +380,14 @@ class Fleet:
         if accepted and not any(member.usable for member in accepted):
             for member in accepted:
                 member.health.bring_back(self._clock())
+
+
+def _log_ejection(server: Server, failures: int, error: object) -> None:
+    log.warning("%s is ejected after %d failures in a row: %s", server.url, failures, error)
+
+
+def _any(members: Iterator[Member]) -> bool:
+    return next(members, None) is not None
 
 
 def _choose(key: bytes, members: list[Member]) -> Member:

@@ -1,15 +1,17 @@
 """The servers of a client: placement, ejection, hedging, changes of the servers."""
 
 import logging
+import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from client.fleet.health import EJECT_AFTER, FIRST_PAUSE
 from client.fleet.hedging import COLD_SECONDS, CREDIT, ENOUGH, LATE_FACTOR, LEAST_SECONDS, STALL_SECONDS
-from client.fleet.member import Server
+from client.fleet.member import Member, Server
 from client.fleet.members import AVOIDED_SECONDS, Fleet, NoServerLeftError
 from client.fleet.placement import placement_key
 from tests.support.clock import Clock
@@ -408,3 +410,55 @@ def test_no_request_is_late_before_a_trainer_would_notice(fleet: Fleet) -> None:
     for server in (A, B, C):
         serve(fleet, server, 0.001)
     assert fleet.hedge_after(A) == LEAST_SECONDS
+
+
+def test_what_handles_log_lines_may_ask_for_statistics(
+    fleet: Fleet, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines: list[tuple[str, list[str]]] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        lines.append((record.getMessage(), [row.state for row in fleet.statistics().servers]))
+        return True
+
+    def change() -> None:
+        fail(fleet, A)
+        fleet.excluded(B, "its samples are others")
+        clock.now += FIRST_PAUSE
+        fleet.probed(B, ready=True)
+        place_at(fleet, B)
+        fail(fleet, B, EJECT_AFTER - 1)
+        fleet.overtaken(B)
+
+    log = logging.getLogger("saccade_client.fleet")
+    log.addFilter(note)
+    try:
+        with caplog.at_level(logging.INFO, log.name):
+            thread = threading.Thread(target=change, daemon=True)  # which hangs if a lock is held
+            thread.start()
+            thread.join(10)
+    finally:
+        log.removeFilter(note)
+    assert lines == [
+        (f"{A.url} is ejected after {EJECT_AFTER} failures in a row: refused", ["ejected", "used", "used"]),
+        (f"{B.url} is left out: its samples are others", ["ejected", "excluded", "used"]),
+        (f"{B.url} is ready and used again", ["ejected", "used", "used"]),
+        (f"{B.url} is ejected after {EJECT_AFTER} failures in a row: later than a second server",
+         ["ejected", "ejected", "used"]),
+    ]  # fmt: skip
+
+
+def test_a_running_request_costs_the_same_with_many_servers(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet, judged = Fleet([f"http://host-{number}:8000" for number in range(200)], clock), 0
+    server = fleet.place(key(0))
+
+    def is_late(member: Member, *arguments: Any) -> bool:
+        nonlocal judged
+        judged += 1
+        return original(member, *arguments)
+
+    original = Member.is_late
+    monkeypatch.setattr(Member, "is_late", is_late)
+    assert fleet.hedge_after(server) is not None
+    assert fleet.stalled_after(server) is None
+    assert judged < 5
