@@ -94,13 +94,6 @@ def as_token(token: str | Token | None) -> Token | None:
 
 
 def access_to(
-    url: str, token: str | Token | None, ca: str | os.PathLike[str] | None, proxy: Proxy | None = None
-) -> Access:
-    """Return the checked access to one server: see `access_to_all`."""
-    return access_to_all([(url, proxy)], token, ca)
-
-
-def access_to_all(
     servers: Iterable[tuple[str, Proxy | None]], token: str | Token | None, ca: str | os.PathLike[str] | None
 ) -> Access:
     """Return the checked access to servers that have the same token and CA.

@@ -10,7 +10,7 @@ from typing import Any, Self, Unpack, overload
 
 import httpx
 
-from client.access import Token, as_token
+from client.access import Token, access_to, as_token
 from client.asynchronous.one_server import AsyncOneServer
 from client.asynchronous.several_servers import AsyncSeveralServers
 from client.batches import Batch, PackedBatch
@@ -33,6 +33,7 @@ from client.protocol.requests import (
 )
 from client.protocol.retries import ATTEMPTS, BATCH_SECONDS, MAX_WAIT, RetrySettings
 from client.transport.timeouts import TIMEOUT, timeouts
+from client.transport.tls import ClientTls
 from sampler.arrays import Layout
 from sampler.wire.spec import ServiceSpec
 
@@ -68,12 +69,13 @@ class AsyncSamplerClient(PickledAsArguments):
         """Make a client: see `SamplerClient`. transport: replaces httpx's own."""
         with checked_arguments():
             given = as_token(token)
+            addresses = ServerAddresses.parse(base_url, use_proxies=transport is None)
+            access = access_to(((base.url, base.proxy) for base in addresses.bases), given, ca)
             settings = ContactSettings(
                 layout=require_layout(layout), dataset=dataset, digest=digest, timeout=timeouts(timeout),
-                token=given, ca=ca, transport=transport,
+                access=access, tls=ClientTls(access.ca), transport=transport,
             )  # fmt: skip
             retries = RetrySettings(attempts, max_wait, batch_seconds)
-            addresses = ServerAddresses.parse(base_url, use_proxies=transport is None)
             self._servers: AsyncOneServer | AsyncSeveralServers
             if addresses.single is not None:
                 self._servers = AsyncOneServer(addresses.single.url, settings, retries)

@@ -1,14 +1,14 @@
 """One server as a client reaches it: its session, and the HTTP client that requests go through."""
 
-import os
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import httpx
 
-from client.access import Access, Token, access_to, warn_if_readable
+from client.access import Access, warn_if_readable
 from client.protocol.session import HEADERS, Session
 from client.transport.choice import async_transport, no_cookies, sync_transport
+from client.transport.tls import ClientTls
 from sampler.arrays import Layout
 
 TransportT = TypeVar("TransportT", httpx.BaseTransport, httpx.AsyncBaseTransport)
@@ -16,14 +16,17 @@ TransportT = TypeVar("TransportT", httpx.BaseTransport, httpx.AsyncBaseTransport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactSettings(Generic[TransportT]):
-    """What a client needs to reach any of its servers: see `SamplerClient`."""
+    """What a client needs to reach any of its servers: see `SamplerClient`.
+
+    Token and CA are read once, so that a server that joins later needs no file.
+    """
 
     layout: Layout
     dataset: str | None
     digest: str | None
     timeout: httpx.Timeout
-    token: Token | None
-    ca: str | os.PathLike[str] | None
+    access: Access
+    tls: ClientTls
     transport: TransportT | None
 
 
@@ -40,16 +43,16 @@ class ServerContact:
         self.session = Session(
             url, settings.layout, settings.dataset, digest=settings.digest, use_proxies=use_proxies, host=host
         )
-        self.access: Access = access_to(self.session.base_url, settings.token, settings.ca, self.session.proxy)
+        self._access = settings.access
 
     @property
     def headers(self) -> dict[str, str]:
         """Headers of every request."""
-        return HEADERS | self.access.headers
+        return HEADERS | self._access.headers
 
     def warn_if_readable(self) -> None:
         """Log a warning if others in the network can read the token."""
-        warn_if_readable(self.session.base_url, self.access)
+        warn_if_readable(self.session.base_url, self._access)
 
 
 class Contact(ServerContact):
@@ -58,7 +61,7 @@ class Contact(ServerContact):
     def __init__(self, url: str, settings: ContactSettings[httpx.BaseTransport], host: str | None = None) -> None:
         """Make a contact: see `ServerContact`."""
         super().__init__(url, settings, host)
-        transport = settings.transport or sync_transport(self.session.proxy, self.access.ca)
+        transport = settings.transport or sync_transport(url, self.session.proxy, settings.tls)
         self.http = httpx.Client(
             timeout=settings.timeout, headers=self.headers, cookies=no_cookies(), transport=transport
         )
@@ -70,7 +73,7 @@ class AsyncContact(ServerContact):
     def __init__(self, url: str, settings: ContactSettings[httpx.AsyncBaseTransport], host: str | None = None) -> None:
         """Make a contact: see `ServerContact`."""
         super().__init__(url, settings, host)
-        transport = settings.transport or async_transport(self.session.proxy, self.access.ca)
+        transport = settings.transport or async_transport(url, self.session.proxy, settings.tls)
         self.http = httpx.AsyncClient(
             timeout=settings.timeout, headers=self.headers, cookies=no_cookies(), transport=transport
         )

@@ -207,7 +207,7 @@ class Guide:
         self.say(f"{escape(str(self.out / 'sample.png'))}: sample {index} explained in one picture")
 
     def _get(self, server: Address, path: str) -> bytes:
-        access = access_to(server.url, self.token, self.ca)
+        access = access_to([(server.url, None)], self.token, self.ca)
         exchange = Exchange("GET", f"{server.url}{path}", host=server.host)
         with httpx.Client(headers=access.headers, verify=trust(access.ca), timeout=60.0) as http:
             response = http.get(exchange.url, headers=exchange.headers, extensions=exchange.extensions)

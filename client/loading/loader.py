@@ -395,6 +395,6 @@ def loader(
             max_wait=max_wait, batch_seconds=batch_seconds, timeout=timeout, log_every=log_every, token=given,
         )  # fmt: skip
         # Checked here, because later an error would end the training.
-        accesses = [access_to(base.url, given, ca, base.proxy) for base in addresses.bases]
-        settings = replace(settings, ca=accesses[0].ca)
+        access = access_to(((base.url, base.proxy) for base in addresses.bases), given, ca)
+        settings = replace(settings, ca=access.ca)
     return Loader(settings, device)

@@ -1,34 +1,34 @@
 """The transport of a client: the direct one, or httpx's own if a proxy applies."""
 
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from pathlib import Path
 
 import httpx
 
 from client.protocol.proxies import EXPECTED, Proxy
 from client.transport.direct import DirectTransport
-from client.transport.tls import trust
+from client.transport.tls import ClientTls
 from sampler.errors import InvalidRequestError
 
 
-def sync_transport(proxy: Proxy | None, ca: Path | None = None) -> httpx.BaseTransport:
-    """Return the transport of a `SamplerClient`.
+def sync_transport(url: str, proxy: Proxy | None, tls: ClientTls) -> httpx.BaseTransport:
+    """Return the transport of a `SamplerClient` for one server.
 
     Args:
-        proxy: that applies to the server.
-        ca: PEM file of the only CA to trust; None for the default ones.
+        url: of the server.
+        proxy: that applies to it.
+        tls: of the client.
 
     Raises:
         InvalidRequestError: httpx refuses the proxy's URL.
     """
     if proxy is None:
-        return DirectTransport(ca)
-    return httpx.HTTPTransport(verify=trust(ca), proxy=_httpx_proxy(proxy))
+        return DirectTransport(tls)
+    return httpx.HTTPTransport(verify=tls.context_for(url), proxy=_httpx_proxy(proxy))
 
 
-def async_transport(proxy: Proxy | None, ca: Path | None = None) -> httpx.AsyncBaseTransport:
+def async_transport(url: str, proxy: Proxy | None, tls: ClientTls) -> httpx.AsyncBaseTransport:
     """Return the transport of an `AsyncSamplerClient`: see `sync_transport`."""
-    return httpx.AsyncHTTPTransport(verify=trust(ca), proxy=None if proxy is None else _httpx_proxy(proxy))
+    return httpx.AsyncHTTPTransport(verify=tls.context_for(url), proxy=None if proxy is None else _httpx_proxy(proxy))
 
 
 def no_cookies() -> CookieJar:

@@ -4,12 +4,10 @@ httpx delivers a body as new bytes objects, which must then be copied to where t
 socket into memory of the reader's choice. Otherwise this is an ordinary httpx transport that raises httpx's errors.
 """
 
-import ssl
 import string
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from time import monotonic
 from weakref import WeakSet
 
@@ -20,7 +18,7 @@ from client.transport.cancellation import CANCELLATION
 from client.transport.connection import Connection, Origin, StaleConnectionError
 from client.transport.pace import Pace, count_piece
 from client.transport.response_reader import MalformedResponseError, ResponseHead, ResponseReader
-from client.transport.tls import trust
+from client.transport.tls import ClientTls
 
 MAX_IDLE = 20
 
@@ -50,13 +48,12 @@ class DirectTransport(httpx.BaseTransport):
     must be safe to repeat, as all requests of this client are.
     """
 
-    def __init__(self, ca: Path | None = None) -> None:
-        """ca: PEM file of the only CA to trust; None for the default ones."""
-        self._ca = ca
+    def __init__(self, tls: ClientTls | None = None) -> None:
+        """tls: of the client; None to trust the default CAs."""
+        self._tls = tls or ClientTls()
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._busy: WeakSet[Connection] = WeakSet()  # weak, so that an abandoned response frees its connection
-        self._ssl_context: ssl.SSLContext | None = None
         self._closed = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -116,7 +113,7 @@ class DirectTransport(httpx.BaseTransport):
             self._release(found, reusable=False)
 
     def _connect(self, origin: Origin, request: httpx.Request) -> Connection:
-        trusted = self._trust() if origin.scheme == "https" else None
+        trusted = self._tls.context if origin.scheme == "https" else None
         connection = Connection(origin, request.extensions, trusted)
         with self._lock:
             if not self._closed:
@@ -136,13 +133,6 @@ class DirectTransport(httpx.BaseTransport):
             surplus = [self._idle.pop(0)] if len(self._idle) > MAX_IDLE else []
         for unwanted in surplus if keep else [connection, *surplus]:
             unwanted.close()
-
-    def _trust(self) -> ssl.SSLContext:
-        with self._lock:
-            if self._ssl_context is None:
-                self._ssl_context = trust(self._ca)
-                self._ssl_context.set_alpn_protocols(["http/1.1"])
-            return self._ssl_context
 
 
 class DirectBody(httpx.SyncByteStream):

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -47,6 +48,30 @@ def trust(ca: Path | None) -> ssl.SSLContext:
     except OSError as error:
         cause = explain(error, ca, "name a file that this user can read")
         raise InvalidRequestError("ca", str(ca), f"a PEM file: {cause}") from None
+
+
+class ClientTls:
+    """TLS of all connections of a client.
+
+    They share one context, because loading the default CAs takes 40 ms and 1 MB. Several threads may use it.
+    """
+
+    def __init__(self, ca: Path | None = None) -> None:
+        """ca: PEM file of the only CA to trust, read now; None for the default ones. Raises the error of `trust`."""
+        self._lock = threading.Lock()
+        self._context = None if ca is None else _http_1(trust(ca))
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context, made when it is first needed."""
+        with self._lock:
+            if self._context is None:
+                self._context = _http_1(trust(None))
+            return self._context
+
+    def context_for(self, url: str) -> ssl.SSLContext:
+        """Return the context for requests to a URL. If that needs no TLS, it trusts no CA."""
+        return self.context if urlsplit(url).scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def tls_error(error: BaseException) -> ssl.SSLError | None:
@@ -104,6 +129,12 @@ def _certificate_names(host: str, port: int, name: str) -> list[str]:
         _, fields = _certificate(host, port, name, parsing)
         return [name for kind, name in fields.get("subjectAltName", ()) if kind in ("DNS", "IP Address")]
     return []
+
+
+def _http_1(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Let a context offer HTTP/1.1 only; return it."""
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _without_checks() -> ssl.SSLContext:

@@ -15,6 +15,7 @@ from client.fleet import contacts as contacts_module
 from client.transport.direct import DirectTransport
 from tests.support.certificates import make_certificates
 from tests.support.client_twins import Make, clients
+from tests.support.failing_answers import eventually
 from tests.support.loading import load, steps
 from tests.support.scripted_server import ScriptedServer, scripted
 
@@ -131,6 +132,26 @@ def test_a_server_that_leaves_does_not_close_a_transport_that_others_use(
         assert servers[2].asked_at("/v1/batches")
         assert not transport.closed
         batches.close()
+
+
+def test_a_server_that_joins_needs_no_file(
+    servers: list[ScriptedServer],
+    make: Make,
+    resolves: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("0123456789abcdef")
+    monkeypatch.setenv("SAMPLER_TOKEN_FILE", str(file))
+    resolves("127.0.0.1")
+    batches = make(f"dns+http://{NAME}:{servers[0].port}").stream(**STREAM)
+    next(batches)
+    file.unlink()
+    resolves(*ADDRESSES)
+    assert eventually(lambda: next(batches) is not None and bool(servers[2].asked_at("/v1/batches")))
+    batches.close()
+    assert {one.headers["authorization"] for one in servers[2].asked} == {"Bearer 0123456789abcdef"}
 
 
 def test_a_certificate_must_have_the_name(make: Make, resolves: Callable[..., None], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from client.transport.direct import DirectTransport, receiver
+from client.transport.tls import ClientTls
 from tests.support.certificates import make_certificates
 from tests.support.processes import run
 from tests.support.raw_server import BODY, CHUNKED, GOOD, always, raw_server, received, with_length
@@ -162,7 +163,7 @@ class TestResponses:
     def test_bytes_after_a_response_are_not_taken_for_the_next_one_over_tls(self, tmp_path: Path, body: bytes) -> None:
         certificates = make_certificates(tmp_path)
         server = raw_server(always(with_length(body) + with_length(b"stray")), certificates.server())
-        with server as tls, httpx.Client(transport=DirectTransport(certificates.ca)) as http:
+        with server as tls, httpx.Client(transport=DirectTransport(ClientTls(certificates.ca))) as http:
             url = f"https://127.0.0.1:{tls.port}/"
             assert [http.get(url).content for _ in range(3)] == [body] * 3
 
