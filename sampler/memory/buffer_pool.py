@@ -51,7 +51,8 @@ class BufferPool:
         Args:
             size: the bytes needed. An unused buffer is reused if it has as many, and at most twice as many.
             fresh_limit: the most bytes to allocate if none can be reused, for a size announced by a peer that may
-                never send as much. The buffer is then smaller than `size`.
+                never send as much. A buffer that is smaller than `size` for this reason does not return to the pool:
+                its borrower outgrows it, and so would the next.
         """
         for _ in range(len(self._idle)):
             try:
@@ -61,8 +62,9 @@ class BufferPool:
             if size <= memory.nbytes <= max(2 * size, MIN_REUSED):
                 return self._lend(memory)
             self._idle.append(memory)
-        fresh = size if fresh_limit is None else min(size, fresh_limit)
-        return self._lend(np.empty(max(1, fresh), np.uint8).data)
+        if fresh_limit is not None and fresh_limit < size:
+            return np.empty(fresh_limit, np.uint8)
+        return self._lend(np.empty(max(1, size), np.uint8).data)
 
     def _lend(self, memory: memoryview) -> NDArray[np.uint8]:
         return borrow(memory, partial(self._idle.append, memory))

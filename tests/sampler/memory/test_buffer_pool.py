@@ -53,7 +53,9 @@ def test_the_number_of_unused_buffers_is_limited() -> None:
     assert {buffer.ctypes.data for buffer in [pool.borrow(2 << 20), pool.borrow(2 << 20)]} == set(addresses[-2:])
 
 
-def test_fresh_memory_can_be_limited() -> None:
+def test_fresh_memory_can_be_limited_and_is_then_not_kept() -> None:
     pool = BufferPool()
     assert len(pool.borrow(100 << 20, fresh_limit=1 << 20)) == 1 << 20
-    assert len(pool.borrow(0)) == 1 << 20  # any unused buffer up to MIN_REUSED will do
+    assert len(pool.borrow(0)) == 1  # any unused buffer up to MIN_REUSED would do
+    assert len(pool.borrow(2 << 20, fresh_limit=3 << 20)) == 2 << 20
+    assert len(pool.borrow(1 << 20, fresh_limit=1)) == 2 << 20
