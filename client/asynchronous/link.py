@@ -1,6 +1,7 @@
 """Requests of a client for asyncio: batches, and documents such as a spec."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
@@ -108,7 +109,7 @@ async def ask_ready(http: httpx.AsyncClient, exchange: Exchange, pace: Pace) -> 
 async def _limited(pace: Pace) -> AsyncGenerator[None]:
     """Raise `OutOfTimeError` at the deadline, wherever the block waits."""
     try:
-        async with asyncio.timeout(None if pace.seconds is None else pace.left):
+        async with asyncio.timeout(None if pace.left == math.inf else pace.left):
             yield
     except TimeoutError as error:
         raise OutOfTimeError from error

@@ -194,8 +194,9 @@ def test_a_head_or_document_that_dribbles_is_given_up(make: Make, released: thre
         assert time.monotonic() - begun < 6
 
 
+@pytest.mark.parametrize("limit", [300.0, None])
 def test_the_end_of_a_response_is_not_waited_for_long(
-    server: ScriptedServer, make: Make, released: threading.Event
+    server: ScriptedServer, make: Make, released: threading.Event, limit: float | None
 ) -> None:
     def endless(asked: Asked) -> Answer:
         def pieces() -> Iterator[bytes]:
@@ -207,7 +208,7 @@ def test_the_end_of_a_response_is_not_waited_for_long(
 
     server.script("/v1/batches", endless)
     server.script("/v1/stream", endless)
-    client = make(server.url)
+    client = make(server.url, batch_seconds=limit)
     begun = time.monotonic()
     assert len(client.batch([3])) == 1
     assert [batch.step for batch in client.stream(**STREAM)] == [0, 1, 2]
