@@ -1,13 +1,16 @@
 """Fetching objects before they are read, with bounded memory and a bounded number of requests.
 
 All methods belong to one event loop. What is fetched depends on the announced names alone. An object that could not be
-fetched ahead is fetched when it is read, so errors appear there, and nothing else ever differs.
+fetched ahead is fetched when it is read, so errors appear there, and nothing else ever differs. Only an error that is a
+few seconds old is raised as it is.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from sampler.dataset.images.object_storage.objects import Admit, Fetched
 from sampler.dataset.images.source import ImageStat
@@ -19,11 +22,26 @@ REQUESTS = 30
 MOST_BYTES = 64 << 20
 """Bytes of objects that were fetched ahead or are being fetched."""
 
-MOST_OBJECTS = 128
-"""Objects that are announced and not read yet. Beyond them, the oldest are dropped: they may never be read."""
+MOST_OBJECTS = 2048
+"""Objects that are announced and not read yet. Beyond them, the oldest are dropped."""
+
+MOST_BEHIND = 128
+"""An object announced so many places before one that is read was skipped, such as the rest of a run that failed. It is
+dropped. Readers in several threads keep the order of the announcements only roughly, but by far less."""
+
+FAILED_SECONDS = 5.0
+"""Time for which the error of a fetch is raised again. Later, the object is fetched again: the storage may be back."""
 
 _FIRST_GUESS = 256 << 10
 """Assumed bytes of an object before any was seen."""
+
+
+@dataclass(slots=True, frozen=True)
+class _Failure:
+    """A fetch that failed, and when."""
+
+    error: SamplerError
+    time: float
 
 
 @dataclass(slots=True, eq=False)
@@ -31,14 +49,18 @@ class _Entry:
     """An object that was announced.
 
     Attributes:
+        place: The number of its announcement.
         reads: How often it will be read.
         size: Its bytes, as soon as they are known and count.
-        task: Fetches it, once begun; None as its result if it could not be fetched.
+        is_sized: Whether they were known.
+        task: Fetches it, once begun; None as its result if there was no room.
     """
 
+    place: int
     reads: int = 1
     size: int = 0
-    task: "asyncio.Task[Fetched | None] | None" = None
+    is_sized: bool = False
+    task: "asyncio.Task[Fetched | _Failure | None] | None" = None
 
 
 class _NoRoomError(Exception):
@@ -52,13 +74,20 @@ class ReadAhead:
         held: Bytes of objects that were fetched, or are being fetched, and not read yet.
     """
 
-    def __init__(self, get: Callable[[str, Admit], Awaitable[Fetched]], most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        get: Callable[[str, Admit], Awaitable[Fetched]],
+        most_bytes: int = MOST_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """get: Fetches an object; see `Objects.get`."""
         self.held = 0
         self._get = get
         self._most_bytes = most_bytes
+        self._clock = clock
         self._typical = float(_FIRST_GUESS)
-        self._entries: dict[str, _Entry] = {}
+        self._announced = 0
+        self._entries: dict[str, _Entry] = {}  # in the order of their places
         self._waiting: deque[str] = deque()
         self._active = 0
         self._unsized = 0
@@ -66,24 +95,32 @@ class ReadAhead:
     def announce(self, names: Iterable[str]) -> None:
         """Begin to fetch objects, in this order, as soon as there is room."""
         for name in names:
+            self._announced += 1
+            self._drop_before(self._announced - MOST_OBJECTS)
             entry = self._entries.get(name)
-            if entry is not None:
+            if entry is not None and entry.place >= self._announced - MOST_BEHIND:
                 entry.reads += 1
                 continue
-            self._entries[name] = _Entry()
+            if entry is not None:  # fetched too long ago
+                self._drop(name)
+            self._entries[name] = _Entry(self._announced)
             self._waiting.append(name)
-            if len(self._entries) > MOST_OBJECTS:
-                self._remove(next(iter(self._entries)))
         self._start()
 
     async def take(self, name: str, admit: Admit) -> Fetched:
         """Return an object, and hold it no longer if it will not be read again. Raises what `get` and `admit` raise."""
-        fetched = await self._fetched(name)
         entry = self._entries.get(name)
-        if entry is not None:
-            entry.reads -= 1
-            if not entry.reads or fetched is None:
-                self._remove(name)
+        if entry is None:
+            return await self._get(name, admit)
+        self._drop_before(entry.place - MOST_BEHIND)
+        entry.reads -= 1
+        if not entry.reads:
+            del self._entries[name]  # it cannot be dropped while it is waited for
+        try:
+            fetched = await self._fetched(entry)
+        finally:
+            if not entry.reads:
+                self._end(entry)
             self._start()
         if fetched is None:
             return await self._get(name, admit)
@@ -91,20 +128,24 @@ class ReadAhead:
         return fetched
 
     async def stat(self, name: str) -> ImageStat | None:
-        """Return size and version of an object that is fetched ahead; None for any other."""
-        fetched = await self._fetched(name)
+        """Return size and version of an object that is fetched ahead; None for any other. Raises what `get` raises."""
+        entry = self._entries.get(name)
+        fetched = None if entry is None else await self._fetched(entry)
         return None if fetched is None else fetched.stat
 
-    async def _fetched(self, name: str) -> Fetched | None:
-        entry = self._entries.get(name)
-        if entry is None or entry.task is None:
+    async def _fetched(self, entry: _Entry) -> Fetched | None:
+        """Return an object that was fetched ahead; None if it was not. Raises the error of a recent attempt."""
+        if entry.task is None:
             return None
-        try:
-            return await asyncio.shield(entry.task)
-        except asyncio.CancelledError:
-            if entry.task.cancelled():  # it was dropped meanwhile
-                return None
-            raise
+        await asyncio.wait([entry.task])
+        if entry.task.cancelled():  # it was dropped meanwhile
+            return None
+        result = entry.task.result()
+        if not isinstance(result, _Failure):
+            return result
+        if self._clock() - result.time < FAILED_SECONDS:
+            raise result.error
+        return None
 
     def _start(self) -> None:
         """Begin as many requests as there is room for."""
@@ -118,34 +159,46 @@ class ReadAhead:
                 self._active += 1
                 self._unsized += 1
                 entry.task = asyncio.get_running_loop().create_task(self._fetch(name, entry))
+                entry.task.add_done_callback(partial(self._end_request, entry))
 
-    async def _fetch(self, name: str, entry: _Entry) -> Fetched | None:
-        unsized = True
-
+    async def _fetch(self, name: str, entry: _Entry) -> Fetched | _Failure | None:
         def admit(size: int) -> None:
-            nonlocal unsized
             others = self.held - entry.size
             if others + size > self._most_bytes:
                 raise _NoRoomError
-            self._unsized -= unsized
-            unsized = False
+            self._unsized -= not entry.is_sized
+            entry.is_sized = True
             self.held = others + size
             entry.size = size
             self._typical += (size - self._typical) / 16
 
         try:
             return await self._get(name, admit)
-        except (SamplerError, _NoRoomError):  # fetched when it is read, which reports the error
+        except SamplerError as error:
+            self._release(entry)
+            return _Failure(error, self._clock())
+        except Exception:  # noqa: BLE001 - no room or no memory; fetched when it is read, which reports any other error
             self._release(entry)
             return None
-        finally:
-            self._active -= 1
-            self._unsized -= unsized
-            asyncio.get_running_loop().call_soon(self._start)
 
-    def _remove(self, name: str) -> None:
-        entry = self._entries.pop(name)
-        if entry.task is not None and not entry.task.done():
+    def _end_request(self, entry: _Entry, _: "asyncio.Task[Fetched | _Failure | None]") -> None:
+        self._active -= 1
+        self._unsized -= not entry.is_sized
+        self._start()
+
+    def _drop_before(self, place: int) -> None:
+        """Hold objects no longer whose place is before this one."""
+        while self._entries:
+            name, oldest = next(iter(self._entries.items()))
+            if oldest.place >= place:
+                return
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        self._end(self._entries.pop(name))
+
+    def _end(self, entry: _Entry) -> None:
+        if entry.task is not None:
             entry.task.cancel()
         self._release(entry)
 

@@ -7,7 +7,7 @@ import pytest
 
 from sampler.config.presets import preset
 from sampler.dataset.dataset import Dataset, open_source
-from sampler.dataset.images.object_storage import objects
+from sampler.dataset.images.object_storage import objects, read_ahead
 from sampler.errors import ImageSourceError
 from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
@@ -58,6 +58,7 @@ def test_what_failed_ahead_is_fetched_again_when_it_is_read(
     local: Dataset, remote: Dataset, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(objects, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(read_ahead, "FAILED_SECONDS", 0.1)
     store.proxy.trouble = lambda _number, _path: Trouble(500)
     names = [local.file_name(index) for index in range(6)]
     remote.images.read_ahead(names)
