@@ -19,7 +19,7 @@ from sampler.dataset.images.source import ImageStat
 from sampler.errors import ImageSourceError
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
+    from obstore import Bytes, ObjectMeta
     from obstore.store import ClientConfig, RetryConfig
 
 REQUEST_SECONDS = 20.0
@@ -52,9 +52,9 @@ Admit = Callable[[int], None]
 
 
 class Fetched(NamedTuple):
-    """The content of an object, and its state when it was read."""
+    """The content of an object, in memory of the client, and its state when it was read."""
 
-    data: bytes
+    data: "bytes | Bytes"
     stat: ImageStat
 
 
@@ -84,7 +84,7 @@ class Objects:
             stat = _stat(response.meta)
             admit(stat.size)
             limit.reschedule(began + REQUEST_SECONDS + stat.size / LEAST_RATE)
-            data = bytes(await response.bytes_async())
+            data = await response.bytes_async()
             if len(data) != stat.size:
                 raise CutError(f"{len(data)} of {stat.size} bytes arrived")
             return Fetched(data, stat)

@@ -1,7 +1,7 @@
 """Images in object storage as an image source.
 
-Requests run on an event loop in a thread of each process, which starts with the first request. A process that was
-forked after that cannot use it. Workers are not forked; they open the source themselves.
+Requests run on an event loop in a thread of each process, which starts with the first request. The client does not work
+in a process that was forked after that. Workers are not forked; they open the source themselves.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import posixpath
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from typing import ClassVar
 
 from sampler.dataset.images.object_storage.loop_thread import LoopThread
 from sampler.dataset.images.object_storage.objects import REQUEST_SECONDS, Fetched, Objects
@@ -38,8 +39,11 @@ class ObjectStorage(ImageSource):
     """
 
     is_remote = True
-    read_seconds = 2 * REQUEST_SECONDS  # ahead, and again when it is read
+    read_seconds = 2 * REQUEST_SECONDS  # ahead, where it may find no memory, and again when it is read
     read_ahead_bytes = MOST_BYTES + CLIENT_BYTES
+
+    _process: ClassVar[int] = 0
+    """The process that made the first request, of any source; 0 before it."""
 
     def __init__(self, url: str) -> None:
         """Use the objects below `url`, without any request yet. Raises ImageSourceError if it is invalid."""
@@ -47,7 +51,6 @@ class ObjectStorage(ImageSource):
         self._objects = Objects(self._url)
         self._ahead = ReadAhead(self._objects.get)
         self._thread: LoopThread | None = None
-        self._owner = 0
         self._starting = threading.Lock()
 
     def __repr__(self) -> str:
@@ -74,7 +77,7 @@ class ObjectStorage(ImageSource):
         """Return the content of the object, and the state in which it was read."""
         admit = partial(self.check_size, name, limit=limit)
         found: Fetched = self._running().run(self._ahead.take(self._key(name), admit))
-        return self.check_content(name, found.data), found.stat
+        return self.check_content(name, bytes(found.data)), found.stat
 
     def read_range(self, name: str, start: int, length: int) -> bytes:
         """Return a part of the content of the object."""
@@ -99,6 +102,7 @@ class ObjectStorage(ImageSource):
 
     def names(self) -> Iterator[str]:
         """Yield the name of every object below the URL. Raises ImageSourceError, always for web servers."""
+        self._running()  # raises in a fork, where a list would never end
         return (name for name, _ in self._objects.list())
 
     async def _stat(self, key: str) -> ImageStat:
@@ -106,6 +110,7 @@ class ObjectStorage(ImageSource):
 
     def _listed(self, wanted: set[str]) -> dict[str, ImageStat] | None:
         """Return the states of those objects that exist; None if they cannot be learnt from a list."""
+        self._running()  # raises in a fork, where a list would never end
         found: dict[str, ImageStat] = {}
         try:
             for number, (name, stat) in enumerate(self._objects.list()):
@@ -144,13 +149,14 @@ class ObjectStorage(ImageSource):
         return posixpath.normpath(name)
 
     def _running(self) -> LoopThread:
-        """Return the thread of this process. Raises ImageSourceError in a process that was forked from its owner."""
+        """Return the thread of this process. Raises ImageSourceError in a process in which the client does not work."""
+        ObjectStorage._process = ObjectStorage._process or os.getpid()
+        if ObjectStorage._process != os.getpid():
+            cause = "this process was forked after images were read from object storage"
+            remedy = "start processes with 'spawn', or read no image before they are forked"
+            raise ImageSourceError(f"{printable(str(self._url))}: {cause}; {remedy}")
         if self._thread is None:
             with self._starting:
                 if self._thread is None:
-                    self._owner, self._thread = os.getpid(), LoopThread()
-        if self._owner != os.getpid():
-            cause = "this process was forked after images were read from object storage"
-            remedy = "open the dataset in the process that reads it, or start processes with 'spawn'"
-            raise ImageSourceError(f"{printable(str(self._url))}: {cause}; {remedy}")
+                    self._thread = LoopThread()
         return self._thread

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from sampler.dataset.dataset import Dataset, open_source
 from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.object_storage import source as source_module
 from sampler.dataset.images.object_storage.read_ahead import REQUESTS
+from sampler.dataset.images.object_storage.source import LISTED_FROM
+from sampler.dataset.images.source import ImageSource
 from sampler.dataset.images.stamps import ImageStamps
 from sampler.errors import ImageError, ImageSourceError
 from sampler.stream.keys import SampleKey
@@ -214,20 +217,31 @@ def test_many_threads_may_read_at_once(local: Dataset, remote: Dataset) -> None:
     assert not failed
 
 
-def test_a_fork_is_told_to_open_the_dataset_itself(remote: Dataset) -> None:
-    name = remote.file_name(0)
-    remote.images.read(name, LIMIT)
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda images: images.read("a.jpg", LIMIT),
+        lambda images: list(images.names()),
+        lambda images: images.stats([f"{number}.jpg" for number in range(LISTED_FROM)]),
+        lambda images: open_source(images.identity).read("a.jpg", LIMIT),
+    ],
+    ids=["read", "names", "stats", "another source"],
+)
+def test_a_fork_is_told_to_start_processes_otherwise(remote: Dataset, use: Callable[[ImageSource], object]) -> None:
+    remote.images.stat(remote.file_name(0))
     receive, send = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            remote.images.read(name, LIMIT)
+            use(remote.images)
         except ImageSourceError as error:
             os.write(send, str(error).encode())
         finally:
             os._exit(0)
+    os.close(send)
+    with os.fdopen(receive, "rb") as stream:
+        assert b"was forked after images were read" in stream.read()
     os.waitpid(child, 0)
-    assert b"was forked after images were read" in os.read(receive, 1000)
 
 
 def test_a_process_exits_at_once_while_requests_are_under_way(remote: Dataset, store: ObjectStore) -> None:
