@@ -59,6 +59,11 @@ class CombinedSource(ImageSource):
         for number, rests in self._by_part(names).items():
             self._parts[number].read_ahead(rests)
 
+    def cancel_reads(self) -> None:
+        """End reads of other threads that wait for another host."""
+        for part in self._parts:
+            part.cancel_reads()
+
     def stats(self, names: Sequence[str]) -> list[ImageStat | None]:
         """Return size and version of many images, part by part."""
         found = {}

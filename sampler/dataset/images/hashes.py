@@ -146,7 +146,7 @@ def hash_images(
     rows = np.zeros((len(index), 2), np.uint64)
     errors = []
     places = reading_ahead(index, source, range(len(index)))
-    for place, result in enumerate(parallel_map(read, places, threads, window=4 * threads)):
+    for place, result in enumerate(parallel_map(read, places, threads, 4 * threads, source.cancel_reads)):
         if isinstance(result, ImageError):
             errors.append(result)
         else:

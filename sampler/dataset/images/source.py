@@ -107,6 +107,9 @@ class ImageSource(ABC):
         A fetched image is given to the next `read` of its name. Errors are raised there, too.
         """
 
+    def cancel_reads(self) -> None:  # noqa: B027 - local sources do not wait
+        """Have reads of other threads that wait for another host end with an error that is no SamplerError."""
+
     def stats(self, names: Sequence[str]) -> list[ImageStat | None]:
         """Return size and version of many images, None for those whose `stat` raises an ImageError."""
         return [self._stat_or_none(name) for name in names]

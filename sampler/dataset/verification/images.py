@@ -22,7 +22,7 @@ def check_images(dataset: Dataset, tally: Tally, threads: int, advance: Callable
 
     unusable = []
     indices = reading_ahead(dataset, dataset.images, range(len(dataset)))
-    for index, found in enumerate(parallel_map(inspect, indices, threads, window=4 * threads)):
+    for index, found in enumerate(parallel_map(inspect, indices, threads, 4 * threads, dataset.images.cancel_reads)):
         if isinstance(found, ImageError):
             tally.add(found.kind, found.file, found.cause)
             unusable.append(index)

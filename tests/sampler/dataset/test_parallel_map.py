@@ -62,3 +62,19 @@ def test_closing_waits_for_started_items_and_starts_no_others() -> None:
     results.close()
     assert began == ended
     assert len(ended) <= 11, "nothing more was taken"
+
+
+def test_calls_that_wait_are_cancelled_if_their_results_are_not_taken() -> None:
+    """Whether they had begun to wait or not when the caller gave up."""
+    cancelled, began = threading.Event(), list[int]()
+
+    def work(item: int) -> int:
+        began.append(item)
+        if item:
+            assert cancelled.wait(10)
+        return item
+
+    with closing(parallel_map(work, range(50), threads=3, window=10, cancel=cancelled.set)) as results:
+        assert next(results) == 0
+    assert cancelled.is_set()
+    assert len(began) <= 4

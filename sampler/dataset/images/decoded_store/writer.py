@@ -212,7 +212,8 @@ class StoreWriter:
         nbytes, since = 0, time.monotonic()
         try:
             todo = reading_ahead(self._dataset, self._dataset.images, self.todo.tolist())
-            images = parallel_map(partial(self._write, pixels), todo, jobs, window=2 * jobs)
+            cancel = self._dataset.images.cancel_reads
+            images = parallel_map(partial(self._write, pixels), todo, jobs, 2 * jobs, cancel)
             with closing(images):  # no thread may write once this block has ended
                 for image in images:
                     pending.append(image)

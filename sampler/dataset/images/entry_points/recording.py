@@ -61,7 +61,7 @@ def record_images(
             return RecordedImage(0, error=error)
 
     indices = reading_ahead(files, files.images, range(len(files)))
-    with closing(parallel_map(record_file, indices, threads, window=4 * threads)) as recorded:
+    with closing(parallel_map(record_file, indices, threads, 4 * threads, files.images.cancel_reads)) as recorded:
         yield from recorded
 
 

@@ -1,6 +1,7 @@
 """An event loop in its own thread, for blocking code in other threads."""
 
 import asyncio
+import concurrent.futures
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
@@ -10,7 +11,10 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 _END_SECONDS = 5.0
-"""Time for cancelled requests to end when the loop is closed."""
+"""Longest time for cancelled requests to end when the loop is closed."""
+
+_QUIET_SECONDS = 0.3
+"""Time after that: the client's threads look once more at a request that was cancelled, which needs the interpreter."""
 
 
 class LoopThread:
@@ -25,11 +29,22 @@ class LoopThread:
         thread = threading.Thread(target=_run, args=(loop,), name="object-storage", daemon=True)
         thread.start()
         self._loop = loop
+        self._waited_for: set[concurrent.futures.Future[Any]] = set()
         self.close = weakref.finalize(self, _close, loop, thread)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return the result of a coroutine, or raise its error."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        """Return the result of a coroutine, or raise its error. Raises CancelledError of `concurrent.futures`."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._waited_for.add(future)
+        try:
+            return future.result()
+        finally:
+            self._waited_for.discard(future)
+
+    def cancel(self) -> None:
+        """Cancel every coroutine that another thread waits for."""
+        for future in tuple(self._waited_for):
+            future.cancel()
 
     def call(self, function: Callable[P, object], *args: P.args, **options: P.kwargs) -> None:
         """Have a function called, and return at once."""
@@ -43,6 +58,8 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
     for task in tasks:
         task.cancel()
     loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    if tasks:
+        loop.run_until_complete(asyncio.sleep(_QUIET_SECONDS))
     loop.close()
 
 

@@ -89,6 +89,11 @@ class ObjectStorage(ImageSource):
         if keys:
             self._running().call(self._ahead.announce, keys)
 
+    def cancel_reads(self) -> None:
+        """End what waits for objects in other threads."""
+        if self._thread is not None:
+            self._thread.cancel()
+
     def stats(self, names: Sequence[str]) -> list[ImageStat | None]:
         """Return the states of objects: of many from a list, of few from a request for each."""
         keys = [None if name_fault(name) else posixpath.normpath(name) for name in names]

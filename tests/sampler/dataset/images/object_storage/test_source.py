@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from functools import partial
 from pathlib import Path
 
@@ -242,6 +243,28 @@ def test_a_fork_is_told_to_start_processes_otherwise(remote: Dataset, use: Calla
     with os.fdopen(receive, "rb") as stream:
         assert b"was forked after images were read" in stream.read()
     os.waitpid(child, 0)
+
+
+def test_reads_that_wait_in_other_threads_can_be_cancelled(remote: Dataset, store: ObjectStore) -> None:
+    store.proxy.trouble = partial(respond, Trouble(delay=60.0))
+    name, ended = remote.file_name(0), list[BaseException]()
+
+    def read() -> None:
+        try:
+            remote.images.read(name, LIMIT)
+        except CancelledError as error:
+            ended.append(error)
+
+    remote.images.read_ahead([name])
+    reading = threading.Thread(target=read)
+    reading.start()
+    deadline = time.monotonic() + 10
+    while reading.is_alive() and time.monotonic() < deadline:
+        remote.images.cancel_reads()
+        reading.join(0.1)
+    assert ended
+    store.settle()
+    assert remote.images.read(remote.file_name(1), LIMIT)
 
 
 def test_a_process_exits_at_once_while_requests_are_under_way(remote: Dataset, store: ObjectStore) -> None:
