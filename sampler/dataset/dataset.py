@@ -15,7 +15,6 @@ from sampler.dataset.images.decode import (
     ReadOptions,
     decode_image,
     encoded_limit,
-    read_encoded,
 )
 from sampler.dataset.images.decoded_store.format import FORMAT, PIXEL_RULES, StoreMeta
 from sampler.dataset.images.decoded_store.reader import DecodedStore
@@ -188,9 +187,9 @@ class Dataset(DatasetIndex):
 
         Raises DecodeError if it is not in its recorded state, and ImageError.
         """
-        if self.stamps is None or self.hashes is not None:
-            return read_encoded(self.images, name, size, self.max_pixels), None
         data, stat = self.images.read_versioned(name, encoded_limit(size, self.max_pixels))
+        if self.stamps is None or self.hashes is not None or stat is None:
+            return data, None
         self.stamps.check(index, stat)
         return data, stat
 

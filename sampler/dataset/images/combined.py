@@ -49,8 +49,8 @@ class CombinedSource(ImageSource):
         part, rest = self._routed(name)
         return part.read(rest, limit)
 
-    def read_versioned(self, name: str, limit: int) -> tuple[bytes, ImageStat]:
-        """Return all bytes of an image, with its size and version."""
+    def read_versioned(self, name: str, limit: int) -> tuple[bytes, ImageStat | None]:
+        """Return all bytes of an image, with its size and version if its part is remote."""
         part, rest = self._routed(name)
         return part.read_versioned(rest, limit)
 

@@ -96,10 +96,9 @@ class ImageSource(ABC):
             raise ImageError(self.describe(name), "unreadable", "the file is empty")
         return data
 
-    def read_versioned(self, name: str, limit: int) -> tuple[bytes, ImageStat]:
-        """Return what `read` returns, with size and version of an image that has these bytes."""
-        stat = self.stat(name)
-        return self.read(name, limit), stat
+    def read_versioned(self, name: str, limit: int) -> tuple[bytes, ImageStat | None]:
+        """Return what `read` returns, and the state in which it was read: None unless the source is remote."""
+        return self.read(name, limit), None
 
     def read_ahead(self, names: Iterable[str]) -> None:  # noqa: B027 - local sources have nothing to do
         """Begin to fetch images that will be read soon, in this order. Does nothing unless the source is remote.

@@ -73,12 +73,12 @@ def test_any_name_of_a_file_is_the_name_of_an_object(name: str, store: ObjectSto
 def test_an_object_that_was_replaced_has_another_version(store: ObjectStore) -> None:
     source = open_source(f"s3://{BUCKET}/versions/")
     store.put("versions/a.jpg", b"first")
-    first = source.read_versioned("a.jpg", 100)
+    first_state, first = source.stat("a.jpg"), source.read_versioned("a.jpg", 100)
     store.put("versions/a.jpg", b"other")
-    other = source.read_versioned("a.jpg", 100)
-    assert (first[0], other[0]) == (b"first", b"other")
-    assert (first[1].size, other[1]) == (5, source.stat("a.jpg"))
-    assert first[1].version != other[1].version
+    other_state, other = source.stat("a.jpg"), source.read_versioned("a.jpg", 100)
+    assert (first, other) == ((b"first", first_state), (b"other", other_state))
+    assert first_state.size == other_state.size == 5
+    assert first_state.version != other_state.version
 
 
 def test_states_from_a_list_are_those_of_each_object(
