@@ -13,9 +13,9 @@ from benchmarks.row import Row, paired
 from benchmarks.sampling import COUNT, sampling
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.decode import decode_image, read_encoded
-from sampler.dataset.images.decoded_store.format import START
+from sampler.dataset.images.decoded_store.format import ANY_FILE, START, ExpectedFile
 from sampler.dataset.images.decoded_store.reader import DecodedStore
-from sampler.dataset.images.hashes import Hash, hash_images
+from sampler.dataset.images.hashes import hash_images
 from sampler.image_part import ImagePart, Region
 
 RUNS = 31
@@ -40,7 +40,7 @@ class _UncheckedStore(DecodedStore):
         height: int,
         width: int,
         rows: tuple[int, int] | None = None,  # noqa: ARG002 - pixels are prefetched as a whole
-        expected: Hash | None = None,  # noqa: ARG002 - nothing is checked
+        expected: ExpectedFile = ANY_FILE,  # noqa: ARG002 - nothing is checked
     ) -> npt.NDArray[np.uint8] | None:
         start = int(self._records[index, START])
         if self._probe is not None:

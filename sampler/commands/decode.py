@@ -4,6 +4,7 @@ import shutil
 import time
 from collections import Counter
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,9 +30,11 @@ from sampler.cpus import available_cpus
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decode import MAX_PIXELS, ReadOptions
 from sampler.dataset.images.decoded_store.writer import StoreWriter, open_writer
-from sampler.errors import ImageError, StoreError
+from sampler.dataset.images.stamps import ImageStamps, stamps_file
+from sampler.errors import CacheError, ImageError, StoreError
 from sampler.printable import printable
 from sampler.progress import progress_bar, spinner
+from sampler.system_errors import explain
 
 _DAMAGED = "images are not in the store; servers read their files, and serve or refuse them (SAMPLER_DAMAGED)"
 
@@ -68,6 +71,7 @@ def decode(
     with spinner() as report:
         dataset = open_dataset(annotations, images, cache_dir, report, options, subset)
     threads, folder = jobs or available_cpus(), cache_dir or default_cache_dir()
+    dataset.stamps = _open_stamps(dataset, folder)
     if entry_points:
         if not record_entry_points(dataset, folder, threads, force, examples):
             raise typer.Exit(1)
@@ -85,6 +89,17 @@ def decode(
         console.print(f"[bold]damaged[/bold] {_DAMAGED}", soft_wrap=True)
     if errors:
         raise typer.Exit(1)
+
+
+def _open_stamps(dataset: Dataset, cache_dir: Path) -> ImageStamps | None:
+    """Return the recorded states of objects in storage: `decode` must not use objects that servers refuse."""
+    if not dataset.images.is_remote:
+        return None
+    file = stamps_file(cache_dir, dataset.digest, dataset.images)
+    try:
+        return ImageStamps.open(file)
+    except OSError as error:
+        raise CacheError(f"{printable(str(file))}: cannot be opened: {explain(error, file)}") from error
 
 
 def _print_broken(console: Console, dataset: Dataset, writer: StoreWriter, examples: int) -> None:

@@ -16,7 +16,7 @@ from sampler.dataset.images.decode import (
     decode_image,
     encoded_limit,
 )
-from sampler.dataset.images.decoded_store.format import FORMAT, PIXEL_RULES, StoreMeta
+from sampler.dataset.images.decoded_store.format import ANY_FILE, FORMAT, PIXEL_RULES, ExpectedFile, StoreMeta
 from sampler.dataset.images.decoded_store.reader import DecodedStore
 from sampler.dataset.images.hashes import Hash, ImageHashes, find_hashes, hashes_file, image_hash
 from sampler.dataset.images.header import DecodeError
@@ -123,9 +123,8 @@ class Dataset(DatasetIndex):
         if height * width > self.max_pixels:
             return self._decode_part(index, None)
         if self.store is not None:
-            expected = None if self.hashes is None else self.hashes.of(index)
             rows = None if region is None else region.rows
-            stored = self.store.pixels(index, height, width, rows, expected)
+            stored = self.store.pixels(index, height, width, rows, self._expected_file(index))
             if stored is not None:
                 return ImagePart(stored)
         if self.cache is None:
@@ -178,9 +177,15 @@ class Dataset(DatasetIndex):
 
     def _is_at_hand(self, index: int) -> bool:
         """Return whether `read` will probably find an image without its file."""
-        if self.store is not None and self.store.has(index, None if self.hashes is None else self.hashes.of(index)):
+        if self.store is not None and self.store.has(index, self._expected_file(index)):
             return True
         return self.cache is not None and self.cache.has(index)
+
+    def _expected_file(self, index: int) -> ExpectedFile:
+        """Return what an image in the store must have been decoded from. Other images are read from their files."""
+        if self.hashes is not None:
+            return ExpectedFile(hash=self.hashes.of(index))
+        return ANY_FILE if self.stamps is None else ExpectedFile(state=self.stamps.recorded(index))
 
     def _read_encoded(self, index: int, name: str, size: tuple[int, int]) -> tuple[bytes, ImageStat | None]:
         """Return the file of an image, and its state if states count.

@@ -85,6 +85,8 @@ def test_a_changed_object_is_an_error_until_its_hash_is_recorded(
         assert body(server.url, ALL[0]) == expected[len(QUERIES)]
         store.put(f"{tmp_path.name}/{names[CHANGED]}", (files[1] / names[CHANGED + 1]).read_bytes())
         assert_changed(server.url, changed)
+    done = run_python("-m", "sampler", "decode", settings=only_dataset(settings), check=False)
+    assert (done.returncode, "the object has changed" in done.stdout) == (1, True)
     with live_server(tmp_path, **settings) as server:  # the state is recorded on disk
         assert_changed(server.url, changed)
         other = [f"indices={','.join(map(str, range(CHANGED)))}&epoch=0"]

@@ -1,5 +1,7 @@
 """States of images in object storage, recorded when each is first read: an object that is replaced later is noticed.
 
+Servers and `decode` record them.
+
     <cache folder>/image-states/<dataset digest>-<hash of the image source>-v<format>.bin
         for each image 24 bytes: size and version of its object, int64 each, and their checksum, little-endian
 
@@ -64,7 +66,7 @@ class ImageStamps:
             self._record(index, found)
 
     def _is_recorded(self, index: int, found: ImageStat) -> bool:
-        expected = self._recorded(index)
+        expected = self.recorded(index)
         if expected is not None and expected != found.numbers:
             same = "of the same size, but with another ETag or time"
             how = same if expected[0] == found.size else f"{expected[0]} bytes then, {found.size} now"
@@ -73,7 +75,8 @@ class ImageStamps:
             raise DecodeError("changed", f"{cause}; {remedy}, and restart the server")
         return expected is not None
 
-    def _recorded(self, index: int) -> tuple[int, int] | None:
+    def recorded(self, index: int) -> tuple[int, int] | None:
+        """Return the recorded state of an image as two 64-bit integers (see `ImageStat`); None if there is none."""
         try:
             row = os.pread(self._descriptor, _ROW_BYTES, index * _ROW_BYTES)
         except OSError:  # a failing disk: as without a record
@@ -89,7 +92,7 @@ class ImageStamps:
         numbers = _NUMBERS.pack(*found.numbers)
         try:
             os.pwrite(self._descriptor, numbers + _CHECK.pack(_checksum(numbers, index)), index * _ROW_BYTES)
-        except OSError:  # a full disk: samples are the same, and the next process that reads the image tries again
+        except OSError:  # a full disk: the next process that reads the image tries again
             return
 
 

@@ -77,7 +77,7 @@ def test_hashes_are_those_of_a_folder(store: ObjectStore, tmp_path: Path) -> Non
     assert store.proxy.most > 10
 
 
-def test_a_store_is_decoded_straight_from_the_bucket_and_changed_objects_again(
+def test_a_store_is_decoded_straight_from_the_bucket_and_changed_objects_once_their_hashes_are_recorded(
     store: ObjectStore, tmp_path: Path
 ) -> None:
     files = make(tmp_path)
@@ -97,7 +97,14 @@ def test_a_store_is_decoded_straight_from_the_bucket_and_changed_objects_again(
     done = program("decode", source, cache_dir)
     assert "1 whose files have changed" in done.stdout
     assert store.proxy.requests["GET"] == 1
-    assert_complete(dataset, cache_dir)
+    assert done.returncode == 1
+    assert "the object has changed since it was first read" in done.stdout
+    assert program("index", source, cache_dir, "--hash-images").returncode == 0
+    store.settle()
+    done = program("decode", source, cache_dir)
+    assert done.returncode == 0, done.stderr
+    assert store.proxy.requests["GET"] == 1
+    assert_complete(open_dataset(*source, cache_dir), cache_dir)
 
 
 def test_an_interrupted_decode_resumes_and_fetches_no_object_again(store: ObjectStore, tmp_path: Path) -> None:
@@ -130,3 +137,13 @@ def test_entry_points_are_recorded_as_for_a_folder(store: ObjectStore, tmp_path:
     again = program("decode", (files[0], url), tmp_path / "cache", "--entry-points")
     assert re.search(rf"recorded now\W+{IMAGES}\b", done.stdout)
     assert re.search(r"recorded now\W+0\b", again.stdout)
+
+
+def test_decode_stops_where_the_states_of_objects_cannot_be_recorded(store: ObjectStore, tmp_path: Path) -> None:
+    files = make(tmp_path, 3)
+    url = store.upload(files[1], tmp_path.name)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "image-states").touch()  # not a folder
+    done = program("decode", (files[0], url), tmp_path / "cache")
+    assert done.returncode == 2
+    assert re.search(r"error: .*/image-states/.*\.bin: cannot be opened: ", done.stderr.splitlines()[-1])

@@ -18,6 +18,7 @@ it in the container.
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -70,6 +71,27 @@ decodable: readers decode them from their files, where the choice to serve or re
 Records = npt.NDArray[np.int64]
 
 _UNSIGNED = (1 << 64) - 1
+
+
+class ExpectedFile(NamedTuple):
+    """What is known about the file that an image must have been decoded from.
+
+    Attributes:
+        hash: Its hash; any if None.
+        state: Its `image_state`; any if None.
+    """
+
+    hash: Hash | None = None
+    state: tuple[int, int] | None = None
+
+    def is_that_of(self, row: list[int]) -> bool:
+        """Return whether a stored image, given its row of the records, was decoded from this file."""
+        if self.hash is not None and self.hash != file_hash(row):
+            return False
+        return self.state is None or self.state == (row[FILE_SIZE], row[FILE_VERSION])
+
+
+ANY_FILE = ExpectedFile()
 
 
 class StoreMeta(msgspec.Struct, frozen=True):

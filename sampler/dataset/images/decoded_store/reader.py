@@ -22,6 +22,7 @@ from sampler.dataset.images.decoded_store.blocks import (
 )
 from sampler.dataset.images.decoded_store.contents import check_files, find_folder, unusable
 from sampler.dataset.images.decoded_store.format import (
+    ANY_FILE,
     CHECK,
     DECODED,
     FILE_SIZE,
@@ -32,13 +33,12 @@ from sampler.dataset.images.decoded_store.format import (
     ROW_BYTES,
     START,
     STATE,
+    ExpectedFile,
     StoreMeta,
     checksum_of,
-    file_hash,
     is_inside,
     load_records,
 )
-from sampler.dataset.images.hashes import Hash
 
 
 class DecodedStore:
@@ -101,13 +101,18 @@ class DecodedStore:
         """Number of images that are not in the store because they could not be decoded."""
         return int(self._records[-1, FILE_SIZE])
 
-    def has(self, index: int, expected: Hash | None = None) -> bool:
+    def has(self, index: int, expected: ExpectedFile = ANY_FILE) -> bool:
         """Return whether an image is stored, without a look at its pixels. expected: see `pixels`."""
         row: list[int] = self._records[index].tolist()
-        return row[STATE] == DECODED and (expected is None or file_hash(row) == expected)
+        return row[STATE] == DECODED and expected.is_that_of(row)
 
     def pixels(
-        self, index: int, height: int, width: int, rows: tuple[int, int] | None = None, expected: Hash | None = None
+        self,
+        index: int,
+        height: int,
+        width: int,
+        rows: tuple[int, int] | None = None,
+        expected: ExpectedFile = ANY_FILE,
     ) -> npt.NDArray[np.uint8] | None:
         """Return an image of annotated size as (height, width, 3) uint8 BGR, a read-only view of the store.
 
@@ -116,14 +121,14 @@ class DecodedStore:
             height: Annotated height in pixels.
             width: Annotated width in pixels.
             rows: [start, stop), the rows that must not be damaged; all by default.
-            expected: The hash that the image file must have had when it was decoded; any by default.
+            expected: The file that the image must have been decoded from; any by default.
 
         Returns:
             None if the image is not stored, was decoded from another file than expected, or is damaged.
         """
         row: list[int] = self._records[index].tolist()
         start, length = row[START], height * width * 3
-        if row[STATE] != DECODED or (expected is not None and file_hash(row) != expected):
+        if row[STATE] != DECODED or not expected.is_that_of(row):
             return None
         own = self._record_bytes[index * ROW_BYTES : (index + 1) * ROW_BYTES]
         if row[CHECK] != checksum_of(own, index) or not is_inside(start, row[FIRST_BLOCK], length, self._last):

@@ -103,8 +103,8 @@ class StoreWriter:
             OSError: The store cannot be read or written.
         """
         self.folder = folder
-        options = replace(dataset.options, damaged="refuse")
-        self._dataset = Dataset(dataset.index_dir, dataset.images, options, hashes=dataset.hashes)
+        self._dataset = dataset.with_decoded()
+        self._dataset.options = replace(dataset.options, damaged="refuse")
         pixels = dataset.sizes.astype(np.int64).prod(axis=1)
         # Images beyond the pixel limit always fail, so they need no space.
         small = pixels <= dataset.max_pixels

@@ -50,9 +50,9 @@ def record_images(
         OSError: A record cannot be written. Those written so far are kept.
     """
     # Damaged images are decoded whole always, so that the damage setting applies to them.
-    options = replace(dataset.options, damaged="refuse")
-    files = Dataset(dataset.index_dir, dataset.images, options, hashes=dataset.hashes)
-    record = partial(_record_image, records, options, force)
+    files = dataset.with_decoded()
+    files.options = replace(dataset.options, damaged="refuse")
+    record = partial(_record_image, records, files.options, force)
 
     def record_file(index: int) -> RecordedImage:
         try:
