@@ -75,17 +75,19 @@ class Link:
         """Release the connection. A fork leaves it alone: its parent may be reading from it."""
         response, self._response = self._response, None
         if response is not None and self._owner.here:
-            if self._cancellation is not None:
-                self._cancellation.detach()
             response.close()
+
+
+def _require_open(http: httpx.Client) -> None:
+    if http.is_closed:
+        raise ClientError("the client is closed: make a new one")
 
 
 def open_response(
     http: httpx.Client, exchange: Exchange, pace: Pace, cancellation: Cancellation | None = None
 ) -> httpx.Response:
     """Send a request and return its response, whose status is 200. Raises `ClientError` and the transport's errors."""
-    if http.is_closed:
-        raise ClientError("the client is closed: make a new one")
+    _require_open(http)
     request = http.build_request(
         exchange.method, exchange.url, json=exchange.body, headers=exchange.headers,
         timeout=pace.attempt(http.timeout),

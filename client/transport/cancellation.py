@@ -40,6 +40,8 @@ class Cancellation:
         stream = response.extensions.get("network_stream")
         opened = None if stream is None else stream.get_extra_info("socket")
         if opened is not None:
+            assert isinstance(response.stream, httpx.SyncByteStream)
+            response.stream = _Detaching(response.stream, self)
             self.attach(partial(shut_down, opened))
 
     def detach(self) -> None:
@@ -53,6 +55,21 @@ class Cancellation:
             self._cancelled = True
             if self._shut_down is not None:
                 self._shut_down()
+
+
+class _Detaching(httpx.SyncByteStream):
+    """The body of a response, which cannot be cancelled any more once it releases its connection."""
+
+    def __init__(self, stream: httpx.SyncByteStream, cancellation: Cancellation) -> None:
+        self._stream = stream
+        self._cancellation = cancellation
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._stream)
+
+    def close(self) -> None:
+        self._cancellation.detach()
+        self._stream.close()
 
 
 @contextmanager

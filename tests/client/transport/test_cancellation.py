@@ -88,6 +88,19 @@ def test_a_request_that_was_cancelled_before_it_began_is_not_sent(http: httpx.Cl
         assert not server.requests
 
 
+@pytest.mark.parametrize("read_to_end", [True, False])
+def test_a_response_of_another_transport_that_was_closed_cannot_be_cancelled_any_more(read_to_end: bool) -> None:
+    with raw_server(always(with_length(b"ok"))) as server, httpx.Client(transport=httpx.HTTPTransport()) as http:
+        url, cancellation = f"http://127.0.0.1:{server.port}/", Cancellation()
+        with http.stream("GET", url) as response:
+            cancellation.attach_response(response)
+            if read_to_end:
+                assert response.read() == b"ok"
+        cancellation.cancel()  # its connection may belong to another request by now
+        http.get(url)
+        assert (server.connections, len(server.requests)) == (1 if read_to_end else 2, 2)
+
+
 def test_a_request_that_has_ended_cannot_be_cancelled_any_more(http: httpx.Client) -> None:
     with raw_server(always(with_length(b"ok"))) as server:
         url, cancellation = f"http://127.0.0.1:{server.port}/", Cancellation()
