@@ -44,7 +44,7 @@ class Contacts(Generic[ContactT]):
         self.spec: ServiceSpec | None = None
         self._addresses = addresses
         self._make = make
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant, for a signal handler that calls `end`
         self._fleet: Fleet | None = None
         self._known: dict[Server, ContactT] = {}
         self._left: dict[Server, float] = {}

@@ -1,14 +1,14 @@
 """Asks ejected servers whether they are ready again, in the background."""
 
 import math
-import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from time import monotonic
 
 from client.contact import Contact
 from client.errors import ClientError
 from client.fleet.contacts import Contacts
 from client.fleet.member import Server
+from client.fleet.threads import Threads
 from client.link import open_response
 from client.transport.cancellation import Cancellation, CancelledError, cancellable
 from client.transport.failures import client_errors
@@ -33,45 +33,38 @@ def ask_ready(contact: Contact, pace: Pace, cancellation: Cancellation | None = 
 
 
 class Probes:
-    """The probes of one thread's requests. They run only while it has requests: nobody else needs the servers back."""
+    """The probes of a client. They begin only while it has requests: nobody else needs the servers back."""
 
-    def __init__(self, contacts: Contacts[Contact]) -> None:
+    def __init__(self, contacts: Contacts[Contact], threads: Threads) -> None:
         self._contacts = contacts
-        self._running: list[_Probe] = []
+        self._threads = threads
+        self._running: set[Cancellation] = set()
         self._next = -math.inf
 
     def look(self) -> None:
-        """Take over new addresses, and begin the probes that are due. Does not wait."""
+        """Take over new addresses, and begin the probes that are due. Does not wait. Any thread may call it."""
         if monotonic() < self._next:
             return
         self._next = monotonic() + CHORE_SECONDS
         for contact in self._contacts.refresh():
             contact.http.close()
-        self._running = [probe for probe in self._running if probe.is_alive()]
         for server in self._contacts.fleet.due_probes():
-            probe = _Probe(server, self._contacts)
-            probe.start()
-            self._running.append(probe)
+            with suppress(ClientError):  # there is no thread for it: it is due again after another pause
+                self._threads.start(f"probe {server.url}", self._probe, server)
 
-    def cancel(self) -> list[threading.Thread]:
-        """Cancel all probes; return their threads."""
-        for probe in self._running:
-            probe.cancellation.cancel()
-        return list(self._running)
+    def cancel(self) -> None:
+        """Cancel the probes that are running."""
+        for cancellation in self._running.copy():
+            cancellation.cancel()
 
-
-class _Probe(threading.Thread):
-    def __init__(self, server: Server, contacts: Contacts[Contact]) -> None:
-        super().__init__(daemon=True, name=f"probe {server.url}")
-        self.cancellation = Cancellation()
-        self._server = server
-        self._contacts = contacts
-
-    def run(self) -> None:
-        ready = True
+    def _probe(self, server: Server) -> None:
+        cancellation = Cancellation()
+        self._running.add(cancellation)
         try:
-            ask_ready(self._contacts.of(self._server), Pace(PROBE_SECONDS), self.cancellation)
+            ask_ready(self._contacts.of(server), Pace(PROBE_SECONDS), cancellation)
+            ready = True
         except (ClientError, CancelledError):
             ready = False
-        if not self.cancellation.cancelled:
-            self._contacts.fleet.probed(self._server, ready)
+        self._running.discard(cancellation)
+        if not cancellation.cancelled:
+            self._contacts.fleet.probed(server, ready)

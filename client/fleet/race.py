@@ -77,7 +77,7 @@ class Race:
         self._clock = clock
         seconds = retries.batch_seconds
         self._deadline = math.inf if seconds is None else clock() + seconds
-        self._hook = retries.hook(lambda: self.left)
+        self._hook = retries.hook()
         self._rounds = 0
         self._failed: dict[Server, ClientError] = {}  # in this round
         self._mismatch: DigestMismatchError | None = None
@@ -223,7 +223,7 @@ class Race:
         passing = [one for one in errors if isinstance(one, RETRIED)]
         lasting = [one for one in errors if not isinstance(one, (*RETRIED, DigestMismatchError))]
         last = (passing or lasting)[-1]
-        wait = self._hook(last)
+        wait = self._hook.decide(last, self.left)
         if self._rounds < self._retries.attempts and wait is not False:
             return now + (self._backoff() if wait is True else wait)
         raised = (lasting or passing)[-1]

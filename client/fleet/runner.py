@@ -2,7 +2,6 @@
 
 import math
 import queue
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,15 +13,13 @@ from client.errors import ClientError
 from client.fleet.contacts import Contacts
 from client.fleet.probes import CHORE_SECONDS, Probes
 from client.fleet.race import Attempt, Race
+from client.fleet.threads import Threads
 from client.protocol.retries import RetrySettings
 from client.transport.cancellation import Cancellation
 from client.transport.pace import Pace
 
 STOPPED_SECONDS = 0.5
 """A wait that takes longer than intended by so much was interrupted."""
-
-JOIN_SECONDS = 5.0
-"""Time for cancelled threads to end. Only the resolution of a host name, or a proxy, may take longer."""
 
 
 @dataclass(slots=True)
@@ -48,23 +45,48 @@ class Task:
     result: Any = None
 
     def take(self) -> Any:
-        """Return the result. Raises the error of the operation."""
-        if self.race.error is not None:
-            raise self.race.error
-        return self.result
+        """Return the result. Raises the error of the operation. Call it once."""
+        try:
+            if self.race.error is not None:
+                raise self.race.error
+            return self.result
+        finally:
+            # The error refers to this frame. In a cycle with it, memory for arrays would wait for the cycle collector.
+            self.race.error = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """An attempt that has not reported yet."""
+
+    task: Task
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """How an attempt ended."""
+
+    attempt: Attempt
+    result: Any = None
+    error: Exception | None = None
+
+
+_Reports = queue.SimpleQueue[_Report | None]
 
 
 class Runner:
-    """Runs operations for one thread. Only `stop` may be called by others."""
+    """Runs operations for one thread. Only `wake`, `stop` and `require_open` may be called by others."""
 
-    def __init__(self, contacts: Contacts[Contact], retries: RetrySettings) -> None:
+    def __init__(self, contacts: Contacts[Contact], retries: RetrySettings, probes: Probes, threads: Threads) -> None:
         self._contacts = contacts
         self._retries = retries
+        self._probes = probes
+        self._threads = threads
         self._tasks: list[Task] = []
-        self._threads: dict[Attempt, _AttemptThread] = {}
-        self._probes = Probes(contacts)
-        self._reports: queue.SimpleQueue[_Report | None] = queue.SimpleQueue()
-        self._stopped = False
+        self._running: dict[Attempt, _Running] = {}
+        self._reports: _Reports = queue.SimpleQueue()
+        self.stopped = False
 
     @property
     def busy(self) -> bool:
@@ -96,7 +118,9 @@ class Runner:
             self._look_at(task)
         if over := self._take_over():
             return over
-        for report in self._wait():
+        reports = self._wait()
+        self.require_open()
+        for report in reports:
             self._handle(report)
         return self._take_over()
 
@@ -105,22 +129,23 @@ class Runner:
         self._reports.put(None)
 
     def stop(self) -> None:
-        """Let `advance` raise an error, now or the next time."""
-        self._stopped = True
+        """Let `advance` raise an error, now or the next time. Takes no lock and does not wait."""
+        self.stopped = True
         self.wake()
 
+    def require_open(self) -> None:
+        """Raise `ClientError` after `stop`."""
+        if self.stopped:
+            raise ClientError("the client is closed: make a new one")
+
     def close(self) -> None:
-        """Cancel every attempt, and wait for its thread."""
+        """Cancel every attempt. Does not wait: the resolution of a name, and a proxy, cannot be cancelled."""
         for task in self._tasks:
             task.race.abandon()
-        threads: list[threading.Thread] = [*self._threads.values(), *self._probes.cancel()]
-        for attempt in self._threads:
+        for attempt in self._running:
             self._cancel(attempt)
-        until = monotonic() + JOIN_SECONDS
-        for thread in threads:
-            thread.join(max(0.0, until - monotonic()))
 
-    def _wait(self) -> "list[_Report | None]":
+    def _wait(self) -> list[_Report | None]:
         """Return the next reports; none if a race has something to do first."""
         reports, begun = list[_Report | None](), monotonic()
         wait = min([CHORE_SECONDS, *(task.race.wait() for task in self._tasks)])
@@ -137,7 +162,7 @@ class Runner:
     def _look_at(self, task: Task) -> None:
         race = task.race
         for attempt in race.running:
-            race.hear(attempt, self._threads[attempt].call.received())
+            race.hear(attempt, self._running[attempt].call.received())
         for attempt in race.stalled():
             self._cancel(attempt)
         for attempt in race.begin():
@@ -146,20 +171,16 @@ class Runner:
     def _ask(self, task: Task, attempt: Attempt) -> None:
         contact, left = self._contacts.of(attempt.server), task.race.left
         call = Call(Pace(None if left == math.inf else max(left, 0.0), contact.http.timeout.read))
-        thread = _AttemptThread(task, attempt, contact, call, self._reports)
-        try:
-            thread.start()
-        except RuntimeError as error:
-            raise ClientError(f"no thread for a request: {error}: expected fewer threads in this container") from error
-        self._threads[attempt] = thread
+        self._threads.start(
+            f"ask {attempt.server.url}", _make_attempt, task.operation, contact, call, attempt, self._reports
+        )
+        self._running[attempt] = _Running(task, call)
 
-    def _handle(self, report: "_Report | None") -> None:
-        if self._stopped:
-            raise ClientError("the client is closed: make a new one")
+    def _handle(self, report: _Report | None) -> None:
         if report is None:
             return
-        task, attempt = report.task, report.attempt
-        del self._threads[attempt]
+        attempt = report.attempt
+        task = self._running.pop(attempt).task
         if report.error is not None:
             task.race.lose(attempt, report.error)
         elif attempt in task.race.running:
@@ -168,7 +189,7 @@ class Runner:
                 self._cancel(loser)
 
     def _cancel(self, attempt: Attempt) -> None:
-        self._threads[attempt].call.cancellation.cancel()
+        self._running[attempt].call.cancellation.cancel()
 
     def _take_over(self) -> list[Task]:
         over = [task for task in self._tasks if task.race.over]
@@ -176,36 +197,11 @@ class Runner:
         return over
 
 
-@dataclass(slots=True)
-class _Report:
-    """How an attempt ended."""
-
-    task: Task
-    attempt: Attempt
-    result: Any = None
-    error: Exception | None = None
-
-
-class _AttemptThread(threading.Thread):
-    def __init__(
-        self,
-        task: Task,
-        attempt: Attempt,
-        contact: Contact,
-        call: Call,
-        reports: "queue.SimpleQueue[_Report | None]",
-    ) -> None:
-        super().__init__(daemon=True, name=f"ask {attempt.server.url}")
-        self.call = call
-        self._task = task
-        self._attempt = attempt
-        self._contact = contact
-        self._reports = reports
-
-    def run(self) -> None:
-        report = _Report(self._task, self._attempt)
-        try:
-            report.result = self._task.operation(self._contact, self.call)
-        except Exception as error:  # noqa: BLE001 - raised where the operation was asked for
-            report.error = error
-        self._reports.put(report)
+def _make_attempt(operation: Operation, contact: Contact, call: Call, attempt: Attempt, reports: _Reports) -> None:
+    try:
+        result = operation(contact, call)
+    except Exception as error:  # noqa: BLE001 - raised where the operation was asked for
+        reports.put(_Report(attempt, error=error))
+        del reports  # the error refers to this frame: a cycle, if nobody fetches the report
+    else:
+        reports.put(_Report(attempt, result))

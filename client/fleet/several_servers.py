@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Generator, Iterable
-from typing import TypeVar
 from weakref import WeakSet
 
 import httpx
@@ -27,9 +26,11 @@ from client.fleet.operations import (
     kind_of,
 )
 from client.fleet.placement import placement_key
+from client.fleet.probes import Probes
 from client.fleet.runner import Operation, Runner, Task
 from client.fleet.statistics import FleetStatistics
 from client.fleet.steps import Steps
+from client.fleet.threads import Threads
 from client.images import ImageInfo
 from client.process_owner import ProcessOwner
 from client.protocol.images import ImagesRequest
@@ -39,7 +40,8 @@ from client.protocol.target import Expectation
 from client.transport.pace import Pace
 from sampler.wire.spec import ServiceSpec
 
-RunningT = TypeVar("RunningT", Runner, Steps)
+JOIN_SECONDS = 5.0
+"""Time for the threads to end when a client is closed. Only the resolution of a name, or a proxy, may take longer."""
 
 
 class SeveralServers:
@@ -52,9 +54,10 @@ class SeveralServers:
         self._contacts = Contacts(addresses, lambda url, host: Contact(url, settings, host))
         self._retries = retries
         self._owner = ProcessOwner("client")
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant, for a signal handler that calls `close`
         self._runners: WeakSet[Runner] = WeakSet()
-        self._streams: WeakSet[Steps] = WeakSet()
+        self._threads = Threads()
+        self._probes = Probes(self._contacts, self._threads)
         self._closed = False
 
     def close(self) -> None:
@@ -63,13 +66,13 @@ class SeveralServers:
             return
         with self._lock:
             self._closed = True
-            runners, streams = tuple(self._runners), tuple(self._streams)
+            runners = tuple(self._runners)
         for runner in runners:
             runner.stop()
-        for steps in streams:
-            steps.close()
+        self._probes.cancel()
         for contact in self._contacts.end():
             contact.http.close()
+        self._threads.join(JOIN_SECONDS)
 
     def spec(self) -> ServiceSpec:
         """Return the spec of the first contact, with whichever server that was."""
@@ -101,16 +104,15 @@ class SeveralServers:
 
     def packed_stream(self, request: StreamRequest) -> Generator[PackedBatch]:
         """Yield the batches of a stream, each requested on its own, several ahead."""
-        steps = Steps(self._contacts, self._retries, request, self.spec(), self._owner)
+        spec = self.spec()
+        steps = Steps(self._runner(self._retries), self._contacts, request, spec, self._owner)
         try:
-            self._begin(self._streams, steps)
-            steps.start()
+            steps.start(self._threads)
             while (packed := steps.next()) is not None:
                 yield packed
                 self._owner.require()
         finally:
-            if self._owner.here:
-                steps.close()
+            steps.close()
 
     def images(self, requests: Iterable[ImagesRequest]) -> list[tuple[ImageInfo, ...]]:
         """Return the images of each request."""
@@ -123,12 +125,12 @@ class SeveralServers:
         ]
 
     def statistics(self) -> FleetStatistics:
-        """Return what was counted about the servers so far."""
+        """Return what was counted about the servers so far. Raises `ClientError` in a fork."""
+        self._owner.require()
         return self._contacts.statistics()
 
     def _run(self, operation: Operation, key: bytes, kind: str, retries: RetrySettings) -> Task:
-        runner = Runner(self._contacts, retries)
-        self._begin(self._runners, runner)
+        runner = self._runner(retries)
         self._resolve(retries)
         return runner.run(operation, key, kind)
 
@@ -138,10 +140,12 @@ class SeveralServers:
             caller, pace = retries.caller(stamina.RetryingCaller), Pace(retries.batch_seconds)
             caller(retries.hook(lambda: pace.left), lambda: self._contacts.fleet)
 
-    def _begin(self, running: WeakSet[RunningT], started: RunningT) -> None:
-        """Note what `close` ends. Raises `ClientError` in a fork, and once closed."""
+    def _runner(self, retries: RetrySettings) -> Runner:
+        """Return a runner that `close` stops. Raises `ClientError` in a fork, and once closed."""
         self._owner.require()
+        runner = Runner(self._contacts, retries, self._probes, self._threads)
         with self._lock:
             if self._closed:
                 raise ClientError("the client is closed: make a new one")
-            running.add(started)
+            self._runners.add(runner)
+        return runner

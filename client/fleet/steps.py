@@ -6,17 +6,15 @@ limited by their size.
 """
 
 import queue
-import threading
 
 from client.batches import PackedBatch
 from client.contact import Contact
-from client.errors import ClientError
 from client.fleet.contacts import Contacts
 from client.fleet.operations import batch_of, fetch_batch, key_of, kind_of, step_of
 from client.fleet.runner import Runner, Task
+from client.fleet.threads import Threads
 from client.process_owner import ProcessOwner
 from client.protocol.requests import StreamRequest
-from client.protocol.retries import RetrySettings
 from sampler.wire.spec import ServiceSpec
 
 STEPS_PER_SERVER = 3
@@ -48,50 +46,55 @@ class Steps:
 
     def __init__(
         self,
+        runner: Runner,
         contacts: Contacts[Contact],
-        retries: RetrySettings,
         request: StreamRequest,
         spec: ServiceSpec,
         owner: ProcessOwner,
     ) -> None:
-        """Prepare the thread. Call `close` when done."""
+        """Call `start` to begin, and `close` when done. runner: only for these steps."""
+        self._runner = runner
         self._contacts = contacts
         self._spec = spec
         self._owner = owner
-        self._runner = Runner(contacts, retries)
         self._due: StreamRequest | None = None if request.empty else request
-        self._ready: queue.SimpleQueue[Task | Exception | None] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[PackedBatch | None] = queue.SimpleQueue()
         self._arrived: dict[int, Task] = {}  # those that an earlier step is missing before
+        self._error: Exception | None = None
         self._next = request.start
         self._begun = self._taken = 0
         self._largest = 0
-        self._thread = threading.Thread(target=self._run, daemon=True, name="steps")
 
-    def start(self) -> None:
+    def start(self, threads: Threads) -> None:
         """Start to request steps. Raises `ClientError` if no thread is to be had."""
-        try:
-            self._thread.start()
-        except RuntimeError as error:
-            raise ClientError(f"no thread for a stream: {error}: expected fewer threads in this container") from error
+        threads.start("run a stream", self._run)
 
     def next(self) -> PackedBatch | None:
-        """Wait for the next step; None after the last one. After a `ClientError`, there are no more steps."""
-        ready = self._ready.get()
-        if not isinstance(ready, Task):
-            self._ready.put(ready)
-            if ready is None:
-                return None
-            raise ready
-        packed = batch_of(ready)
+        """Wait for the next step; None after the last one. After that or a `ClientError`, do not call it again."""
+        packed = self._ready.get()
+        self._runner.require_open()
+        if packed is None:
+            self._raise_error()
+            return None
         self._taken += 1
         self._runner.wake()
         return packed
 
     def close(self) -> None:
-        """Cancel all requests and end the threads; `next` then raises an error. May be called again, in any thread."""
+        """Let the requests be cancelled and the threads end; `next` then raises an error.
+
+        Does not wait for them and takes no lock: the garbage collector closes a stream that was dropped, in any thread
+        and at any time, even while that thread has a lock that the others need to end.
+        """
         self._runner.stop()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():  # by the garbage collector
-            self._thread.join()
+        self._error = None
+
+    def _raise_error(self) -> None:
+        try:
+            if self._error is not None:
+                raise self._error
+        finally:
+            self._error = None  # it refers to this frame: a cycle
 
     def _run(self) -> None:
         try:
@@ -100,10 +103,12 @@ class Steps:
                 for task in self._runner.advance():
                     self._arrived[task.name] = task
                 self._deliver()
-            self._ready.put(None)
         except Exception as error:  # noqa: BLE001 - raised where the step is waited for
-            self._ready.put(error)
+            if not self._runner.stopped:
+                self._error = error
         finally:
+            self._ready.put(None)
+            self._arrived.clear()
             self._runner.close()
 
     def _begin(self) -> None:
@@ -119,6 +124,7 @@ class Steps:
     def _deliver(self) -> None:
         """Hand over the steps whose turn it is. Raises the error of a step that failed."""
         while (task := self._arrived.pop(self._next, None)) is not None:
-            self._largest = max(self._largest, batch_of(task).wire_bytes)
-            self._ready.put(task)
+            packed = batch_of(task)
+            self._largest = max(self._largest, packed.wire_bytes)
+            self._ready.put(packed)
             self._next += 1

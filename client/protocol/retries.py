@@ -66,7 +66,7 @@ class RetrySettings:
         """Return the same settings for a single attempt."""
         return RetrySettings(1, self.max_wait, self.batch_seconds)
 
-    def hook(self, seconds_left: Callable[[], float]) -> "RetryHook":
+    def hook(self, seconds_left: Callable[[], float] = lambda: math.inf) -> "RetryHook":
         """Return the decision on each error of one operation. seconds_left: until its deadline."""
         return RetryHook(self.attempts, self.max_wait, seconds_left, self.batch_seconds)
 
@@ -92,6 +92,10 @@ class RetryHook:
 
     def __call__(self, error: Exception) -> bool | float:
         """Return False (give up), True (wait as the backoff says), or the seconds to wait."""
+        return self.decide(error, self._seconds_left())
+
+    def decide(self, error: Exception, left: float) -> bool | float:
+        """Do the same with `left` seconds until the deadline."""
         self._made += 1
         if isinstance(error, ClientError):
             error.attempts = self._made
@@ -100,7 +104,6 @@ class RetryHook:
             error.damaged = self._damaged
         if not isinstance(error, RETRIED):
             return False
-        left = self._seconds_left()
         if left <= 0:
             before = f"; the attempt before: {self._cause}" if self._cause else ""
             error.args = (f"{error.args[0]}; gave up after batch_seconds = {self._limit}{before}",)

@@ -51,7 +51,9 @@ class DirectTransport(httpx.BaseTransport):
     def __init__(self, tls: ClientTls | None = None) -> None:
         """tls: of the client; None to trust the default CAs."""
         self._tls = tls or ClientTls()
-        self._lock = threading.Lock()
+        # Reentrant: the garbage collector may close an abandoned response in a thread that has the lock, and a signal
+        # handler the transport.
+        self._lock = threading.RLock()
         self._idle: list[Connection] = []
         self._busy: WeakSet[Connection] = WeakSet()  # weak, so that an abandoned response frees its connection
         self._closed = False
@@ -126,13 +128,15 @@ class DirectTransport(httpx.BaseTransport):
         connection.detach()
         with self._lock:
             self._busy.discard(connection)
-            keep = reusable and not self._closed
-            if keep:
+            if reusable:
                 connection.idle_since = monotonic()
                 self._idle.append(connection)
-            surplus = [self._idle.pop(0)] if len(self._idle) > MAX_IDLE else []
-        for unwanted in surplus if keep else [connection, *surplus]:
-            unwanted.close()
+            surplus = len(self._idle) - (0 if self._closed else MAX_IDLE)
+            unwanted = [self._idle.pop(0) for _ in range(surplus)]
+        for idle in unwanted:
+            idle.close()
+        if not reusable:
+            connection.close()
 
 
 class DirectBody(httpx.SyncByteStream):
