@@ -93,7 +93,8 @@ class AsyncSeveralServers:
         return [outcome.result for outcome in outcomes]
 
     def statistics(self) -> FleetStatistics:
-        """Return what was counted about the servers so far."""
+        """Return what was counted about the servers so far. Raises `ClientError` in a fork."""
+        self._owner.require()
         return self._contacts.statistics()
 
     async def _run(

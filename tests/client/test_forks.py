@@ -126,6 +126,21 @@ def test_a_fork_does_not_disturb_a_stream_from_several_servers(server: ScriptedS
     assert sorted(steps) == list(range(STOP))
 
 
+def test_a_fork_cannot_read_the_statistics_of_several_servers(server: ScriptedServer) -> None:
+    script = """
+leave = sys.exit
+used = client.SamplerClient(url)
+used.batch(indices=[1])
+forked(lambda: refused(lambda: used.statistics))
+print(used.statistics.requests > 0)
+"""
+    with scripted() as other:
+        done = run_python("-c", BEGIN + script, f"{server.url} {other.url}", STOP, coverage=False, timeout=30)
+    said, counted = done.stdout.splitlines()
+    assert said.startswith("this client belongs to process ")
+    assert counted == "True"
+
+
 def test_a_client_that_was_not_used_before_the_fork_works_in_the_child(server: ScriptedServer) -> None:
     script = """
 leave = sys.exit
