@@ -40,6 +40,8 @@ class Link:
         """Make one attempt at the next batch. None: every batch was taken."""
         if self._delivery.done:
             pace.begin(FINISH_SECONDS)
+        else:
+            _require_open(self._http)
         if self._response is None:
             if self._delivery.done:
                 return None

@@ -31,6 +31,8 @@ class AsyncLink:
         """Make one attempt at the next batch. None: every batch was taken."""
         if self._delivery.done:
             pace.begin(FINISH_SECONDS)
+        else:
+            _require_open(self._http)
         if self._response is None:
             if self._delivery.done:
                 return None
@@ -71,10 +73,14 @@ class AsyncLink:
             await response.aclose()
 
 
-async def open_response(http: httpx.AsyncClient, exchange: Exchange, pace: Pace) -> httpx.Response:
-    """Send a request and return its response, whose status is 200. Raises `ClientError` and the transport's errors."""
+def _require_open(http: httpx.AsyncClient) -> None:
     if http.is_closed:
         raise ClientError("the client is closed: make a new one")
+
+
+async def open_response(http: httpx.AsyncClient, exchange: Exchange, pace: Pace) -> httpx.Response:
+    """Send a request and return its response, whose status is 200. Raises `ClientError` and the transport's errors."""
+    _require_open(http)
     timeout = pace.attempt(http.timeout)
     request = http.build_request(
         exchange.method, exchange.url, json=exchange.body, headers=exchange.headers, timeout=timeout,

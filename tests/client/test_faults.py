@@ -415,6 +415,16 @@ def test_batches_share_one_connection(server: ScriptedServer, make: Make) -> Non
     assert server.open_connections == 1
 
 
+def test_a_stream_of_a_closed_client_raises_at_once(server: ScriptedServer, make: Make) -> None:
+    used = make(server.url)
+    batches = used.stream(**STREAM)
+    next(batches)
+    used.close()
+    with pytest.raises(ClientError) as caught:
+        next(batches)
+    assert str(caught.value) == "the client is closed: make a new one"  # in the first attempt
+
+
 def test_a_closed_client_raises(server: ScriptedServer, make: Make) -> None:
     client = make(server.url)
     batches = client.stream(seed=3, batch_size=3)
