@@ -22,15 +22,19 @@ from ray.data import TaskPoolStrategy
 
 from client.batches import Batch, PackedBatch
 from sampler.checks import require_integer
-from sampler.errors import ProtocolError
+from sampler.errors import InvalidRequestError, ProtocolError
 from sampler.memory.buffer_pool import BufferPool
 from sampler.stream.keys import SEED_LIMIT
 from sampler.stream.shards import Shard, last_step
 from sampler.wire.reader import BatchReader
 from sampler.wire.spec import ServiceSpec
 
-TASK_SAMPLES = 192
-"""Samples that a task makes: enough to make Ray's own work small, few enough to begin soon."""
+LEAST_SAMPLES, MOST_SAMPLES = 192, 1536
+"""Samples of a task: enough to make Ray's own work small; few enough to begin soon, and for one block of at most
+100 MB."""
+
+MANY_TASKS = 4000
+"""Tasks from which they have more samples. Ray prepares all tasks before the first one, in a millisecond each."""
 
 MOST_TASKS = 1 << 16
 
@@ -92,20 +96,30 @@ def dataset(
     seed = require_integer("seed", seed, 0, SEED_LIMIT - 1)
     start = require_integer("start", start, 0, last_step(shard))
     stop = require_integer("stop", stop, start + 1, last_step(shard) + 1)
-    files = {"annotations": annotations, "images": images, "subset": subset, "substitute": substitute}
+    files = {"subset": subset, "substitute": substitute, "cache_dir": cache_dir}
     settings = Settings.model_validate(
-        {name: _paths(given) for name, given in (files | {"cache_dir": cache_dir}).items() if given is not None}
+        {"annotations": _some("annotations", annotations), "images": _some("images", images)}
+        | {name: os.fspath(file) for name, file in files.items() if file is not None}
         | {"config": config, "keep_crowd": keep_crowd}
     )
     request = RowsRequest(settings.model_dump_json(exclude_unset=True), digest, seed, shard, start, augment)
-    blocks = min(stop - start, -(-(stop - start) * shard.count // TASK_SAMPLES))
-    steps = ray.data.range(stop - start, override_num_blocks=blocks)
+    tasks_in_all = number_of_tasks(stop - start, shard.count)
+    at_once = None if tasks is None else min(tasks, tasks_in_all)
+    # The same limit for both, so that Ray makes one task of them.
+    steps = ray.data.range(stop - start, override_num_blocks=tasks_in_all, concurrency=at_once)
     rows = steps.map_batches(
         make_rows, fn_args=(request,), batch_size=None, batch_format="pyarrow", num_cpus=1,
-        compute=TaskPoolStrategy(tasks),
+        compute=TaskPoolStrategy(at_once),
     )  # fmt: skip
     rows.context.execution_options.preserve_order = True
+    rows.context.raise_original_map_exception = True  # it says what is wrong; Ray's says that something is
     return rows
+
+
+def number_of_tasks(steps: int, samples: int) -> int:
+    """Return the number of tasks for some steps with so many samples each."""
+    of_task = min(max(LEAST_SAMPLES, steps * samples // MANY_TASKS), MOST_SAMPLES)
+    return min(steps, -(-steps * samples // of_task))
 
 
 def packed_batch(row: Mapping[str, Any], memory: BufferPool | None = None) -> PackedBatch:
@@ -131,8 +145,12 @@ def render(row: Mapping[str, Any], memory: BufferPool | None = None) -> Batch:
     return packed_batch(row, memory).render()
 
 
-def _paths(given: Place | Sequence[Place]) -> str | tuple[str, ...]:
-    return os.fspath(given) if isinstance(given, str | os.PathLike) else tuple(os.fspath(one) for one in given)
+def _some(name: str, given: Place | Sequence[Place]) -> tuple[str, ...]:
+    """Return one or more paths as text."""
+    paths = (given,) if isinstance(given, str | os.PathLike) else tuple(given)
+    if not paths or "" in paths:
+        raise InvalidRequestError(name, given, "a path, or several")
+    return tuple(os.fspath(path) for path in paths)
 
 
 @lru_cache(maxsize=8)

@@ -3,14 +3,19 @@
 Each error carries its parts as attributes, for problem documents, and prints as one line.
 """
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from sampler.printable import printable, shown
 
 
 class SamplerError(Exception):
     """Base of all errors of this package."""
+
+    def __reduce__(self) -> tuple[Callable[..., "SamplerError"], tuple[Any, ...]]:
+        """Pickle the message and the parts. `Exception` would call the class with the message alone."""
+        return _restored, (type(self), self.args, self.__dict__)
 
     @classmethod
     def of_field(cls, field: str, value: object, expected: str) -> Self:
@@ -158,3 +163,9 @@ class RecipeError(SamplerError):
 
 class ProtocolError(SamplerError):
     """Bytes from the wire violate the protocol. No partial result is returned."""
+
+
+def _restored(kind: type[SamplerError], args: tuple[Any, ...], parts: Mapping[str, Any]) -> SamplerError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(parts)
+    return error

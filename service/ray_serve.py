@@ -15,6 +15,7 @@ import ray
 from ray import serve
 
 from sampler.errors import SamplerError
+from sampler.wire.problem_types import TYPE_PREFIX
 from service.access.binding import require_protected
 from service.app import SamplerApp, create_app
 from service.middleware.behind_ray import BehindRay
@@ -28,7 +29,7 @@ ALL_ADDRESSES = "0.0.0.0"
 """Where replicas and HAProxy listen. Ray lets HAProxy reach replicas of other nodes, whatever its own setting says."""
 
 TARGET_REQUESTS = 8
-"""Requests in flight or queued per replica at which autoscaling aims: two loaders that ask for four steps ahead."""
+"""Requests in flight or queued per replica at which autoscaling aims. A loader with one URL has one, its stream."""
 
 MOST_REPLICAS = 16
 
@@ -85,12 +86,15 @@ class SamplerServer:
         checked_settings()
 
     async def check_health(self) -> None:
-        """Raise an error unless `/readyz` gives 200. Ray replaces a replica that fails three times in a row."""
+        """Raise an error if no worker is alive. Ray replaces a replica that fails three times in a row.
+
+        One that refuses requests because it is full or ends is well, and its streams go on.
+        """
         transport = httpx.ASGITransport(app=self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             response = await client.get("/readyz")
-        if response.status_code != httpx.codes.OK:
-            raise RuntimeError(f"/readyz gives {response.status_code}: {response.text}")
+        if response.status_code != httpx.codes.OK and response.json()["type"] == TYPE_PREFIX + "not-ready":
+            raise RuntimeError(f"/readyz: {response.json()['detail']}")
 
 
 def options_of(settings: Settings) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from functools import lru_cache
 from itertools import islice
 
 import pyarrow as pa
+from ray.exceptions import UserCodeException
 
 from sampler.dataset.reading_ahead import AHEAD
+from sampler.errors import SamplerError
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.stream.shards import Shard, step_keys
 from sampler.wire.batch_writer import write_batch
@@ -52,10 +54,17 @@ class RowsRequest:
     augment: bool
 
 
-def make_rows(steps: pa.Table, request: RowsRequest) -> Iterator[pa.Table]:
-    """Yield a row for each step. steps: their numbers from 0 in the column `id`. Raises `SamplerError`."""
-    sampler = open_sampler(request.settings, request.digest)
-    return sampler.rows([request.start + number for number in steps["id"].to_pylist()], request)
+def make_rows(steps: pa.Table, request: RowsRequest) -> pa.Table:
+    """Return a row for each step. steps: their numbers from 0 in the column `id`.
+
+    Raises:
+        UserCodeException: Why they cannot be made, as one line. Ray would show any other error as its own.
+    """
+    try:
+        sampler = open_sampler(request.settings, request.digest)
+        return pa.concat_tables(sampler.rows([request.start + number for number in steps["id"].to_pylist()], request))
+    except SamplerError as error:
+        raise UserCodeException(str(error)) from None  # a traceback of Ray's tasks would hide it
 
 
 @lru_cache(maxsize=2)  # such as one for training and one for validation

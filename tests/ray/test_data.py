@@ -1,5 +1,6 @@
 """`saccade_sampler.ray`: rows in order, the bytes of a server, although a node is killed."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,4 +22,5 @@ def test_rows_come_in_order_with_the_bytes_of_a_server_though_a_node_is_killed(
     assert found["steps"] == list(range(START, STOP))
     assert found["hashes"] == hashes_of(server, range(START, STOP))
     assert found["lost"] == 1
+    assert re.search("UserCodeException: .*/empty: none of 24 sampled images exists here", found["failure"])
     assert found["largest"] < 4e6  # the arrays of a step are thirty times as large

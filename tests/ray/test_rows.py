@@ -46,6 +46,22 @@ def test_what_is_no_row_is_an_error_that_says_where_rows_come_from(row: dict[str
         rows.render({"step": 12, "batch": row["batch"]})
 
 
+@pytest.mark.parametrize("name", ["annotations", "images"])
+@pytest.mark.parametrize("value", ["", [], ["a", ""]])
+def test_paths_that_are_missing_are_refused(name: str, value: object) -> None:
+    given: dict[str, Any] = {"annotations": "a.json", "images": "a"} | {name: value}
+    with pytest.raises(InvalidRequestError, match=f"^{name} = .*: expected a path, or several"):
+        rows.dataset(**given, seed=7, batch_size=16, stop=9)
+
+
+@pytest.mark.parametrize(
+    ("steps", "samples", "tasks"),
+    [(1, 1, 1), (100, 48, 25), (100, 1, 1), (100, 5000, 100), (16_000, 48, 4000), (500_000, 48, 15_625)],
+)
+def test_tasks_are_few_enough_to_begin_soon(steps: int, samples: int, tasks: int) -> None:
+    assert rows.number_of_tasks(steps, samples) == tasks
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [("start", -1), ("stop", 3), ("seed", 1 << 64), ("batch_size", 0), ("rank", 2), ("world_size", 17), ("tasks", 0)],

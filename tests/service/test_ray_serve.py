@@ -1,10 +1,15 @@
 """The application of Ray Serve: what it requires, and how Ray is to run it. `tests/ray` runs it."""
 
+import asyncio
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
+from service.errors.problems import ServiceError
+from service.errors.responses import install
 from service.settings.load import SettingsError
 
 ray_serve = pytest.importorskip("service.ray_serve", reason="ray is not installed", exc_type=ImportError)
@@ -57,6 +62,25 @@ def test_a_replica_that_is_stopped_has_time_to_drain_and_to_finish(deployment: A
 def test_replicas_get_the_settings_of_the_process_that_deploys_and_no_other_variables(deployment: Any) -> None:
     [variables] = deployment(open=1, workers=3).init_args
     assert variables == {"SAMPLER_OPEN": "1", "SAMPLER_WORKERS": "3"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "well"), [(None, True), ("overloaded", True), ("shutting-down", True), ("not-ready", False)]
+)
+def test_only_a_replica_without_workers_is_replaced(kind: str | None, well: bool) -> None:
+    app = FastAPI()
+    install(app)
+    server = object.__new__(ray_serve.SamplerServer)
+    server.app = app
+
+    @app.get("/readyz")
+    async def ready() -> dict[str, int]:
+        if kind is not None:
+            raise ServiceError(kind, "none of 2 workers is ready")
+        return {"workers": 2}
+
+    with nullcontext() if well else pytest.raises(RuntimeError, match=r"^/readyz: none of 2 workers is ready"):
+        asyncio.run(server.check_health())
 
 
 def test_other_hosts_reach_replicas_so_a_token_is_required(deployment: Any) -> None:
