@@ -86,9 +86,8 @@ def dataset(
     Raises:
         InvalidRequestError: a value is out of range.
     """
-    # Here, because nodes that only render do not need the server's packages.
-    from service.ray_steps import RowsRequest, make_rows
-    from service.settings.server import Settings
+    from service.ray_steps import RowsRequest, make_rows  # nodes that only render do not need the server's packages
+    from service.settings.server import Settings  # likewise
 
     shard = Shard(batch_size, rank, world_size)
     if tasks is not None:
