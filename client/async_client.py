@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
 from itertools import chain
 from types import TracebackType
 from typing import Any, Self, Unpack, overload
@@ -130,13 +129,13 @@ class AsyncSamplerClient(PickledAsArguments):
         """Return one batch, by index or by seed: see `SamplerClient.batch`."""
         with checked_arguments():
             request = batch_request(indices, layout=layout or self._layout, **options)
-        return await asyncio.to_thread((await self.packed_batch(request)).render)
+        return await _rendered(await self.packed_batch(request))
 
     def stream(self, *, layout: Layout | None = None, **options: Unpack[StreamOptions]) -> AsyncGenerator[Batch]:
         """Return an iterator over a rank's batches of the steps start … stop−1: see `SamplerClient.stream`."""
         with checked_arguments():
             request = stream_request(layout=layout or self._layout, **options)
-        return self._rendered(request)
+        return self._servers.stream(request, _rendered)
 
     async def images(self, indices: Iterable[int]) -> tuple[ImageInfo, ...]:
         """Return images of the dataset with their annotations: see `SamplerClient.images`."""
@@ -151,9 +150,12 @@ class AsyncSamplerClient(PickledAsArguments):
 
     def packed_stream(self, request: StreamRequest) -> AsyncGenerator[PackedBatch]:
         """Return an iterator over batches that are received and checked but not rendered."""
-        return self._servers.packed_stream(request)
+        return self._servers.stream(request, _as_received)
 
-    async def _rendered(self, request: StreamRequest) -> AsyncGenerator[Batch]:
-        async with aclosing(self.packed_stream(request)) as batches:
-            async for packed in batches:
-                yield await asyncio.to_thread(packed.render)
+
+async def _rendered(packed: PackedBatch) -> Batch:
+    return await asyncio.to_thread(packed.render)
+
+
+async def _as_received(packed: PackedBatch) -> PackedBatch:
+    return packed

@@ -65,12 +65,17 @@ class AsyncOneServer:
             await link.close()
         return packed
 
-    async def packed_stream(self, request: StreamRequest) -> AsyncGenerator[PackedBatch]:
-        """Yield the batches of a stream. A response that breaks is resumed at the next batch."""
+    async def stream(
+        self, request: StreamRequest, finish: Callable[[PackedBatch], Awaitable[ResultT]]
+    ) -> AsyncGenerator[ResultT]:
+        """Yield the batches of a stream, each as `finish` returns it.
+
+        A response that breaks is resumed at the next batch.
+        """
         link = await self._link(request)
         try:
             while (packed := await self._retry(link.next, link.pace)) is not None:
-                yield packed
+                yield await finish(packed)
         finally:
             await link.close()
 

@@ -1,6 +1,6 @@
 """The requests of a client for asyncio of several servers: see `client.fleet.several_servers`."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 import httpx
 
@@ -68,14 +68,19 @@ class AsyncSeveralServers:
         operation = fetch_batch(request, spec, self._contacts, self._owner)
         return with_damage(await self._run(operation, key_of(request, spec), kind_of(request), self._retries))
 
-    async def packed_stream(self, request: StreamRequest) -> AsyncGenerator[PackedBatch]:
-        """Yield the batches of a stream, each requested on its own, several ahead."""
+    async def stream(
+        self, request: StreamRequest, finish: Callable[[PackedBatch], Awaitable[ResultT]]
+    ) -> AsyncGenerator[ResultT]:
+        """Yield the batches of a stream, each requested on its own, several ahead, and as `finish` returns it.
+
+        No other generator has this one inside: an event loop that ends closes all generators at once.
+        """
         spec = await self.spec()
         self._owner.require()
         steps = AsyncSteps(self._runner, self._contacts, self._retries, request, spec, self._owner)
         try:
             while (packed := await steps.next()) is not None:
-                yield packed
+                yield await finish(packed)
                 self._owner.require()
         finally:
             if self._owner.here:

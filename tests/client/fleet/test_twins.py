@@ -1,14 +1,23 @@
 """Several servers with both clients: the same batches and the same errors, whatever happens to the servers."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from client import ClientError, DigestMismatchError, RequestRefusedError, SampleError, ServerUnavailableError
+from client import (
+    AsyncSamplerClient,
+    Batch,
+    ClientError,
+    DigestMismatchError,
+    RequestRefusedError,
+    SampleError,
+    ServerUnavailableError,
+)
 from client.fleet.statistics import FleetStatistics
 from sampler.wire.messages import encode_error
 from tests.support.client_twins import AnyClient, Make, clients
@@ -314,3 +323,19 @@ def test_leaving_a_stream_ends_its_requests(
     next(batches)
     batches.close()
     assert eventually(lambda: {row.in_flight for row in counted(client).servers} == {0})
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_event_loop_may_end_with_an_open_stream(servers: list[ScriptedServer], count: int) -> None:
+    problems: list[dict[str, Any]] = []
+    streams: list[AsyncGenerator[Batch]] = []
+
+    async def leave() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, problem: problems.append(problem))
+        given = urls(servers)[:count]
+        async with AsyncSamplerClient(given if count > 1 else given[0]) as client:
+            streams.append(client.stream(**STREAM))
+            assert (await anext(streams[0])).step == 0
+
+    asyncio.run(leave())
+    assert problems == []
