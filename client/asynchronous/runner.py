@@ -22,7 +22,7 @@ from client.protocol.retries import RetrySettings
 from client.transport.pace import Pace
 
 BLOCKED_SECONDS = 0.05
-"""How late an event loop may be."""
+"""How late an event loop may be before something else has held it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class AsyncRunner:
         self, operation: AsyncOperation[ResultT], key: bytes, kind: str, retries: RetrySettings
     ) -> Outcome[ResultT]:
         """Return the outcome of one operation. key: for placement. kind: see `Fleet`. Raises `ClientError`."""
-        race = Race(await self._fleet(retries), key, retries, kind=kind)
+        race = Race(await self._fleet(retries), key, retries, kind=kind, tolerance=BLOCKED_SECONDS)
         heat: _Heat[ResultT] = _Heat(self, operation, race)
         try:
             while not race.over:
@@ -134,11 +134,7 @@ class _Heat(Generic[ResultT]):
         if not self._running:
             await asyncio.sleep(min(wait, LOOK_SECONDS))
             return
-        begun = monotonic()
         done, _ = await asyncio.wait(self._running, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-        blocked = monotonic() - begun - wait
-        if blocked > BLOCKED_SECONDS:  # something else has held the event loop, which the servers are not to blame for
-            self._race.pause(blocked)
         for task in done:
             self._settle(task)
 
@@ -148,8 +144,8 @@ class _Heat(Generic[ResultT]):
         await cancel(self._cancelled)
 
     def _ask(self, attempt: Attempt) -> None:
-        contact, left = self._runner.contact(attempt.server), self._race.left
-        call = AsyncCall(Pace(None if left == math.inf else max(left, 0.0), contact.http.timeout.read))
+        contact = self._runner.contact(attempt.server)
+        call = AsyncCall(Pace(None, contact.http.timeout.read))  # the race has the deadline
         self._running[self._runner.start(self._attempt(contact, call))] = attempt, call
 
     async def _attempt(self, contact: AsyncContact, call: AsyncCall) -> ResultT:

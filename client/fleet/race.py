@@ -30,6 +30,9 @@ INVALID = (400, 413, 422)
 LOOK_SECONDS = 0.25
 """How often a running attempt is looked at: what the fleet says about its lateness changes with time."""
 
+STOPPED_SECONDS = 0.5
+"""A look that is late by more than this shows that the process did not run, as after Ctrl-Z."""
+
 
 @dataclass(eq=False, slots=True)
 class Attempt:
@@ -67,16 +70,35 @@ class Race:
     """
 
     def __init__(
-        self, fleet: Fleet, key: bytes, retries: RetrySettings, clock: Callable[[], float] = monotonic, kind: str = ""
+        self,
+        fleet: Fleet,
+        key: bytes,
+        retries: RetrySettings,
+        clock: Callable[[], float] = monotonic,
+        *,
+        kind: str = "",
+        tolerance: float = STOPPED_SECONDS,
     ) -> None:
-        """key: for placement. retries: limits. clock: in seconds. kind: of requests, see `Fleet`."""
+        """Make a race.
+
+        Args:
+            fleet: the servers.
+            key: for placement.
+            retries: limits.
+            clock: in seconds.
+            kind: of requests, see `Fleet`.
+            tolerance: seconds by which a look may be late. More is a time in which nothing could be received here,
+                and which counts neither for the servers nor for the deadline.
+        """
         self._fleet = fleet
         self._key = key
         self._kind = kind
         self._retries = retries
         self._clock = clock
+        self._tolerance = tolerance
+        self._look_by = clock()
         seconds = retries.batch_seconds
-        self._deadline = math.inf if seconds is None else clock() + seconds
+        self._deadline = math.inf if seconds is None else self._look_by + seconds
         self._hook = retries.hook()
         self._rounds = 0
         self._failed: dict[Server, ClientError] = {}  # in this round
@@ -100,7 +122,7 @@ class Race:
 
     def begin(self) -> list[Attempt]:
         """Return the attempts that begin now: the next one, or the hedge of one that is late."""
-        now = self._clock()
+        now = self._now()
         if self.over or (not self.running and now < self._begin_at):
             return []
         attempt = self._hedge(now) if self.running else self._next(now)
@@ -111,10 +133,15 @@ class Race:
 
     def wait(self) -> float:
         """Return the seconds after which `begin` or `stalled` may have something."""
-        now = self._clock()
+        now = self._now()
+        wait = max(0.0, self._wait_from(now))
+        self._look_by = now + wait
+        return wait
+
+    def _wait_from(self, now: float) -> float:
         if not self.running:
-            return max(0.0, self._begin_at - now)
-        last, limits = self.running[-1], [LOOK_SECONDS]
+            return self._begin_at - now
+        last, limits = self.running[-1], [LOOK_SECONDS, self._deadline - now]
         late = self._fleet.hedge_after(last.server, self._kind)
         if late is not None and last.begun + late > now:  # if it is late already, the fleet does not want a hedge now
             limits.append(last.begun + late - now)
@@ -123,23 +150,16 @@ class Race:
     def hear(self, attempt: Attempt, received: int) -> None:
         """Note how many bytes have arrived."""
         if received != attempt.received:
-            attempt.received, attempt.heard = received, self._clock()
-
-    def pause(self, seconds: float) -> None:
-        """Leave out a time in which nothing could be received here."""
-        for attempt in self.running:
-            attempt.begun += seconds
-            attempt.heard += seconds
+            attempt.received, attempt.heard = received, self._now()
 
     def stalled(self) -> list[Attempt]:
-        """Return the attempts that have received nothing for too long. They have failed."""
-        now, stalled = self._clock(), []
+        """Return the attempts that have received nothing for too long, or all at the deadline. They have failed."""
+        now, stalled = self._now(), []
         for attempt in tuple(self.running):
-            limit = self._fleet.stalled_after(attempt.server, self._kind)
-            silent = now - attempt.heard
-            if limit is not None and silent >= limit:
+            error = self._complaint(attempt, now)
+            if error is not None:
                 stalled.append(attempt)
-                self.lose(attempt, ServerUnavailableError(f"{attempt.server.url}: no byte for {silent:.1f} s"))
+                self.lose(attempt, error)
         return stalled
 
     def win(self, attempt: Attempt) -> list[Attempt]:
@@ -147,7 +167,7 @@ class Race:
         if attempt not in self.running:
             return []
         self.won = True
-        self._fleet.finished(attempt.server, self._clock() - attempt.begun, self._kind)
+        self._fleet.finished(attempt.server, self._now() - attempt.begun, self._kind)
         earlier, later = self._around(attempt)
         self.running = []
         for loser in earlier:
@@ -188,6 +208,28 @@ class Race:
         self.error = self.error or ClientError("the client is closed: make a new one")
         return running
 
+    def _now(self) -> float:
+        """Return the time. A time in which the race was not looked at as intended is left out."""
+        now = self._clock()
+        missed = now - self._look_by
+        if missed > self._tolerance:
+            self._look_by = now
+            self._deadline += missed
+            for attempt in self.running:
+                attempt.begun += missed
+                attempt.heard += missed
+        return now
+
+    def _complaint(self, attempt: Attempt, now: float) -> ServerUnavailableError | None:
+        """Return why a running attempt has failed; None if it has not."""
+        url, silent = attempt.server.url, now - attempt.heard
+        if now >= self._deadline:
+            return ServerUnavailableError(f"{url}: no complete response in time: received {attempt.received:,} bytes")
+        limit = self._fleet.stalled_after(attempt.server, self._kind)
+        if limit is None or silent < limit:
+            return None
+        return ServerUnavailableError(f"{url}: no byte for {silent:.1f} s")
+
     def _around(self, attempt: Attempt) -> tuple[list[Attempt], list[Attempt]]:
         """Return the running attempts that it is a hedge of, and its own hedges."""
         at = self.running.index(attempt)
@@ -211,7 +253,7 @@ class Race:
 
     def _after_failure(self, error: ClientError) -> float:
         """Return when the next attempt begins; sets `self.error` if there is none."""
-        now = self._clock()
+        now = self._now()
         if any(server not in self._failed for server in self._fleet.accepted) and self.left > 0:
             log.info("%s; asking another server", error.args[0])
             return now

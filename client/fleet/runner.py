@@ -1,11 +1,9 @@
 """Runs operations at the servers of a fleet, several at a time: each attempt has its own thread."""
 
-import math
 import queue
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import Any
 
 from client.contact import Contact
@@ -17,9 +15,6 @@ from client.fleet.threads import Threads
 from client.protocol.retries import RetrySettings
 from client.transport.cancellation import Cancellation
 from client.transport.pace import Pace
-
-STOPPED_SECONDS = 0.5
-"""A wait that takes longer than intended by so much was interrupted."""
 
 
 @dataclass(slots=True)
@@ -147,16 +142,12 @@ class Runner:
 
     def _wait(self) -> list[_Report | None]:
         """Return the next reports; none if a race has something to do first."""
-        reports, begun = list[_Report | None](), monotonic()
+        reports = list[_Report | None]()
         wait = min([CHORE_SECONDS, *(task.race.wait() for task in self._tasks)])
         with suppress(queue.Empty):
             reports.append(self._reports.get(timeout=wait))
             while True:
                 reports.append(self._reports.get_nowait())
-        stopped = monotonic() - begun - wait
-        if stopped > STOPPED_SECONDS:  # this process did not run, as after Ctrl-Z: the servers are not to blame
-            for task in self._tasks:
-                task.race.pause(stopped)
         return reports
 
     def _look_at(self, task: Task) -> None:
@@ -169,8 +160,8 @@ class Runner:
             self._ask(task, attempt)
 
     def _ask(self, task: Task, attempt: Attempt) -> None:
-        contact, left = self._contacts.of(attempt.server), task.race.left
-        call = Call(Pace(None if left == math.inf else max(left, 0.0), contact.http.timeout.read))
+        contact = self._contacts.of(attempt.server)
+        call = Call(Pace(None, contact.http.timeout.read))  # the race has the deadline
         self._threads.start(
             f"ask {attempt.server.url}", _make_attempt, task.operation, contact, call, attempt, self._reports
         )

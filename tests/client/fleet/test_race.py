@@ -14,7 +14,7 @@ from client.errors import (
 )
 from client.fleet.member import Server
 from client.fleet.members import Fleet
-from client.fleet.race import Attempt, Race
+from client.fleet.race import LOOK_SECONDS, STOPPED_SECONDS, Attempt, Race
 from client.protocol.retries import RetrySettings
 from tests.support.clock import Clock
 
@@ -33,9 +33,15 @@ def fleet(clock: Clock) -> Fleet:
 
 
 def race_of(
-    fleet: Fleet, clock: Clock, attempts: int = 3, max_wait: float = 10.0, batch_seconds: float | None = 300.0
+    fleet: Fleet,
+    clock: Clock,
+    attempts: int = 3,
+    max_wait: float = 10.0,
+    batch_seconds: float | None = 300.0,
+    tolerance: float = math.inf,
 ) -> Race:
-    return Race(fleet, KEY, RetrySettings(attempts, max_wait, batch_seconds), clock)
+    """A race which, unless `tolerance` is given, need not be looked at in time."""
+    return Race(fleet, KEY, RetrySettings(attempts, max_wait, batch_seconds), clock, tolerance=tolerance)
 
 
 def begin(race: Race) -> Attempt:
@@ -170,14 +176,41 @@ def test_an_attempt_that_receives_nothing_has_failed(fleet: Fleet, clock: Clock)
 
 def test_a_time_in_which_the_client_did_not_run_makes_nothing_late(fleet: Fleet, clock: Clock) -> None:
     for number in range(100):
-        fleet.finished(fleet.place(b"%d" % number), 0.01)
-    race = race_of(fleet, clock)
+        fleet.finished(fleet.place(b"%d" % number), 0.2)
+    race = race_of(fleet, clock, batch_seconds=20.0, tolerance=STOPPED_SECONDS)
+    clock.now += 30.0
     attempt = begin(race)
     clock.now += 30.0
-    race.pause(30.0)
     assert race.begin() == race.stalled() == []
+    clock.now += race.wait() + 30.0
+    assert race.begin() == race.stalled() == []
+    assert race.left == pytest.approx(20.0 - LOOK_SECONDS)
+    assert clock.now - attempt.begun == pytest.approx(LOOK_SECONDS)
     race.win(attempt)
     assert fleet.statistics().failures == 0
+
+
+def test_a_look_that_is_a_little_late_counts(fleet: Fleet, clock: Clock) -> None:
+    race = race_of(fleet, clock, batch_seconds=20.0, tolerance=STOPPED_SECONDS)
+    begin(race)
+    before = clock.now
+    clock.now += race.wait() + STOPPED_SECONDS
+    assert race.begin() == []
+    assert race.left == pytest.approx(before + 20.0 - clock.now)
+
+
+def test_all_attempts_have_failed_at_the_deadline(fleet: Fleet, clock: Clock) -> None:
+    race = race_of(fleet, clock, batch_seconds=2.0)
+    attempts = []
+    while not race.over:
+        attempts += race.begin()
+        race.hear(attempts[-1], 1234)
+        clock.now += race.wait()
+        race.stalled()
+    assert clock.now == pytest.approx(102.0)
+    assert len(attempts) > 1
+    assert (race.running, in_flight(fleet)) == ([], 0)
+    assert "no complete response in time: received 1,234 bytes; gave up after batch_seconds = 2.0" in str(race.error)
 
 
 @pytest.mark.parametrize(

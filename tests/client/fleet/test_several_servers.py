@@ -1,6 +1,7 @@
 """One client of several servers: the same batches in the same order, whatever happens to the servers."""
 
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,11 +24,14 @@ from client.fleet.statistics import ServerStatistics
 from client.fleet.steps import LEAST_STEPS, MEMORY_BYTES, MOST_STEPS, steps_ahead
 from sampler.wire.messages import encode_error
 from tests.support.failing_answers import corrupt, eventually, hanging, pausing
+from tests.support.processes import start_python
 from tests.support.scripted_server import Answer, Asked, ScriptedServer, problem, scripted
 
 STREAM: dict[str, Any] = {"seed": 3, "batch_size": 3}
 BATCHES = "/v1/batches"
 QUICK: dict[str, Any] = {"attempts": 3, "max_wait": 0.02}
+LIMIT = 4.0
+"""`batch_seconds` of a trainer that is stopped for longer."""
 
 
 @pytest.fixture
@@ -268,6 +272,34 @@ class TestHangs:
                 client.batch([3])
             assert 1.4 < time.monotonic() - begun < 3
         assert own_threads() == []
+
+
+TRAINER = f"""
+import sys, client
+with client.SamplerClient(sys.argv[1:], batch_seconds={LIMIT}) as sampler:
+    print([batch.step for batch in sampler.stream(seed=3, batch_size=3, stop=5)])
+"""
+
+
+def test_a_trainer_that_is_stopped_for_longer_than_the_limit_of_a_batch_goes_on(
+    servers: list[ScriptedServer], released: threading.Event
+) -> None:
+    def late(server: ScriptedServer) -> Callable[[Asked], Answer]:
+        def script(asked: Asked) -> Answer:
+            released.wait(30)
+            return server.answer(asked)
+
+        return script
+
+    for server in servers:
+        server.script(BATCHES, *[late(server)] * 9)
+    trainer = start_python("-c", TRAINER, *(server.url for server in servers), coverage=False)
+    assert eventually(lambda: any(server.asked_at(BATCHES) for server in servers))
+    trainer.send_signal(signal.SIGSTOP)
+    time.sleep(1.2 * LIMIT)
+    released.set()
+    trainer.send_signal(signal.SIGCONT)
+    assert trainer.communicate(timeout=30) == ("[0, 1, 2, 3, 4]\n", "")
 
 
 class TestDigests:

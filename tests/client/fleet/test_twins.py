@@ -280,6 +280,16 @@ def test_a_pause_of_the_trainer_is_not_the_fault_of_a_server(servers: list[Scrip
     assert len(servers) == 3
 
 
+def test_a_pause_of_the_trainer_may_be_longer_than_the_limit_of_a_batch(
+    servers: list[ScriptedServer], make: Make
+) -> None:
+    batches = make(urls(servers), batch_seconds=3.0).stream(**STREAM, stop=20)
+    for _ in range(10):
+        next(batches)
+    time.sleep(3.5)  # with asyncio, the event loop does not run meanwhile
+    assert [batch.step for batch in batches] == list(range(10, 20))
+
+
 # --- digests ---
 
 
