@@ -34,7 +34,7 @@ LEAST_SAMPLES, MOST_SAMPLES = 192, 1536
 100 MB."""
 
 MANY_TASKS = 4000
-"""Tasks from which they have more samples. Ray prepares all tasks before the first one, in a millisecond each."""
+"""Tasks from which they have more samples. Ray prepares all tasks before the first one, in about a millisecond each."""
 
 MOST_TASKS = 1 << 16
 

@@ -1,8 +1,8 @@
 """The server as an application of Ray Serve: `serve run service.ray_serve:app`.
 
-Ray runs one replica per node. Each replica makes the same app as `uvicorn service.main:app` and starts its own workers.
-Ray's HAProxy spreads requests over the replicas, which listen themselves: batches are sent from the arena, and Ray's
-Python proxy would have to pickle them.
+Ray runs at most one replica on each node. Each replica makes the same app as `uvicorn service.main:app` and starts its
+own workers. Ray's HAProxy spreads requests over the replicas, which listen themselves: batches are sent from the arena,
+and Ray's Python proxy would have to pickle them.
 """
 
 import os
@@ -70,7 +70,7 @@ def create_replica() -> SamplerApp:
 
 
 class SamplerServer:
-    """What Ray runs on each node: the app, made where it serves, with its workers."""
+    """What a replica runs: the app, made where it serves, with its workers."""
 
     app: SamplerApp  # set by `serve.ingress`
 

@@ -57,9 +57,12 @@ class AsyncRunner:
             if not race.over:
                 race.abandon()
             await heat.close()
-        if race.error is not None:
-            raise race.error
-        return Outcome(heat.result, race.damaged)
+        try:
+            if race.error is not None:
+                raise race.error
+            return Outcome(heat.result, race.damaged)
+        finally:
+            race.error = None  # it refers to this frame: a cycle
 
     async def _fleet(self, retries: RetrySettings) -> Fleet:
         """Return the fleet, whose names are resolved now if that was not done."""
@@ -146,10 +149,7 @@ class _Heat(Generic[ResultT]):
     def _ask(self, attempt: Attempt) -> None:
         contact = self._runner.contact(attempt.server)
         call = AsyncCall(Pace(None, contact.http.timeout.read))  # the race has the deadline
-        self._running[self._runner.start(self._attempt(contact, call))] = attempt, call
-
-    async def _attempt(self, contact: AsyncContact, call: AsyncCall) -> ResultT:
-        return await self._operation(contact, call)
+        self._running[self._runner.start(_make_attempt(self._operation, contact, call))] = attempt, call
 
     def _settle(self, task: "asyncio.Task[ResultT]") -> None:
         if task not in self._running or task.cancelled():  # it lost at the same moment, or the client is being closed
@@ -171,6 +171,11 @@ class _Heat(Generic[ResultT]):
                 del self._running[task]
                 task.cancel()
                 self._cancelled.add(task)
+
+
+async def _make_attempt(operation: AsyncOperation[ResultT], contact: AsyncContact, call: AsyncCall) -> ResultT:
+    # No method: the race keeps errors of attempts, which refer to this frame.
+    return await operation(contact, call)
 
 
 async def cancel(tasks: "set[asyncio.Task[ResultT]]") -> None:

@@ -73,7 +73,7 @@ class AsyncSeveralServers:
     ) -> AsyncGenerator[ResultT]:
         """Yield the batches of a stream, each requested on its own, several ahead, and as `finish` returns it.
 
-        No other generator has this one inside: an event loop that ends closes all generators at once.
+        Do not wrap this in another generator: an event loop that ends closes both at once, which is an error.
         """
         spec = await self.spec()
         self._owner.require()

@@ -48,6 +48,8 @@ class Latencies:
         self._sorted: list[float] = []
         self.percentile: float | None = None
         """The 95th percentile in seconds; None with too few latencies."""
+        self.median: float | None = None
+        """In seconds; None with too few latencies."""
 
     def add(self, seconds: float) -> None:
         """Add the latency of a request that succeeded."""
@@ -56,7 +58,9 @@ class Latencies:
         self._recent.append(seconds)
         insort(self._sorted, seconds)
         count = len(self._sorted)
-        self.percentile = None if count < ENOUGH else self._sorted[math.ceil(PERCENTILE * count) - 1]
+        if count >= ENOUGH:
+            self.percentile = self._sorted[math.ceil(PERCENTILE * count) - 1]
+            self.median = self._sorted[(count - 1) // 2]
 
 
 class LatenciesByKind:
@@ -79,6 +83,11 @@ class LatenciesByKind:
         """Return the 95th percentile of a kind in seconds; None with too few latencies."""
         latencies = self._kinds.get(kind)
         return None if latencies is None else latencies.percentile
+
+    def median(self, kind: str) -> float | None:
+        """Return the median of a kind in seconds; None with too few latencies."""
+        latencies = self._kinds.get(kind)
+        return None if latencies is None else latencies.median
 
 
 def typical_latency(percentiles: Sequence[float | None]) -> float | None:

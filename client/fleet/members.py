@@ -337,15 +337,15 @@ class Fleet:
     def _typical(self, kind: str) -> float | None:
         """Return the typical latency of a kind: the median of the servers, so that a few slow ones do not matter.
 
-        While most have had too few requests, that of all their requests together: a trainer has hundreds of servers
-        long before it has ten latencies of each. The median is cached until it or the servers change, because many
-        servers take time.
+        While most have had too few requests, the median of all their requests together: a trainer has hundreds of
+        servers long before it has ten latencies of each. The first is cached until it or the servers change, because
+        many servers take time.
         """
         if kind not in self._typical_seconds:
             percentiles = [member.latencies.percentile(kind) for member in self._members.values() if member.usable]
             self._typical_seconds[kind] = typical_latency(percentiles)
         median = self._typical_seconds[kind]
-        return self._latencies.percentile(kind) if median is None else median
+        return self._latencies.median(kind) if median is None else median
 
     def _end(self, server: Server, now: float) -> Member | None:
         """End a request; return its server's member, or None if there is no such request."""

@@ -216,8 +216,8 @@ class Race:
             self._look_by = now
             self._deadline += missed
             for attempt in self.running:
-                attempt.begun += missed
-                attempt.heard += missed
+                attempt.begun = min(attempt.begun + missed, now)
+                attempt.heard = min(attempt.heard + missed, now)
         return now
 
     def _complaint(self, attempt: Attempt, now: float) -> ServerUnavailableError | None:

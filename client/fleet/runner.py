@@ -47,7 +47,8 @@ class Task:
             return self.result
         finally:
             # The error refers to this frame. In a cycle with it, memory for arrays would wait for the cycle collector.
-            self.race.error = None
+            # Late attempts refer to this task, and the result would wait for them.
+            self.race.error = self.result = None
 
 
 @dataclass(frozen=True, slots=True)

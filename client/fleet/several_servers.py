@@ -69,8 +69,9 @@ class SeveralServers:
             runners = tuple(self._runners)
         for runner in runners:
             runner.stop()
-        self._probes.cancel()
-        for contact in self._contacts.end():
+        contacts = self._contacts.end()
+        self._probes.cancel()  # no probe begins after the end of the contacts
+        for contact in contacts:
             contact.http.close()
         self._threads.join(JOIN_SECONDS)
 

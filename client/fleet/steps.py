@@ -66,7 +66,7 @@ class Steps:
         self._largest = 0
 
     def start(self, threads: Threads) -> None:
-        """Start to request steps. Raises `ClientError` if no thread is to be had."""
+        """Start to request steps. Raises `ClientError` if no thread can be started."""
         threads.start("run a stream", self._run)
 
     def next(self) -> PackedBatch | None:

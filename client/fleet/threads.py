@@ -15,7 +15,7 @@ class Threads:
         self._started: set[threading.Thread] = set()
 
     def start(self, name: str, work: Callable[..., object], *arguments: Any) -> None:
-        """Call a function in a new thread. Raises `ClientError` if no thread is to be had."""
+        """Call a function in a new thread. Raises `ClientError` if no thread can be started."""
         for thread in self._started.copy():
             if not thread.is_alive():
                 self._started.discard(thread)

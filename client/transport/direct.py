@@ -108,7 +108,8 @@ class DirectTransport(httpx.BaseTransport):
                 found = next((idle for idle in reversed(self._idle) if idle.origin == origin), None)
                 if found is None:
                     return None
-                self._idle.remove(found)
+                with suppress(ValueError):  # a signal handler has closed the transport
+                    self._idle.remove(found)
                 self._busy.add(found)
             if found.usable:
                 return found

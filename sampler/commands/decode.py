@@ -62,7 +62,8 @@ def decode(
     """Decode all images into one file that servers map into memory. Samples are then cut from it.
 
     If interrupted, the next run resumes where it stopped. It also checks all stored pixels, and decodes images again
-    that are damaged in the store or whose files have changed. Exit status 1 if some images cannot be decoded: they are
+    that are damaged in the store or whose files have changed; a changed object in storage is an error unless hashes are
+    recorded anew. Exit status 1 if some images cannot be decoded: they are
     left out, and servers report them as before.
 
     With --entry-points, images are decoded once but not stored. If interrupted, the next run resumes where it stopped.
@@ -93,7 +94,7 @@ def decode(
 
 def _open_stamps(dataset: Dataset, cache_dir: Path) -> ImageStamps | None:
     """Return the recorded states of objects in storage: `decode` must not use objects that servers refuse."""
-    if not dataset.images.is_remote:
+    if not dataset.images.is_remote or dataset.hashes is not None:
         return None
     file = stamps_file(cache_dir, dataset.digest, dataset.images)
     try:

@@ -85,8 +85,9 @@ def _usable_store(title: str, cache_dir: Path, dataset: Dataset, wanted: bool) -
     if changed:
         log.warning(
             "%s: decoded store: not used: %d of %d compared image files have changed since they were decoded, such as "
-            "%s; run `python -m sampler decode` to update %s",
-            title, len(changed), min(COMPARED, len(dataset) - store.absent), changed[0], store.folder,
+            "%s; %s `python -m sampler decode` to update %s",
+            title, len(changed), min(COMPARED, len(dataset) - store.absent), changed[0],
+            "run" if not dataset.images.is_remote else "run `python -m sampler index --hash-images` and", store.folder,
         )  # fmt: skip
         return None
     return store

@@ -25,9 +25,9 @@ async def health() -> dict[str, str]:
 async def ready(serving: CurrentServing) -> Response:
     """200 with the number of workers, or 503 while there is none, new requests are refused, or the server ends."""
     pool = serving.pool
-    serving.admission.refuse_unless_ready()
     if not pool.alive:
         raise ServiceError("not-ready", f"none of {pool.size} workers is ready")
+    serving.admission.refuse_unless_ready()
     return JSONResponse({"status": "ok", "workers": pool.alive})
 
 

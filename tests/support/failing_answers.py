@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from tests.support.scripted_server import Answer, Asked, ScriptedServer, problem
 
 
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Wait up to 5 seconds for a condition; return whether it holds."""
-    deadline = time.monotonic() + 5
+def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+    """Wait some seconds at most for a condition; return whether it holds."""
+    deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
     return condition()

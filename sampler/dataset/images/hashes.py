@@ -13,6 +13,7 @@ import mmap
 import os
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -146,13 +147,14 @@ def hash_images(
     rows = np.zeros((len(index), 2), np.uint64)
     errors = []
     places = reading_ahead(index, source, range(len(index)))
-    for place, result in enumerate(parallel_map(read, places, threads, 4 * threads, source.cancel_reads)):
-        if isinstance(result, ImageError):
-            errors.append(result)
-        else:
-            rows[place] = result[0]
-        if advance is not None:
-            advance(0 if isinstance(result, ImageError) else result[1])
+    with closing(parallel_map(read, places, threads, 4 * threads, source.cancel_reads)) as results:
+        for place, result in enumerate(results):
+            if isinstance(result, ImageError):
+                errors.append(result)
+            else:
+                rows[place] = result[0]
+            if advance is not None:
+                advance(0 if isinstance(result, ImageError) else result[1])
     require_images(index, source, np.arange(len(index)), np.logical_or(rows[:, 0], rows[:, 1]))
     return ImageHashes(rows), errors
 

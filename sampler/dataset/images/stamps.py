@@ -63,7 +63,12 @@ class ImageStamps:
     def record(self, index: int, found: ImageStat) -> None:
         """Record the state of an image that could be decoded, unless one is recorded. Raises what `check` raises."""
         if not self._is_recorded(index, found):
-            self._record(index, found)
+            self._record(index, found.numbers)
+
+    def record_decoded(self, index: int, numbers: tuple[int, int]) -> None:
+        """Record the state from which an image in a store was decoded, unless one is recorded."""
+        if self.recorded(index) is None:
+            self._record(index, numbers)
 
     def _is_recorded(self, index: int, found: ImageStat) -> bool:
         expected = self.recorded(index)
@@ -86,12 +91,12 @@ class ImageStamps:
         size, version = _NUMBERS.unpack_from(row)
         return size, version
 
-    def _record(self, index: int, found: ImageStat) -> None:
+    def _record(self, index: int, numbers: tuple[int, int]) -> None:
         if not self.recording:
             return
-        numbers = _NUMBERS.pack(*found.numbers)
+        row = _NUMBERS.pack(*numbers)
         try:
-            os.pwrite(self._descriptor, numbers + _CHECK.pack(_checksum(numbers, index)), index * _ROW_BYTES)
+            os.pwrite(self._descriptor, row + _CHECK.pack(_checksum(row, index)), index * _ROW_BYTES)
         except OSError:  # a full disk: the next process that reads the image tries again
             return
 

@@ -1,6 +1,7 @@
 """Findings in image files, each of which is decoded."""
 
 from collections.abc import Callable
+from contextlib import closing
 
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.notes import ImageNote
@@ -22,15 +23,19 @@ def check_images(dataset: Dataset, tally: Tally, threads: int, advance: Callable
 
     unusable = []
     indices = reading_ahead(dataset, dataset.images, range(len(dataset)))
-    for index, found in enumerate(parallel_map(inspect, indices, threads, 4 * threads, dataset.images.cancel_reads)):
-        if isinstance(found, ImageError):
-            tally.add(found.kind, found.file, found.cause)
-            unusable.append(index)
-        else:
-            where = dataset.images.describe(dataset.file_name(index))
-            for note in found:
-                tally.add(note.kind, where, note.text)
-            if any(KINDS[note.kind].is_fault for note in found):
+    with closing(parallel_map(inspect, indices, threads, 4 * threads, dataset.images.cancel_reads)) as results:
+        for index, found in enumerate(results):
+            if _count(tally, dataset.images.describe(dataset.file_name(index)), found):
                 unusable.append(index)
-        advance()
+            advance()
     return tuple(unusable)
+
+
+def _count(tally: Tally, where: str, found: ImageError | tuple[ImageNote, ...]) -> bool:
+    """Count what was found about an image; return whether it has a fault."""
+    if isinstance(found, ImageError):
+        tally.add(found.kind, found.file, found.cause)
+        return True
+    for note in found:
+        tally.add(note.kind, where, note.text)
+    return any(KINDS[note.kind].is_fault for note in found)

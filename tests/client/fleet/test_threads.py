@@ -173,12 +173,12 @@ def test_a_batch_does_not_wait_for_a_late_server_whose_name_is_being_resolved(
 
 def test_threads_are_waited_for_up_to_a_limit(released: threading.Event) -> None:
     threads = Threads()
-    threads.start("ask", released.wait, 60)
+    threads.start("probe that waits", released.wait, 60)
     threads.join(0.01)
-    assert own_threads() == ["ask"]
+    assert "probe that waits" in own_threads()
     released.set()
     threads.join(20)
-    assert own_threads() == []
+    assert "probe that waits" not in own_threads()
 
 
 def test_no_thread_is_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:

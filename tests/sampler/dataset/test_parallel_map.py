@@ -64,17 +64,24 @@ def test_closing_waits_for_started_items_and_starts_no_others() -> None:
     assert len(ended) <= 11, "nothing more was taken"
 
 
-def test_calls_that_wait_are_cancelled_if_their_results_are_not_taken() -> None:
-    """Whether they had begun to wait or not when the caller gave up."""
-    cancelled, began = threading.Event(), list[int]()
+@pytest.mark.parametrize("late", [False, True])
+def test_calls_that_wait_are_cancelled_if_their_results_are_not_taken(late: bool) -> None:
+    """late: they begin to wait only after the caller has given up."""
+    given_up, waiting, woken = threading.Event(), threading.Condition(), list[bool]()
 
     def work(item: int) -> int:
-        began.append(item)
         if item:
-            assert cancelled.wait(10)
+            assert not late or given_up.wait(10)
+            with waiting:
+                woken.append(waiting.wait(10))
         return item
 
-    with closing(parallel_map(work, range(50), threads=3, window=10, cancel=cancelled.set)) as results:
+    def cancel() -> None:
+        given_up.set()
+        with waiting:
+            waiting.notify_all()
+
+    with closing(parallel_map(work, range(50), threads=3, window=10, cancel=cancel)) as results:
         assert next(results) == 0
-    assert cancelled.is_set()
-    assert len(began) <= 4
+    assert all(woken)
+    assert len(woken) <= 3

@@ -84,7 +84,7 @@ class ExpectedFile(NamedTuple):
     hash: Hash | None = None
     state: tuple[int, int] | None = None
 
-    def is_that_of(self, row: list[int]) -> bool:
+    def matches(self, row: list[int]) -> bool:
         """Return whether a stored image, given its row of the records, was decoded from this file."""
         if self.hash is not None and self.hash != file_hash(row):
             return False

@@ -104,7 +104,7 @@ class DecodedStore:
     def has(self, index: int, expected: ExpectedFile = ANY_FILE) -> bool:
         """Return whether an image is stored, without a look at its pixels. expected: see `pixels`."""
         row: list[int] = self._records[index].tolist()
-        return row[STATE] == DECODED and expected.is_that_of(row)
+        return row[STATE] == DECODED and expected.matches(row)
 
     def pixels(
         self,
@@ -128,7 +128,7 @@ class DecodedStore:
         """
         row: list[int] = self._records[index].tolist()
         start, length = row[START], height * width * 3
-        if row[STATE] != DECODED or not expected.is_that_of(row):
+        if row[STATE] != DECODED or not expected.matches(row):
             return None
         own = self._record_bytes[index * ROW_BYTES : (index + 1) * ROW_BYTES]
         if row[CHECK] != checksum_of(own, index) or not is_inside(start, row[FIRST_BLOCK], length, self._last):

@@ -116,6 +116,7 @@ class StoreWriter:
             name for name, records in ((RECORDS, committed), (PART, part), (PIXELS, known)) if records is None
         ]
         self._records = _new_records(len(dataset)) if known is None else known.copy()
+        self._record_states()
         self.changed = self._changed()
         self.broken = self._broken(jobs, show)
         self._records[self.changed, STATE] = PENDING
@@ -154,6 +155,15 @@ class StoreWriter:
         (self.folder / PART).rename(self.folder / RECORDS)
         sync_folder(self.folder)
         return errors
+
+    def _record_states(self) -> None:
+        """Record from which states of objects the images were decoded, so that no others are used beside them."""
+        stamps = self._dataset.stamps
+        if stamps is None or self._dataset.hashes is not None:
+            return
+        for index in np.flatnonzero(self._records[:-1, STATE] == DECODED).tolist():
+            size, version = self._records[index, FILE_SIZE : FILE_VERSION + 1].tolist()
+            stamps.record_decoded(index, (size, version))
 
     def _changed(self) -> npt.NDArray[np.int64]:
         """Return the decoded images whose file has another state now."""

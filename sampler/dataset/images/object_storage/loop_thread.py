@@ -14,7 +14,7 @@ _END_SECONDS = 5.0
 """Longest time for cancelled requests to end when the loop is closed."""
 
 _QUIET_SECONDS = 0.3
-"""Time after that: the client's threads look once more at a request that was cancelled, which needs the interpreter."""
+"""Time after that: obstore's threads touch a cancelled request once more, and need the interpreter for it."""
 
 
 class LoopThread:
@@ -54,11 +54,13 @@ class LoopThread:
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
     loop.run_forever()
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-    if tasks:
+    cancelled = False
+    while tasks := asyncio.all_tasks(loop):  # a fetch that ends begins the next one that was announced
+        cancelled = True
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    if cancelled:
         loop.run_until_complete(asyncio.sleep(_QUIET_SECONDS))
     loop.close()
 

@@ -1,8 +1,8 @@
 """Fetching objects before they are read, with bounded memory and a bounded number of requests.
 
 All methods belong to one event loop. What is fetched depends on the announced names alone. An object that could not be
-fetched ahead is fetched when it is read, so errors appear there, and nothing else ever differs. Only an error that is a
-few seconds old is raised as it is.
+fetched ahead is fetched when it is read, so errors appear there, and nothing else ever differs. An error that is less
+than FAILED_SECONDS old is raised without another request.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ MOST_OBJECTS = 2048
 """Objects that are announced and not read yet. Beyond them, the oldest are dropped."""
 
 MOST_BEHIND = 128
-"""An object announced so many places before one that is read was skipped, such as the rest of a run that failed. It is
-dropped. Readers in several threads keep the order of the announcements only roughly, but by far less."""
+"""Objects announced so many places before the one that is read are dropped: their reader has skipped them, for example
+after an error in the run. Readers in several threads keep the order of the announcements only roughly, but by less."""
 
 FAILED_SECONDS = 5.0
 """Time for which the error of a fetch is raised again. Later, the object is fetched again: the storage may be back."""
@@ -52,14 +52,16 @@ class _Entry:
         place: The number of its announcement.
         reads: How often it will be read.
         size: Its bytes, as soon as they are known and count.
-        is_sized: Whether they were known.
-        task: Fetches it, once begun; None as its result if there was no room.
+        is_sized: Whether they were ever known.
+        has_failed: Whether the fetch has ended without the object.
+        task: Fetches it, once begun; None as its result if there was no memory.
     """
 
     place: int
     reads: int = 1
     size: int = 0
     is_sized: bool = False
+    has_failed: bool = False
     task: "asyncio.Task[Fetched | _Failure | None] | None" = None
 
 
@@ -98,10 +100,10 @@ class ReadAhead:
             self._announced += 1
             self._drop_before(self._announced - MOST_OBJECTS)
             entry = self._entries.get(name)
-            if entry is not None and entry.place >= self._announced - MOST_BEHIND:
+            if entry is not None and not entry.has_failed and entry.place >= self._announced - MOST_BEHIND:
                 entry.reads += 1
                 continue
-            if entry is not None:  # fetched too long ago
+            if entry is not None:  # fetched too long ago, or not at all
                 self._drop(name)
             self._entries[name] = _Entry(self._announced)
             self._waiting.append(name)
@@ -175,10 +177,10 @@ class ReadAhead:
         try:
             return await self._get(name, admit)
         except SamplerError as error:
-            self._release(entry)
+            self._fail(entry)
             return _Failure(error, self._clock())
         except Exception:  # noqa: BLE001 - no room or no memory; fetched when it is read, which reports any other error
-            self._release(entry)
+            self._fail(entry)
             return None
 
     def _end_request(self, entry: _Entry, _: "asyncio.Task[Fetched | _Failure | None]") -> None:
@@ -200,6 +202,10 @@ class ReadAhead:
     def _end(self, entry: _Entry) -> None:
         if entry.task is not None:
             entry.task.cancel()
+        self._release(entry)
+
+    def _fail(self, entry: _Entry) -> None:
+        entry.has_failed = True
         self._release(entry)
 
     def _release(self, entry: _Entry) -> None:

@@ -5,6 +5,7 @@ in a process that was forked after that. Workers are not forked; they open the s
 """
 
 import asyncio
+import math
 import os
 import posixpath
 import threading
@@ -13,7 +14,7 @@ from functools import partial
 from typing import ClassVar
 
 from sampler.dataset.images.object_storage.loop_thread import LoopThread
-from sampler.dataset.images.object_storage.objects import REQUEST_SECONDS, Fetched, Objects
+from sampler.dataset.images.object_storage.objects import Fetched, Objects
 from sampler.dataset.images.object_storage.read_ahead import MOST_BYTES, REQUESTS, ReadAhead
 from sampler.dataset.images.object_storage.urls import ObjectUrl
 from sampler.dataset.images.source import ImageSource, ImageStat, name_fault
@@ -39,7 +40,7 @@ class ObjectStorage(ImageSource):
     """
 
     is_remote = True
-    read_seconds = 2 * REQUEST_SECONDS  # ahead, where it may find no memory, and again when it is read
+    read_seconds = math.inf  # large objects on a slow link take longer than any limit that suits others
     read_ahead_bytes = MOST_BYTES + CLIENT_BYTES
 
     _process: ClassVar[int] = 0

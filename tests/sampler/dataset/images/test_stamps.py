@@ -27,6 +27,15 @@ def test_another_state_than_the_first_is_an_error_in_every_process(tmp_path: Pat
     another.record(3, FIRST)  # between two that are recorded
 
 
+def test_the_state_of_a_decoded_image_is_recorded_unless_another_is(tmp_path: Path) -> None:
+    stamps = ImageStamps.open(tmp_path / "states.bin")
+    stamps.record_decoded(1, FIRST.numbers)
+    stamps.record_decoded(1, OTHER.numbers)
+    assert stamps.recorded(1) == FIRST.numbers
+    with pytest.raises(DecodeError, match="changed since it was first read"):
+        stamps.check(1, OTHER)
+
+
 def test_a_state_is_not_recorded_before_the_image_was_decoded(tmp_path: Path) -> None:
     stamps = ImageStamps.open(tmp_path / "states.bin")
     stamps.check(0, OTHER)

@@ -57,12 +57,13 @@ def test_a_response_that_never_ends_is_given_up_and_names_the_object(
 def test_what_failed_ahead_is_fetched_again_when_it_is_read(
     local: Dataset, remote: Dataset, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(objects, "REQUEST_SECONDS", 0.3)
-    monkeypatch.setattr(read_ahead, "FAILED_SECONDS", 0.1)
+    monkeypatch.setattr(read_ahead, "FAILED_SECONDS", 0.0)
     store.proxy.trouble = lambda _number, _path: Trouble(500)
     names = [local.file_name(index) for index in range(6)]
-    remote.images.read_ahead(names)
-    time.sleep(0.6)
+    with monkeypatch.context() as brief:
+        brief.setattr(objects, "REQUEST_SECONDS", 0.3)
+        remote.images.read_ahead(names)
+        time.sleep(0.6)
     store.settle()
     for name in names:
         assert remote.images.read(name, 1 << 20) == local.images.read(name, 1 << 20)

@@ -241,6 +241,24 @@ def test_what_failed_long_ago_is_fetched_again_when_it_is_read() -> None:
     run(test())
 
 
+def test_what_failed_is_fetched_ahead_again_when_it_is_announced_again() -> None:
+    async def test() -> None:
+        storage = Storage()
+        storage.missing, ahead = {"a", "b"}, ReadAhead(storage.get, clock=Clock())
+        storage.released.set()
+        ahead.announce(["a", "b"])
+        await settle()
+        storage.missing = set()
+        ahead.announce(["a", "b"])
+        await settle()
+        assert storage.begun == ["a", "b", "a", "b"]
+        assert [(await ahead.take(name, accept)).data for name in "ab"] == [b"a", b"b"]
+        assert storage.begun == ["a", "b", "a", "b"]
+        assert ahead.held == 0
+
+    run(test())
+
+
 def test_any_error_ahead_releases_the_memory_and_is_raised_only_if_it_lasts() -> None:
     async def test() -> None:
         storage = Storage()

@@ -57,6 +57,17 @@ def test_stored_pixels_of_another_object_than_the_recorded_one_are_not_used(
     assert store.proxy.requests == {"GET": 1}
 
 
+def test_a_store_without_recorded_states_is_not_mixed_with_other_objects(
+    local: Dataset, remote: Dataset, store: ObjectStore, tmp_path: Path
+) -> None:
+    """Such as one that was copied to another host."""
+    write_store(remote, tmp_path)
+    replace(remote.file_name(0), local, store, tmp_path)
+    remote.stamps = ImageStamps.open(tmp_path / "states.bin")
+    (error,) = write_store(remote, tmp_path)
+    assert (error.kind, error.index) == ("changed", 0)
+
+
 def test_a_store_is_not_written_from_another_object_than_the_recorded_one(
     local: Dataset, remote: Dataset, store: ObjectStore, tmp_path: Path
 ) -> None:
