@@ -85,9 +85,10 @@ def _rack(axes: Axes, results: Sequence[Result]) -> None:
         hedges = "" if failure == "refuses" else ", with hedges" if result.hedging else ", without hedges"
         axes.plot(range(len(result.timeline)), [100 * one for one in result.timeline], style[1], color=style[0],
                   linewidth=1.4, label=f"{failure}{hedges}")  # fmt: skip
-    axes.set_ylim(0, 118)
+    axes.set_ylim(0, 150)
+    axes.set_yticks(range(0, 101, 20))
     axes.set_xlim(1, len(results[0].timeline) - 2)
     axes.set_xlabel("seconds (grey: a tenth of the servers fails)")
     axes.set_ylabel("steps, % of those without waiting")
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
     axes.set_title(f"A failing rack, at a load of {results[0].load:.1f}", size=10, loc="left")
