@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -58,7 +59,11 @@ def soak(folder: Path, seconds: float, every: float) -> Record:
     variables: dict[str, object] = {"TMPDIR": temporary}
     temporary.mkdir()
     settings = {**SETTINGS, "settings": _write_datasets(folder), "cache_dir": folder / "cache"}
-    with running(folder, settings, SERVE, variables=variables, coverage=False) as server, ExitStack() as stack:
+    with (
+        _faults_shown(record),
+        running(folder, settings, SERVE, variables=variables, coverage=False) as server,
+        ExitStack() as stack,
+    ):
         system = System(server, folder / "cache")
         for name, module, *arguments in (
             ("clients", "tests.soak.client"),
@@ -72,6 +77,16 @@ def soak(folder: Path, seconds: float, every: float) -> Record:
     _check_workers(server, system.killed, record)
     _check_end(server, temporary, record)
     return record
+
+
+@contextmanager
+def _faults_shown(record: Record) -> Iterator[None]:
+    """If the block raises an error, print the faults that were noted before: they may be the cause."""
+    try:
+        yield
+    except BaseException:
+        print("\n".join(record.faults), file=sys.stderr)
+        raise
 
 
 def _write_datasets(folder: Path) -> Path:
