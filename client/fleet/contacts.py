@@ -115,7 +115,7 @@ class Contacts(Generic[ContactT]):
         return self.spec
 
     def end(self) -> list[ContactT]:
-        """Give out no more contacts, and return the present ones: their connections are to be closed."""
+        """Give out no more contacts. Return those given out before, for the caller to close."""
         with self._lock:
             self._closed = True
             return list(self._known.values())

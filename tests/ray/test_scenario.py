@@ -1,4 +1,4 @@
-"""No process of a scenario is left, whoever its parent is."""
+"""No process of a scenario is left, whatever its parent is."""
 
 import sys
 

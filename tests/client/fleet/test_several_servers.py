@@ -5,7 +5,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -23,6 +22,7 @@ from client.fleet import steps as steps_module
 from client.fleet.statistics import ServerStatistics
 from client.fleet.steps import LEAST_STEPS, MEMORY_BYTES, MOST_STEPS, steps_ahead
 from sampler.wire.messages import encode_error
+from tests.support.client_threads import own_threads
 from tests.support.failing_answers import corrupt, eventually, hanging, pausing
 from tests.support.processes import start_python
 from tests.support.scripted_server import Answer, Asked, ScriptedServer, problem, scripted
@@ -32,19 +32,6 @@ BATCHES = "/v1/batches"
 QUICK: dict[str, Any] = {"attempts": 3, "max_wait": 0.02}
 LIMIT = 4.0
 """`batch_seconds` of a trainer that is stopped for longer."""
-
-
-@pytest.fixture
-def servers() -> Iterator[list[ScriptedServer]]:
-    with ExitStack() as stack:
-        yield [stack.enter_context(scripted()) for _ in range(3)]
-
-
-@pytest.fixture
-def released() -> Iterator[threading.Event]:
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 @pytest.fixture
@@ -74,13 +61,6 @@ def gaps(client: SamplerClient, stop: int) -> tuple[list[bytes], float]:
         if batch is None:
             return got, longest
         got.append(batch.images.tobytes())
-
-
-def own_threads() -> list[str]:
-    """The threads of clients, by name."""
-    return [
-        thread.name for thread in threading.enumerate() if thread.name.startswith(("ask ", "probe ", "run a stream"))
-    ]
 
 
 def of(client: SamplerClient, server: ScriptedServer) -> ServerStatistics:

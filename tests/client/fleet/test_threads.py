@@ -4,8 +4,8 @@ import gc
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,24 +13,12 @@ import pytest
 from client import ClientError, SamplerClient
 from client.fleet import several_servers
 from client.fleet.threads import Threads
+from tests.support.client_threads import own_threads
 from tests.support.failing_answers import hanging
-from tests.support.scripted_server import Answer, Asked, ScriptedServer, scripted
+from tests.support.scripted_server import Answer, Asked, ScriptedServer
 
 STREAM: dict[str, Any] = {"seed": 3, "batch_size": 3}
 BATCHES = "/v1/batches"
-
-
-@pytest.fixture
-def servers() -> Iterator[list[ScriptedServer]]:
-    with ExitStack() as stack:
-        yield [stack.enter_context(scripted()) for _ in range(3)]
-
-
-@pytest.fixture
-def released() -> Iterator[threading.Event]:
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 class InterruptedClock:
@@ -75,7 +63,7 @@ def client(
 
 
 def ends(work: Callable[[], object]) -> bool:
-    """Whether a function returns, in a thread of its own because it might not."""
+    """Whether a function returns. It runs in another thread, because it might not."""
     ended = threading.Event()
 
     def run() -> None:
@@ -84,11 +72,6 @@ def ends(work: Callable[[], object]) -> bool:
 
     threading.Thread(target=run, daemon=True).start()
     return ended.wait(20)
-
-
-def own_threads() -> list[str]:
-    """The threads of clients, by name."""
-    return [one.name for one in threading.enumerate() if one.name.startswith(("ask", "probe ", "run a stream"))]
 
 
 def only_step_0(server: ScriptedServer, released: threading.Event) -> Callable[[Asked], Answer]:

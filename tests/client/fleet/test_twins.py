@@ -4,7 +4,6 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -26,25 +25,6 @@ from tests.support.scripted_server import Answer, Asked, ScriptedServer, problem
 
 STREAM: dict[str, Any] = {"seed": 3, "batch_size": 3}
 BATCHES = "/v1/batches"
-
-
-@pytest.fixture
-def servers() -> Iterator[list[ScriptedServer]]:
-    with ExitStack() as stack:
-        yield [stack.enter_context(scripted()) for _ in range(3)]
-
-
-@pytest.fixture
-def released() -> Iterator[threading.Event]:
-    event = threading.Event()
-    yield event
-    event.set()
-
-
-@pytest.fixture(params=["sync", "async"])
-def make(request: pytest.FixtureRequest) -> Iterator[Make]:
-    with clients(request.param) as made:
-        yield made
 
 
 @pytest.fixture
