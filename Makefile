@@ -157,8 +157,8 @@ $(READY): pyproject.toml requirements/dev.lock | $(BIN)/pip
 	@touch $@
 
 $(READY_TORCH): $(READY) requirements.lock
-	@echo "installing PyTorch and torchdata into $(VENV) (once; a few minutes)"
-	@$(PIP) install --constraint requirements.lock torch torchdata
+	@echo "installing PyTorch and what is made for it into $(VENV) (once; a few minutes)"
+	@$(PIP) install --constraint requirements.lock torch torchdata lightning accelerate
 	@touch $@
 
 $(READY_RAY): $(READY) requirements.lock
