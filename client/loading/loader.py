@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, Unpack, cast, overload
+from typing import Any, Generic, Literal, Self, TypeVar, Unpack, cast, overload
 
 from client.access import Token, access_to, as_token
 from client.batches import Batch, TorchBatch
@@ -308,7 +308,7 @@ def _torch_module(name: str) -> Any:
 
 @overload
 def loader(
-    url: str | Iterable[str] | None = None, *, device: None = None, **options: Unpack[LoaderOptions]
+    url: str | Iterable[str] | None = None, *, device: Literal["numpy"] = "numpy", **options: Unpack[LoaderOptions]
 ) -> Loader[Batch]: ...
 
 
@@ -330,7 +330,7 @@ def loader(
     dataset: str | None = None,
     digest: str | None = None,
     ahead: int = AHEAD,
-    device: Any = None,
+    device: Any = "numpy",
     augment: bool = True,
     layout: Layout = "compact",
     attempts: int | None = None,
@@ -363,7 +363,8 @@ def loader(
         digest: that the dataset must have, as `spec().digest` has it; None for that of the first contact.
         ahead: number of prefetched batches, 1 … 256.
         device: where PyTorch renders the batches, such as "cuda". Batches are then `TorchBatch` on that device.
-            Without a device they are `Batch`, in memory shared with the loader worker.
+            With "numpy" they are `Batch`, in memory shared with the loader worker. None is refused, because a trainer
+            without a GPU may mean either.
         augment: False for the fixed recipe, without random decisions.
         layout: how batches travel; "compact" with a device.
         attempts: see `SamplerClient`; None for its default. The same goes for the next two.
@@ -382,7 +383,10 @@ def loader(
         MissingExtraError: a device was given, but torch is not installed.
     """
     with checked_arguments():
-        if device is not None and layout != "compact":
+        if device is None:
+            raise InvalidRequestError("device", None, "a device of PyTorch, such as 'cuda' or 'cpu', or 'numpy'")
+        torch_device = None if device == "numpy" else device
+        if torch_device is not None and layout != "compact":
             raise InvalidRequestError("layout", layout, "compact, to render batches on a device")
         request = stream_request(
             seed=seed, start=start, stop=stop, batch_size=batch_size, rank=rank, world_size=world_size,
@@ -397,4 +401,4 @@ def loader(
         # Checked here, because later an error would end the training.
         access = access_to(((base.url, base.proxy) for base in addresses.bases), given, ca)
         settings = replace(settings, ca=access.ca)
-    return Loader(settings, device)
+    return Loader(settings, torch_device)

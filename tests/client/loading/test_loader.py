@@ -83,6 +83,13 @@ def test_values_out_of_range_are_refused_by_name(named: dict[str, Any], field: s
     assert caught.value.errors[0]["field"] == field
 
 
+def test_a_device_of_none_is_refused_instead_of_giving_arrays(small: ScriptedServer) -> None:
+    with pytest.raises(RequestRefusedError, match=r"device = None: expected a device of PyTorch, .* or 'numpy'"):
+        load(small.url, device=None)
+    [batch] = load(small.url, stop=1, device="numpy", layout="dense")
+    assert isinstance(batch.images, np.ndarray)
+
+
 # --- memory ---
 
 
