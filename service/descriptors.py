@@ -17,12 +17,20 @@ RESERVE_FOR_EACH_WORKER = 2
 FILL_SECONDS = 1.0
 
 
+def descriptor_limit() -> int:
+    """Return how many descriptors `raise_limit` lets this process open, without raising the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return WANTED
+    return max(soft, WANTED if hard == resource.RLIM_INFINITY else min(hard, WANTED))
+
+
 def raise_limit() -> int:
     """Raise the number of descriptors that this process may open, as far as it may; return that number."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= WANTED:
-        return WANTED if soft == resource.RLIM_INFINITY else soft
-    target = WANTED if hard == resource.RLIM_INFINITY else min(hard, WANTED)
+    target = descriptor_limit()
+    if soft == resource.RLIM_INFINITY or soft >= target:
+        return target
     with suppress(ValueError, OSError):  # macOS has a second limit, which no program can ask for
         resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

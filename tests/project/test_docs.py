@@ -22,8 +22,9 @@ from sampler.dataset.verification.kinds import KINDS
 from sampler.wire.problem_types import PROBLEM_TYPES
 from service.app import create_app
 from service.server.tls import server_context
-from service.settings.load import load_settings, variables
+from service.settings.load import load_settings
 from service.settings.server import FILE_VARIABLE, PREFIX, Settings
+from service.settings.sources import variables
 from tests.support.docs import HOST, PAGES, SEVERAL, Block, blocks, shell_lines, table
 from tests.support.live_server import LiveServer
 from tests.support.paths import ROOT

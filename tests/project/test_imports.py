@@ -28,6 +28,11 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("saccade_sampler.commands", "service.server.command"): "likewise",
     ("saccade_sampler.commands", "saccade_sampler.planning.command"): "likewise",
     ("saccade_sampler.planning.command", "saccade_sampler.planning.run"): "the help of commands does not need a server",
+    ("saccade_sampler.settings.command", "saccade_sampler.settings.client"): "the help of commands does not need httpx",
+    (
+        "saccade_sampler.settings.command",
+        "saccade_sampler.settings.server",
+    ): "only servers have what it needs",
     ("service.__main__", "service.server.command"): "Ctrl-C during its imports must not give a traceback",
     ("service.server.command", "service.server.run"): "the help of commands does not need FastAPI",
     ("saccade_sampler.ray", "service.ray_steps"): "nodes that only render rows do not need the server's packages",

@@ -15,8 +15,9 @@ import pytest
 import yaml  # type: ignore[import-untyped] # the package ships no types
 
 from service.app import create_app
-from service.settings.load import load_settings, variables
+from service.settings.load import load_settings
 from service.settings.server import PREFIX, Settings
+from service.settings.sources import variables
 from service.shutdown import LAST_SECONDS
 from tests.support.docs import blocks, shell_lines
 from tests.support.kustomize import Object, build, identity, only

@@ -1,5 +1,6 @@
 """Settings come from environment variables; invalid ones are named."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,17 @@ def test_a_tls_key_needs_a_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLER_TLS_KEY", "key.pem")
     with pytest.raises(SettingsError, match="SAMPLER_TLS_KEY is set without SAMPLER_TLS_CERT"):
         load_settings()
+
+
+def test_an_error_lists_everything_that_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('job_seconds = "soon"\nworker = 3\n')
+    for name, value in {"SAMPLER_QQQ": "1", "SAMPLER_PORT": "80", "SAMPLER_WORKERS": "no"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as raised:
+        load_settings({"max_batch": 0}, file)
+    names = {problem.partition(" =")[0].partition(": no such")[0] for problem in raised.value.problems}
+    expected = {"--max-batch", "SAMPLER_PORT", "SAMPLER_QQQ", "SAMPLER_WORKERS"}
+    assert names == expected | {f"{file}: job_seconds", f"{file}: worker"}
+    assert str(raised.value) == "; ".join(raised.value.problems)
+    assert pickle.loads(pickle.dumps(raised.value)).problems == raised.value.problems

@@ -1,0 +1,77 @@
+"""Command-line options that are settings of a server, shared by the commands that start or inspect one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+AnnotationsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="PATH",
+        show_default=False,
+        help="COCO-format annotation file; repeat it to combine several. Without any, the demo dataset is served.",
+    ),
+]
+ImagesOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PATH", show_default=False, help="Image folder or URL, or one for each annotation file."),
+]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CONFIG",
+        show_default=False,
+        help="cornernet_saccade, cornernet, cornernet_squeeze, or the path of a CornerNet-Lite JSON file.",
+    ),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(show_default=False, help="Processes that make samples (default: one per CPU).")
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", show_default=False, help="Folder for indexes, entry points and decoded images."),
+]
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option("--settings", metavar="PATH", show_default=False, help="TOML file with settings (SAMPLER_SETTINGS)."),
+]
+CertificateOption = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", show_default=False, help="Certificate chain (PEM): serve https instead of http."),
+]
+KeyOption = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", show_default=False, help="Its key (default: in the file of the certificate)."),
+]
+LogLevelOption = Annotated[
+    str | None,
+    typer.Option(metavar="LEVEL", show_default=False, help=f"Lowest level to log: {', '.join(LOG_LEVELS)}."),
+]
+
+
+def given_settings(
+    annotations: Sequence[Path] | None,
+    images: Sequence[str] | None,
+    config: str | None,
+    workers: int | None,
+    cache_dir: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    log_level: str | None,
+) -> dict[str, Any]:
+    """Return the options that were given, by field of the settings."""
+    options = {
+        "annotations": tuple(annotations) if annotations else None,
+        "images": tuple(images) if images else None,
+        "config": config,
+        "workers": workers,
+        "cache_dir": cache_dir,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "log_level": log_level,
+    }
+    return {name: value for name, value in options.items() if value is not None}
