@@ -1,0 +1,1 @@
+"""The command `settings`: every setting with its value and origin."""
