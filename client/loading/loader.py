@@ -12,12 +12,13 @@ from client.batches import Batch, TorchBatch
 from client.errors import ClientError, MissingExtraError, checked_arguments
 from client.fleet.addresses import ServerAddresses
 from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, require_all_steps, resumed_step, state_of
+from client.loading.torchrun import rank_and_world_size
 from client.loading.trainer.handover import ArrayHandover, Handover
 from client.loading.trainer.ranks import RankComparison
 from client.loading.trainer.statistics import LoaderStatistics, StatisticsRecorder
 from client.loading.trainer.supervisor import EarlyWorker, SlotSource
 from client.process_owner import ProcessOwner
-from client.protocol.requests import StreamOptions, stream_request
+from client.protocol.requests import StepsOptions, stream_request
 from client.protocol.retries import BATCH_SECONDS
 from client.protocol.target import Pins
 from sampler.arrays import Layout
@@ -33,9 +34,11 @@ AHEAD = 2
 LOG_EVERY = 60.0
 
 
-class LoaderOptions(StreamOptions, total=False):
+class LoaderOptions(StepsOptions, total=False):
     """The keyword arguments of `loader` other than `device`."""
 
+    rank: int | None
+    world_size: int | None
     dataset: str | None
     digest: str | None
     ahead: int
@@ -323,8 +326,8 @@ def loader(
     *,
     seed: int,
     batch_size: int,
-    rank: int = 0,
-    world_size: int = 1,
+    rank: int | None = None,
+    world_size: int | None = None,
     start: int = 0,
     stop: int | None = None,
     dataset: str | None = None,
@@ -355,7 +358,8 @@ def loader(
         url: of the server; or several, which are used as one: see `SamplerClient`. None for those in SAMPLER_URL.
         seed: 0 … 2⁶⁴−1.
         batch_size: B, of all ranks together.
-        rank: 0 … world_size−1.
+        rank: 0 … world_size−1. Give both rank and world size, or neither: they are then those of torchrun's variables
+            RANK and WORLD_SIZE, which is logged, or 0 and 1 if these are not set.
         world_size: 1 … B.
         start: the first step, 0 … 2⁶².
         stop: the step to stop before; None for an endless loader.
@@ -388,6 +392,7 @@ def loader(
         torch_device = None if device == "numpy" else device
         if torch_device is not None and layout != "compact":
             raise InvalidRequestError("layout", layout, "compact, to render batches on a device")
+        rank, world_size = rank_and_world_size(rank, world_size)
         request = stream_request(
             seed=seed, start=start, stop=stop, batch_size=batch_size, rank=rank, world_size=world_size,
             augment=augment, layout=layout,

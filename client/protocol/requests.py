@@ -37,16 +37,21 @@ class StepOptions(TypedDict, total=False):
     augment: bool
 
 
-class StreamOptions(TypedDict, total=False):
-    """Keyword arguments of a stream."""
+class StepsOptions(TypedDict, total=False):
+    """Keyword arguments that say which steps to receive."""
 
     seed: Required[int]
     start: int
     stop: int | None
     batch_size: Required[int]
+    augment: bool
+
+
+class StreamOptions(StepsOptions, total=False):
+    """Keyword arguments of a stream."""
+
     rank: int
     world_size: int
-    augment: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,10 +23,10 @@ PROJECT_SETTINGS = ("SAMPLER_", "UVICORN_")
 SHELL_SETTINGS = frozenset(
     """
     CI GITHUB_ACTIONS COLUMNS LINES TERM COLORTERM NO_COLOR FORCE_COLOR PY_COLORS CLICOLOR CLICOLOR_FORCE
-    TTY_COMPATIBLE TTY_INTERACTIVE HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
+    TTY_COMPATIBLE TTY_INTERACTIVE HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY RANK WORLD_SIZE
     """.split()  # noqa: SIM905 - a list of quoted names is harder to read
 )
-"""Variables that change what programs print or where requests go; case does not matter."""
+"""Variables that change what programs print, where requests go or which rank loads; case does not matter."""
 
 _started: list["subprocess.Popen[Any]"] = []
 

@@ -106,7 +106,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 def test_a_rank_does_not_wait_for_ever_for_others(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    with scripted() as server, load(server.url, world_size=2, stop=2) as batches:
+    with scripted() as server, load(server.url, rank=0, world_size=2, stop=2) as batches:
         assert steps(batches) == [0, 1]
     assert "rank 1 did not start a loader within 0 s: their digests" in caplog.text
     assert any(json.loads(value).get("digest") == "d1" for value in store.values() if value.startswith("{"))
@@ -117,13 +117,13 @@ def test_a_late_rank_compares_its_digest_with_those_before(store: Store) -> None
     posted = json.dumps({"digest": "d1", "pixels": None, "substitutes": 0})
     store.update({f"{stream}/1": "1", f"{stream}/1/1": posted, f"{stream}/1/first": posted, f"{stream}/1/arrived": "1"})
     with scripted(digest="d2") as server:
-        batches = load(server.url, world_size=2)
+        batches = load(server.url, rank=0, world_size=2)
         with pytest.raises(DigestMismatchError, match="d2 at rank 0, d1 at rank 1"):
             next(batches)
     assert batches.process_id is None
 
 
-@pytest.mark.parametrize("named", [{}, {"world_size": 3}, {"world_size": 2, "rank": 1}])
+@pytest.mark.parametrize("named", [{}, {"world_size": 3, "rank": 0}, {"world_size": 2, "rank": 1}])
 def test_a_loader_of_another_shard_than_the_rank_compares_nothing(store: Store, named: dict[str, int]) -> None:
     with scripted() as server, load(server.url, stop=1, **named) as batches:
         assert steps(batches) == [0]
@@ -135,7 +135,7 @@ def test_a_store_that_is_gone_is_an_error_of_the_client(store: Store, monkeypatc
         raise RuntimeError("Connection reset by peer")
 
     monkeypatch.setattr(store, "add", gone)
-    settings = load("http://cpu-host:8000", world_size=2)._settings
+    settings = load("http://cpu-host:8000", rank=0, world_size=2)._settings
     with pytest.raises(ClientError, match="cannot be compared: Connection reset by peer: is rank 0 still alive"):
         compare_digests(settings, Pins("d1"))
 
