@@ -5,7 +5,7 @@ import os
 from collections.abc import AsyncGenerator, Iterable
 from itertools import chain
 from types import TracebackType
-from typing import Any, Self, Unpack, overload
+from typing import Any, Self, Unpack, cast, overload
 
 import httpx
 
@@ -121,7 +121,7 @@ class AsyncSamplerClient(PickledAsArguments):
     ) -> Batch: ...
 
     @overload
-    async def batch(self, *, layout: Layout | None = None, **options: Unpack[StepOptions]) -> Batch: ...
+    async def batch(self, *, layout: Layout | None = None, **options: Unpack[StepOptions]) -> Batch[int]: ...
 
     async def batch(
         self, indices: Iterable[int] | None = None, *, layout: Layout | None = None, **options: Any
@@ -131,11 +131,11 @@ class AsyncSamplerClient(PickledAsArguments):
             request = batch_request(indices, layout=layout or self._layout, **options)
         return await _rendered(await self.packed_batch(request))
 
-    def stream(self, *, layout: Layout | None = None, **options: Unpack[StreamOptions]) -> AsyncGenerator[Batch]:
+    def stream(self, *, layout: Layout | None = None, **options: Unpack[StreamOptions]) -> AsyncGenerator[Batch[int]]:
         """Return an iterator over a rank's batches of the steps start … stop−1: see `SamplerClient.stream`."""
         with checked_arguments():
             request = stream_request(layout=layout or self._layout, **options)
-        return self._servers.stream(request, _rendered)
+        return cast("AsyncGenerator[Batch[int]]", self._servers.stream(request, _rendered))
 
     async def images(self, indices: Iterable[int]) -> tuple[ImageInfo, ...]:
         """Return images of the dataset with their annotations: see `SamplerClient.images`."""
@@ -148,9 +148,9 @@ class AsyncSamplerClient(PickledAsArguments):
         """Return one batch, received and checked but not rendered."""
         return await self._servers.packed_batch(request)
 
-    def packed_stream(self, request: StreamRequest) -> AsyncGenerator[PackedBatch]:
+    def packed_stream(self, request: StreamRequest) -> AsyncGenerator[PackedBatch[int]]:
         """Return an iterator over batches that are received and checked but not rendered."""
-        return self._servers.stream(request, _as_received)
+        return cast("AsyncGenerator[PackedBatch[int]]", self._servers.stream(request, _as_received))
 
 
 async def _rendered(packed: PackedBatch) -> Batch:

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from itertools import chain
 from types import TracebackType
-from typing import Self, Unpack, overload
+from typing import Self, Unpack, cast, overload
 
 import httpx
 
@@ -162,7 +162,7 @@ class SamplerClient(PickledAsArguments):
     ) -> Batch: ...
 
     @overload
-    def batch(self, *, layout: Layout | None = None, **options: Unpack[StepOptions]) -> Batch: ...
+    def batch(self, *, layout: Layout | None = None, **options: Unpack[StepOptions]) -> Batch[int]: ...
 
     def batch(
         self,
@@ -211,7 +211,7 @@ class SamplerClient(PickledAsArguments):
         world_size: int = 1,
         augment: bool = True,
         layout: Layout | None = None,
-    ) -> Generator[Batch]:
+    ) -> Generator[Batch[int]]:
         """Return an iterator over a rank's batches of the steps start … stop−1.
 
         If the connection breaks, the iterator resumes at the next step. Leaving the loop or closing the iterator
@@ -254,11 +254,11 @@ class SamplerClient(PickledAsArguments):
         """Return one batch, received and checked but not rendered."""
         return self._servers.packed_batch(request)
 
-    def packed_stream(self, request: StreamRequest) -> Generator[PackedBatch]:
+    def packed_stream(self, request: StreamRequest) -> Generator[PackedBatch[int]]:
         """Return an iterator over batches that are received and checked but not rendered."""
-        return self._servers.packed_stream(request)
+        return cast("Generator[PackedBatch[int]]", self._servers.packed_stream(request))
 
-    def _rendered(self, request: StreamRequest) -> Generator[Batch]:
+    def _rendered(self, request: StreamRequest) -> Generator[Batch[int]]:
         with closing(self.packed_stream(request)) as batches:
             for packed in batches:
                 yield packed.render()

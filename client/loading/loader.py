@@ -5,11 +5,11 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, cast, overload
 
 from client.access import Token, access_to, as_token
 from client.batches import Batch, TorchBatch
-from client.errors import ClientError, MissingExtraError, checked_arguments
+from client.errors import ClientError, checked_arguments
 from client.fleet.addresses import ServerAddresses
 from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, require_all_steps, resumed_step, state_of
 from client.loading.torchrun import rank_and_world_size
@@ -21,12 +21,15 @@ from client.process_owner import ProcessOwner
 from client.protocol.requests import StepsOptions, stream_request
 from client.protocol.retries import BATCH_SECONDS
 from client.protocol.target import Pins
+from client.torch_module import torch_module
 from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
-from sampler.undisturbed import import_undisturbed
 from sampler.wire.spec import ServiceSpec
 
-BatchT = TypeVar("BatchT", bound=Batch | TorchBatch)
+if TYPE_CHECKING:
+    from client.torch_device import Device
+
+BatchT_co = TypeVar("BatchT_co", bound=Batch | TorchBatch, covariant=True)
 
 AHEAD = 2
 """With one batch in progress and one that is ready, a trainer that is slower than its loader never waits."""
@@ -52,7 +55,7 @@ class LoaderOptions(StepsOptions, total=False):
     ca: str | os.PathLike[str] | None
 
 
-class Loader(Generic[BatchT]):
+class Loader(Generic[BatchT_co]):
     """An iterator over a rank's batches in step order. Make one with `client.loader`.
 
         with client.loader("http://cpu-host:8000", seed=7, batch_size=48, rank=0, world_size=4) as batches:
@@ -86,7 +89,7 @@ class Loader(Generic[BatchT]):
         self._spec: ServiceSpec | None = None
         self._expected = Pins(settings.digest)
         self._ranks = RankComparison()
-        self._running: _Running[BatchT] | None = None
+        self._running: _Running[BatchT_co] | None = None
         self._early: EarlyWorker | None = None
         self._finalizer: weakref.finalize[Any, Any] | None = None
         self._recorder = StatisticsRecorder(settings.log_every)
@@ -94,7 +97,7 @@ class Loader(Generic[BatchT]):
         self._closed = False
         if device is not None:
             with checked_arguments():
-                _torch_module("device_handover").require_device(device)
+                torch_module("client.torch_device").require_device(device)
 
     def __repr__(self) -> str:
         settings, shard = self._settings, self._settings.request.shard
@@ -128,7 +131,7 @@ class Loader(Generic[BatchT]):
             raise TypeError("an endless loader has no length: use loader(…, stop=…)")
         return request.stop - request.start
 
-    def __next__(self) -> BatchT:
+    def __next__(self) -> BatchT_co:
         """Wait for the next batch.
 
         Raises:
@@ -221,14 +224,14 @@ class Loader(Generic[BatchT]):
         Raises:
             MissingExtraError: torch is not installed.
         """
-        return _torch_module("torch_dataset").BatchDataset(self._settings.at(self._next_step))
+        return torch_module("client.loading.trainer.torch_dataset").BatchDataset(self._settings.at(self._next_step))
 
     @property
     def _pins(self) -> Pins:
         """The digests that the server must have."""
         return self._expected if self._spec is None else Pins.of(self._spec)
 
-    def _advance(self) -> BatchT | None:
+    def _advance(self) -> BatchT_co | None:
         running = self._start()
         running.handover.make_room()
         delivered = running.source.next()
@@ -244,7 +247,7 @@ class Loader(Generic[BatchT]):
         self._recorder.give(len(filled.untagged), running.handover.form.payload)
         return batch
 
-    def _start(self) -> "_Running[BatchT]":
+    def _start(self) -> "_Running[BatchT_co]":
         if self._closed:
             raise ClientError("the loader is closed: make a new one")
         self._owner.require()
@@ -255,9 +258,10 @@ class Loader(Generic[BatchT]):
             spec, count = self.spec(), self._settings.request.shard.count
             self._ranks.require(self._settings, Pins.of(spec))
             if self._device is None:
-                handover = cast("Handover[BatchT]", ArrayHandover(spec, count))
+                handover = cast("Handover[BatchT_co]", ArrayHandover(spec, count))
             else:
-                handover = _torch_module("device_handover").DeviceHandover(spec, count, self._device)
+                on_device = torch_module("client.loading.trainer.device_handover")
+                handover = on_device.DeviceHandover(spec, count, self._device)
             settings = self._settings.at(self._next_step)
             early, self._early = self._early, None
             source = SlotSource(
@@ -278,10 +282,10 @@ class Loader(Generic[BatchT]):
             self._finalizer()  # does nothing when called again
 
 
-class _Running(Generic[BatchT]):
+class _Running(Generic[BatchT_co]):
     """What a loader has while it receives. It does not refer to the loader, so that it can be its finalizer."""
 
-    def __init__(self, source: SlotSource, handover: Handover[BatchT]) -> None:
+    def __init__(self, source: SlotSource, handover: Handover[BatchT_co]) -> None:
         self.source = source
         self.handover = handover
         self._process = os.getpid()
@@ -301,24 +305,16 @@ def _resumed(settings: LoaderSettings, device: Any, step: int, pins: Pins) -> Lo
     return loaded
 
 
-def _torch_module(name: str) -> Any:
-    try:
-        # By name, because torch is an optional extra, needed for tensors and datasets only.
-        return import_undisturbed(f"client.loading.trainer.{name}")
-    except ImportError as error:
-        raise MissingExtraError("torch is not installed: pip install 'saccade-sampler[torch]'") from error
-
-
 @overload
 def loader(
     url: str | Iterable[str] | None = None, *, device: Literal["numpy"] = "numpy", **options: Unpack[LoaderOptions]
-) -> Loader[Batch]: ...
+) -> Loader[Batch[int]]: ...
 
 
 @overload
 def loader(
-    url: str | Iterable[str] | None = None, *, device: Any, **options: Unpack[LoaderOptions]
-) -> Loader[TorchBatch]: ...
+    url: str | Iterable[str] | None = None, *, device: "Device", **options: Unpack[LoaderOptions]
+) -> Loader[TorchBatch[int]]: ...
 
 
 def loader(

@@ -10,7 +10,7 @@ FAMILY_WORDS = re.compile(r"config\.kind (==|!=|in|not in) |\b(tl|br)_[a-z]|\bat
 """A comparison with a config's kind, or the name of a family's array."""
 
 ALLOWED = {
-    "client/batches.py": "typed attributes of a batch of corner targets",
+    "client/batches/training_arrays.py": "typed attributes of a batch of corner targets",
     "benchmarks/peers/plain_route.py": "the code that people write for one family",
     "benchmarks/peers/trainer.py": "checks what that code makes",
 }

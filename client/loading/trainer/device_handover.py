@@ -19,7 +19,6 @@ from client.loading.slots import SharedSlots, SlotForm
 from client.loading.trainer.handover import Handover
 from client.loading.trainer.supervisor import MAX_HELD
 from client.torch_rendering import render_tensors
-from sampler.errors import InvalidRequestError
 from sampler.families.registry import family_of
 from sampler.wire.spec import ServiceSpec
 
@@ -29,20 +28,7 @@ PORTABLE = 1
 """CUDA's flag for memory that is pinned for every GPU of the process."""
 
 
-def require_device(device: Any) -> None:
-    """Raise `InvalidRequestError` for an invalid device, and for a GPU that this machine does not have."""
-    try:
-        found = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise InvalidRequestError("device", device, "a device of PyTorch, such as 'cuda' or 'cuda:1'") from error
-    if found.type == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (found.index or 0) >= count:
-            seen = f"{count} GPUs" if count else "none: torch.cuda.is_available() is False"
-            raise InvalidRequestError("device", str(found), f"a GPU that PyTorch sees here ({seen})")
-
-
-class DeviceHandover(Handover[TorchBatch]):
+class DeviceHandover(Handover[TorchBatch[int]]):
     """Hands over batches of tensors on a device, and renders them there."""
 
     render = False
@@ -65,7 +51,7 @@ class DeviceHandover(Handover[TorchBatch]):
             event, _ = self._copying.popleft()
             event.synchronize()
 
-    def batch(self, filled: FilledSlot, memory: NDArray[np.uint8]) -> TorchBatch:
+    def batch(self, filled: FilledSlot, memory: NDArray[np.uint8]) -> TorchBatch[int]:
         if filled.boxes is None:
             raise ClientError(f"the loader's process sent step {filled.step} without boxes")
         arrays, spec = self._on_device(memory), self._spec

@@ -35,7 +35,7 @@ class Handover(ABC, Generic[BatchT]):
         """Wait for unfinished work. May be called again."""
 
 
-class ArrayHandover(Handover[Batch]):
+class ArrayHandover(Handover[Batch[int]]):
     """Hands over batches of NumPy arrays in the slot itself: the loader worker has rendered them, nothing is copied."""
 
     render = True
@@ -44,7 +44,7 @@ class ArrayHandover(Handover[Batch]):
         self.form = SlotForm.of(spec, batch, render=True)
         self._order = family_of(spec.config).training_order(spec.config)
 
-    def batch(self, filled: FilledSlot, memory: NDArray[np.uint8]) -> Batch:
+    def batch(self, filled: FilledSlot, memory: NDArray[np.uint8]) -> "LoadedBatch":
         batch = LoadedBatch.__new__(LoadedBatch)
         # Not through the dataclass's __init__, which needs keys and recipes at once.
         vars(batch).update(
@@ -58,7 +58,7 @@ class ArrayHandover(Handover[Batch]):
         return batch
 
 
-class LoadedBatch(Batch):
+class LoadedBatch(Batch[int]):
     """A batch whose keys and recipes are unpacked when first used: most training steps never use them."""
 
     def __getattr__(self, name: str) -> Any:

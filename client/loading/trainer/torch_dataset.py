@@ -24,7 +24,7 @@ from client.protocol.target import Pins
 from sampler.stream.shards import Shard
 
 
-class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed by no type checker here
+class BatchDataset(IterableDataset[TorchBatch[int]]):  # type: ignore[misc] # torch is followed by no type checker here
     """A loader's batches as `TorchBatch`. They are batches already: use DataLoader with batch_size=None.
 
     The dataset can be pickled, so DataLoader may fork or spawn its workers. torchdata's StatefulDataLoader calls
@@ -52,7 +52,7 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
             raise TypeError("an endless dataset has no length: use loader(…, stop=…)")
         return request.stop - request.start
 
-    def __iter__(self) -> Iterator[TorchBatch]:
+    def __iter__(self) -> Iterator[TorchBatch[int]]:
         """Yield the batches from `start`, or from the step of a state loaded before; in a worker, its part of them.
 
         Raises the errors of `Loader`. DataLoader raises a worker's error in the trainer with the same type and message,
@@ -87,17 +87,16 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
         self._pins = pins_of(state, self._settings.digest, strict=strict, allow_digest_change=allow_digest_change)
         self._next_step, self._part, self._loaded = step, part, True
 
-    def _from_loader(self, first: int) -> Iterator[TorchBatch]:
-        batches = Loader[Batch](self._settings)
+    def _from_loader(self, first: int) -> Iterator[TorchBatch[int]]:
+        batches = Loader[Batch[int]](self._settings)
         batches.load_state_dict(state_of(self._settings.request, first, self._pins))
         with batches:
             self._pins = Pins.of(batches.spec())
             for batch in batches:
-                assert batch.step is not None, "a batch of a stream has a step"
                 self._next_step = batch.step + 1
                 yield batch.torch()
 
-    def _from_server(self, first: int, part: tuple[int, int]) -> Iterator[TorchBatch]:
+    def _from_server(self, first: int, part: tuple[int, int]) -> Iterator[TorchBatch[int]]:
         workers = part[1]
         self._part, self._next_step = part, first
         request = every_nth_step(self._settings.request, first, workers)
@@ -107,7 +106,8 @@ class BatchDataset(IterableDataset):  # type: ignore[misc] # torch is followed b
             with closing(client.packed_stream(request)) as batches:
                 for packed, step in zip(batches, count(first, workers), strict=False):
                     self._next_step = step + workers
-                    yield replace(packed.render().torch(), step=step)
+                    # mypy does not know that the step of a TorchBatch[int] is an int.
+                    yield replace(packed.render().torch(), step=step)  # type: ignore[arg-type]
 
 
 def every_nth_step(request: StreamRequest, first: int, n: int) -> StreamRequest:

@@ -144,6 +144,7 @@ def test_without_torch_the_error_says_how_to_install_it(monkeypatch: pytest.Monk
     for module in (
         "client.loading.trainer.torch_dataset",
         "client.loading.trainer.device_handover",
+        "client.torch_device",
     ):
         monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(MissingExtraError, match=r"saccade-sampler\[torch\]"):

@@ -1,0 +1,38 @@
+"""The devices that tensors can be on. Needs torch."""
+
+from typing import Any
+
+import torch
+
+from sampler.errors import InvalidRequestError
+
+Device = torch.device | str | int
+"""What PyTorch takes for a device; a number is a GPU."""
+
+UNUSABLE = (RuntimeError, AssertionError, ImportError)
+"""What PyTorch raises for a kind of device that this machine or this build of PyTorch does not have."""
+
+
+def require_device(device: Any) -> None:
+    """Raise `InvalidRequestError` for an invalid device, and for one that this machine does not have."""
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        if isinstance(device, int):
+            _require_gpu(device, device)
+        raise InvalidRequestError("device", device, "a device of PyTorch, such as 'cuda' or 'cuda:1'") from error
+    if found.type == "cuda":
+        _require_gpu(str(found), found.index or 0)
+        return
+    try:
+        torch.empty(0, device=found)
+    except UNUSABLE as error:
+        expected = "a device that PyTorch can use here, such as 'cpu', or 'cuda' with an NVIDIA GPU"
+        raise InvalidRequestError("device", str(found), expected) from error
+
+
+def _require_gpu(device: object, index: int) -> None:
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not 0 <= index < count:
+        seen = f"{count} GPUs" if count else "none: torch.cuda.is_available() is False"
+        raise InvalidRequestError("device", device, f"a GPU that PyTorch sees here ({seen})")
