@@ -65,7 +65,7 @@ class ProblemError(ClientError):
 
     def __init__(self, message: str, *, problem: Mapping[str, Any] | None = None, **others: Any) -> None:
         super().__init__(message, **others)
-        self.problem = dict(problem or {})
+        self.problem: dict[str, Any] = dict(problem or {})
 
 
 class RequestRefusedError(ProblemError):

@@ -81,14 +81,16 @@ class ServerAddresses:
             lookup: returns the IP addresses of a host name and port; raises OSError. By default, `look_up`.
             clock: monotonic, in seconds.
         """
-        self.given = tuple(given)
+        self.given: tuple[str, ...] = tuple(given)
         if not self.given:
             raise InvalidRequestError(field, [], f"{EXPECTED}, or several")
         names = [field] if len(self.given) == 1 else [f"{field}[{at}]" for at in range(len(self.given))]
-        self.bases = tuple(_base(url, name, use_proxies) for url, name in zip(self.given, names, strict=True))
+        self.bases: tuple[Address, ...] = tuple(
+            _base(url, name, use_proxies) for url, name in zip(self.given, names, strict=True)
+        )
         _require_different(self.bases, names)
         self._names = [base for url, base in zip(self.given, self.bases, strict=True) if url.startswith(NAME_PREFIX)]
-        self.is_dynamic = bool(self._names)
+        self.is_dynamic: bool = bool(self._names)
         self._lookup = lookup or look_up
         self._clock = clock
         self._lock = threading.Lock()

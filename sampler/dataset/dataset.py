@@ -85,7 +85,7 @@ class Dataset(DatasetIndex):
         self.notify = notify
         self.stamps: ImageStamps | None = None
         self.decoder: PartDecoder | None = None
-        self.counts = DecodeCounts()
+        self.counts: DecodeCounts = DecodeCounts()
 
     def with_decoded(
         self, store: DecodedStore | None = None, cache: ImageCache | ImageCachePart | None = None

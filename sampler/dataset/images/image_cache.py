@@ -64,7 +64,7 @@ class ImageCache:
         with mmap.mmap(descriptor, _TABLE_BYTES) as table:
             slots = int(np.frombuffer(bytes(table), np.int64)[_SLOTS])
         self._ring = -(-(_TABLE_BYTES + 8 * slots) // mmap.PAGESIZE) * mmap.PAGESIZE
-        self.nbytes = (total - self._ring) // _ALIGNMENT * _ALIGNMENT
+        self.nbytes: int = (total - self._ring) // _ALIGNMENT * _ALIGNMENT
         memory = np.frombuffer(mmap.mmap(self.descriptor, self._ring), np.int64)
         self._table = memory[: _ROWS * _COLUMNS].reshape(_ROWS, _COLUMNS)
         self._slots = memory[_ROWS * _COLUMNS :][:slots]

@@ -47,7 +47,7 @@ class ImageSource(ABC):
     is_remote = False
     """Whether a read waits for another host, so that several should be under way at once."""
 
-    read_seconds = 0.0
+    read_seconds: float = 0.0
     """Longest time of a read of a remote source, with all its repetitions."""
 
     read_ahead_bytes = 0

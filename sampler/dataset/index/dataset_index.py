@@ -53,20 +53,20 @@ class DatasetIndex:
         meta = load_meta(index_dir)
         self.index_dir = index_dir
         self.mapped = mapped
-        self.digest = arrays.digest
-        self.sources = meta.sources
-        self.dropped_count = meta.dropped
-        self.unlisted_count = meta.unlisted
-        self.category_ids = np.asarray(arrays.category_ids)
-        self.category_names = arrays.category_names
-        self.supercategories = arrays.supercategories
-        self.sizes = arrays.sizes
-        self.all_boxes = arrays.boxes
-        self.annotated_boxes = arrays.bbox
-        self.areas = arrays.area
-        self.all_crowd = arrays.crowd
-        self.annotation_ids = arrays.annotation_ids
-        self.box_starts = arrays.box_starts
+        self.digest: str = arrays.digest
+        self.sources: tuple[str, ...] = meta.sources
+        self.dropped_count: int = meta.dropped
+        self.unlisted_count: int = meta.unlisted
+        self.category_ids: npt.NDArray[np.int64] = np.asarray(arrays.category_ids)
+        self.category_names: tuple[str, ...] = arrays.category_names
+        self.supercategories: tuple[str, ...] = arrays.supercategories
+        self.sizes: npt.NDArray[np.int32] = arrays.sizes
+        self.all_boxes: npt.NDArray[np.float32] = arrays.boxes
+        self.annotated_boxes: npt.NDArray[np.float64] = arrays.bbox
+        self.areas: npt.NDArray[np.float64] = arrays.area
+        self.all_crowd: npt.NDArray[np.bool_] = arrays.crowd
+        self.annotation_ids: npt.NDArray[np.int64] = arrays.annotation_ids
+        self.box_starts: npt.NDArray[np.int64] = arrays.box_starts
         self.substitutes: Substitutes | None = None
 
     def __len__(self) -> int:

@@ -81,12 +81,12 @@ class DecodedStore:
             weakref.finalize(self, os.close, self._descriptor)  # the mapping lives as long as views of it
             self._records = load_records(folder / RECORDS, meta.images, mapped=True)
             self._record_bytes = self._records.data.cast("B")
-            self.nbytes = int(self._records[-1, START])
+            self.nbytes: int = int(self._records[-1, START])
             self._last = self.nbytes, self.blocks
             self._pixels = self._map()
         except (OSError, EOFError, ValueError) as error:
             raise unusable(folder, error) from error
-        self.inode = os.fstat(self._descriptor).st_ino
+        self.inode: int = os.fstat(self._descriptor).st_ino
         self._states = bytearray(self.blocks) if states is None else states
         self._bytes = memoryview(self._pixels)
         self._probe = [bytearray(1)] if hasattr(os, "RWF_NOWAIT") else None
