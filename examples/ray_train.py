@@ -92,7 +92,7 @@ def train(given: dict[str, Any]) -> None:
 
 def main() -> None:
     """Run the example."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Train on a cluster of Ray")
     parser.add_argument("url", help="the server, such as http://cpu-host:8000")
     parser.add_argument("--steps", type=int, default=10_000, help="number of training steps")
     parser.add_argument("--workers", type=int, nargs=2, default=(1, 8), help="fewest and most workers")
@@ -110,8 +110,9 @@ def main() -> None:
         scaling_config=ScalingConfig(num_workers=tuple(given.workers), use_gpu=given.gpu),
         run_config=RunConfig(storage_path=given.storage, failure_config=FailureConfig(max_failures=given.failures)),
     )
-    result = trainer.fit()
-    print(f"trained to step {result.metrics['step']}, loss {result.metrics['loss']:.4f}")
+    metrics = trainer.fit().metrics
+    assert metrics is not None  # the workers report at the last step
+    print(f"trained to step {metrics['step']}, loss {metrics['loss']:.4f}")
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def validate(network: torch.nn.Module, client: SamplerClient, batch_size: int) -
 
 def main() -> None:
     """Run the example."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Train and validate with batches of one server")
     parser.add_argument("url", help="the server, such as http://cpu-host:8000")
     parser.add_argument("--steps", type=int, default=10_000, help="number of training steps")
     parser.add_argument("--validate-every", type=int, default=1_000, help="steps between two validations")
