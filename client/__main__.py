@@ -1,7 +1,7 @@
 """`python -m client`."""
 
-from client.commands.cli import app
-from sampler.commands.program import run_program
+from client.commands.table import PROGRAM
+from sampler.cli.start import start
 
 if __name__ == "__main__":
-    run_program(app, "client", "saccade-client")
+    start(PROGRAM, started_as="python -m client")

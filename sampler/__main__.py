@@ -1,7 +1,7 @@
 """`python -m sampler`."""
 
-from sampler.commands.cli import app
-from sampler.commands.program import run_program
+from sampler.cli.start import start
+from sampler.commands.table import PROGRAM
 
 if __name__ == "__main__":
-    run_program(app, "sampler", "saccade-sampler")
+    start(PROGRAM, started_as="python -m sampler")

@@ -1,15 +1,7 @@
 """`python -m service`: the command `serve`."""
 
-from service.interrupts import ends_at_once
-
-
-def main() -> None:
-    """Run the server."""
-    with ends_at_once():
-        from service.server.command import program  # here, so that Ctrl-C during its imports gives no traceback
-
-        program()
-
+from sampler.cli.start import start
+from service.server.table import PROGRAM
 
 if __name__ == "__main__":
-    main()
+    start(PROGRAM, started_as="python -m service", only="serve")

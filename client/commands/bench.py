@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from client.access import read_token
+from client.commands.errors import client_errors
 from client.commands.options import (
     AttemptsOption,
     CaOption,
@@ -38,6 +39,7 @@ GRACE_SECONDS = 2.0
 """How long to wait at the end for a reader that is in the middle of a batch."""
 
 
+@client_errors()
 def bench(
     urls: UrlsArgument = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to read.")] = 10.0,

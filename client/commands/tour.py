@@ -24,6 +24,7 @@ from rich.text import Text
 
 from client.access import Token, access_to, read_token, without_credentials
 from client.batches import Batch
+from client.commands.errors import client_errors
 from client.commands.options import CaOption, DatasetOption, TokenFileOption
 from client.commands.tour_server import own_server
 from client.errors import ClientError, ServerError
@@ -58,6 +59,7 @@ UrlsArgument = Annotated[
 OutOption = Annotated[Path, typer.Option(help="Folder for a batch, a picture, and the log of a server started here.")]
 
 
+@client_errors()
 def tour(
     urls: UrlsArgument = None,
     out: OutOption = Path("demo-output"),

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from saccade_sampler.planning.demand import Demand, PlanError, Supply, require_layout
-from service.server.command import server_extra
 
 
 def plan(
@@ -89,7 +88,7 @@ def plan(
             "--from is a measurement that was made before; leave it out to measure, or leave out --annotations, "
             "--images, --config, --cache-dir, --settings and --save"
         )
-    with server_extra():
-        from saccade_sampler.planning import run  # only here, because measuring needs server and client
+    from saccade_sampler.planning import run  # only here, because measuring needs server and client
+
     measured = run.saved(source) if source is not None else run.measured(given, settings, seconds, save)
     typer.echo(run.shown(measured, demand, supply, as_json=as_json))

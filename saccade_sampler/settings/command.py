@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from saccade_sampler.settings.rows import Row, as_json, as_text
-from sampler.commands.program import CANNOT_RUN
+from sampler.cli.errors import CommandError, needs_extra
+from sampler.cli.exit_status import CANNOT_RUN
 from sampler.printable import printable
-from service.server.command import MissingServerError, server_extra
 from service.server.options import (
     AnnotationsOption,
     CacheOption,
@@ -58,9 +58,9 @@ def _collected(given: dict[str, Any], settings_file: Path | None) -> tuple[tuple
     from saccade_sampler.settings.client import client_settings  # the help of commands does not need httpx
 
     try:
-        with server_extra():
+        with needs_extra("a server", "server"):
             from saccade_sampler.settings.server import server_settings  # training nodes do not have what it needs
-    except MissingServerError as error:
+    except CommandError as error:
         if given or settings_file:
             raise
         rows, problems = client_settings(check_token=True)

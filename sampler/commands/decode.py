@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from sampler.cache_folder import default_cache_dir
+from sampler.cli.exit_status import INTERRUPTED
 from sampler.commands.entry_points import record_entry_points
 from sampler.commands.examples import print_errors, print_examples
 from sampler.commands.options import (
@@ -25,7 +26,6 @@ from sampler.commands.options import (
     MaxImagePixelsOption,
     SubsetOption,
 )
-from sampler.commands.program import INTERRUPTED
 from sampler.cpus import available_cpus
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decode import MAX_PIXELS, ReadOptions

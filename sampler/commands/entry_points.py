@@ -11,8 +11,8 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Column, Table
 
+from sampler.cli.exit_status import INTERRUPTED
 from sampler.commands.examples import print_errors
-from sampler.commands.program import INTERRUPTED
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.entry_points.recording import RecordedImage, record_images
 from sampler.dataset.images.entry_points.records import EntryPointRecords, records_file

@@ -3,15 +3,11 @@
 Importing this module does not load FastAPI, for which the help of other commands would have to wait.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
-from sampler.commands.program import OneLineErrorsCommand
-from sampler.errors import SamplerError
-from service.interrupts import ends_at_once
+from sampler.cli.interrupts import ends_at_once
 from service.server.options import (
     AnnotationsOption,
     CacheOption,
@@ -24,25 +20,6 @@ from service.server.options import (
     WorkersOption,
     given_settings,
 )
-
-PROGRAM = "python -m service"
-
-
-class MissingServerError(SamplerError):
-    """A package that only servers need is not installed."""
-
-
-@contextmanager
-def server_extra() -> Iterator[None]:
-    """Raise MissingServerError if an import in the block fails because the extra `server` is not installed."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in ("service", "sampler", "client", "saccade_sampler"):
-            raise
-        raise MissingServerError(
-            f"a server needs {error.name}, which is not installed: pip install 'saccade-sampler[server]'"
-        ) from error
 
 
 def serve(
@@ -79,13 +56,6 @@ def serve(
     """
     given = given_settings(annotations, images, config, workers, cache_dir, tls_cert, tls_key, log_level)
     with ends_at_once():
-        with server_extra():
-            from service.server import run  # only a server needs FastAPI, which takes a second to import
+        from service.server import run  # only a server needs FastAPI, which takes a second to import
+
         run.run(run.Place(host, port, fd, root_path), given, settings)
-
-
-def program() -> None:
-    """Run `python -m service`."""
-    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    app.command(cls=OneLineErrorsCommand)(serve)
-    app(prog_name=PROGRAM)

@@ -149,7 +149,7 @@ def test_every_option_of_a_serve_command_exists() -> None:
 def test_the_plan_commands_measure_save_and_plan(scenes: tuple[Path, Path], tmp_path: Path) -> None:
     settings = {"annotations": scenes[0], "images": scenes[1], "cache_dir": tmp_path / "cache"}
     first, *others = shell_lines("saccade-sampler plan")
-    program = f"{shlex.quote(sys.executable)} -c 'from saccade_sampler.commands import main; main()'"
+    program = f"{shlex.quote(sys.executable)} -c 'from saccade_sampler.cli.main import main; main()'"
     for line in (f"{first} --seconds 0.6", *others):
         here = line.replace("saccade-sampler", program, 1)
         done = run("/bin/sh", "-c", here, cwd=tmp_path, settings=settings, variables={"PYTHONPATH": ROOT})

@@ -10,7 +10,7 @@ from tests.support.coco_files import write_dataset
 from tests.support.processes import environment, run_python
 from tests.support.system_faults import UNKNOWN_USER
 
-COMMAND = "\nimport sys\nfrom sampler.commands.cli import app\nsys.argv[0] = 'sampler'\napp()"
+COMMAND = "\nimport sys\nfrom tests.support.commands import app\nsys.argv[0] = 'sampler'\napp()"
 SERVER = "\nimport uvicorn\nuvicorn.main()"
 
 HOMES = [{}, {"HOME": ""}, {"HOME": "relative"}, {"XDG_CACHE_HOME": "relative"}]

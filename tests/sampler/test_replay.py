@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
 from sampler.array_table import dense_table
-from sampler.commands.cli import app
 from sampler.config.presets import PRESETS
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.local_folder import LocalFolder
@@ -28,6 +27,7 @@ from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, step_keys
 from tests.support import toy_family
 from tests.support.coco_files import image_folder, photo, write_dataset, write_image, write_jpeg, write_json
+from tests.support.commands import app
 from tests.support.laws import assert_same_arrays
 from tests.support.processes import run_python
 

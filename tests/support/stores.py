@@ -19,7 +19,7 @@ import os, sys, time
 from pathlib import Path
 from sampler.dataset import dataset
 from sampler.dataset.images.decoded_store import writer as store_writer
-from sampler.commands.cli import app
+from tests.support.commands import app
 store_writer.CHECKPOINT_BYTES = 0
 {before}
 app(sys.argv[1:])

@@ -114,7 +114,8 @@ def test_a_server_that_does_not_start_is_one_line_with_the_cause(tmp_path: Path)
 def test_without_the_server_extra_the_error_says_what_to_install(tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules['uvicorn'] = None; "
-        "from client.commands.cli import app; app(['tour', '--out', sys.argv[1]])"
+        "from sampler.cli.start import start; from client.commands.table import PROGRAM; "
+        "start(PROGRAM, ['tour', '--out', sys.argv[1]])"
     )
     done = run_python("-c", program, tmp_path, check=False)
     assert done.returncode == 2

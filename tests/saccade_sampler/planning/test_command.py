@@ -10,7 +10,7 @@ from saccade_sampler.planning.measurement import read_measurement, write_measure
 from tests.saccade_sampler.planning.measurements import round_measurement
 from tests.support.processes import run_python
 
-START = "from saccade_sampler.commands import main; import sys; sys.argv = ['saccade-sampler', 'plan', *sys.argv[1:]]\n"
+START = "from saccade_sampler.cli.main import main; import sys; sys.argv = ['saccade-sampler', 'plan', *sys.argv[1:]]\n"
 DEMAND = ("--batch-size", "48", "--steps-per-second", "2.5")
 
 

@@ -7,28 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from saccade_sampler.settings.command import settings
+from saccade_sampler.cli.table import PROGRAM
 from saccade_sampler.settings.rows import plain
-from sampler.commands.program import OneLineErrorsCommand
+from sampler.cli.group import app_of
 from service.server import run
-from service.server.command import serve
 from service.settings.server import Settings
 from tests.support.processes import run_python
 
 TOKEN = "0123456789abcdef"
 
-app = typer.Typer(pretty_exceptions_enable=False)
-app.command(cls=OneLineErrorsCommand)(settings)
-server = typer.Typer(pretty_exceptions_enable=False)
-server.command(cls=OneLineErrorsCommand)(serve)
+app = app_of(PROGRAM)
 
 
 def shown(*options: object) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the settings that the command shows, by group and name."""
-    done = CliRunner().invoke(app, ["--json", *map(str, options)])
+    done = CliRunner().invoke(app, ["settings", "--json", *map(str, options)])
     assert done.exit_code == 0, done.output
     return {(row["group"], row["name"]): row for row in json.loads(done.stdout)["settings"]}
 
@@ -37,7 +32,7 @@ def used_by_serve(monkeypatch: pytest.MonkeyPatch, options: Sequence[str]) -> Se
     """Return the settings that `serve` starts a server with."""
     used: list[Settings] = []
     monkeypatch.setattr(run, "_serve", lambda *given: used.append(given[1]))
-    done = CliRunner().invoke(server, ["--port", "0", *options])
+    done = CliRunner().invoke(app, ["serve", "--port", "0", *options])
     assert done.exit_code == 0, done.output
     return used[0]
 
@@ -101,7 +96,7 @@ def test_it_hides_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLER_URL", "http://cpu-a:8000, https://user:password@cpu-b")
     monkeypatch.setenv("HTTPS_PROXY", "http://me:word@proxy:3128")
     for options in ([], ["--json"]):
-        text = CliRunner().invoke(app, options).output
+        text = CliRunner().invoke(app, ["settings", *options]).output
         assert TOKEN not in text
         assert "(hidden)" in text
         assert "password" not in text
@@ -122,26 +117,24 @@ def test_everything_that_is_wrong_is_one_line_each(monkeypatch: pytest.MonkeyPat
     wrong = {"SAMPLER_WORKER": "3", "SAMPLER_OPEN": "perhaps", "SAMPLER_URL": "cpu-host:8000", "SAMPLER_TOKEN": "short"}
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
-    done = CliRunner().invoke(app, ["--workers", "0"])
+    done = CliRunner().invoke(app, ["settings", "--workers", "0"])
     lines = done.stderr.splitlines()
     assert done.exit_code == 2
     assert all(line.startswith("error: ") for line in lines)
     named = sorted(line.removeprefix("error: ").split()[0].rstrip(":") for line in lines)
     assert named == ["--workers", *sorted(wrong)]
     assert "did you mean SAMPLER_WORKERS?" in done.stderr
-    assert json.loads(CliRunner().invoke(app, ["--json", "--workers", "0"]).stdout)["problems"] == [
+    assert json.loads(CliRunner().invoke(app, ["settings", "--json", "--workers", "0"]).stdout)["problems"] == [
         line.removeprefix("error: ") for line in lines
     ]
 
 
 WITHOUT_SERVER = """
-import sys, typer
+import sys
 sys.modules |= dict.fromkeys(["fastapi", "starlette", "msgspec", "platformdirs"])
-from saccade_sampler.settings.command import settings
-from sampler.commands.program import OneLineErrorsCommand
-app = typer.Typer(pretty_exceptions_enable=False)
-app.command(cls=OneLineErrorsCommand)(settings)
-app()
+from saccade_sampler.cli.table import PROGRAM
+from sampler.cli.start import start
+start(PROGRAM, ["settings", *sys.argv[1:]])
 """
 
 

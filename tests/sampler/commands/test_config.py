@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from sampler.commands.cli import app
 from sampler.config.cornernet_lite import config_of
 from sampler.config.parsing import config_from_dict
 from sampler.config.presets import PRESETS
 from sampler.config.schema import SamplerConfig
 from tests.support.coco_files import write_json
+from tests.support.commands import app
 
 FIELDS = {field.name for field in dataclasses.fields(SamplerConfig)}
 DB = {"rand_crop": True, "input_size": [255, 255], "gaussian_iou": 0.4}

@@ -132,7 +132,7 @@ def test_images_that_cannot_be_decoded_or_are_damaged_are_listed(source: Source,
 
 STALL = """
 import os, sys, time
-from sampler.commands.cli import app
+from tests.support.commands import app
 write, written = os.pwrite, []
 def stalling(descriptor, data, place):
     written.append(place)
@@ -163,7 +163,7 @@ def test_an_interrupted_run_is_resumed(source: Source, tmp_path: Path, number: s
 
 INTERRUPTED_COMPILER = """
 import sampler.commands.entry_points as command
-from sampler.commands.cli import app
+from tests.support.commands import app
 
 def compile(folder, on_compile):
     on_compile()
@@ -182,7 +182,7 @@ def test_ctrl_c_while_kernels_are_compiled_ends_the_command(source: Source, tmp_
 
 FULL_DISK = """
 import os
-from sampler.commands.cli import app
+from tests.support.commands import app
 write = os.pwrite
 def full(descriptor, data, place):
     if place > 9 * 8192:

@@ -19,7 +19,7 @@ Read = Callable[[Path], object]
 
 LIMITED = """
 import resource, sys
-from sampler.commands.cli import app
+from tests.support.commands import app
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), 4096))
 sys.argv = ["sampler", *sys.argv[2:]]
 app()

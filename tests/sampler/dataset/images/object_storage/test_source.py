@@ -281,7 +281,7 @@ def test_a_process_exits_at_once_while_requests_are_under_way(remote: Dataset, s
 def test_without_the_extra_one_line_says_what_to_install(tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules['obstore'] = None\n"
-        "from sampler.commands.cli import app\n"
+        "from tests.support.commands import app\n"
         "app(['index', '--annotations', 'a.json', '--images', 's3://bucket/images', '--hash-images'])"
     )
     done = run_python("-c", program, check=False)

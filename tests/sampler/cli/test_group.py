@@ -4,22 +4,21 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from sampler.commands.program import OneLineErrors
+from sampler.cli.group import app_of
+from sampler.cli.table import Command, Program
 from sampler.errors import SamplerError
 
+RAISED: list[Exception] = []
 
-def command_that_raises(error: BaseException) -> typer.Typer:
-    app = typer.Typer(cls=OneLineErrors)
 
-    @app.command()
-    def fail() -> None:
-        raise error
+def fail() -> None:
+    raise RAISED.pop()
 
-    @app.command()
-    def other() -> None:
-        """Make `app` a group of commands."""
 
-    return app
+def command_that_raises(error: Exception) -> typer.Typer:
+    """A program whose command `fail` raises an error."""
+    RAISED.append(error)
+    return app_of(Program("program", "A program.", {"fail": Command(__name__, "fail", "Fail.", "server")}))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import httpx
 
 from tests.support.processes import output_of, run_python, start_python
 
-START = "from saccade_sampler.commands import main; import sys; sys.argv = ['saccade-sampler', *sys.argv[1:]]\n"
+START = "from saccade_sampler.cli.main import main; import sys; sys.argv = ['saccade-sampler', *sys.argv[1:]]\n"
 LOADED = "\nprint(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
 
 

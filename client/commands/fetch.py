@@ -1,9 +1,5 @@
-"""The commands of `python -m client`.
+"""The command `fetch`: one batch as a file and a table of its arrays."""
 
-Exit status: 0 on success, 2 on an error, which is then one line on stderr.
-"""
-
-import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +11,7 @@ from rich.table import Table
 
 from client.access import read_token
 from client.batches import Batch
-from client.commands.bench import bench
+from client.commands.errors import client_errors
 from client.commands.options import (
     AttemptsOption,
     CaOption,
@@ -25,37 +21,13 @@ from client.commands.options import (
     TokenFileOption,
     UrlsArgument,
 )
-from client.commands.tour import tour
-from client.errors import ClientError
 from client.protocol.requests import require_layout
 from client.sync_client import SamplerClient
-from sampler.commands.program import OneLineErrors
-from sampler.errors import InvalidRequestError, SamplerError
+from sampler.errors import InvalidRequestError
 from sampler.printable import printable
 
 
-class ClientCommands(OneLineErrors):
-    """The commands; errors of the client are one line on stderr."""
-
-    errors = (ClientError, SamplerError, OSError)
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command. Retries are not logged: the final error says enough."""
-        logging.getLogger("saccade_client").setLevel(logging.ERROR)
-        return super().invoke(ctx)
-
-
-app = typer.Typer(
-    cls=ClientCommands,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Fetch batches from a sampling server, or measure how fast they arrive.",
-)
-app.command()(tour)
-app.command()(bench)
-
-
-@app.command()
+@client_errors()
 def fetch(
     out: Annotated[Path, typer.Option(help="The .npz file to write.")],
     urls: UrlsArgument = None,

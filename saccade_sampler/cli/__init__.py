@@ -1,0 +1,1 @@
+"""The program `saccade-sampler`: all commands of the project, each loading only what it needs."""
