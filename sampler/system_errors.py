@@ -57,7 +57,7 @@ def explain(error: OSError, path: Path | str, elsewhere: str = OTHER_CACHE_FOLDE
         path: What could not be read or written. If permissions are missing, the message names its owner.
         elsewhere: As for `remedy`.
     """
-    return f"{_cause(error, Path(path))}; {remedy(error, elsewhere)}"
+    return f"{cause(error, path)}; {remedy(error, elsewhere)}"
 
 
 def remedy(error: OSError, elsewhere: str = OTHER_CACHE_FOLDER) -> str:
@@ -70,7 +70,9 @@ def remedy(error: OSError, elsewhere: str = OTHER_CACHE_FOLDER) -> str:
     return f"give that user access or {elsewhere}" if error.errno in _FORBIDDEN else elsewhere
 
 
-def _cause(error: OSError, path: Path) -> str:
+def cause(error: OSError, path: Path | str) -> str:
+    """Return the cause of a failed operation: see `explain`."""
+    path = Path(path)
     reason = error.strerror or str(error) or type(error).__name__
     if error.errno == errno.EMFILE:
         return f"{reason} (this process may open {resource.getrlimit(resource.RLIMIT_NOFILE)[0]})"

@@ -143,6 +143,16 @@ def find_or_compile(folders: Sequence[Path], on_compile: Callable[[], None] = la
         return code
 
 
+def cached_code(fallback: Path | None = None) -> Path | None:
+    """Return the file from which processes load the kernels; None if the next one compiles them.
+
+    fallback: as for `CodeCache.functions`. Raises `CacheError` if code cannot be cached.
+    """
+    name = f"kernels-{code_digest()}.code"
+    files = (folder / name for folder in code_folders(fallback))
+    return next((file for file in files if read_code(file) is not None), None)
+
+
 def _find(folders: Sequence[Path], name: str) -> MachineCode | None:
     return next((found for folder in folders if (found := read_code(folder / name)) is not None), None)
 

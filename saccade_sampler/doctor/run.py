@@ -1,0 +1,77 @@
+"""All checks, in order: this host as a server, then as a training node."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from saccade_sampler.doctor.clock import check_synchronised
+from saccade_sampler.doctor.examine_client import examine_client
+from saccade_sampler.doctor.finding import Finding, ok, problem, skipped
+from saccade_sampler.doctor.host import HostFacts, host_facts
+from saccade_sampler.doctor.kernels import check_kernels
+from saccade_sampler.doctor.packages import (
+    check_packages,
+    check_version,
+    installed_requirements,
+    installed_version,
+    needs,
+)
+from sampler.version import VERSION
+from service.server.command import MissingServerError, server_extra
+
+SETTINGS = "settings"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is examined.
+
+    Attributes:
+        options: Settings of the command line, by field.
+        settings_file: Further settings of a server.
+        urls: Of servers; empty for those in `SAMPLER_URL`.
+        batch: Samples of a batch of one rank.
+        dataset: Name of a dataset of the servers; None for the first.
+        ca: PEM file of the CA of the servers; None for the CAs of the system.
+        token_file: File of the token for the servers; None for that of the environment.
+    """
+
+    options: Mapping[str, Any]
+    settings_file: Path | None = None
+    urls: Sequence[str] = ()
+    batch: int = 48
+    dataset: str | None = None
+    ca: Path | None = None
+    token_file: Path | None = None
+
+
+def examine(subject: Subject) -> Iterator[Finding]:
+    """Make all checks."""
+    host = host_facts()
+    yield check_version(installed_version("saccade-sampler"), VERSION)
+    yield from check_packages(needs(installed_requirements()), installed_version)
+    yield check_synchronised()
+    yield from _server(subject, host)
+    yield from examine_client(subject.urls, host, subject.batch, subject.dataset, subject.ca, subject.token_file)
+
+
+def _server(subject: Subject, host: HostFacts) -> Iterator[Finding]:
+    try:
+        with server_extra():
+            from saccade_sampler.doctor.examine_server import examine_server  # training nodes lack what it needs
+            from saccade_sampler.settings.server import server_settings  # likewise
+    except MissingServerError as error:
+        yield skipped(SETTINGS, f"those of a server are not checked: {error}")
+        yield check_kernels(None)
+        return
+    found = server_settings(subject.options, subject.settings_file)
+    for text in found.problems:
+        yield problem(SETTINGS, text, "correct it; `saccade-sampler settings` shows all settings")
+    if found.settings is None:
+        yield skipped("server's needs", "the settings are invalid")
+        yield check_kernels(None)
+        return
+    yield ok(SETTINGS, "valid; `saccade-sampler settings` shows them")
+    yield check_kernels(found.settings.cache_dir / "kernels")
+    yield from examine_server(found.settings, host)
