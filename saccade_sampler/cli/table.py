@@ -23,6 +23,10 @@ COMMANDS = {
         "saccade_sampler.settings.command", "settings",
         "Show each setting of a server and of clients with its value and where it comes from.", "cli",
     ),
+    "doctor": Command(
+        "saccade_sampler.doctor.command", "doctor",
+        "Check this host and the servers that it uses, and say what to do about each problem.", "cli",
+    ),
     "demo": CLIENT["tour"],
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ import typer
 
 from client.commands.options import CaOption, DatasetOption, TokenFileOption
 from saccade_sampler.doctor.report import as_json, as_text
+from sampler.cli.exit_status import FINDINGS
 from service.server.options import (
     AnnotationsOption,
     CacheOption,
@@ -20,9 +21,6 @@ from service.server.options import (
     WorkersOption,
     given_settings,
 )
-
-HAS_PROBLEMS = 1
-"""Exit status if there is a problem."""
 
 
 def doctor(
@@ -60,4 +58,4 @@ def doctor(
     findings = list(examine(Subject(given, settings, urls or (), batch_size, dataset, ca, token_file)))
     typer.echo(as_json(findings) if json_output else as_text(findings))
     if any(finding.status == "problem" for finding in findings):
-        raise typer.Exit(HAS_PROBLEMS)
+        raise typer.Exit(FINDINGS)

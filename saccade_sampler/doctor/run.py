@@ -17,8 +17,8 @@ from saccade_sampler.doctor.packages import (
     installed_version,
     needs,
 )
+from sampler.cli.errors import CommandError, needs_extra
 from sampler.version import VERSION
-from service.server.command import MissingServerError, server_extra
 
 SETTINGS = "settings"
 
@@ -58,10 +58,10 @@ def examine(subject: Subject) -> Iterator[Finding]:
 
 def _server(subject: Subject, host: HostFacts) -> Iterator[Finding]:
     try:
-        with server_extra():
+        with needs_extra("a server", "server"):
             from saccade_sampler.doctor.examine_server import examine_server  # training nodes lack what it needs
             from saccade_sampler.settings.server import server_settings  # likewise
-    except MissingServerError as error:
+    except CommandError as error:
         yield skipped(SETTINGS, f"those of a server are not checked: {error}")
         yield check_kernels(None)
         return

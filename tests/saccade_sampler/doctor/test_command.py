@@ -7,14 +7,7 @@ from typing import Any
 from tests.support.processes import run_python
 from tests.support.scripted_server import scripted
 
-START = """
-import typer
-from saccade_sampler.doctor.command import doctor
-from sampler.commands.program import OneLineErrorsCommand
-app = typer.Typer(pretty_exceptions_enable=False)
-app.command(cls=OneLineErrorsCommand)(doctor)
-app()
-"""
+START = "from saccade_sampler.cli.main import main; main()"
 LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (70, 70))\n"
 WITHOUT_SERVER = 'import sys; sys.modules |= dict.fromkeys(["fastapi", "starlette", "msgspec", "platformdirs"])\n'
 
@@ -25,13 +18,15 @@ def findings(text: str) -> dict[str, dict[str, Any]]:
 
 def test_a_sound_host_has_status_0_and_a_summary(scenes: tuple[Path, Path], tmp_path: Path) -> None:
     settings = {"annotations": scenes[0], "images": scenes[1], "cache_dir": tmp_path}
-    done = run_python("-c", START, "--workers", "1", settings=settings)
+    done = run_python("-c", START, "doctor", "--workers", "1", settings=settings)
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1].startswith("0 problems, ")
 
 
 def test_too_few_descriptors_and_an_invalid_setting_are_problems_with_status_1(tmp_path: Path) -> None:
-    done = run_python("-c", LIMIT + START, "--json", settings={"cache_dir": tmp_path}, check=False, coverage=False)
+    done = run_python(
+        "-c", LIMIT + START, "doctor", "--json", settings={"cache_dir": tmp_path}, check=False, coverage=False
+    )
     assert done.returncode == 1, done.stderr
     found = findings(done.stdout)
     assert found["settings"]["status"] == "problem"
@@ -41,7 +36,7 @@ def test_too_few_descriptors_and_an_invalid_setting_are_problems_with_status_1(t
 
 def test_a_training_node_checks_all_but_the_server() -> None:
     with scripted() as server:
-        done = run_python("-c", WITHOUT_SERVER + START, server.url, "--json", "--batch-size", "7")
+        done = run_python("-c", WITHOUT_SERVER + START, "doctor", server.url, "--json", "--batch-size", "7")
     found = findings(done.stdout)
     assert found["settings"]["status"] == "skipped"
     assert "pip install 'saccade-sampler[server]'" in found["settings"]["found"]
@@ -50,4 +45,4 @@ def test_a_training_node_checks_all_but_the_server() -> None:
 
 
 def test_a_command_line_that_is_wrong_has_status_2() -> None:
-    assert run_python("-c", START, "--batch-size", "none", check=False).returncode == 2
+    assert run_python("-c", START, "doctor", "--batch-size", "none", check=False).returncode == 2
