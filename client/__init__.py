@@ -8,6 +8,14 @@ and msgpack with the first of them, httpx and stamina with a client or a loader'
 `Batch.torch`, by a loader with a device and by datasets for PyTorch.
 """
 
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 # before any import or syntax that an older Python does not know
+    from sampler.old_python import refuse
+
+    refuse(sys.version_info, sys.argv)
+
+
 import importlib
 import threading
 from contextlib import suppress

@@ -6,6 +6,14 @@ Importing this package loads nothing else. A name is imported from `client` or `
 training node needs only what its client needs.
 """
 
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 # before any import or syntax that an older Python does not know
+    from sampler.old_python import refuse
+
+    refuse(sys.version_info, sys.argv)
+
+
 import importlib.util
 from importlib.machinery import ModuleSpec
 from pathlib import Path

@@ -10,6 +10,14 @@ loop exists in NumPy (`sampler.ops`) and compiled (`sampler.kernels.compiled`), 
 need the `server` extra, the wire format msgpack and xxhash.
 """
 
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 # before any import or syntax that an older Python does not know
+    from sampler.old_python import refuse
+
+    refuse(sys.version_info, sys.argv)
+
+
 from sampler.array_table import array_table
 from sampler.arrays import LAYOUTS, ArraySpec, Layout
 from sampler.config.cornernet_lite import load_config
