@@ -23,6 +23,13 @@ def start(program: Program, arguments: Sequence[str] | None = None, *, started_a
     words = list(sys.argv[1:] if arguments is None else arguments)
     with one_line_errors():
         # Here, so that Ctrl-C during the import gives no traceback, and a missing package one line.
-        with ends_at_once(), needs_extra(program.name, "cli"):
+        with ends_at_once(), needs_extra(program.name, _extra(program, words, only)):
             from sampler.cli.group import run  # likewise
         run(program, words, started_as or program.name, only)
+
+
+def _extra(program: Program, words: Sequence[str], only: str) -> str:
+    """Return the extra that the command to run needs; each of them includes what all commands need."""
+    named = only or next((word for word in words if not word.startswith("-")), "")
+    command = program.commands.get(named)
+    return command.extra if command else "cli"
