@@ -1,0 +1,198 @@
+"""Batches in the place of the queues of CornerNet-Lite's `train.py`.
+
+    from saccade_sampler.cornernet_lite import BatchQueue
+
+    training_tasks = [pinned_training_queue := BatchQueue.training(url, system_config, args, seed=7)]
+
+`docs/cornernet-lite.md` shows all that changes in `train.py`.
+"""
+
+import dataclasses
+import warnings
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol, Self, TypedDict
+
+from client import ClientError, Loader, ServiceSpec, TorchBatch, loader
+from client.errors import checked_arguments
+from sampler import load_config
+from sampler.checks import require_integer
+from sampler.config.cornernet_lite import IgnoredKeysWarning
+from sampler.errors import InvalidRequestError
+from sampler.undisturbed import import_undisturbed
+
+Urls = str | Iterable[str] | None
+
+UNCOMPARED = frozenset({"name", "categories", "keep_crowd"})
+"""Fields in which a server may differ from the config file: it has a name for the file and a setting for crowd boxes.
+The number of categories is compared as the dataset has it."""
+
+
+class SystemConfig(Protocol):
+    """What is read of the system config of `train.py`. `batch_size` is that of one process."""
+
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def max_iter(self) -> int: ...
+    @property
+    def val_iter(self) -> int: ...
+
+
+class Arguments(Protocol):
+    """What is read of the arguments of `train.py`, once its `main` has set the rank and world size of a process."""
+
+    cfg_file: str
+    start_iter: int
+    distributed: bool
+    rank: int
+    world_size: int
+
+
+class TrainingData(TypedDict):
+    """Tensors as the keyword arguments of CornerNet-Lite's `NetworkFactory.train` and `validate`."""
+
+    xs: list[Any]
+    ys: list[Any]
+
+
+class BatchQueue:
+    """Batches of a server for one process of CornerNet-Lite's `train.py`. Make one with `training` or `validation`.
+
+    `get` returns tensors in pinned memory, as the pinned queues of `train.py` do, or tensors on the current GPU. They
+    are received ahead in a process of a `Loader`. It exits with `terminate`, which `train.py` calls for each of its
+    tasks, and with the trainer.
+
+    Use a queue from one thread, in the process that made it.
+    """
+
+    def __init__(self, batches: Loader[Any], config_file: Path) -> None:
+        """Start the process of the loader, and compare the server's config with a file.
+
+        Raises:
+            ClientError: see `Loader`; or the server has another config.
+            ConfigError: the file cannot be used.
+        """
+        self._open = ExitStack()
+        try:
+            self._batches: Loader[Any] = self._open.enter_context(batches)
+            require_same_config(batches.spec(), config_file)
+            self._pin = import_undisturbed("torch").cuda.is_available()
+        except BaseException:
+            self._open.close()
+            raise
+
+    @classmethod
+    def training(
+        cls,
+        url: Urls,
+        system_config: SystemConfig,
+        args: Arguments,
+        *,
+        seed: int,
+        dataset: str | None = None,
+        on_gpu: bool = False,
+        **options: Any,
+    ) -> Self:
+        """Return the batches of iterations `args.start_iter` + 1 … `max_iter`, which are the steps from `start_iter`.
+
+        Args:
+            url: as for `loader`.
+            system_config: of `train.py`.
+            args: the arguments of `train.py`, as `train` gets them.
+            seed: of the samples, 0 … 2⁶⁴−1; the same for all processes.
+            dataset: name of one of the server's datasets; None for the first.
+            on_gpu: whether batches are rendered on the current GPU: 0.2 MB per sample are copied to it instead of 6 MB.
+            options: other arguments of `loader`, such as `digest` or `ca`.
+
+        Raises:
+            RequestRefusedError: a value is out of range, or `on_gpu` is set and torch finds no GPU.
+            ClientError: from the first contact with the server; or it has another config than `train.py`.
+        """
+        start = args.start_iter
+        span = {"start": start, "stop": max(start, system_config.max_iter)}
+        return cls._of(url, system_config, args, on_gpu, {**options, **span, "seed": seed, "dataset": dataset})
+
+    @classmethod
+    def validation(
+        cls,
+        url: Urls,
+        system_config: SystemConfig,
+        args: Arguments,
+        *,
+        seed: int,
+        dataset: str | None = "val",
+        on_gpu: bool = False,
+        **options: Any,
+    ) -> Self:
+        """Return the batches of the validations after iteration `args.start_iter`, one for each `val_iter` iterations.
+
+        The samples are augmented, as those that `train.py` validates with: CornerNet-Lite's sampling functions ignore
+        its `data_aug`. With augment=False, they have no random decisions.
+
+        Args and Raises: see `training`.
+        """
+        with checked_arguments():
+            every = require_integer("val_iter", system_config.val_iter, 1)
+        span = {"start": args.start_iter // every}
+        return cls._of(url, system_config, args, on_gpu, {**options, **span, "seed": seed, "dataset": dataset})
+
+    @classmethod
+    def _of(
+        cls, url: Urls, system_config: SystemConfig, args: Arguments, on_gpu: bool, options: dict[str, Any]
+    ) -> Self:
+        rank, world_size = (args.rank, args.world_size) if args.distributed else (0, 1)
+        batches: Loader[Any] = loader(
+            url, device="cuda" if on_gpu else "numpy", batch_size=system_config.batch_size * world_size,
+            rank=rank, world_size=world_size, **options,
+        )  # fmt: skip
+        return cls(batches, Path("configs", f"{args.cfg_file}.json"))
+
+    def get(self, block: bool = True) -> TrainingData:
+        """Wait for the next batch.
+
+        Raises:
+            RequestRefusedError: `block` is False.
+            ClientError: see `Loader`; or all batches were taken.
+        """
+        if not block:
+            with checked_arguments():
+                raise InvalidRequestError("block", block, "True: a queue waits for its batch")
+        batch = next(self._batches, None)
+        if batch is None:
+            raise ClientError("there are no more batches: they end with iteration max_iter of the config file")
+        if isinstance(batch, TorchBatch):
+            return {"xs": batch.xs, "ys": batch.ys}
+        tensors = batch.torch()
+        return {"xs": self._pinned(tensors.xs), "ys": self._pinned(tensors.ys)}
+
+    def terminate(self) -> None:
+        """End the process of the loader. May be called again. `train.py` calls it for each of its tasks."""
+        self._open.close()
+
+    def _pinned(self, tensors: Any) -> Any:
+        """Return tensors, or lists of them, in pinned memory, if there is a GPU to copy them to."""
+        if isinstance(tensors, list):
+            return [self._pinned(one) for one in tensors]
+        return tensors.pin_memory() if self._pin else tensors
+
+
+def require_same_config(spec: ServiceSpec, config_file: Path) -> None:
+    """Raise `ClientError` if a server makes other samples than the config file of `train.py` says.
+
+    The network and the loss would accept most of them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", IgnoredKeysWarning)  # keys for the network and for evaluation
+        config = load_config(str(config_file))
+    fields = [field.name for field in dataclasses.fields(config) if field.name not in UNCOMPARED]
+    pairs = {name: (getattr(spec.config, name), getattr(config, name)) for name in fields}
+    if config.categories is not None:
+        pairs["categories"] = (spec.categories, config.categories)
+    other = [f"{name} = {served!r} instead of {ours!r}" for name, (served, ours) in pairs.items() if served != ours]
+    if other:
+        raise ClientError(
+            f"{config_file}: the server makes samples of another config: {'; '.join(other)}; "
+            f"start it with SAMPLER_CONFIG set to this file"
+        )

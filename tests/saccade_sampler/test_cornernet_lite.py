@@ -1,0 +1,240 @@
+"""Batches in the place of the queues of CornerNet-Lite's train.py."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from client import ClientError, RequestRefusedError, SamplerClient, ServerUnavailableError
+from saccade_sampler.cornernet_lite import BatchQueue, TrainingData
+from tests.support.scripted_server import SMALL_SACCADE, ScriptedServer, scripted
+
+torch = pytest.importorskip("torch", reason="the torch extra is not installed: make test TORCH=1")
+
+SEED = 7
+QUICK: dict[str, Any] = {"seed": SEED, "attempts": 2, "max_wait": 0.05, "log_every": None, "layout": "dense"}
+
+CONFIG: dict[str, Any] = {
+    "system": {"sampling_function": "cornernet_saccade", "batch_size": 3},
+    "db": {
+        "rand_scales": None,
+        "rand_scale_min": 0.5,
+        "rand_scale_max": 1.1,
+        "rand_scale_step": 0.1,
+        "gaussian_bump": True,
+        "gaussian_iou": 0.5,
+        "input_size": [63, 63],
+        "output_sizes": [[16, 16]],
+        "max_objects": 6,
+        "att_sizes": [[4, 4], [8, 8]],
+        "att_ratios": [16, 8],
+        "att_ranges": [[24, 63], [0, 24]],
+        "categories": 3,
+        "top_k": 12,
+    },
+}
+"""That of the server, with a key that only evaluation reads."""
+
+
+@dataclass
+class SystemConfig:
+    """That of train.py."""
+
+    batch_size: int = 3
+    max_iter: int = 6
+    val_iter: int = 2
+
+
+@dataclass
+class Arguments:
+    """Those of train.py."""
+
+    cfg_file: str = "Small"
+    start_iter: int = 0
+    distributed: bool = False
+    rank: int = 0
+    world_size: int = -1
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[ScriptedServer]:
+    """A server whose config is that of the file."""
+    with scripted(SMALL_SACCADE) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _folder_of_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working folder of train.py, which reads its config file there."""
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "Small.json").write_text(json.dumps(CONFIG))
+    monkeypatch.chdir(tmp_path)
+
+
+def expected(server: ScriptedServer, step: int, **shard: Any) -> TrainingData:
+    """Return what train.py gets of a step."""
+    with SamplerClient(server.url) as plain:
+        batch = plain.batch(seed=SEED, step=step, **{"batch_size": 3, **shard}).torch()
+    return {"xs": batch.xs, "ys": batch.ys}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Return whether two tensors, or lists of them, are the same."""
+    if isinstance(one, list):
+        return len(one) == len(other) and all(same(*pair) for pair in zip(one, other, strict=True))
+    return one.dtype == other.dtype and bool(torch.equal(one, other))
+
+
+def same_data(one: TrainingData, other: TrainingData) -> bool:
+    return list(one) == list(other) == ["xs", "ys"] and same(one["xs"], other["xs"]) and same(one["ys"], other["ys"])
+
+
+def test_training_gets_the_steps_from_the_iteration_it_resumes_at(small: ScriptedServer) -> None:
+    queue = BatchQueue.training(small.url, SystemConfig(), Arguments(start_iter=4), **QUICK)
+    for step in (4, 5):
+        assert same_data(queue.get(block=True), expected(small, step))
+    with pytest.raises(ClientError, match="there are no more batches: they end with iteration max_iter"):
+        queue.get(block=True)
+    queue.terminate()
+
+
+def test_training_past_the_last_iteration_has_no_batches(small: ScriptedServer) -> None:
+    queue = BatchQueue.training(small.url, SystemConfig(max_iter=6), Arguments(start_iter=9), **QUICK)
+    with pytest.raises(ClientError, match="there are no more batches"):
+        queue.get()
+    queue.terminate()
+
+
+@pytest.mark.parametrize(("start_iter", "step"), [(0, 0), (5, 2)])
+def test_validation_goes_on_after_the_validations_of_earlier_iterations(
+    small: ScriptedServer, start_iter: int, step: int
+) -> None:
+    queue = BatchQueue.validation(
+        small.url, SystemConfig(val_iter=2), Arguments(start_iter=start_iter), dataset=None, **QUICK
+    )
+    assert same_data(queue.get(block=True), expected(small, step))
+    assert same_data(queue.get(block=True), expected(small, step + 1))
+    queue.terminate()
+
+
+def test_validation_has_the_dataset_val_unless_told_otherwise(small: ScriptedServer) -> None:
+    small.asked.clear()
+    with pytest.raises(ClientError):
+        BatchQueue.validation(small.url, SystemConfig(), Arguments(), **QUICK)
+    assert {asked.params.get("dataset") for asked in small.asked} == {"val"}
+
+
+def test_validation_without_random_decisions(small: ScriptedServer) -> None:
+    queue = BatchQueue.validation(small.url, SystemConfig(), Arguments(), dataset=None, augment=False, **QUICK)
+    assert same_data(queue.get(), expected(small, 0, augment=False))
+    assert not same_data(expected(small, 0, augment=False), expected(small, 0))
+    queue.terminate()
+
+
+def test_the_processes_of_a_distributed_training_share_steps_of_their_batch_sizes_together(
+    small: ScriptedServer,
+) -> None:
+    for rank in range(2):
+        args = Arguments(distributed=True, rank=rank, world_size=2)
+        queue = BatchQueue.training(small.url, SystemConfig(), args, **QUICK)
+        batch = queue.get(block=True)
+        queue.terminate()
+        assert same_data(batch, expected(small, 0, batch_size=6, rank=rank, world_size=2))
+        assert [len(tensor) for tensor in batch["xs"]] == [3]
+
+
+def test_one_process_gets_whole_batches_that_can_be_cut_into_chunks_for_its_gpus(small: ScriptedServer) -> None:
+    queue = BatchQueue.training(small.url, SystemConfig(batch_size=5), Arguments(), **QUICK)
+    batch = queue.get(block=True)
+    queue.terminate()
+    *arrays, attentions = batch["ys"]
+    for tensor in (*batch["xs"], *arrays, *attentions):
+        assert tensor.device.type == "cpu"
+        assert [len(chunk) for chunk in tensor.split([2, 3])] == [2, 3]
+
+
+def test_tensors_are_pinned_if_there_is_a_gpu(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned: list[int] = []
+
+    def pin_memory(tensor: Any) -> Any:
+        copy = tensor.clone()
+        pinned.append(id(copy))
+        return copy
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin_memory)
+    queue = BatchQueue.training(small.url, SystemConfig(), Arguments(), **QUICK)
+    batch = queue.get(block=True)
+    queue.terminate()
+    *arrays, attentions = batch["ys"]
+    assert [id(tensor) for tensor in (*batch["xs"], *arrays, *attentions)] == pinned
+    assert same_data(batch, expected(small, 0))
+
+
+def test_rendering_on_the_gpu_needs_one(small: ScriptedServer) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    quick = {name: value for name, value in QUICK.items() if name != "layout"}
+    with pytest.raises(RequestRefusedError, match="device = 'cuda': expected a GPU that PyTorch sees here"):
+        BatchQueue.training(small.url, SystemConfig(), Arguments(), on_gpu=True, **quick)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"gaussian_iou": 0.3}, "gaussian_iou = 0.5 instead of 0.3"),
+        ({"categories": 80}, "categories = 3 instead of 80"),
+        ({"output_sizes": [[32, 32]]}, r"output_size = \(16, 16\) instead of \(32, 32\)"),
+    ],
+)
+def test_a_server_with_another_config_than_the_file_is_refused(
+    small: ScriptedServer, change: dict[str, Any], message: str
+) -> None:
+    changed = {**CONFIG, "db": {**CONFIG["db"], **change}}
+    Path("configs/Small.json").write_text(json.dumps(changed))
+    before = psutil.Process().children()
+    with pytest.raises(ClientError, match=f"configs/Small.json: .*{message}.* SAMPLER_CONFIG set to this file"):
+        BatchQueue.training(small.url, SystemConfig(), Arguments(), **QUICK)
+    assert psutil.Process().children() == before
+
+
+def test_a_config_without_a_number_of_categories_fits_any_server(small: ScriptedServer) -> None:
+    db = {name: value for name, value in CONFIG["db"].items() if name != "categories"}
+    Path("configs/Small.json").write_text(json.dumps({**CONFIG, "db": db}))
+    queue = BatchQueue.training(small.url, SystemConfig(), Arguments(), **QUICK)
+    assert same_data(queue.get(), expected(small, 0))
+    queue.terminate()
+
+
+def test_errors_are_raised_by_get() -> None:
+    with scripted(SMALL_SACCADE) as mortal:
+        queue = BatchQueue.training(mortal.url, SystemConfig(max_iter=1000), Arguments(), **QUICK)
+        assert queue.get()
+    with pytest.raises(ServerUnavailableError):
+        for _ in range(20):  # those that were received ahead come first
+            queue.get(block=True)
+    queue.terminate()
+
+
+def test_a_queue_always_waits_and_its_process_ends_with_terminate(small: ScriptedServer) -> None:
+    before = set(psutil.Process().children())
+    queue = BatchQueue.training(small.url, SystemConfig(), Arguments(), **QUICK)
+    with pytest.raises(RequestRefusedError, match="block = False: expected True"):
+        queue.get(block=False)
+    queue.get()
+    assert set(psutil.Process().children()) - before
+    for _ in range(2):
+        queue.terminate()
+    assert set(psutil.Process().children()) - before == set()
+    with pytest.raises(ClientError, match="closed"):
+        queue.get()
+
+
+@pytest.mark.parametrize("val_iter", [0, -1])
+def test_validation_needs_an_interval(small: ScriptedServer, val_iter: int) -> None:
+    with pytest.raises(RequestRefusedError, match=f"val_iter = {val_iter}: expected"):
+        BatchQueue.validation(small.url, SystemConfig(val_iter=val_iter), Arguments(), **QUICK)
