@@ -1,0 +1,42 @@
+"""`examples/cornernet_lite/` trains with the published losses, and they fall."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from service.demo.dataset import ensure_demo
+from tests.support.live_server import live_server
+from tests.support.paths import ROOT
+from tests.support.processes import run_python
+
+pytest.importorskip("torch", reason="the torch extra is not installed: make test TORCH=1")
+
+QUARTER = {
+    "input_size": [127, 127],
+    "output_sizes": [[32, 32]],
+    "att_sizes": [[8, 8], [16, 16], [32, 32]],
+    "att_ranges": [[64, 128], [32, 64], [0, 32]],
+    "rand_scales": None,
+    "gaussian_bump": True,
+}
+"""CornerNet-Saccade with a quarter of the pixels."""
+
+ONE_THREAD = {"OMP_NUM_THREADS": 1}
+"""Several threads of PyTorch wait for each other on a busy machine."""
+
+
+def test_the_published_losses_fall_in_60_steps_on_8_images(tmp_path: Path, cache_dir: Path) -> None:
+    demo = ensure_demo(cache_dir, count=8)
+    config = tmp_path / "quarter.json"
+    config.write_text(json.dumps({"system": {"sampling_function": "cornernet_saccade"}, "db": QUARTER}))
+    settings = {"annotations": demo.annotations, "images": demo.images, "config": config, "cache_dir": cache_dir}
+    with live_server(tmp_path, **settings, workers=1) as server:
+        arguments = ["--steps", 60, "--batch-size", 4, "--device", "cpu"]
+        printed = run_python("-m", "examples.cornernet_lite.train", server.url, *arguments, cwd=ROOT, variables=ONE_THREAD).stdout
+    lines = re.findall(r"^step (\d+): loss ([\d.]+) \((.*)\)$", printed, re.MULTILINE)
+    assert [int(step) for step, _, _ in lines] == [1, 10, 20, 30, 40, 50, 60]
+    assert [term.split()[0] for term in lines[0][2].split(", ")] == ["focal", "pull", "push", "offset", "attention"]
+    losses = [float(loss) for _, loss, _ in lines]
+    assert losses[-1] < losses[0] / 2
