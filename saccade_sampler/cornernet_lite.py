@@ -14,13 +14,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, Self, TypedDict
 
-from client import ClientError, Loader, ServiceSpec, TorchBatch, loader
+from client import Batch, ClientError, Loader, ServiceSpec, TorchBatch, loader
 from client.errors import checked_arguments
+from client.torch_module import torch_module
 from sampler import load_config
 from sampler.checks import require_integer
 from sampler.config.cornernet_lite import IgnoredKeysWarning
 from sampler.errors import InvalidRequestError
-from sampler.undisturbed import import_undisturbed
 
 Urls = str | Iterable[str] | None
 
@@ -78,7 +78,7 @@ class BatchQueue:
         try:
             self._batches: Loader[Any] = self._open.enter_context(batches)
             require_same_config(batches.spec(), config_file)
-            self._pin = import_undisturbed("torch").cuda.is_available()
+            self._pins = bool(torch_module("torch").cuda.is_available())
         except BaseException:
             self._open.close()
             raise
@@ -162,20 +162,17 @@ class BatchQueue:
         batch = next(self._batches, None)
         if batch is None:
             raise ClientError("there are no more batches: they end with iteration max_iter of the config file")
-        if isinstance(batch, TorchBatch):
-            return {"xs": batch.xs, "ys": batch.ys}
-        tensors = batch.torch()
-        return {"xs": self._pinned(tensors.xs), "ys": self._pinned(tensors.ys)}
+        tensors = batch if isinstance(batch, TorchBatch) else self._tensors(batch)
+        return {"xs": tensors.xs, "ys": tensors.ys}
 
     def terminate(self) -> None:
         """End the process of the loader. May be called again. `train.py` calls it for each of its tasks."""
         self._open.close()
 
-    def _pinned(self, tensors: Any) -> Any:
-        """Return tensors, or lists of them, in pinned memory, if there is a GPU to copy them to."""
-        if isinstance(tensors, list):
-            return [self._pinned(one) for one in tensors]
-        return tensors.pin_memory() if self._pin else tensors
+    def _tensors(self, batch: Batch[int]) -> TorchBatch[int]:
+        """Return tensors in pinned memory, if there is a GPU to copy them to. Others share the memory of the batch."""
+        tensors = batch.torch()
+        return tensors.pin_memory() if self._pins else tensors
 
 
 def require_same_config(spec: ServiceSpec, config_file: Path) -> None:

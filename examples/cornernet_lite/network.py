@@ -51,6 +51,7 @@ def convolution(channels: int, stride: int = 1) -> nn.Module:
 def head(channels: int, bias: float = 0.0) -> nn.Module:
     """Return two convolutions to an output, which starts near `bias`."""
     last = nn.Conv2d(WIDTH, channels, 1)
+    assert last.bias is not None  # as the constructor makes one by default
     nn.init.constant_(last.bias, bias)
     return nn.Sequential(convolution(WIDTH), last)
 

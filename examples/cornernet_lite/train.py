@@ -32,7 +32,7 @@ def described(losses: Losses) -> str:
 
 def main() -> None:
     """Run the example."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Train a small network with the published losses")
     parser.add_argument("url", help="the server, such as http://cpu-host:8000")
     parser.add_argument("--steps", type=int, default=60, help="number of training steps")
     parser.add_argument("--batch-size", type=int, default=8, help="samples of a step")

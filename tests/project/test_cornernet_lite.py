@@ -34,7 +34,9 @@ def test_the_published_losses_fall_in_60_steps_on_8_images(tmp_path: Path, cache
     settings = {"annotations": demo.annotations, "images": demo.images, "config": config, "cache_dir": cache_dir}
     with live_server(tmp_path, **settings, workers=1) as server:
         arguments = ["--steps", 60, "--batch-size", 4, "--device", "cpu"]
-        printed = run_python("-m", "examples.cornernet_lite.train", server.url, *arguments, cwd=ROOT, variables=ONE_THREAD).stdout
+        printed = run_python(
+            "-m", "examples.cornernet_lite.train", server.url, *arguments, cwd=ROOT, variables=ONE_THREAD
+        ).stdout
     lines = re.findall(r"^step (\d+): loss ([\d.]+) \((.*)\)$", printed, re.MULTILINE)
     assert [int(step) for step, _, _ in lines] == [1, 10, 20, 30, 40, 50, 60]
     assert [term.split()[0] for term in lines[0][2].split(", ")] == ["focal", "pull", "push", "offset", "attention"]

@@ -171,7 +171,7 @@ def test_tensors_are_pinned_if_there_is_a_gpu(small: ScriptedServer, monkeypatch
     batch = queue.get(block=True)
     queue.terminate()
     *arrays, attentions = batch["ys"]
-    assert [id(tensor) for tensor in (*batch["xs"], *arrays, *attentions)] == pinned
+    assert {id(tensor) for tensor in (*batch["xs"], *arrays, *attentions)} <= set(pinned)
     assert same_data(batch, expected(small, 0))
 
 
@@ -210,13 +210,17 @@ def test_a_config_without_a_number_of_categories_fits_any_server(small: Scripted
     queue.terminate()
 
 
+def take(queue: BatchQueue, count: int) -> None:
+    for _ in range(count):
+        queue.get(block=True)
+
+
 def test_errors_are_raised_by_get() -> None:
     with scripted(SMALL_SACCADE) as mortal:
         queue = BatchQueue.training(mortal.url, SystemConfig(max_iter=1000), Arguments(), **QUICK)
         assert queue.get()
     with pytest.raises(ServerUnavailableError):
-        for _ in range(20):  # those that were received ahead come first
-            queue.get(block=True)
+        take(queue, 20)  # those that were received ahead come first
     queue.terminate()
 
 
