@@ -35,22 +35,22 @@ class ServerFacts:
 
     Attributes:
         address: Where it is.
-        error: Why it does not answer; empty if it does.
+        unreachable: Why there is no connection to it; empty if there is.
         not_ready: Why it answers that it is not ready; empty if it is.
-        refusal: Why it does not give its spec; empty if it does.
+        refusal: Why it cannot be used; empty if it has given its spec.
         needs_token: Whether it refuses because the token is missing or another.
-        latency: Seconds of a round trip.
+        latency: Seconds of a round trip; None if there was none.
         clock_offset: Seconds that its clock is ahead of this host's, to about a second; None if it sends no date.
         version: Version of its package; None if it does not say.
         spec: Its spec; None without one.
     """
 
     address: Address
-    error: str = ""
+    unreachable: str = ""
     not_ready: str = ""
     refusal: str = ""
     needs_token: bool = False
-    latency: float = 0.0
+    latency: float | None = None
     clock_offset: float | None = None
     version: str | None = None
     spec: ServiceSpec | None = None
@@ -96,10 +96,10 @@ def _facts(address: Address, settings: ContactSettings[httpx.BaseTransport]) -> 
             known |= _round_trips(contact)
         except ServerUnavailableError as error:
             if error.__cause__ is not None:  # of the transport: there was no response
-                return ServerFacts(address, error=str(error))
+                return ServerFacts(address, unreachable=str(error))
             known["not_ready"] = str(error)
         except ClientError as error:
-            return ServerFacts(address, error=str(error))
+            return ServerFacts(address, refusal=str(error))
         return ServerFacts(address, **known, **_spec(contact))
 
 

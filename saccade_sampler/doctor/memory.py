@@ -1,5 +1,7 @@
 """Checks of memory and shared memory."""
 
+import errno
+
 from saccade_sampler.doctor.finding import Finding, ok, problem, size, skipped, warning
 from saccade_sampler.doctor.host import HostFacts
 from saccade_sampler.doctor.needs import ServerNeeds
@@ -48,7 +50,8 @@ def check_shared_memory(needs: ServerNeeds, error: OSError | None) -> Finding:
     found = f"{size(needs.shared)} for samples and decoded images"
     if error is None:
         return ok(SHARED_MEMORY, f"{found} can be created; it does not use /dev/shm")
-    return problem(SHARED_MEMORY, f"{found} cannot be created: {cause(error, '')}", remedy(error, _SMALLER))
+    advice = f"raise the limit (ulimit -f), or {_SMALLER}" if error.errno == errno.EFBIG else remedy(error, _SMALLER)
+    return problem(SHARED_MEMORY, f"{found} cannot be created: {cause(error, '')}", advice)
 
 
 def check_loader_memory(host: HostFacts, slots: int, slot_bytes: int, batch: int) -> Finding:

@@ -6,6 +6,7 @@ from saccade_sampler.doctor.host import HostFacts
 CPU = "CPU"
 PROCESSES = "processes"
 DESCRIPTORS = "descriptors"
+TRAINER_DESCRIPTORS = "descriptors of a trainer"
 INSTRUCTIONS = "instruction sets"
 
 THREADS = 8
@@ -72,8 +73,10 @@ def check_client_descriptors(host: HostFacts) -> Finding:
     """Check that a trainer has descriptors for its loader."""
     found = f"a process may open {host.descriptors} files"
     if host.descriptors < CLIENT_DESCRIPTORS:
-        return warning(DESCRIPTORS, f"{found}, but a trainer with a loader may need {CLIENT_DESCRIPTORS}", _RAISE)
-    return ok(DESCRIPTORS, found)
+        return warning(
+            TRAINER_DESCRIPTORS, f"{found}, but a trainer with a loader may need {CLIENT_DESCRIPTORS}", _RAISE
+        )
+    return ok(TRAINER_DESCRIPTORS, found)
 
 
 def _named(count: int, noun: str) -> str:

@@ -66,9 +66,9 @@ def _server(subject: Subject, host: HostFacts) -> Iterator[Finding]:
         yield check_kernels(None)
         return
     found = server_settings(subject.options, subject.settings_file)
-    for text in found.problems:
-        yield problem(SETTINGS, text, "correct it; `saccade-sampler settings` shows all settings")
     if found.settings is None:
+        for text in found.problems:
+            yield problem(SETTINGS, text, "correct it; `saccade-sampler settings` shows all settings")
         yield skipped("server's needs", "the settings are invalid")
         yield check_kernels(None)
         return

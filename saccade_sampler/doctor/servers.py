@@ -25,6 +25,11 @@ SKEWED_SECONDS = 5.0
 WRONG_SECONDS = 300.0
 """Difference at which certificates and signed requests to object storage are refused."""
 
+_UNREACHABLE = (
+    "check the URL, that the server runs there with --host 0.0.0.0 (it listens at 127.0.0.1 by default), and that no "
+    "firewall is between"
+)
+
 
 def check_servers(servers: Sequence[ServerFacts], client_version: str, *, has_token: bool) -> Iterator[Finding]:
     """Check each server, and whether all of them serve the same samples.
@@ -43,26 +48,23 @@ def _check_one(server: ServerFacts, client_version: str, has_token: bool) -> Ite
     if server.address.proxy is not None:
         proxy = server.address.proxy
         yield warning(PROXY, f"requests to {server.address.shown} go through {proxy.named}", proxy.remedy)
-    yield _check_reach(server)
-    if server.error:
+    if server.unreachable:
+        yield problem(SERVER, server.unreachable, _UNREACHABLE)
         return
+    if server.not_ready:
+        advice = "wait until it has started; if that lasts, see the log of the server"
+        yield warning(SERVER, server.not_ready, advice)
+    if server.latency is not None:
+        yield _check_latency(server, server.latency)
     yield _check_access(server, has_token)
     yield _check_clock(server)
     if server.version is not None:
         yield _check_version(server, client_version)
 
 
-def _check_reach(server: ServerFacts) -> Finding:
-    if server.error:
-        advice = (
-            "check the URL, that the server runs there with --host 0.0.0.0 (it listens at 127.0.0.1 by default), and "
-            "that no firewall is between"
-        )
-        return problem(SERVER, server.error, advice)
-    if server.not_ready:
-        return warning(SERVER, server.not_ready, "wait until it has started; if that lasts, see the log of the server")
-    found = f"{server.address.shown} is ready; a round trip takes {server.latency * 1000:.1f} ms"
-    if server.latency > SLOW_SECONDS:
+def _check_latency(server: ServerFacts, latency: float) -> Finding:
+    found = f"{server.address.shown} is ready; a round trip takes {latency * 1000:.1f} ms"
+    if latency > SLOW_SECONDS:
         return warning(SERVER, found, "use a server in the same network, or loaders with a larger `ahead`")
     return ok(SERVER, found)
 

@@ -35,9 +35,9 @@ class ServerSettings:
     """The settings that `serve` would use.
 
     Attributes:
-        settings: The settings; None if `serve` would refuse them.
+        settings: The settings; None if they are invalid.
         rows: Each of them with its origin.
-        problems: One line for each reason to refuse them.
+        problems: One line for each reason why `serve` would refuse them, here and now.
     """
 
     settings: Settings | None
@@ -50,15 +50,18 @@ def server_settings(options: Mapping[str, Any], settings_file: Path | None) -> S
     sources = read_sources(options, settings_file)
     try:
         settings = checked(sources)
-        connections = connection_cap(settings.max_connections, settings.workers, descriptor_limit())
-        return ServerSettings(settings, tuple(_rows(settings, sources, connections)), ())
     except SettingsError as error:
         return ServerSettings(None, (), error.problems)
     except SamplerError as error:  # such as a user without a home folder, where the cache folder would be
         return ServerSettings(None, (), (str(error),))
+    try:
+        connections = connection_cap(settings.max_connections, settings.workers, descriptor_limit())
+    except SettingsError as error:
+        return ServerSettings(settings, tuple(_rows(settings, sources, None)), error.problems)
+    return ServerSettings(settings, tuple(_rows(settings, sources, connections)), ())
 
 
-def _rows(settings: Settings, sources: Sources, connections: int) -> Iterator[Row]:
+def _rows(settings: Settings, sources: Sources, connections: int | None) -> Iterator[Row]:
     several = bool(settings.datasets)
     done: set[str] = {"datasets"}
     for group, kind in _GROUPS:
@@ -73,7 +76,7 @@ def _rows(settings: Settings, sources: Sources, connections: int) -> Iterator[Ro
             yield _dataset_row(name, field, dataset, sources)
 
 
-def _row(group: str, name: str, settings: Settings, sources: Sources, connections: int) -> Row:
+def _row(group: str, name: str, settings: Settings, sources: Sources, connections: int | None) -> Row:
     origin, source = sources.origin(name)
     if origin == "default" and name in _COMPUTED:
         return Row(group, name, plain(getattr(settings, name)), "derived", _COMPUTED[name])

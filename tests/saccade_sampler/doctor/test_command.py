@@ -23,15 +23,25 @@ def test_a_sound_host_has_status_0_and_a_summary(scenes: tuple[Path, Path], tmp_
     assert done.stdout.splitlines()[-1].startswith("0 problems, ")
 
 
-def test_too_few_descriptors_and_an_invalid_setting_are_problems_with_status_1(tmp_path: Path) -> None:
-    done = run_python(
-        "-c", LIMIT + START, "doctor", "--json", settings={"cache_dir": tmp_path}, check=False, coverage=False
-    )
+def test_too_few_descriptors_are_a_problem_with_status_1(tmp_path: Path) -> None:
+    settings = {"cache_dir": tmp_path}
+    done = run_python("-c", LIMIT + START, "doctor", "--json", settings=settings, check=False, coverage=False)
     assert done.returncode == 1, done.stderr
     found = findings(done.stdout)
-    assert found["settings"]["status"] == "problem"
-    assert "may open 70 files" in found["settings"]["found"]
-    assert found["descriptors"]["status"] == "warning"
+    assert found["descriptors"]["status"] == "problem"
+    assert "may open 70 files" in found["descriptors"]["found"]
+    assert "ulimit -n" in found["descriptors"]["remedy"]
+    assert found["descriptors of a trainer"]["status"] == "warning"
+
+
+def test_invalid_settings_are_a_problem_each(tmp_path: Path) -> None:
+    settings = {"cache_dir": tmp_path, "worker": 3, "workers": "many"}
+    done = run_python("-c", START, "doctor", settings=settings, check=False)
+    assert done.returncode == 1, done.stderr
+    problems = [line for line in done.stdout.splitlines() if line.startswith("problem")]
+    assert len(problems) == 2
+    assert "SAMPLER_WORKER: no such setting; did you mean SAMPLER_WORKERS?" in problems[0]
+    assert "SAMPLER_WORKERS = 'many'" in problems[1]
 
 
 def test_a_training_node_checks_all_but_the_server() -> None:
