@@ -11,6 +11,7 @@ from client.access import Token, access_to, as_token
 from client.batches import Batch, TorchBatch
 from client.errors import ClientError, checked_arguments
 from client.fleet.addresses import ServerAddresses
+from client.loading.options import LoaderOptions
 from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, require_all_steps, resumed_step, state_of
 from client.loading.torchrun import rank_and_world_size
 from client.loading.trainer.handover import ArrayHandover, Handover
@@ -18,7 +19,7 @@ from client.loading.trainer.ranks import RankComparison
 from client.loading.trainer.statistics import LoaderStatistics, StatisticsRecorder
 from client.loading.trainer.supervisor import EarlyWorker, SlotSource
 from client.process_owner import ProcessOwner
-from client.protocol.requests import StepsOptions, stream_request
+from client.protocol.requests import stream_request
 from client.protocol.retries import BATCH_SECONDS
 from client.protocol.target import Pins
 from client.torch_module import torch_module
@@ -35,24 +36,6 @@ AHEAD = 2
 """With one batch in progress and one that is ready, a trainer that is slower than its loader never waits."""
 
 LOG_EVERY = 60.0
-
-
-class LoaderOptions(StepsOptions, total=False):
-    """The keyword arguments of `loader` other than `device`."""
-
-    rank: int | None
-    world_size: int | None
-    dataset: str | None
-    digest: str | None
-    ahead: int
-    layout: Layout
-    attempts: int | None
-    max_wait: float | None
-    batch_seconds: float | None
-    timeout: float | None
-    log_every: float | None
-    token: str | Token | None
-    ca: str | os.PathLike[str] | None
 
 
 class Loader(Generic[BatchT_co]):
