@@ -50,6 +50,10 @@ class Batch(TrainingArrays[NDArray[Any], StepT_co]):
             digest=self.digest,
         )
 
+    def to(self, device: "Device", non_blocking: bool = False) -> TorchBatch[StepT_co]:
+        """Return the batch as tensors on a device: see `TorchBatch.to`. Lightning calls it with the model's device."""
+        return self.torch().to(device, non_blocking=non_blocking)
+
     def save(self, path: Path | str) -> None:
         """Write a `.npz` file at exactly `path`. The write is atomic; nothing is pickled.
 

@@ -36,7 +36,10 @@ TARGETS = set(re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE))
 COMPUTED = {"workers": "one per CPU", "cache_dir": "the user's cache folder"}
 """Defaults that depend on the machine."""
 
-PYTHON = [block for block in blocks("python") if "saccade_sampler.ray" not in block.code]  # `tests/ray` checks that one
+ELSEWHERE = ("saccade_sampler.ray", "saccade_sampler.lightning")
+"""Modules whose own tests check the blocks that import them."""
+
+PYTHON = [block for block in blocks("python") if not any(module in block.code for module in ELSEWHERE)]
 TORCH = re.compile(r'\.torch\(|torch\.utils|device="cuda"')
 WITHOUT_TORCH = [block for block in PYTHON if "torch.utils" not in block.code]
 WITH_TORCH = [block for block in PYTHON if TORCH.search(block.code)]

@@ -1,0 +1,206 @@
+"""PyTorch Lightning: every route to its trainer, and checkpoints that resume at the exact next step."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client import MissingExtraError, RequestRefusedError, SampleKey, SamplerClient
+from tests.support.docs import HOST, blocks
+from tests.support.loading import STREAM, load
+from tests.support.scripted_server import ScriptedServer, scripted
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning")
+
+from lightning.pytorch import LightningModule, Trainer  # noqa: E402 - an optional package
+from lightning.pytorch.callbacks import ModelCheckpoint  # noqa: E402
+
+from saccade_sampler.lightning import SamplerDataModule  # noqa: E402
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*LeafSpec"),  # of Lightning and PyTorch themselves
+    pytest.mark.filterwarnings("ignore:Checkpoint directory"),
+]
+
+QUIET: dict[str, Any] = {
+    "accelerator": "cpu", "devices": 1, "logger": False, "enable_progress_bar": False, "enable_model_summary": False,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    """A server whose dataset has the name "val"."""
+    with scripted() as running:
+        running.spec = replace(running.spec, dataset_name="val")
+        yield running
+
+
+class Model(LightningModule):
+    """Remembers the steps and keys that it is trained with."""
+
+    def __init__(self, fails_at: int | None = None) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1)
+        self.fails_at = fails_at
+        self.trained: list[int] = []
+        self.keys: list[tuple[SampleKey, ...]] = []
+        self.validated: list[int] = []
+
+    def training_step(self, batch: Any) -> Any:
+        if batch.step == self.fails_at:
+            raise RuntimeError("the training failed")
+        self.trained.append(batch.step)
+        self.keys.append(batch.keys)
+        return self.layer(batch.images.mean()[None]).sum()
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class ValidatedModel(Model):
+    """Also remembers the steps that it is validated with."""
+
+    def validation_step(self, batch: Any) -> None:
+        self.validated.append(batch.step)
+
+
+def data_module(server: ScriptedServer, **named: Any) -> SamplerDataModule:
+    return SamplerDataModule(server.url, **STREAM | {"log_every": None, "layout": "dense"} | named)
+
+
+def trainer(folder: Path, **named: Any) -> Trainer:
+    return Trainer(**QUIET | {"enable_checkpointing": False, "default_root_dir": folder} | named)
+
+
+def keys_of(server: ScriptedServer, first: int, last: int) -> list[tuple[SampleKey, ...]]:
+    with SamplerClient(server.url) as client:
+        return [batch.keys for batch in client.stream(start=first, stop=last, layout="dense", **STREAM)]
+
+
+@pytest.mark.parametrize(
+    ("stop", "limit", "saved_after"),
+    [(None, {}, (2, 5)), (40, {"limit_train_batches": 3}, (2, 6, 8))],
+    ids=["no known length", "epochs"],
+)
+def test_a_checkpoint_resumes_at_the_exact_next_step(
+    server: ScriptedServer, tmp_path: Path, stop: int | None, limit: dict[str, int], saved_after: tuple[int, ...]
+) -> None:
+    keys, saved = [], None
+    for count in saved_after:  # in the middle of an epoch, and after the last step of one
+        model, runs = Model(), trainer(tmp_path, max_steps=count, **limit)
+        runs.fit(model, datamodule=data_module(server, stop=stop), ckpt_path=saved)
+        assert runs.global_step == count
+        saved = tmp_path / f"{count}.ckpt"
+        runs.save_checkpoint(saved)
+        keys += model.keys
+    assert keys == keys_of(server, 0, saved_after[-1])
+
+
+def test_a_training_that_failed_resumes_at_the_step_that_failed(server: ScriptedServer, tmp_path: Path) -> None:
+    models = Model(fails_at=5), Model()
+    for model, saved in zip(models, (None, tmp_path / "last.ckpt"), strict=True):
+        often = ModelCheckpoint(tmp_path, every_n_train_steps=1, save_last=True)
+        runs = trainer(tmp_path, callbacks=[often], enable_checkpointing=True, max_steps=8)
+        with pytest.raises(RuntimeError, match="the training failed") if model.fails_at else nullcontext():
+            runs.fit(model, datamodule=data_module(server), ckpt_path=saved)
+    assert [model.trained for model in models] == [[0, 1, 2, 3, 4], [5, 6, 7]]
+
+
+def test_a_trainer_stops_at_the_last_step(server: ScriptedServer, tmp_path: Path) -> None:
+    model = Model()
+    runs = trainer(tmp_path, max_epochs=50, limit_train_batches=2)
+    runs.fit(model, datamodule=data_module(server, start=3, stop=8))
+    assert (model.trained, runs.current_epoch) == ([3, 4, 5, 6, 7], 3)
+
+
+def test_every_epoch_and_every_fit_goes_on_at_the_next_step(server: ScriptedServer, tmp_path: Path) -> None:
+    model, data = Model(), data_module(server, stop=9)
+    runs = trainer(tmp_path, max_epochs=2, limit_train_batches=2)
+    runs.fit(model, datamodule=data)
+    trainer(tmp_path, max_epochs=1, limit_train_batches=3).fit(model, datamodule=data)
+    assert model.trained == list(range(7))
+
+
+def test_accumulated_steps_are_counted_one_by_one(server: ScriptedServer, tmp_path: Path) -> None:
+    first, second = Model(), Model()
+    runs = trainer(tmp_path, max_steps=2, accumulate_grad_batches=3)
+    runs.fit(first, datamodule=data_module(server))
+    saved = tmp_path / "saved.ckpt"
+    runs.save_checkpoint(saved)
+    runs = trainer(tmp_path, max_steps=3, accumulate_grad_batches=3)
+    runs.fit(second, datamodule=data_module(server), ckpt_path=saved)
+    assert (first.trained, second.trained, runs.global_step) == ([0, 1, 2, 3, 4, 5], [6, 7, 8], 3)
+
+
+def test_each_validation_gets_the_same_steps_and_takes_none_of_the_training(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    model = ValidatedModel()
+    runs = trainer(tmp_path, max_steps=4, val_check_interval=2, check_val_every_n_epoch=None, num_sanity_val_steps=1)
+    runs.fit(model, datamodule=data_module(server, val_steps=2, val_dataset="val"))
+    assert (model.trained, model.validated) == ([0, 1, 2, 3], [0, 0, 1, 0, 1])
+    asked = [(request.params["augment"], request.params.get("dataset")) for request in server.asked_at("/v1/stream")]
+    assert sorted(asked[-4:], key=str) == [("false", "val")] * 3 + [("true", None)]
+
+
+def test_a_checkpoint_of_another_stream_is_refused(server: ScriptedServer, tmp_path: Path) -> None:
+    runs = trainer(tmp_path, max_steps=1)
+    runs.fit(Model(), datamodule=data_module(server))
+    saved = tmp_path / "saved.ckpt"
+    runs.save_checkpoint(saved)
+    with pytest.raises(RequestRefusedError, match=r"state.seed = 7: expected 8"):
+        trainer(tmp_path, max_steps=2).fit(Model(), datamodule=data_module(server, seed=8), ckpt_path=saved)
+
+
+def test_arguments_are_checked_when_the_module_is_made(server: ScriptedServer) -> None:
+    for wrong in ({"val_steps": -1}, {"batch_size": 0}, {"ahead": 0}, {"stop": -1}):
+        with pytest.raises(RequestRefusedError, match=next(iter(wrong))):
+            data_module(server, **wrong)
+
+
+@pytest.mark.filterwarnings("ignore")  # it shows no progress bar, no logger and so on
+def test_the_example_of_the_documentation_runs(
+    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    [block] = [block for block in blocks("python") if "saccade_sampler.lightning" in block.code]
+    code = (
+        block.code.replace(HOST, server.url)
+        .replace("batch_size=48", "batch_size=6")
+        .replace("val_steps=20", "val_steps=1")
+    )
+    model = ValidatedModel()
+    for stop in ("2", "3"):
+        exec(compile(code.replace("500_000", stop).replace("5_000", "1"), block.page, "exec"), {"model": model})
+    assert (model.trained, set(model.validated)) == ([0, 1, 2], {0})
+
+
+@pytest.mark.parametrize("device", ["numpy", "cpu"])
+def test_a_trainer_takes_a_loader(server: ScriptedServer, tmp_path: Path, device: str) -> None:
+    model = Model()
+    with load(server.url, stop=3, device=device, layout="compact") as batches:
+        trainer(tmp_path, max_epochs=1).fit(model, batches)
+    assert model.keys == keys_of(server, 0, 3)
+
+
+@pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
+@pytest.mark.filterwarnings("ignore:Your `IterableDataset` has `__len__` defined")
+def test_a_trainer_takes_a_data_loader(server: ScriptedServer, tmp_path: Path) -> None:
+    batches = torch.utils.data.DataLoader(load(server.url, stop=3).dataset(), batch_size=None)
+    model = Model()
+    trainer(tmp_path, max_epochs=1).fit(model, batches)
+    assert model.keys == keys_of(server, 0, 3)
+
+
+def test_without_lightning_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("lightning", "lightning.pytorch", "pytorch_lightning"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, "saccade_sampler.lightning")
+    with pytest.raises(MissingExtraError, match=r"pip install 'saccade-sampler\[lightning\]'"):
+        importlib.import_module("saccade_sampler.lightning")
