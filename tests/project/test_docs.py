@@ -161,6 +161,21 @@ def test_the_plan_commands_measure_save_and_plan(scenes: tuple[Path, Path], tmp_
     assert all("--from" in line for line in others)
 
 
+def test_settings_and_doctor_take_the_options_of_the_pages(server: LiveServer, tmp_path: Path) -> None:
+    (tmp_path / "server.toml").write_text("workers = 3\n")
+    commands = shell_lines("saccade-sampler settings", "saccade-sampler doctor")
+    assert len(commands) == 3
+    checks: set[str] = set()
+    for line in commands:
+        words = shlex.split(line.replace(HOST, server.url))[1:]
+        variables = {"PYTHONPATH": ROOT, "SAMPLER_CACHE_DIR": tmp_path}
+        done = run_python("-m", "saccade_sampler", *words, "--json", cwd=tmp_path, variables=variables)
+        checks |= {finding["check"] for finding in json.loads(done.stdout).get("findings", ())}
+    named = {name for row in table("docs/troubleshooting.md", "checks") for name in re.findall("`([^`]+)`", row[0])}
+    assert {re.sub("^extra .*", "extra …", check) for check in checks} <= named
+    assert checks >= {"memory", "descriptors", "server", "digest", "clock"}
+
+
 def test_every_shell_command_is_of_a_program_that_is_checked() -> None:
     checked = (
         "python -m",
@@ -168,6 +183,8 @@ def test_every_shell_command_is_of_a_program_that_is_checked() -> None:
         "saccade-client",
         "saccade-sampler serve",
         "saccade-sampler plan",
+        "saccade-sampler settings",
+        "saccade-sampler doctor",
         "cmp ",
         "curl ",
         "make ",
