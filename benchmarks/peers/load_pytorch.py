@@ -4,7 +4,7 @@ from collections.abc import Generator
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, SequentialSampler
+from torch.utils.data import DataLoader, Dataset, SequentialSampler
 
 from benchmarks.peers.routes import Route
 
@@ -13,7 +13,7 @@ POSITIONS = 1 << 40
 PREFETCH = 2
 
 
-class _Samples:
+class _Samples(Dataset[dict[str, Any]]):
     """A map-style dataset."""
 
     def __init__(self, route: Route) -> None:

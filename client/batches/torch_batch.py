@@ -47,4 +47,5 @@ class TorchBatch(TrainingArrays["Tensor", StepT_co]):
 
     def _with_each(self, change: "Callable[[Tensor], Tensor]") -> Self:
         arrays: dict[str, Any] = {name: change(tensor) for name, tensor in self.arrays.items()}
-        return replace(self, arrays=arrays, untagged=change(self.untagged))
+        untagged: Any = change(self.untagged)
+        return replace(self, arrays=arrays, untagged=untagged)

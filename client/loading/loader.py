@@ -28,6 +28,7 @@ from sampler.errors import InvalidRequestError
 from sampler.wire.spec import ServiceSpec
 
 if TYPE_CHECKING:
+    from client.loading.trainer.torch_dataset import BatchDataset
     from client.torch_device import Device
 
 BatchT_co = TypeVar("BatchT_co", bound=Batch | TorchBatch, covariant=True)
@@ -201,13 +202,15 @@ class Loader(Generic[BatchT_co]):
         self._end()
         self._next_step = step
 
-    def dataset(self) -> Any:
+    def dataset(self) -> "BatchDataset":
         """Return the batches from the next one on as a `BatchDataset` for PyTorch's DataLoader.
 
         Raises:
             MissingExtraError: torch is not installed.
         """
-        return torch_module("client.loading.trainer.torch_dataset").BatchDataset(self._settings.at(self._next_step))
+        module = torch_module("client.loading.trainer.torch_dataset")
+        dataset: BatchDataset = module.BatchDataset(self._settings.at(self._next_step))
+        return dataset
 
     @property
     def _pins(self) -> Pins:

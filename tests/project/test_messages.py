@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_a_server_of_another_kind_is_recognised() -> None:
 
 
 @pytest.mark.parametrize("device", ["cudo", "cuda:99", 1.5])
-def test_a_missing_device_is_refused_before_anything_starts(device: object) -> None:
+def test_a_missing_device_is_refused_before_anything_starts(device: Any) -> None:
     pytest.importorskip("torch", reason="the torch extra is not installed: make test TORCH=1")
     with pytest.raises(RequestRefusedError) as caught:
         client.loader(NOBODY, seed=7, batch_size=4, device=device)

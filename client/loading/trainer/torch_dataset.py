@@ -7,7 +7,7 @@ Without DataLoader workers, batches come from the loader's process. With k worke
 step itself. DataLoader takes from its workers in turn, so that all steps come in order, each once.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from itertools import count
@@ -24,7 +24,7 @@ from client.protocol.target import Pins
 from sampler.stream.shards import Shard
 
 
-class BatchDataset(IterableDataset[TorchBatch[int]]):  # type: ignore[misc] # torch is followed by no type checker here
+class BatchDataset(IterableDataset[TorchBatch[int]]):
     """A loader's batches as `TorchBatch`. They are batches already: use DataLoader with batch_size=None.
 
     The dataset can be pickled, so DataLoader may fork or spawn its workers. torchdata's StatefulDataLoader calls
@@ -52,7 +52,7 @@ class BatchDataset(IterableDataset[TorchBatch[int]]):  # type: ignore[misc] # to
             raise TypeError("an endless dataset has no length: use loader(…, stop=…)")
         return request.stop - request.start
 
-    def __iter__(self) -> Iterator[TorchBatch[int]]:
+    def __iter__(self) -> Generator[TorchBatch[int]]:
         """Yield the batches from `start`, or from the step of a state loaded before; in a worker, its part of them.
 
         Raises the errors of `Loader`. DataLoader raises a worker's error in the trainer with the same type and message,
@@ -87,7 +87,7 @@ class BatchDataset(IterableDataset[TorchBatch[int]]):  # type: ignore[misc] # to
         self._pins = pins_of(state, self._settings.digest, strict=strict, allow_digest_change=allow_digest_change)
         self._next_step, self._part, self._loaded = step, part, True
 
-    def _from_loader(self, first: int) -> Iterator[TorchBatch[int]]:
+    def _from_loader(self, first: int) -> Generator[TorchBatch[int]]:
         batches = Loader[Batch[int]](self._settings)
         batches.load_state_dict(state_of(self._settings.request, first, self._pins))
         with batches:
@@ -96,7 +96,7 @@ class BatchDataset(IterableDataset[TorchBatch[int]]):  # type: ignore[misc] # to
                 self._next_step = batch.step + 1
                 yield batch.torch()
 
-    def _from_server(self, first: int, part: tuple[int, int]) -> Iterator[TorchBatch[int]]:
+    def _from_server(self, first: int, part: tuple[int, int]) -> Generator[TorchBatch[int]]:
         workers = part[1]
         self._part, self._next_step = part, first
         request = every_nth_step(self._settings.request, first, workers)
