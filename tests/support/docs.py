@@ -20,16 +20,21 @@ SEVERAL = ("http://cpu-a:8000", "http://cpu-b:8000")
 
 
 class Block(NamedTuple):
-    """A fenced code block and the page it is on."""
+    """A fenced code block, the page it is on, and the number of its first line there."""
 
     page: str
     code: str
+    line: int = 0
 
 
 def blocks(language: str) -> list[Block]:
     """Return the code blocks of a language, page by page, in order."""
     fence = re.compile(rf"^```{language}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-    return [Block(page, code) for page, text in PAGES.items() for code in fence.findall(text)]
+    return [
+        Block(page, found[1], text.count("\n", 0, found.start(1)) + 1)
+        for page, text in PAGES.items()
+        for found in fence.finditer(text)
+    ]
 
 
 def shell_lines(*programs: str) -> list[str]:
