@@ -28,7 +28,7 @@ from sampler.errors import InvalidRequestError
 from sampler.wire.spec import ServiceSpec
 
 if TYPE_CHECKING:
-    from client.loading.trainer.torch_dataset import BatchDataset
+    from client.loading.stateful_dataset import StatefulDataset
     from client.torch_device import Device
 
 BatchT_co = TypeVar("BatchT_co", bound=Batch | TorchBatch, covariant=True)
@@ -202,14 +202,14 @@ class Loader(Generic[BatchT_co]):
         self._end()
         self._next_step = step
 
-    def dataset(self) -> "BatchDataset":
-        """Return the batches from the next one on as a `BatchDataset` for PyTorch's DataLoader.
+    def dataset(self) -> "StatefulDataset":
+        """Return the batches from the next one on as a `StatefulDataset` for PyTorch's DataLoader.
 
         Raises:
             MissingExtraError: torch is not installed.
         """
         module = torch_module("client.loading.trainer.torch_dataset")
-        dataset: BatchDataset = module.BatchDataset(self._settings.at(self._next_step))
+        dataset: StatefulDataset = module.BatchDataset(self._settings.at(self._next_step))
         return dataset
 
     @property

@@ -12,7 +12,7 @@ PRIOR_LOGIT = -2.19
 """Logit of a score of 0.1, with which heatmaps start: most cells are no corners."""
 
 
-class SmallNetwork(nn.Module):  # type: ignore[misc] # torch is followed by no type checker here
+class SmallNetwork(nn.Module):
     """Convolutions to the output size, corner pooling, and a head for each output."""
 
     def __init__(self, config: SamplerConfig, categories: int) -> None:

@@ -25,10 +25,9 @@ pytestmark = pytest.mark.timeout(600)  # of two CPUs with other work
 
 
 class Code(NamedTuple):
-    """Files to check, the folder of those from pages, and the page of each."""
+    """The code blocks of the pages as files, in one folder with what they import, and the page of each."""
 
     folder: Path
-    paths: list[Path]
     pages: dict[Path, str]
 
     def shown(self, finding: Finding) -> str:
@@ -38,41 +37,42 @@ class Code(NamedTuple):
 
 @pytest.fixture(scope="module")
 def code(tmp_path_factory: pytest.TempPathFactory) -> Code:
-    """The Python blocks of all pages, the scripts in examples/ and a program of a user."""
+    """The Python blocks of all pages."""
     folder = tmp_path_factory.mktemp("code")
-    pages = {folder / f"{_identifier(block)}.py": block for block in blocks("python") if _is_importable(block.code)}
-    for path, block in pages.items():
+    (folder / "prelude.py").write_text(PRELUDE, encoding="utf-8")
+    pages: dict[Path, str] = {}
+    for block in blocks("python"):
+        path = folder / f"{_identifier(block)}.py"
         path.write_text(NAMES + "\n" * (block.line - 1) + block.code, encoding="utf-8")
-    prelude = folder / "prelude.py"
-    prelude.write_text(PRELUDE, encoding="utf-8")
-    scripts = [*(ROOT / "examples").rglob("*.py"), ROOT / "tests" / "support" / "user_program.py"]
-    others = [path for path in scripts if _is_importable(path.read_text(encoding="utf-8"))]
-    return Code(folder, [*pages, prelude, *others], {path: block.page for path, block in pages.items()})
+        if _has_its_imports(path):
+            pages[path] = block.page
+    return Code(folder, pages)
 
 
 def _identifier(block: Block) -> str:
     return f"{Path(block.page).with_suffix('')}_{block.line}".replace("/", "_").replace("-", "_")
 
 
-def _is_importable(code: str) -> bool:
-    """Return whether the packages that code imports are installed; some are optional."""
-    imports = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Import | ast.ImportFrom)]
-    modules = [name for node in imports for name in _modules(node)]
-    return all(importlib.util.find_spec(name.partition(".")[0]) for name in modules)
+def _has_its_imports(path: Path) -> bool:
+    """Return whether the packages that a file imports are installed; some are optional."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    return all((path.parent / f"{name}.py").is_file() or importlib.util.find_spec(name) for name in names)
 
 
-def _modules(node: ast.Import | ast.ImportFrom) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    return [node.module or ""]
+def test_mypy_accepts_the_code_on_the_pages(code: Code) -> None:
+    # The examples and the program of a user belong to the project, which `make lint` checks.
+    assert [code.shown(finding) for finding in mypy(code.pages)] == []
 
 
-def test_mypy_accepts_all_code_of_users(code: Code) -> None:
-    assert [code.shown(finding) for finding in mypy(code.paths)] == []
-
-
-def test_pyright_accepts_all_code_of_users(code: Code) -> None:
-    assert [code.shown(finding) for finding in pyright(code.paths, code.folder)] == []
+def test_pyright_accepts_the_code_on_the_pages_and_in_the_examples(code: Code) -> None:
+    scripts = [*(ROOT / "examples").rglob("*.py"), ROOT / "tests" / "support" / "user_program.py"]
+    others = [path for path in scripts if _has_its_imports(path)]
+    assert [code.shown(finding) for finding in pyright([*code.pages, *others], code.folder)] == []
 
 
 def test_every_public_symbol_has_a_declared_type(tmp_path: Path) -> None:

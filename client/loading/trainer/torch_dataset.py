@@ -13,28 +13,20 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import get_worker_info
 
 from client.batches import Batch, TorchBatch
 from client.errors import RequestRefusedError, checked_arguments
 from client.loading.loader import Loader
 from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, resumed_step, state_of, worker_of
+from client.loading.stateful_dataset import StatefulDataset
 from client.protocol.requests import StreamRequest
 from client.protocol.target import Pins
 from sampler.stream.shards import Shard
 
 
-class BatchDataset(IterableDataset[TorchBatch[int]]):
-    """A loader's batches as `TorchBatch`. They are batches already: use DataLoader with batch_size=None.
-
-    The dataset can be pickled, so DataLoader may fork or spawn its workers. torchdata's StatefulDataLoader calls
-    `state_dict` and `load_state_dict` in each worker or, without workers, in the trainer. Its states resume after any
-    step, the last one too. With a state saved after the iteration has ended, it begins a new one at `start`.
-
-    A plain DataLoader with workers calls neither. Save {**dataset.state_dict(), "step": batch.step + 1} instead, and
-    load it before the DataLoader starts. The state then applies to every iteration, because workers are not told that a
-    new one begins; to begin at `start` again, make a new dataset.
-    """
+class BatchDataset(StatefulDataset):
+    """Batches of a loader's process or, in a worker of DataLoader, of a client."""
 
     def __init__(self, settings: LoaderSettings) -> None:
         """Make a dataset: see `Loader.dataset`."""
@@ -46,18 +38,12 @@ class BatchDataset(IterableDataset[TorchBatch[int]]):
         self._loaded = False
 
     def __len__(self) -> int:
-        """The number of steps from `start` to `stop`. Raises TypeError without a `stop`."""
         request = self._settings.request
         if request.stop is None:
             raise TypeError("an endless dataset has no length: use loader(…, stop=…)")
         return request.stop - request.start
 
     def __iter__(self) -> Generator[TorchBatch[int]]:
-        """Yield the batches from `start`, or from the step of a state loaded before; in a worker, its part of them.
-
-        Raises the errors of `Loader`. DataLoader raises a worker's error in the trainer with the same type and message,
-        but without its attributes.
-        """
         if not self._loaded:
             self._next_step, self._part = self._settings.request.start, None
         self._loaded = False
@@ -71,17 +57,12 @@ class BatchDataset(IterableDataset[TorchBatch[int]]):
         return self._from_server(first if self._part else first + part[0], part)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state to resume from, as `Loader.state_dict` does; in a worker, with `worker` and `workers`."""
         state = state_of(self._settings.request, self._next_step, self._pins)
         return state if self._part is None else state | {"worker": self._part[0], "workers": self._part[1]}
 
     def load_state_dict(
         self, state: Mapping[str, Any], *, strict: bool = True, allow_digest_change: bool = False
     ) -> None:
-        """Begin the next iteration at the step of a state: see `Loader.load_state_dict`.
-
-        In the workers of a plain DataLoader, this applies to every iteration.
-        """
         with checked_arguments():
             step, part = resumed_step(state, self._settings.request, strict=strict), worker_of(state)
         self._pins = pins_of(state, self._settings.digest, strict=strict, allow_digest_change=allow_digest_change)
