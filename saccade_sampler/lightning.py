@@ -9,7 +9,7 @@ Lightning may fetch a batch before it has trained the one before. A checkpoint t
 trained, not those that were fetched.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -101,7 +101,7 @@ class SamplerDataModule(pl.LightningDataModule):
         self._stop = stop
         self._allow_digest_change = allow_digest_change
         if val_steps:  # Lightning validates whenever there is a method of this name
-            self.val_dataloader = self._validation_steps  # type: ignore[method-assign]
+            self.val_dataloader: Callable[[], ValidationSteps] = self._validation_steps
         self._state: dict[str, Any] | None = None
         self._training: TrainingSteps | None = None
 

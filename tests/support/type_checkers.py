@@ -57,12 +57,12 @@ def public_symbols(package: str, folder: Path) -> list[dict[str, Any]]:
 
     Args:
         package: Its name.
-        folder: An empty one for an environment in which the package is installed.
+        folder: An empty one for an environment in which the package is installed. Its dependencies are not, because
+            their symbols would be checked, too.
     """
     venv.create(folder)
     site_packages = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
-    installed = [str(ROOT), *(path for path in sys.path if path.endswith("site-packages"))]
-    (Path(site_packages) / "installed.pth").write_text("\n".join(installed), encoding="utf-8")
+    (Path(site_packages) / "installed.pth").write_text(str(ROOT), encoding="utf-8")
     # This check looks for a Python on the path and takes no option for it.
     path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
     report = _basedpyright("--verifytypes", package, variables={"PATH": path})
