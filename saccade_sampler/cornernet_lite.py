@@ -2,7 +2,7 @@
 
     from saccade_sampler.cornernet_lite import BatchQueue
 
-    training_tasks = [pinned_training_queue := BatchQueue.training(url, system_config, args, seed=7)]
+    training_tasks = [pinned_training_queue := BatchQueue.training(system_config, args, seed=7)]
 
 `docs/cornernet-lite.md` shows all that changes in `train.py`.
 """
@@ -21,8 +21,6 @@ from sampler import load_config
 from sampler.checks import require_integer
 from sampler.config.cornernet_lite import IgnoredKeysWarning
 from sampler.errors import InvalidRequestError
-
-Urls = str | Iterable[str] | None
 
 UNCOMPARED = frozenset({"name", "categories", "keep_crowd"})
 """Fields in which a server may differ from the config file: it has a name for the file and a setting for crowd boxes.
@@ -86,11 +84,11 @@ class BatchQueue:
     @classmethod
     def training(
         cls,
-        url: Urls,
         system_config: SystemConfig,
         args: Arguments,
         *,
         seed: int,
+        url: str | Iterable[str] | None = None,
         dataset: str | None = None,
         on_gpu: bool = False,
         **options: Any,
@@ -98,10 +96,10 @@ class BatchQueue:
         """Return the batches of iterations `args.start_iter` + 1 … `max_iter`, which are the steps from `start_iter`.
 
         Args:
-            url: as for `loader`.
             system_config: of `train.py`.
             args: the arguments of `train.py`, as `train` gets them.
             seed: of the samples, 0 … 2⁶⁴−1; the same for all processes.
+            url: of the server; or several, which are used as one. None for those in SAMPLER_URL.
             dataset: name of one of the server's datasets; None for the first.
             on_gpu: whether batches are rendered on the current GPU: 0.2 MB per sample are copied to it instead of 6 MB.
             options: other arguments of `loader`, such as `digest` or `ca`.
@@ -112,16 +110,16 @@ class BatchQueue:
         """
         start = args.start_iter
         span = {"start": start, "stop": max(start, system_config.max_iter)}
-        return cls._of(url, system_config, args, on_gpu, {**options, **span, "seed": seed, "dataset": dataset})
+        return cls._of(system_config, args, on_gpu, {**options, **span, "seed": seed, "url": url, "dataset": dataset})
 
     @classmethod
     def validation(
         cls,
-        url: Urls,
         system_config: SystemConfig,
         args: Arguments,
         *,
         seed: int,
+        url: str | Iterable[str] | None = None,
         dataset: str | None = "val",
         on_gpu: bool = False,
         **options: Any,
@@ -136,15 +134,13 @@ class BatchQueue:
         with checked_arguments():
             every = require_integer("val_iter", system_config.val_iter, 1)
         span = {"start": args.start_iter // every}
-        return cls._of(url, system_config, args, on_gpu, {**options, **span, "seed": seed, "dataset": dataset})
+        return cls._of(system_config, args, on_gpu, {**options, **span, "seed": seed, "url": url, "dataset": dataset})
 
     @classmethod
-    def _of(
-        cls, url: Urls, system_config: SystemConfig, args: Arguments, on_gpu: bool, options: dict[str, Any]
-    ) -> Self:
+    def _of(cls, system_config: SystemConfig, args: Arguments, on_gpu: bool, options: dict[str, Any]) -> Self:
         rank, world_size = (args.rank, args.world_size) if args.distributed else (0, 1)
         batches: Loader[Any] = loader(
-            url, device="cuda" if on_gpu else "numpy", batch_size=system_config.batch_size * world_size,
+            device="cuda" if on_gpu else "numpy", batch_size=system_config.batch_size * world_size,
             rank=rank, world_size=world_size, **options,
         )  # fmt: skip
         return cls(batches, Path("configs", f"{args.cfg_file}.json"))

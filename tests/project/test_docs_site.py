@@ -66,7 +66,7 @@ def test_the_readme_is_short_and_its_picture_loads_quickly() -> None:
 
 def test_every_page_is_in_the_navigation() -> None:
     configuration = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    listed = re.findall(r"^  - [\w ]+: (\S+\.md)$", configuration, re.MULTILINE)
+    listed = re.findall(r"^  - [\w -]+: (\S+\.md)$", configuration, re.MULTILINE)
     assert sorted(f"docs/{name}" for name in listed) == sorted(page for page in PAGES if page.startswith("docs/"))
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from client import ClientError, RequestRefusedError, SamplerClient, ServerUnavailableError
 from saccade_sampler.cornernet_lite import BatchQueue, TrainingData
+from tests.support.docs import blocks
 from tests.support.scripted_server import SMALL_SACCADE, ScriptedServer, scripted
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed: make test TORCH=1")
@@ -94,7 +95,7 @@ def same_data(one: TrainingData, other: TrainingData) -> bool:
 
 
 def test_training_gets_the_steps_from_the_iteration_it_resumes_at(small: ScriptedServer) -> None:
-    queue = BatchQueue.training(small.url, SystemConfig(), Arguments(start_iter=4), **QUICK)
+    queue = BatchQueue.training(SystemConfig(), Arguments(start_iter=4), url=small.url, **QUICK)
     for step in (4, 5):
         assert same_data(queue.get(block=True), expected(small, step))
     with pytest.raises(ClientError, match="there are no more batches: they end with iteration max_iter"):
@@ -102,8 +103,25 @@ def test_training_gets_the_steps_from_the_iteration_it_resumes_at(small: Scripte
     queue.terminate()
 
 
+def test_three_lines_that_replace_two_are_all_that_train_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    [block] = [block for block in blocks("python") if block.page == "docs/cornernet-lite.md"]
+    lines = block.code.splitlines()
+    assert len(lines) == 3
+    with scripted(SMALL_SACCADE) as server:
+        monkeypatch.setenv("SAMPLER_URL", server.url)
+        names: dict[str, Any] = {"system_config": SystemConfig(), "args": Arguments(start_iter=2)}
+        for line in lines:
+            if "BatchQueue.validation" in line:
+                server.spec = replace(server.spec, dataset_name="val")
+            exec(line, names)
+        assert same_data(names["pinned_training_queue"].get(block=True), expected(server, 2))
+        assert same_data(names["pinned_validation_queue"].get(block=True), expected(server, 1))
+        for task in names["training_tasks"] + names["validation_tasks"]:
+            task.terminate()
+
+
 def test_training_past_the_last_iteration_has_no_batches(small: ScriptedServer) -> None:
-    queue = BatchQueue.training(small.url, SystemConfig(max_iter=6), Arguments(start_iter=9), **QUICK)
+    queue = BatchQueue.training(SystemConfig(max_iter=6), Arguments(start_iter=9), url=small.url, **QUICK)
     with pytest.raises(ClientError, match="there are no more batches"):
         queue.get()
     queue.terminate()
@@ -114,7 +132,7 @@ def test_validation_goes_on_after_the_validations_of_earlier_iterations(
     small: ScriptedServer, start_iter: int, step: int
 ) -> None:
     queue = BatchQueue.validation(
-        small.url, SystemConfig(val_iter=2), Arguments(start_iter=start_iter), dataset=None, **QUICK
+        SystemConfig(val_iter=2), Arguments(start_iter=start_iter), url=small.url, dataset=None, **QUICK
     )
     assert same_data(queue.get(block=True), expected(small, step))
     assert same_data(queue.get(block=True), expected(small, step + 1))
@@ -124,12 +142,12 @@ def test_validation_goes_on_after_the_validations_of_earlier_iterations(
 def test_validation_has_the_dataset_val_unless_told_otherwise(small: ScriptedServer) -> None:
     small.asked.clear()
     with pytest.raises(ClientError):
-        BatchQueue.validation(small.url, SystemConfig(), Arguments(), **QUICK)
+        BatchQueue.validation(SystemConfig(), Arguments(), url=small.url, **QUICK)
     assert {asked.params.get("dataset") for asked in small.asked} == {"val"}
 
 
 def test_validation_without_random_decisions(small: ScriptedServer) -> None:
-    queue = BatchQueue.validation(small.url, SystemConfig(), Arguments(), dataset=None, augment=False, **QUICK)
+    queue = BatchQueue.validation(SystemConfig(), Arguments(), dataset=None, augment=False, url=small.url, **QUICK)
     assert same_data(queue.get(), expected(small, 0, augment=False))
     assert not same_data(expected(small, 0, augment=False), expected(small, 0))
     queue.terminate()
@@ -140,7 +158,7 @@ def test_the_processes_of_a_distributed_training_share_steps_of_their_batch_size
 ) -> None:
     for rank in range(2):
         args = Arguments(distributed=True, rank=rank, world_size=2)
-        queue = BatchQueue.training(small.url, SystemConfig(), args, **QUICK)
+        queue = BatchQueue.training(SystemConfig(), args, url=small.url, **QUICK)
         batch = queue.get(block=True)
         queue.terminate()
         assert same_data(batch, expected(small, 0, batch_size=6, rank=rank, world_size=2))
@@ -148,7 +166,7 @@ def test_the_processes_of_a_distributed_training_share_steps_of_their_batch_size
 
 
 def test_one_process_gets_whole_batches_that_can_be_cut_into_chunks_for_its_gpus(small: ScriptedServer) -> None:
-    queue = BatchQueue.training(small.url, SystemConfig(batch_size=5), Arguments(), **QUICK)
+    queue = BatchQueue.training(SystemConfig(batch_size=5), Arguments(), url=small.url, **QUICK)
     batch = queue.get(block=True)
     queue.terminate()
     *arrays, attentions = batch["ys"]
@@ -167,7 +185,7 @@ def test_tensors_are_pinned_if_there_is_a_gpu(small: ScriptedServer, monkeypatch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.Tensor, "pin_memory", pin_memory)
-    queue = BatchQueue.training(small.url, SystemConfig(), Arguments(), **QUICK)
+    queue = BatchQueue.training(SystemConfig(), Arguments(), url=small.url, **QUICK)
     batch = queue.get(block=True)
     queue.terminate()
     *arrays, attentions = batch["ys"]
@@ -180,7 +198,7 @@ def test_rendering_on_the_gpu_needs_one(small: ScriptedServer) -> None:
         pytest.skip("there is a GPU")
     quick = {name: value for name, value in QUICK.items() if name != "layout"}
     with pytest.raises(RequestRefusedError, match="device = 'cuda': expected a GPU that PyTorch sees here"):
-        BatchQueue.training(small.url, SystemConfig(), Arguments(), on_gpu=True, **quick)
+        BatchQueue.training(SystemConfig(), Arguments(), on_gpu=True, url=small.url, **quick)
 
 
 @pytest.mark.parametrize(
@@ -198,14 +216,14 @@ def test_a_server_with_another_config_than_the_file_is_refused(
     Path("configs/Small.json").write_text(json.dumps(changed))
     before = psutil.Process().children()
     with pytest.raises(ClientError, match=f"configs/Small.json: .*{message}.* SAMPLER_CONFIG set to this file"):
-        BatchQueue.training(small.url, SystemConfig(), Arguments(), **QUICK)
+        BatchQueue.training(SystemConfig(), Arguments(), url=small.url, **QUICK)
     assert psutil.Process().children() == before
 
 
 def test_a_config_without_a_number_of_categories_fits_any_server(small: ScriptedServer) -> None:
     db = {name: value for name, value in CONFIG["db"].items() if name != "categories"}
     Path("configs/Small.json").write_text(json.dumps({**CONFIG, "db": db}))
-    queue = BatchQueue.training(small.url, SystemConfig(), Arguments(), **QUICK)
+    queue = BatchQueue.training(SystemConfig(), Arguments(), url=small.url, **QUICK)
     assert same_data(queue.get(), expected(small, 0))
     queue.terminate()
 
@@ -217,7 +235,7 @@ def take(queue: BatchQueue, count: int) -> None:
 
 def test_errors_are_raised_by_get() -> None:
     with scripted(SMALL_SACCADE) as mortal:
-        queue = BatchQueue.training(mortal.url, SystemConfig(max_iter=1000), Arguments(), **QUICK)
+        queue = BatchQueue.training(SystemConfig(max_iter=1000), Arguments(), url=mortal.url, **QUICK)
         assert queue.get()
     with pytest.raises(ServerUnavailableError):
         take(queue, 20)  # those that were received ahead come first
@@ -226,7 +244,7 @@ def test_errors_are_raised_by_get() -> None:
 
 def test_a_queue_always_waits_and_its_process_ends_with_terminate(small: ScriptedServer) -> None:
     before = set(psutil.Process().children())
-    queue = BatchQueue.training(small.url, SystemConfig(), Arguments(), **QUICK)
+    queue = BatchQueue.training(SystemConfig(), Arguments(), url=small.url, **QUICK)
     with pytest.raises(RequestRefusedError, match="block = False: expected True"):
         queue.get(block=False)
     queue.get()
@@ -241,4 +259,4 @@ def test_a_queue_always_waits_and_its_process_ends_with_terminate(small: Scripte
 @pytest.mark.parametrize("val_iter", [0, -1])
 def test_validation_needs_an_interval(small: ScriptedServer, val_iter: int) -> None:
     with pytest.raises(RequestRefusedError, match=f"val_iter = {val_iter}: expected"):
-        BatchQueue.validation(small.url, SystemConfig(val_iter=val_iter), Arguments(), **QUICK)
+        BatchQueue.validation(SystemConfig(val_iter=val_iter), Arguments(), url=small.url, **QUICK)
