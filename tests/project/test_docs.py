@@ -25,7 +25,7 @@ from service.server.tls import server_context
 from service.settings.load import load_settings
 from service.settings.server import FILE_VARIABLE, PREFIX, Settings
 from service.settings.sources import variables
-from tests.support.docs import HOST, PAGES, SEVERAL, Block, blocks, shell_lines, table
+from tests.support.docs import HERE, HOST, PAGES, SEVERAL, Block, blocks, shell_lines, table
 from tests.support.live_server import LiveServer
 from tests.support.paths import ROOT
 from tests.support.processes import run, run_python
@@ -40,15 +40,23 @@ ELSEWHERE = ("saccade_sampler.ray", "saccade_sampler.lightning", "saccade_sample
 """Modules whose own tests check the blocks that import them."""
 
 PYTHON = [block for block in blocks("python") if not any(module in block.code for module in ELSEWHERE)]
-TORCH = re.compile(r'\.torch\(|torch\.utils|device="cuda"')
-WITHOUT_TORCH = [block for block in PYTHON if "torch.utils" not in block.code]
-WITH_TORCH = [block for block in PYTHON if TORCH.search(block.code)]
+NEEDS_TORCH = re.compile(r"^(?:import torch$|from torch)", re.MULTILINE)
+TAKES_TORCH = re.compile(r'\.torch\(|device="cuda"')
+SCRIPT = next(block.code for block in PYTHON if block.page == "README.md")
+"""Pages begin with it. It prints the loss of each step."""
+WITHOUT_TORCH = [block for block in PYTHON if not NEEDS_TORCH.search(block.code)]
+WITH_TORCH = [
+    block
+    for block in PYTHON
+    if block.code != SCRIPT and (NEEDS_TORCH.search(block.code) or TAKES_TORCH.search(block.code))
+]
 
 
 def run_example(block: Block, server: LiveServer) -> int:
     """Run a block against a server, for two steps at most; return how often it called `train_step`."""
     stop = "9_502" if "9_500" in block.code else "2"
-    code = block.code.replace(HOST, server.url).replace("500_000", stop).replace('"cuda"', '"cpu"')
+    code = block.code.replace(HOST, server.url).replace(HERE, server.url)
+    code = code.replace("500_000", stop).replace('"cuda"', '"cpu"')
     for url, name in zip(SEVERAL, ("127.0.0.1", "localhost"), strict=True):
         code = code.replace(url, server.url.replace("127.0.0.1", name))  # one server by two names
     calls: list[tuple[object, object]] = []
@@ -81,6 +89,19 @@ def test_the_examples_cover_the_ways_to_receive_batches() -> None:
     for name in ("loader(", ".stream(", ".batch(", "AsyncSamplerClient(", "load_state_dict(", "DataLoader("):
         assert name in code
     assert len(WITH_TORCH) >= 2
+
+
+def test_readme_and_training_page_begin_with_one_script() -> None:
+    assert next(block.code for block in PYTHON if block.page == "docs/training.md") == SCRIPT
+
+
+def test_the_script_trains_as_pasted(server: LiveServer, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch", reason="the torch extra is not installed: make test TORCH=1")
+    run_example(Block("README.md", SCRIPT), server)
+    steps = re.findall(r"^step (\d+): loss ([\d.]+)$", capsys.readouterr().out, re.MULTILINE)
+    assert [int(step) for step, _ in steps] == list(range(20))
+    losses = [float(loss) for _, loss in steps]
+    assert sum(losses[-5:]) < sum(losses[:5])
 
 
 def test_sampler_and_client_commands_do_what_the_pages_say(
@@ -180,6 +201,7 @@ def test_every_shell_command_is_of_a_program_that_is_checked() -> None:
     checked = (
         "python -m",
         "python examples/",
+        "node examples/",
         "saccade-client",
         "saccade-sampler serve",
         "saccade-sampler plan",

@@ -15,6 +15,9 @@ PAGES = {
 HOST = "http://cpu-host:8000"
 """The server's address in examples."""
 
+HERE = "http://127.0.0.1:8000"
+"""That of the server that `make serve` starts."""
+
 SEVERAL = ("http://cpu-a:8000", "http://cpu-b:8000")
 """Those of several servers."""
 
