@@ -3,6 +3,7 @@
 #   PYTHON=…   Python to create .venv with (default: the first of python3, python3.13, … that is new enough)
 #   TORCH=1    also install PyTorch and torchdata and run the tests that need them
 #   RAY=1      also install Ray and run the tests that need it
+#   EXAMPLES=… the files in examples/ that `make examples` runs; all by default
 #   PUBLISH=1  write the tables and charts of `make bench` into docs/performance
 #   MEMORY=1   `make bench` also measures what the processes hold in memory (minutes)
 #   PEERS=1    `make bench` also measures other data loaders, from an environment of their own (10 minutes)
@@ -15,6 +16,7 @@
 PYTHON ?=
 TORCH ?=
 RAY ?=
+EXAMPLES ?=
 PUBLISH ?=
 MEMORY ?=
 PEERS ?=
@@ -64,7 +66,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve bench fuzz chaos soak docs test check lint format lock audit clean
+.PHONY: help setup demo serve examples bench fuzz chaos soak docs test check lint format lock audit clean
 
 help: ## List the targets
 	@echo "Usage: make TARGET"
@@ -75,6 +77,10 @@ demo: $(READY) ## Start a server, fetch and show batches, stop the server (first
 
 serve: $(READY) ## Serve batches on http://127.0.0.1:8000 (HOST=…, PORT=…); configure with SAMPLER_… variables
 	@$(BIN)/python -m service --host $(HOST) --port $(PORT)
+
+examples: $(SETUP) ## Run the scripts in examples/ on the CPU, with a server (TORCH=1, RAY=1: install what they need first)
+	@$(COMPILE)
+	@$(BIN)/python -m tests.examples $(EXAMPLES)
 
 bench: $(BENCH) ## Compare the speed of each part with its limit (5 minutes); status 1 if one misses its bound
 	@$(BIN)/python -m benchmarks $(if $(PUBLISH),--publish); status=$$?; \

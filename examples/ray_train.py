@@ -4,7 +4,7 @@
 
 If a node is lost, Ray restarts the training from the last checkpoint with the workers that are left, and adds workers
 again when there is room. The samples of a step and their gradient are the same for any number of workers. The network
-is a stand-in, as in `train_and_validate.py`. Needs PyTorch and `ray[train]`.
+is a stand-in, as in `plain_pytorch.py`. Needs PyTorch and `ray[train]`.
 """
 
 import argparse
@@ -17,22 +17,22 @@ import ray.train.torch
 import torch
 from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
 
-from saccade_sampler import loader
+from saccade_sampler import ServiceSpec, loader
 
 
-def make_network(categories: int) -> torch.nn.Module:
-    """Return a small network from (B, 3, S, S) images to (B, C, S/4, S/4) logits of corners."""
+def make_network(spec: ServiceSpec) -> torch.nn.Module:
+    """Return a small network from images (B, 3, S, S) to logits of corners (B, C, H, W)."""
     return torch.nn.Sequential(
-        torch.nn.Conv2d(3, 16, 4, stride=4),
+        torch.nn.Conv2d(3, 16, 7, stride=4, padding=3),
         torch.nn.ReLU(),
-        torch.nn.Conv2d(16, categories, 1),
+        torch.nn.Conv2d(16, spec.categories, 1),
+        torch.nn.AdaptiveAvgPool2d(spec.config.output_size),
     )
 
 
 def loss_of(logits: torch.Tensor, heats: torch.Tensor) -> torch.Tensor:
-    """Return the mean loss of a rank's samples against their heatmaps of corners."""
-    resized = torch.nn.functional.interpolate(logits, heats.shape[2:])
-    return torch.nn.functional.binary_cross_entropy_with_logits(resized, heats)
+    """Return the mean loss against heatmaps of corners."""
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, heats)
 
 
 def save(state: dict[str, Any], metrics: dict[str, float]) -> None:
@@ -65,7 +65,7 @@ def train(given: dict[str, Any]) -> None:
         stop=given["steps"], device=str(device),
     )  # fmt: skip
     torch.manual_seed(given["seed"])
-    network = make_network(batches.spec().categories)
+    network = make_network(batches.spec())
     shared = ray.train.torch.prepare_model(network)  # a single worker gets the network itself: save only `network`
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
     if (state := restored()) is not None:
