@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from client.async_client import AsyncSamplerClient
-    from client.batches import Batch, CompactBatch, PackedBatch, TorchBatch, TrainingArrays
+    from client.batches import Batch, BoxTable, CompactBatch, PackedBatch, TorchBatch, TrainingArrays
     from client.errors import (
         ClientError,
         DigestMismatchError,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from client.loading.trainer.statistics import LoaderStatistics
     from client.protocol.requests import IndexRequest, StepRequest, StreamRequest
     from client.sync_client import SamplerClient
+    from sampler import __version__
     from sampler.recipe import Recipe
     from sampler.stream.keys import SampleKey
     from sampler.stream.shards import Shard
@@ -52,6 +53,7 @@ __all__ = [
     "Annotation",
     "AsyncSamplerClient",
     "Batch",
+    "BoxTable",
     "ClientError",
     "CompactBatch",
     "DigestMismatchError",
@@ -78,6 +80,7 @@ __all__ = [
     "TorchBatch",
     "TrainingArrays",
     "TransferError",
+    "__version__",
     "loader",
     "register_family",
 ]
@@ -85,7 +88,9 @@ __all__ = [
 _MODULES = {
     "AsyncSamplerClient": "client.async_client",
     "SamplerClient": "client.sync_client",
-    **dict.fromkeys(("Batch", "CompactBatch", "PackedBatch", "TorchBatch", "TrainingArrays"), "client.batches"),
+    **dict.fromkeys(
+        ("Batch", "BoxTable", "CompactBatch", "PackedBatch", "TorchBatch", "TrainingArrays"), "client.batches"
+    ),
     "register_family": "client.families",
     **dict.fromkeys(("FleetStatistics", "ServerStatistics"), "client.fleet.statistics"),
     **dict.fromkeys(("Annotation", "ImageInfo"), "client.images"),
@@ -93,6 +98,7 @@ _MODULES = {
     "LoaderStatistics": "client.loading.trainer.statistics",
     **dict.fromkeys(("IndexRequest", "StepRequest", "StreamRequest"), "client.protocol.requests"),
     "Recipe": "sampler.recipe",
+    "__version__": "sampler",
     "SampleKey": "sampler.stream.keys",
     "Shard": "sampler.stream.shards",
     "ServiceSpec": "sampler.wire.spec",

@@ -27,6 +27,7 @@ from client.protocol.requests import (
     StreamOptions,
     StreamRequest,
     batch_request,
+    packed_request,
     require_layout,
     stream_request,
 )
@@ -129,7 +130,7 @@ class AsyncSamplerClient(PickledAsArguments):
         """Return one batch, by index or by seed: see `SamplerClient.batch`."""
         with checked_arguments():
             request = batch_request(indices, layout=layout or self._layout, **options)
-        return await _rendered(await self.packed_batch(request))
+        return await _rendered(await self._servers.packed_batch(request))
 
     def stream(self, *, layout: Layout | None = None, **options: Unpack[StreamOptions]) -> AsyncGenerator[Batch[int]]:
         """Return an iterator over a rank's batches of the steps start … stop−1: see `SamplerClient.stream`."""
@@ -144,9 +145,37 @@ class AsyncSamplerClient(PickledAsArguments):
             requests = images_requests(indices, spec)
         return tuple(chain.from_iterable(await self._servers.images(requests)))
 
-    async def packed_batch(self, request: BatchRequest) -> PackedBatch:
-        """Return one batch, received and checked but not rendered."""
-        return await self._servers.packed_batch(request)
+    @overload
+    async def packed_batch(self, request: BatchRequest) -> PackedBatch: ...
+
+    @overload
+    async def packed_batch(
+        self, *, indices: Iterable[int], layout: Layout | None = None, **options: Unpack[IndexOptions]
+    ) -> PackedBatch: ...
+
+    @overload
+    async def packed_batch(
+        self, indices: Iterable[int], /, *, layout: Layout | None = None, **options: Unpack[IndexOptions]
+    ) -> PackedBatch: ...
+
+    @overload
+    async def packed_batch(
+        self, *, layout: Layout | None = None, **options: Unpack[StepOptions]
+    ) -> PackedBatch[int]: ...
+
+    async def packed_batch(
+        self, request: BatchRequest | Iterable[int] | None = None, *, layout: Layout | None = None, **options: Any
+    ) -> PackedBatch:
+        """Return one batch, received and checked but not rendered.
+
+        Args:
+            request: the batch as a value; or none, and the arguments of `batch` instead.
+            layout: see `batch`.
+            options: see `batch`.
+        """
+        with checked_arguments():
+            made = packed_request(request, layout, self._layout, **options)
+        return await self._servers.packed_batch(made)
 
     def packed_stream(self, request: StreamRequest) -> AsyncGenerator[PackedBatch[int]]:
         """Return an iterator over batches that are received and checked but not rendered."""

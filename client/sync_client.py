@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from itertools import chain
 from types import TracebackType
-from typing import Self, Unpack, cast, overload
+from typing import Any, Self, Unpack, cast, overload
 
 import httpx
 
@@ -26,6 +26,7 @@ from client.protocol.requests import (
     StepOptions,
     StreamRequest,
     batch_request,
+    packed_request,
     require_layout,
     stream_request,
 )
@@ -198,7 +199,7 @@ class SamplerClient(PickledAsArguments):
                 indices, seed=seed, epoch=epoch, step=step, batch_size=batch_size, rank=rank, world_size=world_size,
                 augment=augment, layout=layout or self._layout,
             )  # fmt: skip
-        return self.packed_batch(request).render()
+        return self._servers.packed_batch(request).render()
 
     def stream(
         self,
@@ -250,9 +251,35 @@ class SamplerClient(PickledAsArguments):
             requests = images_requests(indices, self.spec())
         return tuple(chain.from_iterable(self._servers.images(requests)))
 
-    def packed_batch(self, request: BatchRequest) -> PackedBatch:
-        """Return one batch, received and checked but not rendered."""
-        return self._servers.packed_batch(request)
+    @overload
+    def packed_batch(self, request: BatchRequest) -> PackedBatch: ...
+
+    @overload
+    def packed_batch(
+        self, *, indices: Iterable[int], layout: Layout | None = None, **options: Unpack[IndexOptions]
+    ) -> PackedBatch: ...
+
+    @overload
+    def packed_batch(
+        self, indices: Iterable[int], /, *, layout: Layout | None = None, **options: Unpack[IndexOptions]
+    ) -> PackedBatch: ...
+
+    @overload
+    def packed_batch(self, *, layout: Layout | None = None, **options: Unpack[StepOptions]) -> PackedBatch[int]: ...
+
+    def packed_batch(
+        self, request: BatchRequest | Iterable[int] | None = None, *, layout: Layout | None = None, **options: Any
+    ) -> PackedBatch:
+        """Return one batch, received and checked but not rendered.
+
+        Args:
+            request: the batch as a value; or none, and the arguments of `batch` instead.
+            layout: see `batch`.
+            options: see `batch`.
+        """
+        with checked_arguments():
+            made = packed_request(request, layout, self._layout, **options)
+        return self._servers.packed_batch(made)
 
     def packed_stream(self, request: StreamRequest) -> Generator[PackedBatch[int]]:
         """Return an iterator over batches that are received and checked but not rendered."""

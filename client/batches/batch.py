@@ -15,6 +15,8 @@ from sampler.arrays import Arrays
 from sampler.atomic_write import atomic_writer
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from client.torch_device import Device
 
 
@@ -48,17 +50,29 @@ class Batch(TrainingArrays[NDArray[Any], StepT_co]):
             untagged=tensor(self.untagged),
             step=self.step,
             digest=self.digest,
+            spec=self.spec,
+            box_table=self.box_table,
         )
 
     def to(self, device: "Device", non_blocking: bool = False) -> TorchBatch[StepT_co]:
         """Return the batch as tensors on a device: see `TorchBatch.to`. Lightning calls it with the model's device."""
         return self.torch().to(device, non_blocking=non_blocking)
 
+    def to_torchvision(self) -> "tuple[list[Tensor], list[dict[str, Tensor]]]":
+        """Return images and targets as torchvision's detection models take them: see `TorchBatch.to_torchvision`.
+
+        Raises:
+            ClientError: the batch has no boxes: see `boxes`.
+            MissingExtraError: torch is not installed.
+        """
+        return self.torch().to_torchvision()
+
     def save(self, path: Path | str) -> None:
         """Write a `.npz` file at exactly `path`. The write is atomic; nothing is pickled.
 
         The file holds every array by its name, `keys` (B, 3) uint64 as seed, epoch, index, `recipes` (B,) as JSON
-        text, `untagged`, `step` (−1 for none) and `digest`.
+        text, `untagged`, `step` (−1 for none) and `digest`. It has no boxes, so that the bytes of the file are the same
+        in every layout; `box_table` has them.
 
         Raises:
             OSError: the file cannot be written.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.batches.batch import Batch
+from client.batches.box_table import BoxTable
 from client.batches.compact_batch import CompactBatch
 from client.batches.training_arrays import StepT_co, described
 from client.errors import ClientError, checked_arguments
@@ -83,22 +84,23 @@ class PackedBatch(Generic[StepT_co]):
         with checked_arguments():
             if self.layout != "compact":
                 raise InvalidRequestError("layout", self.layout, "compact, to render elsewhere")
-        samples = [sample.arrays for sample in self.wire.samples]
-        boxes = [sample["boxes"] for sample in samples]
-        starts = np.zeros(len(samples) + 1, np.int64)
-        np.cumsum([len(rows) for rows in boxes], out=starts[1:])
+        table = BoxTable.of(self._samples)
         return CompactBatch(
             crops=_read_only(self._stacked("crop", (*self.spec.config.input_size, 3), np.uint8)),
             colours=_read_only(self._stacked("colour", (3, 4), np.float32)),
-            boxes=_read_only(np.concatenate([np.zeros((0, 5), np.float32), *boxes])),
-            objects=_read_only(np.concatenate([np.zeros(0, np.uint8), *(sample["objects"] for sample in samples)])),
-            starts=_read_only(starts),
+            boxes=_read_only(table.boxes),
+            objects=_read_only(table.objects),
+            starts=_read_only(table.starts),
         )
+
+    @property
+    def _samples(self) -> list[Arrays]:
+        return [sample.arrays for sample in self.wire.samples]
 
     def _stacked(self, name: str, shape: tuple[int, ...], dtype: type) -> NDArray[Any]:
         if name in self.wire.stacked:
             return self.wire.stacked[name]
-        arrays = [sample.arrays[name] for sample in self.wire.samples]
+        arrays = [sample[name] for sample in self._samples]
         return np.stack(arrays) if arrays else np.zeros((0, *shape), dtype)
 
     def render(self, out: Mapping[str, NDArray[Any]] | None = None, kernels: Kernels | None = None) -> Batch[StepT_co]:
@@ -124,6 +126,8 @@ class PackedBatch(Generic[StepT_co]):
             untagged=np.array([sample.untagged for sample in self.wire.samples], np.int64),
             step=self.step,
             digest=self.wire.header.digest,
+            spec=self.spec,
+            box_table=BoxTable.of(self._samples) if self.layout == "compact" else None,
         )
 
     def _dense(self, out: Mapping[str, NDArray[Any]] | None, kernels: Kernels | None) -> Arrays:
@@ -136,8 +140,7 @@ class PackedBatch(Generic[StepT_co]):
         else:
             with checked_arguments():
                 arrays = _require_fitting(out, table, count)
-        samples = [sample.arrays for sample in self.wire.samples]
-        unpack_batch(samples, self.layout, config, arrays, kernels or fastest_kernels())
+        unpack_batch(self._samples, self.layout, config, arrays, kernels or fastest_kernels())
         return arrays
 
     def _borrow(self, size: int) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
+from client.batches.torchvision_form import torchvision_form
 from client.batches.training_arrays import StepT_co, TrainingArrays
 from client.errors import ClientError, checked_arguments
 from client.torch_module import torch_module
@@ -44,6 +45,22 @@ class TorchBatch(TrainingArrays["Tensor", StepT_co]):
         except RuntimeError as error:
             cause, where = str(error).split("\n")[0], "tensors on the CPU, on a machine with a GPU that PyTorch sees"
             raise ClientError(f"this batch cannot be pinned: {cause}: expected {where}") from error
+
+    def to_torchvision(self) -> "tuple[list[Tensor], list[dict[str, Tensor]]]":
+        """Return images and targets as torchvision's detection models take them: `model(images, targets)`.
+
+        Ignored boxes are left out, since these models have no such boxes, and so are boxes without area, which they
+        refuse. All tensors are on the device of the batch.
+
+        Returns:
+            B images (3, S, S) float32 in 0–1, channels R, G, B, without normalisation: the models apply their own. B
+            targets, each with `boxes` (n, 4) float32, x0, y0, x1, y1 in pixels, and `labels` (n,) int64 from 1, as 0 is
+            the background: label c has the name `spec.category_names[c - 1]`.
+
+        Raises:
+            ClientError: the batch has no boxes: see `boxes`.
+        """
+        return torchvision_form(self)
 
     def _with_each(self, change: "Callable[[Tensor], Tensor]") -> Self:
         arrays: dict[str, Any] = {name: change(tensor) for name, tensor in self.arrays.items()}

@@ -1,14 +1,25 @@
 """What batches of arrays and batches of tensors have in common."""
 
+import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
+from client.batches.box_table import NO_BOXES, BoxTable
+from client.batches.notebook_view import MOST_THUMBNAILS, page, plain
+from client.batches.sample_view import SampleView, corners_of, in_host_memory, pictures_module, pixels_of
+from client.errors import ClientError
 from sampler.families.interface import TrainingOrder
 from sampler.recipe import Recipe
 from sampler.stream.keys import SampleKey
+from sampler.wire.spec import ServiceSpec
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     # Type checkers know this module without an installation. Before Python 3.13, a TypeVar has no default.
     from typing_extensions import TypeVar
 
@@ -36,6 +47,8 @@ class TrainingArrays(Generic[ArrayT, StepT_co]):
         untagged: (B,) int64, the number of objects of each sample beyond the room in tags and regrs.
         step: of the stream; None for a batch by index.
         digest: identity of all that the samples depend on.
+        spec: of the server, with the config and the names of the categories.
+        box_table: the boxes of all samples; None if they did not travel, as in the layouts "sparse" and "dense".
 
     The type parameters are the type of the arrays and that of `step`: `Batch[int]` for batches of streams and loaders,
     `Batch` where `step` may be None.
@@ -48,10 +61,35 @@ class TrainingArrays(Generic[ArrayT, StepT_co]):
     untagged: ArrayT
     step: StepT_co
     digest: str
+    spec: ServiceSpec
+    box_table: BoxTable | None
+
+    __iter__ = None  # otherwise Python would iterate by index, which is for slices only
 
     def __len__(self) -> int:
         """B, the number of samples."""
         return len(self.keys)
+
+    def __getitem__(self, rows: slice) -> Self:
+        """Return a batch of some samples, such as `batch[2:5]`.
+
+        It shares memory with this batch, unless the slice has a negative step.
+
+        Raises:
+            TypeError: `rows` is no slice.
+        """
+        _require_slice(rows)
+        chosen = range(len(self))[rows]
+        # PyTorch takes no negative step, nor NumPy arrays that have one.
+        where = rows if chosen.step > 0 else list(chosen)
+        return replace(
+            self,
+            arrays={name: _selected(array, where) for name, array in self.arrays.items()},
+            keys=self.keys[rows],
+            recipes=self.recipes[rows],
+            untagged=_selected(self.untagged, where),
+            box_table=None if self.box_table is None else self.box_table.select(chosen),
+        )
 
     def __repr__(self) -> str:
         images: Any = self.images
@@ -127,6 +165,101 @@ class TrainingArrays(Generic[ArrayT, StepT_co]):
         """(B, 1, a, a) float32 for each attention map; empty for cornernet and cornernet_squeeze."""
         return tuple(array for name, array in self.arrays.items() if name.startswith("attentions_"))
 
+    def boxes(self, sample: int) -> NDArray[np.float32]:
+        """(n, 4) float32, x0, y0, x1, y1 of the sample's boxes in pixels of its image, the ignored ones included.
+
+        A NumPy array, also for a batch of tensors. `sample` is 0 … B−1, or negative to count from the end.
+
+        Raises:
+            ClientError: boxes travel in the layout "compact" only, and the batch had another one.
+            IndexError: there is no such sample.
+        """
+        table = self._table()
+        return table.boxes[table.rows(self._number(sample)), :4].copy()
+
+    def labels(self, sample: int) -> NDArray[np.int64]:
+        """(n,) int64, the category plane of each box of `boxes(sample)`, from 0.
+
+        Label c has the plane c of `tl_heats`, the name `spec.category_names[c]` and the id `spec.category_ids[c]` of
+        the annotation file. Errors are those of `boxes`.
+        """
+        table = self._table()
+        return table.boxes[table.rows(self._number(sample)), 4].astype(np.int64) - 1
+
+    def objects(self, sample: int) -> NDArray[np.bool_]:
+        """(n,) bool, False for each box of `boxes(sample)` that is ignored. Errors are those of `boxes`."""
+        table = self._table()
+        return table.objects[table.rows(self._number(sample))].astype(np.bool_)
+
+    def image(self, sample: int) -> NDArray[np.uint8]:
+        """(S, S, 3) uint8, the sample's image as the detector gets it, without normalisation, channels R, G, B.
+
+        A NumPy array, also for a batch of tensors. Colours that the augmentation moved out of range are clipped.
+
+        Raises:
+            IndexError: there is no such sample.
+        """
+        image = _selected(self.images, self._number(sample))
+        return pixels_of(in_host_memory(image), self.spec.config)
+
+    def show(self, sample: int, size: int = 768) -> "Image":
+        """Return a picture of a sample: its image with boxes, names and corners, as a Pillow image.
+
+        A notebook displays it; a script calls its `save("sample.png")`. Objects are green, ignored boxes orange. The
+        points are the corners that the targets have: top-left in blue, bottom-right in pink. A batch that has no boxes
+        shows the corners only.
+
+        Args:
+            sample: 0 … B−1, or negative to count from the end.
+            size: of the picture's longer side in pixels.
+
+        Raises:
+            MissingExtraError: Pillow is not installed.
+            IndexError: there is no such sample.
+        """
+        picture: Image = pictures_module().picture(self._view(self._number(sample)), size)
+        return picture
+
+    def _repr_html_(self) -> str:
+        """The batch as notebooks show it: thumbnails of the first samples."""
+        views = (self._view(number) for number in range(min(len(self), MOST_THUMBNAILS)))
+        try:
+            return page(repr(self), len(self), views)
+        except Exception as error:  # noqa: BLE001 - a notebook shows the reason, and whatever else its cell gives
+            return plain(repr(self), f"{type(error).__name__}: {error}")
+
+    def _view(self, number: int) -> SampleView:
+        table, rows = NO_BOXES, slice(0)
+        if self.box_table is not None:
+            table, rows = self.box_table, self.box_table.rows(number)
+        labels = table.boxes[rows, 4].astype(np.int64) - 1
+        top_left, bottom_right = corners_of(self.arrays, number, self.spec.config)
+        return SampleView(
+            key=self.keys[number],
+            image=self.image(number),
+            boxes=table.boxes[rows, :4],
+            labels=labels,
+            objects=table.objects[rows].astype(np.bool_),
+            names=tuple(self.spec.category_names[label] for label in labels.tolist()),
+            top_left=top_left,
+            bottom_right=bottom_right,
+        )
+
+    def _number(self, sample: int) -> int:
+        """Return the number of a sample, 0 … B−1."""
+        number = operator.index(sample)
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"sample {number}: this batch has {len(self)} samples, from 0")
+        return number % len(self)
+
+    def _table(self) -> BoxTable:
+        if self.box_table is None:
+            raise ClientError(
+                'this batch has no boxes, because it was not received in the layout "compact": '
+                'leave out layout="sparse" or layout="dense"'
+            )
+        return self.box_table
+
     def _array(self, name: str) -> ArrayT:
         """Return an array that not every detector family has."""
         if name not in self.arrays:
@@ -138,4 +271,15 @@ def described(batch: object, keys: Sequence[SampleKey], step: int | None, conten
     """Return the `repr` of any kind of batch."""
     seeds = ", ".join(str(seed) for seed in dict.fromkeys(key.seed for key in keys))
     place = "by index" if step is None else f"step {step}"
-    return f"<{type(batch).__name__}: {len(keys)} samples, seed {seeds}, {place}; {content}>"
+    origin = f"seed {seeds}, {place}" if keys else place
+    return f"<{type(batch).__name__}: {len(keys)} samples, {origin}; {content}>"
+
+
+def _require_slice(rows: object) -> None:
+    if not isinstance(rows, slice):
+        one = f"batch[{rows}:{rows + 1}]" if isinstance(rows, int) and rows >= 0 else "batch[2:3]"
+        raise TypeError(f"a batch takes slices only: use {one} for a batch of one sample, or batch.image(…)")
+
+
+def _selected(array: Any, samples: int | slice | list[int]) -> Any:
+    return array[samples]

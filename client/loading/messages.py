@@ -12,11 +12,9 @@ socket.
 import pickle
 import struct
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-from numpy.typing import NDArray
 
 from client.access import Token
+from client.batches.box_table import BoxTable
 from client.errors import ClientError
 from client.fleet.statistics import FleetStatistics
 from client.loading.settings import LoaderSettings
@@ -50,9 +48,9 @@ class LoaderJob:
 class FilledSlot:
     """A batch that is ready in a slot.
 
-    untagged: of each sample. origin: pickled, for `read_origin`: most training steps never use it. boxes: of a batch to
-    render elsewhere: boxes, objects and starts, as in `CompactBatch`. damaged: responses before it that were damaged.
-    fleet: what the worker has counted about several servers so far; None for nothing new.
+    untagged: of each sample. origin: pickled, for `read_origin`: most training steps never use it. boxes: None if they
+    did not travel. damaged: responses before it that were damaged. fleet: what the worker has counted about several
+    servers so far; None for nothing new.
     """
 
     slot: int
@@ -60,7 +58,7 @@ class FilledSlot:
     digest: str
     untagged: list[int]
     origin: bytes
-    boxes: tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None
+    boxes: BoxTable | None
     damaged: int = 0
     fleet: FleetStatistics | None = None
 

@@ -281,6 +281,19 @@ def batch_request(
     return StepRequest(seed=seed, step=step, shard=shard, augment=augment, layout=layout)
 
 
+def packed_request(
+    given: BatchRequest | Iterable[int] | None, layout: Layout | None, default: Layout, **options: Any
+) -> BatchRequest:
+    """Return the request for one batch, which is given itself, or as the arguments of `batch_request`."""
+    if not isinstance(given, IndexRequest | StepRequest):
+        indices = options.pop("indices", None) if given is None else given
+        return batch_request(indices, layout=layout or default, **options)
+    others = options if layout is None else options | {"layout": layout}
+    for field, value in others.items():
+        raise InvalidRequestError(field, value, "nothing together with a request")
+    return given
+
+
 def stream_request(
     *,
     seed: int,

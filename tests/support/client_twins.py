@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from client import AsyncSamplerClient, Batch, ImageInfo, SamplerClient
+from client import AsyncSamplerClient, Batch, ImageInfo, PackedBatch, SamplerClient
 from client.fleet.statistics import FleetStatistics
 from sampler.wire.spec import ServiceSpec
 
@@ -21,6 +21,8 @@ class AnyClient(Protocol):
     def ready(self) -> bool: ...
 
     def batch(self, *arguments: Any, **named: Any) -> Batch: ...
+
+    def packed_batch(self, *arguments: Any, **named: Any) -> PackedBatch: ...
 
     def stream(self, **named: Any) -> Generator[Batch]: ...
 
@@ -48,6 +50,9 @@ class Blocking:
 
     def batch(self, *arguments: Any, **named: Any) -> Batch:
         return self._runner.run(self._client.batch(*arguments, **named))
+
+    def packed_batch(self, *arguments: Any, **named: Any) -> PackedBatch:
+        return self._runner.run(self._client.packed_batch(*arguments, **named))
 
     def stream(self, **named: Any) -> Generator[Batch]:
         return self._pulled(self._client.stream(**named))

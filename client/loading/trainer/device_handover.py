@@ -52,10 +52,13 @@ class DeviceHandover(Handover[TorchBatch[int]]):
             event.synchronize()
 
     def batch(self, filled: FilledSlot, memory: NDArray[np.uint8]) -> TorchBatch[int]:
-        if filled.boxes is None:
+        table = filled.boxes
+        if table is None:
             raise ClientError(f"the loader's process sent step {filled.step} without boxes")
         arrays, spec = self._on_device(memory), self._spec
-        tensors = render_tensors(arrays["crop"], arrays["colour"], *filled.boxes, spec.config, spec.categories)
+        tensors = render_tensors(
+            arrays["crop"], arrays["colour"], table.boxes, table.objects, table.starts, spec.config, spec.categories
+        )
         keys, recipes = read_origin(filled.origin)
         return TorchBatch(
             arrays=tensors,
@@ -65,6 +68,8 @@ class DeviceHandover(Handover[TorchBatch[int]]):
             untagged=torch.tensor(filled.untagged, dtype=torch.int64).to(self._device),
             step=filled.step,
             digest=filled.digest,
+            spec=spec,
+            box_table=table,
         )
 
     def close(self) -> None:

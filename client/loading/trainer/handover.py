@@ -42,6 +42,7 @@ class ArrayHandover(Handover[Batch[int]]):
 
     def __init__(self, spec: ServiceSpec, batch: int) -> None:
         self.form = SlotForm.of(spec, batch, render=True)
+        self._spec = spec
         self._order = family_of(spec.config).training_order(spec.config)
 
     def batch(self, filled: FilledSlot, memory: NDArray[np.uint8]) -> "LoadedBatch":
@@ -53,6 +54,8 @@ class ArrayHandover(Handover[Batch[int]]):
             untagged=np.array(filled.untagged, np.int64),
             step=filled.step,
             digest=filled.digest,
+            spec=self._spec,
+            box_table=filled.boxes,
             _packed_origin=filled.origin,
         )
         return batch

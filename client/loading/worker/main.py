@@ -16,6 +16,7 @@ from contextlib import closing, suppress
 import numpy as np
 
 import client.sync_client  # noqa: F401 - loads what `LoaderSettings.client` needs before the job arrives
+from client.batches.box_table import BoxTable
 from client.errors import ClientError
 from client.loading.messages import PING, PONG, SLOT_NUMBER, FilledSlot, LoaderJob, decode_job, encode
 from client.loading.slots import SharedSlots, SlotForm
@@ -64,14 +65,13 @@ def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int |
                 if number is None:
                     return
                 out = form.arrays(np.frombuffer(slots.slot(number), np.uint8))
-                boxes = None
                 with progress.rendering(form.batch):
                     if job.render:
-                        packed.render(out, fastest_kernels())
+                        boxes = packed.render(out, fastest_kernels()).box_table
                     else:
                         compact = packed.compact()
                         out["crop"][...], out["colour"][...] = compact.crops, compact.colours
-                        boxes = compact.boxes, compact.objects, compact.starts
+                        boxes = BoxTable(compact.boxes, compact.objects, compact.starts)
                 samples, header = packed.wire.samples, packed.wire.header
                 assert header.step is not None, "a batch of a stream has a step"
                 untagged = [sample.untagged for sample in samples]

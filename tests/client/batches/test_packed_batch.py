@@ -6,11 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from client import PackedBatch, RequestRefusedError, SamplerClient, StreamRequest
+from client import IndexRequest, PackedBatch, RequestRefusedError, SamplerClient, StreamRequest
 from sampler.array_table import allocate
 from sampler.arrays import LAYOUTS, Arrays, Layout
 from sampler.kernels.reference import REFERENCE
 from sampler.stream.shards import Shard
+from tests.support.client_twins import clients
 from tests.support.scripted_server import ScriptedServer, scripted
 
 
@@ -121,3 +122,27 @@ def test_a_packed_batch_can_be_pickled(client: SamplerClient) -> None:
     again = pickle.loads(pickle.dumps(batch))
     assert (again.keys, again.wire_bytes, again.layout) == (batch.keys, batch.wire_bytes, "compact")
     assert same(again.render(kernels=REFERENCE).arrays, batch.render(kernels=REFERENCE).arrays)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_packed_batch_is_requested_like_a_batch(server: ScriptedServer, kind: str) -> None:
+    with clients(kind) as make:
+        client = make(server.url)
+        requests: list[tuple[tuple[object, ...], dict[str, object]]] = [
+            ((), {"indices": [3, 1], "seed": 7, "epoch": 2}),
+            (([3, 1],), {"seed": 7, "augment": False, "layout": "sparse"}),
+            ((np.array([3, 1]),), {}),
+            ((), {"seed": 7, "step": 4, "batch_size": 7, "rank": 1, "world_size": 3}),
+        ]
+        for positional, named in requests:
+            received, batch = client.packed_batch(*positional, **named), client.batch(*positional, **named)
+            assert same(received.render().arrays, batch.arrays)
+            assert (received.keys, received.step) == (batch.keys, batch.step)
+        assert client.packed_batch(indices=[3], layout="dense").layout == "dense"
+        assert client.packed_batch(request=IndexRequest(indices=(3,))).layout == "compact"
+        with pytest.raises(RequestRefusedError, match="seed = 7: expected nothing together with a request"):
+            client.packed_batch(IndexRequest(indices=(3,)), seed=7)
+        with pytest.raises(RequestRefusedError, match="layout = 'dense': expected nothing together with a request"):
+            client.packed_batch(IndexRequest(indices=(3,)), layout="dense")
+        with pytest.raises(RequestRefusedError, match="indices = None: expected a list of indices"):
+            client.packed_batch()
