@@ -16,7 +16,8 @@ SOURCE = ast.parse((ROOT / "saccade_sampler" / "__init__.py").read_text(encoding
 
 def names_for_type_checkers() -> set[str]:
     """The names imported under `if TYPE_CHECKING`."""
-    block = next(node for node in SOURCE.body if isinstance(node, ast.If))
+    blocks = (node for node in SOURCE.body if isinstance(node, ast.If))
+    block = next(node for node in blocks if ast.unparse(node.test) == "TYPE_CHECKING")
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
     return {alias.asname or alias.name for node in imports for alias in node.names}
 
