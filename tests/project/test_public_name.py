@@ -8,6 +8,7 @@ import pytest
 import client
 import saccade_sampler
 import sampler
+from sampler.version import VERSION
 from tests.support.paths import ROOT
 from tests.support.processes import output_of, run_python
 
@@ -31,6 +32,10 @@ def test_every_public_name_of_client_and_sampler_is_there() -> None:
 def test_type_checkers_and_completion_see_the_names_that_programs_get() -> None:
     assert names_for_type_checkers() == set(saccade_sampler.__all__) == set(dir(saccade_sampler))
     assert len(saccade_sampler.__all__) == len(set(saccade_sampler.__all__))
+
+
+def test_each_package_has_the_version() -> None:
+    assert client.__version__ == saccade_sampler.__version__ == sampler.__version__ == VERSION
 
 
 def test_other_names_are_attribute_errors() -> None:
