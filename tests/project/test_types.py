@@ -23,6 +23,16 @@ from lightning.pytorch import LightningModule
 
 model = LightningModule()
 """,
+    "system_config": """
+from saccade_sampler.cornernet_lite import SystemConfig
+
+system_config: SystemConfig
+""",
+    "args": """
+from saccade_sampler.cornernet_lite import Arguments
+
+args: Arguments
+""",
 }
 """Names that the pages leave to the reader, and a module that defines each."""
 

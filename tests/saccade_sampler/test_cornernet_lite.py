@@ -105,7 +105,7 @@ def test_training_gets_the_steps_from_the_iteration_it_resumes_at(small: Scripte
 
 def test_three_lines_that_replace_two_are_all_that_train_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     [block] = [block for block in blocks("python") if block.page == "docs/cornernet-lite.md"]
-    lines = block.code.splitlines()
+    lines = [line for line in block.code.splitlines() if line]
     assert len(lines) == 3
     with scripted(SMALL_SACCADE) as server:
         monkeypatch.setenv("SAMPLER_URL", server.url)
