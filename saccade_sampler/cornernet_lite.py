@@ -110,7 +110,7 @@ class BatchQueue:
         """
         start = args.start_iter
         span = {"start": start, "stop": max(start, system_config.max_iter)}
-        return cls._of(system_config, args, on_gpu, {**options, **span, "seed": seed, "url": url, "dataset": dataset})
+        return cls._of(system_config, args, on_gpu, {"seed": seed, "url": url, "dataset": dataset, **span, **options})
 
     @classmethod
     def validation(
@@ -134,7 +134,7 @@ class BatchQueue:
         with checked_arguments():
             every = require_integer("val_iter", system_config.val_iter, 1)
         span = {"start": args.start_iter // every}
-        return cls._of(system_config, args, on_gpu, {**options, **span, "seed": seed, "url": url, "dataset": dataset})
+        return cls._of(system_config, args, on_gpu, {"seed": seed, "url": url, "dataset": dataset, **span, **options})
 
     @classmethod
     def _of(cls, system_config: SystemConfig, args: Arguments, on_gpu: bool, options: dict[str, Any]) -> Self:
