@@ -66,7 +66,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve examples bench fuzz chaos soak docs test check lint format lock audit clean
+.PHONY: help setup demo serve examples bench fuzz chaos soak docs dist test check lint format lock audit clean
 
 help: ## List the targets
 	@echo "Usage: make TARGET"
@@ -106,6 +106,9 @@ soak: $(READY) ## Run server, clients and trainers for 10 minutes (MINUTES=…);
 docs: $(READY) ## Build the documentation into site/
 	@$(BIN)/zensical build --strict
 	@echo "open site/index.html"
+
+dist: $(READY) ## Build wheel and sdist into dist/, check them, install the wheel and run the demo with it (3 minutes)
+	@$(BIN)/python -m tests.release
 
 test: lint ## Run all checks: lint, types, tests with coverage (TORCH=1, RAY=1: also those with PyTorch, Ray)
 	@echo "pytest, with branch coverage"

@@ -1,0 +1,1 @@
+"""The release: wheel and sdist are built, checked, installed and tried. `make dist` runs all of it."""
