@@ -16,6 +16,7 @@ from saccade_sampler.doctor.host import HostFacts
 from saccade_sampler.doctor.memory import LOADER_MEMORY, check_dev_shm, check_loader_memory
 from saccade_sampler.doctor.processes import check_client_descriptors
 from saccade_sampler.doctor.servers import SERVER, TOKEN, check_servers
+from saccade_sampler.doctor.tokens import examine_token_file
 from sampler.errors import InvalidRequestError, SamplerError
 from sampler.version import VERSION
 from sampler.wire.spec import ServiceSpec
@@ -38,6 +39,8 @@ def examine_client(
         token_file: File of the token; None for that of the environment.
     """
     yield check_client_descriptors(host)
+    if token_file is not None:
+        yield examine_token_file(token_file)
     if not urls and not os.environ.get(URL_VARIABLE, "").strip():
         yield skipped(SERVER, f"no URL is given, and {URL_VARIABLE} is not set")
         return

@@ -4,14 +4,14 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from saccade_sampler.doctor.files import TOKEN, check_cache_folder, check_images, check_readable, check_token_file
+from saccade_sampler.doctor.files import TOKEN, check_cache_folder, check_images, check_readable
 from saccade_sampler.doctor.finding import Finding, ok, problem, skipped
 from saccade_sampler.doctor.host import HostFacts, shared_memory_error
 from saccade_sampler.doctor.memory import check_address_space, check_memory, check_shared_memory
 from saccade_sampler.doctor.needs import ServerNeeds
 from saccade_sampler.doctor.paths import readable, writable
 from saccade_sampler.doctor.processes import check_cpus, check_instructions, check_processes, check_server_descriptors
-from sampler.access_token import read_token
+from saccade_sampler.doctor.tokens import examine_token_file
 from sampler.config.cornernet_lite import IgnoredKeysWarning, load_config
 from sampler.errors import ConfigError
 from service.arena import warm_bytes
@@ -101,18 +101,7 @@ def _token(settings: Settings) -> Iterator[Finding]:
         state = "SAMPLER_TOKEN is set" if settings.token else "none is set: only this host can use the server"
         yield ok(TOKEN, "none is set, and SAMPLER_OPEN lets other hosts use the server" if settings.open else state)
         return
-    yield token_file(settings.token_file)
-
-
-def token_file(file: Path) -> Finding:
-    """Check a file that has a token."""
-    facts = readable(file)
-    try:
-        if facts.error is None:
-            read_token(file)
-    except (OSError, ValueError) as error:
-        return check_token_file(facts, f"{file}: {error}")
-    return check_token_file(facts, "")
+    yield examine_token_file(settings.token_file)
 
 
 def _certificate(settings: Settings) -> Iterator[Finding]:

@@ -1,10 +1,12 @@
 """All checks, in order: this host as a server, then as a training node."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from client.access import TOKEN_FILE_VARIABLE
 from saccade_sampler.doctor.clock import check_synchronised
 from saccade_sampler.doctor.examine_client import examine_client
 from saccade_sampler.doctor.finding import Finding, ok, problem, skipped
@@ -17,6 +19,7 @@ from saccade_sampler.doctor.packages import (
     installed_version,
     needs,
 )
+from saccade_sampler.doctor.tokens import examine_token_file
 from sampler.cli.errors import CommandError, needs_extra
 from sampler.version import VERSION
 
@@ -64,6 +67,8 @@ def _server(subject: Subject, host: HostFacts) -> Iterator[Finding]:
     except CommandError as error:
         yield skipped(SETTINGS, f"those of a server are not checked: {error}")
         yield check_kernels(None)
+        if file := os.environ.get(TOKEN_FILE_VARIABLE):
+            yield examine_token_file(Path(file).expanduser())
         return
     found = server_settings(subject.options, subject.settings_file)
     if found.settings is None:

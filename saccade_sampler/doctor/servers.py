@@ -76,7 +76,7 @@ def _check_access(server: ServerFacts, has_token: bool) -> Finding:
         advice = "set SAMPLER_TOKEN or SAMPLER_TOKEN_FILE here as on the server"
         return problem(TOKEN, f"{where}: {state}", advice)
     if server.refusal:
-        return problem(SERVER, server.refusal, "see the page Troubleshooting for this message")
+        return problem(SERVER, server.refusal, "do what the message says; the page Troubleshooting has its cause")
     parts = urlsplit(server.address.url)
     if has_token and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         advice = "serve https (serve --tls-cert), unless the network is trusted"

@@ -5,11 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from sampler.cli.exit_status import CANNOT_RUN
 from sampler.version import VERSION
 from tests.support.paths import ROOT
 
 INSTALL_SECONDS = 900.0
 RUN_SECONDS = 300.0
+
+CLIENT_PACKAGES = 13
+"""Most distributions that a training node needs, this one included."""
 
 
 class InstallationError(Exception):
@@ -35,6 +39,14 @@ class Installation:
         """Return what an installed program prints. Raises InstallationError if it fails."""
         return self._run(RUN_SECONDS, self._bin / program, *arguments)
 
+    def refusal(self, program: str, *arguments: object) -> str:
+        """Return what an installed program prints on stderr when it fails. Raises InstallationError if it does not."""
+        words = list(map(str, (self._bin / program, *arguments)))
+        done = self._start(RUN_SECONDS, words)
+        if done.returncode != CANNOT_RUN:
+            raise InstallationError(f"{' '.join(words)}: status {done.returncode}: expected {CANNOT_RUN}")
+        return done.stderr
+
     def packages(self) -> list[str]:
         """Return the names of the installed distributions, without pip and setuptools."""
         lines = self.run("python", "-m", "pip", "list", "--format", "freeze", "--disable-pip-version-check").split()
@@ -43,12 +55,15 @@ class Installation:
 
     def _run(self, seconds: float, *command: object) -> str:
         words = list(map(str, command))
-        done = subprocess.run(
-            words, cwd=self.empty, env=self._variables, capture_output=True, text=True, timeout=seconds, check=False
-        )
+        done = self._start(seconds, words)
         if done.returncode:
             raise InstallationError(f"{' '.join(words)}: status {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
+
+    def _start(self, seconds: float, words: list[str]) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            words, cwd=self.empty, env=self._variables, capture_output=True, text=True, timeout=seconds, check=False
+        )
 
 
 def try_server(folder: Path, wheel: Path) -> str:
@@ -68,4 +83,10 @@ def try_client(folder: Path, wheel: Path) -> str:
     """Install the client alone, import its public names, and return what was seen."""
     installation = Installation(folder, wheel, "")
     installation.run("python", "-c", "from saccade_sampler import SamplerClient, loader")
-    return f"client: {len(installation.packages())} packages; its names can be imported"
+    refusal = installation.refusal("saccade-sampler", "--version")
+    if "pip install 'saccade-sampler[cli]'" not in refusal:
+        raise InstallationError(f"without the extra `cli`, commands do not say what to install: {refusal}")
+    packages = installation.packages()
+    if len(packages) > CLIENT_PACKAGES:
+        raise InstallationError(f"the client alone is {len(packages)} packages: {', '.join(packages)}")
+    return f"client: {len(packages)} packages; its names can be imported"

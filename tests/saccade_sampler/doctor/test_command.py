@@ -44,10 +44,16 @@ def test_invalid_settings_are_a_problem_each(tmp_path: Path) -> None:
     assert "SAMPLER_WORKERS = 'many'" in problems[1]
 
 
-def test_a_training_node_checks_all_but_the_server() -> None:
+def test_a_training_node_checks_all_but_the_server(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("0123456789abcdef")
+    file.chmod(0o644)
+    options = ("doctor", "--json", "--batch-size", "7")
     with scripted() as server:
-        done = run_python("-c", WITHOUT_SERVER + START, "doctor", server.url, "--json", "--batch-size", "7")
+        done = run_python("-c", WITHOUT_SERVER + START, *options, server.url, settings={"token_file": file})
     found = findings(done.stdout)
+    tokens = [finding for finding in json.loads(done.stdout)["findings"] if finding["check"] == "token"]
+    assert [(token["status"], token["remedy"]) for token in tokens] == [("warning", f"chmod o-r {file}"), ("ok", "")]
     assert found["settings"]["status"] == "skipped"
     assert "pip install 'saccade-sampler[server]'" in found["settings"]["found"]
     assert found["server"]["status"] == found["digest"]["status"] == "ok"
