@@ -1,5 +1,6 @@
 """Facts about servers, from a few requests to each."""
 
+import math
 import time
 from collections.abc import Iterable
 from contextlib import closing
@@ -105,10 +106,10 @@ def _facts(address: Address, settings: ContactSettings[httpx.BaseTransport]) -> 
 
 def _round_trips(contact: Contact) -> dict[str, Any]:
     """Return latency and clock offset. Raises `ClientError`."""
-    fastest, offset = float("inf"), None
+    fastest, offset = math.inf, None
     for _ in range(ROUND_TRIPS):
         exchange, pace = contact.session.ready_exchange(), Pace(SECONDS, SECONDS)
-        exchange.first = contact.session.spec is None and fastest == float("inf")
+        exchange.first = fastest == math.inf
         sent, started = time.time(), time.perf_counter()
         with client_errors(exchange), closing(open_response(contact.http, exchange, pace)) as response:
             read_document(response, exchange, pace)
@@ -121,8 +122,9 @@ def _spec(contact: Contact) -> dict[str, Any]:
     exchange: Exchange = contact.session.spec_exchange()
     try:
         document = fetch_document(contact.http, exchange, Pace(SECONDS, SECONDS))
+        spec = contact.session.pin(document, exchange)
         version = exchange.parse(document).get("version")
-        return {"spec": contact.session.pin(document, exchange), "version": version}
+        return {"spec": spec, "version": version if isinstance(version, str) else None}
     except (ClientError, SamplerError) as error:
         status = error.problem.get("status") if isinstance(error, RequestRefusedError) else None
         return {"refusal": str(error), "needs_token": status == 401}

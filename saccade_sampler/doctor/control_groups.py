@@ -9,6 +9,10 @@ _UNLIMITED = 1 << 60
 """Version 1 says no limit with a number close to 2⁶³."""
 
 
+FILES = ("active_file", "inactive_file")
+"""Statistics of file contents in memory, which the system can drop. Version 1 also has them for all groups within."""
+
+
 @dataclass(frozen=True, slots=True)
 class GroupLimits:
     """What the control groups of this process allow; None for no limit.
@@ -64,8 +68,8 @@ def _folders(root: Path) -> Iterator[Path]:
 def _used(folder: Path) -> int:
     used = _number(folder / "memory.current", folder / "memory.usage_in_bytes") or 0
     rows = dict(line.partition(" ")[::2] for line in _text(folder / "memory.stat").splitlines())
-    droppable = rows.get("total_inactive_file") or rows.get("inactive_file") or "0"
-    return used - int(droppable)
+    names = ("total_active_file", "total_inactive_file") if "total_active_file" in rows else FILES
+    return used - sum(int(rows.get(name, 0)) for name in names)
 
 
 def _quota(folder: Path) -> list[float]:

@@ -44,7 +44,7 @@ def plain(value: object) -> Any:
         return str(value)
     if isinstance(value, tuple | list):
         return plain(value[0]) if len(value) == 1 else [plain(one) for one in value]
-    return HIDDEN
+    return HIDDEN  # pydantic's SecretStr, which clients do not have
 
 
 def as_text(rows: Sequence[Row]) -> str:

@@ -74,6 +74,9 @@ def test_something_else_at_the_address_is_a_problem(faulty: ScriptedServer) -> N
     finding = found(faulty.url)["server"]
     assert finding.status == "problem"
     assert "text/html" in finding.found
+    faulty.script("/v1/spec", document(["something", "else"]), document({**faulty.spec.as_dict(), "version": 3}))
+    assert found(faulty.url)["server"].status == "problem"
+    assert "version" not in found(faulty.url)
 
 
 def test_a_server_that_is_not_ready_is_a_warning(faulty: ScriptedServer) -> None:
