@@ -107,7 +107,7 @@ docs: $(READY) ## Build the documentation into site/
 	@$(BIN)/zensical build --strict
 	@echo "open site/index.html"
 
-dist: $(READY) ## Build wheel and sdist into dist/, check them, install the wheel and run the demo with it (3 minutes)
+dist: $(READY) ## Build wheel and sdist into dist/, check them, install the wheel and run the demo with it (minutes)
 	@$(BIN)/python -m tests.release
 
 test: lint ## Run all checks: lint, types, tests with coverage (TORCH=1, RAY=1: also those with PyTorch, Ray)
