@@ -30,12 +30,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Example:
-    """A file in `examples/`. modules: what must be importable. arguments: of the script, from a run."""
+    """A file in `examples/`. modules: what must be importable. arguments: of the script, from a run.
+
+    is_module: whether it imports files next to it, so that it is run with `python -m` from the project's folder.
+    """
 
     file: str
     modules: tuple[str, ...]
     arguments: Callable[[Run], list[Any]]
     launcher: tuple[Any, ...] = ()
+    is_module: bool = False
 
     @property
     def missing(self) -> str:
@@ -50,6 +54,9 @@ class Example:
         script = FOLDER / self.file
         if self.file.endswith(".mjs"):
             return [node(), script, *self.arguments(run)]
+        if self.is_module:
+            module = ".".join(script.relative_to(ROOT).with_suffix("").parts)
+            return [sys.executable, "-m", module, *self.arguments(run)]
         return [sys.executable, *self.launcher, script, *self.arguments(run)]
 
 
@@ -81,4 +88,6 @@ RAY = Example(
 REQUESTS = Example("asyncio_requests.py", (), lambda run: _training(run, "--log-every", run.every))
 WIRE = Example("wire_reader.mjs", (), lambda run: [run.url, "--steps", run.steps, "--batch-size", run.batch_size])
 
-EXAMPLES = (PLAIN, VALIDATION, DISTRIBUTED, ACCELERATE, RAY, REQUESTS, WIRE)
+CORNERNET = Example("cornernet_lite/train.py", ("torch",), _training, is_module=True)
+
+EXAMPLES = (PLAIN, VALIDATION, DISTRIBUTED, ACCELERATE, RAY, REQUESTS, WIRE, CORNERNET)

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from service.demo.dataset import ensure_demo
+from tests.examples.catalogue import CORNERNET, QUIET, Run
 from tests.support.live_server import live_server
 from tests.support.paths import ROOT
-from tests.support.processes import run_python
+from tests.support.processes import run
 
 pytest.importorskip("torch", reason="the torch extra is not installed: make test TORCH=1")
 
@@ -23,9 +24,6 @@ QUARTER = {
 }
 """CornerNet-Saccade with a quarter of the pixels."""
 
-ONE_THREAD = {"OMP_NUM_THREADS": 1}
-"""Several threads of PyTorch wait for each other on a busy machine."""
-
 
 def test_the_published_losses_fall_in_60_steps_on_8_images(tmp_path: Path, cache_dir: Path) -> None:
     demo = ensure_demo(cache_dir, count=8)
@@ -33,10 +31,8 @@ def test_the_published_losses_fall_in_60_steps_on_8_images(tmp_path: Path, cache
     config.write_text(json.dumps({"system": {"sampling_function": "cornernet_saccade"}, "db": QUARTER}))
     settings = {"annotations": demo.annotations, "images": demo.images, "config": config, "cache_dir": cache_dir}
     with live_server(tmp_path, **settings, workers=1) as server:
-        arguments = ["--steps", 60, "--batch-size", 4, "--device", "cpu"]
-        printed = run_python(
-            "-m", "examples.cornernet_lite.train", server.url, *arguments, cwd=ROOT, variables=ONE_THREAD
-        ).stdout
+        command = CORNERNET.command(Run(server.url, tmp_path, steps=60, batch_size=4))
+        printed = run(*command, "--device", "cpu", cwd=ROOT, variables=QUIET).stdout
     lines = re.findall(r"^step (\d+): loss ([\d.]+) \((.*)\)$", printed, re.MULTILINE)
     assert [int(step) for step, _, _ in lines] == [1, 10, 20, 30, 40, 50, 60]
     assert [term.split()[0] for term in lines[0][2].split(", ")] == ["focal", "pull", "push", "offset", "attention"]
