@@ -73,10 +73,10 @@ help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Start a server, fetch and show batches, stop the server (first run: about a minute)
-	@$(BIN)/python -m client tour --out demo-output
+	@$(BIN)/python -m saccade_sampler demo --out demo-output
 
 serve: $(READY) ## Serve batches on http://127.0.0.1:8000 (HOST=…, PORT=…); configure with SAMPLER_… variables
-	@$(BIN)/python -m service --host $(HOST) --port $(PORT)
+	@$(BIN)/python -m saccade_sampler serve --host $(HOST) --port $(PORT)
 
 examples: $(SETUP) ## Run the scripts in examples/ on the CPU, with a server (TORCH=1, RAY=1: install what they need first)
 	@$(COMPILE)

@@ -15,9 +15,9 @@ class Advance(Protocol):
 
 
 @contextmanager
-def spinner() -> Iterator[Callable[[str], None]]:
+def spinner(show: bool = True) -> Iterator[Callable[[str], None]]:
     """Yield a function that shows the current step of a task of unknown length. Shows nothing without a terminal."""
-    if not sys.stderr.isatty():
+    if not show or not sys.stderr.isatty():
         yield lambda _: None
         return
     with _display().shown_spinner() as report:

@@ -1,17 +1,16 @@
-"""`python -m client bench`: how fast batches arrive."""
+"""The command `bench`: how fast batches arrive."""
 
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from client.access import read_token
 from client.commands.errors import client_errors
@@ -29,6 +28,7 @@ from client.protocol.requests import StreamRequest, require_layout
 from client.sync_client import SamplerClient
 from sampler.array_table import allocate
 from sampler.arrays import Arrays, Layout
+from sampler.cli.output import JsonOption, Output, QuietOption
 from sampler.config.presets import preset
 from sampler.kernels.selection import fastest_kernels
 from sampler.layouts.convert import unpack_batch
@@ -52,8 +52,13 @@ def bench(
     attempts: AttemptsOption = 3,
     ca: CaOption = None,
     token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
-    """Read a stream for some seconds, and print samples per second, bytes per second and latencies."""
+    """Measure how fast batches arrive: samples and bytes per second, and latencies.
+
+    Ctrl-C ends the measurement early; the result is what was measured so far.
+    """
     checked_layout = require_layout(layout)
     Shard(batch_size)  # checks the size before a reader starts
     token = read_token(token_file)
@@ -65,7 +70,7 @@ def bench(
     )  # fmt: skip
     columns = TextColumn("reading"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         task = progress.add_task("", total=seconds)
 
         def tick(elapsed: float, readings: Sequence[Reading]) -> None:
@@ -74,7 +79,9 @@ def bench(
             progress.update(task, completed=elapsed, description=f"{samples:,} samples, {rate:,.0f}/s")
 
         summary = measured.run(seconds, tick)
-    _print_summary(summary, measured)
+    output = Output(as_json, quiet)
+    _print_summary(output, summary, measured)
+    output.document(_document(summary, measured))
     if measured.errors:
         raise measured.errors[0]
 
@@ -204,18 +211,37 @@ def _render_once() -> None:
     unpack_batch([arrays], "compact", config, allocate(config, 1, batch=1), fastest_kernels())
 
 
-def _print_summary(summary: Summary, measured: Bench) -> None:
-    table = Table("measured", show_header=False)
-    table.add_column(justify="right")
-    table.add_row("readers × batch", f"{measured.concurrency} × {measured.batch_size}, {measured.layout}")
-    table.add_row("time", f"{summary.seconds:.1f} s")
-    table.add_row("batches", f"{summary.batches:,}")
-    table.add_row("samples", f"{summary.samples:,}")
-    table.add_row("samples/s", f"{summary.samples_per_second:,.1f}")
-    table.add_row("MB/s on the wire", f"{summary.megabytes_per_second:,.1f}")
-    table.add_row("first batch after", f"{1e3 * summary.first:,.1f} ms")
-    for percent, seconds in summary.latency.items():
-        name = "max" if percent == 100 else f"p{percent}"
-        table.add_row(f"wait for a batch, {name}", f"{1e3 * seconds:,.1f} ms")
-    table.add_row("starved (waiting for the server)", f"{100 * summary.starved:.1f} %")
-    Console(highlight=False).print(table)
+def _document(summary: Summary, measured: Bench) -> dict[str, Any]:
+    return {
+        "readers": measured.concurrency,
+        "batch_size": measured.batch_size,
+        "layout": measured.layout,
+        "rendered": measured.render,
+        "seconds": summary.seconds,
+        "batches": summary.batches,
+        "samples": summary.samples,
+        "samples_per_second": summary.samples_per_second,
+        "megabytes_per_second": summary.megabytes_per_second,
+        "first_batch_seconds": summary.first,
+        "wait_seconds": {_percentile(percent): seconds for percent, seconds in summary.latency.items()},
+        "starved": summary.starved,
+    }
+
+
+def _print_summary(output: Output, summary: Summary, measured: Bench) -> None:
+    waits = summary.latency.items()
+    output.facts("measured", [
+        ("readers × batch", f"{measured.concurrency} × {measured.batch_size}, {measured.layout}"),
+        ("time", f"{summary.seconds:.1f} s"),
+        ("batches", f"{summary.batches:,}"),
+        ("samples", f"{summary.samples:,}"),
+        ("samples/s", f"{summary.samples_per_second:,.1f}"),
+        ("MB/s on the wire", f"{summary.megabytes_per_second:,.1f}"),
+        ("first batch after", f"{1e3 * summary.first:,.1f} ms"),
+        *((f"wait for a batch, {_percentile(percent)}", f"{1e3 * seconds:,.1f} ms") for percent, seconds in waits),
+        ("starved (waiting for the server)", f"{100 * summary.starved:.1f} %"),
+    ])  # fmt: skip
+
+
+def _percentile(percent: int) -> str:
+    return "max" if percent == 100 else f"p{percent}"

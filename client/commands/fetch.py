@@ -1,13 +1,11 @@
-"""The command `fetch`: one batch as a file and a table of its arrays."""
+"""The command `fetch`: one batch as a table of its arrays, and as a file."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from client.access import read_token
 from client.batches import Batch
@@ -23,14 +21,16 @@ from client.commands.options import (
 )
 from client.protocol.requests import require_layout
 from client.sync_client import SamplerClient
+from sampler.cli.output import JsonOption, Output, QuietOption
 from sampler.errors import InvalidRequestError
-from sampler.printable import printable
 
 
 @client_errors()
 def fetch(
-    out: Annotated[Path, typer.Option(help="The .npz file to write.")],
     urls: UrlsArgument = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", show_default=False, help="Also write the batch to this .npz file.")
+    ] = None,
     indices: Annotated[str | None, typer.Option(help="Dataset indices, such as 3,17,5.")] = None,
     step: Annotated[int | None, typer.Option(help="Step of the seed's stream; use it with --batch-size.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Batch size of all ranks together.")] = None,
@@ -45,13 +45,16 @@ def fetch(
     attempts: AttemptsOption = 3,
     ca: CaOption = None,
     token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
-    """Fetch one batch, by index or by seed, write it to a .npz file, and show its arrays."""
-    if out.exists() and not force:
-        raise InvalidRequestError("out", str(out), "a new file; use --force to overwrite this one")
-    if not out.parent.is_dir():
-        expected = f"a file in a folder that exists ({out.parent}: No such file or folder)"
-        raise InvalidRequestError("out", str(out), expected)
+    """Fetch one batch, by index or by step, and show its arrays.
+
+    With --out, the batch is also written to a .npz file.
+    """
+    output = Output(as_json, quiet)
+    if out is not None:
+        _check_file(out, force)
     request: dict[str, Any] = {"indices": _parse_indices(indices), "seed": seed, "epoch": epoch, "step": step}
     request |= {"batch_size": batch_size, "rank": rank, "world_size": world_size, "augment": augment}
     with SamplerClient(
@@ -63,15 +66,50 @@ def fetch(
         ca=ca,
     ) as client:
         batch: Batch = client.batch(**request)
-    batch.save(out)
-    table = Table("array", "dtype", "shape", title=f"{len(batch)} samples, digest {escape(printable(batch.digest))}")
-    table.add_column("min", justify="right")
-    table.add_column("max", justify="right")
-    for name, array in batch.arrays.items():
-        table.add_row(name, str(array.dtype), str(array.shape), f"{np.min(array):g}", f"{np.max(array):g}")
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"written to {escape(printable(str(out)))}", soft_wrap=True)
+    if out is not None:
+        batch.save(out)
+    document = _document(batch, out)
+    _print_arrays(output, document)
+    output.document(document)
+
+
+def _check_file(out: Path, force: bool) -> None:
+    """Raise InvalidRequestError if a batch cannot be written to this file."""
+    if out.exists() and not force:
+        raise InvalidRequestError("out", str(out), "a new file; use --force to overwrite this one")
+    if not out.parent.is_dir():
+        expected = f"a file in a folder that exists ({out.parent}: No such file or folder)"
+        raise InvalidRequestError("out", str(out), expected)
+
+
+def _document(batch: Batch, out: Path | None) -> dict[str, Any]:
+    return {
+        "samples": len(batch),
+        "digest": batch.digest,
+        "keys": [key.as_dict() for key in batch.keys],
+        "arrays": [
+            {
+                "name": name,
+                "dtype": str(array.dtype),
+                "shape": list(array.shape),
+                "min": np.min(array).item(),
+                "max": np.max(array).item(),
+            }
+            for name, array in batch.arrays.items()
+        ],
+        "file": None if out is None else str(out),
+    }
+
+
+def _print_arrays(output: Output, document: dict[str, Any]) -> None:
+    table = Table("array", "dtype", "shape", Column("min", justify="right"), Column("max", justify="right"))
+    for array in document["arrays"]:
+        shape = str(tuple(array["shape"]))
+        table.add_row(array["name"], array["dtype"], shape, f"{array['min']:g}", f"{array['max']:g}")
+    output.line(f"{document['samples']} samples, digest {document['digest']}")
+    output.table(table)
+    if document["file"]:
+        output.line(f"written to {document['file']}")
 
 
 def _parse_indices(text: str | None) -> list[int] | None:

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from sampler.arrays import LAYOUTS
+from sampler.cli.completion import one_of
+
 UrlsArgument = Annotated[
     list[str] | None,
     typer.Argument(
@@ -16,7 +19,9 @@ UrlsArgument = Annotated[
 DatasetOption = Annotated[
     str | None, typer.Option(metavar="NAME", help="One of the server's datasets (default: the first).")
 ]
-LayoutOption = Annotated[str, typer.Option(help="How samples travel: compact, sparse or dense.")]
+LayoutOption = Annotated[
+    str, typer.Option(autocompletion=one_of(LAYOUTS), help="How samples travel: compact, sparse or dense.")
+]
 SeedOption = Annotated[int, typer.Option(help="Seed of the samples, 0 and up.")]
 CaOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="PEM file of the CA of the server's certificate, if it is private.")

@@ -4,9 +4,12 @@ from sampler.cli.start import start
 from sampler.cli.table import Command, Program
 
 COMMANDS = {
-    "fetch": Command("client.commands.fetch", "fetch", "Fetch one batch and show its arrays.", "cli"),
+    "fetch": Command(
+        "client.commands.fetch", "fetch", "Fetch one batch, by index or by step, and show its arrays.", "cli"
+    ),
     "bench": Command(
-        "client.commands.bench", "bench", "Measure how fast batches arrive: samples, bytes and latencies.", "cli"
+        "client.commands.bench", "bench",
+        "Measure how fast batches arrive: samples and bytes per second, and latencies.", "cli",
     ),
     "tour": Command(
         "client.commands.tour", "tour",

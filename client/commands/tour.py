@@ -1,4 +1,4 @@
-"""`python -m client tour`: shows the features on a running server, or on one that it starts."""
+"""The command `tour`, or `saccade-sampler demo`: shows the features on a running server, or on one that it starts."""
 
 import os
 import shlex
@@ -34,6 +34,7 @@ from client.protocol.requests import StreamRequest
 from client.protocol.target import Target
 from client.sync_client import SamplerClient
 from client.transport.tls import trust
+from sampler.cli.output import Output, QuietOption
 from sampler.printable import printable
 from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec
@@ -66,15 +67,17 @@ def tour(
     dataset: DatasetOption = None,
     ca: CaOption = None,
     token_file: TokenFileOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Fetch batches by index, by seed and as a stream, show their arrays, and draw a sample."""
     out.mkdir(parents=True, exist_ok=True)
-    guide = Guide(Console(highlight=False), out, dataset, read_token(token_file), ca)
+    output = Output(quiet=quiet)
+    guide = Guide(output, out, dataset, read_token(token_file), ca)
     running = ServerAddresses.parse(urls or None) if urls or os.environ.get(URL_VARIABLE) else None
     if running is not None:
         guide.show(running)
     else:
-        with _started_server(guide.console, out / "server.log") as started:
+        with _started_server(output.console, out / "server.log") as started:
             guide.show(ServerAddresses.parse(started))
         guide.say("the server has been stopped")
     guide.next_steps(running, token_file)
@@ -112,22 +115,22 @@ class _Narrator:
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """Shows a server's features on `console`, and writes files into `out`.
+    """Shows a server's features, and writes files into `out`.
 
     dataset: name of one of the server's datasets; None for the first. token, ca: as for `SamplerClient`.
     """
 
-    console: Console
+    output: Output
     out: Path
     dataset: str | None = None
     token: Token | None = None
     ca: Path | None = None
 
     def say(self, text: str) -> None:
-        self.console.print(f"  {text}", soft_wrap=True)
+        self.output.console.print(f"  {text}", soft_wrap=True)
 
     def head(self, text: str) -> None:
-        self.console.print(f"\n{text}", soft_wrap=True)
+        self.output.console.print(f"\n{text}", soft_wrap=True)
 
     def show(self, servers: ServerAddresses) -> None:
         with SamplerClient(servers.argument, dataset=self.dataset, token=self.token, ca=self.ca) as client:
@@ -152,7 +155,7 @@ class Guide:
         for name, array in batch.arrays.items():
             values = (f"{number:.4g}" for number in (array.min(), array.max(), array.mean()))
             table.add_row(name, str(array.dtype), " × ".join(map(str, array.shape)), *values)
-        self.console.print(table)
+        self.output.table(table)
         return batch
 
     def _by_seed(self, client: SamplerClient) -> None:
@@ -179,7 +182,10 @@ class Guide:
         request = StreamRequest(seed=SEED, start=0, stop=BATCHES, shard=Shard(BATCH_SIZE))
         columns = TextColumn("  batches"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         began, received = time.perf_counter(), 0
-        with Progress(*columns, console=self.console) as progress, closing(client.packed_stream(request)) as batches:
+        with (
+            Progress(*columns, console=self.output.console) as progress,
+            closing(client.packed_stream(request)) as batches,
+        ):
             for packed in progress.track(batches, total=BATCHES):
                 packed.render()
                 received += packed.wire_bytes

@@ -10,6 +10,7 @@ import typer
 from client.commands.options import CaOption, DatasetOption, TokenFileOption
 from saccade_sampler.doctor.report import as_json, as_text
 from sampler.cli.exit_status import FINDINGS
+from sampler.cli.output import JsonOption, QuietOption
 from service.server.options import (
     AnnotationsOption,
     CacheOption,
@@ -44,7 +45,8 @@ def doctor(
     ] = 48,
     ca: CaOption = None,
     token_file: TokenFileOption = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    json_output: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Check this host and the servers that it uses, and say what to do about each problem.
 
@@ -56,6 +58,9 @@ def doctor(
 
     given = given_settings(annotations, images, config, workers, cache_dir, tls_cert, tls_key, None)
     findings = list(examine(Subject(given, settings, urls or (), batch_size, dataset, ca, token_file)))
-    typer.echo(as_json(findings) if json_output else as_text(findings))
+    if json_output:
+        typer.echo(as_json(findings))
+    elif not quiet:
+        typer.echo(as_text(findings))
     if any(finding.status == "problem" for finding in findings):
         raise typer.Exit(FINDINGS)

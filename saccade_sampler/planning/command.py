@@ -9,6 +9,10 @@ from typing import Annotated
 import typer
 
 from saccade_sampler.planning.demand import Demand, PlanError, Supply, require_layout
+from sampler.arrays import LAYOUTS
+from sampler.cli.completion import one_of
+from sampler.cli.output import JsonOption, QuietOption
+from sampler.config.presets import PRESETS
 
 
 def plan(
@@ -16,7 +20,9 @@ def plan(
     steps_per_second: Annotated[float, typer.Option(help="Steps per second of the training.")],
     trainers: Annotated[int, typer.Option(help="Trainers that each receive their part of every step.")] = 1,
     jobs: Annotated[int, typer.Option(help="Trainings like this at the same time, each with its own seed.")] = 1,
-    layout: Annotated[str, typer.Option(help="How samples travel: compact, sparse or dense.")] = "compact",
+    layout: Annotated[
+        str, typer.Option(autocompletion=one_of(LAYOUTS), help="How samples travel: compact, sparse or dense.")
+    ] = "compact",
     store: Annotated[bool, typer.Option("--store", help="Plan for a decoded store instead of entry points.")] = False,
     cores: Annotated[
         int | None, typer.Option(show_default=False, help="CPUs of a host (default: of the one that was measured).")
@@ -47,6 +53,7 @@ def plan(
         str | None,
         typer.Option(
             metavar="CONFIG",
+            autocompletion=one_of(PRESETS),
             show_default=False,
             help="cornernet_saccade, cornernet, cornernet_squeeze, or the path of a CornerNet-Lite JSON file.",
         ),
@@ -66,7 +73,8 @@ def plan(
         Path | None,
         typer.Option("--from", metavar="FILE", show_default=False, help="Use a saved measurement instead."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Compute the hosts that a training needs: cores, network, memory and disk, with the arithmetic.
 
@@ -90,5 +98,7 @@ def plan(
         )
     from saccade_sampler.planning import run  # only here, because measuring needs server and client
 
-    measured = run.saved(source) if source is not None else run.measured(given, settings, seconds, save)
-    typer.echo(run.shown(measured, demand, supply, as_json=as_json))
+    measured = run.saved(source) if source is not None else run.measured(given, settings, seconds, save, quiet)
+    text = run.shown(measured, demand, supply, as_json=as_json)
+    if as_json or not quiet:
+        typer.echo(text)

@@ -69,19 +69,20 @@ class Served:
     memory: Memory
 
 
-def measure(images: Callable[[Path], SampleImages], seconds: float) -> Measurement:
+def measure(images: Callable[[Path], SampleImages], seconds: float, quiet: bool = False) -> Measurement:
     """Return what a sample of a dataset costs on this host.
 
     Args:
         images: Returns images of the dataset, with a cache folder of their own.
         seconds: Time under load, of all requests together.
+        quiet: Show no progress. It is shown on a terminal only.
 
     Raises:
         PlanError: This system cannot be measured, the dataset has no usable image, or the server failed.
         SamplerError: The dataset cannot be opened or prepared.
     """
     require_proc()
-    show = sys.stderr.isatty()
+    show = not quiet and sys.stderr.isatty()
     with (
         tempfile.TemporaryDirectory(prefix="saccade-sampler-plan-") as name,
         progress_bar("measuring", STEPS, show=show) as advance,

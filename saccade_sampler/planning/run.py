@@ -15,7 +15,9 @@ from saccade_sampler.planning.sample_images import sample_images
 from service.settings.load import load_settings
 
 
-def measured(options: Mapping[str, Any], settings_file: Path | None, seconds: float, save: Path | None) -> Measurement:
+def measured(
+    options: Mapping[str, Any], settings_file: Path | None, seconds: float, save: Path | None, quiet: bool
+) -> Measurement:
     """Measure on this host.
 
     Args:
@@ -23,11 +25,12 @@ def measured(options: Mapping[str, Any], settings_file: Path | None, seconds: fl
         settings_file: File with settings, if one is given.
         seconds: Time under load.
         save: File to write the measurement to.
+        quiet: Show no progress.
 
     Raises:
         SamplerError: A setting is invalid, the dataset cannot be opened, or nothing can be measured.
     """
-    found = measure(partial(sample_images, load_settings(options, settings_file)), seconds)
+    found = measure(partial(sample_images, load_settings(options, settings_file)), seconds, quiet)
     if save is not None:
         write_measurement(save, found)
     return found

@@ -4,13 +4,14 @@ Importing this module loads neither the server nor the client, for which the hel
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from saccade_sampler.settings.rows import Row, as_json, as_text
 from sampler.cli.errors import CommandError, needs_extra
 from sampler.cli.exit_status import CANNOT_RUN
+from sampler.cli.output import JsonOption, QuietOption
 from sampler.printable import printable
 from service.server.options import (
     AnnotationsOption,
@@ -36,7 +37,8 @@ def settings(
     tls_cert: CertificateOption = None,
     tls_key: KeyOption = None,
     log_level: LogLevelOption = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print the settings as JSON.")] = False,
+    json_output: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Show each setting of a server and of clients with its value and where it comes from.
 
@@ -46,7 +48,10 @@ def settings(
     """
     given = given_settings(annotations, images, config, workers, cache_dir, tls_cert, tls_key, log_level)
     rows, problems = _collected(given, settings_file)
-    typer.echo(as_json(rows, problems) if json_output else as_text(rows))
+    if json_output:
+        typer.echo(as_json(rows, problems))
+    elif not quiet:
+        typer.echo(as_text(rows))
     for problem in problems:
         typer.echo(f"error: {printable(' '.join(problem.split()))}", err=True)
     if problems:

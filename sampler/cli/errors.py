@@ -39,10 +39,11 @@ def needs_extra(what: str, extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in OURS:
+        package = (error.name or "").split(".")[0]
+        if package in OURS:
             raise
         raise CommandError(
-            f"{what} needs {error.name}, which is not installed: pip install 'saccade-sampler[{extra}]'"
+            f"{what} needs {package}, which is not installed: pip install 'saccade-sampler[{extra}]'"
         ) from error
 
 

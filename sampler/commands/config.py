@@ -1,15 +1,14 @@
 """The command `config`, which shows every value of a sampler config and where it comes from."""
 
 import json
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
+from sampler.cli.output import JsonOption, Output, QuietOption
 from sampler.commands.one_line_warnings import one_line_warnings
-from sampler.commands.options import KeepCrowdOption
+from sampler.commands.options import ConfigArgument, KeepCrowdOption
 from sampler.config.cornernet_lite import LoadedConfig, load_with_origins
 from sampler.printable import printable
 
@@ -25,37 +24,34 @@ MEANINGS = {
 
 
 def config(
-    name: Annotated[
-        str, typer.Argument(envvar="SAMPLER_CONFIG", help="Preset, or path of a CornerNet-Lite JSON file.")
-    ] = "cornernet_saccade",
+    name: ConfigArgument = "cornernet_saccade",
     keep_crowd: KeepCrowdOption = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document instead of a table.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Show every value of a config and its origin: preset, file, published default or another."""
     with one_line_warnings():
         loaded = load_with_origins(name, keep_crowd=keep_crowd)
-    if as_json:
-        typer.echo(json.dumps(_document(loaded), indent=2, ensure_ascii=False))
-    else:
-        _print_table(loaded)
+    output = Output(as_json, quiet)
+    _print_table(output, loaded)
+    output.document(_document(loaded))
 
 
 def _document(loaded: LoadedConfig) -> dict[str, Any]:
     return {"config": loaded.config.as_dict(), "origins": dict(loaded.origins)}
 
 
-def _print_table(loaded: LoadedConfig) -> None:
-    table = Table("field", Column("value", overflow="fold"), "origin")
+def _print_table(output: Output, loaded: LoadedConfig) -> None:
+    table = Table("field", "value", "origin")
     for field, value in loaded.config.as_dict().items():
         table.add_row(field, escape(_shown(value)), loaded.origins[field])
     if loaded.config.categories is None:
         table.add_row("categories", "as many as the annotations have", loaded.origins["categories"])
-    console = Console(highlight=False)
-    console.print(table)
+    output.table(table)
     used = set(loaded.origins.values())
     for origin, meaning in MEANINGS.items():
         if origin in used:
-            console.print(f"{origin}: {meaning}", soft_wrap=True)
+            output.line(f"{origin}: {meaning}")
 
 
 def _shown(value: Any) -> str:

@@ -2,21 +2,17 @@
 
 import shutil
 import time
-from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.filesize import decimal
-from rich.markup import escape
-from rich.table import Column, Table
 
 from sampler.cache_folder import default_cache_dir
-from sampler.cli.exit_status import INTERRUPTED
+from sampler.cli.exit_status import FINDINGS, INTERRUPTED
+from sampler.cli.output import JsonOption, Output, QuietOption, errors_by_kind
 from sampler.commands.entry_points import record_entry_points
-from sampler.commands.examples import print_errors, print_examples
 from sampler.commands.options import (
     AnnotationsOption,
     CacheOption,
@@ -33,7 +29,6 @@ from sampler.dataset.images.decoded_store.writer import StoreWriter, open_writer
 from sampler.dataset.images.stamps import ImageStamps, stamps_file
 from sampler.errors import CacheError, ImageError, StoreError
 from sampler.printable import printable
-from sampler.progress import progress_bar, spinner
 from sampler.system_errors import explain
 
 _DAMAGED = "images are not in the store; servers read their files, and serve or refuse them (SAMPLER_DAMAGED)"
@@ -58,6 +53,8 @@ def decode(
     follow_links: FollowLinksOption = False,
     subset: SubsetOption = None,
     max_image_pixels: MaxImagePixelsOption = MAX_PIXELS,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Decode all images into one file that servers map into memory. Samples are then cut from it.
 
@@ -68,28 +65,31 @@ def decode(
 
     With --entry-points, images are decoded once but not stored. If interrupted, the next run resumes where it stopped.
     """
-    options = ReadOptions(max_image_pixels, follow_links=follow_links)
-    with spinner() as report:
+    output, options = Output(as_json, quiet), ReadOptions(max_image_pixels, follow_links=follow_links)
+    with output.spinner() as report:
         dataset = open_dataset(annotations, images, cache_dir, report, options, subset)
     threads, folder = jobs or available_cpus(), cache_dir or default_cache_dir()
     dataset.stamps = _open_stamps(dataset, folder)
-    if entry_points:
-        if not record_entry_points(dataset, folder, threads, force, examples):
-            raise typer.Exit(1)
-        return
-    console = Console(highlight=False)
+    record = record_entry_points if entry_points else _write_store
+    if not record(dataset, folder, threads, force, examples, output):
+        raise typer.Exit(FINDINGS)
+
+
+def _write_store(dataset: Dataset, cache_dir: Path, jobs: int, force: bool, examples: int, output: Output) -> bool:
+    """Decode all images. Print a summary. Return whether every image can be decoded."""
     began = time.perf_counter()
     with ExitStack() as stack:
-        writer = stack.enter_context(open_writer(dataset, folder, force, threads, progress_bar))
-        _print_broken(console, dataset, writer, examples)
-        _check_space(writer, console)
-        errors = _run(writer, len(dataset), threads)
-        _print_store(console, dataset, writer, errors, time.perf_counter() - began)
-    print_errors(console, errors, examples)
+        writer = stack.enter_context(open_writer(dataset, cache_dir, force, jobs, output.progress_bar))
+        _print_broken(output, dataset, writer, examples)
+        _check_space(writer, output)
+        errors = _run(writer, len(dataset), jobs, output)
+        document = _document(dataset, writer, errors, examples) | {"seconds": round(time.perf_counter() - began, 3)}
+    _print_store(output, document)
+    output.errors(errors, examples)
     if any(error.kind == "damaged" for error in errors):
-        console.print(f"[bold]damaged[/bold] {_DAMAGED}", soft_wrap=True)
-    if errors:
-        raise typer.Exit(1)
+        output.examples("damaged", [_DAMAGED], 1)
+    output.document(document)
+    return not errors
 
 
 def _open_stamps(dataset: Dataset, cache_dir: Path) -> ImageStamps | None:
@@ -103,16 +103,16 @@ def _open_stamps(dataset: Dataset, cache_dir: Path) -> ImageStamps | None:
         raise CacheError(f"{printable(str(file))}: cannot be opened: {explain(error, file)}") from error
 
 
-def _print_broken(console: Console, dataset: Dataset, writer: StoreWriter, examples: int) -> None:
+def _print_broken(output: Output, dataset: Dataset, writer: StoreWriter, examples: int) -> None:
     broken = writer.broken.tolist()
     files = [dataset.images.describe(dataset.file_name(index)) for index in broken[:examples]]
-    print_examples(console, "store-damaged", [f"the stored pixels of {file}" for file in files], len(broken))
+    output.examples("store-damaged", [f"the stored pixels of {file}" for file in files], len(broken))
 
 
-def _check_space(writer: StoreWriter, console: Console) -> None:
+def _check_space(writer: StoreWriter, output: Output) -> None:
     """Print how much will be written. Raises StoreError if there is not enough disk space."""
     if not len(writer.todo):
-        console.print("all images are decoded already")
+        output.line("all images are decoded already")
         return
     space = shutil.disk_usage(writer.folder).free
     needed, free = decimal(writer.needed), decimal(space)
@@ -123,14 +123,14 @@ def _check_space(writer: StoreWriter, console: Console) -> None:
     causes = ", ".join(f"{count:,} {cause}" for cause, count in counts.items() if count)
     again = f" ({causes})" if causes else ""
     line = f"images to decode: {len(writer.todo):,}{again}: {needed}; {free} free in {writer.folder}"
-    console.print(escape(printable(line)), soft_wrap=True)
+    output.line(line)
 
 
-def _run(writer: StoreWriter, total: int, jobs: int) -> list[ImageError]:
+def _run(writer: StoreWriter, total: int, jobs: int, output: Output) -> list[ImageError]:
     if not len(writer.todo):
         return []
     try:
-        with progress_bar("decoding", total, completed=total - len(writer.todo)) as advance:
+        with output.progress_bar("decoding", total, completed=total - len(writer.todo)) as advance:
             return writer.run(jobs, lambda image: advance(image.nbytes))
     except KeyboardInterrupt:
         line = f"interrupted: {writer.decoded:,} of {total:,} images are decoded; run the same command to resume"
@@ -138,17 +138,26 @@ def _run(writer: StoreWriter, total: int, jobs: int) -> list[ImageError]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _print_store(
-    console: Console, dataset: Dataset, writer: StoreWriter, errors: list[ImageError], seconds: float
-) -> None:
-    table = Table("decoded store", Column(overflow="fold"), show_header=False)
-    table.add_row("images", f"{len(dataset):,}")
-    table.add_row("decoded now", f"{len(writer.todo) - len(errors):,}")
-    table.add_row("not decodable", f"{len(errors):,}")
-    for kind, count in Counter(error.kind for error in errors).most_common():
-        table.add_row(f"  {kind}", f"{count:,}")
-    table.add_row("size", decimal(writer.nbytes))
-    table.add_row("dataset", dataset.digest)
-    table.add_row("folder", escape(printable(str(writer.folder))))
-    table.add_row("time", f"{seconds:.2f} s")
-    console.print(table)
+def _document(dataset: Dataset, writer: StoreWriter, errors: list[ImageError], examples: int) -> dict[str, Any]:
+    return {
+        "images": len(dataset),
+        "decoded_now": len(writer.todo) - len(errors),
+        "not_decodable": len(errors),
+        "errors": errors_by_kind(errors, examples),
+        "bytes": writer.nbytes,
+        "dataset": dataset.digest,
+        "folder": str(writer.folder),
+    }
+
+
+def _print_store(output: Output, document: dict[str, Any]) -> None:
+    output.facts("decoded store", [
+        ("images", f"{document['images']:,}"),
+        ("decoded now", f"{document['decoded_now']:,}"),
+        ("not decodable", f"{document['not_decodable']:,}"),
+        *((f"  {kind}", f"{entry['count']:,}") for kind, entry in document["errors"].items()),
+        ("size", decimal(document["bytes"])),
+        ("dataset", document["dataset"]),
+        ("folder", document["folder"]),
+        ("time", f"{document['seconds']:.2f} s"),
+    ])  # fmt: skip

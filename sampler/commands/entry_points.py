@@ -4,22 +4,19 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import typer
-from rich.console import Console
 from rich.filesize import decimal
-from rich.markup import escape
-from rich.table import Column, Table
 
 from sampler.cli.exit_status import INTERRUPTED
-from sampler.commands.examples import print_errors
+from sampler.cli.output import Output, errors_by_kind
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.entry_points.recording import RecordedImage, record_images
 from sampler.dataset.images.entry_points.records import EntryPointRecords, records_file
 from sampler.errors import CacheError, ImageError
 from sampler.kernels.selection import warm_up
 from sampler.printable import printable
-from sampler.progress import progress_bar, spinner
 from sampler.system_errors import explain
 
 
@@ -43,7 +40,9 @@ class Summary:
             self.recorded += 1
 
 
-def record_entry_points(dataset: Dataset, cache_dir: Path, jobs: int, force: bool, examples: int) -> bool:
+def record_entry_points(
+    dataset: Dataset, cache_dir: Path, jobs: int, force: bool, examples: int, output: Output
+) -> bool:
     """Record the entry points of all images. Print a summary. Return whether every image can be decoded.
 
     Raises CacheError if a record cannot be written.
@@ -55,26 +54,33 @@ def record_entry_points(dataset: Dataset, cache_dir: Path, jobs: int, force: boo
         records = EntryPointRecords.open(file)
         if records.unwritable is not None:
             raise records.unwritable
-        _run(dataset, records, cache_dir, jobs, force, summary)
+        _run(dataset, records, cache_dir, jobs, force, summary, output)
     except OSError as error:
         cause = f"cannot be written: {explain(error, file)}; images recorded so far are kept"
         raise CacheError(f"{printable(str(file))}: {cause}") from error
-    console = Console(highlight=False)
-    _print_summary(console, dataset, records, summary, time.perf_counter() - began)
-    print_errors(console, summary.errors, examples)
+    document = _document(dataset, records, summary, examples) | {"seconds": round(time.perf_counter() - began, 3)}
+    _print_summary(output, document)
+    output.errors(summary.errors, examples)
     if any(error.kind == "damaged" for error in summary.errors):
         line = "images are decoded whole by servers, which serve or refuse them (SAMPLER_DAMAGED)"
-        console.print(f"[bold]damaged[/bold] {line}", soft_wrap=True)
+        output.examples("damaged", [line], 1)
+    output.document(document)
     return not summary.errors
 
 
 def _run(
-    dataset: Dataset, records: EntryPointRecords, cache_dir: Path, jobs: int, force: bool, summary: Summary
+    dataset: Dataset,
+    records: EntryPointRecords,
+    cache_dir: Path,
+    jobs: int,
+    force: bool,
+    summary: Summary,
+    output: Output,
 ) -> None:
     try:
-        with spinner() as report:
+        with output.spinner() as report:
             warm_up(cache_dir / "kernels", lambda: report("compiling the kernels, which takes up to a minute"))
-        with progress_bar("recording", len(dataset)) as advance:
+        with output.progress_bar("recording", len(dataset)) as advance:
             for image in record_images(dataset, records, jobs, force=force):
                 summary.add(image)
                 advance(image.nbytes)
@@ -84,21 +90,32 @@ def _run(
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _print_summary(
-    console: Console, dataset: Dataset, records: EntryPointRecords, summary: Summary, seconds: float
-) -> None:
-    table = Table("entry points", Column(overflow="fold"), show_header=False)
-    table.add_row("images", f"{len(dataset):,}")
-    table.add_row("recorded now", f"{summary.new:,}")
-    table.add_row("with entry points", f"{summary.recorded:,}")
-    table.add_row("without entry points", f"{summary.reasons.total():,}")
-    for reason, count in summary.reasons.most_common():
-        table.add_row(f"  {escape(printable(reason))}", f"{count:,}")
-    table.add_row("not decodable", f"{len(summary.errors):,}")
-    for kind, count in Counter(error.kind for error in summary.errors).most_common():
-        table.add_row(f"  {kind}", f"{count:,}")
-    table.add_row("size on disk", decimal(records.disk_bytes))
-    table.add_row("dataset", dataset.digest)
-    table.add_row("file", escape(printable(str(records.file))))
-    table.add_row("time", f"{seconds:.2f} s")
-    console.print(table)
+def _document(dataset: Dataset, records: EntryPointRecords, summary: Summary, examples: int) -> dict[str, Any]:
+    return {
+        "images": len(dataset),
+        "recorded_now": summary.new,
+        "with_entry_points": summary.recorded,
+        "without_entry_points": dict(summary.reasons.most_common()),
+        "not_decodable": len(summary.errors),
+        "errors": errors_by_kind(summary.errors, examples),
+        "bytes": records.disk_bytes,
+        "dataset": dataset.digest,
+        "file": str(records.file),
+    }
+
+
+def _print_summary(output: Output, document: dict[str, Any]) -> None:
+    reasons = document["without_entry_points"]
+    output.facts("entry points", [
+        ("images", f"{document['images']:,}"),
+        ("recorded now", f"{document['recorded_now']:,}"),
+        ("with entry points", f"{document['with_entry_points']:,}"),
+        ("without entry points", f"{sum(reasons.values()):,}"),
+        *((f"  {reason}", f"{count:,}") for reason, count in reasons.items()),
+        ("not decodable", f"{document['not_decodable']:,}"),
+        *((f"  {kind}", f"{entry['count']:,}") for kind, entry in document["errors"].items()),
+        ("size on disk", decimal(document["bytes"])),
+        ("dataset", document["dataset"]),
+        ("file", document["file"]),
+        ("time", f"{document['seconds']:.2f} s"),
+    ])  # fmt: skip

@@ -3,14 +3,13 @@
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
 
 from sampler.cache_folder import default_cache_dir
+from sampler.cli.exit_status import FINDINGS
+from sampler.cli.output import JsonOption, Output, QuietOption
 from sampler.commands.hash_images import record_hashes
 from sampler.commands.options import (
     AnnotationsOption,
@@ -26,8 +25,6 @@ from sampler.dataset.images.hashes import find_hashes, hashes_file
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
-from sampler.printable import printable
-from sampler.progress import spinner
 
 
 def index(
@@ -40,6 +37,8 @@ def index(
     ] = False,
     examples: ExamplesOption = 5,
     follow_links: FollowLinksOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Build the index of a dataset, or find an existing one, and show its contents.
 
@@ -50,13 +49,23 @@ def index(
         raise typer.BadParameter(
             "set --images (SAMPLER_IMAGES) to the folder of the images", param_hint="--hash-images"
         )
+    output = Output(as_json, quiet)
     source = _source(len(annotations), images, follow_links) if images else None
-    with spinner() as report:
+    with output.spinner() as report:
         folder = ensure_index(annotations, cache_dir, report, subset)
     opened = DatasetIndex(folder)
-    _print_index(opened, time.perf_counter() - started, None if hash_images else _recorded(opened, source, cache_dir))
-    if hash_images and source is not None and not record_hashes(opened, source, cache_dir, examples):
-        raise typer.Exit(1)
+    seconds = time.perf_counter() - started
+    document = _document(opened, seconds) | {"pixels_digest": _recorded(opened, source, cache_dir)}
+    hashes = None
+    if hash_images and source is not None:
+        _print_index(output, opened, seconds, None)
+        hashes = record_hashes(opened, source, cache_dir, examples, output)
+        document |= {"pixels_digest": hashes["pixels_digest"], "image_hashes": hashes}
+    else:
+        _print_index(output, opened, seconds, document["pixels_digest"])
+    output.document(document)
+    if hashes is not None and hashes["errors"]:
+        raise typer.Exit(FINDINGS)
 
 
 def _recorded(opened: DatasetIndex, source: ImageSource | None, cache_dir: Path | None) -> str | None:
@@ -72,20 +81,34 @@ def _source(annotation_files: int, images: list[str], follow_links: bool) -> Ima
     return open_source(image_folders(annotation_files, images), ReadOptions(follow_links=follow_links))
 
 
-def _print_index(opened: DatasetIndex, seconds: float, pixels: str | None) -> None:
-    table = Table("index", Column(overflow="fold"), show_header=False)
-    table.add_row("images", f"{len(opened):,}")
-    table.add_row("boxes", f"{opened.box_count:,}")
-    table.add_row("crowd boxes among them", f"{opened.crowd_count:,}")
-    table.add_row("categories", f"{opened.category_count:,}")
-    table.add_row("images without boxes", f"{opened.boxless_count:,}")
-    table.add_row("dropped boxes", f"{opened.dropped_count:,}")
-    for reason, count in Counter(box.reason for box in opened.rejected).most_common():
-        table.add_row(f"  {reason}", f"{count:,}")
-    table.add_row("boxes of unlisted images", f"{opened.unlisted_count:,}")
-    table.add_row("digest", opened.digest)
-    if pixels is not None:
-        table.add_row("pixels digest", pixels)
-    table.add_row("folder", escape(printable(str(opened.index_dir))))
-    table.add_row("time", f"{seconds:.2f} s")
-    Console(highlight=False).print(table)
+def _document(opened: DatasetIndex, seconds: float) -> dict[str, Any]:
+    return {
+        "images": len(opened),
+        "boxes": opened.box_count,
+        "crowd_boxes": opened.crowd_count,
+        "categories": opened.category_count,
+        "images_without_boxes": opened.boxless_count,
+        "dropped_boxes": dict(Counter(box.reason for box in opened.rejected).most_common()),
+        "boxes_of_unlisted_images": opened.unlisted_count,
+        "digest": opened.digest,
+        "folder": str(opened.index_dir),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _print_index(output: Output, opened: DatasetIndex, seconds: float, pixels: str | None) -> None:
+    reasons = Counter(box.reason for box in opened.rejected).most_common()
+    output.facts("index", [
+        ("images", f"{len(opened):,}"),
+        ("boxes", f"{opened.box_count:,}"),
+        ("crowd boxes among them", f"{opened.crowd_count:,}"),
+        ("categories", f"{opened.category_count:,}"),
+        ("images without boxes", f"{opened.boxless_count:,}"),
+        ("dropped boxes", f"{opened.dropped_count:,}"),
+        *((f"  {reason}", f"{count:,}") for reason, count in reasons),
+        ("boxes of unlisted images", f"{opened.unlisted_count:,}"),
+        ("digest", opened.digest),
+        *([] if pixels is None else [("pixels digest", pixels)]),
+        ("folder", opened.index_dir),
+        ("time", f"{seconds:.2f} s"),
+    ])  # fmt: skip

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from sampler.cli.completion import one_of
+from sampler.config.presets import PRESETS
 from sampler.path_lists import expand_home, parse_locations, parse_paths
 
 
@@ -96,6 +98,11 @@ CacheOption = Annotated[
         callback=_expanded,
         help="Folder for indexes, entry points and decoded images (default: the user's cache folder).",
     ),
+]
+CONFIG_HELP = "Preset, or path of a CornerNet-Lite JSON file."
+ConfigOption = Annotated[str, typer.Option(envvar="SAMPLER_CONFIG", autocompletion=one_of(PRESETS), help=CONFIG_HELP)]
+ConfigArgument = Annotated[
+    str, typer.Argument(envvar="SAMPLER_CONFIG", autocompletion=one_of(PRESETS), help=CONFIG_HELP)
 ]
 KeepCrowdOption = Annotated[
     bool, typer.Option(envvar="SAMPLER_KEEP_CROWD", help="Whether boxes marked iscrowd are used.")

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from sampler.cli.output import JsonOption, Output, QuietOption
 from sampler.commands.one_line_warnings import one_line_warnings
 from sampler.commands.options import (
     AnnotationsOption,
     CacheOption,
+    ConfigOption,
     FollowLinksOption,
     ImagesOption,
     KeepCrowdOption,
@@ -27,7 +29,6 @@ from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.substitutes import find_substitutes
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import register_family
-from sampler.progress import progress_bar, spinner
 from sampler.replay import Case, load_cases, replay_cases
 from sampler.sample.sample import recipe_of
 from sampler.stream.keys import SampleKey
@@ -44,6 +45,8 @@ def replay(
     ] = None,
     follow_links: FollowLinksOption = False,
     max_image_pixels: MaxImagePixelsOption = MAX_PIXELS,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Render recorded samples, each to a .npz file with its crop and all of its arrays.
 
@@ -53,18 +56,17 @@ def replay(
         register_family(path)
     with one_line_warnings():
         loaded = load_cases(cases)
-    options = ReadOptions(max_image_pixels, follow_links=follow_links)
+    output, options = Output(as_json, quiet), ReadOptions(max_image_pixels, follow_links=follow_links)
     source = open_source(images, options)
-    with progress_bar("replaying", len(loaded)) as advance:
+    with output.progress_bar("replaying", len(loaded)) as advance:
         replay_cases(loaded, cases, source, out, advance, options)
-    typer.echo(f"{len(loaded)} cases in {out}")
+    output.line(f"{len(loaded)} cases in {out}")
+    output.document({"cases": len(loaded), "folder": str(out)})
 
 
 def recipe(
     annotations: AnnotationsOption,
-    config: Annotated[
-        str, typer.Option(envvar="SAMPLER_CONFIG", help="Preset, or path of a CornerNet-Lite JSON file.")
-    ] = "cornernet_saccade",
+    config: ConfigOption = "cornernet_saccade",
     index: Annotated[int | None, typer.Option(help="Index of one image, 0 … N−1.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the training run.")] = 0,
     epoch: Annotated[int | None, typer.Option(help="Epoch, with --index.  [default: 0]")] = None,
@@ -77,11 +79,12 @@ def recipe(
     substitute: SubstituteOption = None,
     subset: SubsetOption = None,
     cache_dir: CacheOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Print the recipe of a sample, or of all samples of a step, as JSON for `replay`."""
     with one_line_warnings():
         loaded = load_config(config, keep_crowd=keep_crowd)
-    with spinner() as report:
+    with Output(quiet=quiet).spinner() as report:
         dataset = DatasetIndex(ensure_index(annotations, cache_dir, report, subset))
     settings = loaded.fit(dataset.category_count)
     dataset.substitutes = find_substitutes(substitute, dataset)

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from sampler.atomic_write import atomic_write
 from sampler.cache_folder import default_cache_dir
-from sampler.commands.examples import print_examples
+from sampler.cli.exit_status import FINDINGS
+from sampler.cli.output import JsonOption, Output, QuietOption
 from sampler.commands.options import (
     AnnotationsOption,
     CacheOption,
@@ -32,7 +31,6 @@ from sampler.dataset.verification.store import check_decoded_store
 from sampler.dataset.verification.verify import check_annotations, check_images_and_report
 from sampler.errors import SamplerError, StoreError
 from sampler.printable import printable
-from sampler.progress import progress_bar, spinner
 from sampler.system_errors import explain
 
 
@@ -41,7 +39,6 @@ def verify(
     images: ImagesOption,
     cache_dir: CacheOption = None,
     examples: ExamplesOption = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     unusable: Annotated[
         Path | None,
         typer.Option(dir_okay=False, help="Write the ids of all images that cannot be used into this file, as JSON."),
@@ -49,30 +46,34 @@ def verify(
     follow_links: FollowLinksOption = False,
     subset: SubsetOption = None,
     max_image_pixels: MaxImagePixelsOption = MAX_PIXELS,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Decode every image and check every box and id of a dataset, and show all findings.
 
     Faults are images that cannot be used and boxes that were dropped; then the exit status is 1. All other findings are
     notes: the data is used as it is.
     """
-    tally, options = Tally(examples), ReadOptions(max_image_pixels, follow_links=follow_links)
-    with spinner() as step:
+    output, tally = Output(as_json, quiet), Tally(examples)
+    options = ReadOptions(max_image_pixels, follow_links=follow_links)
+    with output.spinner() as step:
         dataset = open_dataset(annotations, images, cache_dir, step, options, subset)
         check_annotations(dataset, tally, annotations, step)
-    _check_store(dataset, cache_dir or default_cache_dir(), tally)
-    with progress_bar("reading images", len(dataset)) as advance:
+    _check_store(dataset, cache_dir or default_cache_dir(), tally, output)
+    with output.progress_bar("reading images", len(dataset)) as advance:
         report = check_images_and_report(dataset, tally, advance=advance)
     if unusable is not None:
         _write_ids(unusable, [dataset.image_id(index) for index in report.unusable])
-    if as_json:
-        typer.echo(json.dumps(_document(dataset, report), indent=1))
-    else:
-        _print_report(dataset, report)
+        if not quiet:
+            written = f"{_number(len(report.unusable), 'unusable image')} to {printable(str(unusable))}"
+            typer.echo(f"wrote the ids of {written}", err=True)
+    _print_report(output, dataset, report)
+    output.document(_document(dataset, report))
     if not report.clean:
-        raise typer.Exit(1)
+        raise typer.Exit(FINDINGS)
 
 
-def _check_store(dataset: Dataset, cache_dir: Path, tally: Tally) -> None:
+def _check_store(dataset: Dataset, cache_dir: Path, tally: Tally, output: Output) -> None:
     """Check the decoded store if there is one of these images and of this version."""
     try:
         folder = find_folder(cache_dir, dataset.store_meta)
@@ -80,7 +81,7 @@ def _check_store(dataset: Dataset, cache_dir: Path, tally: Tally) -> None:
         typer.echo(f"the decoded store is not checked: {printable(str(error))}", err=True)
         return
     if folder is not None:
-        with progress_bar("checking the decoded store", len(dataset)) as advance:
+        with output.progress_bar("checking the decoded store", len(dataset)) as advance:
             check_decoded_store(dataset, folder, tally, available_cpus(), advance)
 
 
@@ -90,7 +91,6 @@ def _write_ids(file: Path, ids: list[int | str]) -> None:
     except OSError as error:
         cause = explain(error, file.parent, "name a file in a folder that this user can write to")
         raise SamplerError(f"{file}: cannot be written: {cause}") from error
-    typer.echo(f"wrote the ids of {_number(len(ids), 'unusable image')} to {printable(str(file))}", err=True)
 
 
 def _document(dataset: Dataset, report: Report) -> dict[str, Any]:
@@ -115,21 +115,23 @@ def _document(dataset: Dataset, report: Report) -> dict[str, Any]:
     }
 
 
-def _print_report(dataset: Dataset, report: Report) -> None:
-    console = Console(highlight=False)
+def _print_report(output: Output, dataset: Dataset, report: Report) -> None:
     found = {kind: about for kind, about in KINDS.items() if report.counts[kind]}
     title = f"{_number(report.images, 'image')}, {_number(report.boxes, 'box')}"
-    table = Table("kind", "severity", "found", "meaning", title=title)
+    table = Table("kind", "severity", "found", Column("meaning", max_width=60), title=title)
     for kind, about in found.items():
         table.add_row(kind, "fault" if about.is_fault else "note", f"{report.counts[kind]:,}", about.meaning)
-    console.print(table if found else title)
+    if found:
+        output.table(table)
+    else:
+        output.line(title)
     for kind, about in found.items():
         examples = [f"{finding.where}: {finding.what}" for finding in report.examples[kind]]
-        print_examples(console, kind, examples, report.counts[kind])
-        console.print(f"[bold]{kind}[/bold] remedy: {escape(about.remedy)}", soft_wrap=True)
+        output.examples(kind, examples, report.counts[kind])
+        output.examples(kind, [f"remedy: {about.remedy}"], 1)
     if report.counts["missing"] == report.images:
-        console.print(escape(printable(_wrong_folder(dataset))), soft_wrap=True)
-    console.print(f"{_number(report.faults, 'fault')}, {_number(report.notes, 'note')} in dataset {dataset.digest}")
+        output.line(_wrong_folder(dataset))
+    output.line(f"{_number(report.faults, 'fault')}, {_number(report.notes, 'note')} in dataset {dataset.digest}")
 
 
 def _number(count: int, noun: str) -> str:

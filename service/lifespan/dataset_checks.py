@@ -21,7 +21,7 @@ SAMPLED = 32
 REQUESTS = 8
 """Images that are looked for at once if they are remote."""
 
-_VERIFY = "run `python -m sampler verify` to list them"
+_VERIFY = "run `saccade-sampler verify` to list them"
 
 
 def check_dataset(title: str, dataset: Dataset) -> None:
@@ -60,7 +60,7 @@ def _all_unused(dataset: Dataset) -> str:
     reason = ": ".join(filter(None, [box.reason, box.detail]))
     return (
         f"none of the {len(left_out.rejected)} boxes is valid; the first is annotation {box.annotation_id} of image "
-        f"{printable(str(box.image_id))} ({reason}); correct the boxes, which `python -m sampler verify` lists"
+        f"{printable(str(box.image_id))} ({reason}); correct the boxes, which `saccade-sampler verify` lists"
     )
 
 
@@ -101,7 +101,7 @@ def _none_found(source: ImageSource, errors: list[ImageError]) -> str:
     if first.kind != "missing":
         return (
             f"none of {len(errors)} sampled images can be read, the first is {printable(first.file)}: {first.cause}; "
-            "run `python -m sampler verify` to list them"
+            "run `saccade-sampler verify` to list them"
         )
     found = first_names(source)
     return (

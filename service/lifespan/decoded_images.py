@@ -63,7 +63,7 @@ def find_decoded(title: str, cache_dir: Path, dataset: Dataset, *, wanted: bool 
     if others:
         log.warning(
             "%s: decoded store: %d images were decoded from other files than those whose hashes are recorded and are "
-            "read from their files; run `python -m sampler decode` to update %s", title, others, store.folder,
+            "read from their files; run `saccade-sampler decode` to update %s", title, others, store.folder,
         )  # fmt: skip
     return ServedStore(store.folder, store.inode, states, store.absent + others)
 
@@ -78,16 +78,16 @@ def _usable_store(title: str, cache_dir: Path, dataset: Dataset, wanted: bool) -
     if store is None:
         if wanted:
             log.info(
-                "%s: decoded store: none; run `python -m sampler decode` so that samples need no JPEG decoding", title
+                "%s: decoded store: none; run `saccade-sampler decode` so that samples need no JPEG decoding", title
             )
         return None
     changed = _changed_images(store, dataset)
     if changed:
         log.warning(
             "%s: decoded store: not used: %d of %d compared image files have changed since they were decoded, such as "
-            "%s; %s `python -m sampler decode` to update %s",
+            "%s; %s `saccade-sampler decode` to update %s",
             title, len(changed), min(COMPARED, len(dataset) - store.absent), changed[0],
-            "run" if not dataset.images.is_remote else "run `python -m sampler index --hash-images` and", store.folder,
+            "run" if not dataset.images.is_remote else "run `saccade-sampler index --hash-images` and", store.folder,
         )  # fmt: skip
         return None
     return store

@@ -6,6 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from sampler.cli.completion import one_of
+from sampler.config.presets import PRESETS
+
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 AnnotationsOption = Annotated[
@@ -24,6 +27,7 @@ ConfigOption = Annotated[
     str | None,
     typer.Option(
         metavar="CONFIG",
+        autocompletion=one_of(PRESETS),
         show_default=False,
         help="cornernet_saccade, cornernet, cornernet_squeeze, or the path of a CornerNet-Lite JSON file.",
     ),
@@ -49,7 +53,12 @@ KeyOption = Annotated[
 ]
 LogLevelOption = Annotated[
     str | None,
-    typer.Option(metavar="LEVEL", show_default=False, help=f"Lowest level to log: {', '.join(LOG_LEVELS)}."),
+    typer.Option(
+        metavar="LEVEL",
+        show_default=False,
+        autocompletion=one_of(LOG_LEVELS),
+        help=f"Lowest level to log: {', '.join(LOG_LEVELS)}.",
+    ),
 ]
 
 

@@ -273,7 +273,7 @@ def _notify(dataset: Dataset, listener: Callable[[int, ImageNote], None]) -> Non
     dataset.notify = listener
     if dataset.store is not None:
         text = f"its pixels in {dataset.store.folder} are damaged; its file is read instead"
-        note = ImageNote("store-damaged", f"{text}; run `python -m sampler decode` to repair the store")
+        note = ImageNote("store-damaged", f"{text}; run `saccade-sampler decode` to repair the store")
         dataset.store.report = lambda index: listener(index, note)
 
 

@@ -87,7 +87,7 @@ class ImageNotices:
             about = " is damaged" if notice.kind == "damaged" else ""
             log.log(level, "%s: image %d (%s)%s: %s", title, notice.index, notice.file, about, notice.text)
         if count == MAX_LOGGED:
-            line = "%s: further images of kind %r are not logged; run `python -m sampler verify` to list all"
+            line = "%s: further images of kind %r are not logged; run `saccade-sampler verify` to list all"
             log.log(level, line, title, notice.kind)
 
     def count(self, kind: NoteKind) -> int:

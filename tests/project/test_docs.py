@@ -17,6 +17,8 @@ import pytest
 from client.loading.loader import AHEAD, LOG_EVERY
 from client.protocol.retries import ATTEMPTS, BATCH_SECONDS, MAX_WAIT
 from client.transport.timeouts import TIMEOUT
+from saccade_sampler.cli.table import COMMANDS
+from sampler.cli.exit_status import CANNOT_RUN, FINDINGS, INTERRUPTED
 from sampler.config.cornernet_lite import config_of
 from sampler.dataset.verification.kinds import KINDS
 from sampler.wire.problem_types import PROBLEM_TYPES
@@ -104,28 +106,32 @@ def test_the_script_trains_as_pasted(server: LiveServer, capsys: pytest.CaptureF
     assert sum(losses[-5:]) < sum(losses[:5])
 
 
-def test_sampler_and_client_commands_do_what_the_pages_say(
-    server: LiveServer, scenes: tuple[Path, Path], tmp_path: Path
-) -> None:
+PROGRAM = f"{shlex.quote(sys.executable)} -m saccade_sampler"
+LAYOUTS_OF_A_STEP = shell_lines("saccade-sampler fetch http://cpu-host:8000 --seed 7 --step 9500", "cmp")
+
+
+def test_commands_do_what_the_pages_say(server: LiveServer, scenes: tuple[Path, Path], tmp_path: Path) -> None:
     annotations, images = scenes
     # A separate cache folder, because recorded hashes of images would change the servers of other tests.
     settings = {"annotations": annotations, "images": images, "cache_dir": tmp_path / "cache"}
-    commands = [line for line in shell_lines("python -m") if "uvicorn" not in line and "examples." not in line]
-    assert {line.split()[3] for line in commands} >= {"index", "verify", "fetch", "bench", "recipe", "replay"}
+    elsewhere = tuple(f"saccade-sampler {name}" for name in ("serve", "plan", "settings", "doctor"))
+    commands = [line for line in shell_lines("saccade-sampler") if not line.startswith(elsewhere)]
+    assert {line.split()[1] for line in commands} >= {"index", "verify", "decode", "fetch", "bench", "recipe", "replay"}
     for line in dict.fromkeys(commands):
+        if line in LAYOUTS_OF_A_STEP:
+            continue
         here = re.sub(r"/data/coco/(train|val)2017", shlex.quote(str(images)), line.replace(HOST, server.url))
         here = re.sub(r"/data/coco/annotations/\S+", shlex.quote(str(annotations)), here)
-        here = here.replace("--seconds 10", "--seconds 0.5").replace("python", shlex.quote(sys.executable), 1)
+        here = here.replace("--seconds 10", "--seconds 0.5").replace("saccade-sampler", PROGRAM, 1)
         run("/bin/sh", "-c", here, cwd=tmp_path, settings=settings, variables={"PYTHONPATH": ROOT})
     assert (tmp_path / "batch.npz").is_file()
     assert len(list((tmp_path / "step-9500").glob("*.npz"))) == 48
 
 
 def test_two_layouts_of_a_step_are_files_of_the_same_bytes(server: LiveServer, tmp_path: Path) -> None:
-    commands = shell_lines("saccade-client", "cmp")
-    assert [line.split()[0] for line in commands] == ["saccade-client", "saccade-client", "cmp"]
-    for line in commands:
-        here = line.replace(HOST, server.url).replace("saccade-client", f"{shlex.quote(sys.executable)} -m client", 1)
+    assert [line.split()[0] for line in LAYOUTS_OF_A_STEP] == ["saccade-sampler", "saccade-sampler", "cmp"]
+    for line in LAYOUTS_OF_A_STEP:
+        here = line.replace(HOST, server.url).replace("saccade-sampler", PROGRAM, 1)
         done = run("/bin/sh", "-c", here, cwd=tmp_path, variables={"PYTHONPATH": ROOT})
     assert done.stdout == "the same\n"
 
@@ -173,9 +179,8 @@ def test_every_option_of_a_serve_command_exists() -> None:
 def test_the_plan_commands_measure_save_and_plan(scenes: tuple[Path, Path], tmp_path: Path) -> None:
     settings = {"annotations": scenes[0], "images": scenes[1], "cache_dir": tmp_path / "cache"}
     first, *others = shell_lines("saccade-sampler plan")
-    program = f"{shlex.quote(sys.executable)} -c 'from saccade_sampler.cli.main import main; main()'"
     for line in (f"{first} --seconds 0.6", *others):
-        here = line.replace("saccade-sampler", program, 1)
+        here = line.replace("saccade-sampler", PROGRAM, 1)
         done = run("/bin/sh", "-c", here, cwd=tmp_path, settings=settings, variables={"PYTHONPATH": ROOT})
         assert "\nResult: " in done.stdout
     assert "--save" in first
@@ -202,11 +207,7 @@ def test_every_shell_command_is_of_a_program_that_is_checked() -> None:
         "python -m",
         "python examples/",
         "node examples/",
-        "saccade-client",
-        "saccade-sampler serve",
-        "saccade-sampler plan",
-        "saccade-sampler settings",
-        "saccade-sampler doctor",
+        "saccade-sampler ",
         "cmp ",
         "curl ",
         "make ",
@@ -291,6 +292,16 @@ def metric_rows(text: str) -> list[list[str]]:
 
 def test_the_settings_table_is_that_of_the_server() -> None:
     assert table("docs/serving.md", "settings") == settings_rows()
+
+
+def test_the_table_of_commands_is_that_of_the_program() -> None:
+    rows = [[f"`{name}`", command.help, f"`{command.extra}`"] for name, command in COMMANDS.items()]
+    assert table("docs/commands.md", "commands") == rows
+
+
+def test_the_table_of_exit_statuses_has_all() -> None:
+    statuses = [int(status) for status, _ in table("docs/commands.md", "exit statuses")]
+    assert statuses == [0, FINDINGS, CANNOT_RUN, INTERRUPTED]
 
 
 @pytest.mark.parametrize(("name", "is_fault"), [("faults", True), ("notes", False)])

@@ -153,7 +153,7 @@ def test_a_server_with_a_wrong_image_folder_does_not_start(tmp_path: Path, name:
     line = failure(tmp_path, **settings)
     assert "none of 3 sampled images" in line
     assert f"the first is {images}/{name}" in line
-    assert "Set SAMPLER_IMAGES to the folder" in line or "run `python -m sampler verify`" in line
+    assert "Set SAMPLER_IMAGES to the folder" in line or "run `saccade-sampler verify`" in line
 
 
 @pytest.mark.parametrize(

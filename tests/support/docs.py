@@ -63,6 +63,12 @@ def table(page: str, name: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
+def names_in_json(command: str) -> set[str]:
+    """Return the names that the JSON document of a command always has, as the page of commands says."""
+    (names,) = [names for name, names in table("docs/commands.md", "json") if name == f"`{command}`"]
+    return set(re.findall(r"`(\w+)`", names.partition(";")[0]))
+
+
 def anchors(page: Path) -> set[str]:
     """Return the anchors of a page: its headings, and the objects on the API page."""
     text = page.read_text(encoding="utf-8")

@@ -66,7 +66,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def start_decode(
     source: tuple[Path, Path], cache_dir: Path, *options: object, before: str = ""
 ) -> "subprocess.Popen[str]":
-    """Start `python -m sampler decode`, or with `before` a process that runs this code first."""
+    """Start `saccade-sampler decode`, or with `before` a process that runs this code first."""
     names = ("annotations", "images", "cache_dir")
     settings = dict(zip(names, (*source, cache_dir), strict=True))
     program = ["-c", START.format(before=before)] if before else ["-m", "sampler"]
@@ -74,7 +74,7 @@ def start_decode(
 
 
 def decode(source: tuple[Path, Path], cache_dir: Path, *options: object, before: str = "") -> tuple[int, str, str]:
-    """Run `python -m sampler decode`; return exit status, stdout and stderr."""
+    """Run `saccade-sampler decode`; return exit status, stdout and stderr."""
     process = start_decode(source, cache_dir, *options, before=before)
     printed, errors = process.communicate(timeout=60)
     return process.returncode, printed, errors

@@ -94,7 +94,7 @@ class ImageHashes:
             cause = "the file could not be read when the hashes were recorded"
         else:
             cause = f"the file is not the one whose hash was recorded ({_text(found)}, expected {_text(expected)})"
-        raise DecodeError("changed", f"{cause}; restore it, or run `python -m sampler index --hash-images` again")
+        raise DecodeError("changed", f"{cause}; restore it, or run `saccade-sampler index --hash-images` again")
 
 
 class SharedHashes:
@@ -185,7 +185,7 @@ def find_hashes(file: Path, images: int) -> ImageHashes | None:
     except OSError as error:
         raise HashError(file, f"the hashes of the images cannot be read: {explain(error, file)}") from error
     except (EOFError, ValueError) as error:
-        remedy = "run `python -m sampler index --hash-images` again, or delete the file to do without hashes"
+        remedy = "run `saccade-sampler index --hash-images` again, or delete the file to do without hashes"
         raise HashError(file, f"the hashes of the images are damaged: {error}; {remedy}") from error
     return ImageHashes(rows[:-1])
 

@@ -76,7 +76,7 @@ class ImageStamps:
             same = "of the same size, but with another ETag or time"
             how = same if expected[0] == found.size else f"{expected[0]} bytes then, {found.size} now"
             cause = f"the object has changed since it was first read ({how})"
-            remedy = "restore it, or run `python -m sampler index --hash-images` to use the objects as they are now"
+            remedy = "restore it, or run `saccade-sampler index --hash-images` to use the objects as they are now"
             raise DecodeError("changed", f"{cause}; {remedy}, and restart the server")
         return expected is not None
 

@@ -62,7 +62,7 @@ KINDS: dict[str, Kind] = {
     "store-damaged": Kind(
         True,
         "damaged images in the decoded store",
-        "Run `python -m sampler decode`, which decodes them again.",
+        "Run `saccade-sampler decode`, which decodes them again.",
     ),
     "warning": Kind(
         False,

@@ -1,5 +1,6 @@
 """The commands of `python -m client`."""
 
+import json
 import re
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from client import ClientError, SamplerClient, ServerUnavailableError, TransferError
 from client.commands.bench import Bench, Reading, summarise
+from tests.support.docs import names_in_json
 from tests.support.processes import start_python
 from tests.support.scripted_server import Answer, ScriptedServer, problem, scripted
 
@@ -54,6 +56,49 @@ def test_fetch_by_index_writes_the_batch_and_shows_its_arrays(server: ScriptedSe
             assert str(array.dtype) in row
             assert str(array.shape) in row
             assert f"{array.max():g}" in row
+
+
+def test_fetch_without_a_file_shows_the_arrays_only(server: ScriptedServer, tmp_path: Path) -> None:
+    process = start_python("-m", "client", "fetch", server.url, "--indices", "3", variables={"COLUMNS": "40"})
+    shown, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    with SamplerClient(server.url) as client:
+        batch = client.batch([3])
+    for name, array in batch.arrays.items():
+        (row,) = [line for line in shown.splitlines() if f" {name} " in line]
+        assert str(array.shape) in row, "no cell is cut or folded in a narrow terminal"
+        assert f"{array.max():g}" in row
+    assert "written" not in shown
+
+
+def test_fetch_prints_json(server: ScriptedServer, tmp_path: Path) -> None:
+    status, shown, err = run("fetch", server.url, "--indices", "3,1", "--json", "--out", tmp_path / "batch.npz")
+    document = json.loads(shown)
+    assert (status, err) == (0, "")
+    assert set(document) == names_in_json("fetch")
+    with SamplerClient(server.url) as client:
+        batch = client.batch([3, 1])
+    assert (document["samples"], document["digest"]) == (2, batch.digest)
+    assert [key["index"] for key in document["keys"]] == [3, 1]
+    assert {array["name"]: array["shape"] for array in document["arrays"]} == {
+        name: list(array.shape) for name, array in batch.arrays.items()
+    }
+    assert document["file"] == str(tmp_path / "batch.npz")
+
+
+def test_quiet_commands_print_nothing(server: ScriptedServer) -> None:
+    assert run("fetch", server.url, "--indices", "3", "--quiet") == (0, "", "")
+    assert run("bench", server.url, "--seconds", 0.1, "--batch-size", 2, "--no-render", "-q") == (0, "", "")
+
+
+def test_bench_prints_json(server: ScriptedServer) -> None:
+    options = ("--seconds", 0.3, "--batch-size", 2, "--no-render", "--json")
+    status, shown, _ = run("bench", server.url, *options)
+    document = json.loads(shown)
+    assert status == 0
+    assert set(document) == names_in_json("bench")
+    assert set(document["wait_seconds"]) == {"p50", "p90", "p99", "max"}
+    assert document["samples"] == 2 * document["batches"] > 0
 
 
 def test_fetch_by_seed_takes_the_ranks_part(server: ScriptedServer, tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ import pytest
 
 from saccade_sampler.planning.measurement import read_measurement, write_measurement
 from tests.saccade_sampler.planning.measurements import round_measurement
+from tests.support.docs import names_in_json
 from tests.support.processes import run_python
 
-START = "from saccade_sampler.cli.main import main; import sys; sys.argv = ['saccade-sampler', 'plan', *sys.argv[1:]]\n"
 DEMAND = ("--batch-size", "48", "--steps-per-second", "2.5")
 
 
 def plan(*options: object, **settings: object) -> "subprocess.CompletedProcess[str]":
-    return run_python("-c", START + "main()", *options, settings=settings, check=False)
+    return run_python("-m", "saccade_sampler", "plan", *options, settings=settings, check=False)
 
 
 @pytest.fixture
@@ -40,6 +40,7 @@ def test_it_measures_the_dataset_of_the_settings(scenes: tuple[Path, Path], tmp_
     assert document["hosts"] >= 1
     assert document["cores"] >= 120 * measured.entry_points.costs["compact"].workers / 1000
     assert document["measurement"]["images"] == 24
+    assert set(document) == names_in_json("plan")
     again = plan(*DEMAND, "--from", file, "--json")
     assert json.loads(again.stdout) == document
 

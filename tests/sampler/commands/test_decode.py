@@ -1,4 +1,4 @@
-"""`python -m sampler decode`: its output, the store it writes, and images that cannot be decoded."""
+"""`saccade-sampler decode`: its output, the store it writes, and images that cannot be decoded."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Interrupted, failing and concurrent runs of `python -m sampler decode` leave a store that can be completed."""
+"""Interrupted, failing and concurrent runs of `saccade-sampler decode` leave a store that can be completed."""
 
 import signal
 import subprocess

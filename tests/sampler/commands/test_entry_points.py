@@ -1,4 +1,4 @@
-"""`python -m sampler decode --entry-points`: its output, the records it writes, and images without any."""
+"""`saccade-sampler decode --entry-points`: its output, the records it writes, and images without any."""
 
 import shutil
 import signal

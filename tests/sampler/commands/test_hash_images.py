@@ -1,4 +1,4 @@
-"""`python -m sampler index --hash-images`: what it records, prints and returns."""
+"""`saccade-sampler index --hash-images`: what it records, prints and returns."""
 
 import json
 import subprocess

@@ -14,7 +14,7 @@ from tests.support.processes import run_python
 
 
 def verify(annotations: Path, images: Path, *more: object) -> "subprocess.CompletedProcess[str]":
-    """`python -m sampler verify`, as a process."""
+    """`saccade-sampler verify`, as a process."""
     arguments = [
         "verify",
         "--annotations",

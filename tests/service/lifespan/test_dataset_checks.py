@@ -35,7 +35,7 @@ def test_dropped_boxes_are_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFi
     content = small_coco()
     content["annotations"].append(NOTHING)
     [line] = warnings_of(opened(tmp_path, content), caplog)
-    assert line.startswith("train: 1 of 6 boxes are invalid and were dropped; run `python -m sampler verify`")
+    assert line.startswith("train: 1 of 6 boxes are invalid and were dropped; run `saccade-sampler verify`")
 
 
 def test_boxes_of_unlisted_images_are_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -90,14 +90,14 @@ def unusable(folder: Path, error: Exception) -> StoreError:
     """Return the error for a store that cannot be opened: it is damaged, or the host refuses to read it."""
     if isinstance(error, OSError) and not is_of_the_file(error):
         return StoreError(folder, f"cannot be read: {explain(error, folder)}")
-    return StoreError(folder, f"is damaged: {error}; run `python -m sampler decode` to repair it")
+    return StoreError(folder, f"is damaged: {error}; run `saccade-sampler decode` to repair it")
 
 
 def check_files(folder: Path, meta: StoreMeta) -> None:
     """Raise ValueError or OSError if a store is of something else, StoreError if it is incomplete."""
     check_meta(folder, meta)
     if not is_complete(folder):
-        raise StoreError(folder, "is incomplete; run `python -m sampler decode` to complete it")
+        raise StoreError(folder, "is incomplete; run `saccade-sampler decode` to complete it")
 
 
 def is_complete(folder: Path) -> bool:
@@ -122,7 +122,7 @@ def find_folder(cache_dir: Path, meta: StoreMeta) -> Path | None:
         return None
     current = [other for other in others if other.name.endswith(f"-v{FORMAT}")]
     if current:
-        cause = f"is of other images than those in {meta.source}; run `python -m sampler decode` to decode these"
+        cause = f"is of other images than those in {meta.source}; run `saccade-sampler decode` to decode these"
         raise StoreError(current[0], cause)
-    cause = f"is of another version, expected v{FORMAT}; run `python -m sampler decode`, then delete this folder"
+    cause = f"is of another version, expected v{FORMAT}; run `saccade-sampler decode`, then delete this folder"
     raise StoreError(others[0], cause)

@@ -60,7 +60,7 @@ def test_a_file_with_other_pixels_is_an_error_that_names_it(small: Dataset, tmp_
         dataset.read(1)
     assert (caught.value.kind, caught.value.index) == ("changed", 1)
     assert caught.value.file == str(image_file(small, 1))
-    assert "run `python -m sampler index --hash-images` again" in caught.value.cause
+    assert "run `saccade-sampler index --hash-images` again" in caught.value.cause
     assert verify_dataset(dataset).counts["changed"] == 1
     dataset.read(0)
 

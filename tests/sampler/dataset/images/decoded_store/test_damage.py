@@ -277,7 +277,7 @@ def test_a_server_never_sends_damaged_pixels_and_says_what_is_damaged(
         log = damaged.log
     [line] = [line for line in log.splitlines() if f"image {found[0]} ({image_file(dataset, found[0])})" in line]
     assert "WARNING" in line
-    assert "are damaged; its file is read instead; run `python -m sampler decode` to repair the store" in line
+    assert "are damaged; its file is read instead; run `saccade-sampler decode` to repair the store" in line
 
 
 @pytest.mark.parametrize("number", [-1, 1 << 40, (1 << 63) - 1])

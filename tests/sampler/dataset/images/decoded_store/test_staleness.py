@@ -46,7 +46,7 @@ def another_folder(dataset: Dataset, folder: Path) -> Dataset:
 
 def test_another_image_folder_does_not_get_the_pixels_of_the_first(small: Dataset, tmp_path: Path) -> None:
     other = another_folder(small, tmp_path / "other")
-    with pytest.raises(StoreError, match=r"is of other images than those in .*other; run `python -m sampler decode`"):
+    with pytest.raises(StoreError, match=r"is of other images than those in .*other; run `saccade-sampler decode`"):
         open_store(other, tmp_path)
     assert write_store(other, tmp_path) == []
     for dataset in (small, other):
@@ -105,7 +105,7 @@ def test_a_server_logs_and_ignores_a_store_whose_files_have_changed(
         "val: decoded store: not used: 1 of 3 compared image files have changed since they were decoded"
     )
     assert str(file) in line
-    assert "`python -m sampler decode` to update" in line
+    assert "`saccade-sampler decode` to update" in line
     write_store(small, tmp_path)
     found = find_decoded("val", tmp_path, small)
     assert found is not None
