@@ -102,7 +102,7 @@ def test_other_shells_complete_too(shell: str) -> None:
 
 @pytest.mark.parametrize(("arguments", "line"), [
     (("nothing",), "error: No such command 'nothing'; see `saccade-sampler --help`"),
-    (("fetch", "--steq", "3"), "error: No such option: --steq (Possible options: --step, --seed); see "
+    (("fetch", "--steq", "3"), "error: No such option: --steq (Possible options: --seed, --step); see "
      "`saccade-sampler fetch --help`"),
 ])  # fmt: skip
 def test_a_wrong_command_line_is_one_line(
