@@ -5,6 +5,8 @@ import inspect
 import json
 import re
 import signal
+import sys
+import tomllib
 from pathlib import Path
 
 import httpx
@@ -15,9 +17,11 @@ from saccade_sampler.cli.table import PROGRAM as SAMPLER
 from sampler.cli.exit_status import EXPLANATION
 from sampler.cli.start import start
 from sampler.version import VERSION
+from tests.support.paths import ROOT
 from tests.support.processes import run_python, start_python
 
 PROGRAM = ("-m", "saccade_sampler")
+SCRIPTS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
 LIBRARIES = {"cv2", "numba", "fastapi", "starlette", "uvicorn", "prometheus_client", "torch", "httpx", "msgspec"}
 
 
@@ -123,3 +127,15 @@ def test_serve_serves(scenes: tuple[Path, Path], cache_dir: Path) -> None:
     server.send_signal(signal.SIGTERM)
     _, log = server.communicate(timeout=30)
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_each_installed_script_prints_its_help(
+    script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module, _, function = SCRIPTS[script].partition(":")
+    monkeypatch.setattr(sys, "argv", [script, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        getattr(importlib.import_module(module), function)()
+    assert ended.value.code == 0
+    assert f"Usage: {script} " in capsys.readouterr().out
