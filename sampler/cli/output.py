@@ -47,12 +47,22 @@ class Output:
         self.table(table)
 
     def table(self, table: Table) -> None:
-        """Print a table at its full width. In a narrow terminal its lines wrap; no path or value is cut or folded."""
+        """Print a table at its full width: no path or value is cut or folded.
+
+        If a terminal is narrower, it wraps the rows, which then have no frame and no spaces at their end.
+        """
         for column in table.columns:
             column.no_wrap = column.max_width is None
         options = self.console.options.update(max_width=WIDEST)
-        width = max(self.console.width, Measurement.get(self.console, options, table).maximum)
-        Console(highlight=False, quiet=self.console.quiet, width=width).print(table)
+        width = Measurement.get(self.console, options, table).maximum
+        wide = Console(highlight=False, quiet=self.console.quiet, width=max(self.console.width, width))
+        if width <= self.console.width or not self.console.is_terminal:
+            wide.print(table)
+            return
+        table.box = None
+        with wide.capture() as rows:
+            wide.print(table)
+        self.console.out(*(line.rstrip() for line in rows.get().splitlines()), sep="\n", highlight=False)
 
     def document(self, document: Any) -> None:
         """Print the result as JSON, if it is asked for."""

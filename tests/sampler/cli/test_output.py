@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from rich.console import Console
 from rich.table import Column, Table
 
 from sampler.cli.output import Output, errors_by_kind
@@ -21,6 +22,16 @@ def test_a_long_value_is_in_one_piece(capsys: pytest.CaptureFixture[str]) -> Non
     Output().facts("facts", [("images", "3"), ("folder", PATH)])
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "folder" in line]
     assert f"│ folder │ {PATH} │" in line
+
+
+def test_a_narrow_terminal_wraps_rows_without_a_frame(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Console, "is_terminal", True)
+    Output().facts("facts", [("images", "3"), ("folder", PATH)])
+    assert capsys.readouterr().out == f" images  3\n folder  {PATH}\n"
+    Output(quiet=True).facts("facts", [("folder", PATH)])
+    assert capsys.readouterr().out == ""
 
 
 def test_prose_wraps_at_its_width_and_other_columns_do_not(capsys: pytest.CaptureFixture[str]) -> None:
