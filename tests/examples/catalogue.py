@@ -30,34 +30,30 @@ class Run:
 
 @dataclass(frozen=True)
 class Example:
-    """A file in `examples/`. modules: what must be importable. arguments: of the script, from a run.
+    """A file in `examples/`.
 
-    is_module: whether it imports files next to it, so that it is run with `python -m` from the project's folder.
+    Attributes:
+        file: its path in the folder.
+        modules: what must be importable.
+        program: what runs it.
+        arguments: of the file, from a run.
     """
 
     file: str
     modules: tuple[str, ...]
+    program: tuple[Any, ...]
     arguments: Callable[[Run], list[Any]]
-    launcher: tuple[Any, ...] = ()
-    is_module: bool = False
 
     @property
     def missing(self) -> str:
-        """The module or program that is absent, and empty if none is."""
+        """The modules and programs that are absent; empty if none is."""
         absent = [name for name in self.modules if importlib.util.find_spec(name) is None]
-        if self.file.endswith(".mjs") and node() is None:
-            absent.append("node")
+        absent += ["node" for part in self.program if part is None]
         return ", ".join(absent)
 
     def command(self, run: Run) -> list[Any]:
         """Return the program and its arguments."""
-        script = FOLDER / self.file
-        if self.file.endswith(".mjs"):
-            return [node(), script, *self.arguments(run)]
-        if self.is_module:
-            module = ".".join(script.relative_to(ROOT).with_suffix("").parts)
-            return [sys.executable, "-m", module, *self.arguments(run)]
-        return [sys.executable, *self.launcher, script, *self.arguments(run)]
+        return [*self.program, *self.arguments(run)]
 
 
 def node() -> str | None:
@@ -75,19 +71,47 @@ def _resumable(option: str, name: str) -> Callable[[Run], list[Any]]:
     return lambda run: _training(run, option, run.folder / name, "--log-every", run.every, "--save-every", run.every)
 
 
-PLAIN = Example("plain_pytorch.py", ("torch",), _resumable("--checkpoint", "plain.pt"))
+def _python(file: str, *options: Any) -> tuple[Any, ...]:
+    return (sys.executable, *options, FOLDER / file)
+
+
+PLAIN = Example(
+    "plain_pytorch.py", ("torch",), _python("plain_pytorch.py"), _resumable("--checkpoint", "plain.pt")
+)  # fmt: skip
 VALIDATION = Example(
-    "train_and_validate.py", ("torch",), lambda run: _training(run, "--validate-every", max(run.steps // 3, 1))
-)
-DISTRIBUTED = Example("torchrun_ddp.py", ("torch",), _resumable("--checkpoint", "torchrun.pt"), TORCHRUN)
-ACCELERATE = Example("accelerate_train.py", ("torch", "accelerate"), _resumable("--checkpoints", "accelerate"))
+    "train_and_validate.py", ("torch",), _python("train_and_validate.py"),
+    lambda run: _training(run, "--validate-every", max(run.steps // 3, 1)),
+)  # fmt: skip
+DISTRIBUTED = Example(
+    "torchrun_ddp.py", ("torch",), _python("torchrun_ddp.py", *TORCHRUN), _resumable("--checkpoint", "torchrun.pt")
+)  # fmt: skip
+LIGHTNING = Example(
+    "lightning_train.py", ("torch", "lightning"), _python("lightning_train.py"),
+    _resumable("--checkpoints", "lightning"),
+)  # fmt: skip
+ACCELERATE = Example(
+    "accelerate_train.py", ("torch", "accelerate"), _python("accelerate_train.py"),
+    _resumable("--checkpoints", "accelerate"),
+)  # fmt: skip
 RAY = Example(
-    "ray_train.py", ("torch", "ray"),
+    "ray_train.py", ("torch", "ray"), _python("ray_train.py"),
     lambda run: _training(run, "--workers", 1, 2, "--storage", run.folder / "ray", "--save-every", run.every),
 )  # fmt: skip
-REQUESTS = Example("asyncio_requests.py", (), lambda run: _training(run, "--log-every", run.every))
-WIRE = Example("wire_reader.mjs", (), lambda run: [run.url, "--steps", run.steps, "--batch-size", run.batch_size])
+CORNERNET = Example(
+    "cornernet_lite/train.py", ("torch",), (sys.executable, "-m", "examples.cornernet_lite.train"), _training
+)  # fmt: skip
+REQUESTS = Example(
+    "asyncio_requests.py", (), _python("asyncio_requests.py"), lambda run: _training(run, "--log-every", run.every)
+)  # fmt: skip
+NOTEBOOK = Example(
+    "look_at_batches.ipynb", ("nbclient", "ipykernel", "PIL"),
+    _python("look_at_batches.ipynb", "-m", "tests.examples.notebook"), lambda run: [run.url],
+)  # fmt: skip
+WIRE = Example(
+    "wire_reader.mjs", (), (node(), FOLDER / "wire_reader.mjs"),
+    lambda run: [run.url, "--steps", run.steps, "--batch-size", run.batch_size],
+)  # fmt: skip
 
-CORNERNET = Example("cornernet_lite/train.py", ("torch",), _training, is_module=True)
-
-EXAMPLES = (PLAIN, VALIDATION, DISTRIBUTED, ACCELERATE, RAY, REQUESTS, WIRE, CORNERNET)
+EXAMPLES = (
+    PLAIN, VALIDATION, DISTRIBUTED, LIGHTNING, ACCELERATE, RAY, CORNERNET, REQUESTS, NOTEBOOK, WIRE,
+)  # fmt: skip

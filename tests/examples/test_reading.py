@@ -1,5 +1,6 @@
 """The examples that read batches without a training loop."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from sampler.arrays import Layout
-from tests.examples.catalogue import REQUESTS, WIRE, Run
+from tests.examples.catalogue import FOLDER, NOTEBOOK, REQUESTS, WIRE, Run
 from tests.support.live_server import LiveServer
 from tests.support.processes import run
 from tests.support.wire_client import get_spec, one_batch
@@ -26,6 +27,19 @@ def test_the_asyncio_example_counts_the_boxes_of_all_steps(example_server: LiveS
     }
     assert f"{STEPS * BATCH_SIZE} samples, " in printed
     assert f", {len(found)} objects:" in printed
+
+
+@pytest.mark.skipif(bool(NOTEBOOK.missing), reason=f"not installed: {NOTEBOOK.missing}")
+def test_every_cell_of_the_notebook_runs(example_server: LiveServer, tmp_path: Path) -> None:
+    printed = run(*NOTEBOOK.command(Run(example_server.url, tmp_path, STEPS)), coverage=False).stdout
+    assert printed.count("displays text/html") == 1  # a batch as the last line of a cell
+    assert printed.count("image/png") == 2
+    assert "attentions_2" in printed
+
+
+def test_the_notebook_has_no_output() -> None:
+    cells = json.loads((FOLDER / NOTEBOOK.file).read_text(encoding="utf-8"))["cells"]
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
 
 
 @pytest.mark.skipif(bool(WIRE.missing), reason="Node.js is not installed")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from client import SamplerClient
-from tests.examples.catalogue import ACCELERATE, DISTRIBUTED, FOLDER, PLAIN, QUIET, VALIDATION, Example, Run
+from tests.examples.catalogue import ACCELERATE, DISTRIBUTED, FOLDER, LIGHTNING, PLAIN, QUIET, VALIDATION, Example, Run
 from tests.examples.conftest import VALIDATED
 from tests.support.live_server import LiveServer
 from tests.support.processes import run
@@ -60,7 +60,7 @@ def load(file: Path) -> object:
     return module
 
 
-@pytest.mark.parametrize("example", [PLAIN, DISTRIBUTED, ACCELERATE], ids=lambda example: example.file)
+@pytest.mark.parametrize("example", [PLAIN, DISTRIBUTED, LIGHTNING, ACCELERATE], ids=lambda example: example.file)
 def test_a_training_that_is_started_twice_has_the_losses_of_one_that_was_not_interrupted(
     example: Example, example_server: LiveServer, expected: dict[int, float], tmp_path: Path
 ) -> None:
