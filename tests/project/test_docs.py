@@ -207,6 +207,7 @@ def test_every_shell_command_is_of_a_program_that_is_checked() -> None:
         "python -m",
         "python examples/",
         "node examples/",
+        "torchrun --standalone --nproc-per-node 4 examples/",
         "saccade-sampler ",
         "cmp ",
         "curl ",
