@@ -10,7 +10,7 @@ from saccade_sampler.doctor.finding import Finding, ok, problem, skipped, warnin
 DISTRIBUTION = "saccade-sampler"
 PACKAGES = "packages"
 
-USED = ("cli", "server", "compiled", "torch", "lightning", "cloud", "ray")
+USED = ("cli", "server", "compiled", "torch", "lightning", "pictures", "cloud", "ray")
 """Extras that are used when they are there; the others are for development."""
 
 _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?\s*(>=\s*(?P<bound>[0-9.]+))?\s*(;(?P<marker>.*))?")
