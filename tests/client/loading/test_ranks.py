@@ -16,6 +16,8 @@ from tests.support.loading import load, steps
 from tests.support.processes import output_of, start_python
 from tests.support.scripted_server import scripted
 
+pytestmark = pytest.mark.usefixtures("unmeasured_workers")
+
 WORLD = 3
 
 RANK = """

@@ -13,6 +13,7 @@ pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("torchdata.stateful_dataloader", reason="torchdata is not installed")
 
 pytestmark = [
+    pytest.mark.usefixtures("unmeasured_workers"),
     pytest.mark.filterwarnings("ignore:This DataLoader will create"),  # on a small machine
     pytest.mark.filterwarnings("ignore:'set_vital' is deprecated"),  # which torchdata calls
 ]

@@ -11,6 +11,8 @@ from client import DigestMismatchError, RequestRefusedError
 from tests.support.loading import load, steps
 from tests.support.scripted_server import ScriptedServer, scripted
 
+pytestmark = pytest.mark.usefixtures("unmeasured_workers")
+
 Make = Callable[..., Any]
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")

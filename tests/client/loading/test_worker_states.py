@@ -10,7 +10,10 @@ from client import RequestRefusedError
 from tests.support.loading import load, steps
 from tests.support.scripted_server import ScriptedServer
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
+pytestmark = [
+    pytest.mark.usefixtures("unmeasured_workers"),
+    pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed"),
+]
 
 
 @pytest.fixture
