@@ -42,7 +42,7 @@ ELSEWHERE = ("saccade_sampler.ray", "saccade_sampler.lightning", "saccade_sample
 """Modules whose own tests check the blocks that import them."""
 
 PYTHON = [block for block in blocks("python") if not any(module in block.code for module in ELSEWHERE)]
-NEEDS_TORCH = re.compile(r"^(?:import torch$|from torch)", re.MULTILINE)
+NEEDS_TORCH = re.compile(r"^(?:import torch$|from (?:torch|accelerate))", re.MULTILINE)
 TAKES_TORCH = re.compile(r'\.torch\(|device="cuda"')
 SCRIPT = next(block.code for block in PYTHON if block.page == "README.md")
 """Pages begin with it. It prints the loss of each step."""
@@ -83,6 +83,8 @@ def test_python_examples_run_with_numpy(
 @pytest.mark.parametrize("block", WITH_TORCH, ids=lambda block: block.page)
 def test_python_examples_run_with_pytorch(block: Block, server: LiveServer) -> None:
     pytest.importorskip("torch", reason="the torch extra is not installed: make test TORCH=1")
+    if "accelerate" in block.code:
+        pytest.importorskip("accelerate")
     assert run_example(block, server) == expected_calls(block)
 
 

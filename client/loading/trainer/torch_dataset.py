@@ -14,12 +14,14 @@ from itertools import count
 from typing import Any
 
 from torch.utils.data import get_worker_info
+from torch.utils.data._utils.collate import default_collate_fn_map
 
 from client.batches import Batch, TorchBatch
 from client.errors import RequestRefusedError, checked_arguments
 from client.loading.loader import Loader
 from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, resumed_step, state_of, worker_of
 from client.loading.stateful_dataset import StatefulDataset
+from client.loading.trainer.accelerate_use import require_own_batches
 from client.protocol.requests import StreamRequest
 from client.protocol.target import Pins
 from sampler.stream.shards import Shard
@@ -56,6 +58,14 @@ class BatchDataset(StatefulDataset):
             return self._from_loader(first)
         return self._from_server(first if self._part else first + part[0], part)
 
+    def set_epoch(self, _epoch: int) -> None:
+        """Do nothing: epochs follow from the steps. Accelerate calls it before each iteration.
+
+        Raises:
+            RequestRefusedError: Accelerate would give the batches of this rank to other processes.
+        """
+        require_own_batches(self)
+
     def state_dict(self) -> dict[str, Any]:
         state = state_of(self._settings.request, self._next_step, self._pins)
         return state if self._part is None else state | {"worker": self._part[0], "workers": self._part[1]}
@@ -89,6 +99,13 @@ class BatchDataset(StatefulDataset):
                     self._next_step = step + workers
                     # mypy does not know that the step of a TorchBatch[int] is an int.
                     yield replace(packed.render().torch(), step=step)  # type: ignore[arg-type]
+
+
+def _refuse_collation(_batches: list[Any], **_named: Any) -> None:
+    raise RequestRefusedError("the items of this dataset are batches already: use DataLoader(dataset, batch_size=None)")
+
+
+default_collate_fn_map[TorchBatch] = _refuse_collation  # for a DataLoader with a batch_size, in its workers too
 
 
 def every_nth_step(request: StreamRequest, first: int, n: int) -> StreamRequest:

@@ -132,6 +132,15 @@ def test_every_nth_step_is_the_same_part_of_the_same_steps(workers: int, world: 
 
 
 @needs_torch
+@pytest.mark.parametrize("named", [{}, {"batch_size": 4}, {"num_workers": 1}], ids=["default", "four", "worker"])
+def test_a_data_loader_that_would_stack_batches_says_what_to_do(small: ScriptedServer, named: dict[str, Any]) -> None:
+    from torch.utils.data import DataLoader  # torch is optional
+
+    with pytest.raises(RequestRefusedError, match=r"batches already: use DataLoader\(dataset, batch_size=None\)"):
+        next(iter(DataLoader(load(small.url, stop=8).dataset(), **named)))
+
+
+@needs_torch
 def test_a_dataset_knows_its_length(small: ScriptedServer) -> None:
     assert len(load(small.url, start=1, stop=4).dataset()) == 3
     with pytest.raises(TypeError, match="no length"):
