@@ -11,6 +11,9 @@ log = logging.getLogger("saccade_client")
 WARN_SHARE = 0.1
 """Share of the time spent waiting from which the log line is a warning."""
 
+SHORT_RUN = 60.0
+"""Seconds before which it is none: the wait for the first batch is most of a short run."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoaderStatistics:
@@ -102,7 +105,8 @@ class StatisticsRecorder:
             return
         self._logged = now
         share = LoaderStatistics(waited=waited, busy=busy).starved
-        level = logging.WARNING if share >= WARN_SHARE else logging.INFO
+        starved = share >= WARN_SHARE and now.waited + now.busy >= SHORT_RUN
+        level = logging.WARNING if starved else logging.INFO
         log.log(
             level, "starved for %.1f %% of the last %.1f s (waited %.1f s for %d batches)%s",
             100 * share, waited + busy, waited, batches, _said_of_servers(last.fleet, now.fleet),

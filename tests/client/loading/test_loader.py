@@ -14,6 +14,7 @@ import pytest
 
 from client import Batch, DigestMismatchError, RequestRefusedError, SamplerClient
 from client.loading.trainer.statistics import LoaderStatistics, StatisticsRecorder
+from tests.support.clock import Clock
 from tests.support.live_server import LiveServer, until
 from tests.support.loading import DIGESTS, STREAM, load, same, steps
 from tests.support.scripted_server import SMALL_CORNERNET, SMALL_SACCADE, ScriptedServer, scripted
@@ -217,9 +218,9 @@ def test_waiting_and_computing_are_measured_separately(
 ) -> None:
     now = [0.0]
     monkeypatch.setattr("client.loading.trainer.statistics.time.perf_counter", lambda: now[0])
-    recorder = StatisticsRecorder(log_every=20.0)
+    recorder = StatisticsRecorder(log_every=200.0)
     with caplog.at_level(logging.INFO, "saccade_client"):
-        for waited, busy in [(3.0, 7.0), (1.0, 9.0), (0.75, 9.25), (0.0, 10.0), (0.0, 0.0)]:
+        for waited, busy in [(30.0, 70.0), (10.0, 90.0), (7.5, 92.5), (0.0, 100.0), (0.0, 0.0)]:
             recorder.ask()
             now[0] += waited
             recorder.give(samples=2, size=10)
@@ -228,11 +229,26 @@ def test_waiting_and_computing_are_measured_separately(
         recorder.stop()
         recorder.log()
         recorder.log()
-    assert recorder.statistics == LoaderStatistics(batches=5, samples=10, bytes=50, waited=4.75, busy=35.25)
+    assert recorder.statistics == LoaderStatistics(batches=5, samples=10, bytes=50, waited=47.5, busy=352.5)
     assert [(record.levelname, record.message) for record in caplog.records] == [
-        ("WARNING", "starved for 22.9 % of the last 20.8 s (waited 4.8 s for 3 batches)"),
-        ("INFO", "starved for 0.0 % of the last 19.2 s (waited 0.0 s for 2 batches)"),
+        ("WARNING", "starved for 22.9 % of the last 207.5 s (waited 47.5 s for 3 batches)"),
+        ("INFO", "starved for 0.0 % of the last 192.5 s (waited 0.0 s for 2 batches)"),
     ]
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(59.0, "INFO"), (61.0, "WARNING")])
+def test_a_run_of_less_than_a_minute_does_not_warn(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, seconds: float, level: str
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("client.loading.trainer.statistics.time.perf_counter", clock)
+    recorder = StatisticsRecorder(log_every=1000.0)
+    with caplog.at_level(logging.INFO, "saccade_client"):
+        recorder.ask()
+        clock.now += seconds
+        recorder.give(samples=2, size=10)
+        recorder.log()  # as `close` does
+    assert [(record.levelname, record.message[:17]) for record in caplog.records] == [(level, "starved for 100.0")]
 
 
 def test_a_loader_logs_its_waiting_time_at_the_end(small: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:
