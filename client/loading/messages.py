@@ -3,7 +3,7 @@
     trainer → loader worker    a `LoaderJob`; then numbers of slots that the worker may fill (uint32, little-endian),
                                one or more of them in a message; or `PING`
     loader worker → trainer    one `FilledSlot` for each batch, in step order; or one `ClientError`, the last message;
-                               and a `PONG` for each `PING`
+                               a `LogLine` for what it logs; and a `PONG` for each `PING`
 
 All but numbers, pings and pongs are pickled: both processes run the same code, and nobody else can write to their
 socket.
@@ -11,6 +11,7 @@ socket.
 
 import pickle
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from client.access import Token
@@ -33,7 +34,8 @@ class LoaderJob:
     """What a loader worker is started for.
 
     pins: digests that the server must have. render: whether slots get rendered batches, or crops to render elsewhere.
-    descriptor, count: of the shared memory. token: of the settings, which do not carry it in a pickle.
+    descriptor, count: of the shared memory. token: of the settings, which do not carry it in a pickle. log_levels: of
+    loggers in the trainer, by name.
     """
 
     settings: LoaderSettings
@@ -42,6 +44,7 @@ class LoaderJob:
     descriptor: int
     count: int
     token: str | None = field(default=None, repr=False)
+    log_levels: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,16 @@ class FilledSlot:
     fleet: FleetStatistics | None = None
 
 
-def encode(message: LoaderJob | FilledSlot | ClientError) -> bytes:
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """Something that was logged, as text: arguments of a record might be secrets, or not be picklable."""
+
+    logger: str
+    level: int
+    text: str
+
+
+def encode(message: LoaderJob | FilledSlot | LogLine | ClientError) -> bytes:
     """Return a message of either direction."""
     return pickle.dumps(message)
 
@@ -75,12 +87,12 @@ def decode_job(message: bytes) -> LoaderJob:
     return replace(job, settings=replace(job.settings, token=token))
 
 
-def decode_filled(message: bytes) -> FilledSlot:
-    """Return the filled slot in a message. Raises the error if it holds one."""
-    filled: FilledSlot | ClientError = pickle.loads(message)
-    if isinstance(filled, ClientError):
-        raise filled
-    return filled
+def decode_result(message: bytes) -> FilledSlot | LogLine:
+    """Return what is in a message of the worker. Raises the error if it holds one."""
+    result: FilledSlot | LogLine | ClientError = pickle.loads(message)
+    if isinstance(result, ClientError):
+        raise result
+    return result
 
 
 def read_origin(origin: bytes) -> tuple[tuple[SampleKey, ...], tuple[Recipe, ...]]:

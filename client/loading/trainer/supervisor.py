@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.errors import ClientError
-from client.loading.messages import PING, PONG, SLOT_NUMBER, FilledSlot, LoaderJob, decode_filled, encode
+from client.loading.messages import PING, PONG, SLOT_NUMBER, FilledSlot, LoaderJob, LogLine, decode_result, encode
 from client.loading.settings import LoaderSettings
 from client.loading.slots import SharedSlots
 from client.loading.trainer import liveness
@@ -33,6 +33,9 @@ log = logging.getLogger("saccade_client")
 
 PROGRAM = "client.loading.worker.main"
 """The program of the loader worker."""
+
+FORWARDED = ("saccade_client", "saccade_sampler")
+"""The loggers of the worker whose lines the trainer writes."""
 
 MAX_HELD = 4
 """Slots that the trainer may hold at once. A training loop holds one, and two while it asks for the next batch."""
@@ -148,8 +151,7 @@ class SlotSource:
             try:
                 if self._worker is None:
                     self._start_worker(due)
-                message = self._read()
-                filled = None if message is None else decode_filled(message)
+                filled = self._read()
                 if filled is not None and filled.step != due.start:
                     raise ClientError(f"the loader's process sent step {filled.step}: expected step {due.start}")
             except BaseException:
@@ -160,19 +162,24 @@ class SlotSource:
                 return filled
             self._record_death(due)
 
-    def _read(self) -> bytes | None:
-        """Return the next message; None if the worker is gone or hangs."""
+    def _read(self) -> FilledSlot | None:
+        """Return the next batch; None if the worker is gone or hangs. Raises the error that the worker sends."""
         self._liveness.begin()
         while (message := self._frames.read()) is not None:
+            result = None if message == PONG else decode_result(message)
+            if isinstance(result, LogLine):  # no sign of life: another thread may have logged it
+                logging.getLogger(result.logger).log(result.level, result.text)
+                continue
             self._liveness.heard()
-            if message != PONG:
-                break
-        return message
+            if result is not None:
+                return result
+        return None
 
     def _start_worker(self, due: StreamRequest) -> None:
         settings, slots = self._settings.at(due.start), self.slots
         token = None if settings.token is None else settings.token.reveal()
-        job = LoaderJob(settings, self._pins, self._render, slots.descriptor, slots.count, token)
+        levels = {name: logging.getLogger(name).getEffectiveLevel() for name in FORWARDED}
+        job = LoaderJob(settings, self._pins, self._render, slots.descriptor, slots.count, token, levels)
         try:
             self._worker, self._early.process = self._early.process, None
             if self._worker is None:

@@ -21,6 +21,7 @@ from client.errors import ClientError
 from client.loading.messages import PING, PONG, SLOT_NUMBER, FilledSlot, LoaderJob, decode_job, encode
 from client.loading.slots import SharedSlots, SlotForm
 from client.loading.worker.fleet_reports import FleetReports
+from client.loading.worker.log_forwarding import LogForwarding
 from client.loading.worker.progress import Progress
 from client.protocol.target import FIRST_CONTACT
 from sampler.ipc.child_process import run_child
@@ -39,8 +40,10 @@ def serve(trainer: FrameSocket) -> None:
         return
     job = decode_job(message)
     logging.getLogger("saccade_client.access").setLevel(logging.ERROR)  # the trainer has logged its warning already
+    forwarding = LogForwarding(trainer)
+    forwarding.install(job.log_levels)
     progress = Progress()
-    listener = Listener(trainer, progress)
+    listener = Listener(trainer, progress, forwarding)
     listener.start()
     try:
         load(job, trainer, listener.granted, progress)
@@ -84,14 +87,16 @@ def load(job: LoaderJob, trainer: FrameSocket, granted: "queue.SimpleQueue[int |
 class Listener(threading.Thread):
     """Reads the numbers of granted slots, answers pings, and ends the process once the trainer is gone."""
 
-    def __init__(self, trainer: FrameSocket, progress: Progress) -> None:
+    def __init__(self, trainer: FrameSocket, progress: Progress, forwarding: LogForwarding) -> None:
         super().__init__(daemon=True)
         self.granted: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._trainer = trainer
         self._progress = progress
+        self._forwarding = forwarding
 
     def run(self) -> None:
         while (message := self._trainer.read()) is not None:
+            self._forwarding.allow_more()
             if message == PING and not self._progress.late:
                 with suppress(ConnectionError):  # the trainer is gone, which reading finds
                     self._trainer.send(PONG)

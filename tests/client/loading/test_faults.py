@@ -19,7 +19,7 @@ from client import (
     ServerUnavailableError,
 )
 from client import errors as client_errors
-from client.loading.messages import decode_filled, encode
+from client.loading.messages import decode_result, encode
 from sampler.wire.messages import encode_error as encode_wire_error
 from tests.support.loading import STREAM, TRAINER, load, process_of, steps
 from tests.support.paths import ROOT
@@ -143,6 +143,6 @@ def test_every_client_error_survives_the_message() -> None:
         error.request_id, error.attempts = "r1", 3
         vars(error).update(dict.fromkeys(set(vars(error)) - {"request_id", "attempts", "problem"}, "an attribute"))
         with pytest.raises(kind) as caught:
-            decode_filled(encode(error))
+            decode_result(encode(error))
         assert type(caught.value) is kind
         assert (str(caught.value), vars(caught.value)) == (str(error), vars(error))

@@ -15,6 +15,7 @@ from client import ClientError, SamplerClient
 from client.loading.messages import PING, PONG
 from client.loading.trainer import liveness
 from client.loading.trainer.liveness import Liveness
+from client.loading.worker.log_forwarding import LogForwarding
 from client.loading.worker.main import Listener
 from client.loading.worker.progress import Progress
 from sampler.ipc import frames
@@ -236,7 +237,8 @@ def test_a_worker_answers_unless_its_loading_thread_hangs(monkeypatch: pytest.Mo
     monkeypatch.setattr("client.loading.worker.main.os._exit", lambda _: None)
     monkeypatch.setattr("client.loading.worker.main.GRACE_SECONDS", 0)
     with other:
-        listener = Listener(FrameSocket(other), Progress())
+        worker = FrameSocket(other)
+        listener = Listener(worker, Progress(), LogForwarding(worker))
         listener.start()
         trainer = FrameSocket(mine, peer_alive=lambda: False)
         monkeypatch.setattr(frames, "CHECK_SECONDS", 0.3)

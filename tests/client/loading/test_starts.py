@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from client import ClientError
-from client.loading.messages import FilledSlot, decode_filled, read_origin
+from client.loading.messages import FilledSlot, decode_result, read_origin
 from tests.support.loading import load
 from tests.support.scripted_server import ScriptedServer
 
@@ -73,11 +73,12 @@ def test_an_interrupt_while_the_worker_starts_leaves_no_process(
 
 def test_a_batch_out_of_order_is_refused(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     def decode_later_step(message: bytes) -> FilledSlot:
-        filled = decode_filled(message)
+        filled = decode_result(message)
+        assert isinstance(filled, FilledSlot)
         return replace(filled, step=filled.step + 1)
 
     with load(small.url) as loaded:
-        monkeypatch.setattr("client.loading.trainer.supervisor.decode_filled", decode_later_step)
+        monkeypatch.setattr("client.loading.trainer.supervisor.decode_result", decode_later_step)
         with pytest.raises(ClientError, match="sent step 1: expected step 0"):
             next(loaded)
         monkeypatch.undo()
