@@ -1,6 +1,7 @@
 """PyTorch Lightning: every route to its trainer, and checkpoints that resume at the exact next step."""
 
 import importlib
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -14,6 +15,7 @@ from client import MissingExtraError, RequestRefusedError, SampleKey, SamplerCli
 from tests.support.docs import HOST, blocks
 from tests.support.loading import STREAM, load
 from tests.support.scripted_server import ScriptedServer, scripted
+from tests.support.torchrun import torchrun
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
@@ -24,6 +26,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint  # noqa: E402
 from saccade_sampler.lightning import SamplerDataModule  # noqa: E402
 
 pytestmark = [
+    pytest.mark.processes,  # of loaders, which a data module makes
     pytest.mark.filterwarnings("ignore:.*LeafSpec"),  # of Lightning and PyTorch themselves
     pytest.mark.filterwarnings("ignore:Checkpoint directory"),
 ]
@@ -100,6 +103,39 @@ def test_a_checkpoint_resumes_at_the_exact_next_step(
         runs.save_checkpoint(saved)
         keys += model.keys
     assert keys == keys_of(server, 0, saved_after[-1])
+
+
+RANKS = """
+import json, sys
+from pathlib import Path
+from lightning.pytorch import Trainer
+from tests.saccade_sampler.test_lightning import QUIET, Model
+from saccade_sampler.lightning import SamplerDataModule
+
+url, folder, saved, last = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+options = QUIET | {"devices": 2, "strategy": "ddp", "enable_checkpointing": False, "default_root_dir": folder}
+trainer, model = Trainer(max_steps=last, **options), Model()
+data = SamplerDataModule(url, seed=7, batch_size=6, log_every=None, layout="dense")
+trainer.fit(model, datamodule=data, ckpt_path=saved)
+trainer.save_checkpoint(folder / "ranks.ckpt")
+keys = [[[key.epoch, key.index] for key in step] for step in model.keys]
+(folder / f"rank-{trainer.global_rank}.json").write_text(json.dumps(keys))
+"""
+"""Two ranks that continue from a checkpoint."""
+
+
+def test_a_checkpoint_resumes_with_another_number_of_ranks(server: ScriptedServer, tmp_path: Path) -> None:
+    alone, again = Model(), Model()
+    first = trainer(tmp_path, max_steps=2)
+    first.fit(alone, datamodule=data_module(server))
+    first.save_checkpoint(tmp_path / "one.ckpt")
+    script = tmp_path / "ranks.py"
+    script.write_text(RANKS)
+    torchrun(2, script, server.url, tmp_path, tmp_path / "one.ckpt", 5)
+    trainer(tmp_path, max_steps=6).fit(again, datamodule=data_module(server), ckpt_path=tmp_path / "ranks.ckpt")
+    parts = [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(2)]
+    both = [tuple(SampleKey(7, *key) for key in one + other) for one, other in zip(*parts, strict=True)]
+    assert [*alone.keys, *both, *again.keys] == keys_of(server, 0, 6)
 
 
 def test_a_training_that_failed_resumes_at_the_step_that_failed(server: ScriptedServer, tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def samples_of(batch: Batch[Any]) -> list[list[Any]]:
     ]
 
 
+@pytest.mark.timeout(480)  # three trainings of several processes
 def test_every_step_comes_once_from_two_then_one_then_three_processes(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     script = tmp_path / "training.py"
