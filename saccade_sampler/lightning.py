@@ -9,6 +9,7 @@ Lightning may fetch a batch before it has trained the one before. A checkpoint t
 trained, not those that were fetched.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
@@ -33,6 +34,8 @@ else:
             import pytorch_lightning as pl
         except ModuleNotFoundError:
             raise MissingExtraError("lightning is not installed: pip install 'saccade-sampler[lightning]'") from error
+
+log = logging.getLogger("saccade_client")
 
 
 class SamplerDataModule(pl.LightningDataModule):
@@ -116,7 +119,10 @@ class SamplerDataModule(pl.LightningDataModule):
         self._keep_state()
         training = TrainingSteps(self._on_this_rank(self._train), self._stop, self._allow_digest_change)
         if self._state is not None:
-            training.load_state_dict(self._state)
+            training.resume(self._state)
+        elif self._trainer.ckpt_path is not None:
+            message = "%s has no state of a data module %s: training begins at step %d of its data"
+            log.warning(message, self._trainer.ckpt_path, type(self).__qualname__, training.next_step)
         self._training = training
         return training
 
@@ -165,14 +171,17 @@ class SamplerDataModule(pl.LightningDataModule):
 
 
 class TrainingSteps:
-    """The steps that were not trained yet, as batches of tensors. A new iteration begins with the first of them."""
+    """The steps that were not trained yet, as batches of tensors. A new iteration begins with the first of them.
+
+    next_step: the first of them.
+    """
 
     def __init__(self, batches: Loader[Any], stop: int | None, allow_digest_change: bool) -> None:
         """Take over a loader that has not started. Arguments as for `SamplerDataModule`."""
         self._batches = batches
         self._stop = stop
         self._allow_digest_change = allow_digest_change
-        self._next_step = _step_of(batches)
+        self.next_step = _step_of(batches)
 
     def __len__(self) -> int:
         """The number of steps from `start` to `stop`. Raises TypeError without a `stop`."""
@@ -180,28 +189,31 @@ class TrainingSteps:
 
     def __iter__(self) -> Iterator[TorchBatch[int]]:
         """Yield batches. Steps that an earlier iteration has yielded too early are received again."""
-        if _step_of(self._batches) != self._next_step:
+        if _step_of(self._batches) != self.next_step:
             self._batches.load_state_dict(self.state_dict())
         for batch in self._batches:
             yield _tensors(batch)
 
     def count_trained(self) -> None:
         """A step was trained."""
-        self._next_step += 1
+        self.next_step += 1
 
     @property
     def done(self) -> bool:
         """Whether all steps were trained."""
-        return self._next_step == self._stop
+        return self.next_step == self._stop
 
     def state_dict(self) -> dict[str, Any]:
         """Return the loader's state with the step after the last trained one."""
-        return self._batches.state_dict() | {"step": self._next_step}
+        return self._batches.state_dict() | {"step": self.next_step}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Do nothing: the data module has the state. Without this method, Lightning warns that it cannot resume."""
+
+    def resume(self, state: Mapping[str, Any]) -> None:
         """Continue at the step of a state. Raises the errors of `Loader.load_state_dict`."""
         self._batches.load_state_dict(state, allow_digest_change=self._allow_digest_change)
-        self._next_step = _step_of(self._batches)
+        self.next_step = _step_of(self._batches)
 
     def close(self) -> None:
         """End the loader's process."""

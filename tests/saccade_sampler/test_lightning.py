@@ -2,11 +2,14 @@
 
 import importlib
 import json
+import pickle
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -161,6 +164,49 @@ def test_every_epoch_and_every_fit_goes_on_at_the_next_step(server: ScriptedServ
     runs.fit(model, datamodule=data)
     trainer(tmp_path, max_epochs=1, limit_train_batches=3).fit(model, datamodule=data)
     assert model.trained == list(range(7))
+
+
+class ImpatientModel(Model):
+    """Ends an epoch at step 2, before it trains it."""
+
+    def on_train_batch_start(self, batch: Any, _batch_idx: int) -> int | None:
+        return -1 if (batch.step, self.current_epoch) == (2, 0) else None
+
+
+def test_a_batch_that_lightning_has_fetched_and_dropped_comes_again(server: ScriptedServer, tmp_path: Path) -> None:
+    model = ImpatientModel()
+    trainer(tmp_path, max_steps=5).fit(model, datamodule=data_module(server))
+    assert model.keys == keys_of(server, 0, 5)
+
+
+def test_a_checkpoint_without_the_state_of_the_data_is_logged(
+    server: ScriptedServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs = trainer(tmp_path, max_steps=1)
+    with load(server.url) as batches:
+        runs.fit(Model(), batches)
+    runs.save_checkpoint(saved := tmp_path / "saved.ckpt")
+    model = Model()
+    trainer(tmp_path, max_steps=2).fit(model, datamodule=data_module(server, start=1), ckpt_path=saved)
+    assert model.trained == [1]
+    [line] = [record.message for record in caplog.records if record.name == "saccade_client"]
+    assert line.endswith("no state of a data module SamplerDataModule: training begins at step 1 of its data")
+
+
+def test_batches_are_rendered_on_the_gpu_of_a_rank(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = torch.device("cuda", 1)
+    one = SimpleNamespace(
+        distributed_sampler_kwargs={"rank": 1, "num_replicas": 2}, strategy=SimpleNamespace(root_device=gpu)
+    )
+    data = data_module(server)
+    monkeypatch.setattr(data, "trainer", one)
+    asked: Any = data._on_this_rank(partial(dict))  # type: ignore[arg-type] # what the loader would be asked for
+    assert asked == {"rank": 1, "world_size": 2, "device": gpu}
+
+
+def test_a_data_module_can_be_sent_to_processes(server: ScriptedServer) -> None:
+    copy = pickle.loads(pickle.dumps(data_module(server, val_steps=1)))
+    assert type(copy.val_dataloader.__self__) is SamplerDataModule
 
 
 def test_accumulated_steps_are_counted_one_by_one(server: ScriptedServer, tmp_path: Path) -> None:
