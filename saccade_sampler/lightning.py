@@ -35,7 +35,7 @@ else:
         except ModuleNotFoundError:
             raise MissingExtraError("lightning is not installed: pip install 'saccade-sampler[lightning]'") from error
 
-log = logging.getLogger("saccade_client")
+log: logging.Logger = logging.getLogger("saccade_client")
 
 
 class SamplerDataModule(pl.LightningDataModule):
@@ -181,7 +181,7 @@ class TrainingSteps:
         self._batches = batches
         self._stop = stop
         self._allow_digest_change = allow_digest_change
-        self.next_step = _step_of(batches)
+        self.next_step: int = _step_of(batches)
 
     def __len__(self) -> int:
         """The number of steps from `start` to `stop`. Raises TypeError without a `stop`."""
