@@ -44,7 +44,7 @@ class TrainingArrays(Generic[ArrayT, StepT_co]):
         order: names of the targets in the order of `ys`; a nested tuple becomes a list.
         keys: of each sample, in order.
         recipes: of each sample, in order.
-        untagged: (B,) int64, the number of objects of each sample beyond the room in tags and regrs.
+        untagged: (B,) int64, the number of objects in each sample that did not fit into the M rows of tags and regrs.
         step: of the stream; None for a batch by index.
         digest: identity of all that the samples depend on.
         spec: of the server, with the config and the names of the categories.

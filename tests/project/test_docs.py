@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from client import Batch, SamplerClient
 from client.loading.loader import AHEAD, LOG_EVERY
 from client.protocol.retries import ATTEMPTS, BATCH_SECONDS, MAX_WAIT
 from client.transport.timeouts import TIMEOUT
@@ -214,6 +215,7 @@ def test_every_shell_command_is_of_a_program_that_is_checked() -> None:
         "cmp ",
         "curl ",
         "make ",
+        ". .venv/bin/activate",
         "pip install",
         "export ",
         "openssl req ",
@@ -345,6 +347,33 @@ def test_the_endpoint_table_is_that_of_the_server() -> None:
 
 def test_the_metrics_table_is_that_of_the_server(server: LiveServer) -> None:
     assert table("docs/serving.md", "metrics") == metric_rows(httpx.get(f"{server.url}/metrics").text)
+
+
+def array_rows(batch: Batch) -> dict[str, tuple[str, str]]:
+    """Shape and dtype of each array as the table has them, with numbers in place of the letters that it explains."""
+    config = batch.spec.config
+    height, width = config.output_size
+    sides = {
+        "B": len(batch), "C": batch.spec.categories, "H": height, "W": width, "M": config.max_objects,
+        "S": config.input_size[0],
+    }  # fmt: skip
+    return {
+        name: (re.sub("[A-Z]", lambda letter: str(sides[letter[0]]), shape), dtype)
+        for names, shape, dtype, _ in table("docs/training.md", "arrays")
+        for name in re.findall(r"`(\w+)`", names)
+    }
+
+
+def test_the_table_of_arrays_is_that_of_a_batch(server: LiveServer) -> None:
+    with SamplerClient(server.url) as client:
+        batch = client.batch(indices=[3, 17, 5])
+    rows = array_rows(batch)
+    shape, dtype = rows.pop("attentions")
+    for number, attention in enumerate(batch.spec.config.attention):
+        side = str(attention.size[0])
+        rows[f"attentions_{number}"] = shape.removesuffix(" each").replace("a", side), dtype
+    arrays = batch.arrays | {"untagged": batch.untagged}
+    assert rows == {name: (str(array.shape), str(array.dtype)) for name, array in arrays.items()}
 
 
 def test_the_table_of_defaults_is_that_of_the_client() -> None:
