@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         loader,
         register_family,
     )
-    from client.torch_rendering import render_tensors
+    from client.torch_rendering import render_tensors as render_tensors  # in _EXTRAS, so not in __all__
     from sampler import (
         LAYOUTS,
         PRESETS,
@@ -74,8 +74,8 @@ if TYPE_CHECKING:
         recipe_of,
         step_keys,
     )
-    from sampler.dataset.dataset import open_dataset
-    from sampler.dataset.images.decode import ReadOptions
+    from sampler.dataset.dataset import open_dataset as open_dataset
+    from sampler.dataset.images.decode import ReadOptions as ReadOptions
 
 __all__ = [
     "LAYOUTS",
@@ -100,7 +100,6 @@ __all__ = [
     "MissingExtraError",
     "PackedBatch",
     "ProtocolError",
-    "ReadOptions",
     "Recipe",
     "RequestRefusedError",
     "Sample",
@@ -124,11 +123,9 @@ __all__ = [
     "load_config",
     "loader",
     "make_sample",
-    "open_dataset",
     "preset",
     "recipe_of",
     "register_family",
-    "render_tensors",
     "step_keys",
 ]
 
@@ -144,11 +141,11 @@ _EXTRAS = {
     "open_dataset": ("sampler.dataset.dataset", "server"),
     "render_tensors": ("client.torch_rendering", "torch"),
 }
-"""Names that need an optional extra: their module, and the extra to install."""
+"""Names that need an optional extra: their module, and the extra to install. `import *` leaves them out."""
 
 
 def _load(name: str) -> object:
-    if name not in __all__:
+    if name not in __dir__():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     default = ("sampler" if name in _OF_THE_SAMPLER else "client", "")
     module, extra = _EXTRAS.get(name, default)
@@ -166,7 +163,7 @@ def _load(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, *_EXTRAS]
 
 
 if not TYPE_CHECKING:  # otherwise a type checker would accept any name
