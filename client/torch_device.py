@@ -13,14 +13,18 @@ UNUSABLE = (RuntimeError, AssertionError, ImportError)
 """What PyTorch raises for a kind of device that this machine or this build of PyTorch does not have."""
 
 
-def require_device(device: Any) -> None:
-    """Raise `InvalidRequestError` for an invalid device, and for one that this machine does not have."""
+def require_device(device: Any, or_else: str = "") -> None:
+    """Raise `InvalidRequestError` for an invalid device, and for one that this machine does not have.
+
+    or_else: what the caller takes besides devices, for the message.
+    """
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError) as error:
         if isinstance(device, int):
             _require_gpu(device, device)
-        raise InvalidRequestError("device", device, "a device of PyTorch, such as 'cuda' or 'cuda:1'") from error
+        expected = f"a device of PyTorch, such as 'cuda', 'cuda:1' or 'cpu'{or_else}"
+        raise InvalidRequestError("device", device, expected) from error
     if found.type == "cuda":
         _require_gpu(str(found), found.index or 0)
         return

@@ -14,13 +14,12 @@ from urllib.parse import urlsplit, urlunsplit
 from client.access import without_credentials
 from client.errors import ServerUnavailableError
 from client.protocol.proxies import Proxy, proxy_for
-from client.protocol.urls import EXPECTED, port_of, require_url, server_of
+from client.protocol.urls import EXPECTED, FIELD, port_of, require_url, server_of
 from sampler.errors import InvalidRequestError
 
 log = logging.getLogger("saccade_client.fleet")
 
 URL_VARIABLE = "SAMPLER_URL"
-FIELD = "base_url"
 
 NAME_PREFIX = "dns+"
 """Begins the scheme of a name whose addresses are one server each."""

@@ -12,7 +12,16 @@ from client.batches import Batch, TorchBatch
 from client.errors import ClientError, checked_arguments
 from client.fleet.addresses import ServerAddresses
 from client.loading.options import LoaderOptions
-from client.loading.settings import LOADED, REMEDIES, LoaderSettings, pins_of, require_all_steps, resumed_step, state_of
+from client.loading.settings import (
+    LOADED,
+    REMEDIES,
+    LoaderSettings,
+    pins_of,
+    require_all_steps,
+    require_servable,
+    resumed_step,
+    state_of,
+)
 from client.loading.torchrun import rank_and_world_size
 from client.loading.trainer.handover import ArrayHandover, Handover
 from client.loading.trainer.ranks import RankComparison
@@ -81,7 +90,7 @@ class Loader(Generic[BatchT_co]):
         self._closed = False
         if device is not None:
             with checked_arguments():
-                torch_module("client.torch_device").require_device(device)
+                torch_module("client.torch_device").require_device(device, ", or 'numpy' for NumPy arrays")
 
     def __repr__(self) -> str:
         settings, shard = self._settings, self._settings.request.shard
@@ -149,10 +158,14 @@ class Loader(Generic[BatchT_co]):
         Raises:
             ClientError: see `SamplerClient.spec`.
             DigestMismatchError: a state with another digest was loaded.
+            RequestRefusedError: the batch size is above the server's limit.
         """
         if self._spec is None:
             with self._settings.client() as client:
-                self._spec = client.pinned_spec(self._expected, LOADED, REMEDIES)
+                spec = client.pinned_spec(self._expected, LOADED, REMEDIES)
+            with checked_arguments():
+                require_servable(self._settings.request.shard, spec)
+            self._spec = spec
         return self._spec
 
     @property

@@ -17,8 +17,9 @@ from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import registered_paths
 from sampler.printable import printable
-from sampler.stream.shards import STEP_LIMIT
+from sampler.stream.shards import STEP_LIMIT, Shard
 from sampler.undisturbed import import_undisturbed
+from sampler.wire.spec import ServiceSpec
 
 if TYPE_CHECKING:
     from client.sync_client import SamplerClient
@@ -111,6 +112,14 @@ class LoaderSettings:
 
     def at(self, step: int) -> "LoaderSettings":
         return replace(self, request=replace(self.request, start=step))
+
+
+def require_servable(shard: Shard, spec: ServiceSpec) -> None:
+    """Raise `InvalidRequestError` if the server gives a rank fewer samples at once, the same for every rank."""
+    most = shard.world_size * spec.max_batch
+    if shard.batch_size > most:
+        limit = f"the server's SAMPLER_MAX_BATCH = {spec.max_batch} for each rank"
+        raise InvalidRequestError("batch_size", shard.batch_size, f"at most {most}, {limit}")
 
 
 def state_of(request: StreamRequest, step: int, pins: Pins) -> dict[str, Any]:

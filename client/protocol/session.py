@@ -179,9 +179,9 @@ class Delivery:
             return
         if self.reader.fault is not None:
             raise self.exchange.damage(str(self.reader.fault))
-        where = "inside a batch" if self.reader.incomplete else "before"
+        where = "inside" if self.reader.incomplete else "before"
         what = "the requested batch" if self._due.step is None else f"the batch of step {self._due.step}"
-        message = f"{self.exchange.name}: the response ended {where}: expected {what}"
+        message = f"{self.exchange.name}: the response ended {where} {what}"
         raise TransferError(message, request_id=self.exchange.request_id)
 
     def settled(self, error: ClientError) -> bool:

@@ -7,8 +7,11 @@ from sampler.errors import InvalidRequestError
 
 EXPECTED = "a URL such as http://cpu-host:8000"
 
+FIELD = "url"
+"""Name of the argument in messages. The command line, `loader` and the clients have different names for it."""
 
-def require_url(url: object, field: str = "base_url") -> str:
+
+def require_url(url: object, field: str = FIELD) -> str:
     """Return a base URL without a slash at its end. Raises `InvalidRequestError` unless it is http(s)://host."""
     if not isinstance(url, str):
         raise InvalidRequestError(field, url, EXPECTED)
@@ -19,7 +22,8 @@ def require_url(url: object, field: str = "base_url") -> str:
     except ValueError:
         valid = False
     if not valid:
-        raise InvalidRequestError(field, hide_credentials(url), EXPECTED)
+        missing = "; http:// is missing" if url.strip() and "://" not in url else ""
+        raise InvalidRequestError(field, hide_credentials(url), EXPECTED + missing)
     return url.rstrip("/")
 
 

@@ -44,7 +44,9 @@ class Shard:
 
     def __post_init__(self) -> None:
         batch_size = require_integer("batch_size", self.batch_size, 1, STEP_LIMIT)
-        world_size = require_integer("world_size", self.world_size, 1, batch_size)
+        world_size = require_integer("world_size", self.world_size, 1, STEP_LIMIT)
+        if world_size > batch_size:
+            raise InvalidRequestError("world_size", world_size, f"an integer from 1 to batch_size = {batch_size}")
         rank = require_integer("rank", self.rank, 0, world_size - 1)
         for field, value in (("batch_size", batch_size), ("world_size", world_size), ("rank", rank)):
             object.__setattr__(self, field, value)

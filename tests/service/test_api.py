@@ -101,7 +101,7 @@ def test_a_batch_url_is_revalidated_while_the_server_does_not_know_its_images(se
         ("step=1", "batch_size", "a value"),
         ("step=1&batch_size=0", "batch_size", "greater than or equal to 1"),
         ("step=1&batch_size=4&rank=2&world_size=2", "rank", "an integer from 0 to 1"),
-        ("step=1&batch_size=4&world_size=5", "world_size", "an integer from 1 to 4"),
+        ("step=1&batch_size=4&world_size=5", "world_size", "an integer from 1 to batch_size = 4"),
         ("step=1&batch_size=4&epoch=1", "epoch", "no value together with step"),
         ("step=1&batch_size=1025", "batch_size", "at most 1024 samples"),
         ("step=4611686018427387904&batch_size=100", "step", "at most"),

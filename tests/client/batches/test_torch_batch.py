@@ -64,7 +64,7 @@ WRONG_DEVICES = {
     "cuda:99": "device = 'cuda:99': expected a GPU that PyTorch sees here",
     99: "device = 99: expected a GPU that PyTorch sees here",
     "vulkan": "device = 'vulkan': expected a device that PyTorch can use here, such as 'cpu', or 'cuda'",
-    "warp": "device = 'warp': expected a device of PyTorch, such as 'cuda' or 'cuda:1'",
+    "warp": "device = 'warp': expected a device of PyTorch, such as 'cuda', 'cuda:1' or 'cpu'",
 }
 
 

@@ -137,7 +137,7 @@ def test_every_command_takes_several_servers_or_those_of_the_environment(
         out, err = given.communicate(timeout=60)
         assert "samples/s" in out, err
     assert_one_line(run(*bench), "SAMPLER_URL")
-    assert_one_line(run(*bench, server.url, server.url), "base_url[1]", "each server once; base_url[0] is the same")
+    assert_one_line(run(*bench, server.url, server.url), "url[1]", "each server once; url[0] is the same")
 
 
 def test_fetch_overwrites_only_with_force(server: ScriptedServer, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_errors_of_the_server_are_one_line(server: ScriptedServer, tmp_path: Pat
     server.script("/v1/spec", problem(503, "starting\nup"), Answer([b"{}"]))
     assert_one_line(run("fetch", server.url, "--indices", 3, "--out", out), "content type", "request-2")
     assert_one_line(run("fetch", "http://127.0.0.1:1", "--indices", 3, "--out", out, "--attempts", 1), "refused")
-    assert_one_line(run("fetch", "nowhere", "--indices", 3, "--out", out), "base_url")
+    assert_one_line(run("fetch", "nowhere", "--indices", 3, "--out", out), "url")
     assert_one_line(run("fetch", server.url, "--indices", 3, "--out", tmp_path / "no" / "b.npz"), "No such file")
     assert not out.exists()
 

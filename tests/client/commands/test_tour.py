@@ -125,7 +125,7 @@ def test_without_the_server_extra_the_error_says_what_to_install(tmp_path: Path)
 def test_an_invalid_url_is_one_line(tmp_path: Path) -> None:
     done = tour("no-url", "--out", str(tmp_path))
     assert done.returncode == 2
-    assert "base_url = 'no-url'" in done.stderr
+    assert "url = 'no-url'" in done.stderr
 
 
 @pytest.mark.parametrize(

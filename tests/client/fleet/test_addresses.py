@@ -80,24 +80,24 @@ def test_a_given_url_comes_before_the_environment() -> None:
 
 @pytest.mark.parametrize("environment", [{}, {"SAMPLER_URL": ""}, {"SAMPLER_URL": " \n"}])
 def test_no_url_at_all_is_an_error_that_names_the_variable(environment: dict[str, str]) -> None:
-    with pytest.raises(InvalidRequestError, match=r"base_url = None: expected a URL .* in the variable SAMPLER_URL"):
+    with pytest.raises(InvalidRequestError, match=r"url = None: expected a URL .* in the variable SAMPLER_URL"):
         ServerAddresses.parse(None, environment)
 
 
 @pytest.mark.parametrize(
     ("given", "field"),
     [
-        ([], "base_url"),
-        ("", "base_url"),
-        (7, "base_url"),
-        (b"http://a", "base_url"),
-        ("http://a http://b", "base_url"),
-        ("dns+ftp://a", "base_url"),
-        ("dns+http://", "base_url"),
-        ("dns+http://a:0", "base_url"),
-        (["http://a", "b:8000"], "base_url[1]"),
-        (["http://a", None], "base_url[1]"),
-        (["http://a", "http://a:99999"], "base_url[1]"),
+        ([], "url"),
+        ("", "url"),
+        (7, "url"),
+        (b"http://a", "url"),
+        ("http://a http://b", "url"),
+        ("dns+ftp://a", "url"),
+        ("dns+http://", "url"),
+        ("dns+http://a:0", "url"),
+        (["http://a", "b:8000"], "url[1]"),
+        (["http://a", None], "url[1]"),
+        (["http://a", "http://a:99999"], "url[1]"),
     ],
 )
 def test_every_url_is_checked_and_the_error_says_which_one(given: Any, field: str) -> None:
@@ -113,10 +113,19 @@ def test_an_invalid_url_of_the_environment_names_the_variable() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "missing"), [("127.0.0.1:8000", True), ("cpu-host", True), ("ftp://a", False), ("http://", False)]
+)
+def test_an_address_without_a_scheme_is_told_from_other_invalid_ones(given: str, missing: bool) -> None:
+    with pytest.raises(InvalidRequestError, match=rf"^url = '{given}': expected a URL such as http://") as caught:
+        ServerAddresses.parse(given)
+    assert str(caught.value).endswith("; http:// is missing") == missing
+
+
+@pytest.mark.parametrize(
     "other", ["http://a:80/", "http://A", "http://a.", "http://me:secret@a", "dns+http://a", "http://a:80//"]
 )
 def test_a_server_that_is_given_twice_is_an_error(other: str) -> None:
-    with pytest.raises(InvalidRequestError, match=r"base_url\[2\] = .*: expected each server once; base_url\[0\] is"):
+    with pytest.raises(InvalidRequestError, match=r"url\[2\] = .*: expected each server once; url\[0\] is"):
         ServerAddresses.parse(["http://a", "http://b", other])
 
 

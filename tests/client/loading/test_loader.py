@@ -4,6 +4,7 @@ import gc
 import logging
 import pickle
 import time
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -208,6 +209,19 @@ def test_any_state_can_be_loaded_with_strict_false(small: ScriptedServer) -> Non
     loaded = load(small.url, stop=9)
     loaded.load_state_dict(loaded.state_dict() | {"step": 7, "seed": 8, "digest": "d0"}, strict=False)
     assert steps(loaded) == [7, 8]
+
+
+@pytest.mark.parametrize(("world_size", "most"), [(1, 4), (2, 8)])
+def test_a_batch_size_above_the_servers_limit_is_refused_at_first_contact(
+    small: ScriptedServer, world_size: int, most: int
+) -> None:
+    small.spec = replace(small.spec, max_batch=4)
+    ranks = {"rank": 0, "world_size": world_size}
+    with load(small.url, batch_size=most, **ranks) as allowed:
+        assert allowed.spec().max_batch == 4
+    refused = load(small.url, batch_size=most + 1, **ranks)
+    with pytest.raises(RequestRefusedError, match=f"batch_size = {most + 1}: expected at most {most}, the server's"):
+        refused.spec()
 
 
 # --- starvation ---

@@ -90,5 +90,5 @@ def test_a_server_that_is_busy_does_not_delay_it(servers: list[ScriptedServer], 
 
 @pytest.mark.parametrize("wrong", [[], ["http://a:1", "http://a:1"], ["http://a:1", "ftp://b:1"], [1]])
 def test_servers_that_cannot_be_used_are_refused_at_once(wrong: list[str]) -> None:
-    with pytest.raises(RequestRefusedError, match="base_url"):
+    with pytest.raises(RequestRefusedError, match="url"):
         load(wrong)

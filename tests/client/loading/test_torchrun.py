@@ -68,7 +68,7 @@ def test_without_torchrun_a_loader_is_alone(monkeypatch: Monkey) -> None:
         ({"RANK": "", "WORLD_SIZE": "2"}, "RANK = '': expected an integer"),
         ({"RANK": "²", "WORLD_SIZE": "2"}, "RANK = '²': expected an integer"),
         ({"RANK": "0", "WORLD_SIZE": "9" * 10_000}, "WORLD_SIZE = '999"),
-        ({"RANK": "0", "WORLD_SIZE": "7"}, "world_size = 7: expected an integer from 1 to 6"),
+        ({"RANK": "0", "WORLD_SIZE": "7"}, "world_size = 7: expected an integer from 1 to batch_size = 6"),
     ],
 )
 def test_variables_that_name_no_rank_are_refused(monkeypatch: Monkey, variables: dict[str, str], message: str) -> None:

@@ -298,7 +298,7 @@ def test_chunk_boundaries_anywhere_give_the_same_batches(server: ScriptedServer,
 @given(cut=st.floats(0, 1, exclude_max=True))
 def test_a_truncated_response_is_a_transfer_error(server: ScriptedServer, cut: float) -> None:
     whole = honest_bytes(server)
-    with pytest.raises(TransferError, match="expected the batch of step"):
+    with pytest.raises(TransferError, match=r"the response ended (before|inside) the batch of step"):
         received(stream_delivery(server), [whole[: int(cut * len(whole))]])
 
 
