@@ -47,12 +47,21 @@ class ServerUnavailableError(ClientError):
 
     Attributes:
         retry_after: the wait in seconds that the server asked for last, if it did.
+        unknown_host: whether there is no host of this name, and the client never reached it.
         __cause__: the last error of the transport, if there was one.
     """
 
-    def __init__(self, message: str, *, request_id: str | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        unknown_host: bool = False,
+    ) -> None:
         super().__init__(message, request_id=request_id)
         self.retry_after = retry_after
+        self.unknown_host = unknown_host
 
 
 class ProblemError(ClientError):

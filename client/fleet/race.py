@@ -20,7 +20,7 @@ from client.errors import (
 )
 from client.fleet.member import Server
 from client.fleet.members import Fleet, NoServerLeftError
-from client.protocol.retries import FIRST_WAIT, JITTER, RETRIED, RetrySettings
+from client.protocol.retries import FIRST_WAIT, JITTER, RETRIED, RetrySettings, is_unknown_host
 
 log = logging.getLogger("saccade_client")
 
@@ -264,7 +264,8 @@ class Race:
         self._rounds += 1
         passing = [one for one in errors if isinstance(one, RETRIED)]
         lasting = [one for one in errors if not isinstance(one, (*RETRIED, DigestMismatchError))]
-        last = (passing or lasting)[-1]
+        known = [one for one in passing if not is_unknown_host(one)]
+        last = (known or passing or lasting)[-1]
         wait = self._hook.decide(last, self.left)
         if self._rounds < self._retries.attempts and wait is not False:
             return now + (self._backoff() if wait is True else wait)

@@ -108,14 +108,25 @@ class RetryHook:
             before = f"; the attempt before: {self._cause}" if self._cause else ""
             error.args = (f"{error.args[0]}; gave up after batch_seconds = {self._limit}{before}",)
             return False
-        self._cause = str(error.args[0])
-        if self._made < self._attempts:  # the error of the last attempt is raised instead
-            log.warning("attempt %d of %d: %s; trying again", self._made, self._attempts, self._cause)
+        attempts = self._attempts
+        if is_unknown_host(error):  # probably mistyped
+            attempts = -(-attempts // 2)
+        if self._made >= attempts:
+            return False
+        cause, before = str(error.args[0]), self._cause
+        self._cause = cause
+        if not is_unknown_host(error) or cause != before:
+            log.warning("attempt %d of %d: %s; trying again", self._made, attempts, cause)
         asked = error.retry_after if isinstance(error, ServerUnavailableError) else None
         if asked is not None:
             return min(asked, self._max_wait, left)
         longest = min(self._max_wait, FIRST_WAIT * 2.0 ** min(self._made, 64) + JITTER)
         return True if longest < left else left
+
+
+def is_unknown_host(error: Exception) -> bool:
+    """Return whether an error says that there is no host of a name that the client never reached."""
+    return isinstance(error, ServerUnavailableError) and error.unknown_host
 
 
 def _not_logged_here(record: logging.LogRecord) -> bool:

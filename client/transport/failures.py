@@ -1,6 +1,7 @@
 """Failures of an exchange as `ClientError`: those of the transport, and of what was received."""
 
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -62,8 +63,9 @@ def _transport_error(error: Exception, exchange: Exchange) -> ClientError:
     if advice := _tls_advice(error, exchange):
         return ClientError(f"{exchange.name}: {advice}", request_id=request_id)
     message = f"{exchange.name}: {type(error).__name__}: {cause}"
+    unknown_host = exchange.first and _names_no_host(error)
     if isinstance(error, httpx.ConnectError):
-        message += f": {_limit_behind(error) or _expected_peer(exchange)}"
+        message += f": {_limit_behind(error) or _expected_peer(exchange, unknown_host)}"
     elif exchange.proxy is not None:
         message += f": through {exchange.proxy.named}; {exchange.proxy.remedy}"
     broken = isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
@@ -73,7 +75,7 @@ def _transport_error(error: Exception, exchange: Exchange) -> ClientError:
         needs = f": {CREDENTIALS}" if cause.startswith("407") else ""
         return RequestRefusedError(f"{message}{needs}", request_id=request_id)
     if broken or isinstance(error, httpx.TimeoutException | httpx.ProxyError):
-        return ServerUnavailableError(message, request_id=request_id)
+        return ServerUnavailableError(message, request_id=request_id, unknown_host=unknown_host)
     if isinstance(error, httpx.DecodingError):
         return ProtocolError(message, request_id=request_id)
     return ClientError(message, request_id=request_id)  # another attempt would not help
@@ -90,16 +92,26 @@ def _tls_advice(error: Exception, exchange: Exchange) -> str:
     return ""
 
 
-def _expected_peer(exchange: Exchange) -> str:
-    if exchange.proxy is None:
-        return "expected a server that runs at this host and port"
-    return f"through {exchange.proxy.named}, which must run and reach the server; {exchange.proxy.remedy}"
+def _expected_peer(exchange: Exchange, unknown_host: bool) -> str:
+    if exchange.proxy is not None:
+        return f"through {exchange.proxy.named}, which must run and reach the server; {exchange.proxy.remedy}"
+    if unknown_host:
+        return "expected a host name that can be resolved here"
+    return "expected a server that runs at this host and port"
 
 
-def _limit_behind(error: BaseException | None) -> str:
+def _limit_behind(error: Exception) -> str:
     """Return cause and remedy if a limit of this process, not the server, is the cause of an error; "" otherwise."""
+    return next(filter(None, map(limit_reached, _causes(error))), "")
+
+
+def _names_no_host(error: Exception) -> bool:
+    """Return whether there is no host of a name. A name server that does not respond is another error."""
+    return any(isinstance(one, socket.gaierror) and one.errno == socket.EAI_NONAME for one in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, its cause, the cause of that, and so on."""
     while error is not None:
-        if limit := limit_reached(error):
-            return limit
+        yield error
         error = error.__cause__ or error.__context__
-    return ""

@@ -260,7 +260,7 @@ def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | N
 
 
 def test_a_requested_wait_is_limited_to_max_wait() -> None:
-    hook = RetryHook(3, 5.0)
+    hook = RetryHook(4, 5.0)
     assert hook(ServerUnavailableError("later", retry_after=3600)) == 5.0
     assert hook(ServerUnavailableError("later")) is True
     assert hook(TransferError("cut")) is True
