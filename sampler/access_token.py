@@ -6,6 +6,8 @@ Messages never quote a token, valid or not.
 import re
 from pathlib import Path
 
+from sampler.regular_files import open_regular
+
 MIN_CHARACTERS = 16
 MAX_CHARACTERS = 512
 
@@ -33,6 +35,6 @@ def read_token(file: Path) -> str:
         OSError: the file cannot be read.
         ValueError: it does not hold a valid token; the message does not quote its content.
     """
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         content = stream.read(MAX_CHARACTERS + 64)  # no more of a file that is not meant
     return check_token(content.decode("latin-1").rstrip("\r\n"))

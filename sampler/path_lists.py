@@ -44,7 +44,7 @@ def _parse(text: str) -> tuple[str, ...]:
         return (text,)
     try:
         paths = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         if not text.lstrip("[ \n\t").startswith('"'):
             return (text,)  # the name of a file may begin with a bracket
         raise ValueError(f"not JSON: {error}; {_EXPECTED}") from None

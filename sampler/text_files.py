@@ -3,6 +3,11 @@
 import re
 from pathlib import Path
 
+from sampler.regular_files import read_regular
+
+LARGEST = 64 << 20
+"""Bytes of a text file, if its reader sets no other limit: room for millions of image ids."""
+
 HEAD = 4096
 """Bytes from the beginning of a file that are enough to recognise its format."""
 
@@ -80,9 +85,9 @@ def decode_text(data: bytes) -> str:
     return data.removeprefix(UTF8_MARK).decode()
 
 
-def read_text(file: Path) -> str:
-    """Return the text of a UTF-8 file. Raises OSError, and ValueError as `decode_text` does."""
-    return decode_text(file.read_bytes())
+def read_text(file: Path, most: int = LARGEST) -> str:
+    """Return the text of a UTF-8 file. Raises what `read_regular` and `decode_text` raise. most: bytes of the file."""
+    return decode_text(read_regular(file, most))
 
 
 def _remedy(data: bytes, at: int) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from sampler.errors import InvalidRequestError
+from sampler.regular_files import require_regular
 from sampler.system_errors import explain
 
 PROBE_SECONDS = 2.0
@@ -42,6 +43,7 @@ def trust(ca: Path | None) -> ssl.SSLContext:
     if ca is None:
         return httpx.create_ssl_context()
     try:
+        require_regular(ca)
         return ssl.create_default_context(cafile=str(ca))
     except ssl.SSLError:
         raise InvalidRequestError("ca", str(ca), "a PEM file with the certificate of a CA") from None

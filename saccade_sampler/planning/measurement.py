@@ -8,6 +8,7 @@ import msgspec
 from saccade_sampler.planning.demand import PlanError
 from sampler.arrays import LAYOUTS, Layout
 from sampler.atomic_write import atomic_write
+from sampler.regular_files import open_regular
 from sampler.system_errors import explain
 
 FORMAT = 1
@@ -117,7 +118,8 @@ def write_measurement(file: Path, measurement: Measurement) -> None:
 def read_measurement(file: Path) -> Measurement:
     """Read a measurement that was written. Raises PlanError if there is none, or a value is impossible."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Measurement)
+        with open_regular(file) as stream:
+            return msgspec.json.decode(stream.read(), type=Measurement)
     except OSError as error:
         raise PlanError(f"{file}: the measurement cannot be read: {explain(error, file, OTHER_FILE)}") from error
     except msgspec.DecodeError as error:  # includes values that are out of range

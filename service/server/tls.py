@@ -4,6 +4,7 @@ import ssl
 from pathlib import Path
 
 from sampler.errors import SamplerError
+from sampler.regular_files import open_regular
 from sampler.system_errors import explain
 
 
@@ -31,7 +32,7 @@ def server_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
 
 def _require_readable(option: str, path: Path) -> None:
     try:
-        with path.open("rb"):
+        with open_regular(path):
             pass
     except OSError as error:
         raise TlsError(f"{option} {path}: {explain(error, path, 'name a PEM file that this user can read')}") from error

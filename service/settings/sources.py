@@ -17,6 +17,9 @@ from service.settings.server import FILE_VARIABLE, PREFIX, Settings
 CLIENTS_URL = "SAMPLER_URL"
 """A variable of clients, which may run on the host of a server."""
 
+LARGEST_FILE = 1 << 20
+"""Bytes of a settings file: thousands of datasets."""
+
 OPTIONS = {f"{PREFIX}HOST": "--host", f"{PREFIX}PORT": "--port"}
 """Names that users may expect to be settings. Kubernetes sets such variables for other purposes."""
 
@@ -89,11 +92,13 @@ def hint(name: str, known: list[str]) -> str:
 def _read_file(file: Path, named: str) -> tuple[dict[str, Any], str]:
     """Return the content of the file, and why it cannot be read. named: how messages name it."""
     try:
-        return tomllib.loads(read_text(expand_home(file))), ""
+        return tomllib.loads(read_text(expand_home(file), LARGEST_FILE)), ""
     except FileNotFoundError:
         return {}, f"{named}: no such file"
     except OSError as error:
         return {}, f"{named}: cannot be read: {explain(error, file, 'name a TOML file that this user can read')}"
+    except RecursionError:
+        return {}, f"{file}: nested too deeply; write tables such as [datasets.train]"
     except ValueError as error:
         return {}, f"{file}: {error}"
 

@@ -135,6 +135,23 @@ def test_a_settings_file_that_cannot_be_read_is_a_one_line_error(
         load_settings()
 
 
+def test_a_settings_file_of_any_depth_and_size_is_a_one_line_error(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(f"workers = {'[' * 100_000}")
+    with pytest.raises(SettingsError, match="nested too deeply"):
+        load_settings({}, file)
+    file.write_text("# a comment\n" * 100_000)
+    with pytest.raises(SettingsError, match="more than 1,048,576 bytes"):
+        load_settings({}, file)
+
+
+@pytest.mark.parametrize("name", ["SAMPLER_ANNOTATIONS", "SAMPLER_ALLOWED_HOSTS"])
+def test_a_list_of_any_depth_in_a_variable_is_a_one_line_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, f'["a", {"[" * 50_000}')
+    with pytest.raises(SettingsError, match=f"{name} .*not JSON"):
+        load_settings()
+
+
 def test_options_of_the_command_line_win_and_are_named_in_errors(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from sampler.dataset.coco.annotations import Annotations, parse_annotations, rea
 from sampler.dataset.fingerprint import Fingerprint, wait_until_settled
 from sampler.errors import AnnotationError
 from sampler.printable import path_text
+from sampler.regular_files import open_regular
 from sampler.system_errors import explain
 
 _SECTION = 4 << 20
@@ -63,7 +64,7 @@ class AnnotationFile:
         """Open an annotation file whose notes are in the folder of all indexes. Raises AnnotationError."""
         path = annotations if isinstance(annotations, Path) else Path("loaded COCO object")
         try:
-            stream = annotations.open("rb") if isinstance(annotations, Path) else _serialised(annotations)
+            stream = open_regular(annotations) if isinstance(annotations, Path) else _serialised(annotations)
         except OSError as error:
             raise _unreadable(path, error) from error
         except (TypeError, ValueError, RecursionError) as error:

@@ -17,6 +17,7 @@ from sampler.dataset.coco.chunked_json import Consumer, IrregularError, read_arr
 from sampler.dataset.coco.json_stream import JsonStream
 from sampler.dataset.verification.report import Tally
 from sampler.errors import AnnotationError
+from sampler.regular_files import open_regular
 from sampler.system_errors import explain
 
 _ARRAYS = ("images", "annotations", "categories", "licenses")
@@ -28,7 +29,7 @@ _STEP = 16 * _MEGABYTE
 def check_keys(file: Path, tally: Tally, report: Callable[[str], None]) -> None:
     """Search an annotation file for objects with the same key twice. Raises AnnotationError."""
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             text = JsonStream(stream, file)
             search = KeySearch(str(file), tally.examples, report)
             if not search.read_in_pieces(text):
