@@ -1,10 +1,12 @@
 """The variables that clients and loaders read, with the proxy that applies to each server."""
 
 import os
+from collections.abc import Iterator, Sequence
 
-from client.access import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, Token
+from client.access import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, access_to
 from client.errors import ClientError
 from client.fleet.addresses import URL_VARIABLE, ServerAddresses
+from client.protocol.proxies import Proxy
 from saccade_sampler.settings.rows import HIDDEN, Row
 from sampler.errors import InvalidRequestError
 
@@ -16,43 +18,46 @@ def client_settings(*, check_token: bool) -> tuple[tuple[Row, ...], tuple[str, .
 
     check_token: False if the token was checked as that of a server.
     """
-    rows: list[Row] = []
-    problems: list[str] = []
-    for name, variable in (("url", URL_VARIABLE), ("token", TOKEN_VARIABLE), ("token_file", TOKEN_FILE_VARIABLE)):
-        value = os.environ.get(variable) or None
-        if value is None:
-            rows.append(Row(GROUP, name, None, "default", ""))
-        elif name == "url":
-            found, wrong = _servers(variable)
-            rows += found
-            problems += wrong
-        else:
-            rows.append(Row(GROUP, name, HIDDEN if name == "token" else value, "variable", variable))
-    problems += _token_problems() if check_token else []
-    return tuple(rows), tuple(problems)
+    addresses, problems = _addresses()
+    bases = [] if addresses is None else [(base.url, base.proxy) for base in addresses.bases]
+    rows = [*_url_rows(addresses), _row("token", TOKEN_VARIABLE, hidden=True), _row("token_file", TOKEN_FILE_VARIABLE)]
+    return tuple(rows), (*problems, *_access_problems(bases, check_token))
 
 
-def _servers(variable: str) -> tuple[list[Row], list[str]]:
-    """Return a row for the URLs and one for the proxy of each; and why clients refuse them, if they do."""
+def _row(name: str, variable: str, *, hidden: bool = False) -> Row:
+    value = os.environ.get(variable, "").strip()
+    if not value:
+        return Row(GROUP, name, None, "default", "")
+    return Row(GROUP, name, HIDDEN if hidden else value, "variable", variable)
+
+
+def _addresses() -> tuple[ServerAddresses | None, list[str]]:
+    """Return the servers in the environment, or why clients refuse them; neither if there are none."""
+    if not os.environ.get(URL_VARIABLE, "").strip():
+        return None, []
     try:
-        addresses = ServerAddresses.parse(None)
+        return ServerAddresses.parse(None), []
     except (InvalidRequestError, ClientError) as error:
-        return [], [str(error)]
+        return None, [str(error)]
+
+
+def _url_rows(addresses: ServerAddresses | None) -> Iterator[Row]:
+    """Yield a row for the URLs, and one for the proxy of each. Invalid ones are shown as given, without passwords."""
+    if addresses is None:
+        yield _row("url", URL_VARIABLE, hidden="@" in os.environ.get(URL_VARIABLE, ""))
+        return
     urls = addresses.shown.split(", ")
-    rows = [Row(GROUP, "url", urls if len(urls) > 1 else urls[0], "variable", variable)]
+    yield Row(GROUP, "url", urls if len(urls) > 1 else urls[0], "variable", URL_VARIABLE)
     for base in addresses.bases:
         if base.proxy is not None:
-            rows.append(Row(GROUP, f"proxy of {base.shown}", base.proxy.shown, "variable", base.proxy.variable))
-    return rows, []
+            yield Row(GROUP, f"proxy of {base.shown}", base.proxy.shown, "variable", base.proxy.variable)
 
 
-def _token_problems() -> list[str]:
-    value, file = os.environ.get(TOKEN_VARIABLE), os.environ.get(TOKEN_FILE_VARIABLE)
-    if value and file:
-        return [f"{TOKEN_VARIABLE} and {TOKEN_FILE_VARIABLE} are both set; set one of them"]
+def _access_problems(servers: Sequence[tuple[str, Proxy | None]], check_token: bool) -> list[str]:
+    """Return why clients refuse the token in the environment, at all or for one of the servers."""
     try:
-        if value:
-            Token(value, TOKEN_VARIABLE)
+        access_to(servers, None, None)
     except InvalidRequestError as error:
-        return [str(error)]
+        checked = error.field in (TOKEN_VARIABLE, TOKEN_FILE_VARIABLE) and not check_token
+        return [] if checked else [str(error)]
     return []

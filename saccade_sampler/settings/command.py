@@ -6,13 +6,9 @@ Importing this module loads neither the server nor the client, for which the hel
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from saccade_sampler.settings.rows import Row, as_json, as_text
-from sampler.cli.errors import CommandError, needs_extra
-from sampler.cli.exit_status import CANNOT_RUN
-from sampler.cli.output import JsonOption, QuietOption
-from sampler.printable import printable
+from saccade_sampler.settings.rows import Row, document, lines
+from sampler.cli.errors import CommandError, failed, needs_extra
+from sampler.cli.output import JsonOption, Output, QuietOption
 from service.server.options import (
     AnnotationsOption,
     CacheOption,
@@ -37,7 +33,7 @@ def settings(
     tls_cert: CertificateOption = None,
     tls_key: KeyOption = None,
     log_level: LogLevelOption = None,
-    json_output: JsonOption = False,
+    as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Show each setting of a server and of clients with its value and where it comes from.
@@ -47,19 +43,20 @@ def settings(
     If settings are unknown or invalid, each is one line on stderr, and the exit status is 2.
     """
     given = given_settings(annotations, images, config, workers, cache_dir, tls_cert, tls_key, log_level)
-    rows, problems = _collected(given, settings_file)
-    if json_output:
-        typer.echo(as_json(rows, problems))
-    elif not quiet:
-        typer.echo(as_text(rows))
-    for problem in problems:
-        typer.echo(f"error: {printable(' '.join(problem.split()))}", err=True)
-    if problems:
-        raise typer.Exit(CANNOT_RUN)
+    rows, problems, notes = _collected(given, settings_file)
+    output = Output(as_json, quiet)
+    for line in (*lines(rows), *(f"note: {note}" for note in notes)):
+        output.line(line)
+    output.document(document(rows, problems, notes))
+    ends = [failed(problem) for problem in problems]
+    if ends:
+        raise ends[-1]
 
 
-def _collected(given: dict[str, Any], settings_file: Path | None) -> tuple[tuple[Row, ...], tuple[str, ...]]:
-    """Return all settings; those of clients only, if no server is installed and no setting of one was given."""
+def _collected(
+    given: dict[str, Any], settings_file: Path | None
+) -> tuple[tuple[Row, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return settings, problems and notes; those of clients only, if no server is installed and no option was given."""
     from saccade_sampler.settings.client import client_settings  # the help of commands does not need httpx
 
     try:
@@ -69,8 +66,7 @@ def _collected(given: dict[str, Any], settings_file: Path | None) -> tuple[tuple
         if given or settings_file:
             raise
         rows, problems = client_settings(check_token=True)
-        note = Row("server", "settings", None, "default", f"not shown, because {error}")
-        return (*rows, note), problems
+        return rows, problems, (f"the settings of a server are not shown: {error}",)
     server = server_settings(given, settings_file)
     rows, problems = client_settings(check_token=False)
-    return server.rows + rows, server.problems + problems
+    return server.rows + rows, server.problems + problems, ()

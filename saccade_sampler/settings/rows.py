@@ -1,7 +1,7 @@
 """Settings with their origins, as text and as JSON."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -47,22 +47,20 @@ def plain(value: object) -> Any:
     return HIDDEN  # pydantic's SecretStr, which clients do not have
 
 
-def as_text(rows: Sequence[Row]) -> str:
+def lines(rows: Sequence[Row]) -> list[str]:
     """Return a table for people. Nothing in it is cut."""
-    if not rows:
-        return ""
     names = max(len(row.name) for row in rows)
     values = max(min(len(_shown(row.value)), 40) for row in rows)
-    lines: list[str] = []
+    text: list[str] = []
     for group, members in groupby(rows, lambda row: row.group):
-        lines += ["", group] if lines else [group]
-        lines += [f"  {row.name:{names}}  {_shown(row.value):{values}}  {_place(row)}" for row in members]
-    return "\n".join(lines)
+        text += ["", group] if text else [group]
+        text += [f"  {row.name:{names}}  {_shown(row.value):{values}}  {_place(row)}" for row in members]
+    return text
 
 
-def as_json(rows: Iterable[Row], problems: Sequence[str]) -> str:
+def document(rows: Sequence[Row], problems: Sequence[str], notes: Sequence[str]) -> dict[str, Any]:
     """Return a document for programs."""
-    return json.dumps({"settings": [asdict(row) for row in rows], "problems": list(problems)}, indent=2)
+    return {"settings": [asdict(row) for row in rows], "problems": list(problems), "notes": list(notes)}
 
 
 def _shown(value: object) -> str:

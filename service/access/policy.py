@@ -5,7 +5,7 @@ from typing import Self
 
 from service.access.credentials import Credentials
 from service.access.hosts import AllowedHosts
-from service.access.tokens import token_of
+from service.access.tokens import token_of, warn_if_readable
 from service.settings.access import AccessSettings
 
 
@@ -27,6 +27,7 @@ class AccessPolicy:
     def of(cls, settings: AccessSettings) -> Self:
         """Return the policy of a server. Raises `SettingsError` for a token file that cannot be used."""
         token = token_of(settings)
+        warn_if_readable(settings)
         names = settings.allowed_hosts or ()
         everything = "*" in names or (token is not None and not names)
         hosts = AllowedHosts(names, everything, local=settings.open and not names)

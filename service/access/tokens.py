@@ -2,6 +2,7 @@
 
 import logging
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from sampler.access_token import read_token
@@ -19,10 +20,19 @@ def token_of(settings: AccessSettings) -> str | None:
     return None if settings.token_file is None else _read(settings.token_file)
 
 
+def warn_if_readable(settings: AccessSettings) -> None:
+    """Log a warning if all users of this host can read the token in its file."""
+    file = settings.token_file
+    if file is None:
+        return
+    with suppress(OSError):  # it was read before, and is only gone since
+        if file.stat().st_mode & stat.S_IROTH:
+            log.warning("SAMPLER_TOKEN_FILE: every user of this host can read the token; run: chmod o-r %s", file)
+
+
 def _read(file: Path) -> str:
     try:
-        token = read_token(file)
-        mode = file.stat().st_mode
+        return read_token(file)
     except FileNotFoundError:
         raise SettingsError(f"SAMPLER_TOKEN_FILE = {file}: no such file") from None
     except OSError as error:
@@ -30,6 +40,3 @@ def _read(file: Path) -> str:
         raise SettingsError(f"SAMPLER_TOKEN_FILE = {file}: cannot be read: {cause}") from None
     except ValueError as error:
         raise SettingsError(f"SAMPLER_TOKEN_FILE = {file}: {error}") from None
-    if mode & stat.S_IROTH:
-        log.warning("SAMPLER_TOKEN_FILE: every user of this host can read the token; run: chmod o-r %s", file)
-    return token

@@ -65,8 +65,17 @@ def table(page: str, name: str) -> list[list[str]]:
 
 def names_in_json(command: str) -> set[str]:
     """Return the names that the JSON document of a command always has, as the page of commands says."""
+    return set(re.findall(r"`(\w+)`", _json_row(command).partition(";")[0]))
+
+
+def names_in_entries(command: str) -> set[str]:
+    """Return the names that each entry of a list in the JSON document of a command has, as that page says."""
+    return set(re.findall(r"`(\w+)`", _json_row(command).partition(";")[2]))
+
+
+def _json_row(command: str) -> str:
     (names,) = [names for name, names in table("docs/commands.md", "json") if name == f"`{command}`"]
-    return set(re.findall(r"`(\w+)`", names.partition(";")[0]))
+    return names
 
 
 def anchors(page: Path) -> set[str]:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from saccade_sampler.cli.table import PROGRAM
 from saccade_sampler.settings.rows import plain
 from sampler.cli.group import app_of
 from service.server import run
 from service.settings.server import Settings
+from tests.support.docs import names_in_entries, names_in_json
 from tests.support.processes import run_python
 
 TOKEN = "0123456789abcdef"
@@ -107,6 +108,7 @@ def test_it_hides_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_shows_what_clients_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SAMPLER_URL", "http://cpu-host:8000")
     monkeypatch.setenv("SAMPLER_TOKEN_FILE", str(tmp_path / "token"))
+    (tmp_path / "token").write_text(TOKEN)
     rows = shown()
     assert rows["client", "url"]["value"] == "http://cpu-host:8000"
     assert rows["client", "token"]["value"] is None
@@ -129,6 +131,65 @@ def test_everything_that_is_wrong_is_one_line_each(monkeypatch: pytest.MonkeyPat
     ]
 
 
+def invoked(*options: object) -> Result:
+    return CliRunner().invoke(app, ["settings", *map(str, options)])
+
+
+def test_a_token_file_that_cannot_be_used_is_reported_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SAMPLER_TOKEN_FILE", str(tmp_path / "none"))
+    for options in ([], ["--workers", "0"]):
+        lines = [line for line in invoked("--quiet", *options).stderr.splitlines() if "TOKEN" in line]
+        assert lines == [f"error: SAMPLER_TOKEN_FILE = {tmp_path / 'none'}: no such file"]
+    file = tmp_path / "settings.toml"
+    file.write_text(f'token_file = "{tmp_path / "short"}"')
+    (tmp_path / "short").write_text("short")
+    monkeypatch.delenv("SAMPLER_TOKEN_FILE")
+    done = invoked("--settings", file, "--quiet")
+    assert done.exit_code == 2
+    assert "5 characters" in done.stderr
+
+
+def test_a_token_that_clients_refuse_for_a_server_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPLER_TOKEN", TOKEN)
+    monkeypatch.setenv("SAMPLER_URL", "http://cpu-host:8000")
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy:3128")
+    done = invoked("--quiet")
+    assert done.exit_code == 2
+    assert "through the proxy http://proxy:3128 (HTTP_PROXY)" in done.stderr
+
+
+def test_a_certificate_that_serve_refuses_is_a_problem(tmp_path: Path) -> None:
+    done = invoked("--tls-cert", tmp_path / "none.pem", "--quiet")
+    assert (done.exit_code, done.stderr.count("error: ")) == (2, 1)
+    assert f"--tls-cert {tmp_path / 'none.pem'}: No such file" in done.stderr
+
+
+def test_one_invalid_setting_hides_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('max_batch = 7\nretry_after = 2026-01-01\n[datasets.val]\nannotations = ["a.json"]\nimages = "x"\n')
+    monkeypatch.setenv("SAMPLER_WORKERS", "many")
+    monkeypatch.setenv("SAMPLER_TOKEN", TOKEN)
+    monkeypatch.setenv("SAMPLER_URL", "cpu-host:8000")
+    done = invoked("--json", "--settings", file)
+    assert done.exit_code == 2
+    rows = {(row["group"], row["name"]): (row["value"], row["source"]) for row in json.loads(done.stdout)["settings"]}
+    assert rows["server", "workers"] == ("many", "SAMPLER_WORKERS")
+    assert rows["limits", "max_batch"] == (7, f"{file}: max_batch")
+    assert rows["limits", "retry_after"] == ("2026-01-01", f"{file}: retry_after")
+    assert rows["limits", "steps_ahead"] == (2, "")
+    assert rows["access", "token"] == ("(hidden)", "SAMPLER_TOKEN")
+    assert rows["datasets.val", "annotations"] == (["a.json"], f"{file}: datasets.val.annotations")
+    assert rows["client", "url"] == ("cpu-host:8000", "SAMPLER_URL")
+    monkeypatch.setenv("SAMPLER_URL", "user:secret@cpu-host")
+    assert "secret" not in invoked("--json").stdout
+
+
+def test_the_documented_names_are_those_of_the_document() -> None:
+    document = json.loads(invoked("--json").stdout)
+    assert set(document) == names_in_json("settings")
+    assert {name for row in document["settings"] for name in row} == names_in_entries("settings")
+
+
 WITHOUT_SERVER = """
 import sys
 sys.modules |= dict.fromkeys(["fastapi", "starlette", "msgspec", "platformdirs"])
@@ -140,9 +201,13 @@ start(PROGRAM, ["settings", *sys.argv[1:]])
 
 def test_a_training_node_shows_the_settings_of_clients_only() -> None:
     variables = {"SAMPLER_URL": "http://cpu-host:8000"}
+    reason = r"a server needs \w+, which is not installed: pip install 'saccade-sampler\[server\]'"
     text = run_python("-c", WITHOUT_SERVER, variables=variables).stdout
     assert "http://cpu-host:8000" in text
-    assert re.search(r"a server needs \w+, which is not installed: pip install 'saccade-sampler\[server\]'", text)
+    assert re.search(rf"note: .*{reason}", text)
+    document = json.loads(run_python("-c", WITHOUT_SERVER, "--json", variables=variables).stdout)
+    assert {row["group"] for row in document["settings"]} == {"client"}
+    assert re.search(reason, " ".join(document["notes"]))
     refused = run_python("-c", WITHOUT_SERVER, "--workers", "3", variables=variables, check=False)
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: a server needs ")

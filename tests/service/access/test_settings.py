@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.access.tokens import token_of
+from service.access.tokens import token_of, warn_if_readable
 from service.settings.load import SettingsError, load_settings
 from tests.support.system_faults import forbidden
 
@@ -83,7 +83,7 @@ def test_a_token_file_that_every_user_can_read_is_logged(
     file.chmod(mode)
     monkeypatch.setenv("SAMPLER_TOKEN_FILE", str(file))
     monkeypatch.setattr(logging.getLogger("saccade_sampler"), "propagate", True)
-    token_of(load_settings())
+    warn_if_readable(load_settings())
     assert ("every user of this host can read the token" in caplog.text) == warns
     assert TOKEN not in caplog.text
 
