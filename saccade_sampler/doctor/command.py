@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from client.commands.options import CaOption, DatasetOption, TokenFileOption
-from saccade_sampler.doctor.report import as_json, as_text
+from saccade_sampler.doctor.report import document, lines
 from sampler.cli.exit_status import FINDINGS
-from sampler.cli.output import JsonOption, QuietOption
+from sampler.cli.output import JsonOption, Output, QuietOption
 from service.server.options import (
     AnnotationsOption,
     CacheOption,
@@ -45,7 +45,7 @@ def doctor(
     ] = 48,
     ca: CaOption = None,
     token_file: TokenFileOption = None,
-    json_output: JsonOption = False,
+    as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Check this host and the servers that it uses, and say what to do about each problem.
@@ -57,10 +57,11 @@ def doctor(
     from saccade_sampler.doctor.run import Subject, examine  # the help of commands does not need httpx
 
     given = given_settings(annotations, images, config, workers, cache_dir, tls_cert, tls_key, None)
-    findings = list(examine(Subject(given, settings, urls or (), batch_size, dataset, ca, token_file)))
-    if json_output:
-        typer.echo(as_json(findings))
-    elif not quiet:
-        typer.echo(as_text(findings))
+    output = Output(as_json, quiet)
+    with output.spinner() as show:
+        findings = examine(Subject(given, settings, urls or (), batch_size, dataset, ca, token_file), show)
+    for line in lines(findings):
+        output.line(line)
+    output.document(document(findings))
     if any(finding.status == "problem" for finding in findings):
         raise typer.Exit(FINDINGS)

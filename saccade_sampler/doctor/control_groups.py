@@ -60,7 +60,7 @@ def _folders(root: Path) -> Iterator[Path]:
         tops = [mount / name for name in controllers.split(",") if name] or [mount, mount / "unified"]
         for top in filter(Path.is_dir, tops):
             folder = top / path.strip("/")
-            # In a container, the path may be that of the host, which is not to be seen.
+            # In a container, the path may be that of the host, which is not visible here.
             places = [folder, *folder.parents] if folder.is_dir() else [top]
             yield from (place for place in places if place.is_relative_to(top))
 

@@ -1,16 +1,16 @@
 """The checks of a training node: its servers, as a client reaches them, and the memory of a loader."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from client.access import Access, access_to, read_token
+from client.access import TOKEN_FILE_VARIABLE, access_to, read_token
 from client.errors import ClientError
-from client.fleet.addresses import URL_VARIABLE, Address, ServerAddresses
+from client.fleet.addresses import URL_VARIABLE, ServerAddresses
 from client.loading.loader import AHEAD
 from client.loading.slots import SlotForm
-from saccade_sampler.doctor.contact import contact_settings, server_facts
+from saccade_sampler.doctor.contact import ServerFacts, contact_settings, server_facts
 from saccade_sampler.doctor.finding import Finding, problem, skipped
 from saccade_sampler.doctor.host import HostFacts
 from saccade_sampler.doctor.memory import LOADER_MEMORY, check_dev_shm, check_loader_memory
@@ -19,14 +19,19 @@ from saccade_sampler.doctor.servers import SERVER, TOKEN, check_servers
 from saccade_sampler.doctor.tokens import examine_token_file
 from sampler.errors import InvalidRequestError, SamplerError
 from sampler.version import VERSION
-from sampler.wire.spec import ServiceSpec
 
 SLOTS = AHEAD + 2
 """Slots of a loop that keeps no batch."""
 
 
 def examine_client(
-    urls: Sequence[str], host: HostFacts, batch: int, dataset: str | None, ca: Path | None, token_file: Path | None
+    urls: Sequence[str],
+    host: HostFacts,
+    batch: int,
+    dataset: str | None,
+    ca: Path | None,
+    token_file: Path | None,
+    show: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Finding]:
     """Check servers and what a loader needs.
 
@@ -37,10 +42,16 @@ def examine_client(
         dataset: Name of a dataset of the servers; None for the first.
         ca: As for clients.
         token_file: File of the token; None for that of the environment.
+        show: Shows what is waited for.
     """
     yield check_client_descriptors(host)
-    if token_file is not None:
-        yield examine_token_file(token_file)
+    file = token_file or _token_file_of_environment()
+    if file is not None:
+        token = examine_token_file(file)
+        yield token
+        if token.status == "problem":
+            yield skipped(SERVER, "not contacted, because there is no valid token")
+            return
     if not urls and not os.environ.get(URL_VARIABLE, "").strip():
         yield skipped(SERVER, f"no URL is given, and {URL_VARIABLE} is not set")
         return
@@ -55,22 +66,22 @@ def examine_client(
     except (ClientError, SamplerError) as error:
         yield problem(SERVER, str(error), "correct the URL, or the variable that the message names")
         return
-    yield from _examine(current, access, host, batch, dataset)
-
-
-def _examine(
-    addresses: Sequence[Address], access: Access, host: HostFacts, batch: int, dataset: str | None
-) -> Iterator[Finding]:
-    servers = server_facts(addresses, contact_settings(access, dataset))
+    show(f"contacting {', '.join(address.shown for address in current)}")
+    servers = server_facts(current, contact_settings(access, dataset))
     yield from check_servers(servers, VERSION, has_token=access.token is not None)
+    yield from _loader(servers, host, batch)
+
+
+def _token_file_of_environment() -> Path | None:
+    file = os.environ.get(TOKEN_FILE_VARIABLE)
+    return Path(file).expanduser() if file else None
+
+
+def _loader(servers: Sequence[ServerFacts], host: HostFacts, batch: int) -> Iterator[Finding]:
     spec = next((server.spec for server in servers if server.spec is not None), None)
     if spec is None:
         yield skipped(LOADER_MEMORY, "no server has said how large a batch is")
         return
-    yield from _loader(spec, host, batch)
-
-
-def _loader(spec: ServiceSpec, host: HostFacts, batch: int) -> Iterator[Finding]:
     slot = SlotForm.of(spec, batch, render=True).size
     yield check_loader_memory(host, SLOTS, slot, batch)
     if find_spec("torch") is not None:

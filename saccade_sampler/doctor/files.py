@@ -2,8 +2,8 @@
 
 import stat
 
-from saccade_sampler.doctor.finding import Finding, ok, problem, size, warning
-from saccade_sampler.doctor.paths import FolderFacts, PathFacts
+from saccade_sampler.doctor.finding import Finding, ok, problem, size, skipped, warning
+from saccade_sampler.doctor.paths import LOOKED_AT, FolderFacts, PathFacts
 from sampler.printable import path_text
 from sampler.system_errors import cause, remedy
 
@@ -28,6 +28,9 @@ def check_images(check: str, facts: PathFacts) -> Finding:
     found = check_readable(check, facts, "SAMPLER_IMAGES")
     if found.status != "ok" or facts.has_images:
         return found
+    if facts.has_images is None:
+        first = f"the first {LOOKED_AT:,} entries of {path_text(facts.path)} are neither images nor folders"
+        return skipped(check, f"{first}; `saccade-sampler verify` looks for each image")
     advice = "set SAMPLER_IMAGES to the folder that the file names in the annotations are relative to"
     return problem(check, f"{path_text(facts.path)} has neither images nor folders", advice)
 
@@ -53,7 +56,8 @@ def check_token_file(facts: PathFacts, error: str) -> Finding:
     """Check that a file has a token that only its users can read. error: why the token in it is refused, if it is."""
     shown = path_text(facts.path)
     if facts.error is not None:
-        return check_readable(TOKEN, facts, "SAMPLER_TOKEN_FILE")
+        advice = remedy(facts.error, "name a file with the token that this user can read")
+        return problem(TOKEN, f"{shown}: {cause(facts.error, facts.path)}", advice)
     if error:
         return problem(TOKEN, error, f"write a token into {shown}: openssl rand -hex 32 > {shown}")
     if facts.mode & stat.S_IROTH:

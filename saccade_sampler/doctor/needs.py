@@ -1,4 +1,4 @@
-"""What a server takes of its host."""
+"""Resources that a server needs."""
 
 from dataclasses import dataclass
 

@@ -10,8 +10,21 @@ from saccade_sampler.doctor.finding import Finding, ok, problem, skipped, warnin
 DISTRIBUTION = "saccade-sampler"
 PACKAGES = "packages"
 
-USED = ("cli", "server", "compiled", "torch", "lightning", "pictures", "cloud", "ray")
-"""Extras that are used when they are there; the others are for development."""
+MARKS = {
+    "cli": "typer",
+    "server": "simplejpeg",
+    "compiled": "numba",
+    "torch": "torch",
+    "stateful": "torchdata",
+    "lightning": "lightning",
+    "pictures": "pillow",
+    "cloud": "obstore",
+    "ray": "ray",
+}
+"""Extras that are used when they are installed, each with its package that hardly anything else brings.
+
+The others are for development.
+"""
 
 _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?\s*(>=\s*(?P<bound>[0-9.]+))?\s*(;(?P<marker>.*))?")
 _EXTRA = re.compile(r"extra == ['\"](?P<extra>[a-z]+)['\"]")
@@ -46,7 +59,7 @@ def check_packages(found: Iterable[Need], installed: Callable[[str], str | None]
         installed: Returns the version of an installed package, or None.
     """
     rows = list(found)
-    for extra in ("", *USED):
+    for extra in ("", *MARKS):
         wanted = [need for need in rows if need.extra == extra]
         if wanted:
             yield _check(extra, wanted, {need.name: installed(need.name) for need in wanted})
@@ -87,7 +100,7 @@ def _check(extra: str, wanted: list[Need], versions: dict[str, str | None]) -> F
         for need in wanted
         if _is_older(versions[need.name], need.bound)
     ]
-    if extra and len(missing) == len(wanted):
+    if extra and versions.get(MARKS[extra]) is None:
         return skipped(check, f"not installed; if it is needed here: {command}")
     if old or (missing and not extra):
         return problem(check, "; ".join(filter(None, [_listed("missing", missing), _listed("too old", old)])), command)

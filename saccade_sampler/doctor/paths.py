@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from sampler.regular_files import open_regular
+
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff"})
 LOOKED_AT = 1000
 """Entries of an image folder that are looked at."""
@@ -15,26 +17,27 @@ LOOKED_AT = 1000
 
 @dataclass(frozen=True, slots=True)
 class PathFacts:
-    """A file or folder that is to be read.
+    """A file or folder to read.
 
     Attributes:
         path: Where it is.
         error: Why it cannot be read; None if it can.
         size: Bytes of a file.
         mode: Permission bits.
-        has_images: Whether a folder has images or other folders; True of a file.
+        has_images: Whether a folder has images or other folders; True of a file; None if neither is among the first
+            entries of a folder that has more.
     """
 
     path: Path
     error: OSError | None
     size: int = 0
     mode: int = 0
-    has_images: bool = True
+    has_images: bool | None = True
 
 
 @dataclass(frozen=True, slots=True)
 class FolderFacts:
-    """A folder that is to be written.
+    """A folder to write to.
 
     Attributes:
         path: Where it is, or is to be made.
@@ -55,7 +58,7 @@ def readable(path: Path) -> PathFacts:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             return PathFacts(path, None, mode=status.st_mode & 0o777, has_images=_has_images(path))
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             file.read(1)
     except OSError as error:
         return PathFacts(path, error)
@@ -90,8 +93,10 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def _has_images(folder: Path) -> bool:
+def _has_images(folder: Path) -> bool | None:
     with os.scandir(folder) as entries:
-        return any(
+        if any(
             entry.is_dir() or Path(entry.name).suffix.lower() in IMAGE_SUFFIXES for entry in islice(entries, LOOKED_AT)
-        )
+        ):
+            return True
+        return False if next(entries, None) is None else None

@@ -1,28 +1,27 @@
 """Findings as text and as JSON."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from saccade_sampler.doctor.finding import Finding
-from sampler.printable import printable
 
 
-def as_text(findings: Sequence[Finding]) -> str:
+def lines(findings: Sequence[Finding]) -> list[str]:
     """Return a line for each finding, its remedy below it, and the numbers of findings at the end."""
     width = max((len(finding.check) for finding in findings), default=0)
-    lines = []
+    text = []
     for finding in findings:
-        lines.append(f"{finding.status:8} {finding.check:{width}}  {printable(finding.found)}")
+        text.append(f"{finding.status:8} {finding.check:{width}}  {finding.found}")
         if finding.remedy:
-            lines.append(f"{'':{width + 11}}→ {printable(finding.remedy)}")
-    return "\n".join([*lines, "", _summary(findings)])
+            text.append(f"{'':{width + 11}}→ {finding.remedy}")
+    return [*text, "", _summary(findings)]
 
 
-def as_json(findings: Sequence[Finding]) -> str:
+def document(findings: Sequence[Finding]) -> dict[str, Any]:
     """Return a document for programs."""
-    return json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=2)
+    return {"findings": [asdict(finding) for finding in findings]}
 
 
 def _summary(findings: Sequence[Finding]) -> str:

@@ -1,12 +1,10 @@
 """All checks, in order: this host as a server, then as a training node."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from client.access import TOKEN_FILE_VARIABLE
 from saccade_sampler.doctor.clock import check_synchronised
 from saccade_sampler.doctor.examine_client import examine_client
 from saccade_sampler.doctor.finding import Finding, ok, problem, skipped
@@ -19,7 +17,6 @@ from saccade_sampler.doctor.packages import (
     installed_version,
     needs,
 )
-from saccade_sampler.doctor.tokens import examine_token_file
 from sampler.cli.errors import CommandError, needs_extra
 from sampler.version import VERSION
 
@@ -49,14 +46,19 @@ class Subject:
     token_file: Path | None = None
 
 
-def examine(subject: Subject) -> Iterator[Finding]:
-    """Make all checks."""
+def examine(subject: Subject, show: Callable[[str], None] = lambda _: None) -> list[Finding]:
+    """Make all checks. show: shows what is waited for."""
+    # A host may have the same token file as a server and as a training node, which need not be reported twice.
+    return list(dict.fromkeys(_findings(subject, show)))
+
+
+def _findings(subject: Subject, show: Callable[[str], None]) -> Iterator[Finding]:
     host = host_facts()
     yield check_version(installed_version("saccade-sampler"), VERSION)
     yield from check_packages(needs(installed_requirements()), installed_version)
     yield check_synchronised()
     yield from _server(subject, host)
-    yield from examine_client(subject.urls, host, subject.batch, subject.dataset, subject.ca, subject.token_file)
+    yield from examine_client(subject.urls, host, subject.batch, subject.dataset, subject.ca, subject.token_file, show)
 
 
 def _server(subject: Subject, host: HostFacts) -> Iterator[Finding]:
@@ -67,8 +69,6 @@ def _server(subject: Subject, host: HostFacts) -> Iterator[Finding]:
     except CommandError as error:
         yield skipped(SETTINGS, f"those of a server are not checked: {error}")
         yield check_kernels(None)
-        if file := os.environ.get(TOKEN_FILE_VARIABLE):
-            yield examine_token_file(Path(file).expanduser())
         return
     found = server_settings(subject.options, subject.settings_file)
     if found.settings is None:

@@ -27,7 +27,7 @@ WRONG_SECONDS = 300.0
 
 _UNREACHABLE = (
     "check the URL, that the server runs there with --host 0.0.0.0 (it listens at 127.0.0.1 by default), and that no "
-    "firewall is between"
+    "firewall blocks it"
 )
 
 
@@ -41,7 +41,7 @@ def check_servers(servers: Sequence[ServerFacts], client_version: str, *, has_to
     """
     for server in servers:
         yield from _check_one(server, client_version, has_token)
-    yield _check_digests([server for server in servers if server.spec is not None])
+    yield from _check_digests([server for server in servers if server.spec is not None])
 
 
 def _check_one(server: ServerFacts, client_version: str, has_token: bool) -> Iterator[Finding]:
@@ -57,7 +57,8 @@ def _check_one(server: ServerFacts, client_version: str, has_token: bool) -> Ite
     if server.latency is not None:
         yield _check_latency(server, server.latency)
     yield _check_access(server, has_token)
-    yield _check_clock(server)
+    if server.answered:
+        yield _check_clock(server)
     if server.version is not None:
         yield _check_version(server, client_version)
 
@@ -76,7 +77,7 @@ def _check_access(server: ServerFacts, has_token: bool) -> Finding:
         advice = "set SAMPLER_TOKEN or SAMPLER_TOKEN_FILE here as on the server"
         return problem(TOKEN, f"{where}: {state}", advice)
     if server.refusal:
-        return problem(SERVER, server.refusal, "do what the message says; the page Troubleshooting has its cause")
+        return problem(SERVER, server.refusal, "follow the advice in the message; the page Troubleshooting explains it")
     parts = urlsplit(server.address.url)
     if has_token and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         advice = "serve https (serve --tls-cert), unless the network is trusted"
@@ -105,19 +106,29 @@ def _check_version(server: ServerFacts, client_version: str) -> Finding:
     return warning(VERSION, found, "install the same version on both")
 
 
-def _check_digests(servers: Sequence[ServerFacts]) -> Finding:
+def _check_digests(servers: Sequence[ServerFacts]) -> Iterator[Finding]:
     if not servers:
-        return skipped(DIGEST, "no server has given its digest")
+        yield skipped(DIGEST, "no server has given its digest")
+        return
     first, *others = servers
     assert first.spec is not None, "only servers with a spec are compared"
-    for server in others:
-        assert server.spec is not None, "only servers with a spec are compared"
-        try:
-            Pins.of(first.spec).require(server.spec, server.address.shown, f"that of {first.address.shown}")
-        except DigestMismatchError as error:
-            advice = "serve the same annotations, config and images with the same version of saccade-sampler on all"
-            return problem(DIGEST, str(error), advice)
+    different = [text for server in others if (text := _difference(first, server))]
+    advice = "serve the same annotations, config and images with the same version of saccade-sampler on all"
+    yield from (problem(DIGEST, text, advice) for text in different)
+    if different:
+        return
     spec = first.spec
     shared = "" if not others else f"; all {len(servers)} servers have it"
     pixels = spec.pixels or "not recorded"
-    return ok(DIGEST, f"{spec.digest} ({spec.size} images, config {spec.config.name}, pixels {pixels}){shared}")
+    yield ok(DIGEST, f"{spec.digest} ({spec.size} images, config {spec.config.name}, pixels {pixels}){shared}")
+
+
+def _difference(first: ServerFacts, other: ServerFacts) -> str:
+    """Return how the samples of another server differ from those of the first; empty if they do not."""
+    assert first.spec is not None, "only servers with a spec are compared"
+    assert other.spec is not None, "only servers with a spec are compared"
+    try:
+        Pins.of(first.spec).require(other.spec, other.address.shown, f"that of {first.address.shown}")
+    except DigestMismatchError as error:
+        return str(error)
+    return ""

@@ -186,7 +186,7 @@ class ScriptedServer:
         if asked.path == "/v1/spec":
             return document(self.spec.as_dict())
         if asked.path == "/readyz":
-            return document({})
+            return document({"status": "ok", "workers": 1})
         if asked.path == "/v1/images":
             return document({"images": [self.image(int(index)) for index in asked.params["indices"].split(",")]})
         return Answer(message for batch in self.batches(asked) for message in batch)

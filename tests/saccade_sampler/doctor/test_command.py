@@ -1,9 +1,11 @@
 """`saccade-sampler doctor` makes all checks that this installation can make, and says what to do."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
+from tests.support.docs import names_in_entries, names_in_json
 from tests.support.processes import run_python
 from tests.support.scripted_server import scripted
 
@@ -58,6 +60,38 @@ def test_a_training_node_checks_all_but_the_server(tmp_path: Path) -> None:
     assert "pip install 'saccade-sampler[server]'" in found["settings"]["found"]
     assert found["server"]["status"] == found["digest"]["status"] == "ok"
     assert "7 rendered samples" in found["memory of a loader"]["found"]
+
+
+def test_a_token_file_that_cannot_be_used_is_reported_once(tmp_path: Path) -> None:
+    file = tmp_path / "none"
+    for settings, options in (({}, ("--token-file", file)), ({"token_file": file}, ())):
+        with scripted() as server:
+            done = run_python(
+                "-c", START, "doctor", "--json", *options, server.url,
+                settings={"cache_dir": tmp_path, **settings}, check=False,
+            )  # fmt: skip
+        problems = [one for one in json.loads(done.stdout)["findings"] if str(file) in one["found"]]
+        assert [(one["check"], one["status"]) for one in problems] == [("token", "problem")], done.stdout
+        assert "SAMPLER_TOKEN_FILE" not in str(problems)
+        assert findings(done.stdout)["server"]["status"] == "skipped"
+        assert server.asked == []
+
+
+def test_a_fifo_is_a_problem_and_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    settings = dict.fromkeys(("annotations", "subset", "token_file", "tls_cert", "config"), tmp_path / "fifo")
+    settings |= {"images": tmp_path, "cache_dir": tmp_path}
+    done = run_python("-c", START, "doctor", "--json", settings=settings, check=False)
+    found = findings(done.stdout)
+    for check in ("annotations", "subset", "token", "certificate", "config"):
+        assert found[check]["status"] == "problem", check
+        assert "Not a regular file" in found[check]["found"]
+
+
+def test_the_documented_names_are_those_of_the_document(tmp_path: Path) -> None:
+    done = run_python("-c", START, "doctor", "--json", settings={"cache_dir": tmp_path}, check=False)
+    assert set(json.loads(done.stdout)) == names_in_json("doctor")
+    assert {name for finding in findings(done.stdout).values() for name in finding} == names_in_entries("doctor")
 
 
 def test_a_command_line_that_is_wrong_has_status_2() -> None:

@@ -9,7 +9,7 @@ import pytest
 from saccade_sampler.doctor.examine_server import examine_server
 from saccade_sampler.doctor.files import check_cache_folder
 from saccade_sampler.doctor.finding import Finding
-from saccade_sampler.doctor.paths import readable, writable
+from saccade_sampler.doctor.paths import LOOKED_AT, readable, writable
 from service.settings.server import Settings
 from tests.saccade_sampler.doctor.hosts import GB, HOST
 from tests.support.certificates import make_certificates
@@ -58,6 +58,17 @@ def test_an_image_folder_without_images_is_a_problem(scenes: tuple[Path, Path], 
     empty = found("images", annotations=scenes[0], images=tmp_path / "empty")
     assert (empty.status, empty.found) == ("problem", f"{tmp_path / 'empty'} has neither images nor folders")
     assert found("images", annotations=scenes[0], images=tmp_path).status == "ok"
+
+
+def test_an_image_folder_whose_first_entries_are_other_files_is_left_to_verify(
+    scenes: tuple[Path, Path], tmp_path: Path
+) -> None:
+    for number in range(LOOKED_AT + 1):
+        (tmp_path / f"{number}.txt").touch()
+    many = found("images", annotations=scenes[0], images=tmp_path)
+    assert many.status == "skipped"
+    assert "the first 1,000 entries" in many.found
+    assert "verify" in many.found
 
 
 def test_images_in_object_storage_are_left_to_verify(scenes: tuple[Path, Path]) -> None:

@@ -1,11 +1,12 @@
 """The installed packages are those that each extra needs."""
 
 from saccade_sampler.doctor.finding import Finding
-from saccade_sampler.doctor.packages import Need, check_packages, check_version, installed_requirements, needs
+from saccade_sampler.doctor.packages import MARKS, Need, check_packages, check_version, installed_requirements, needs
 from tests.project.test_locks import EXTRAS, PROJECT
 
 REQUIREMENTS = [
     "numpy>=2.0", 'fastapi>=0.115; extra == "server"', 'uvicorn>=0.54; extra == "server"',
+    'simplejpeg>=1.8; extra == "server"',
     'uvloop>=0.21; sys_platform != "win32" and extra == "server"', 'saccade-sampler[server]; extra == "ray"',
     'torch>=2.4; extra == "torch"', 'moto[server]>=5.1; extra == "dev"',
 ]  # fmt: skip
@@ -16,7 +17,7 @@ def findings(**installed: str) -> dict[str, Finding]:
 
 
 def test_what_is_missing_or_too_old_is_named_with_the_command_that_installs_it() -> None:
-    found = findings(numpy="1.26.4", fastapi="0.120.1")
+    found = findings(numpy="1.26.4", fastapi="0.120.1", simplejpeg="1.9")
     assert found["packages"].status == "problem"
     assert found["packages"].found == "too old: numpy 1.26.4 (needs 2.0)"
     assert found["packages"].remedy == "pip install saccade-sampler"
@@ -27,10 +28,19 @@ def test_what_is_missing_or_too_old_is_named_with_the_command_that_installs_it()
 
 
 def test_newer_versions_of_any_form_are_fine() -> None:
-    found = findings(numpy="2.0", fastapi="0.115", uvicorn="1", torch="2.13.0+cpu")
+    found = findings(numpy="2.0", fastapi="0.115", uvicorn="1", simplejpeg="1.8", torch="2.13.0+cpu")
     assert {finding.status for finding in found.values()} == {"ok"}
     assert found["extra torch"].found == "torch 2.13.0+cpu"
     assert findings(numpy="2.0", torch="2.4.0rc1")["extra torch"].status == "ok"
+
+
+def test_packages_that_others_bring_are_no_half_installed_extra() -> None:
+    assert findings(numpy="2.0", fastapi="0.115", uvicorn="1", torch="2.13")["extra server"].status == "skipped"
+
+
+def test_the_mark_of_each_extra_is_one_of_its_packages() -> None:
+    for extra, mark in MARKS.items():
+        assert mark in {need.name for need in needs(EXTRAS[extra])}, extra
 
 
 def test_every_requirement_of_the_project_is_understood() -> None:

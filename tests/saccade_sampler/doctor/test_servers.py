@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
+from threading import Barrier
 from time import time
 
 import pytest
 
+from saccade_sampler.doctor import contact
 from saccade_sampler.doctor.contact import clock_offset
 from saccade_sampler.doctor.examine_client import examine_client
 from saccade_sampler.doctor.finding import Finding
@@ -62,6 +64,34 @@ def test_a_server_that_cannot_be_reached_is_a_problem() -> None:
     assert finding.status == "problem"
     assert url in finding.found
     assert "--host 0.0.0.0" in finding.remedy
+    assert "clock" not in found(url)
+
+
+def test_all_servers_are_contacted_at_once() -> None:
+    together = Barrier(3)
+
+    def ready(_: object) -> Answer:
+        together.wait(30)  # breaks unless all three have been asked
+        return document({"status": "ok", "workers": 1})
+
+    with scripted() as one, scripted() as two, scripted() as three:
+        servers = [one, two, three]
+        for server in servers:
+            server.script("/readyz", ready)
+        findings = list(examine_client([server.url for server in servers], HOST, 48, None, None, None))
+    assert [finding.status for finding in findings if finding.check == "server"] == ["ok"] * 3
+
+
+def test_a_slow_server_is_asked_once(faulty: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contact, "SLOW_SECONDS", 0.0)
+    found(faulty.url)
+    assert len(faulty.asked_at("/readyz")) == 1
+
+
+def test_what_is_waited_for_is_shown(other: ScriptedServer) -> None:
+    shown: list[str] = []
+    list(examine_client([other.url], HOST, 48, None, None, None, shown.append))
+    assert shown == [f"contacting {other.url}"]
 
 
 def test_a_host_name_that_is_unknown_is_a_problem() -> None:
@@ -74,16 +104,24 @@ def test_something_else_at_the_address_is_a_problem(faulty: ScriptedServer) -> N
     finding = found(faulty.url)["server"]
     assert finding.status == "problem"
     assert "text/html" in finding.found
+    for other in (page, document({}), document(["ok"]), document({"status": "ok"})):
+        faulty.script("/readyz", other)
+        findings = list(examine_client([faulty.url], HOST, 48, None, None, None))
+        server = [finding for finding in findings if finding.check == "server"]
+        assert [finding.status for finding in server] == ["problem"]
+        assert "not that of a sampling server" in server[0].found
+        assert found(faulty.url)["server"].status == "ok"
     faulty.script("/v1/spec", document(["something", "else"]), document({**faulty.spec.as_dict(), "version": 3}))
     assert found(faulty.url)["server"].status == "problem"
     assert "version" not in found(faulty.url)
 
 
 def test_a_server_that_is_not_ready_is_a_warning(faulty: ScriptedServer) -> None:
-    faulty.script("/readyz", problem(503, "none of 4 workers is ready"))
-    finding = found(faulty.url)["server"]
-    assert finding.status == "warning"
-    assert "none of 4 workers is ready" in finding.found
+    faulty.script("/readyz", problem(503, "none of 4 workers is ready", {"Date": formatdate(usegmt=True)}))
+    findings = found(faulty.url)
+    assert findings["server"].status == "warning"
+    assert "none of 4 workers is ready" in findings["server"].found
+    assert findings["digest"].status == "ok"
 
 
 def test_a_token_that_the_server_refuses_is_a_problem(faulty: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,13 +152,21 @@ def test_a_server_with_other_samples_is_a_problem(other: ScriptedServer) -> None
         assert "pixels p2: expected p1" in found(other.url, second.url)["digest"].found
 
 
+def test_each_server_with_other_samples_is_named(other: ScriptedServer) -> None:
+    with scripted(digest="d2") as second, scripted(digest="d3") as third, scripted() as same:
+        servers = [other, second, third, same]
+        findings = list(examine_client([server.url for server in servers], HOST, 48, None, None, None))
+    different = [finding.found for finding in findings if finding.check == "digest"]
+    assert [text.partition(": ")[0] for text in different] == [second.url, third.url]
+
+
 @pytest.mark.parametrize(("ahead", "status"), [(3600, "problem"), (-3600, "problem"), (30, "warning"), (0, "ok")])
 def test_a_clock_that_differs_is_found(ahead: int, status: str, faulty: ScriptedServer) -> None:
-    def ready(_: object) -> Answer:
-        answer = document({})
+    def dated(_: object) -> Answer:
+        answer = document(faulty.spec.as_dict())
         return replace(answer, headers=answer.headers | {"Date": formatdate(time() + ahead, usegmt=True)})
 
-    faulty.script("/readyz", *[ready] * 3)
+    faulty.script("/v1/spec", dated)
     finding = found(faulty.url)["clock"]
     assert finding.status == status
     assert not ahead or ("ahead of" if ahead > 0 else "behind") in finding.found
