@@ -14,13 +14,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, Self, TypedDict
 
-from client import Batch, ClientError, Loader, ServiceSpec, TorchBatch, loader
+from client import Batch, ClientError, Loader, RequestRefusedError, ServiceSpec, TorchBatch, loader
 from client.errors import checked_arguments
 from client.torch_module import torch_module
 from sampler import load_config
 from sampler.checks import require_integer
 from sampler.config.cornernet_lite import IgnoredKeysWarning
 from sampler.errors import InvalidRequestError
+
+TRAIN, VAL = "train", "val"
+"""Names of datasets."""
 
 UNCOMPARED = frozenset({"name", "categories", "keep_crowd"})
 """Fields in which a server may differ from the config file: it has a name for the file and a setting for crowd boxes.
@@ -89,7 +92,7 @@ class BatchQueue:
         *,
         seed: int,
         url: str | Iterable[str] | None = None,
-        dataset: str | None = None,
+        dataset: str | None = TRAIN,
         on_gpu: bool = False,
         **options: Any,
     ) -> Self:
@@ -100,13 +103,15 @@ class BatchQueue:
             args: the arguments of `train.py`, as `train` gets them.
             seed: of the samples, 0 … 2⁶⁴−1; the same for all processes.
             url: of the server; or several, which are used as one. None for those in SAMPLER_URL.
-            dataset: name of one of the server's datasets; None for the first.
+            dataset: name of one of the server's datasets; None for the first. A server whose only dataset has no name
+                gives it to the training.
             on_gpu: whether batches are rendered on the current GPU: 0.2 MB per sample are copied to it instead of 6 MB.
             options: other arguments of `loader`, such as `digest` or `ca`.
 
         Raises:
             RequestRefusedError: a value is out of range, or `on_gpu` is set and torch finds no GPU.
-            ClientError: from the first contact with the server; or it has another config than `train.py`.
+            ClientError: from the first contact with the server; or it has no such dataset, or another config than
+                `train.py`.
         """
         start = args.start_iter
         span = {"start": start, "stop": max(start, system_config.max_iter)}
@@ -120,7 +125,7 @@ class BatchQueue:
         *,
         seed: int,
         url: str | Iterable[str] | None = None,
-        dataset: str | None = "val",
+        dataset: str | None = VAL,
         on_gpu: bool = False,
         **options: Any,
     ) -> Self:
@@ -139,11 +144,22 @@ class BatchQueue:
     @classmethod
     def _of(cls, system_config: SystemConfig, args: Arguments, on_gpu: bool, options: dict[str, Any]) -> Self:
         rank, world_size = (args.rank, args.world_size) if args.distributed else (0, 1)
-        batches: Loader[Any] = loader(
-            device="cuda" if on_gpu else "numpy", batch_size=system_config.batch_size * world_size,
-            rank=rank, world_size=world_size, **options,
-        )  # fmt: skip
-        return cls(batches, Path("configs", f"{args.cfg_file}.json"))
+        config_file = Path("configs", f"{args.cfg_file}.json")
+
+        def batches(options: dict[str, Any]) -> Loader[Any]:
+            return loader(
+                device="cuda" if on_gpu else "numpy", batch_size=system_config.batch_size * world_size,
+                rank=rank, world_size=world_size, **options,
+            )  # fmt: skip
+
+        try:
+            return cls(batches(options), config_file)
+        except RequestRefusedError as error:
+            if all(row.get("field") != "dataset" for row in error.errors):
+                raise
+        first = options | {"dataset": None}
+        require_unnamed_training(options["dataset"], batches(first | {"digest": None}).spec())
+        return cls(batches(first), config_file)
 
     def get(self, block: bool = True) -> TrainingData:
         """Wait for the next batch.
@@ -169,6 +185,20 @@ class BatchQueue:
         """Return tensors in pinned memory, if there is a GPU to copy them to. Others share the memory of the batch."""
         tensors = batch.torch()
         return tensors.pin_memory() if self._pins else tensors
+
+
+def require_unnamed_training(dataset: str | None, spec: ServiceSpec) -> None:
+    """Raise `ClientError` for a dataset that a server does not have, unless it is to train with its only one.
+
+    spec: of the server's first dataset.
+    """
+    if dataset == TRAIN and not spec.datasets:
+        return
+    others = f"one of {', '.join(spec.datasets)}" if spec.datasets else "None, for its only dataset"
+    raise ClientError(
+        f"the server has no dataset named {dataset}: give it [datasets.{dataset}] in its settings file, "
+        f"or pass dataset= with {others}"
+    )
 
 
 def require_same_config(spec: ServiceSpec, config_file: Path) -> None:

@@ -12,6 +12,8 @@ import pytest
 from client import ClientError, RequestRefusedError, SamplerClient, ServerUnavailableError
 from saccade_sampler.cornernet_lite import BatchQueue, TrainingData
 from tests.support.docs import blocks
+from tests.support.live_server import LiveServer, live_server
+from tests.support.scenes import write_scenes
 from tests.support.scripted_server import SMALL_SACCADE, ScriptedServer, scripted
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed: make test TORCH=1")
@@ -68,6 +70,22 @@ def small() -> Iterator[ScriptedServer]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def two_datasets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server of this config whose settings file has `val` first."""
+    folder = tmp_path_factory.mktemp("two_datasets")
+    config = folder / "Small.json"
+    config.write_text(json.dumps(CONFIG))
+    lines = [f"config = '{config}'", "keep_crowd = true"]
+    for name in ("val", "train"):
+        annotations, images = write_scenes(folder / name)
+        lines += [f"[datasets.{name}]", f"annotations = '{annotations}'", f"images = '{images}'"]
+    settings = folder / "settings.toml"
+    settings.write_text("\n".join(lines))
+    with live_server(folder, settings=settings, cache_dir=folder / "cache", workers=1) as running:
+        yield running
+
+
 @pytest.fixture(autouse=True)
 def _folder_of_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The working folder of train.py, which reads its config file there."""
@@ -76,9 +94,9 @@ def _folder_of_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def expected(server: ScriptedServer, step: int, **shard: Any) -> TrainingData:
+def expected(server: ScriptedServer | LiveServer, step: int, dataset: str | None = None, **shard: Any) -> TrainingData:
     """Return what train.py gets of a step."""
-    with SamplerClient(server.url) as plain:
+    with SamplerClient(server.url, dataset=dataset) as plain:
         batch = plain.batch(seed=SEED, step=step, **{"batch_size": 3, **shard}).torch()
     return {"xs": batch.xs, "ys": batch.ys}
 
@@ -103,21 +121,21 @@ def test_training_gets_the_steps_from_the_iteration_it_resumes_at(small: Scripte
     queue.terminate()
 
 
-def test_three_lines_that_replace_two_are_all_that_train_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_three_lines_that_replace_two_are_all_that_train_needs(
+    two_datasets: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     [block] = [block for block in blocks("python") if block.page == "docs/cornernet-lite.md"]
     lines = [line for line in block.code.splitlines() if line]
     assert len(lines) == 3
-    with scripted(SMALL_SACCADE) as server:
-        monkeypatch.setenv("SAMPLER_URL", server.url)
-        names: dict[str, Any] = {"system_config": SystemConfig(), "args": Arguments(start_iter=2)}
-        for line in lines:
-            if "BatchQueue.validation" in line:
-                server.spec = replace(server.spec, dataset_name="val")
-            exec(line, names)
-        assert same_data(names["pinned_training_queue"].get(block=True), expected(server, 2))
-        assert same_data(names["pinned_validation_queue"].get(block=True), expected(server, 1))
-        for task in names["training_tasks"] + names["validation_tasks"]:
-            task.terminate()
+    monkeypatch.setenv("SAMPLER_URL", two_datasets.url)
+    names: dict[str, Any] = {"system_config": SystemConfig(), "args": Arguments(start_iter=2)}
+    for line in lines:
+        exec(line, names)
+    training, validation = names["pinned_training_queue"].get(block=True), names["pinned_validation_queue"].get()
+    for task in names["training_tasks"] + names["validation_tasks"]:
+        task.terminate()
+    assert same_data(training, expected(two_datasets, 2, "train"))
+    assert same_data(validation, expected(two_datasets, 1, "val"))
 
 
 def test_training_past_the_last_iteration_has_no_batches(small: ScriptedServer) -> None:
@@ -139,11 +157,44 @@ def test_validation_goes_on_after_the_validations_of_earlier_iterations(
     queue.terminate()
 
 
-def test_validation_has_the_dataset_val_unless_told_otherwise(small: ScriptedServer) -> None:
-    small.asked.clear()
-    with pytest.raises(ClientError):
+QUEUES = {"train": BatchQueue.training, "val": BatchQueue.validation}
+"""What makes the queue of each dataset."""
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_each_queue_has_the_dataset_of_its_name_in_any_order_of_the_settings(
+    two_datasets: LiveServer, name: str
+) -> None:
+    queue = QUEUES[name](SystemConfig(), Arguments(), url=two_datasets.url, **QUICK)
+    batch = queue.get()
+    queue.terminate()
+    assert same_data(batch, expected(two_datasets, 0, name))
+
+
+def test_a_dataset_that_the_server_does_not_have_is_refused_with_the_names_of_those_it_has(
+    two_datasets: LiveServer,
+) -> None:
+    message = r"no dataset named minival: give it \[datasets.minival\] .* or pass dataset= with one of val, train"
+    with pytest.raises(ClientError, match=message):
+        BatchQueue.validation(SystemConfig(), Arguments(), url=two_datasets.url, dataset="minival", **QUICK)
+
+
+def test_a_server_with_other_names_does_not_train_with_the_first() -> None:
+    with scripted(SMALL_SACCADE) as server:
+        server.spec = replace(server.spec, dataset_name="coco", datasets=("coco", "val"))
+        with pytest.raises(ClientError, match=r"no dataset named train: .* pass dataset= with one of coco, val"):
+            BatchQueue.training(SystemConfig(), Arguments(), url=server.url, **QUICK)
+
+
+def test_a_server_whose_only_dataset_has_no_name_has_none_for_validation(small: ScriptedServer) -> None:
+    with pytest.raises(ClientError, match=r"named val: .*\[datasets.val\] .* dataset= with None, for its only dataset"):
         BatchQueue.validation(SystemConfig(), Arguments(), url=small.url, **QUICK)
-    assert {asked.params.get("dataset") for asked in small.asked} == {"val"}
+
+
+def test_the_digest_of_the_chosen_dataset_can_be_given(small: ScriptedServer) -> None:
+    queue = BatchQueue.training(SystemConfig(), Arguments(), url=small.url, digest=small.spec.digest, **QUICK)
+    assert same_data(queue.get(), expected(small, 0))
+    queue.terminate()
 
 
 def test_validation_without_random_decisions(small: ScriptedServer) -> None:
@@ -238,7 +289,7 @@ def test_errors_are_raised_by_get() -> None:
         queue = BatchQueue.training(SystemConfig(max_iter=1000), Arguments(), url=mortal.url, **QUICK)
         assert queue.get()
     with pytest.raises(ServerUnavailableError):
-        take(queue, 20)  # those that were received ahead come first
+        take(queue, 900)  # those that were received ahead come first
     queue.terminate()
 
 

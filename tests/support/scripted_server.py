@@ -194,7 +194,7 @@ class ScriptedServer:
     def _refusal(self, asked: Asked) -> Answer | None:
         """The problem of a request for another dataset, or with another digest."""
         if asked.params.get("dataset") not in (None, self.spec.dataset_name):
-            return problem(422, "no such dataset")
+            return problem(422, "no such dataset", errors=[{"field": "dataset"}])
         if asked.path in ("/v1/spec", "/readyz"):
             return None
         digest, pixels = asked.params.get("digest"), asked.params.get("pixels")
