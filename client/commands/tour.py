@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -86,7 +87,7 @@ def tour(
 @contextmanager
 def _started_server(console: Console, log_file: Path) -> Iterator[str]:
     """Run a server and yield its URL; show its progress until it is ready."""
-    console.print("[bold]Starting a server[/bold]: python -m service")
+    console.print("[bold]Starting a server[/bold]: saccade-sampler serve")
     began = time.perf_counter()
     with ExitStack() as stack:
         with console.status("starting") as status:
@@ -232,12 +233,13 @@ class Guide:
         """Print commands to go on with. running: servers that keep running, or None."""
         given = {"--dataset": self.dataset, "--ca": self.ca, "--token-file": token_file}
         options = "".join(f" {name} {shlex.quote(str(value))}" for name, value in given.items() if value)
-        python, url = _python(), DEFAULT_URL if running is None else running.bases[0].shown
+        program, url = program_to_type(), DEFAULT_URL if running is None else running.bases[0].shown
         servers = DEFAULT_URL if running is None else " ".join(map(without_credentials, running.given))
-        steps = [] if running is not None else [(f"{python} -m service", f"start a server at {DEFAULT_URL}")]
+        steps = [] if running is not None else [(f"{program} serve", f"start a server at {DEFAULT_URL}")]
         steps += [
             (f"{url}/", "browse its samples"),
-            (f"{python} -m client bench {servers}{options}", "measure how fast batches arrive"),
+            (f"{program} bench {servers}{options}", "measure how fast batches arrive"),
+            (f'loader("{url}", seed={SEED}, batch_size={BATCH_SIZE})', "train with its batches; see docs/training.md"),
         ]
         if running is None:
             steps.append(("SAMPLER_ANNOTATIONS=… SAMPLER_IMAGES=…", "use your own COCO-format dataset; see README.md"))
@@ -246,7 +248,17 @@ class Guide:
             self.say(f"[cyan]{escape(command)}[/cyan]\n      {meaning}")
 
 
-def _python() -> str:
-    """Return this interpreter as a user would type it here."""
-    path = os.path.relpath(sys.executable)
-    return sys.executable if path.startswith("..") else path
+def program_to_type() -> str:
+    """Return the program `saccade-sampler` of this environment as a user would type it here."""
+    script = Path(sys.executable).with_name("saccade-sampler")
+    if shutil.which("saccade-sampler") == str(script):
+        return script.name
+    if script.is_file():
+        return _from_here(script)
+    return f"{_from_here(Path(sys.executable))} -m saccade_sampler"
+
+
+def _from_here(path: Path) -> str:
+    """Return a path relative to the current folder if it is below it."""
+    relative = os.path.relpath(path)
+    return shlex.quote(str(path) if relative.startswith("..") else relative)

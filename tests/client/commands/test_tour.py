@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
+from client.commands.tour import program_to_type
 from client.commands.tour_server import last_line
 from tests.support.coco_files import write_dataset
 from tests.support.live_server import LiveServer, live_server
@@ -48,7 +49,8 @@ def test_the_tour_of_a_running_server_shows_arrays_throughput_and_equal_bytes(
     token.write_text("correct-horse-battery")
     done = tour(server.url, "--out", str(tmp_path), "--token-file", str(token))
     assert done.returncode == 0, done.stderr
-    assert f"client bench {server.url} --token-file '{token}'\n" in done.stdout
+    assert re.search(rf"saccade.sampler bench {server.url} --token-file '{token}'\n", done.stdout)
+    assert f'loader("{server.url}", seed=' in done.stdout
     for words in ("tl_heats", "attentions_2", "samples/s", "MB/s on the wire", "20/20", "bench"):
         assert words in done.stdout
     assert done.stdout.count("✓") == 3
@@ -63,7 +65,7 @@ def test_the_tour_of_servers_in_the_environment_compares_two_of_them(server: Liv
     done = tour("--out", str(tmp_path), settings={"url": f"{server.url} {localhost}"})
     assert done.returncode == 0, done.stderr
     assert f"and of the same at {localhost}" in done.stdout
-    assert f"client bench {server.url} {localhost}\n" in done.stdout
+    assert re.search(rf"saccade.sampler bench {server.url} {localhost}\n", done.stdout)
     assert done.stdout.count("✓") == 3
 
 
@@ -140,3 +142,24 @@ def test_an_invalid_url_is_one_line(tmp_path: Path) -> None:
 def test_the_last_log_line_is_shown_without_time_and_logger(tmp_path: Path, log: str, message: str) -> None:
     (tmp_path / "log").write_text(log)
     assert last_line(tmp_path / "log") == message
+
+
+@pytest.mark.parametrize(
+    ("files", "path", "expected"),
+    [
+        ((), "", "venv/bin/python -m saccade_sampler"),
+        (("saccade-sampler",), "", "venv/bin/saccade-sampler"),
+        (("saccade-sampler",), "venv/bin", "saccade-sampler"),
+    ],
+)
+def test_commands_to_go_on_with_can_be_typed_as_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: tuple[str, ...], path: str, expected: str
+) -> None:
+    programs = tmp_path / "venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in files:
+        (programs / name).touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.executable", str(programs / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path / path))
+    assert program_to_type() == expected
