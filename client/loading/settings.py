@@ -167,12 +167,19 @@ def resumed_step(state: Mapping[str, Any], request: StreamRequest, *, strict: bo
     part = worker_of(state)
     past = 0 if part is None else part[1] - 1
     step = require_integer("state.step", state["step"], 0, STEP_LIMIT + past)
+    if strict:
+        require_same_samples(state, request.seed, request.shard.batch_size, "or use strict=False")
     if request.stop is not None and step > request.stop + past:
-        raise InvalidRequestError("state.step", step, f"at most stop = {request.stop}")
-    for name, own in (("seed", request.seed), ("batch_size", request.shard.batch_size)):
-        if strict and state[name] != own:
-            raise InvalidRequestError(f"state.{name}", state[name], f"{own}, as in this loader; or use strict=False")
+        remedy = "the checkpoint is past it: raise stop, or choose another checkpoint"
+        raise InvalidRequestError("state.step", step, f"at most stop = {request.stop}; {remedy}")
     return step
+
+
+def require_same_samples(state: Mapping[str, Any], seed: int, batch_size: int, remedy: str) -> None:
+    """Raise `InvalidRequestError` for a state with another seed or batch size. remedy: says what to do about it."""
+    for name, own in (("seed", seed), ("batch_size", batch_size)):
+        if state[name] != own:
+            raise InvalidRequestError(f"state.{name}", state[name], f"{own}, as in this loader; {remedy}")
 
 
 def worker_of(state: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -69,7 +69,8 @@ class Session:
         fields = exchange.parse(document)
         spec = ServiceSpec.parse(fields)
         if self.dataset not in (None, spec.dataset_name):  # servers of older versions ignore the parameter
-            raise InvalidRequestError("dataset", self.dataset, "None: this server's only dataset has no name")
+            expected = "no name, because the server's only dataset has none; leave dataset out"
+            raise InvalidRequestError("dataset", self.dataset, expected)
         if self.spec is None:
             Pins(self.digest).require(spec, exchange.name, GIVEN, exchange.request_id)
         with self._lock:

@@ -49,8 +49,8 @@ class Serving:
             if served.spec.dataset_name == name:
                 return served
         names = ", ".join(self.datasets[0].spec.datasets)
-        expected = f"one of {names}" if names else "no value; the dataset of this server has no name"
-        raise InvalidRequestError("dataset", name, expected)
+        unnamed = "no name, because the server's only dataset has none; leave dataset out"
+        raise InvalidRequestError("dataset", name, f"one of {names}" if names else unnamed)
 
 
 async def _current(request: Request) -> Serving:  # async: FastAPI would run it in a thread otherwise

@@ -72,7 +72,7 @@ def test_a_server_that_ignores_names_is_not_taken_for_one_that_has_the_dataset(
         return server.answer(replace(asked, params={}))
 
     server.script("/v1/spec", older)
-    with pytest.raises(RequestRefusedError, match="this server's only dataset has no name") as caught:
+    with pytest.raises(RequestRefusedError, match="server's only dataset has none; leave dataset out") as caught:
         make(server.url, dataset="val").batch([3])
     assert caught.value.errors[0]["field"] == "dataset"
 

@@ -63,6 +63,8 @@ def test_each_dataset_has_the_samples_of_a_server_of_its_own(
     alone = {"annotations": annotations, "images": images, "config": "cornernet", "cache_dir": tmp_path / "cache"}
     with live_server(tmp_path, workers=1, **alone) as single:
         expected = httpx.get(f"{single.url}{STEP}").content
+        refused = httpx.get(f"{single.url}{STEP}&dataset=val")
+    assert "the server's only dataset has none; leave dataset out" in refused.json()["detail"]
     assert httpx.get(f"{server.url}{STEP}&dataset=val").content == expected
     assert httpx.get(f"{server.url}{STEP}&dataset=train").content != expected
     stream = httpx.get(f"{server.url}/v1/stream?seed=3&start=5&stop=6&batch_size=4&dataset=val").content

@@ -125,3 +125,19 @@ def test_the_digest_may_change_only_once(hashed: ScriptedServer) -> None:
         assert next(loaded).step == 1
     with pytest.raises(DigestMismatchError, match="as in the state"):
         loaded.load_state_dict(loaded.state_dict() | {"digest": "d0"})
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({}, "state.step = 3: expected at most stop = 2; the checkpoint is past it: raise stop, or choose another"),
+        ({"seed": 8}, "state.seed = 8: expected 7, as in this loader; or use strict=False"),
+        ({"batch_size": 12}, "state.batch_size = 12: expected 6, as in this loader; or use strict=False"),
+    ],
+)
+def test_a_state_past_the_last_step_says_so_unless_it_is_of_another_stream(
+    make: Make, other: dict[str, int], message: str
+) -> None:
+    state = make("http://host:1").state_dict() | {"step": 3} | other
+    with pytest.raises(RequestRefusedError, match=message):
+        make("http://host:1", stop=2).load_state_dict(state)
