@@ -77,13 +77,12 @@ def detection_losses(found: Predictions, targets: list[Any]) -> Losses:
     pull, push = tag_losses(at_cells(found.tl_tags, tl_cells), at_cells(found.br_tags, br_cells), objects)
     tl_offset = offset_loss(at_cells(found.tl_offsets, tl_cells), tl_regrs, objects)
     br_offset = offset_loss(at_cells(found.br_offsets, br_cells), br_regrs, objects)
-    maps = [focal_loss(*pair) for pair in zip(found.attentions, attentions, strict=True)]
     return Losses(
         focal=focal_loss(found.tl_heats, tl_heats, tl_valids) + focal_loss(found.br_heats, br_heats, br_valids),
         pull=TAG_WEIGHT * pull,
         push=TAG_WEIGHT * push,
         offset=tl_offset + br_offset,
-        attention=sum(maps, torch.zeros(())),
+        attention=attention_loss(found, attentions),
     )
 
 
@@ -104,6 +103,17 @@ def focal_loss(logits: Tensor, target: Tensor, valid: Tensor | None = None) -> T
     if valid is not None:
         cells = cells * valid
     return -cells.sum() / corners.sum().clamp(min=1)
+
+
+def attention_loss(found: Predictions, targets: list[Tensor]) -> Tensor:
+    """Return the focal losses of all attention maps together; 0 on the device of the predictions if there are none.
+
+    Args:
+        found: by the network.
+        targets: (B, 1, a, a) each, 1 at the cells of objects.
+    """
+    maps = (focal_loss(*pair) for pair in zip(found.attentions, targets, strict=True))
+    return sum(maps, found.tl_heats.new_zeros(()))
 
 
 def offset_loss(offsets: Tensor, target: Tensor, objects: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from tests.support.live_server import live_server
 from tests.support.paths import ROOT
 from tests.support.processes import run
 
-pytest.importorskip("torch", reason="the torch extra is not installed: make test TORCH=1")
+torch = pytest.importorskip("torch", reason="the torch extra is not installed: make test TORCH=1")
 
 QUARTER = {
     "input_size": [127, 127],
@@ -38,3 +38,13 @@ def test_the_published_losses_fall_in_60_steps_on_8_images(tmp_path: Path, cache
     assert [term.split()[0] for term in lines[0][2].split(", ")] == ["focal", "pull", "push", "offset", "attention"]
     losses = [float(loss) for _, loss, _ in lines]
     assert losses[-1] < losses[0] / 2
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_losses_are_on_the_device_of_the_network_with_and_without_attention_maps(count: int) -> None:
+    from examples.cornernet_lite.losses import Losses, Predictions, attention_loss
+
+    maps, heats = torch.zeros(2, 1, 8, 8, device="meta"), torch.zeros(2, 3, 32, 32, device="meta")
+    attention = attention_loss(Predictions(heats, heats, maps, maps, maps, maps, [maps] * count), [maps] * count)
+    zero = heats.sum()
+    assert Losses(zero, zero, zero, zero, attention).total.device.type == "meta"
