@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from html import escape
 
-from client.batches.picture_colours import BOTTOM_RIGHT, IGNORED, OBJECT, TOP_LEFT
 from client.batches.sample_view import SampleView, pictures_module
 from client.errors import MissingExtraError
+from sampler.drawing.colours import BOTTOM_RIGHT, IGNORED, OBJECT, TOP_LEFT
 
 MOST_THUMBNAILS = 16
 THUMBNAIL_SIDE = 160

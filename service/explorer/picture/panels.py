@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from sampler.drawing.colours import CASING, IGNORED, OBJECT, Colour
 from sampler.families.registry import family_of
 from sampler.ops.targets import attention_cells
 from service.explorer.inspection import Corners, Inspection
 from service.explorer.picture import style
 from service.explorer.picture.boxes import View, draw_boxes
-from service.explorer.picture.style import Colour
 
 SIDE = 400
 """Width and height of a panel in pixels."""
@@ -66,7 +66,7 @@ def original_panel(seen: Inspection) -> Panel:
     draw.rectangle(frame, fill=(0, 0, 0))
     inside = max(x0, left), max(y0, top), min(x1, right) + 1, min(y1, bottom) + 1
     shown.paste(image.crop((inside[0] - left, inside[1] - top, inside[2] - left, inside[3] - top)), inside[:2])
-    draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline=style.CASING, width=4)
+    draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline=CASING, width=4)
     draw.rectangle(frame, outline=style.WINDOW, width=2)
     draw_boxes(shown, [(box, box.original) for box in seen.boxes], view)
     return Panel("Original", f"{width} x {height} px, {plural(len(seen.boxes), 'box', 'boxes')}, crop in white", shown)
@@ -146,7 +146,7 @@ def _backdrop(seen: Inspection, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
     shown = crop.convert("L").point(lambda value: value // 2 + 14).convert("RGB")
     draw = ImageDraw.Draw(shown)
     for (x0, y0, x1, y1, _), is_object in zip(seen.plan.boxes[chosen].tolist(), seen.plan.objects[chosen], strict=True):
-        colour = style.OBJECT if is_object else style.IGNORED
+        colour = OBJECT if is_object else IGNORED
         draw.rectangle(view.place((x0, y0, x1, y1)), outline=tuple(channel // 2 + 32 for channel in colour))
     return np.asarray(shown).copy()
 
@@ -168,5 +168,5 @@ def _blended(backdrop: NDArray[np.uint8], weight: NDArray[np.float32], colour: C
 def _hatch(pixels: NDArray[np.uint8], area: NDArray[np.bool_]) -> None:
     """Draw diagonal lines over an area, in place, and a light tint between them so that small areas show too."""
     lines = np.add.outer(np.arange(SIDE), np.arange(SIDE)) % 7 < 2
-    pixels[area] = (pixels[area] * 0.7 + np.array(style.IGNORED) * 0.3).astype(np.uint8)
-    pixels[area & lines] = style.IGNORED
+    pixels[area] = (pixels[area] * 0.7 + np.array(IGNORED) * 0.3).astype(np.uint8)
+    pixels[area & lines] = IGNORED

@@ -6,10 +6,12 @@ from PIL import Image, ImageDraw
 
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
+from sampler.drawing.boxes import label_text
+from sampler.drawing.colours import IGNORED, INK, OBJECT
+from sampler.drawing.text import fitted, width_of, write
 from sampler.stream.keys import SampleKey
-from service.explorer.inspection import Inspection, inspect_sample
+from service.explorer.inspection import InspectedBox, Inspection, inspect_sample
 from service.explorer.picture import style
-from service.explorer.picture.boxes import label_text
 from service.explorer.picture.panels import SIDE, Panel, draw_panels
 
 MARGIN = 32
@@ -25,7 +27,7 @@ WIDTH = _COLUMNS * _CARD_WIDTH + (_COLUMNS - 1) * _GUTTER + 2 * MARGIN
 """Width of every picture in pixels."""
 
 _COUNT_COLOURS = {
-    "objects": style.OBJECT, "ignored": style.IGNORED, "outside": style.OUTSIDE, "untagged": style.INK,
+    "objects": OBJECT, "ignored": IGNORED, "outside": style.OUTSIDE, "untagged": INK,
 }  # fmt: skip
 
 
@@ -54,26 +56,26 @@ def _draw_header(page: Image.Image, seen: Inspection) -> None:
     draw = ImageDraw.Draw(page)
     right = WIDTH - MARGIN
     for name, count in reversed(seen.counts.items()):
-        right -= style.width_of(name, style.TEXT_SIZE) + 20
+        right -= width_of(name, style.TEXT_SIZE) + 20
         draw.rectangle((right, MARGIN, right + 5, MARGIN + 49), fill=_COUNT_COLOURS[name])
-        style.write(draw, (right + 15, MARGIN + 3), str(count), style.TITLE_SIZE)
-        style.write(draw, (right + 15, MARGIN + 38), name, style.TEXT_SIZE, style.SOFT_INK)
+        write(draw, (right + 15, MARGIN + 3), str(count), style.TITLE_SIZE)
+        write(draw, (right + 15, MARGIN + 38), name, style.TEXT_SIZE, style.SOFT_INK)
         right -= 20
     title = f"Sample {seen.key.index}, {seen.config.name}"
     key = f", seed {seen.key.seed}, epoch {seen.key.epoch}{'' if seen.augment else ', not augmented'}"
-    room = right - MARGIN - style.width_of(key, style.TEXT_SIZE)
-    image = style.fitted(f"image {seen.image_id}, {seen.file_name}", style.TEXT_SIZE, room)
-    style.write(draw, (MARGIN, MARGIN + 3), style.fitted(title, style.TITLE_SIZE, right - MARGIN), style.TITLE_SIZE)
-    style.write(draw, (MARGIN, MARGIN + 38), image + key, style.TEXT_SIZE, style.SOFT_INK)
+    room = right - MARGIN - width_of(key, style.TEXT_SIZE)
+    image = fitted(f"image {seen.image_id}, {seen.file_name}", style.TEXT_SIZE, room)
+    write(draw, (MARGIN, MARGIN + 3), fitted(title, style.TITLE_SIZE, right - MARGIN), style.TITLE_SIZE)
+    write(draw, (MARGIN, MARGIN + 38), image + key, style.TEXT_SIZE, style.SOFT_INK)
 
 
 def _draw_card(page: Image.Image, panel: Panel, x: int, y: int) -> None:
     draw = ImageDraw.Draw(page)
     edges = (x, y, x + _CARD_WIDTH - 1, y + _CARD_HEIGHT - 1)
     draw.rectangle(edges, fill=style.CARD, outline=style.CARD_EDGE)
-    caption = style.fitted(panel.caption, style.TEXT_SIZE, SIDE)
-    style.write(draw, (x + _PADDING, y + 15), panel.heading, style.HEADING_SIZE)
-    style.write(draw, (x + _PADDING, y + _CAPTION_TOP), caption, style.TEXT_SIZE, style.SOFT_INK)
+    caption = fitted(panel.caption, style.TEXT_SIZE, SIDE)
+    write(draw, (x + _PADDING, y + 15), panel.heading, style.HEADING_SIZE)
+    write(draw, (x + _PADDING, y + _CAPTION_TOP), caption, style.TEXT_SIZE, style.SOFT_INK)
     page.paste(panel.image, (x + _PADDING, y + _IMAGE_TOP))
 
 
@@ -81,9 +83,13 @@ def recipe_panel(seen: Inspection) -> Panel:
     image = Image.new("RGB", (SIDE, SIDE), style.CARD)
     draw = ImageDraw.Draw(image)
     for number, (name, value) in enumerate(recipe_lines(seen)):
-        style.write(draw, (0, 28 * number + 8), name, style.TEXT_SIZE, style.SOFT_INK)
-        style.write(draw, (80, 28 * number + 8), style.fitted(value, style.TEXT_SIZE, SIDE - 80), style.TEXT_SIZE)
+        write(draw, (0, 28 * number + 8), name, style.TEXT_SIZE, style.SOFT_INK)
+        write(draw, (80, 28 * number + 8), fitted(value, style.TEXT_SIZE, SIDE - 80), style.TEXT_SIZE)
     return Panel("Recipe", "all random decisions of this sample", image)
+
+
+def _reference_line(reference: InspectedBox) -> str:
+    return f"{label_text(reference.name, reference.category)}, box {reference.row} (yellow)"
 
 
 def recipe_lines(seen: Inspection) -> list[tuple[str, str]]:
@@ -102,7 +108,7 @@ def recipe_lines(seen: Inspection) -> list[tuple[str, str]]:
     return [
         *unusable,
         ("scale", f"{recipe.scale:.4g}: {scale}"),
-        ("reference", "none" if reference is None else f"{label_text(reference)}, box {reference.row} (yellow)"),
+        ("reference", "none" if reference is None else _reference_line(reference)),
         ("centre", f"x {x}, y {y} of {plane_width} x {plane_height} px"),
         ("flip", "left and right swapped" if recipe.flip else "no"),
         *(jitter or [("jitter", "none")]),

@@ -1,7 +1,6 @@
 """Colours of pictures of samples.
 
-They are those of the server's debug picture: Okabe and Ito's, which people with any common kind of colour blindness can
-tell apart.
+They are Okabe and Ito's, which people with any common kind of colour blindness can tell apart.
 """
 
 Colour = tuple[int, int, int]
@@ -10,5 +9,6 @@ OBJECT: Colour = (0, 190, 136)
 IGNORED: Colour = (232, 98, 10)
 TOP_LEFT: Colour = (86, 196, 250)
 BOTTOM_RIGHT: Colour = (232, 134, 190)
+INK: Colour = (23, 28, 36)
 CASING: Colour = (16, 18, 22)
 """Dark edge that keeps a coloured line visible on any photograph."""
