@@ -2,13 +2,9 @@
 
 from typing import Any
 
-from client.errors import MissingExtraError
-from sampler.undisturbed import import_undisturbed
+from client.optional_module import optional_module
 
 
 def torch_module(name: str) -> Any:
-    """Return torch, or a module that needs it. Raises `MissingExtraError` if torch is not installed."""
-    try:
-        return import_undisturbed(name)
-    except ImportError as error:
-        raise MissingExtraError("torch is not installed: pip install 'saccade-sampler[torch]'") from error
+    """Return torch, or a module that needs it. Raises the errors of `optional_module`."""
+    return optional_module(name, "torch", "torch")

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from client.errors import MissingExtraError
+from client.errors import ClientError
+from client.optional_module import optional_module
 from sampler.config.schema import SamplerConfig
 from sampler.families.registry import family_of
 from sampler.ops.targets import grid_ratios
 from sampler.stream.keys import SampleKey
-from sampler.undisturbed import import_undisturbed
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -40,16 +40,29 @@ class SampleView:
 
 
 def pictures_module() -> Any:
-    """Return `client.batches.pictures`. Raises `MissingExtraError` if Pillow is not installed."""
-    try:
-        return import_undisturbed("client.batches.pictures")  # loads Pillow, which nothing else here needs
-    except ImportError as error:
-        raise MissingExtraError("Pillow is not installed: pip install 'saccade-sampler[pictures]'") from error
+    """Return `client.batches.pictures`, which loads Pillow. Raises the errors of `optional_module`."""
+    return optional_module("client.batches.pictures", "PIL", "pictures")
 
 
 def in_host_memory(array: Any) -> NDArray[Any]:
-    """Return a NumPy array, or a tensor on any device, as a NumPy array."""
-    return array if isinstance(array, np.ndarray) else array.detach().cpu().numpy()
+    """Return a NumPy array, or a tensor on any device, as a NumPy array; floats of a tensor as float32.
+
+    Raises:
+        ClientError: the tensor has no values: see `require_values`.
+    """
+    if isinstance(array, np.ndarray):
+        return array
+    require_values(array)
+    tensor = array.detach().cpu()
+    # NumPy has no bfloat16.
+    values: NDArray[Any] = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    return values
+
+
+def require_values(tensor: Any) -> None:
+    """Raise `ClientError` for a tensor on PyTorch's device "meta", which has a shape but no values."""
+    if tensor.is_meta:
+        raise ClientError('this batch has no values, because it is on the device "meta": use a batch on another device')
 
 
 def pixels_of(image: NDArray[np.float32], config: SamplerConfig) -> NDArray[np.uint8]:
