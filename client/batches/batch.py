@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class Batch(TrainingArrays[NDArray[Any], StepT_co]):
     """A batch of NumPy arrays."""
 
+    kind = "Batch"
+
     def torch(self, device: "Device | None" = None) -> TorchBatch[StepT_co]:
         """Return the batch as tensors.
 

@@ -53,7 +53,7 @@ class PackedBatch(Generic[StepT_co]):
         return len(self.wire.samples)
 
     def __repr__(self) -> str:
-        return described(self, self.keys, self.step, f"{self.layout}, {self.wire_bytes:,} bytes, not rendered")
+        return described("PackedBatch", self.keys, self.step, f"{self.layout}, {self.wire_bytes:,} bytes, not rendered")
 
     def __reduce__(self) -> tuple[type["PackedBatch"], tuple[WireBatch, ServiceSpec, int]]:
         """Pickle without the buffer pool: each process has its own."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
+from client.batches.sample_view import require_values
 from client.batches.torchvision_form import torchvision_form
 from client.batches.training_arrays import StepT_co, TrainingArrays
 from client.errors import ClientError, checked_arguments
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 class TorchBatch(TrainingArrays["Tensor", StepT_co]):
     """A batch of PyTorch tensors."""
 
+    kind = "TorchBatch"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled. PyTorch would pickle a slice with the tensors of the whole batch."""
+        return vars(self._with_each(_without_other_samples))
+
     def to(self, device: "Device", non_blocking: bool = False) -> Self:
         """Return the batch with all tensors on a device. Tensors that are there already are shared, not copied.
 
@@ -27,9 +34,12 @@ class TorchBatch(TrainingArrays["Tensor", StepT_co]):
 
         Raises:
             RequestRefusedError: PyTorch has no such device, or this machine has none.
+            ClientError: the batch is on the device "meta", where tensors have no values.
         """
         with checked_arguments():
             torch_module("client.torch_device").require_device(device)
+        if torch_module("torch").device(device).type != "meta":
+            require_values(self.images)
         return self._with_each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Self:
@@ -66,3 +76,8 @@ class TorchBatch(TrainingArrays["Tensor", StepT_co]):
         arrays: dict[str, Any] = {name: change(tensor) for name, tensor in self.arrays.items()}
         untagged: Any = change(self.untagged)
         return replace(self, arrays=arrays, untagged=untagged)
+
+
+def _without_other_samples(tensor: "Tensor") -> "Tensor":
+    """Return a tensor whose storage has nothing but its own values."""
+    return tensor.clone() if tensor.nbytes < tensor.untyped_storage().nbytes() else tensor

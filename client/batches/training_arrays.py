@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from client.batches.box_table import NO_BOXES, BoxTable
 from client.batches.notebook_view import MOST_THUMBNAILS, page, plain
 from client.batches.sample_view import SampleView, corners_of, in_host_memory, pictures_module, pixels_of
-from client.errors import ClientError
+from client.errors import ClientError, checked_arguments
+from sampler.checks import require_integer
 from sampler.families.interface import TrainingOrder
 from sampler.recipe import Recipe
 from sampler.stream.keys import SampleKey
@@ -30,6 +31,9 @@ else:
 
     ArrayT = TypeVar("ArrayT")
     StepT_co = TypeVar("StepT_co", bound=int | None, covariant=True)
+
+LARGEST_PICTURE = 8192
+"""Pixels of the longer side."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -64,6 +68,9 @@ class TrainingArrays(Generic[ArrayT, StepT_co]):
     spec: ServiceSpec
     box_table: BoxTable | None
 
+    kind: ClassVar[str]
+    """The name of the public class."""
+
     __iter__ = None  # otherwise Python would iterate by index, which is for slices only
 
     def __len__(self) -> int:
@@ -73,7 +80,8 @@ class TrainingArrays(Generic[ArrayT, StepT_co]):
     def __getitem__(self, rows: slice) -> Self:
         """Return a batch of some samples, such as `batch[2:5]`.
 
-        It shares memory with this batch, unless the slice has a negative step.
+        It shares memory with this batch, unless the slice has a negative step. A slice of a loader's batch, even an
+        empty one, therefore keeps the loader from reusing the memory; `copy.deepcopy(batch[2:5])` does not.
 
         Raises:
             TypeError: `rows` is no slice.
@@ -94,7 +102,7 @@ class TrainingArrays(Generic[ArrayT, StepT_co]):
     def __repr__(self) -> str:
         images: Any = self.images
         content = f"images {images.dtype} {tuple(images.shape)}, {len(self.arrays)} arrays"
-        return described(self, self.keys, self.step, content)
+        return described(self.kind, self.keys, self.step, content)
 
     @property
     def xs(self) -> list[ArrayT]:
@@ -152,7 +160,10 @@ class TrainingArrays(Generic[ArrayT, StepT_co]):
 
     @property
     def tl_valids(self) -> ArrayT | None:
-        """(B, C, H, W) float32, 0 around top-left corners of ignored boxes, 1 elsewhere; None if no box is ignored."""
+        """(B, C, H, W) float32, 0 around top-left corners of ignored boxes, 1 elsewhere.
+
+        None for detector families that ignore no boxes.
+        """
         return self.arrays.get("tl_valids")
 
     @property
@@ -197,6 +208,7 @@ class TrainingArrays(Generic[ArrayT, StepT_co]):
         A NumPy array, also for a batch of tensors. Colours that the augmentation moved out of range are clipped.
 
         Raises:
+            ClientError: the tensors are on the device "meta" and have no values.
             IndexError: there is no such sample.
         """
         image = _selected(self.images, self._number(sample))
@@ -206,18 +218,23 @@ class TrainingArrays(Generic[ArrayT, StepT_co]):
         """Return a picture of a sample: its image with boxes, names and corners, as a Pillow image.
 
         A notebook displays it; a script calls its `save("sample.png")`. Objects are green, ignored boxes orange. The
-        points are the corners that the targets have: top-left in blue, bottom-right in pink. A batch that has no boxes
-        shows the corners only.
+        points are the corners of the objects that have tags: top-left in blue, bottom-right in pink. A batch that
+        has no boxes shows the corners only. The largest boxes have names. If Pillow's font lacks letters of a name, the
+        label precedes it.
 
         Args:
             sample: 0 … B−1, or negative to count from the end.
-            size: of the picture's longer side in pixels.
+            size: of the picture's longer side in pixels, 1 … 8192.
 
         Raises:
             MissingExtraError: Pillow is not installed.
+            RequestRefusedError: `size` is out of range.
+            ClientError: Pillow cannot be imported, or the batch has no values: see `image`.
             IndexError: there is no such sample.
         """
-        picture: Image = pictures_module().picture(self._view(self._number(sample)), size)
+        with checked_arguments():
+            side = require_integer("size", size, 1, LARGEST_PICTURE)
+        picture: Image = pictures_module().picture(self._view(self._number(sample)), side)
         return picture
 
     def _repr_html_(self) -> str:
@@ -249,7 +266,7 @@ class TrainingArrays(Generic[ArrayT, StepT_co]):
         """Return the number of a sample, 0 … B−1."""
         number = operator.index(sample)
         if not -len(self) <= number < len(self):
-            raise IndexError(f"sample {number}: this batch has {len(self)} samples, from 0")
+            raise IndexError(f"sample {number}: {_valid_samples(len(self))}")
         return number % len(self)
 
     def _table(self) -> BoxTable:
@@ -267,18 +284,33 @@ class TrainingArrays(Generic[ArrayT, StepT_co]):
         return self.arrays[name]
 
 
-def described(batch: object, keys: Sequence[SampleKey], step: int | None, content: str) -> str:
+def described(kind: str, keys: Sequence[SampleKey], step: int | None, content: str) -> str:
     """Return the `repr` of any kind of batch."""
     seeds = ", ".join(str(seed) for seed in dict.fromkeys(key.seed for key in keys))
     place = "by index" if step is None else f"step {step}"
     origin = f"seed {seeds}, {place}" if keys else place
-    return f"<{type(batch).__name__}: {len(keys)} samples, {origin}; {content}>"
+    return f"<{kind}: {len(keys)} samples, {origin}; {content}>"
 
 
 def _require_slice(rows: object) -> None:
     if not isinstance(rows, slice):
-        one = f"batch[{rows}:{rows + 1}]" if isinstance(rows, int) and rows >= 0 else "batch[2:3]"
+        one = _slice_of(rows)
         raise TypeError(f"a batch takes slices only: use {one} for a batch of one sample, or batch.image(…)")
+
+
+def _slice_of(sample: object) -> str:
+    """Return the slice of one sample, as it is written; of any sample if `sample` is no integer."""
+    try:
+        number = operator.index(cast("SupportsIndex", sample))
+    except TypeError:
+        return "batch[2:3]"
+    return "batch[-1:]" if number == -1 else f"batch[{number}:{number + 1}]"
+
+
+def _valid_samples(count: int) -> str:
+    if count == 0:
+        return "this batch is empty"
+    return f"expected −{count} … {count - 1} (this batch has {count} {'sample' if count == 1 else 'samples'})"
 
 
 def _selected(array: Any, samples: int | slice | list[int]) -> Any:

@@ -1,6 +1,8 @@
 """From a filled slot to the batch that the trainer gets."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -62,7 +64,13 @@ class ArrayHandover(Handover[Batch[int]]):
 
 
 class LoadedBatch(Batch[int]):
-    """A batch whose keys and recipes are unpacked when first used: most training steps never use them."""
+    """A batch whose keys and recipes are unpacked when first used: most training steps never use them.
+
+    It pickles and copies as a `Batch`.
+    """
+
+    def __reduce__(self) -> tuple[Callable[..., Batch[int]], tuple[dict[str, Any]]]:
+        return _batch_of, ({field.name: getattr(self, field.name) for field in fields(self)},)
 
     def __getattr__(self, name: str) -> Any:
         """Unpack keys and recipes; from then on they are ordinary attributes."""
@@ -72,3 +80,7 @@ class LoadedBatch(Batch[int]):
         keys, recipes = read_origin(vars(self)["_packed_origin"])
         vars(self).update(keys=keys, recipes=recipes)
         return vars(self)[name]
+
+
+def _batch_of(values: dict[str, Any]) -> Batch[int]:
+    return Batch(**values)

@@ -6,15 +6,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import client
-from client import Batch, MissingExtraError, SamplerClient
+from client import Batch, ClientError, MissingExtraError, RequestRefusedError, SamplerClient
 from client.batches.notebook_view import MOST_THUMBNAILS, THUMBNAIL_SIDE
-from client.batches.picture_colours import BOTTOM_RIGHT, IGNORED, OBJECT, TOP_LEFT
+from sampler.drawing.colours import BOTTOM_RIGHT, IGNORED, OBJECT, TOP_LEFT
 from tests.support.processes import output_of
 from tests.support.scripted_server import SMALL_SACCADE, ScriptedServer, scripted
 from tests.support.toy_family import FAMILY, PATH
@@ -69,6 +70,33 @@ def test_a_picture_shows_objects_ignored_boxes_and_both_corners(batch: Batch) ->
     assert (picture.size, picture.mode) == ((768, 768), "RGB")
     assert {OBJECT, IGNORED, TOP_LEFT, BOTTOM_RIGHT} <= colours(picture)
     assert batch.show(number, size=100).size == (100, 100)
+
+
+@pytest.mark.parametrize("size", [0, 8193, 7.5, True, None])
+def test_the_size_of_a_picture_has_a_range(batch: Batch, size: Any) -> None:
+    with pytest.raises(RequestRefusedError, match=f"size = {size}: expected an integer from 1 to 8192"):
+        batch.show(3, size=size)
+    assert batch.show(3, size=1).size == (1, 1)
+
+
+def test_names_with_accents_are_drawn_in_letters_of_the_font(batch: Batch) -> None:
+    pictures = [
+        replace(batch, spec=replace(batch.spec, category_names=names)).show(4).tobytes()
+        for names in (("Crème", "naïf", "où"), ("Creme", "naif", "ou"), ("?", "?", "?"))
+    ]
+    assert pictures[0] == pictures[1] != pictures[2]
+
+
+def test_tensors_of_low_precision_are_shown(batch: Batch) -> None:
+    torch = pytest.importorskip("torch")
+    tensors = batch[3:5].torch()
+    for dtype in (torch.bfloat16, torch.float16):
+        low: dict[str, Any] = {
+            name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in tensors.arrays.items()
+        }
+        shown = replace(tensors, arrays=low)
+        assert shown.show(0).size == (768, 768)
+        assert np.abs(shown.image(1).astype(int) - batch.image(4)).mean() < 2
 
 
 def test_a_picture_can_be_saved_and_displayed(batch: Batch) -> None:
@@ -142,6 +170,20 @@ def test_without_pillow_the_error_names_the_extra(batch: Batch, monkeypatch: pyt
     assert seen.sources == []
     assert repr(batch) in seen.text
     assert "pip install 'saccade-sampler[pictures]'" in seen.text
+
+
+def test_a_broken_pillow_is_not_called_missing(batch: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "PIL"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("client.batches.pictures", "sampler.drawing.boxes", "sampler.drawing.text"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (tmp_path / "PIL").mkdir()
+    (tmp_path / "PIL" / "__init__.py").write_text("raise ImportError('libjpeg.so.62: cannot open shared object file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ClientError, match="Pillow cannot be imported: libjpeg") as caught:
+        batch.show(0)
+    assert not isinstance(caught.value, MissingExtraError)
+    assert "Pillow cannot be imported: libjpeg" in Seen(batch._repr_html_()).text
 
 
 def test_html_never_raises_and_says_what_went_wrong(batch: Batch) -> None:

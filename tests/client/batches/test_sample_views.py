@@ -60,6 +60,13 @@ def test_boxes_are_those_of_the_sampler_whichever_way_a_batch_comes(server: Scri
     assert seen > 6
 
 
+def test_an_empty_batch_has_no_samples_to_look_at(batch: Batch) -> None:
+    with pytest.raises(IndexError, match="sample 0: this batch is empty"):
+        batch[:0].image(0)
+    with pytest.raises(IndexError, match=r"sample 1: expected −1 … 0 \(this batch has 1 sample\)"):
+        batch[:1].boxes(1)
+
+
 def test_boxes_are_copies(batch: Batch) -> None:
     before = batch.boxes(1).copy()
     batch.boxes(1)[...] = -1
@@ -106,7 +113,7 @@ def test_corners_are_those_of_the_objects_that_have_tags(batch: Batch) -> None:
 def test_a_sample_that_is_not_there_is_an_index_error(batch: Batch, view: str, sample: int) -> None:
     if view == "show":
         pytest.importorskip("PIL")
-    with pytest.raises(IndexError, match=f"sample {sample}: this batch has 6 samples, from 0"):
+    with pytest.raises(IndexError, match=rf"sample {sample}: expected −6 … 5 \(this batch has 6 samples\)"):
         getattr(batch, view)(sample)
 
 

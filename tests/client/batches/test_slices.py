@@ -1,5 +1,6 @@
 """Slices of batches are batches."""
 
+import copy
 import pickle
 from collections.abc import Iterator
 from typing import Any
@@ -66,7 +67,7 @@ def test_a_slice_holds_the_samples_that_a_list_would(whole: Batch | TorchBatch, 
     for name, array in whole.arrays.items():
         expected = in_host_memory(array)[rows]
         assert in_host_memory(part.arrays[name]).tobytes() == expected.tobytes(), name
-    assert repr(part).startswith(f"<{type(whole).__name__}: {len(chosen)} samples, ")
+    assert repr(part).startswith(f"<{whole.kind}: {len(chosen)} samples, ")
 
 
 def test_a_slice_shares_memory(batch: Batch) -> None:
@@ -82,7 +83,39 @@ def test_a_slice_of_a_slice_pickles_and_becomes_tensors(batch: Batch) -> None:
     assert part.torch().images.numpy().tobytes() == batch.images[[4, 3]].tobytes()
 
 
-@pytest.mark.parametrize(("index", "instead"), [(3, r"batch\[3:4\]"), (-1, r"batch\[2:3\]"), ("a", r"batch\[2:3\]")])
+def test_a_slice_of_tensors_pickles_without_the_other_samples(batch: Batch) -> None:
+    pytest.importorskip("torch")
+    tensors = batch.torch()
+    part = tensors[1:2]
+    pickled = pickle.dumps(part)
+    assert len(pickled) < len(pickle.dumps(tensors)) / 3
+    again = pickle.loads(pickled)
+    assert type(again) is TorchBatch
+    for name, tensor in part.arrays.items():
+        assert again.arrays[name].numpy().tobytes() == tensor.numpy().tobytes()
+    assert (again.keys, again.recipes, again.step) == (part.keys, part.recipes, part.step)
+    np.testing.assert_array_equal(again.boxes(0), batch.boxes(1))
+
+
+def test_batches_of_a_loader_are_shown_and_pickled_as_batches(loaded: Batch[int]) -> None:
+    assert repr(loaded).startswith("<Batch: 6 samples, seed 3, step 2; ")
+    for again in (pickle.loads(pickle.dumps(loaded)), copy.copy(loaded), copy.deepcopy(loaded[2:])[-6:]):
+        assert type(again) is Batch
+        assert again.keys[-1] == loaded.keys[5]
+        np.testing.assert_array_equal(again.images[-1], loaded.images[5])
+    assert not np.shares_memory(copy.deepcopy(loaded).images, loaded.images)
+
+
+@pytest.mark.parametrize(
+    ("index", "instead"),
+    [
+        (3, r"batch\[3:4\]"),
+        (np.int64(2), r"batch\[2:3\]"),
+        (-1, r"batch\[-1:\]"),
+        (-2, r"batch\[-2:-1\]"),
+        ("a", r"batch\[2:3\]"),
+    ],
+)
 def test_a_single_index_is_refused_with_the_slice_to_use(whole: Any, index: object, instead: str) -> None:
     with pytest.raises(TypeError, match=f"a batch takes slices only: use {instead} for a batch of one sample"):
         whole[index]
