@@ -26,7 +26,7 @@ def require_device(device: Any, or_else: str = "") -> None:
         expected = f"a device of PyTorch, such as 'cuda', 'cuda:1' or 'cpu'{or_else}"
         raise InvalidRequestError("device", device, expected) from error
     if found.type == "cuda":
-        _require_gpu(str(found), found.index or 0)
+        _require_gpu(device if isinstance(device, int) else str(found), found.index or 0)
         return
     try:
         torch.empty(0, device=found)
@@ -38,5 +38,5 @@ def require_device(device: Any, or_else: str = "") -> None:
 def _require_gpu(device: object, index: int) -> None:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if not 0 <= index < count:
-        seen = f"{count} GPUs" if count else "none: torch.cuda.is_available() is False"
+        seen = f"{count} GPU{'s' * (count > 1)}" if count else "none: torch.cuda.is_available() is False"
         raise InvalidRequestError("device", device, f"a GPU that PyTorch sees here ({seen})")
