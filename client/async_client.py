@@ -24,6 +24,7 @@ from client.protocol.requests import (
     BatchRequest,
     IndexOptions,
     StepOptions,
+    StepRequest,
     StreamOptions,
     StreamRequest,
     batch_request,
@@ -144,6 +145,9 @@ class AsyncSamplerClient(PickledAsArguments):
         with checked_arguments():
             requests = images_requests(indices, spec)
         return tuple(chain.from_iterable(await self._servers.images(requests)))
+
+    @overload
+    async def packed_batch(self, request: StepRequest) -> PackedBatch[int]: ...
 
     @overload
     async def packed_batch(self, request: BatchRequest) -> PackedBatch: ...

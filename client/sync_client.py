@@ -24,6 +24,7 @@ from client.protocol.requests import (
     BatchRequest,
     IndexOptions,
     StepOptions,
+    StepRequest,
     StreamRequest,
     batch_request,
     packed_request,
@@ -250,6 +251,9 @@ class SamplerClient(PickledAsArguments):
         with checked_arguments():
             requests = images_requests(indices, self.spec())
         return tuple(chain.from_iterable(self._servers.images(requests)))
+
+    @overload
+    def packed_batch(self, request: StepRequest) -> PackedBatch[int]: ...
 
     @overload
     def packed_batch(self, request: BatchRequest) -> PackedBatch: ...

@@ -248,6 +248,9 @@ class StreamRequest(_Request):
         return replace(self, start=self.start + 1)
 
 
+PACKED_OPTIONS = {"indices", *IndexOptions.__annotations__, *StepOptions.__annotations__}
+"""Keyword arguments of `packed_batch` but `layout`."""
+
 BatchRequest = IndexRequest | StepRequest
 Request = IndexRequest | StepRequest | StreamRequest
 
@@ -285,13 +288,20 @@ def packed_request(
     given: BatchRequest | Iterable[int] | None, layout: Layout | None, default: Layout, **options: Any
 ) -> BatchRequest:
     """Return the request for one batch, which is given itself, or as the arguments of `batch_request`."""
-    if not isinstance(given, IndexRequest | StepRequest):
-        indices = options.pop("indices", None) if given is None else given
-        return batch_request(indices, layout=layout or default, **options)
-    others = options if layout is None else options | {"layout": layout}
-    for field, value in others.items():
-        raise InvalidRequestError(field, value, "nothing together with a request")
-    return given
+    unknown = options.keys() - PACKED_OPTIONS
+    if unknown:
+        raise TypeError(f"packed_batch() got an unexpected keyword argument {min(unknown)!r}")
+    if isinstance(given, StreamRequest):
+        raise InvalidRequestError("request", given, "an IndexRequest or a StepRequest; packed_stream takes this one")
+    if isinstance(given, IndexRequest | StepRequest):
+        others = options if layout is None else options | {"layout": layout}
+        if others:
+            raise InvalidRequestError(min(others), others[min(others)], "nothing together with a request")
+        return given
+    indices = options.pop("indices", None)
+    if given is not None and indices is not None:
+        raise InvalidRequestError("indices", indices, "nothing together with other indices")
+    return batch_request(indices if given is None else given, layout=layout or default, **options)
 
 
 def stream_request(

@@ -15,6 +15,7 @@ from saccade_sampler import (
     PackedBatch,
     SamplerClient,
     ServiceSpec,
+    StepRequest,
     StreamRequest,
     TorchBatch,
     loader,
@@ -84,19 +85,21 @@ def batches_of_a_client(client: SamplerClient) -> None:
     assert_type(by_index.torch().images, torch.Tensor)
 
 
-def packed_batches(client: SamplerClient, stream: StreamRequest, indices: IndexRequest) -> None:
+def packed_batches(client: SamplerClient, stream: StreamRequest, indices: IndexRequest, step: StepRequest) -> None:
     """Packed batches keep the type of their step when they are rendered."""
     for packed in client.packed_stream(stream):
         assert_type(packed, PackedBatch[int])
         assert_type(packed.render(), Batch[int])
     assert_type(client.packed_batch(indices).step, int | None)
+    assert_type(client.packed_batch(step).step, int)
 
 
-async def batches_of_an_asynchronous_client(client: AsyncSamplerClient) -> None:
+async def batches_of_an_asynchronous_client(client: AsyncSamplerClient, step: StepRequest) -> None:
     """The client for asyncio has the same types."""
     assert_type(client.stream(seed=7, batch_size=48), AsyncGenerator[Batch[int]])
     async for batch in client.stream(seed=7, batch_size=48):
         assert_type(batch.step, int)
     assert_type(await client.batch(seed=7, step=3, batch_size=48), Batch[int])
+    assert_type(await client.packed_batch(step), PackedBatch[int])
     assert_type(await client.batch([3, 17, 5]), Batch)
     assert_type(await client.spec(), ServiceSpec)

@@ -146,3 +146,9 @@ def test_a_packed_batch_is_requested_like_a_batch(server: ScriptedServer, kind: 
             client.packed_batch(IndexRequest(indices=(3,)), layout="dense")
         with pytest.raises(RequestRefusedError, match="indices = None: expected a list of indices"):
             client.packed_batch()
+        with pytest.raises(RequestRefusedError, match="expected an IndexRequest or a StepRequest; packed_stream takes"):
+            client.packed_batch(request())
+        with pytest.raises(RequestRefusedError, match=r"indices = \[2\]: expected nothing together with other indices"):
+            client.packed_batch([1], indices=[2])
+        with pytest.raises(TypeError, match=r"^packed_batch\(\) got an unexpected keyword argument 'sede'$"):
+            client.packed_batch([1], sede=7)
