@@ -9,13 +9,14 @@
 
 import dataclasses
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol, Self, TypedDict
+from typing import Any, Protocol, Self, TypedDict, Unpack
 
 from client import Batch, ClientError, Loader, RequestRefusedError, ServiceSpec, TorchBatch, loader
 from client.errors import checked_arguments
+from client.loading.options import ReceivingOptions
 from client.torch_module import torch_module
 from sampler import load_config
 from sampler.checks import require_integer
@@ -28,6 +29,14 @@ TRAIN, VAL = "train", "val"
 UNCOMPARED = frozenset({"name", "categories", "keep_crowd"})
 """Fields in which a server may differ from the config file: it has a name for the file and a setting for crowd boxes.
 The number of categories is compared as the dataset has it."""
+
+SET_BY_QUEUE = {
+    "device": "on_gpu=True gives tensors on the GPU",
+    "batch_size": "it is that of the system config",
+    "rank": "it is that of the arguments of train.py",
+    "world_size": "it is that of the arguments of train.py",
+}
+"""Arguments of `loader` that a queue sets itself, and where it has them from."""
 
 
 class SystemConfig(Protocol):
@@ -58,12 +67,20 @@ class TrainingData(TypedDict):
     ys: list[Any]
 
 
+class QueueOptions(ReceivingOptions, total=False):
+    """Other arguments of `loader` that a queue takes. `start` and `stop` replace those of `train.py`."""
+
+    start: int
+    stop: int | None
+    augment: bool
+    digest: str | None
+
+
 class BatchQueue:
     """Batches of a server for one process of CornerNet-Lite's `train.py`. Make one with `training` or `validation`.
 
-    `get` returns tensors in pinned memory, as the pinned queues of `train.py` do, or tensors on the current GPU. They
-    are received ahead in a process of a `Loader`. It exits with `terminate`, which `train.py` calls for each of its
-    tasks, and with the trainer.
+    `get` returns tensors in pinned memory, as the pinned queues of `train.py` do, or tensors on the current GPU. A
+    `Loader` process prefetches them. `terminate` ends it; it also exits with the trainer.
 
     Use a queue from one thread, in the process that made it.
     """
@@ -94,7 +111,7 @@ class BatchQueue:
         url: str | Iterable[str] | None = None,
         dataset: str | None = TRAIN,
         on_gpu: bool = False,
-        **options: Any,
+        **options: Unpack[QueueOptions],
     ) -> Self:
         """Return the batches of iterations `args.start_iter` + 1 … `max_iter`, which are the steps from `start_iter`.
 
@@ -106,10 +123,12 @@ class BatchQueue:
             dataset: name of one of the server's datasets; None for the first. A server whose only dataset has no name
                 gives it to the training.
             on_gpu: whether batches are rendered on the current GPU: 0.2 MB per sample are copied to it instead of 6 MB.
-            options: other arguments of `loader`, such as `digest` or `ca`.
+            options: other arguments of `loader`: `augment`, `digest`, `start` and `stop` instead of those above, and
+                those that say how batches are received, such as `ahead` or `ca`.
 
         Raises:
-            RequestRefusedError: a value is out of range, or `on_gpu` is set and torch finds no GPU.
+            RequestRefusedError: a value is out of range, an option is one that the queue sets itself (`device`,
+                `batch_size`, `rank`, `world_size`), or `on_gpu` is set and torch finds no GPU.
             ClientError: from the first contact with the server; or it has no such dataset, or another config than
                 `train.py`.
         """
@@ -127,7 +146,7 @@ class BatchQueue:
         url: str | Iterable[str] | None = None,
         dataset: str | None = VAL,
         on_gpu: bool = False,
-        **options: Any,
+        **options: Unpack[QueueOptions],
     ) -> Self:
         """Return the batches of the validations after iteration `args.start_iter`, one for each `val_iter` iterations.
 
@@ -143,6 +162,7 @@ class BatchQueue:
 
     @classmethod
     def _of(cls, system_config: SystemConfig, args: Arguments, on_gpu: bool, options: dict[str, Any]) -> Self:
+        _require_not_set_here(options)
         rank, world_size = (args.rank, args.world_size) if args.distributed else (0, 1)
         config_file = Path("configs", f"{args.cfg_file}.json")
 
@@ -173,12 +193,13 @@ class BatchQueue:
                 raise InvalidRequestError("block", block, "True: a queue waits for its batch")
         batch = next(self._batches, None)
         if batch is None:
-            raise ClientError("there are no more batches: they end with iteration max_iter of the config file")
+            stop = self._batches.state_dict()["step"]
+            raise ClientError(f"there are no more batches: they end before step {stop}")
         tensors = batch if isinstance(batch, TorchBatch) else self._tensors(batch)
         return {"xs": tensors.xs, "ys": tensors.ys}
 
     def terminate(self) -> None:
-        """End the process of the loader. May be called again. `train.py` calls it for each of its tasks."""
+        """End the loader's process. May be called again. `train.py` calls it for each of its tasks."""
         self._open.close()
 
     def _tensors(self, batch: Batch[int]) -> TorchBatch[int]:
@@ -201,6 +222,15 @@ def require_unnamed_training(dataset: str | None, spec: ServiceSpec) -> None:
     )
 
 
+def _require_not_set_here(options: Mapping[str, Any]) -> None:
+    """Raise `RequestRefusedError` for an option that a queue sets itself."""
+    given = [name for name in SET_BY_QUEUE if name in options]
+    if given:
+        name = given[0]
+        with checked_arguments():
+            raise InvalidRequestError(name, options[name], f"no {name}: {SET_BY_QUEUE[name]}")
+
+
 def require_same_config(spec: ServiceSpec, config_file: Path) -> None:
     """Raise `ClientError` if a server makes other samples than the config file of `train.py` says.
 
@@ -217,5 +247,5 @@ def require_same_config(spec: ServiceSpec, config_file: Path) -> None:
     if other:
         raise ClientError(
             f"{config_file}: the server makes samples of another config: {'; '.join(other)}; "
-            f"start it with SAMPLER_CONFIG set to this file"
+            f"start it with this file as its config"
         )

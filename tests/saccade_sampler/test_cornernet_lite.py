@@ -116,7 +116,7 @@ def test_training_gets_the_steps_from_the_iteration_it_resumes_at(small: Scripte
     queue = BatchQueue.training(SystemConfig(), Arguments(start_iter=4), url=small.url, **QUICK)
     for step in (4, 5):
         assert same_data(queue.get(block=True), expected(small, step))
-    with pytest.raises(ClientError, match="there are no more batches: they end with iteration max_iter"):
+    with pytest.raises(ClientError, match=r"there are no more batches: they end before step 6$"):
         queue.get(block=True)
     queue.terminate()
 
@@ -266,7 +266,7 @@ def test_a_server_with_another_config_than_the_file_is_refused(
     changed = {**CONFIG, "db": {**CONFIG["db"], **change}}
     Path("configs/Small.json").write_text(json.dumps(changed))
     before = psutil.Process().children()
-    with pytest.raises(ClientError, match=f"configs/Small.json: .*{message}.* SAMPLER_CONFIG set to this file"):
+    with pytest.raises(ClientError, match=f"configs/Small.json: .*{message}.* start it with this file as its config"):
         BatchQueue.training(SystemConfig(), Arguments(), url=small.url, **QUICK)
     assert psutil.Process().children() == before
 
@@ -305,6 +305,36 @@ def test_a_queue_always_waits_and_its_process_ends_with_terminate(small: Scripte
     assert set(psutil.Process().children()) - before == set()
     with pytest.raises(ClientError, match="closed"):
         queue.get()
+
+
+OWN = {
+    "device": ("cpu", "on_gpu=True gives tensors on the GPU"),
+    "batch_size": (8, "it is that of the system config"),
+    "rank": (0, "it is that of the arguments of train.py"),
+    "world_size": (1, "it is that of the arguments of train.py"),
+}
+
+
+@pytest.mark.parametrize("make", [BatchQueue.training, BatchQueue.validation])
+@pytest.mark.parametrize("name", OWN)
+def test_what_a_queue_sets_itself_cannot_be_given(make: Any, name: str) -> None:
+    value, reason = OWN[name]
+    with pytest.raises(RequestRefusedError, match=f"{name} = {value!r}: expected no {name}: {reason}"):
+        make(SystemConfig(), Arguments(), url="http://127.0.0.1:1", **QUICK, **{name: value})
+
+
+def test_a_queue_that_stops_early_names_the_step_it_stops_before(small: ScriptedServer) -> None:
+    queue = BatchQueue.training(SystemConfig(), Arguments(start_iter=1), stop=2, url=small.url, **QUICK)
+    assert same_data(queue.get(), expected(small, 1))
+    with pytest.raises(ClientError, match=r"there are no more batches: they end before step 2$"):
+        queue.get()
+    queue.terminate()
+
+
+def test_without_a_url_the_error_names_the_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SAMPLER_URL", raising=False)
+    with pytest.raises(RequestRefusedError, match=r"^url = None: expected a URL .* in the variable SAMPLER_URL"):
+        BatchQueue.training(SystemConfig(), Arguments(), seed=SEED)
 
 
 @pytest.mark.parametrize("val_iter", [0, -1])
