@@ -182,7 +182,7 @@ class BatchQueue:
         return cls(batches(first), config_file)
 
     def get(self, block: bool = True) -> TrainingData:
-        """Wait for the next batch.
+        """Wait for the next batch. With a GPU but without `on_gpu`, the batch is copied into pinned memory here.
 
         Raises:
             RequestRefusedError: `block` is False.

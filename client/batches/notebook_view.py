@@ -25,7 +25,9 @@ _LEGEND = (
 
 
 def page(description: str, count: int, views: Iterable[SampleView]) -> str:
-    """Return the HTML of a batch: its `repr`, and thumbnails of the first samples. It is at most about 300 kB.
+    """Return the HTML of a batch: its `repr`, and thumbnails of the first samples.
+
+    It is 100–300 kB long for photographs, and less than 1 MB for any images.
 
     Args:
         description: `repr` of the batch.
