@@ -104,7 +104,6 @@ class ServerAddresses:
         cls,
         given: str | Iterable[str] | None,
         environment: Mapping[str, str] | None = None,
-        field: str = FIELD,
         *,
         use_proxies: bool = True,
     ) -> Self:
@@ -115,7 +114,6 @@ class ServerAddresses:
                 every address of its name. None for the environment variable SAMPLER_URL, which has one or more URLs,
                 separated by blanks or commas.
             environment: by default, that of the process.
-            field: name of the argument, for messages.
             use_proxies: False if the client was given a transport.
 
         Raises:
@@ -126,15 +124,15 @@ class ServerAddresses:
         if given is None:
             value = (os.environ if environment is None else environment).get(URL_VARIABLE, "")
             if not value.strip():
-                raise InvalidRequestError(field, None, f"{EXPECTED}, here or in the variable {URL_VARIABLE}")
+                raise InvalidRequestError(FIELD, None, f"{EXPECTED}, here or in the variable {URL_VARIABLE}")
             return cls(value.replace(",", " ").split(), URL_VARIABLE, use_proxies=use_proxies)
         if isinstance(given, str):
-            return cls((given,), field, use_proxies=use_proxies)
+            return cls((given,), use_proxies=use_proxies)
         try:
             several = tuple(given)
         except TypeError:
-            raise InvalidRequestError(field, given, f"{EXPECTED}, or several") from None
-        return cls(several, field, use_proxies=use_proxies)
+            raise InvalidRequestError(FIELD, given, f"{EXPECTED}, or several") from None
+        return cls(several, use_proxies=use_proxies)
 
     @property
     def argument(self) -> str | tuple[str, ...]:

@@ -393,7 +393,7 @@ def loader(
             augment=augment, layout=layout,
         )  # fmt: skip
         given = as_token(token)
-        addresses = ServerAddresses.parse(url, field="url")
+        addresses = ServerAddresses.parse(url)
         settings = LoaderSettings(
             url=addresses.argument, request=request, dataset=dataset, digest=digest, ahead=ahead, attempts=attempts,
             max_wait=max_wait, batch_seconds=batch_seconds, timeout=timeout, log_every=log_every, token=given,

@@ -85,7 +85,7 @@ class LoaderSettings:
     @property
     def addresses(self) -> ServerAddresses:
         """The servers; names are not resolved."""
-        return ServerAddresses.parse(self.url, field="url")
+        return ServerAddresses.parse(self.url)
 
     @property
     def shown_url(self) -> str:
