@@ -18,6 +18,7 @@ from saccade_sampler.doctor.packages import (
     needs,
 )
 from sampler.cli.errors import CommandError, needs_extra
+from sampler.errors import SamplerError
 from sampler.version import VERSION
 
 SETTINGS = "settings"
@@ -65,18 +66,19 @@ def _server(subject: Subject, host: HostFacts) -> Iterator[Finding]:
     try:
         with needs_extra("a server", "server"):
             from saccade_sampler.doctor.examine_server import examine_server  # training nodes lack what it needs
-            from saccade_sampler.settings.server import server_settings  # likewise
+            from service.settings.load import SettingsError, load_settings  # likewise
     except CommandError as error:
         yield skipped(SETTINGS, f"those of a server are not checked: {error}")
         yield check_kernels(None)
         return
-    found = server_settings(subject.options, subject.settings_file)
-    if found.settings is None:
-        for text in found.problems:
+    try:
+        settings = load_settings(subject.options, subject.settings_file)
+    except SamplerError as error:  # such as a user without a home folder, where the cache folder would be
+        for text in error.problems if isinstance(error, SettingsError) else (str(error),):
             yield problem(SETTINGS, text, "correct it; `saccade-sampler settings` shows all settings")
         yield skipped("server's needs", "the settings are invalid")
         yield check_kernels(None)
         return
     yield ok(SETTINGS, "valid; `saccade-sampler settings` shows them")
-    yield check_kernels(found.settings.cache_dir / "kernels")
-    yield from examine_server(found.settings, host)
+    yield check_kernels(settings.cache_dir / "kernels")
+    yield from examine_server(settings, host)

@@ -37,12 +37,10 @@ class ServerSettings:
     """The settings that `serve` would use.
 
     Attributes:
-        settings: The settings; None if they are invalid.
         rows: Each of them with its origin. If the settings are invalid, the values are those that were given.
         problems: One line for each reason why `serve` would refuse them, here and now.
     """
 
-    settings: Settings | None
     rows: tuple[Row, ...]
     problems: tuple[str, ...]
 
@@ -53,12 +51,12 @@ def server_settings(options: Mapping[str, Any], settings_file: Path | None) -> S
     try:
         settings = checked(sources)
     except SettingsError as error:
-        return ServerSettings(None, tuple(_given_rows(sources)), (*error.problems, *_token_problems(sources)))
+        return ServerSettings(tuple(_given_rows(sources)), (*error.problems, *_token_problems(sources)))
     except SamplerError as error:  # such as a user without a home folder, where the cache folder would be
-        return ServerSettings(None, tuple(_given_rows(sources)), (str(error), *_token_problems(sources)))
+        return ServerSettings(tuple(_given_rows(sources)), (str(error), *_token_problems(sources)))
     connections, problems = _connections(settings)
     problems += (*_token_problems(sources), *_certificate_problems(settings))
-    return ServerSettings(settings, tuple(_rows(settings, sources, connections)), problems)
+    return ServerSettings(tuple(_rows(settings, sources, connections)), problems)
 
 
 def _connections(settings: Settings) -> tuple[int | None, tuple[str, ...]]:

@@ -28,7 +28,7 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("saccade_sampler.planning.command", "saccade_sampler.planning.run"): "the help of commands does not need a server",
     ("saccade_sampler.doctor.command", "saccade_sampler.doctor.run"): "the help of commands does not need httpx",
     ("saccade_sampler.doctor.run", "saccade_sampler.doctor.examine_server"): "only servers have what it needs",
-    ("saccade_sampler.doctor.run", "saccade_sampler.settings.server"): "likewise",
+    ("saccade_sampler.doctor.run", "service.settings.load"): "likewise",
     ("saccade_sampler.doctor.kernels", "sampler.kernels.compiled.code_cache"): "needs Numba",
     ("saccade_sampler.settings.command", "saccade_sampler.settings.client"): "the help of commands does not need httpx",
     (

@@ -64,7 +64,12 @@ def test_a_training_node_checks_all_but_the_server(tmp_path: Path) -> None:
 
 def test_a_token_file_that_cannot_be_used_is_reported_once(tmp_path: Path) -> None:
     file = tmp_path / "none"
-    for settings, options in (({}, ("--token-file", file)), ({"token_file": file}, ())):
+    cases: list[tuple[dict[str, object], tuple[object, ...]]] = [
+        ({}, ("--token-file", file)),
+        ({"token_file": file}, ()),
+        ({"token_file": file, "workers": "many"}, ()),
+    ]
+    for settings, options in cases:
         with scripted() as server:
             done = run_python(
                 "-c", START, "doctor", "--json", *options, server.url,
