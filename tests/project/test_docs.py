@@ -211,6 +211,7 @@ def test_every_shell_command_is_of_a_program_that_is_checked() -> None:
         "python examples/",
         "node examples/",
         "torchrun --standalone --nproc-per-node 4 examples/",
+        "ACCELERATE_USE_CPU=1 torchrun --standalone --nproc-per-node 2 examples/",
         "saccade-sampler ",
         "cmp ",
         "curl ",

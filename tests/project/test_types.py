@@ -18,11 +18,6 @@ from typing import Any
 
 def train_step(xs: list[Any], ys: list[Any]) -> Any: ...
 """,
-    "model": """
-from lightning.pytorch import LightningModule
-
-model = LightningModule()
-""",
     "system_config": """
 from saccade_sampler.cornernet_lite import SystemConfig
 
