@@ -255,6 +255,7 @@ class Loader(Generic[BatchT_co]):
                 self._early = EarlyWorker()
                 self._early.start()
             spec, count = self.spec(), self._settings.request.shard.count
+            self._recorder.dataset = spec.dataset_name
             self._ranks.require(self._settings, Pins.of(spec))
             if self._device is None:
                 handover = cast("Handover[BatchT_co]", ArrayHandover(spec, count))

@@ -12,7 +12,7 @@ WARN_SHARE = 0.1
 """Share of the time spent waiting from which the log line is a warning."""
 
 SHORT_RUN = 60.0
-"""Seconds before which it is none: the wait for the first batch is most of a short run."""
+"""Seconds of a run before which it is none, and so for a last line over a shorter time: a few waits are most of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,11 @@ class LoaderStatistics:
 class StatisticsRecorder:
     """Counts, measures waiting and computing, and logs both from time to time.
 
-    log_every: seconds between two lines; None for no lines.
+    log_every: seconds between two lines; None for no lines. dataset: name of the loader's dataset, by which the lines
+    of several loaders differ; None if it is not known or there is none.
     """
+
+    dataset: str | None = None
 
     def __init__(self, log_every: float | None) -> None:
         self.statistics = LoaderStatistics()
@@ -60,6 +63,7 @@ class StatisticsRecorder:
         self._logged = self.statistics
         self._asked: float | None = None
         self._given: float | None = None
+        self._start = 0.0  # seconds until the first batch
         self._earlier: FleetStatistics | None = None  # of workers before this one
 
     def add(self, **amounts: float) -> None:
@@ -87,6 +91,8 @@ class StatisticsRecorder:
         self.add(batches=1, samples=samples, bytes=size)
         self.stop()
         self._given = time.perf_counter()
+        if self.statistics.batches == 1:
+            self._start = self.statistics.waited
         now, last = self.statistics, self._logged
         if self._log_every is not None and now.waited + now.busy - last.waited - last.busy >= self._log_every:
             self.log()
@@ -98,19 +104,29 @@ class StatisticsRecorder:
             self._asked = None
 
     def log(self) -> None:
-        """Log the times since the last line, if there were any batches."""
+        """Log the times since the last line, if there were any batches.
+
+        The wait for the first batch is in the first line, but no reason for a warning: the loader's process starts in
+        it, and may compile its kernels.
+        """
         now, last = self.statistics, self._logged
         batches, waited, busy = now.batches - last.batches, now.waited - last.waited, now.busy - last.busy
         if self._log_every is None or not batches:
             return
         self._logged = now
-        share = LoaderStatistics(waited=waited, busy=busy).starved
-        starved = share >= WARN_SHARE and now.waited + now.busy >= SHORT_RUN
-        level = logging.WARNING if starved else logging.INFO
+        share, seconds = _share(waited, busy), waited + busy
+        start = 0.0 if last.batches else self._start
+        tells = now.waited + now.busy >= SHORT_RUN and seconds >= min(SHORT_RUN, self._log_every)
+        level = logging.WARNING if tells and _share(waited - start, busy) >= WARN_SHARE else logging.INFO
         log.log(
-            level, "starved for %.1f %% of the last %.1f s (waited %.1f s for %d batches)%s",
-            100 * share, waited + busy, waited, batches, _said_of_servers(last.fleet, now.fleet),
+            level, "%sstarved for %.1f %% of the last %.1f s (waited %.1f s for %d %s)%s",
+            f"{self.dataset}: " if self.dataset else "", 100 * share, seconds, waited,
+            batches, "batch" if batches == 1 else "batches", _said_of_servers(last.fleet, now.fleet),
         )  # fmt: skip
+
+
+def _share(waited: float, busy: float) -> float:
+    return LoaderStatistics(waited=waited, busy=busy).starved
 
 
 def _said_of_servers(before: FleetStatistics | None, now: FleetStatistics | None) -> str:

@@ -62,6 +62,11 @@ END_SECONDS = 1.0
 """Time for the compiling process to exit after it has sent the code."""
 
 
+def warn_of_compiling() -> None:
+    """Log why the first use of a kernel takes long."""
+    log.warning("compiling the kernels, which takes up to a minute; later processes load them")
+
+
 class Once:
     """A function that only the first call calls."""
 
@@ -88,7 +93,7 @@ class CodeCache:
         self._numba_only = True
 
     def functions(
-        self, fallback: Path | None = None, on_compile: Callable[[], None] = lambda: None
+        self, fallback: Path | None = None, on_compile: Callable[[], None] = warn_of_compiling
     ) -> Mapping[str, Function]:
         """Return the machine code of all kernels as functions, by kernel. The first call loads or compiles it.
 
@@ -96,7 +101,8 @@ class CodeCache:
 
         Args:
             fallback: Folder for code if no other is writable.
-            on_compile: Called before the kernels are compiled, here or in another process that this one waits for.
+            on_compile: Called before the kernels are compiled, here or in another process that this one waits for. By
+                default, a warning is logged.
         """
         if self._loaded is None and not self._numba_only:
             undisturbed(partial(self._load_once, fallback, on_compile))

@@ -14,7 +14,7 @@ import numpy as np
 from sampler.arrays import Arrays
 from sampler.config.schema import AttentionMap, SamplerConfig
 from sampler.kernels.compiled import boxes, canvas, colour, crop, jpeg_scan, jpeg_table, jpeg_window, philox, targets
-from sampler.kernels.compiled.code_cache import CODE
+from sampler.kernels.compiled.code_cache import CODE, warn_of_compiling
 from sampler.kernels.compiled.jit import Kernel
 from sampler.kernels.interface import Kernels
 from sampler.kernels.jpeg_loops import JpegLoops
@@ -52,13 +52,14 @@ EXPORTED: tuple[Kernel, ...] = tuple(kernel for module in MODULES for kernel in 
 """Every compiled function that Python calls."""
 
 
-def warm_up(fallback: Path | None = None, on_compile: Callable[[], None] = lambda: None) -> None:
+def warm_up(fallback: Path | None = None, on_compile: Callable[[], None] = warn_of_compiling) -> None:
     """Compile all kernels, or load them from the code cache, so that the first sample is not delayed.
 
     Args:
         fallback: Folder for compiled code if neither this folder nor the user's cache (or NUMBA_CACHE_DIR) is
             writable, as in a read-only container.
-        on_compile: Called before the kernels are compiled, which may take a minute on a slow or busy host.
+        on_compile: Called before the kernels are compiled, which may take a minute on a slow or busy host. By
+            default, a warning is logged.
     """
     CODE.functions(fallback, on_compile)
     exercise()

@@ -79,7 +79,7 @@ def test_the_log_says_what_happened_to_servers_since_the_last_line(caplog: pytes
             if counted is not None:
                 recorder.count_servers(counted)
             recorder.log()
-    said = [record.message.partition(" batches)")[2] for record in caplog.records]
+    said = [record.message.partition(" batch)")[2] for record in caplog.records]
     assert said == [
         "; servers: 2 of 2 in use, failures 0, hedges 1, ejections 0",
         "; servers: 1 of 2 in use, failures 7, hedges 0, ejections 1",

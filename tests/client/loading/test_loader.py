@@ -234,7 +234,7 @@ def test_waiting_and_computing_are_measured_separately(
     monkeypatch.setattr("client.loading.trainer.statistics.time.perf_counter", lambda: now[0])
     recorder = StatisticsRecorder(log_every=200.0)
     with caplog.at_level(logging.INFO, "saccade_client"):
-        for waited, busy in [(30.0, 70.0), (10.0, 90.0), (7.5, 92.5), (0.0, 100.0), (0.0, 0.0)]:
+        for waited, busy in [(30.0, 70.0), (20.0, 90.0), (7.5, 92.5), (0.0, 100.0), (0.0, 0.0)]:
             recorder.ask()
             now[0] += waited
             recorder.give(samples=2, size=10)
@@ -243,26 +243,56 @@ def test_waiting_and_computing_are_measured_separately(
         recorder.stop()
         recorder.log()
         recorder.log()
-    assert recorder.statistics == LoaderStatistics(batches=5, samples=10, bytes=50, waited=47.5, busy=352.5)
+    assert recorder.statistics == LoaderStatistics(batches=5, samples=10, bytes=50, waited=57.5, busy=352.5)
     assert [(record.levelname, record.message) for record in caplog.records] == [
-        ("WARNING", "starved for 22.9 % of the last 207.5 s (waited 47.5 s for 3 batches)"),
+        ("WARNING", "starved for 26.4 % of the last 217.5 s (waited 57.5 s for 3 batches)"),
         ("INFO", "starved for 0.0 % of the last 192.5 s (waited 0.0 s for 2 batches)"),
     ]
 
 
-@pytest.mark.parametrize(("seconds", "level"), [(59.0, "INFO"), (61.0, "WARNING")])
-def test_a_run_of_less_than_a_minute_does_not_warn(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, seconds: float, level: str
+@pytest.mark.parametrize(
+    ("waits", "level"),
+    [
+        ([300.0], "INFO"),
+        ([300.0, 59.0], "WARNING"),
+        ([29.0, 30.0], "INFO"),
+        ([30.0, 31.0], "WARNING"),
+    ],
+    ids=["first batch", "a later batch", "less than a minute", "more than a minute"],
+)
+def test_neither_a_short_run_nor_the_wait_for_the_first_batch_is_a_reason_to_warn(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, waits: list[float], level: str
 ) -> None:
     clock = Clock()
     monkeypatch.setattr("client.loading.trainer.statistics.time.perf_counter", clock)
     recorder = StatisticsRecorder(log_every=1000.0)
     with caplog.at_level(logging.INFO, "saccade_client"):
-        recorder.ask()
-        clock.now += seconds
-        recorder.give(samples=2, size=10)
+        for seconds in waits:
+            recorder.ask()
+            clock.now += seconds
+            recorder.give(samples=2, size=10)
         recorder.log()  # as `close` does
     assert [(record.levelname, record.message[:17]) for record in caplog.records] == [(level, "starved for 100.0")]
+
+
+def test_the_last_line_of_a_long_run_does_not_warn_of_a_moment(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("client.loading.trainer.statistics.time.perf_counter", clock)
+    recorder = StatisticsRecorder(log_every=60.0)
+    recorder.dataset = "val"
+    with caplog.at_level(logging.INFO, "saccade_client"):
+        for busy in (60.0, 0.0, 0.0):
+            recorder.ask()
+            clock.now += 0.01
+            recorder.give(samples=2, size=10)
+            clock.now += busy
+        recorder.log()
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("INFO", "val: starved for 0.0 % of the last 60.0 s (waited 0.0 s for 2 batches)"),
+        ("INFO", "val: starved for 100.0 % of the last 0.0 s (waited 0.0 s for 1 batch)"),
+    ]
 
 
 def test_a_loader_logs_its_waiting_time_at_the_end(small: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import llvmlite
 import numpy as np
@@ -48,6 +49,18 @@ def test_code_is_compiled_once_and_found_again(tmp_path: Path, compiled: list[Ma
         assert find_or_compile([tmp_path / "new" / "folder"], lambda: announced.append(len(compiled))) == CODE
     assert len(compiled) == 1
     assert announced == [0]
+
+
+def test_compiling_is_logged_unless_the_code_is_found(
+    tmp_path: Path, compiled: list[MachineCode], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(code_cache, "code_folders", lambda _: [tmp_path])
+    monkeypatch.setattr(code_cache, "LoadedCode", lambda _: SimpleNamespace(functions={}))
+    for _ in range(2):
+        CodeCache().functions()
+    assert len(compiled) == 1
+    text = "compiling the kernels, which takes up to a minute; later processes load them"
+    assert [(record.levelname, record.message) for record in caplog.records] == [("WARNING", text)]
 
 
 def test_code_is_found_in_any_folder(tmp_path: Path, compiled: list[MachineCode]) -> None:
