@@ -23,20 +23,21 @@ from client.commands.options import (
     TokenFileOption,
     UrlsArgument,
 )
-from client.errors import ClientError
 from client.protocol.requests import StreamRequest, require_layout
 from client.sync_client import SamplerClient
 from sampler.array_table import allocate
 from sampler.arrays import Arrays, Layout
+from sampler.checks import require_integer
+from sampler.cli.errors import CommandError
 from sampler.cli.output import JsonOption, Output, QuietOption
 from sampler.config.presets import preset
 from sampler.kernels.selection import fastest_kernels
 from sampler.layouts.convert import unpack_batch
-from sampler.stream.shards import Shard
+from sampler.stream.shards import STEP_LIMIT, Shard
 
 PERCENTILES = (50, 90, 99, 100)
 GRACE_SECONDS = 2.0
-"""How long to wait at the end for a reader that is in the middle of a batch."""
+"""How long to wait at the end for readers that are in the middle of a batch."""
 
 
 @client_errors()
@@ -60,7 +61,7 @@ def bench(
     Ctrl-C ends the measurement early; the result is what was measured so far.
     """
     checked_layout = require_layout(layout)
-    Shard(batch_size)  # checks the size before a reader starts
+    require_integer("batch_size", batch_size, 1, STEP_LIMIT // concurrency)
     token = read_token(token_file)
     measured = Bench(
         lambda: SamplerClient(
@@ -114,17 +115,17 @@ class Summary:
 
     @property
     def samples_per_second(self) -> float:
-        return self.samples / self.seconds if self.seconds > 0 else 0.0
+        return self.samples / self.seconds
 
     @property
     def megabytes_per_second(self) -> float:
         """10⁶ bytes per second on the wire."""
-        return self.wire_bytes / self.seconds / 1e6 if self.seconds > 0 else 0.0
+        return self.wire_bytes / self.seconds / 1e6
 
 
 def summarise(readings: Sequence[Reading], seconds: float) -> Summary:
-    """Summarise readings, in the order they were made, over `seconds`. Without readings all values are 0."""
-    waits = np.array([reading.wait for reading in readings] or [0.0])
+    """Summarise one or more readings, in the order they were made, over `seconds`."""
+    waits = np.array([reading.wait for reading in readings])
     busy = float(waits.sum()) + sum(reading.render for reading in readings)
     return Summary(
         seconds=seconds,
@@ -148,19 +149,27 @@ class Bench:
     concurrency: int = 1
     render: bool = True
     readings: list[Reading] = field(default_factory=list)
-    errors: list[ClientError] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self, seconds: float, tick: Callable[[float, Sequence[Reading]], None]) -> Summary:
         """Read for some seconds and return the summary. Ctrl-C ends the measurement early, without an error.
 
-        tick: called every tenth of a second with the elapsed seconds and the readings so far.
-
         A reader's error ends the measurement. If nothing was read, it is raised; otherwise it is in `errors`.
+
+        Args:
+            seconds: How long to read.
+            tick: Called every tenth of a second with the elapsed seconds and the readings so far.
+
+        Raises:
+            InvalidRequestError: The seed or the batch size is invalid.
+            CommandError: No batch arrived.
+            KeyboardInterrupt: Ctrl-C, before the first batch.
         """
+        requests = [self._request(rank) for rank in range(self.concurrency)]
         if self.render and self.layout == "compact":
             _render_once()
-        threads = [threading.Thread(target=self._read, args=(rank,), daemon=True) for rank in range(self.concurrency)]
+        threads = [threading.Thread(target=self._read, args=(request,), daemon=True) for request in requests]
         started = time.perf_counter()
         try:
             for thread in threads:
@@ -168,20 +177,22 @@ class Bench:
             while (elapsed := time.perf_counter() - started) < seconds and not self._stop.wait(0.1):
                 tick(elapsed, self.readings)
         except KeyboardInterrupt:
-            pass  # the result is what was measured so far
-        elapsed = time.perf_counter() - started
-        readings = list(self.readings)
-        self._stop.set()
-        for thread in threads:
-            thread.join(GRACE_SECONDS)
-        if self.errors and not readings:
-            raise self.errors[0]
+            if not self.readings:
+                raise
+        elapsed, readings = time.perf_counter() - started, list(self.readings)
+        self._end(threads)
+        if not readings:  # the batch that was in progress is the first
+            elapsed, readings = time.perf_counter() - started, list(self.readings)
+        if not readings:
+            raise self._nothing_read(elapsed)
         return summarise(readings, elapsed)
 
-    def _read(self, rank: int) -> None:
+    def _request(self, rank: int) -> StreamRequest:
         # Each reader takes `batch_size` samples of each step, as separate training processes would.
         shard = Shard(self.batch_size * self.concurrency, rank, self.concurrency)
-        request = StreamRequest(seed=self.seed, start=0, stop=None, shard=shard, layout=self.layout)
+        return StreamRequest(seed=self.seed, start=0, stop=None, shard=shard, layout=self.layout)
+
+    def _read(self, request: StreamRequest) -> None:
         try:
             with self.make_client() as client, closing(client.packed_stream(request)) as batches:
                 while not self._stop.is_set():
@@ -192,9 +203,21 @@ class Bench:
                         packed.render()
                     rendering = time.perf_counter() - received if self.render else 0.0
                     self.readings.append(Reading(len(packed), packed.wire_bytes, received - begun, rendering))
-        except ClientError as error:
+        except Exception as error:  # noqa: BLE001 - raised in the main thread
             self.errors.append(error)
             self._stop.set()
+
+    def _end(self, threads: Sequence[threading.Thread]) -> None:
+        self._stop.set()
+        deadline = time.monotonic() + GRACE_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _nothing_read(self, elapsed: float) -> Exception:
+        if self.errors:
+            return self.errors[0]
+        advice = "use a longer --seconds, or run `saccade-sampler doctor URL`"
+        return CommandError(f"no batch arrived within {elapsed:.1f} s; {advice}")
 
 
 def _render_once() -> None:

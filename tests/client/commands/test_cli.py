@@ -4,17 +4,20 @@ import json
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from client import ClientError, SamplerClient, ServerUnavailableError, TransferError
+from client import SamplerClient, ServerUnavailableError, TransferError
 from client.commands.bench import Bench, Reading, summarise
 from tests.support.docs import names_in_json
+from tests.support.live_server import until
 from tests.support.processes import start_python
 from tests.support.scripted_server import Answer, ScriptedServer, problem, scripted
 
@@ -23,6 +26,20 @@ from tests.support.scripted_server import Answer, ScriptedServer, problem, scrip
 def server() -> Iterator[ScriptedServer]:
     with scripted() as running:
         yield running
+
+
+@pytest.fixture
+def silent(server: ScriptedServer) -> Iterator[ScriptedServer]:
+    """A server whose stream brings no batch."""
+    ended = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        ended.wait(60)
+        yield b""
+
+    server.script("/v1/stream", lambda _: Answer(nothing()))
+    yield server
+    ended.set()
 
 
 def start(*arguments: object) -> "subprocess.Popen[str]":
@@ -137,7 +154,7 @@ def test_every_command_takes_several_servers_or_those_of_the_environment(
         out, err = given.communicate(timeout=60)
         assert "samples/s" in out, err
     assert_one_line(run(*bench), "SAMPLER_URL")
-    assert_one_line(run(*bench, server.url, server.url), "url[1]", "each server once; url[0] is the same")
+    assert_one_line(run(*bench, server.url, server.url), "URL[1]", "each server once; URL[0] is the same")
 
 
 def test_fetch_overwrites_only_with_force(server: ScriptedServer, tmp_path: Path) -> None:
@@ -150,15 +167,22 @@ def test_fetch_overwrites_only_with_force(server: ScriptedServer, tmp_path: Path
     assert out.read_bytes()[:2] == b"PK"
 
 
+def test_fetch_never_writes_to_a_folder(server: ScriptedServer, tmp_path: Path) -> None:
+    refused = run("fetch", server.url, "--indices", 3, "--out", tmp_path, "--force")
+    assert_one_line(refused, "a file; this is a folder")
+    assert server.asked == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--indices", "3,x"), ("indices = '3,x'", "whole numbers")),
+        (("--indices", "3,x"), ("--indices = '3,x'", "whole numbers")),
         (("--indices", "3,-1"), ("indices",)),
-        ((), ("indices",)),
-        (("--step", 3), ("batch_size",)),
+        ((), ("--indices, or --step and --batch-size",)),
+        (("--step", 3), ("--indices, or --step and --batch-size",)),
+        (("--step", 3, "--batch-size", 0), ("--batch-size = 0",)),
         (("--indices", 3, "--layout", "tight"), ("layout", "compact, sparse, dense")),
-        (("--indices", 3, "--attempts", 0), ("attempts = 0",)),
+        (("--indices", 3, "--attempts", 0), ("--attempts = 0",)),
     ],
 )
 def test_wrong_values_are_one_line(
@@ -172,7 +196,7 @@ def test_errors_of_the_server_are_one_line(server: ScriptedServer, tmp_path: Pat
     server.script("/v1/spec", problem(503, "starting\nup"), Answer([b"{}"]))
     assert_one_line(run("fetch", server.url, "--indices", 3, "--out", out), "content type", "request-2")
     assert_one_line(run("fetch", "http://127.0.0.1:1", "--indices", 3, "--out", out, "--attempts", 1), "refused")
-    assert_one_line(run("fetch", "nowhere", "--indices", 3, "--out", out), "url")
+    assert_one_line(run("fetch", "nowhere", "--indices", 3, "--out", out), "URL = 'nowhere'")
     assert_one_line(run("fetch", server.url, "--indices", 3, "--out", tmp_path / "no" / "b.npz"), "No such file")
     assert not out.exists()
 
@@ -209,6 +233,26 @@ def test_bench_without_a_server_is_one_line() -> None:
     assert_one_line(run("bench", "http://127.0.0.1:1", "--seconds", 5, "--attempts", 1), "refused")
 
 
+@pytest.mark.parametrize(("options", "words"), [
+    (("--seed", -1), "--seed = -1"),
+    (("--batch-size", 2**62, "--concurrency", 2), f"--batch-size = {2**62}: expected an integer from 1 to {2**61}"),
+])  # fmt: skip
+def test_bench_refuses_values_before_a_reader_starts(options: tuple[object, ...], words: str) -> None:
+    assert_one_line(run("bench", "http://127.0.0.1:1", *options), words)
+
+
+def test_bench_without_a_batch_is_one_line(silent: ScriptedServer) -> None:
+    options = ("--seconds", 0.1, "--batch-size", 2, "--no-render")
+    assert_one_line(run("bench", silent.url, *options), "no batch arrived within", "--seconds", "doctor URL")
+
+
+def test_ctrl_c_before_the_first_batch_is_no_measurement(silent: ScriptedServer) -> None:
+    process = start("bench", silent.url, "--seconds", 60, "--batch-size", 2, "--no-render")
+    until(lambda: bool(silent.asked_at("/v1/stream")), 30)
+    process.send_signal(signal.SIGINT)
+    assert (*process.communicate(timeout=30), process.returncode) == ("", "", 130)
+
+
 def test_bench_shows_what_it_read_before_an_error(server: ScriptedServer) -> None:
     server.script("/v1/stream", lambda asked: Answer([*server.messages(asked, 0), b"\xc1"]))
     status, out, err = run("bench", server.url, "--seconds", 20, "--batch-size", 2, "--attempts", 1)
@@ -240,12 +284,6 @@ def test_a_summary_covers_all_readings() -> None:
     assert summary.starved == pytest.approx(5.05 / 5.15)
 
 
-def test_a_summary_of_nothing_is_zero() -> None:
-    summary = summarise([], 0.0)
-    assert (summary.samples_per_second, summary.megabytes_per_second, summary.starved) == (0, 0, 0)
-    assert set(summary.latency.values()) == {0.0}
-
-
 def test_readers_are_ranks_of_one_stream(server: ScriptedServer) -> None:
     ticks: list[float] = []
     bench = Bench(lambda: SamplerClient(server.url), batch_size=2, layout="dense", seed=5, concurrency=3)
@@ -265,11 +303,19 @@ def test_a_bench_that_reads_nothing_raises_why() -> None:
         Bench(away, batch_size=2, layout="compact").run(5.0, lambda *_: None)
 
 
+def test_any_error_of_a_reader_is_raised(server: ScriptedServer) -> None:
+    class Faulty(SamplerClient):
+        def packed_stream(self, *_: object, **__: object) -> Any:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        Bench(lambda: Faulty(server.url), batch_size=2, layout="dense").run(20.0, lambda *_: None)
+
+
 def test_a_reader_that_fails_ends_the_measurement(server: ScriptedServer) -> None:
     server.script("/v1/stream", lambda asked: Answer([*server.messages(asked, 0), b"\xc1"]))
     bench = Bench(lambda: SamplerClient(server.url, attempts=1), batch_size=2, layout="compact")
     summary = bench.run(20.0, lambda *_: None)
     assert summary.batches == 1
     assert summary.seconds < 10
-    error: ClientError = bench.errors[0]
-    assert isinstance(error, TransferError)
+    assert isinstance(bench.errors[0], TransferError)
