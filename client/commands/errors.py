@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from client.errors import ClientError
-from sampler.cli.errors import CommandError
-from sampler.system_errors import limit_reached
+from sampler.cli.errors import CommandError, cause_in_the_system
+from sampler.errors import InvalidRequestError, SamplerError
 
 
 @contextmanager
@@ -18,5 +18,15 @@ def client_errors() -> Iterator[None]:
     logging.getLogger("saccade_client").setLevel(logging.ERROR)
     try:
         yield
+    except BrokenPipeError:
+        raise  # nobody reads the output
     except (ClientError, OSError) as error:
-        raise CommandError(limit_reached(error) or str(error)) from error
+        raise _as_command_error(error) from error
+
+
+def _as_command_error(error: Exception) -> SamplerError:
+    invalid = error.__cause__  # of a value that was refused on this side
+    if not isinstance(invalid, InvalidRequestError):
+        return CommandError(cause_in_the_system(error) or str(error))
+    field, expected = (text.replace("base_url", "URL") for text in (invalid.field, invalid.expected))
+    return InvalidRequestError(field, invalid.value, expected)

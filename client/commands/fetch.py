@@ -21,6 +21,7 @@ from client.commands.options import (
 )
 from client.protocol.requests import require_layout
 from client.sync_client import SamplerClient
+from sampler.cli.errors import CommandError
 from sampler.cli.output import JsonOption, Output, QuietOption
 from sampler.errors import InvalidRequestError
 
@@ -53,6 +54,8 @@ def fetch(
     With --out, the batch is also written to a .npz file.
     """
     output = Output(as_json, quiet)
+    if indices is None and (step is None or batch_size is None):
+        raise CommandError("no samples are named; set --indices, or --step and --batch-size")
     if out is not None:
         _check_file(out, force)
     request: dict[str, Any] = {"indices": _parse_indices(indices), "seed": seed, "epoch": epoch, "step": step}
@@ -75,6 +78,8 @@ def fetch(
 
 def _check_file(out: Path, force: bool) -> None:
     """Raise InvalidRequestError if a batch cannot be written to this file."""
+    if out.is_dir():
+        raise InvalidRequestError("out", str(out), "a file; this is a folder")
     if out.exists() and not force:
         raise InvalidRequestError("out", str(out), "a new file; use --force to overwrite this one")
     if not out.parent.is_dir():
@@ -106,7 +111,8 @@ def _print_arrays(output: Output, document: dict[str, Any]) -> None:
     for array in document["arrays"]:
         shape = str(tuple(array["shape"]))
         table.add_row(array["name"], array["dtype"], shape, f"{array['min']:g}", f"{array['max']:g}")
-    output.line(f"{document['samples']} samples, digest {document['digest']}")
+    count = document["samples"]
+    output.line(f"{count} {'sample' if count == 1 else 'samples'}, digest {document['digest']}")
     output.table(table)
     if document["file"]:
         output.line(f"written to {document['file']}")

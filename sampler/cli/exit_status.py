@@ -9,5 +9,8 @@ CANNOT_RUN = 2
 INTERRUPTED = 130
 """Ctrl-C."""
 
-EXPLANATION = "Exit status: 0 success, 1 findings, 2 the command could not run, 130 interrupted."
+OUTPUT_CLOSED = 141
+"""The reader of stdout has closed it, as `head` does. Shells show the same for programs that SIGPIPE ends: 128 + 13."""
+
+EXPLANATION = "Exit status: 0 success, 1 findings, 2 the command could not run, 130 interrupted, 141 output closed."
 """For the help of a program."""

@@ -10,21 +10,22 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from sampler.cli.errors import failed, needs_extra, one_line_errors
-from sampler.cli.exit_status import EXPLANATION
+from sampler.cli.errors import CommandError, failed, needs_extra, one_line_errors
+from sampler.cli.exit_status import CANNOT_RUN, EXPLANATION
 from sampler.cli.interrupts import ends_at_once
+from sampler.cli.stdout import flushed_stdout
 from sampler.cli.table import Command, Program
 from sampler.version import VERSION
 
 
 def run(program: Program, arguments: Sequence[str], name: str, only: str = "") -> None:
     """Run a program, called `name` in its help, to its end; see `start`."""
-    if only:
+    if only and list(arguments) != ["--version"]:
         command = load_command(f"{program.name} {only}", only, program.commands[only])
         command.main(arguments, prog_name=name)
-    # Shells complete the names of programs, not `python -m …`: completion is always set up for the script.
-    completing = any(word in ("--install-completion", "--show-completion") for word in arguments)
-    get_command(app_of(program)).main(arguments, prog_name=program.name if completing else name)
+    if any(word in ("--install-completion", "--show-completion") for word in arguments):
+        _set_up_completion(program, arguments)
+    get_command(app_of(program)).main(arguments, prog_name=name)
 
 
 def app_of(program: Program) -> typer.Typer:
@@ -52,9 +53,19 @@ def app_of(program: Program) -> typer.Typer:
             bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
         ] = False,
     ) -> None:
-        """Have the options of the program itself."""
+        """Options of the program itself."""
 
     return app
+
+
+def _set_up_completion(program: Program, arguments: Sequence[str]) -> None:
+    # Shells complete the names of programs, not `python -m …`: completion is always set up for the script.
+    try:
+        get_command(app_of(program)).main(arguments, prog_name=program.name)
+    except SystemExit as ended:
+        if ended.code == 1:  # Typer has said that it does not know this shell
+            raise SystemExit(CANNOT_RUN) from None
+        raise
 
 
 def load_command(program: str, name: str, command: Command) -> TyperCommand:
@@ -86,7 +97,7 @@ class _Program:
         """Run the program. Characters that the terminal cannot show are escaped: file names may have any."""
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
-        with one_line_errors():
+        with one_line_errors(), flushed_stdout():
             try:
                 status = super().main(*args, **options, standalone_mode=False)  # type: ignore[misc] # mixed in
             except typer.TyperException as error:
@@ -104,7 +115,12 @@ class _LazyCommand(TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Return the context of the loaded command, which then runs instead of this one."""
-        loaded = load_command(self._program, str(self.name), self._command)
+        try:
+            loaded = load_command(self._program, str(self.name), self._command)
+        except CommandError:
+            if not extra.get("resilient_parsing"):
+                raise
+            return super().make_context(info_name, args, parent, **extra)  # a shell would show an error in its prompt
         return loaded.make_context(info_name, args, parent, **extra)
 
 

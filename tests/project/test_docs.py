@@ -19,7 +19,7 @@ from client.loading.loader import AHEAD, LOG_EVERY
 from client.protocol.retries import ATTEMPTS, BATCH_SECONDS, MAX_WAIT
 from client.transport.timeouts import TIMEOUT
 from saccade_sampler.cli.table import COMMANDS
-from sampler.cli.exit_status import CANNOT_RUN, FINDINGS, INTERRUPTED
+from sampler.cli.exit_status import CANNOT_RUN, FINDINGS, INTERRUPTED, OUTPUT_CLOSED
 from sampler.config.cornernet_lite import config_of
 from sampler.dataset.verification.kinds import KINDS
 from sampler.wire.problem_types import PROBLEM_TYPES
@@ -307,7 +307,7 @@ def test_the_table_of_commands_is_that_of_the_program() -> None:
 
 def test_the_table_of_exit_statuses_has_all() -> None:
     statuses = [int(status) for status, _ in table("docs/commands.md", "exit statuses")]
-    assert statuses == [0, FINDINGS, CANNOT_RUN, INTERRUPTED]
+    assert statuses == [0, FINDINGS, CANNOT_RUN, INTERRUPTED, OUTPUT_CLOSED]
 
 
 @pytest.mark.parametrize(("name", "is_fault"), [("faults", True), ("notes", False)])

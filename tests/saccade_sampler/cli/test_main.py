@@ -71,7 +71,8 @@ def test_the_line_in_the_list_is_that_of_the_command_s_own_help(name: str) -> No
 
 
 def test_the_version_is_that_of_the_distribution() -> None:
-    assert run_python(*PROGRAM, "--version").stdout == f"saccade-sampler {VERSION}\n"
+    for program in (PROGRAM, ("-m", "service")):
+        assert run_python(*program, "--version").stdout == f"saccade-sampler {VERSION}\n"
 
 
 @pytest.mark.parametrize(("command", "package", "extra"), [
@@ -116,6 +117,16 @@ def test_a_wrong_command_line_is_one_line(
         start(SAMPLER, arguments)
     assert ended.value.code == 2
     assert capsys.readouterr() == ("", f"{line}\n")
+
+
+def test_a_shell_that_is_not_known_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("tcsh", "/bin/tcsh"))
+    with pytest.raises(SystemExit) as ended:
+        start(SAMPLER, ["--show-completion"])
+    assert ended.value.code == 2
+    assert "tcsh not supported" in capsys.readouterr().err
 
 
 def test_serve_serves(scenes: tuple[Path, Path], cache_dir: Path) -> None:
