@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import uvicorn
 
+from sampler.cli.exit_status import CANNOT_RUN
 from service.access.binding import require_protected
 from service.app import create_app
 from service.descriptors import raise_limit
@@ -45,12 +46,15 @@ class _Server(uvicorn.Server):
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # with uvicorn's status
+            raise SystemExit(CANNOT_RUN) from None
         self._announce()
 
 
 def run(place: Place, options: Mapping[str, Any], settings_file: Path | None = None) -> None:
-    """Serve until a signal comes. Exits with status 3 if the dataset cannot be served, which is then logged.
+    """Serve until a signal comes. Exits with status 2 if the dataset cannot be served, which is then logged.
 
     Args:
         place: Where clients find the server.

@@ -80,6 +80,7 @@ def test_a_ready_server_prints_its_page_and_how_to_use_it(scenes: tuple[Path, Pa
     assert httpx.get(f"{url}/", follow_redirects=True).headers["content-type"].startswith("text/html")
     server.send_signal(signal.SIGTERM)
     _, log = server.communicate(timeout=30)
+    assert server.returncode == -signal.SIGTERM
     assert f'    with loader("{url}", seed=7, batch_size=48) as batches:\n' in printed
     assert "nothing limits" not in log
 
@@ -112,6 +113,15 @@ def test_ctrl_c_while_the_server_is_imported_prints_no_traceback(module: str, tm
         "-c", PRESS_CTRL_C, module, settings={"cache_dir": tmp_path}, coverage=False, check=False, timeout=30
     )
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_a_dataset_that_cannot_be_served_exits_like_other_errors(tmp_path: Path) -> None:
+    (tmp_path / "broken.json").write_text("{")
+    dataset = ("--annotations", tmp_path / "broken.json", "--images", tmp_path)
+    done = run_python("-m", "service", *NO_PORT, *dataset, settings={"cache_dir": tmp_path}, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "broken.json" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_several_uvicorn_processes_are_refused_in_one_line_each(tmp_path: Path) -> None:
