@@ -6,8 +6,8 @@ Data flows one way:
 
 The detector family of the config (`sampler.families`) decides where a crop lies and which targets there are. Each inner
 loop exists in NumPy (`sampler.ops`) and compiled (`sampler.kernels.compiled`), behind one interface
-(`sampler.kernels.interface`). Importing this package loads no third-party package except NumPy and msgpack. Datasets
-need the `server` extra, the wire format msgpack and xxhash.
+(`sampler.kernels.interface`). Importing this package loads nothing else. A name is imported when it is first used, with
+NumPy. Datasets need the `server` extra, the wire format msgpack and xxhash.
 """
 
 import sys
@@ -18,19 +18,24 @@ if sys.version_info < (3, 11):  # noqa: UP036 # before any import or syntax that
     refuse(sys.version_info, sys.argv)
 
 
-from sampler.array_table import array_table
-from sampler.arrays import LAYOUTS, ArraySpec, Layout
-from sampler.config.cornernet_lite import load_config
-from sampler.config.presets import PRESETS, preset
-from sampler.config.schema import AttentionMap, SamplerConfig
-from sampler.errors import SamplerError
-from sampler.recipe import Recipe
-from sampler.sample.sample import Sample, make_sample, recipe_of
-from sampler.stream.keys import SampleKey
-from sampler.stream.shards import Shard, step_keys
-from sampler.version import SAMPLER_VERSION, VERSION
+import importlib.util
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-__version__ = VERSION
+if TYPE_CHECKING:
+    from sampler.array_table import array_table
+    from sampler.arrays import LAYOUTS, ArraySpec, Layout
+    from sampler.config.cornernet_lite import load_config
+    from sampler.config.presets import PRESETS, preset
+    from sampler.config.schema import AttentionMap, SamplerConfig
+    from sampler.errors import SamplerError
+    from sampler.recipe import Recipe
+    from sampler.sample.sample import Sample, make_sample, recipe_of
+    from sampler.stream.keys import SampleKey
+    from sampler.stream.shards import Shard, step_keys
+    from sampler.version import SAMPLER_VERSION, VERSION
+
+    __version__: str
 
 __all__ = [
     "LAYOUTS",
@@ -46,6 +51,7 @@ __all__ = [
     "SamplerConfig",
     "SamplerError",
     "Shard",
+    "__version__",
     "array_table",
     "load_config",
     "make_sample",
@@ -53,3 +59,44 @@ __all__ = [
     "recipe_of",
     "step_keys",
 ]
+
+_MODULES = {
+    **dict.fromkeys(("ArraySpec", "LAYOUTS", "Layout"), "sampler.arrays"),
+    "array_table": "sampler.array_table",
+    "load_config": "sampler.config.cornernet_lite",
+    **dict.fromkeys(("PRESETS", "preset"), "sampler.config.presets"),
+    **dict.fromkeys(("AttentionMap", "SamplerConfig"), "sampler.config.schema"),
+    "SamplerError": "sampler.errors",
+    "Recipe": "sampler.recipe",
+    **dict.fromkeys(("Sample", "make_sample", "recipe_of"), "sampler.sample.sample"),
+    "SampleKey": "sampler.stream.keys",
+    **dict.fromkeys(("Shard", "step_keys"), "sampler.stream.shards"),
+    **dict.fromkeys(("SAMPLER_VERSION", "VERSION"), "sampler.version"),
+}
+"""The modules of the public names."""
+
+
+def _load(name: str) -> object:
+    if name == "__version__":
+        return _load("VERSION")
+    if name not in _MODULES:
+        return _submodule(name)
+    value: object = getattr(importlib.import_module(_MODULES[name]), name)
+    globals()[name] = value  # the next use finds it without this function
+    return value
+
+
+def _submodule(name: str) -> ModuleType:
+    """Return a module of this package, so that `import sampler` is enough to use `sampler.errors`."""
+    module = f"{__name__}.{name}"
+    if name.startswith("_") or importlib.util.find_spec(module) is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(module)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+if not TYPE_CHECKING:  # otherwise a type checker would accept any name
+    __getattr__ = _load

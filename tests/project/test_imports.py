@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import sampler
 from tests.support.paths import ROOT
 from tests.support.processes import run_python
 
@@ -152,8 +153,14 @@ def loaded_by(statement: str) -> set[str]:
     return {name for name in json.loads(done.stdout) if not name.startswith("_")} - {"cython_runtime"}
 
 
-def test_importing_the_sampler_loads_at_most_numpy_and_msgpack() -> None:
-    assert loaded_by("import sampler") - {"numpy", "msgpack"} == {"sampler"}
+def test_importing_the_sampler_loads_nothing_else_and_its_names_only_numpy() -> None:
+    assert loaded_by("import sampler, sampler.cli.start") == {"sampler"}
+    assert loaded_by("from sampler import *") == {"sampler", "numpy"}
+
+
+def test_modules_of_the_sampler_are_reachable_once_it_is_imported() -> None:
+    loaded_by("import sampler; assert sampler.errors.SamplerError is sampler.SamplerError")
+    assert not hasattr(sampler, "nothing")
 
 
 def test_the_wire_loads_numpy_msgpack_and_xxhash_only() -> None:
