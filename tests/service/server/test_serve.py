@@ -107,7 +107,7 @@ def test_a_server_whose_announcement_nobody_reads_serves(scenes: tuple[Path, Pat
     until(lambda: _status(f"http://127.0.0.1:{port}/readyz") == 200, 60)
 
 
-@pytest.mark.parametrize("module", ["typer", "service.settings", "uvicorn"])
+@pytest.mark.parametrize("module", ["sampler.cli.table", "typer", "service.settings", "uvicorn"])
 def test_ctrl_c_while_the_server_is_imported_prints_no_traceback(module: str, tmp_path: Path) -> None:
     done = run_python(
         "-c", PRESS_CTRL_C, module, settings={"cache_dir": tmp_path}, coverage=False, check=False, timeout=30
