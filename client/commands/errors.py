@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from client.errors import ClientError
+from client.protocol.urls import FIELD
 from sampler.cli.errors import CommandError, cause_in_the_system
 from sampler.errors import InvalidRequestError, SamplerError
 
@@ -28,5 +29,5 @@ def _as_command_error(error: Exception) -> SamplerError:
     invalid = error.__cause__  # of a value that was refused on this side
     if not isinstance(invalid, InvalidRequestError):
         return CommandError(cause_in_the_system(error) or str(error))
-    field, expected = (text.replace("base_url", "URL") for text in (invalid.field, invalid.expected))
+    field, expected = (text.replace(FIELD, FIELD.upper()) for text in (invalid.field, invalid.expected))
     return InvalidRequestError(field, invalid.value, expected)
