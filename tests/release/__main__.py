@@ -3,7 +3,6 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from tests.release.build import BuildError, build, export, unpack
@@ -17,17 +16,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.release", description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for wheel and sdist")
     options = parser.parse_args(arguments)
-    try:
-        with tempfile.TemporaryDirectory(prefix="dist-") as folder:
-            faults = list(_release(options.out.resolve(), Path(folder)))
-    except (BuildError, InstallationError) as error:
-        faults = [str(error)]
+    with tempfile.TemporaryDirectory(prefix="dist-") as folder:
+        faults = check(options.out.resolve(), Path(folder))
     print("\n".join(faults) if faults else "wheel and sdist can be released")
     return 1 if faults else 0
 
 
-def _release(out: Path, folder: Path) -> Iterator[str]:
-    """Do all steps, and yield what is wrong."""
+def check(out: Path, folder: Path) -> list[str]:
+    """Return what is wrong with wheel and sdist, which are built into `out`. A faulty wheel is not installed."""
+    try:
+        wheel, faults = _build(out, folder)
+        return faults or _install(wheel, folder)
+    except BuildError as error:
+        return [str(error)]
+
+
+def _build(out: Path, folder: Path) -> tuple[Path, list[str]]:
+    """Build wheel and sdist; return the wheel, and what is wrong with the files."""
     source = export(folder / "source")
     sdist = build("build_sdist", source, out)
     # As from an index: the wheel is that of the sdist.
@@ -36,11 +41,21 @@ def _release(out: Path, folder: Path) -> Iterator[str]:
     _say(f"{wheel}: {len(files)} files, {wheel.stat().st_size / 1e6:.1f} MB")
     _say(f"{sdist}: {len(packed)} files, {sdist.stat().st_size / 1e6:.1f} MB")
     direct = wheel_files(build("build_wheel", source, folder / "wheel"))
-    yield from (f"{name} differs between the wheels of sdist and checkout" for name in differences(files, direct))
-    yield from faults_of_wheel(files, source)
-    yield from faults_of_sdist(packed, files)
-    _say(try_client(folder / "client", wheel))
-    _say(try_server(folder / "server", wheel))
+    return wheel, [
+        *(f"{name} differs between the wheels of sdist and checkout" for name in differences(files, direct)),
+        *faults_of_wheel(files, source),
+        *faults_of_sdist(packed, files),
+    ]
+
+
+def _install(wheel: Path, folder: Path) -> list[str]:
+    """Install the wheel and try it; return what is wrong."""
+    try:
+        _say(try_client(folder / "client", wheel))
+        _say(try_server(folder / "server", wheel))
+    except InstallationError as error:
+        return [str(error)]
+    return []
 
 
 def _say(text: str) -> None:

@@ -39,7 +39,7 @@ def faults_of_wheel(files: Mapping[str, bytes], source: Path) -> Iterator[str]:
     for name in sorted(wanted - found):
         yield f"{name} is missing; if it is no module, add it to [tool.setuptools.package-data] in pyproject.toml"
     for name in sorted(found - wanted):
-        yield f"{name} does not belong into the wheel"
+        yield f"{name} does not belong in the wheel"
     for package in PACKAGES:
         if f"{package}/py.typed" not in found:
             yield f"{package}/py.typed is missing: type checkers would ignore the package"

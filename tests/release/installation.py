@@ -61,9 +61,12 @@ class Installation:
         return done.stdout
 
     def _start(self, seconds: float, words: list[str]) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            words, cwd=self.empty, env=self._variables, capture_output=True, text=True, timeout=seconds, check=False
-        )
+        try:
+            return subprocess.run(
+                words, cwd=self.empty, env=self._variables, capture_output=True, text=True, timeout=seconds, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise InstallationError(f"{' '.join(words)}: not done after {seconds:g} s") from error
 
 
 def try_server(folder: Path, wheel: Path) -> str:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.release import __main__ as program
+from tests.release import installation
 from tests.release.build import build, export, unpack
 from tests.release.contents import PACKAGES, differences, faults_of_sdist, faults_of_wheel, sdist_files, wheel_files
 from tests.support.paths import ROOT
@@ -40,6 +42,19 @@ def test_the_sdist_builds_the_wheel_of_the_checkout(wheel: Path, sdist: Path, so
     files = wheel_files(wheel)
     assert list(faults_of_sdist(sdist_files(sdist), files)) == []
     assert differences(files, wheel_files(build("build_wheel", source, sdist.parent / "direct"))) == []
+
+
+def test_a_faulty_wheel_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(program, "_install", lambda *_: pytest.fail("installed"))
+    monkeypatch.setattr(program, "_build", lambda *_: (tmp_path, ["a fault"]))
+    assert program.check(tmp_path, tmp_path) == ["a fault"]
+
+
+def test_a_program_that_does_not_end_is_a_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(installation, "INSTALL_SECONDS", 0.0)
+    monkeypatch.setattr(program, "_build", lambda *_: (tmp_path / "no.whl", []))
+    (fault,) = program.check(tmp_path, tmp_path)
+    assert "not done after 0 s" in fault
 
 
 def test_faults_are_named(wheel: Path, sdist: Path, source: Path) -> None:
