@@ -59,7 +59,7 @@ def verify(
     with output.spinner() as step:
         dataset = open_dataset(annotations, images, cache_dir, step, options, subset)
         check_annotations(dataset, tally, annotations, step)
-    _check_store(dataset, cache_dir or default_cache_dir(), tally, output)
+    store = _check_store(dataset, cache_dir or default_cache_dir(), tally, output)
     with output.progress_bar("reading images", len(dataset)) as advance:
         report = check_images_and_report(dataset, tally, advance=advance)
     if unusable is not None:
@@ -68,21 +68,27 @@ def verify(
             written = f"{_number(len(report.unusable), 'unusable image')} to {printable(str(unusable))}"
             typer.echo(f"wrote the ids of {written}", err=True)
     _print_report(output, dataset, report)
-    output.document(_document(dataset, report))
+    output.document(_document(dataset, report) | {"store": store})
     if not report.clean:
         raise typer.Exit(FINDINGS)
 
 
-def _check_store(dataset: Dataset, cache_dir: Path, tally: Tally, output: Output) -> None:
-    """Check the decoded store if there is one of these images and of this version."""
+def _check_store(dataset: Dataset, cache_dir: Path, tally: Tally, output: Output) -> str:
+    """Check the decoded store if there is one of these images and of this version.
+
+    Returns:
+        "checked", "absent", or "unusable" if servers do not use it either.
+    """
     try:
         folder = find_folder(cache_dir, dataset.store_meta)
     except StoreError as error:
         typer.echo(f"the decoded store is not checked: {printable(str(error))}", err=True)
-        return
-    if folder is not None:
-        with output.progress_bar("checking the decoded store", len(dataset)) as advance:
-            check_decoded_store(dataset, folder, tally, available_cpus(), advance)
+        return "unusable"
+    if folder is None:
+        return "absent"
+    with output.progress_bar("checking the decoded store", len(dataset)) as advance:
+        checked = check_decoded_store(dataset, folder, tally, available_cpus(), advance)
+    return "checked" if checked else "unusable"
 
 
 def _write_ids(file: Path, ids: list[int | str]) -> None:

@@ -115,7 +115,7 @@ def test_the_ids_of_unusable_images_are_written_to_a_file(strings: bool, tmp_pat
     done = verify(annotations, images, "--json", "--unusable", file)
     assert done.returncode == 1
     assert f"wrote the ids of 4 unusable images to {file}\n" in done.stderr
-    assert document(done)["unusable_images"] == 4
+    assert (document(done)["unusable_images"], document(done)["store"]) == (4, "absent")
     assert json.loads(file.read_text()) == (["2", "3", "4", "5"] if strings else [2, 3, 4, 5])
 
 
@@ -137,9 +137,11 @@ def test_a_decoded_store_that_is_not_checked_is_mentioned(tmp_path: Path) -> Non
     annotations, images = write_dataset(tmp_path)
     paths = ["--annotations", annotations, "--images", images, "--cache-dir", tmp_path / "cache"]
     run_python("-m", "sampler", "decode", *paths)
-    assert "not checked" not in verify(annotations, images).stderr
+    done = verify(annotations, images, "--json")
+    assert "not checked" not in done.stderr
+    assert document(done)["store"] == "checked"
     moved = images.rename(tmp_path / "moved")
-    done = verify(annotations, moved)
-    assert done.returncode == 0
+    done = verify(annotations, moved, "--json")
+    assert (done.returncode, document(done)["store"]) == (0, "unusable")
     assert f"the decoded store is not checked: {tmp_path / 'cache'}" in done.stderr
     assert "is of other images" in done.stderr
