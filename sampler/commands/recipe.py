@@ -79,6 +79,7 @@ def recipe(
     substitute: SubstituteOption = None,
     subset: SubsetOption = None,
     cache_dir: CacheOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Changes nothing: the result is always JSON.")] = True,  # noqa: ARG001
     quiet: QuietOption = False,
 ) -> None:
     """Print the recipe of a sample, or of all samples of a step, as JSON for `replay`."""

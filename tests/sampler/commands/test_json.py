@@ -55,7 +55,7 @@ def test_index_shows_recorded_hashes_in_json(faulty: list[str]) -> None:
 def test_config_and_replay_have_the_documented_names(faulty: list[str], tmp_path: Path) -> None:
     assert set(json.loads(run("config", "--json").stdout)) == names_in_json("config")
     assert run("config", "--quiet").output == ""
-    case = run("recipe", *faulty[:2], *faulty[4:], "--index", "0").stdout
+    case = run("recipe", *faulty[:2], *faulty[4:], "--index", "0", "--json").stdout
     (tmp_path / "case.json").write_text(case)
     replayed = run("replay", str(tmp_path / "case.json"), *faulty[2:4], "--out", str(tmp_path / "out"), "--json", "-q")
     assert json.loads(replayed.output) == {"cases": 1, "folder": str(tmp_path / "out")}
