@@ -27,7 +27,7 @@ from client.access import Token, access_to, read_token, without_credentials
 from client.batches import Batch
 from client.commands.errors import client_errors
 from client.commands.options import CaOption, DatasetOption, TokenFileOption
-from client.commands.tour_server import own_server
+from client.commands.tour_server import own_server, require_server_packages
 from client.errors import ClientError, ServerError
 from client.fleet.addresses import URL_VARIABLE, Address, ServerAddresses
 from client.protocol.exchange import Exchange
@@ -71,10 +71,12 @@ def tour(
     quiet: QuietOption = False,
 ) -> None:
     """Fetch batches by index, by seed and as a stream, show their arrays, and draw a sample."""
-    out.mkdir(parents=True, exist_ok=True)
     output = Output(quiet=quiet)
     guide = Guide(output, out, dataset, read_token(token_file), ca)
     running = ServerAddresses.parse(urls or None) if urls or os.environ.get(URL_VARIABLE) else None
+    if running is None:
+        require_server_packages()
+    out.mkdir(parents=True, exist_ok=True)
     if running is not None:
         guide.show(running)
     else:
@@ -234,7 +236,7 @@ class Guide:
         given = {"--dataset": self.dataset, "--ca": self.ca, "--token-file": token_file}
         options = "".join(f" {name} {shlex.quote(str(value))}" for name, value in given.items() if value)
         program, url = program_to_type(), DEFAULT_URL if running is None else running.bases[0].shown
-        servers = DEFAULT_URL if running is None else " ".join(map(without_credentials, running.given))
+        servers = DEFAULT_URL if running is None else shlex.join(map(without_credentials, running.given))
         steps = [] if running is not None else [(f"{program} serve", f"start a server at {DEFAULT_URL}")]
         steps += [
             (f"{url}/", "browse its samples"),

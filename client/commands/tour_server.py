@@ -43,6 +43,16 @@ class OwnServer:
     pid: int
 
 
+def require_server_packages() -> None:
+    """Raise MissingExtraError unless a server can be started here."""
+    missing = [name for name in SERVER_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"{' and '.join(missing)} not installed: pip install 'saccade-sampler[server]' to start a server here, "
+            "or give the URL of a running one"
+        )
+
+
 @contextmanager
 def own_server(
     log_file: Path, tell: Callable[[str], None], variables: Mapping[str, str] | None = None
@@ -56,12 +66,7 @@ def own_server(
         tell: Called with the server's last line while it starts.
         variables: The server's environment (default: that of this process).
     """
-    missing = [name for name in SERVER_PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise MissingExtraError(
-            f"{' and '.join(missing)} not installed: pip install 'saccade-sampler[server]' to start a server here, "
-            "or give the URL of a running one"
-        )
+    require_server_packages()
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         process, url = _launch(log_file, variables)

@@ -119,8 +119,9 @@ def test_without_the_server_extra_the_error_says_what_to_install(tmp_path: Path)
         "from sampler.cli.start import start; from client.commands.table import PROGRAM; "
         "start(PROGRAM, ['tour', '--out', sys.argv[1]])"
     )
-    done = run_python("-c", program, tmp_path, check=False)
-    assert done.returncode == 2
+    done = run_python("-c", program, tmp_path / "out", check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert not (tmp_path / "out").exists()
     assert "uvicorn not installed: pip install 'saccade-sampler[server]'" in done.stderr
 
 
