@@ -171,4 +171,4 @@ def checked_arguments() -> Iterator[None]:
     try:
         yield
     except InvalidRequestError as error:
-        raise refused(error) from error
+        raise refused(error) from None  # the message says all; two tracebacks would hide it

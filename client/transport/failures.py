@@ -38,7 +38,7 @@ def client_errors(exchange: Exchange) -> Iterator[None]:
     except OutOfTimeError as error:
         raise exchange.out_of_time() from error
     except InvalidRequestError as error:
-        raise refused(error) from error
+        raise refused(error) from None
     except RemoteError as error:
         raise _remote_error(error, exchange) from error
     except MemoryError as error:

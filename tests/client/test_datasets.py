@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -80,8 +81,9 @@ def test_a_server_that_ignores_names_is_not_taken_for_one_that_has_the_dataset(
 @pytest.mark.parametrize("name", ["", 3, b"val"])
 def test_a_name_that_is_no_text_is_refused_at_once(make: Make, name: Any) -> None:
     for refused in (lambda: make("http://host:1", dataset=name), lambda: load("http://host:1", dataset=name)):
-        with pytest.raises(RequestRefusedError, match="dataset = "):
+        with pytest.raises(RequestRefusedError, match="dataset = ") as caught:
             refused()
+        assert "".join(format_exception(caught.value)).count("Traceback") == 1  # the message says all
 
 
 # --- the pixels ---
