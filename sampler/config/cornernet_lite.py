@@ -16,7 +16,7 @@ from typing import Any, Literal
 from sampler.config.database_section import Base, Section, read_section
 from sampler.config.document import Document, parse_document, read_json
 from sampler.config.presets import PRESETS, preset
-from sampler.config.published import DEFAULTS
+from sampler.config.published import DEFAULTS, KEYS_WITHOUT_EFFECT
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ConfigError
 from sampler.families.registry import family_of, is_import_path, register_family
@@ -34,7 +34,16 @@ depends on it. "setting" is SAMPLER_KEEP_CROWD. "annotations" is a number of cat
 
 
 class IgnoredKeysWarning(UserWarning):
-    """A config file has keys that no sample depends on, or keys given more than once; the message lists them."""
+    """A config file has keys that no sample depends on, or keys given more than once; the message lists them.
+
+    Attributes:
+        expected: Whether published files have such keys, for the network or for evaluation, or give the value that
+            samples have in any case.
+    """
+
+    def __init__(self, message: str, *, expected: bool = False) -> None:
+        super().__init__(message)
+        self.expected = expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,7 @@ def _loaded(content: object, name: str) -> LoadedConfig:
     document = parse_document(content)
     base = _base(document.function)
     section = read_section(document.db, base)
-    _warn(section)
+    _warn(section, document.db, base)
     try:
         config = dataclasses.replace(base.preset, name=name, **{**base.defaults, **section.fields})
         family_of(config)  # which checks it
@@ -142,13 +151,15 @@ def _fixed(fields: frozenset[str], first: SamplerConfig) -> frozenset[str]:
     return fields if first.attention else fields | {"attention"}
 
 
-def _warn(section: Section) -> None:
+def _warn(section: Section, db: Mapping[str, Any], base: Base) -> None:
     if not section.ignored:
         return
     message = f"config keys that no sample depends on are ignored: {', '.join(map(printable, section.ignored))}"
     for key, meant in section.meant.items():
         message += f"; if {printable(key)} is meant to be {meant}, rename it"
-    warnings.warn(message, IgnoredKeysWarning, stacklevel=2)
+    same = {key for key in base.fixed if key in db and db[key] == base.default(key)}
+    expected = KEYS_WITHOUT_EFFECT.union(same).issuperset(section.ignored)
+    warnings.warn(IgnoredKeysWarning(message, expected=expected), stacklevel=2)
 
 
 def _note(message: str, document: Document, base: Base, section: Section) -> str:

@@ -97,9 +97,12 @@ class OpenedDataset:
 async def open_datasets(settings: Settings) -> tuple[OpenedDataset, ...]:
     """Open all datasets, the default first. Raises `SamplerError`, which says which dataset if they have names."""
     opened = []
+    configs: dict[tuple[str, bool], LoadedConfig] = {}  # each file is read once, which also logs its warnings once
     for name, part in settings.served.items():
         try:
-            opened.append(await _open(settings, name, part))
+            key = part.config, part.keep_crowd
+            configs[key] = configs.get(key) or sampler_config(part)
+            opened.append(await _open(settings, name, part, configs[key]))
         except SamplerError as error:
             if name is None:
                 raise
@@ -107,8 +110,7 @@ async def open_datasets(settings: Settings) -> tuple[OpenedDataset, ...]:
     return tuple(opened)
 
 
-async def _open(settings: Settings, name: str | None, part: DatasetSettings) -> OpenedDataset:
-    loaded = sampler_config(part)
+async def _open(settings: Settings, name: str | None, part: DatasetSettings, loaded: LoadedConfig) -> OpenedDataset:
     annotations, images = await asyncio.to_thread(_dataset_files, settings.cache_dir, part)
     with spinner() as report:
         dataset = await asyncio.to_thread(_open_files, settings, part, annotations, images, report)
@@ -185,7 +187,8 @@ def sampler_config(settings: DatasetSettings) -> LoadedConfig:
         warnings.simplefilter("always", IgnoredKeysWarning)
         loaded = load_with_origins(settings.config, keep_crowd=settings.keep_crowd)
     for warning in caught:
-        log.warning("%s: %s", settings.config, warning.message)
+        expected = isinstance(warning.message, IgnoredKeysWarning) and warning.message.expected
+        log.log(logging.INFO if expected else logging.WARNING, "%s: %s", settings.config, warning.message)
     return loaded
 
 

@@ -171,6 +171,11 @@ def test_each_queue_has_the_dataset_of_its_name_in_any_order_of_the_settings(
     assert same_data(batch, expected(two_datasets, 0, name))
 
 
+def test_the_server_lists_the_keys_for_evaluation_once(two_datasets: LiveServer) -> None:
+    [line] = [line for line in two_datasets.log.splitlines() if "top_k" in line]
+    assert " INFO " in line
+
+
 def test_a_dataset_that_the_server_does_not_have_is_refused_with_the_names_of_those_it_has(
     two_datasets: LiveServer,
 ) -> None:

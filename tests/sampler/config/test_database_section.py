@@ -75,6 +75,22 @@ def test_the_keys_that_cornernet_does_not_read_change_nothing_and_are_reported()
         assert cornernet(**unread) == cornernet()
 
 
+@pytest.mark.parametrize(
+    ("db", "expected"),
+    [
+        ({"top_k": 12, "gaussian_bump": True}, True),
+        ({"top_k": 12, "gaussian_bump": False}, False),
+        ({"top_k": 12, "gausian_iou": 0.5}, False),
+        ({"output_sizes": [[64, 64], [32, 32]]}, False),
+    ],
+    ids=["published", "another value than that of all samples", "mistyped", "a part of a list"],
+)
+def test_only_keys_of_published_files_that_change_no_sample_are_expected(db: dict[str, Any], expected: bool) -> None:
+    with pytest.warns(IgnoredKeysWarning) as caught:
+        saccade(**db)
+    assert [warning.message.expected for warning in caught] == [expected]  # type: ignore[union-attr] # of this class
+
+
 def test_an_ignored_key_may_have_any_value() -> None:
     with pytest.warns(IgnoredKeysWarning, match="border, top_k, view_sizes"):
         saccade(border="wide", top_k=None, view_sizes={})
