@@ -20,6 +20,7 @@ from client.errors import MissingExtraError, checked_arguments
 from client.loading.loader import Loader, loader
 from client.loading.options import ReceivingOptions
 from sampler.checks import require_integer
+from sampler.errors import InvalidRequestError
 from sampler.stream.shards import STEP_LIMIT
 
 if TYPE_CHECKING:
@@ -77,10 +78,10 @@ class SamplerDataModule(pl.LightningDataModule):
             batch_size: B, of all ranks together, of training and validation.
             start: the first step to train, if no checkpoint is loaded.
             stop: the step to stop before; None for no end.
-            dataset: that is trained; None for the server's first.
+            dataset: name of the dataset to train on; None for the server's first.
             augment: False to train without random decisions.
-            digest: that `dataset` must have.
-            val_dataset: that is validated; None for the server's first.
+            digest: required digest of `dataset`; None for any.
+            val_dataset: name of the dataset to validate on; None for the server's first.
             val_steps: number of steps of a validation; 0 for none.
             val_augment: True to validate with random decisions.
             allow_digest_change: whether a checkpoint may be loaded that was saved with another digest: see
@@ -88,10 +89,13 @@ class SamplerDataModule(pl.LightningDataModule):
             **receiving: see `loader`.
 
         Raises:
-            RequestRefusedError: a value is out of range.
+            RequestRefusedError: a value is out of range, or rank, world size or device is given.
         """
         super().__init__()
         with checked_arguments():
+            for name, value in receiving.items():
+                if name in {"rank", "world_size", "device"}:
+                    raise InvalidRequestError(name, value, "none, because that of the trainer is used")
             self._val_steps = require_integer("val_steps", val_steps, 0, STEP_LIMIT)
             receiving["token"] = as_token(receiving.get("token"))
         if url is not None and not isinstance(url, str):
@@ -107,17 +111,21 @@ class SamplerDataModule(pl.LightningDataModule):
             self.val_dataloader: Callable[[], ValidationSteps] = self._validation_steps
         self._state: dict[str, Any] | None = None
         self._training: TrainingSteps | None = None
+        self._validation: ValidationSteps | None = None
 
     def setup(self, stage: str) -> None:
-        """Let the trainer count the steps that were trained."""
+        """Let the trainer count the steps that were trained, and close the steps of a validation that has ended."""
         callbacks: list[pl.Callback] = self._trainer.callbacks  # type: ignore[attr-defined] # set by a part of it
         if stage == "fit" and not any(isinstance(one, _StepCounter) and one.data is self for one in callbacks):
-            callbacks.insert(0, _StepCounter(self))  # before those that save checkpoints
+            # The counter comes before callbacks that save checkpoints.
+            callbacks[:] = [_StepCounter(self), *callbacks, _ValidationCloser(self)]
 
     def train_dataloader(self) -> "TrainingSteps":
         """Return the steps that were not trained yet."""
         self._keep_state()
-        training = TrainingSteps(self._on_this_rank(self._train), self._stop, self._allow_digest_change)
+        repeat = self._trainer.overfit_batches > 0  # type: ignore[attr-defined] # set by a part of it
+        batches = self._on_this_rank(self._train)
+        training = TrainingSteps(batches, self._stop, self._allow_digest_change, repeat=repeat)
         if self._state is not None:
             training.resume(self._state)
         elif self._trainer.ckpt_path is not None:
@@ -128,7 +136,8 @@ class SamplerDataModule(pl.LightningDataModule):
 
     def _validation_steps(self) -> "ValidationSteps":
         """Return the steps of a validation."""
-        return ValidationSteps(partial(self._on_this_rank, self._validate), self._val_steps)
+        self._validation = ValidationSteps(partial(self._on_this_rank, self._validate), self._val_steps)
+        return self._validation
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state to resume from, as `Loader.state_dict` does, with the step after the last trained one."""
@@ -137,18 +146,22 @@ class SamplerDataModule(pl.LightningDataModule):
         return {} if self._state is None else self._state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue at the step of a state. It is checked when the trainer asks for batches."""
-        if state_dict:
+        """Continue at the step of a state, unless the trainer only validates, tests or predicts with a checkpoint.
+
+        The state is checked when the trainer asks for batches.
+        """
+        trains = self.trainer is None or self.trainer.state.fn == "fit"
+        if state_dict and trains:
             self._state = state_dict
             self._training = None
 
     def teardown(self, stage: str) -> None:  # noqa: ARG002 - Lightning passes it
-        """End the loader's process."""
-        self._keep_state()
+        """End the processes of the loaders."""
+        self._close()
 
     def on_exception(self, exception: BaseException) -> None:  # noqa: ARG002 - likewise
-        """End the loader's process."""
-        self._keep_state()
+        """End the processes of the loaders."""
+        self._close()
 
     @property
     def _trainer(self) -> "pl.Trainer":
@@ -161,6 +174,15 @@ class SamplerDataModule(pl.LightningDataModule):
         device = self._trainer.strategy.root_device
         on_device = {"device": device} if device.type == "cuda" else {}
         return make(rank=ranks["rank"], world_size=ranks["num_replicas"], **on_device)
+
+    def _close(self) -> None:
+        """Close the steps of training and validation, but keep the state."""
+        self._close_validation()
+        self._keep_state()
+
+    def _close_validation(self) -> None:
+        if self._validation is not None:
+            self._validation.close()
 
     def _keep_state(self) -> None:
         """Close the training steps, but keep their state."""
@@ -176,11 +198,19 @@ class TrainingSteps:
     next_step: the first of them.
     """
 
-    def __init__(self, batches: Loader[Any], stop: int | None, allow_digest_change: bool) -> None:
-        """Take over a loader that has not started. Arguments as for `SamplerDataModule`."""
+    def __init__(self, batches: Loader[Any], stop: int | None, allow_digest_change: bool, *, repeat: bool) -> None:
+        """Take over a loader that has not started.
+
+        Args:
+            batches: the loader.
+            stop: see `SamplerDataModule`.
+            allow_digest_change: see `SamplerDataModule`.
+            repeat: whether each iteration begins with the first step of all, to overfit a few batches.
+        """
         self._batches = batches
-        self._stop = stop
+        self._stop = None if repeat else stop
         self._allow_digest_change = allow_digest_change
+        self._repeat_from = _step_of(batches) if repeat else None
         self.next_step: int = _step_of(batches)
 
     def __len__(self) -> int:
@@ -189,6 +219,8 @@ class TrainingSteps:
 
     def __iter__(self) -> Iterator[TorchBatch[int]]:
         """Yield batches. Steps that an earlier iteration has yielded too early are received again."""
+        if self._repeat_from is not None:
+            self.next_step = self._repeat_from
         if _step_of(self._batches) != self.next_step:
             self._batches.load_state_dict(self.state_dict())
         for batch in self._batches:
@@ -199,9 +231,9 @@ class TrainingSteps:
         self.next_step += 1
 
     @property
-    def done(self) -> bool:
-        """Whether all steps were trained."""
-        return self.next_step == self._stop
+    def left(self) -> int | None:
+        """The number of steps up to `stop`; None without an end."""
+        return None if self._stop is None else self._stop - self.next_step
 
     def state_dict(self) -> dict[str, Any]:
         """Return the loader's state with the step after the last trained one."""
@@ -223,32 +255,68 @@ class TrainingSteps:
 class ValidationSteps:
     """The same steps in each iteration, as batches of tensors, from a loader that lives as long as the iteration."""
 
-    def __init__(self, make: "partial[Loader[Any]]", steps: int) -> None:
+    def __init__(self, make: Callable[[], Loader[Any]], steps: int) -> None:
         """make: returns a new loader of the steps."""
         self._make = make
         self._steps = steps
+        self._batches: Loader[Any] | None = None
 
     def __len__(self) -> int:
         return self._steps
 
     def __iter__(self) -> Iterator[TorchBatch[int]]:
-        with self._make() as batches:
+        self.close()
+        self._batches = self._make()
+        with self._batches as batches:
             yield from map(_tensors, batches)
+
+    def close(self) -> None:
+        """End the process of an iteration that was left before its last step."""
+        batches, self._batches = self._batches, None
+        if batches is not None:
+            batches.close()
 
 
 class _StepCounter(pl.Callback):
-    """Tells a data module which steps were trained."""
+    """Count trained steps for checkpoints, and end the training after the last one."""
 
     def __init__(self, data: SamplerDataModule) -> None:
         self.data = data
 
-    def on_train_batch_end(self, *_args: Any, **_named: Any) -> None:
+    def on_train_batch_start(self, trainer: "pl.Trainer", *_args: Any, **_named: Any) -> None:
+        if self._left == 1:
+            # The trainer expects epochs of the same length. Without this, it would not apply the gradients that it has
+            # accumulated in a shorter one.
+            trainer.fit_loop.epoch_loop.batch_progress.is_last_batch = True
+
+    def on_train_batch_end(self, trainer: "pl.Trainer", *_args: Any, **_named: Any) -> None:
         if self.data._training is not None:
             self.data._training.count_trained()
+        self._stop_at_the_end(trainer)  # now, so that the trainer validates
 
     def on_train_epoch_end(self, trainer: "pl.Trainer", *_args: Any, **_named: Any) -> None:
-        if self.data._training is not None and self.data._training.done:
-            trainer.should_stop = True  # later epochs would be empty
+        self._stop_at_the_end(trainer)  # of a training that has resumed after its last step
+
+    @property
+    def _left(self) -> int | None:
+        return None if self.data._training is None else self.data._training.left
+
+    def _stop_at_the_end(self, trainer: "pl.Trainer") -> None:
+        if self._left == 0:
+            trainer.should_stop = True
+
+
+class _ValidationCloser(pl.Callback):
+    """End the process of a validation that takes fewer steps than there are, such as the sanity check."""
+
+    def __init__(self, data: SamplerDataModule) -> None:
+        self.data = data
+
+    def on_sanity_check_end(self, *_args: Any, **_named: Any) -> None:
+        self.data._close_validation()
+
+    def on_validation_end(self, *_args: Any, **_named: Any) -> None:
+        self.data._close_validation()
 
 
 def _step_of(batches: Loader[Any]) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from client import MissingExtraError, RequestRefusedError, SampleKey, SamplerClient
@@ -23,7 +24,7 @@ from tests.support.torchrun import torchrun
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from lightning.pytorch import LightningModule, Trainer  # noqa: E402 - an optional package
+from lightning.pytorch import Callback, LightningModule, Trainer  # noqa: E402 - an optional package
 from lightning.pytorch.callbacks import ModelCheckpoint  # noqa: E402
 
 from saccade_sampler.lightning import SamplerDataModule  # noqa: E402
@@ -166,6 +167,50 @@ def test_every_epoch_and_every_fit_goes_on_at_the_next_step(server: ScriptedServ
     assert model.trained == list(range(7))
 
 
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`, callbacks")
+def test_the_gradients_and_the_validation_of_a_last_short_epoch_are_not_lost(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    saves = ModelCheckpoint(tmp_path, every_n_epochs=2, save_top_k=-1, filename="saved")
+    model, again = ValidatedModel(), ValidatedModel()
+    common: dict[str, Any] = {
+        "max_epochs": -1, "limit_train_batches": 2, "accumulate_grad_batches": 2, "num_sanity_val_steps": 0,
+    }  # fmt: skip
+    runs = trainer(tmp_path, callbacks=[saves], enable_checkpointing=True, **common)
+    runs.fit(model, datamodule=data_module(server, stop=5, val_steps=1))
+    assert (model.trained, runs.global_step, model.validated) == ([0, 1, 2, 3, 4], 3, [0, 0, 0])
+    runs = trainer(tmp_path, **common)
+    runs.fit(again, datamodule=data_module(server, stop=5, val_steps=1), ckpt_path=tmp_path / "saved.ckpt")
+    assert (again.trained, runs.global_step, again.validated) == ([4], 3, [0])
+
+
+def test_the_gradients_and_the_validation_of_another_fit_are_not_lost(server: ScriptedServer, tmp_path: Path) -> None:
+    model, data = ValidatedModel(), data_module(server, stop=4, val_steps=1)
+    trainer(tmp_path, max_steps=1, num_sanity_val_steps=0).fit(model, datamodule=data)
+    runs = trainer(tmp_path, max_epochs=-1, num_sanity_val_steps=0, accumulate_grad_batches=2)
+    runs.fit(model, datamodule=data)
+    assert (model.trained, runs.global_step, model.validated) == ([0, 1, 2, 3], 2, [0])
+
+
+def test_a_training_resumes_after_its_last_step_only_with_a_later_stop(server: ScriptedServer, tmp_path: Path) -> None:
+    saved, trained = None, []
+    for stop in (3, 3, 5):  # the last epoch is a short one
+        model = Model()
+        runs = trainer(tmp_path, max_epochs=-1, limit_train_batches=2)
+        runs.fit(model, datamodule=data_module(server, stop=stop), ckpt_path=saved)
+        saved = tmp_path / "saved.ckpt"
+        runs.save_checkpoint(saved)
+        trained.append(model.trained)
+    assert trained == [[0, 1, 2], [], [3, 4]]
+
+
+@pytest.mark.filterwarnings("ignore:You requested to overfit")
+def test_overfitting_repeats_the_first_steps(server: ScriptedServer, tmp_path: Path) -> None:
+    model = Model()
+    trainer(tmp_path, max_epochs=3, overfit_batches=2).fit(model, datamodule=data_module(server, start=1, stop=3))
+    assert model.trained == [1, 2] * 3
+
+
 class ImpatientModel(Model):
     """Ends an epoch at step 2, before it trains it."""
 
@@ -229,6 +274,43 @@ def test_each_validation_gets_the_same_steps_and_takes_none_of_the_training(
     assert (model.trained, model.validated) == ([0, 1, 2, 3], [0, 0, 1, 0, 1])
     asked = [(request.params["augment"], request.params.get("dataset")) for request in server.asked_at("/v1/stream")]
     assert sorted(asked[-4:], key=str) == [("false", "val")] * 3 + [("true", None)]
+
+
+class Processes(Callback):
+    """Remembers how many loader's processes ran at each training step."""
+
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+
+    def on_train_batch_start(self, *_args: Any) -> None:
+        children = psutil.Process().children()
+        self.counts.append(sum("client.loading.worker.main" in child.cmdline() for child in children))
+
+
+def test_no_validation_that_ended_early_keeps_its_process(server: ScriptedServer, tmp_path: Path) -> None:
+    model, processes = ValidatedModel(), Processes()
+    runs = trainer(
+        tmp_path, max_steps=3, num_sanity_val_steps=1, limit_val_batches=2, val_check_interval=1,
+        check_val_every_n_epoch=None, callbacks=[processes],
+    )  # fmt: skip
+    runs.fit(model, datamodule=data_module(server, val_steps=5))
+    assert (model.validated, processes.counts) == ([0, *[0, 1] * 3], [1, 1, 1])
+
+
+def test_validating_a_checkpoint_does_not_move_the_training(server: ScriptedServer, tmp_path: Path) -> None:
+    runs = trainer(tmp_path, max_steps=2)
+    runs.fit(Model(), datamodule=data_module(server))
+    runs.save_checkpoint(saved := tmp_path / "saved.ckpt")
+    model, data = ValidatedModel(), data_module(server, val_steps=1)
+    trainer(tmp_path).validate(model, datamodule=data, ckpt_path=saved, verbose=False)
+    trainer(tmp_path, max_steps=1, num_sanity_val_steps=0).fit(model, datamodule=data)
+    assert (model.validated, model.trained) == ([0], [0])
+
+
+@pytest.mark.parametrize("given", [{"rank": 3}, {"world_size": 4}, {"device": "cuda"}])
+def test_rank_and_device_are_those_of_the_trainer(server: ScriptedServer, given: dict[str, Any]) -> None:
+    with pytest.raises(RequestRefusedError, match="expected none, because that of the trainer is used"):
+        data_module(server, **given)
 
 
 def test_a_checkpoint_of_another_stream_is_refused(server: ScriptedServer, tmp_path: Path) -> None:
