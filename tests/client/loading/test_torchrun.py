@@ -2,6 +2,8 @@
 
 import logging
 import pickle
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,8 +22,9 @@ def _says_it_again() -> None:
 
 
 def started(monkeypatch: Monkey, **variables: str) -> None:
-    """Set variables as torchrun does; others of it are never looked at."""
-    for name, value in ({"LOCAL_RANK": "7", "LOCAL_WORLD_SIZE": "8", "SLURM_PROCID": "6"} | variables).items():
+    """Set variables as torchrun does; rank and world size are never those of the others."""
+    others = {"LOCAL_RANK": "7", "LOCAL_WORLD_SIZE": "8", "SLURM_PROCID": "6", "TORCHELASTIC_RUN_ID": "none"}
+    for name, value in (others | variables).items():
         monkeypatch.setenv(name, value)
 
 
@@ -46,6 +49,27 @@ def test_one_rank_alone_warns(monkeypatch: Monkey, caplog: pytest.LogCaptureFixt
     assert [(record.levelno, record.message[:11]) for record in caplog.records] == [(logging.INFO, "rank 1 of 3")]
 
 
+@pytest.mark.parametrize("rank", ["0", "3"])
+def test_every_rank_warns_if_something_else_has_set_the_variables(
+    monkeypatch: Monkey, caplog: pytest.LogCaptureFixture, rank: str
+) -> None:
+    started(monkeypatch, RANK=rank, WORLD_SIZE="6")
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID")
+    assert shard() == (int(rank), 6)
+    [record] = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.message.endswith("; if this process is alone, unset them or pass rank=0, world_size=1")
+
+
+def test_ranks_of_torch_distributed_do_not_warn(monkeypatch: Monkey, caplog: pytest.LogCaptureFixture) -> None:
+    started(monkeypatch, RANK="1", WORLD_SIZE="6")
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID")
+    distributed = SimpleNamespace(is_available=lambda: True, is_initialized=lambda: True)
+    monkeypatch.setitem(sys.modules, "torch.distributed", distributed)
+    assert shard() == (1, 6)
+    assert not caplog.records
+
+
 def test_given_values_win_and_nothing_is_logged(monkeypatch: Monkey, caplog: pytest.LogCaptureFixture) -> None:
     started(monkeypatch, RANK="1", WORLD_SIZE="none")
     assert shard(rank=0, world_size=1) == (0, 1)
@@ -60,15 +84,15 @@ def test_without_torchrun_a_loader_is_alone(monkeypatch: Monkey) -> None:
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"RANK": "1"}, "WORLD_SIZE = None: expected an integer, because RANK is set; or give the loader rank="),
-        ({"WORLD_SIZE": "2"}, "RANK = None: expected an integer, because WORLD_SIZE is set"),
+        ({"RANK": "1"}, "WORLD_SIZE is not set, but RANK is: set both, or give the loader rank= and world_size="),
+        ({"WORLD_SIZE": "2"}, "RANK is not set, but WORLD_SIZE is: set both"),
         ({"RANK": "2", "WORLD_SIZE": "2"}, "RANK = 2: expected less than WORLD_SIZE = 2"),
         ({"RANK": "-1", "WORLD_SIZE": "2"}, "RANK = '-1': expected an integer of at least 0, as torchrun sets it"),
         ({"RANK": "0", "WORLD_SIZE": "0"}, "WORLD_SIZE = '0': expected an integer of at least 1"),
         ({"RANK": "", "WORLD_SIZE": "2"}, "RANK = '': expected an integer"),
         ({"RANK": "²", "WORLD_SIZE": "2"}, "RANK = '²': expected an integer"),
         ({"RANK": "0", "WORLD_SIZE": "9" * 10_000}, "WORLD_SIZE = '999"),
-        ({"RANK": "0", "WORLD_SIZE": "7"}, "world_size = 7: expected an integer from 1 to batch_size = 6"),
+        ({"RANK": "0", "WORLD_SIZE": "7"}, "WORLD_SIZE = 7: expected at most batch_size = 6; or give the loader rank="),
     ],
 )
 def test_variables_that_name_no_rank_are_refused(monkeypatch: Monkey, variables: dict[str, str], message: str) -> None:
