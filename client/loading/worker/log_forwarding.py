@@ -11,8 +11,8 @@ MOST_LINES = 32
 """Lines that are sent before the trainer is heard of again. More could fill the socket and block the worker, because
 the trainer reads only while it waits for a batch."""
 
-MOST_CHARACTERS = 2_000
-"""Characters of a line that are sent."""
+MOST_BYTES = 2_000
+"""Bytes of a line that are sent, in UTF-8."""
 
 
 class LogForwarding(logging.Handler):
@@ -40,17 +40,28 @@ class LogForwarding(logging.Handler):
         self._left = MOST_LINES
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send a line."""
+        """Send a line. If that fails, it is reported on stderr as for every handler."""
+        try:
+            self._forward(record)
+        except Exception:  # noqa: BLE001 - a log line must not end the training
+            self.handleError(record)
+
+    def _forward(self, record: logging.LogRecord) -> None:
         if not self._left:
             self._dropped += 1
             return
+        line = LogLine(record.name, record.levelno, _shortened(self.format(record)))
         self._left -= 1
         dropped, self._dropped = self._dropped, 0
         if dropped:
-            text = f"the loader's process left out {dropped} lines of its log, because there were too many"
+            text = f"lines left out of the log of the loader's process, because there were too many: {dropped}"
             self._send(LogLine(record.name, logging.WARNING, text))
-        self._send(LogLine(record.name, record.levelno, self.format(record)[:MOST_CHARACTERS]))
+        self._send(line)
 
     def _send(self, line: LogLine) -> None:
         with suppress(ConnectionError):  # the trainer is gone, which ends this process
             self._trainer.send(encode(line))
+
+
+def _shortened(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace")[:MOST_BYTES].decode("utf-8", "ignore")

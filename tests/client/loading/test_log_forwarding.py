@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from client.loading.messages import LogLine, decode_result
-from client.loading.worker.log_forwarding import MOST_CHARACTERS, MOST_LINES, LogForwarding
+from client.loading.worker.log_forwarding import MOST_BYTES, MOST_LINES, LogForwarding
 from sampler.ipc.frames import FrameSocket
 from tests.support.loading import load, steps
 from tests.support.scripted_server import ScriptedServer, problem
@@ -60,7 +60,7 @@ def test_a_chatty_log_does_not_block_the_loaders_process(ends: tuple[socket.sock
 
     def write() -> None:
         for number in range(10_000):
-            logger.warning("line %d of %r %s", number, Secret(), "x" * MOST_CHARACTERS)
+            logger.warning("line %d of %r %s", number, Secret(), "漢" * MOST_BYTES)
 
     writing = threading.Thread(target=write, daemon=True)
     writing.start()
@@ -69,13 +69,27 @@ def test_a_chatty_log_does_not_block_the_loaders_process(ends: tuple[socket.sock
     forwarding.allow_more()
     logger.error("the last line")
     lines = [decode_result(trainer.read() or b"") for _ in range(MOST_LINES + 2)]
-    expected = [f"line {number} of <hidden> {'x' * MOST_CHARACTERS}"[:MOST_CHARACTERS] for number in range(MOST_LINES)]
-    left_out = f"the loader's process left out {10_000 - MOST_LINES} lines of its log, because there were too many"
+    whole = [f"line {number} of <hidden> {'漢' * MOST_BYTES}".encode() for number in range(MOST_LINES)]
+    expected = [line[:MOST_BYTES].decode(errors="ignore") for line in whole]
+    left_out = "lines left out of the log of the loader's process, because there were too many: "
+    left_out += str(10_000 - MOST_LINES)
     assert lines == [
         *(LogLine("saccade_client.fleet", logging.WARNING, text) for text in expected),
         LogLine("saccade_client.fleet", logging.WARNING, left_out),
         LogLine("saccade_client.fleet", logging.ERROR, "the last line"),
     ]
+
+
+def test_a_line_that_cannot_be_formatted_does_not_end_the_loaders_process(
+    ends: tuple[socket.socket, socket.socket], capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer, worker = map(FrameSocket, ends)
+    logger = logging.Logger("saccade_client")
+    logger.addHandler(LogForwarding(worker))
+    logger.warning("%d servers", "two")
+    logger.warning("the next \udc80 line")
+    assert decode_result(trainer.read() or b"") == LogLine("saccade_client", logging.WARNING, "the next \\udc80 line")
+    assert "Logging error" in capsys.readouterr().err
 
 
 def test_a_line_for_a_trainer_that_is_gone_is_dropped(ends: tuple[socket.socket, socket.socket]) -> None:
