@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar, Unpack, cast, overload
 
 from client.access import Token, access_to, as_token
 from client.batches import Batch, TorchBatch
@@ -123,6 +123,12 @@ class Loader(Generic[BatchT_co]):
         if request.stop is None:
             raise TypeError("an endless loader has no length: use loader(…, stop=…)")
         return request.stop - request.start
+
+    def __getitem__(self, _index: object) -> NoReturn:
+        """Raise TypeError. A DataLoader that was given a loader calls this."""
+        raise TypeError(
+            "a loader has no items by index: iterate over it, or use DataLoader(loader.dataset(), batch_size=None)"
+        )
 
     def __next__(self) -> BatchT_co:
         """Wait for the next batch.
@@ -388,7 +394,7 @@ def loader(
         torch_device = None if device == "numpy" else device
         if torch_device is not None and layout != "compact":
             raise InvalidRequestError("layout", layout, "compact, to render batches on a device")
-        rank, world_size = rank_and_world_size(rank, world_size)
+        rank, world_size = rank_and_world_size(rank, world_size, batch_size)
         request = stream_request(
             seed=seed, start=start, stop=stop, batch_size=batch_size, rank=rank, world_size=world_size,
             augment=augment, layout=layout,

@@ -16,9 +16,10 @@ class StatefulDataset(IterableDataset[TorchBatch[int]]):
     `state_dict` and `load_state_dict` in each worker or, without workers, in the trainer. Its states resume after any
     step, the last one too. With a state saved after the iteration has ended, it begins a new one at `start`.
 
-    A plain DataLoader with workers calls neither. Save {**dataset.state_dict(), "step": batch.step + 1} instead, and
-    load it before the DataLoader starts. The state then applies to every iteration, because workers are not told that a
-    new one begins; to begin at `start` again, make a new dataset.
+    A plain DataLoader with workers calls neither. Save
+    {**dataset.state_dict(), "step": batch.step + 1, "digest": batch.digest} instead, and load it before the DataLoader
+    starts. It has no digest of the image files, so these are not checked. The state then applies to every iteration,
+    because workers are not told that a new one begins; to begin at `start` again, make a new dataset.
     """
 
     @abstractmethod

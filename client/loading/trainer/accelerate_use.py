@@ -1,4 +1,4 @@
-"""Whether Accelerate would deal out the batches of a dataset to other processes.
+"""Whether Accelerate would split the batches of a dataset among other processes.
 
 They are those of one rank already, which Accelerate does not know. It lets the first process fetch all batches and
 sends parts of them to the others, or it gives each process every n-th one.

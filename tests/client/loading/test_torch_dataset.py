@@ -9,10 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from client import Batch, MissingExtraError, RequestRefusedError, SampleError, SamplerClient, StreamRequest, TorchBatch
+from client import (
+    Batch,
+    DigestMismatchError,
+    MissingExtraError,
+    RequestRefusedError,
+    SampleError,
+    SamplerClient,
+    StreamRequest,
+    TorchBatch,
+)
 from sampler.stream.shards import Shard, step_keys
 from sampler.wire.messages import encode_error
-from tests.support.loading import DIGESTS, STREAM, load
+from tests.support.loading import DIGESTS, STREAM, load, steps
 from tests.support.scripted_server import SMALL_CORNERNET, SMALL_SACCADE, Answer, ScriptedServer, scripted
 
 torch_installed = importlib.util.find_spec("torch") is not None
@@ -53,6 +62,28 @@ def test_a_data_loader_gives_every_step_once_and_in_order(small: ScriptedServer,
     expected = plain_stream(small.url, start=2, stop=9, rank=1, world_size=4)
     for tensors, arrays in zip(batches, expected, strict=True):
         assert_same(tensors, arrays)
+
+
+@needs_torch
+def test_a_state_with_the_digest_of_a_batch_resumes_only_with_the_same_samples(small: ScriptedServer) -> None:
+    dataset, again = load(small.url, stop=3).dataset(), load(small.url, stop=3).dataset()
+    batch = next(iter(data_loader(dataset, num_workers=1)))
+    state = {**dataset.state_dict(), "step": batch.step + 1, "digest": batch.digest}
+    again.load_state_dict(state)
+    assert steps(data_loader(again, num_workers=1)) == [1, 2]
+    again.load_state_dict(state | {"digest": "d0"})
+    with pytest.raises(DigestMismatchError, match="d0"):
+        next(iter(data_loader(again, num_workers=1)))
+
+
+@needs_torch
+@pytest.mark.parametrize("options", [{"batch_size": None}, {}])
+def test_a_data_loader_of_a_loader_says_what_to_do(options: dict[str, None]) -> None:
+    from torch.utils.data import DataLoader  # torch is optional
+
+    wrong: Any = load("http://127.0.0.1:1", stop=3)
+    with pytest.raises(TypeError, match=r"iterate over it, or use DataLoader\(loader.dataset\(\), batch_size=None\)"):
+        next(iter(DataLoader(wrong, **options)))  # type: ignore[arg-type] # mypy takes None for a batch sampler
 
 
 @needs_torch
