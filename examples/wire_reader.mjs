@@ -76,9 +76,14 @@ const { values: given, positionals } = parseArgs({
     layout: { type: "string", default: "dense" }, seed: { type: "string", default: "7" },
   },
 });
-for (let step = 0; step < Number(given.steps); step++) {
+const [server, steps] = [positionals[0]?.replace(/\/+$/, ""), Number(given.steps)];
+if (!server || !Number.isInteger(steps) || steps < 1) {
+  console.error("usage: node wire_reader.mjs URL [--steps N] [--batch-size B] [--seed S] [--layout dense]; N ≥ 1");
+  process.exit(2);
+}
+for (let step = 0; step < steps; step++) {
   const query = { seed: given.seed, step, batch_size: given["batch-size"], layout: given.layout };
-  const samples = await fetchBatch(`${positionals[0]}/v1/batches?${new URLSearchParams(query)}`);
+  const samples = await fetchBatch(`${server}/v1/batches?${new URLSearchParams(query)}`);
   console.log(`step ${step}: ${samples.length} samples of images ${samples.map((one) => one.key.index).join(", ")}`);
   if (step > 0) continue;
   console.table(Object.entries(samples[0].arrays).map(([name, array]) => {

@@ -43,11 +43,19 @@ def test_the_notebook_has_no_output() -> None:
 
 
 @pytest.mark.skipif(bool(WIRE.missing), reason="Node.js is not installed")
+@pytest.mark.parametrize("wrong", [(), ("http://127.0.0.1:1", "--steps", "x"), ("http://127.0.0.1:1", "--steps", "0")])
+def test_the_reader_in_javascript_shows_how_it_is_used(wrong: tuple[str, ...]) -> None:
+    ended = run(*WIRE.program, *wrong, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("usage: node wire_reader.mjs URL")
+
+
+@pytest.mark.skipif(bool(WIRE.missing), reason="Node.js is not installed")
 @pytest.mark.parametrize("layout", ["dense", "sparse", "compact"])
 def test_the_reader_in_javascript_reads_the_arrays_that_the_client_reads(
     layout: Layout, example_server: LiveServer, tmp_path: Path
 ) -> None:
-    command = WIRE.command(Run(example_server.url, tmp_path, STEPS, BATCH_SIZE))
+    command = WIRE.command(Run(f"{example_server.url}/", tmp_path, STEPS, BATCH_SIZE))
     printed = run(*command, "--layout", layout).stdout
     steps = [
         one_batch(example_server.url, f"seed=7&step={step}&batch_size={BATCH_SIZE}", layout) for step in range(STEPS)
