@@ -29,7 +29,7 @@ MAX_AHEAD = 256
 LOADED = "as in the state that was loaded"
 """Says in the message of `Pins.require` where the expected digest comes from."""
 
-_OTHER_IMAGES = "to go on with other images, load it with strict=False"
+_OTHER_IMAGES = "to go on with other images, load it with strict=False, or begin a new training"
 REMEDIES = {
     "digest": "to go on with other samples, load it with allow_digest_change=True",
     "pixels": _OTHER_IMAGES,
@@ -168,18 +168,18 @@ def resumed_step(state: Mapping[str, Any], request: StreamRequest, *, strict: bo
     past = 0 if part is None else part[1] - 1
     step = require_integer("state.step", state["step"], 0, STEP_LIMIT + past)
     if strict:
-        require_same_samples(state, request.seed, request.shard.batch_size, "or use strict=False")
+        require_same_samples(state, request.seed, request.shard.batch_size, "as in this loader; or use strict=False")
     if request.stop is not None and step > request.stop + past:
         remedy = "the checkpoint is past it: raise stop, or choose another checkpoint"
         raise InvalidRequestError("state.step", step, f"at most stop = {request.stop}; {remedy}")
     return step
 
 
-def require_same_samples(state: Mapping[str, Any], seed: int, batch_size: int, remedy: str) -> None:
-    """Raise `InvalidRequestError` for a state with another seed or batch size. remedy: says what to do about it."""
+def require_same_samples(state: Mapping[str, Any], seed: int, batch_size: int, advice: str) -> None:
+    """Raise `InvalidRequestError` for a state with another seed or batch size. advice: the end of the message."""
     for name, own in (("seed", seed), ("batch_size", batch_size)):
         if state[name] != own:
-            raise InvalidRequestError(f"state.{name}", state[name], f"{own}, as in this loader; {remedy}")
+            raise InvalidRequestError(f"state.{name}", state[name], f"{own}, {advice}")
 
 
 def worker_of(state: Mapping[str, Any]) -> tuple[int, int] | None:
