@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from client.access import as_token
 from client.batches import Batch, TorchBatch
-from client.errors import MissingExtraError, checked_arguments
+from client.errors import MissingExtraError, RequestRefusedError, checked_arguments
 from client.loading.loader import Loader, loader
 from client.loading.options import ReceivingOptions
+from client.loading.settings import require_same_samples
 from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
 from sampler.stream.shards import STEP_LIMIT
@@ -35,6 +36,9 @@ else:
             import pytorch_lightning as pl
         except ModuleNotFoundError:
             raise MissingExtraError("lightning is not installed: pip install 'saccade-sampler[lightning]'") from error
+
+OTHER_CHECKPOINT = "as in this data module; use that of the checkpoint, or train without ckpt_path"
+"""What to do about a checkpoint with another seed or batch size."""
 
 log: logging.Logger = logging.getLogger("saccade_client")
 
@@ -96,6 +100,8 @@ class SamplerDataModule(pl.LightningDataModule):
             for name, value in receiving.items():
                 if name in {"rank", "world_size", "device"}:
                     raise InvalidRequestError(name, value, "none, because that of the trainer is used")
+                if name not in ReceivingOptions.__optional_keys__:
+                    raise TypeError(f"{type(self).__name__}() got an unexpected keyword argument {name!r}")
             self._val_steps = require_integer("val_steps", val_steps, 0, STEP_LIMIT)
             receiving["token"] = as_token(receiving.get("token"))
         if url is not None and not isinstance(url, str):
@@ -119,6 +125,17 @@ class SamplerDataModule(pl.LightningDataModule):
         if stage == "fit" and not any(isinstance(one, _StepCounter) and one.data is self for one in callbacks):
             # The counter comes before callbacks that save checkpoints.
             callbacks[:] = [_StepCounter(self), *callbacks, _ValidationCloser(self)]
+        if stage == "fit" and self._trainer.enable_validation:
+            self._require_validation()
+
+    def _require_validation(self) -> None:
+        """Ask for the spec now, because a wrong name would end the training when it has trained its first epoch."""
+        try:
+            self._on_this_rank(self._validate).spec()
+        except RequestRefusedError as error:
+            asked = f"SamplerDataModule validates with val_dataset = {self._validate.keywords['dataset']!r}"
+            error.add_note(f"{asked}; without val_dataset, it takes the server's first dataset")
+            raise
 
     def train_dataloader(self) -> "TrainingSteps":
         """Return the steps that were not trained yet."""
@@ -244,6 +261,9 @@ class TrainingSteps:
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Continue at the step of a state. Raises the errors of `Loader.load_state_dict`."""
+        own = self._batches.state_dict()
+        with checked_arguments():
+            require_same_samples(state, own["seed"], own["batch_size"], OTHER_CHECKPOINT)
         self._batches.load_state_dict(state, allow_digest_change=self._allow_digest_change)
         self.next_step = _step_of(self._batches)
 

@@ -318,7 +318,8 @@ def test_a_checkpoint_of_another_stream_is_refused(server: ScriptedServer, tmp_p
     runs.fit(Model(), datamodule=data_module(server))
     saved = tmp_path / "saved.ckpt"
     runs.save_checkpoint(saved)
-    with pytest.raises(RequestRefusedError, match=r"state.seed = 7: expected 8"):
+    advice = "as in this data module; use that of the checkpoint, or train without ckpt_path"
+    with pytest.raises(RequestRefusedError, match=f"state.seed = 7: expected 8, {advice}"):
         trainer(tmp_path, max_steps=2).fit(Model(), datamodule=data_module(server, seed=8), ckpt_path=saved)
 
 
@@ -326,6 +327,20 @@ def test_arguments_are_checked_when_the_module_is_made(server: ScriptedServer) -
     for wrong in ({"val_steps": -1}, {"batch_size": 0}, {"ahead": 0}, {"stop": -1}):
         with pytest.raises(RequestRefusedError, match=next(iter(wrong))):
             data_module(server, **wrong)
+
+
+def test_an_argument_that_does_not_exist_is_one_of_the_data_module(server: ScriptedServer) -> None:
+    with pytest.raises(TypeError, match=r"SamplerDataModule\(\) got an unexpected keyword argument 'val_step'"):
+        data_module(server, val_step=3)
+
+
+def test_a_wrong_name_for_validation_is_refused_before_the_training(server: ScriptedServer, tmp_path: Path) -> None:
+    model = ValidatedModel()
+    runs = trainer(tmp_path, max_steps=2, num_sanity_val_steps=0)  # as when it resumes
+    with pytest.raises(RequestRefusedError, match="no such dataset") as caught:
+        runs.fit(model, datamodule=data_module(server, val_steps=1, val_dataset="test"))
+    assert "val_dataset = 'test'; without val_dataset" in caught.value.__notes__[0]
+    assert model.trained == []
 
 
 @pytest.mark.filterwarnings("ignore")  # it shows no progress bar, no logger and so on
