@@ -7,8 +7,6 @@
 `docs/cornernet-lite.md` shows all that changes in `train.py`.
 """
 
-import dataclasses
-import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,17 +16,12 @@ from client import Batch, ClientError, Loader, RequestRefusedError, ServiceSpec,
 from client.errors import checked_arguments
 from client.loading.options import ReceivingOptions
 from client.torch_module import torch_module
-from sampler import load_config
+from saccade_sampler.config_comparison import require_same_config
 from sampler.checks import require_integer
-from sampler.config.cornernet_lite import IgnoredKeysWarning
 from sampler.errors import InvalidRequestError
 
 TRAIN, VAL = "train", "val"
 """Names of datasets."""
-
-UNCOMPARED = frozenset({"name", "categories", "keep_crowd"})
-"""Fields in which a server may differ from the config file: it has a name for the file and a setting for crowd boxes.
-The number of categories is compared as the dataset has it."""
 
 SET_BY_QUEUE = {
     "device": "on_gpu=True gives tensors on the GPU",
@@ -229,23 +222,3 @@ def _require_not_set_here(options: Mapping[str, Any]) -> None:
         name = given[0]
         with checked_arguments():
             raise InvalidRequestError(name, options[name], f"no {name}: {SET_BY_QUEUE[name]}")
-
-
-def require_same_config(spec: ServiceSpec, config_file: Path) -> None:
-    """Raise `ClientError` if a server makes other samples than the config file of `train.py` says.
-
-    The network and the loss would accept most of them.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", IgnoredKeysWarning)  # keys for the network and for evaluation
-        config = load_config(str(config_file))
-    fields = [field.name for field in dataclasses.fields(config) if field.name not in UNCOMPARED]
-    pairs = {name: (getattr(spec.config, name), getattr(config, name)) for name in fields}
-    if config.categories is not None:
-        pairs["categories"] = (spec.categories, config.categories)
-    other = [f"{name} = {served!r} instead of {ours!r}" for name, (served, ours) in pairs.items() if served != ours]
-    if other:
-        raise ClientError(
-            f"{config_file}: the server makes samples of another config: {'; '.join(other)}; "
-            f"start it with this file as its config"
-        )

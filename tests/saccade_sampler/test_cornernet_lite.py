@@ -260,9 +260,11 @@ def test_rendering_on_the_gpu_needs_one(small: ScriptedServer) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"gaussian_iou": 0.3}, "gaussian_iou = 0.5 instead of 0.3"),
-        ({"categories": 80}, "categories = 3 instead of 80"),
-        ({"output_sizes": [[32, 32]]}, r"output_size = \(16, 16\) instead of \(32, 32\)"),
+        ({"gaussian_iou": 0.3}, "gaussian_iou is 0.5 on the server and 0.3 in the file"),
+        ({"categories": 80}, "categories is 3 on the server and 80 in the file"),
+        ({"output_sizes": [[32, 32]]}, r"output_sizes\[0\] is \[16, 16\] on the server and \[32, 32\] in the file"),
+        ({"att_ranges": [[24, 63], [0, 20]]}, r"config: att_ranges is \[\[24, 63\], \[0, 24\]\] on the server"),
+        ({"rand_scale_max": 0.95}, r"rand_scales is \[0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1\] on the server"),
     ],
 )
 def test_a_server_with_another_config_than_the_file_is_refused(
