@@ -26,7 +26,7 @@ def client_errors() -> Iterator[None]:
 
 
 def _as_command_error(error: Exception) -> SamplerError:
-    invalid = error.__cause__  # of a value that was refused on this side
+    invalid = error.__context__  # of a value that was refused on this side: `checked_arguments` hides it in tracebacks
     if not isinstance(invalid, InvalidRequestError):
         return CommandError(cause_in_the_system(error) or str(error))
     field, expected = (text.replace(FIELD, FIELD.upper()) for text in (invalid.field, invalid.expected))
