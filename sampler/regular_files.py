@@ -1,4 +1,7 @@
-"""Opening the files that users name, which must be regular: opening a FIFO may block, and /dev/zero has no end."""
+"""Opening the files that users name, which must be regular: opening a FIFO may block, and /dev/zero has no end.
+
+A pipe that the process was started with counts as regular, so that shells can pass `--token-file <(command)`.
+"""
 
 import errno
 import os
@@ -6,13 +9,17 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+INHERITED = (Path("/dev/fd"), Path("/proc/self/fd"))
+"""Folders of the descriptors that a process has already."""
+
 
 def require_regular(file: Path) -> os.stat_result:
     """Return the status of a regular file. Raises OSError for anything else, before it is opened."""
     status = file.stat()
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
-    if not stat.S_ISREG(status.st_mode):
+    inherited_pipe = file.parent in INHERITED and stat.S_ISFIFO(status.st_mode)
+    if not stat.S_ISREG(status.st_mode) and not inherited_pipe:
         raise OSError(errno.EINVAL, "Not a regular file", str(file))
     return status
 

@@ -51,6 +51,19 @@ def test_a_file_may_have_a_limited_size(tmp_path: Path) -> None:
         read_regular(tmp_path / "file", 4)
 
 
+@pytest.mark.timeout(60)
+def test_a_pipe_that_the_process_has_already_is_read() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"a-token-of-a-command\n")
+    os.close(writing)
+    try:
+        token = clients_token(Path(f"/dev/fd/{reading}"))
+        assert token is not None
+        assert token.reveal() == "a-token-of-a-command"
+    finally:
+        os.close(reading)
+
+
 def test_a_link_to_a_regular_file_is_one(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"12345")
     (tmp_path / "link").symlink_to("file")
