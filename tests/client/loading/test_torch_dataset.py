@@ -2,7 +2,6 @@
 
 import importlib.util
 import pickle
-import sys
 from itertools import islice
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from client import (
     Batch,
     DigestMismatchError,
-    MissingExtraError,
     RequestRefusedError,
     SampleError,
     SamplerClient,
@@ -22,6 +20,7 @@ from client import (
 from sampler.stream.shards import Shard, step_keys
 from sampler.wire.messages import encode_error
 from tests.support.loading import DIGESTS, STREAM, load, steps
+from tests.support.processes import output_of
 from tests.support.scripted_server import SMALL_CORNERNET, SMALL_SACCADE, Answer, ScriptedServer, scripted
 
 torch_installed = importlib.util.find_spec("torch") is not None
@@ -178,19 +177,34 @@ def test_a_dataset_knows_its_length(small: ScriptedServer) -> None:
         len(load(small.url).dataset())
 
 
-def test_without_torch_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("torch", "torch.utils.data"):
-        monkeypatch.setitem(sys.modules, module, None)
-    for module in (
-        "client.loading.trainer.torch_dataset",
-        "client.loading.trainer.device_handover",
-        "client.torch_device",
-    ):
-        monkeypatch.delitem(sys.modules, module, raising=False)
-    with pytest.raises(MissingExtraError, match=r"saccade-sampler\[torch\]"):
-        load("http://127.0.0.1:1", device="cpu")
-    with pytest.raises(MissingExtraError, match=r"saccade-sampler\[torch\]"):
-        load("http://127.0.0.1:1").dataset()
+WITHOUT_TORCH = """
+import sys
+
+
+class WithoutTorch:
+    def find_spec(self, name, path, target=None):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name=name)
+
+
+sys.meta_path.insert(0, WithoutTorch())
+
+from client import MissingExtraError, loader
+
+for use in (
+    lambda: loader("http://127.0.0.1:1", seed=7, batch_size=4, device="cpu"),
+    lambda: loader("http://127.0.0.1:1", seed=7, batch_size=4).dataset(),
+):
+    try:
+        use()
+    except MissingExtraError as error:
+        print(error)
+"""
+
+
+def test_without_torch_the_error_says_how_to_install_it() -> None:
+    line = "torch is not installed: pip install 'saccade-sampler[torch]'"
+    assert output_of(WITHOUT_TORCH).splitlines() == [line, line]
 
 
 # --- on a device ---
