@@ -125,7 +125,7 @@ class RetryHook:
 
 
 def is_unknown_host(error: Exception) -> bool:
-    """Return whether an error says that there is no host of a name that the client never reached."""
+    """Return whether a host name does not exist, and the client has never reached its server."""
     return isinstance(error, ServerUnavailableError) and error.unknown_host
 
 

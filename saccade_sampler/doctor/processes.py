@@ -19,7 +19,7 @@ _RAISE = "raise the limit (ulimit -n, in systemd LimitNOFILE, in Docker --ulimit
 
 
 def check_cpus(host: HostFacts, workers: int) -> Finding:
-    """Check that there are CPUs for all workers."""
+    """Compare the number of workers with that of usable CPUs."""
     quota = host.groups.cpus
     usable = host.cpus if quota is None else min(host.cpus, quota)
     limit = "" if quota is None else f", with a quota of {quota:.4g} CPUs for this container or service"

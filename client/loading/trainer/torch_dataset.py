@@ -97,8 +97,8 @@ class BatchDataset(StatefulDataset):
             with closing(client.packed_stream(request)) as batches:
                 for packed, step in zip(batches, count(first, workers), strict=False):
                     self._next_step = step + workers
-                    # mypy does not know that the step of a TorchBatch[int] is an int.
-                    yield replace(packed.render().torch(), step=step)  # type: ignore[arg-type]
+                    batch = packed.render().torch()
+                    yield replace(batch, step=step)  # type: ignore[arg-type] # mypy does not see the int of Batch[int]
 
 
 def _refuse_collation(_batches: list[Any], **_named: Any) -> None:
