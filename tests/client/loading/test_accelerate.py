@@ -45,6 +45,7 @@ accelerator.register_for_checkpointing(first)
 with first:
     next(first), next(first)
     accelerator.save_state(folder / "state", safe_serialization=False)
+accelerator.wait_for_everyone()  # only the main process writes what is registered
 resumed = Accelerator(cpu=True)
 resumed.register_for_checkpointing(second)
 resumed.load_state(folder / "state")
