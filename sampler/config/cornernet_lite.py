@@ -119,7 +119,7 @@ def _is_there(path: Path) -> bool:
 
 def _loaded(content: object, name: str) -> LoadedConfig:
     document = parse_document(content)
-    base = _base(document.function)
+    base = base_of(document.function)
     section = read_section(document.db, base)
     _warn(section, document.db, base)
     try:
@@ -130,7 +130,7 @@ def _loaded(content: object, name: str) -> LoadedConfig:
     return LoadedConfig(config, MappingProxyType(_origins(base, section)))
 
 
-def _base(function: object) -> Base:
+def base_of(function: object) -> Base:
     """Return what a file for a sampling function starts from. Raises `ConfigError`."""
     if isinstance(function, str) and is_import_path(function):
         family = register_family(function)

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from sampler.checks import require_number
 from sampler.config.published import KEYS_WITHOUT_EFFECT, SCALE_RANGE
+from sampler.config.scale_range import ScaleRange
 from sampler.config.schema import AttentionMap, SamplerConfig
 from sampler.errors import ConfigError
 
@@ -20,8 +19,6 @@ DIRECT_KEYS = (
 
 SIZE_KEYS = ("input_size", "output_sizes")
 ATTENTION_KEYS = ("att_sizes", "att_ratios", "att_ranges")
-
-MAX_SCALES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +93,7 @@ def _scales(db: dict[str, Any], base: Base) -> dict[str, Any]:
 
 
 def _range(bounds: dict[str, Any]) -> tuple[float, ...]:
-    low, high, step = (require_number(key, bounds[key], error=ConfigError) for key in SCALE_RANGE)
-    # numpy.arange counts down too, if the step is negative.
-    if step == 0 or not 0 < (high - low) / step <= MAX_SCALES:
-        raise ConfigError(
-            f"rand_scale_min = {low}, rand_scale_max = {high}, rand_scale_step = {step}: expected min < max and "
-            f"a step above 0 that gives at most {MAX_SCALES} scales"
-        )
-    return tuple(np.arange(low, high, step).tolist())
+    return ScaleRange(*(require_number(key, bounds[key], error=ConfigError) for key in SCALE_RANGE)).scales()
 
 
 def _sizes(db: dict[str, Any]) -> dict[str, Any]:
