@@ -3,6 +3,8 @@
 #   PYTHON=…   Python to create .venv with (default: the first of python3, python3.13, … that is new enough)
 #   TORCH=1    also install PyTorch and torchdata and run the tests that need them
 #   RAY=1      also install Ray and run the tests that need it
+#   BROWSER=1  also install Playwright and run the tests of pages, in Debian's Chromium or the one that CHROMIUM names
+#   SCREENSHOTS=… folder of the pictures of `make screenshots`
 #   EXAMPLES=… the files in examples/ that `make examples` runs; all by default
 #   PUBLISH=1  write the tables and charts of `make bench` into docs/performance
 #   MEMORY=1   `make bench` also measures what the processes hold in memory (minutes)
@@ -16,6 +18,8 @@
 PYTHON ?=
 TORCH ?=
 RAY ?=
+BROWSER ?=
+SCREENSHOTS ?= screenshots
 EXAMPLES ?=
 PUBLISH ?=
 MEMORY ?=
@@ -38,7 +42,9 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-inp
 READY := $(VENV)/.ready
 READY_TORCH := $(VENV)/.ready-torch
 READY_RAY := $(VENV)/.ready-ray
-SETUP := $(READY) $(if $(TORCH),$(READY_TORCH)) $(if $(RAY),$(READY_RAY))
+READY_BROWSER := $(VENV)/.ready-browser
+# Only 1 counts, because desktops set BROWSER to the name of a program.
+SETUP := $(READY) $(if $(TORCH),$(READY_TORCH)) $(if $(RAY),$(READY_RAY)) $(if $(filter 1,$(BROWSER)),$(READY_BROWSER))
 
 # Other data loaders have their own environment, so that .venv stays small and their dependencies cannot change it.
 PEERS_VENV := .venv-peers
@@ -66,11 +72,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve examples bench fuzz chaos soak docs dist test check lint format lock audit clean
+.PHONY: help setup demo serve examples bench fuzz chaos soak screenshots docs dist test check lint format lock audit clean
 
 help: ## List the targets
 	@echo "Usage: make TARGET"
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Start a server, fetch and show batches, stop the server (first run: about a minute)
 	@$(BIN)/python -m saccade_sampler demo --out demo-output
@@ -103,6 +109,10 @@ soak: $(READY) ## Run server, clients and trainers for 10 minutes (MINUTES=…);
 	@$(COMPILE)
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
+screenshots: $(READY) $(READY_BROWSER) ## Take pictures of every page: desktop and phone, light and dark (SCREENSHOTS=…)
+	@SCREENSHOTS='$(SCREENSHOTS)' $(BIN)/python -m pytest -q -n 0 tests/browser/test_every_page.py
+	@echo "open $(SCREENSHOTS)/"
+
 docs: $(READY) ## Build the documentation into site/
 	@$(BIN)/zensical build --strict
 	@echo "open site/index.html"
@@ -110,7 +120,7 @@ docs: $(READY) ## Build the documentation into site/
 dist: $(READY) ## Build wheel and sdist into dist/, check them, install the wheel and run the demo with it (minutes)
 	@$(BIN)/python -m tests.release
 
-test: lint ## Run all checks: lint, types, tests with coverage (TORCH=1, RAY=1: also those with PyTorch, Ray)
+test: lint ## Run all checks: lint, types, tests with coverage (TORCH=1, RAY=1, BROWSER=1: also those with them)
 	@echo "pytest, with branch coverage"
 	@$(COMPILE)
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --cov --cov-report=term
@@ -151,7 +161,7 @@ audit: $(BIN)/pip ## Look up known vulnerabilities of all locked packages; statu
 	}
 
 clean: ## Remove .venv, caches and everything that was built
-	@rm -rf $(VENV) $(PEERS_VENV) demo-output site .cache build dist *.egg-info .coverage .coverage.* .hypothesis \
+	@rm -rf $(VENV) $(PEERS_VENV) demo-output screenshots site .cache build dist *.egg-info .coverage .coverage.* .hypothesis \
 		.mypy_cache .pytest_cache .ruff_cache
 	@find saccade_sampler sampler service client tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +
 
@@ -173,6 +183,11 @@ $(READY_TORCH): $(READY) requirements.lock
 $(READY_RAY): $(READY) requirements.lock
 	@echo "installing Ray into $(VENV) (once; a few minutes)"
 	@$(PIP) install --constraint requirements.lock --no-build-isolation --editable '.[ray]'
+	@touch $@
+
+$(READY_BROWSER): $(READY) requirements.lock
+	@echo "installing Playwright into $(VENV) (once)"
+	@$(PIP) install --constraint requirements.lock --no-build-isolation --editable '.[browser]'
 	@touch $@
 
 # Each package by itself: one that cannot be installed leaves out its rows, not those of the others. The next run of

@@ -89,7 +89,7 @@ def test_lock_files_pin_versions_and_name_no_index(file: Path) -> None:
 
 
 def test_setup_installs_only_packages_with_hashes_and_then_the_project() -> None:
-    plain = ("VENV=somewhere", "PYTHON=python3", "TORCH=", "RAY=")
+    plain = ("VENV=somewhere", "PYTHON=python3", "TORCH=", "RAY=", "BROWSER=")
     commands = run("make", "--dry-run", "--always-make", "setup", *plain).stdout
     installs = [line for line in commands.splitlines() if " install " in line]
     assert len(installs) == 2

@@ -1,0 +1,1 @@
+"""The server's pages in Debian's Chromium, driven by Playwright; see docs/contributing.md."""

@@ -1,0 +1,23 @@
+"""The pages of a server, for tests that hold for each of them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page.
+
+    Attributes:
+        name: Of its screenshots.
+        path: Path and query, of a server of the datasets demo and scenes.
+    """
+
+    name: str
+    path: str
+
+
+PLACES = (
+    Place("sample", "/explore/5?seed=7"),
+    Place("sample-of-a-small-dataset", "/explore/3?dataset=scenes&augment=false"),
+    Place("docs", "/docs"),
+)

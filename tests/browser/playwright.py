@@ -1,0 +1,32 @@
+"""Playwright's names for the tests; a module that imports them is skipped if Playwright is not installed."""
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="the browser extra is not installed: make test BROWSER=1")
+pytest.importorskip("axe_playwright_python", reason="the browser extra is not installed: make test BROWSER=1")
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    Route,
+    expect,
+    sync_playwright,
+)
+
+__all__ = [
+    "Axe",
+    "Browser",
+    "BrowserContext",
+    "ConsoleMessage",
+    "Page",
+    "Request",
+    "Response",
+    "Route",
+    "expect",
+    "sync_playwright",
+]

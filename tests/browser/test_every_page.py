@@ -1,0 +1,33 @@
+"""What holds for every page, on large and small screens, light and dark."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.browser.accessibility import assert_accessible, assert_fits_its_screen
+from tests.browser.looks import DARK, DESKTOP, LOOKS, PHONE, Look
+from tests.browser.places import PLACES, Place
+from tests.browser.playwright import Page
+from tests.browser.visits import Visits
+
+FOLDER = os.environ.get("SCREENSHOTS")
+"""Where each page is written as a picture, if set."""
+
+SEEN = LOOKS if FOLDER else (DESKTOP, DARK, PHONE)
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
+def test_a_page_loads_without_errors_fits_the_screen_and_is_accessible(place: Place, visit: Visits) -> None:
+    for look in SEEN:
+        page = visit(place.path, look)
+        write_screenshot(page, place, look)
+        assert page.title().endswith("saccade-sampler")
+        assert page.locator("h1").count() == 1
+        assert_accessible(page)
+        assert_fits_its_screen(page)
+
+
+def write_screenshot(page: Page, place: Place, look: Look) -> None:
+    if FOLDER:
+        page.screenshot(path=Path(FOLDER) / f"{place.name}-{look.name}.png", full_page=True)
