@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from sampler.arrays import Arrays
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
+from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.families.crop_plan import CropPlan
 from sampler.layouts.convert import lay_out
-from sampler.ops.boxes import Boxes, clip
 from sampler.ops.resize import Image
 from sampler.ops.targets import untagged
 from sampler.recipe import Recipe
-from sampler.sample.sample import fill_sample, plan_sample
+from sampler.sample.sample import PlannedSample, fill_sample, plan_sample
 from sampler.stream.keys import SampleKey
+from sampler.survey.marks import mark_boxes
 
 State = Literal["object", "ignored", "outside"]
 Corners = tuple[float, ...]
@@ -95,13 +96,11 @@ class Inspection:
 
 def inspect_sample(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Inspection:
     """Make the sample of a key and return it with everything it was made of. Raises like `make_sample`."""
-    names = dataset.category_names
-    categories = config.planes(len(names))
+    categories = config.planes(dataset.category_count)
     planned = plan_sample(dataset, config, key, augment)
-    boxes, recipe, plan = planned.boxes, planned.recipe, planned.plan
+    recipe, plan = planned.recipe, planned.plan
     part = dataset.read(planned.image)
     image, sample = part.pixels, fill_sample(part, plan, recipe, config)
-    crowd = dataset.crowd(planned.image)
     return Inspection(
         key=key,
         config=config,
@@ -113,41 +112,30 @@ def inspect_sample(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, a
         plan=plan,
         crop=sample.crop,
         dense=lay_out(sample, "dense", config, categories),
-        boxes=_inspect_boxes(
-            names, boxes, crowd if config.keep_crowd else crowd[~crowd], plan, _reference_row(boxes, image, recipe)
-        ),
+        boxes=inspect_boxes(dataset, config, planned),
         category_count=categories,
     )
 
 
-def _inspect_boxes(
-    names: tuple[str, ...], boxes: Boxes, crowd: NDArray[np.bool_], plan: CropPlan, reference: int | None
-) -> tuple[InspectedBox, ...]:
-    places = {row: place for place, row in enumerate(plan.rows.tolist())}
+def inspect_boxes(dataset: DatasetIndex, config: SamplerConfig, planned: PlannedSample) -> tuple[InspectedBox, ...]:
+    """Return all boxes of the image of a planned sample, each with what became of it. Reads no pixels."""
+    marks, names = mark_boxes(dataset, config, [planned]), dataset.category_names
     inspected = []
-    for row, (*original, number) in enumerate(boxes.tolist()):
-        place = places.get(row)
+    for row, (*original, number) in enumerate(marks.boxes.tolist()):
+        outside = bool(marks.outside[row])
         inspected.append(
             InspectedBox(
                 row=row,
                 category=int(number),
                 name=names[int(number) - 1],
                 original=tuple(original),
-                cropped=None if place is None else tuple(plan.boxes[place, :4].tolist()),
-                state="outside" if place is None else "object" if plan.objects[place] else "ignored",
-                is_crowd=bool(crowd[row]),
-                is_reference=row == reference,
+                cropped=None if outside else tuple(marks.cropped[row].tolist()),
+                state="outside" if outside else "object" if marks.objects[row] else "ignored",
+                is_crowd=bool(marks.crowd[row]),
+                is_reference=bool(marks.reference[row]),
             )
         )
     return tuple(inspected)
-
-
-def _reference_row(boxes: Boxes, image: Image, recipe: Recipe) -> int | None:
-    """Return the reference's row among the image's boxes; a recipe counts only those left after clipping."""
-    if recipe.reference is None:
-        return None
-    _, rows = clip(boxes, 0, 0, image.shape[1] - 1, image.shape[0] - 1)
-    return int(rows[recipe.reference])
 
 
 def sample_document(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What became of the boxes of many samples, without their pixels."""
