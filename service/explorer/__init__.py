@@ -1,1 +1,1 @@
-"""Pages and pictures that explain a sample."""
+"""Pages and pictures for people: one folder per page, with its values, template, script and style."""

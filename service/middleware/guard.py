@@ -18,7 +18,10 @@ from service.metrics import Metrics
 TRUSTED = "trusted"
 """Item of a request's state that is true if it carried the token."""
 
-WITHOUT_TOKEN = frozenset({"/login", "/logout"})
+WITHOUT_TOKEN = frozenset({"/login", "/logout", "/favicon.ico"})
+
+ASSETS = "/assets/"
+"""The beginning of the paths of files that pages load, the login page, too. They are the same on every server."""
 
 REASONS = {"foreign-host": "host", "foreign-origin": "origin", "unauthorized": "token"}
 """The label of a refused request in the metrics, by its problem type."""
@@ -46,7 +49,7 @@ class Guard:
             headers = access_headers(scope)
             policy.hosts.check(headers.get(b"host"))
             check_origin(scope["method"], headers)
-            if path not in WITHOUT_TOKEN:
+            if path not in WITHOUT_TOKEN and not path.startswith(ASSETS):
                 _check_token(policy, scope, headers)
         except SamplerError as error:
             reason = REASONS.get(_kind(error), "header")
@@ -81,7 +84,7 @@ def _refusal(error: SamplerError, scope: Scope, headers: Headers) -> Response:
     if _kind(error) != "unauthorized":
         return problem_response(error)
     if scope["method"] == "GET" and b"text/html" in headers.get(b"accept", b""):
-        from service.explorer.login import login_response  # loads Jinja, which no other request needs
+        from service.explorer.shell.login import login_response  # loads Jinja, which no other request needs
 
         response: Response = login_response(scope)
     else:

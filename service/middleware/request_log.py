@@ -27,8 +27,8 @@ HEADER = b"x-request-id"
 SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 """A client's own id is used if it matches; any other could forge log lines."""
 
-QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Requested every few seconds by monitoring, so logged at debug level."""
+QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/assets/{version}/{name:path}", "/favicon.ico"})
+"""Requested every few seconds by monitoring, or several times by every page, so logged at debug level."""
 
 MAX_ADDRESS = 64
 MAX_TARGET = 400

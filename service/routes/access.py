@@ -30,7 +30,7 @@ async def access() -> None:
 @router.get("/login", include_in_schema=False)
 async def form(request: Request) -> Response:
     """Show the form, or the first page of a server that needs no token."""
-    from service.explorer.login import login_response  # loads Jinja, which no other request needs
+    from service.explorer.shell.login import login_response  # loads Jinja, which no other request needs
 
     policy: AccessPolicy = request.app.state.access
     return login_response(request.scope) if policy.credentials else _redirect(request, "/")
@@ -39,7 +39,7 @@ async def form(request: Request) -> Response:
 @router.post("/login", include_in_schema=False)
 async def login(request: Request) -> Response:
     """Set the cookie if the token is right, and go to the page that was asked for."""
-    from service.explorer.login import login_response, own_path  # loads Jinja, which no other request needs
+    from service.explorer.shell.login import login_response, own_path  # loads Jinja, which no other request needs
 
     policy: AccessPolicy = request.app.state.access
     fields = await _read_form(request)

@@ -12,6 +12,7 @@ from service.access.media_types import require_json
 from service.batches.body import parse_body
 from service.batches.parameters import BatchParameters, SpecParameters, StreamParameters, refuse_repeated
 from service.batches.selection import select_batch, select_stream
+from service.conditional import is_known
 from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import BODY, PARAMETERS, SAMPLES, Responses, binary, problems
 from service.lifespan.state import CurrentServing
@@ -66,7 +67,7 @@ async def get_batch(
     pinned = bool(parameters.digest and parameters.pixels and served.hashed)  # a list of substitutes alone pins no file
     protected = request.app.state.access.credentials is not None
     headers = {"etag": batch.etag, "cache-control": _cache_control(pinned=pinned, protected=protected)}
-    if _matches(request, batch.etag):
+    if is_known(request, batch.etag):
         return Response(status_code=304, headers=headers)
     if is_head(request):
         return HeadResponse(headers, MEDIA_TYPE)
@@ -113,8 +114,3 @@ def _cache_control(*, pinned: bool, protected: bool) -> str:
     if not protected:
         return f"public, {IMMUTABLE}" if pinned else REVALIDATE
     return PRIVATE + (IMMUTABLE if pinned else REVALIDATE)
-
-
-def _matches(request: Request, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    return etag in tags or "*" in tags

@@ -35,24 +35,11 @@ async def home(request: Request) -> Response:
 )
 async def explore(index: PathIndex, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
     """Show the picture of a sample with links to others."""
-    from service.explorer.page import SCRIPT, explorer_page  # loads Jinja and Pillow, which no other request needs
-    from service.explorer.templates import page_response  # likewise
+    from service.explorer.sample.page import explorer_page  # loads Jinja and Pillow, which no other request needs
 
     dataset, augment = serving.dataset(parameters.dataset), parameters.augment
     key = select_sample(index, parameters, dataset.spec)
-    may_log_out = request.app.state.access.credentials is not None
-    root = root_of(request.scope)
-    page = explorer_page(key, dataset.spec, dataset.title, augment=augment, root=root, may_log_out=may_log_out)
-    return page_response(page, scripts=(SCRIPT,))
-
-
-@router.get("/docs", include_in_schema=False)
-async def api(request: Request) -> Response:
-    """Show the page that documents the endpoints."""
-    from service.explorer.api_page import api_page  # loads Jinja, which no other request needs
-    from service.explorer.templates import page_response  # likewise
-
-    return page_response(api_page(request.app.openapi(), root_of(request.scope)))
+    return explorer_page(request, key, dataset.spec, dataset.title, augment=augment)
 
 
 @router.get(

@@ -39,11 +39,10 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("service.server.command", "service.server.run"): "the help of commands does not need FastAPI",
     ("saccade_sampler.ray", "service.ray_steps"): "nodes that only render rows do not need the server's packages",
     ("saccade_sampler.ray", "service.settings.server"): "likewise",
-    ("service.routes.debug", "service.explorer.page"): "only for people; a server starts sooner without Jinja",
-    ("service.routes.debug", "service.explorer.api_page"): "likewise",
-    ("service.routes.debug", "service.explorer.templates"): "likewise",
-    ("service.routes.access", "service.explorer.login"): "likewise",
-    ("service.middleware.guard", "service.explorer.login"): "likewise",
+    ("service.routes.debug", "service.explorer.sample.page"): "only for people; a server starts sooner without Jinja",
+    ("service.routes.api", "service.explorer.api.page"): "likewise",
+    ("service.routes.access", "service.explorer.shell.login"): "likewise",
+    ("service.middleware.guard", "service.explorer.shell.login"): "likewise",
 }
 """The imports inside functions: (module, imported module) and the reason."""
 

@@ -35,7 +35,8 @@ def test_the_wheel_has_all_files_of_the_packages_and_no_others(wheel: Path, sour
     files = wheel_files(wheel)
     assert list(faults_of_wheel(files, source)) == []
     assert {name.partition("/")[0] for name in files if ".dist-info" not in name} == set(PACKAGES)
-    assert {"service/explorer/page.html", "service/explorer/style.css", "service/explorer/page.js"} <= files.keys()
+    shell = {f"service/explorer/shell/{name}" for name in ("base.html", "style.css", "shell.js", "favicon.svg")}
+    assert shell <= files.keys()
 
 
 def test_the_sdist_builds_the_wheel_of_the_checkout(wheel: Path, sdist: Path, source: Path) -> None:
@@ -60,7 +61,7 @@ def test_a_program_that_does_not_end_is_a_fault(monkeypatch: pytest.MonkeyPatch,
 def test_faults_are_named(wheel: Path, sdist: Path, source: Path) -> None:
     files = wheel_files(wheel)
     info = next(name.partition("/")[0] for name in files if ".dist-info" in name)
-    del files["service/explorer/style.css"], files["client/py.typed"]
+    del files["service/explorer/shell/style.css"], files["client/py.typed"]
     files |= {"tests/test_a.py": b"", f"{info}/METADATA": b"Metadata-Version: 2.4\nName: x\nVersion: not one\n"}
     faults = "\n".join(faults_of_wheel(files, source))
     for part in ("style.css is missing", "client/py.typed", "tests/test_a.py does not belong", "metadata: "):

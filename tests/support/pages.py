@@ -1,6 +1,26 @@
 """HTML pages as tests read them."""
 
 from html.parser import HTMLParser
+from types import SimpleNamespace
+
+from fastapi import Request
+
+from service.access.credentials import Credentials
+from service.access.policy import AccessPolicy
+
+
+def page_request(path: str = "/", query: str = "", root: str = "", *, token: str | None = None) -> Request:
+    """Return a request for a page, from a browser, as a route gets it.
+
+    root: the path under which a proxy serves the server. token: that of the server.
+    """
+    policy = AccessPolicy(None if token is None else Credentials(token))
+    return Request(
+        {
+            "type": "http", "method": "GET", "path": root + path, "root_path": root, "query_string": query.encode(),
+            "headers": [(b"accept", b"text/html")], "app": SimpleNamespace(state=SimpleNamespace(access=policy)),
+        }
+    )  # fmt: skip
 
 
 class Elements(HTMLParser):

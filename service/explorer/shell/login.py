@@ -2,11 +2,12 @@
 
 import re
 
+from fastapi import Request
 from fastapi.responses import HTMLResponse
 from starlette.types import Scope
 
 from service.access.paths import root_of, route_path
-from service.explorer.templates import page_response, render
+from service.explorer.shell.templates import page
 
 HOME = "/"
 
@@ -26,8 +27,10 @@ def login_response(scope: Scope, message: str = "", destination: str | None = No
     destination: path to go to afterwards, below the path under which a proxy serves the server; by default that of
         the request.
     """
-    page = render("login.html", root=root_of(scope), message=message, destination=destination or _requested(scope))
-    return page_response(page, status=401)
+    return page(
+        Request(scope), "shell/login.html", title="Log in", status=401, message=message,
+        destination=destination or _requested(scope),
+    )  # fmt: skip
 
 
 def _requested(scope: Scope) -> str:

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi import Request
+from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from service.contract.responses import PROBLEM_MEDIA_TYPE
-from service.explorer.templates import render
+from service.explorer.shell.templates import page
 
 Schema = Mapping[str, Any]
 
@@ -34,11 +36,11 @@ class Endpoint:
     responses: str
 
 
-def api_page(document: Schema, root: str = "") -> str:
-    """Return the page. document: OpenAPI. root: the path under which a proxy serves the server."""
+def api_page(request: Request, document: Schema) -> HTMLResponse:
+    """Return the page. document: OpenAPI."""
     about = document["info"]
-    return render(
-        "api.html", root=root, version=about["version"], description=about["description"].strip(),
+    return page(
+        request, "api/page.html", title="API", styles=("api/page.css",), description=about["description"].strip(),
         endpoints=list(_endpoints(document)), code_spans=code_spans,
     )  # fmt: skip
 

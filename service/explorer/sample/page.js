@@ -1,19 +1,14 @@
-const links = { ArrowLeft: "previous", ArrowRight: "next", r: "random", e: "epoch-after" };
-document.addEventListener("keydown", (event) => {
-  if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, select")) return;
-  if (event.key in links) document.getElementById(links[event.key]).click();
-});
 const form = document.getElementById("choose");
 document.getElementById("dataset")?.addEventListener("change", () => {
   const index = document.getElementById("index");
   index.value = 0;  // another dataset may have fewer images
   index.removeAttribute("max");
 });
-const picture = document.querySelector(".picture img");
+const picture = document.querySelector("#picture img");
 const explain = async () => {  // an image element does not tell why there is no picture
   let cause = "The server could not be reached.";
   try {
-    const response = await fetch(document.body.dataset.document);
+    const response = await fetch(document.getElementById("picture").dataset.document);
     const answer = await response.json();
     cause = answer.detail ?? "The picture could not be loaded; reload the page.";
   } catch (error) {

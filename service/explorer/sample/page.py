@@ -3,33 +3,36 @@
 import secrets
 from urllib.parse import urlencode
 
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from sampler.wire.spec import ServiceSpec
+from service.access.paths import root_of
 from service.explorer.picture.picture import WIDTH
-from service.explorer.templates import render, script
-
-SCRIPT = "page.js"
+from service.explorer.shell.templates import page
 
 
 def explorer_page(
-    key: SampleKey, spec: ServiceSpec, dataset_name: str, *, augment: bool, root: str = "", may_log_out: bool = False
-) -> str:
-    """Return a self-contained HTML page that shows one sample's picture, with links to others.
+    request: Request, key: SampleKey, spec: ServiceSpec, dataset_name: str, *, augment: bool
+) -> HTMLResponse:
+    """Return the page that shows one sample's picture, with links to others.
 
-    The first and the last sample of the dataset are neighbours. root: the path under which a proxy serves the server,
-    such as "/sampler"; every link begins with it. may_log_out: the server has a token.
+    The first and the last sample of the dataset are neighbours.
     """
+    root = root_of(request.scope)
     named = {} if spec.dataset_name is None else {"dataset": spec.dataset_name}
 
     def link(path: str, index: int = key.index, epoch: int = key.epoch, augment: bool = augment) -> str:
         query = urlencode({**named, "seed": key.seed, "epoch": epoch, "augment": str(augment).lower()})
         return f"{root}/{path.format(index % spec.size)}?{query}"
 
-    return render(
-        "page.html",
-        script=script(SCRIPT),
-        root=root,
-        may_log_out=may_log_out,
+    return page(
+        request,
+        "sample/page.html",
+        title=f"Sample {key.index} · {dataset_name}",
+        scripts=("sample/page.js",),
+        styles=("sample/page.css",),
         key=key,
         augment=augment,
         spec=spec,

@@ -1,0 +1,60 @@
+"""The links between pages that every page has."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A page in the navigation.
+
+    Attributes:
+        name: What people call it.
+        path: Where it begins.
+        below: The beginning of the paths of all its pages.
+        keeps: The parameters that a link to it takes from the page that has the link.
+    """
+
+    name: str
+    path: str
+    below: str
+    keeps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link of the navigation, as a template shows it."""
+
+    name: str
+    target: str
+    is_current: bool
+
+
+ENTRIES = (  # in order; whoever adds a page takes the # from its line
+    # Entry("Steps", "/steps/0", "/steps/", ("dataset", "seed")),
+    # Entry("Images", "/images", "/images", ("dataset",)),
+    Entry("Sample", "/explore/0", "/explore/", ("dataset", "seed")),
+    # Entry("Compare", "/compare", "/compare", ("dataset", "seed")),
+    # Entry("What if", "/what-if", "/what-if", ("dataset", "seed")),
+    # Entry("Statistics", "/stats", "/stats", ("dataset", "seed")),
+    # Entry("Status", "/status", "/status"),
+    Entry("API", "/docs", "/docs"),
+)
+
+
+def links(root: str, path: str, parameters: Mapping[str, str]) -> Iterator[Link]:
+    """Yield the links of a page.
+
+    Args:
+        root: The path under which a proxy serves the server.
+        path: That of the page, below `root`.
+        parameters: Those of the page, which are valid.
+    """
+    for entry in ENTRIES:
+        kept = _kept(entry.keeps, parameters)
+        yield Link(entry.name, f"{root}{entry.path}{'?' if kept else ''}{kept}", path.startswith(entry.below))
+
+
+def _kept(names: Iterable[str], parameters: Mapping[str, str]) -> str:
+    return urlencode({name: parameters[name] for name in names if name in parameters})

@@ -1,0 +1,85 @@
+"""Pages for people: HTML in a common frame. A page loads only files of this server, and runs only their scripts."""
+
+from functools import cache
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from sampler.version import VERSION
+from service.access.paths import root_of, route_path
+from service.explorer.shell.assets import FAVICON, assets
+from service.explorer.shell.navigation import links
+
+STYLE = "shell/style.css"
+SCRIPT = "shell/shell.js"
+
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data: blob:",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+"""The content security policy: whatever names of a dataset contain, a browser runs no script within a page."""
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("service", "explorer"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+
+
+def page(
+    request: Request,
+    template: str,
+    *,
+    title: str,
+    scripts: tuple[str, ...] = (),
+    styles: tuple[str, ...] = (),
+    status: int = 200,
+    policy: dict[str, str] | None = None,
+    **values: Any,
+) -> HTMLResponse:
+    """Return the response with a page.
+
+    Besides `values`, which are escaped, its template gets `title`; `root`, with which every link to this server begins;
+    `asset(name)`, the URL of a file; `navigation`; `may_log_out`; and `version`.
+
+    Args:
+        request: The request for the page. Its parameters `dataset` and `seed`, if any, are kept by the navigation.
+        template: Path of the template, such as `gallery/page.html`; it extends `shell/base.html`.
+        title: The beginning of the title in the browser's tab.
+        scripts: Paths of the page's own scripts, which are modules, such as `gallery/page.js`.
+        styles: Paths of the page's own styles.
+        status: Of the response.
+        policy: Directives of the content security policy that differ from `POLICY`.
+        **values: What the template shows.
+    """
+    root = root_of(request.scope)
+    known = assets()
+
+    def asset(name: str) -> str:
+        return root + known.path(name)
+
+    html = _environment().get_template(template).render(
+        title=title, root=root, asset=asset, favicon=asset(FAVICON), version=VERSION,
+        styles=[asset(name) for name in (STYLE, *styles)], scripts=[asset(name) for name in (SCRIPT, *scripts)],
+        navigation=list(links(root, route_path(request.scope), request.query_params if status < 400 else {})),
+        may_log_out=request.app.state.access.credentials is not None, **values,
+    )  # fmt: skip
+    return HTMLResponse(html, status, _headers(policy or {}))
+
+
+def _headers(policy: dict[str, str]) -> dict[str, str]:
+    return {
+        "content-security-policy": "; ".join(f"{name} {sources}" for name, sources in (POLICY | policy).items()),
+        "referrer-policy": "same-origin",
+        "cache-control": "no-cache",
+    }
