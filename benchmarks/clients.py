@@ -26,6 +26,7 @@ class Work:
         batch_size: Of all ranks together.
         connections: 0 for one stream of all steps. Otherwise each step is a separate request, and as many are made at
             the same time.
+        pause: Seconds of training after each batch of a stream.
     """
 
     seed: int
@@ -34,6 +35,7 @@ class Work:
     rank: int = 0
     world_size: int = 1
     connections: int = 0
+    pause: float = 0.0
 
     @property
     def shard(self) -> Shard:
@@ -103,7 +105,8 @@ def _streamed(client: SamplerClient, work: Work) -> list[float]:
         for _ in batches:
             now = time.perf_counter()
             waits.append(now - before)
-            before = now
+            time.sleep(work.pause)
+            before = time.perf_counter()
     return waits
 
 
