@@ -1,13 +1,14 @@
 """Fixtures that many tests share, and what holds for every test."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from service.demo.dataset import DemoDataset, ensure_demo
+from tests.support.child_coverage import measured_as_needed
 from tests.support.live_server import LiveServer, live_server
 from tests.support.object_store import ObjectStore, object_store
 from tests.support.paths import SHARED
@@ -25,6 +26,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and starts_processes(item):
             item.add_marker("processes")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure coverage in the processes of a test only where it shows something; module fixtures are part of this."""
+    with measured_as_needed(item.nodeid):
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)
