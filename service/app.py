@@ -28,6 +28,7 @@ from service.middleware.forwarded_prefix import ForwardedPrefix, TrustedProxies
 from service.middleware.guard import Guard
 from service.middleware.old_clients import without_chunks
 from service.middleware.request_log import RequestLog
+from service.middleware.request_metrics import RequestMetrics
 from service.middleware.response_headers import with_headers
 from service.middleware.slow_clients import SlowClients
 from service.middleware.uncopied_chunks import without_copies
@@ -87,8 +88,9 @@ def create_app(settings: Settings | None = None) -> SamplerApp:
     endpoints = Endpoints.of([*app.routes, *(route for module in modules for route in module.router.routes)])
     app.add_middleware(Methods, endpoints=endpoints)  # the last one that is added handles requests first
     app.add_middleware(Guard, metrics=metrics)
-    app.add_middleware(RequestLog, metrics=metrics)
+    app.add_middleware(RequestLog)
     app.add_middleware(SlowClients)
+    app.add_middleware(RequestMetrics, metrics=metrics, endpoints=endpoints)
     app.add_middleware(ForwardedPrefix)
     error_responses.install(app)
     for module in modules:

@@ -6,6 +6,7 @@ read, or is at least in the buffers of the system.
 
 import asyncio
 import math
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -59,9 +60,23 @@ class WatchedSend(AbstractAsyncContextManager["WatchedSend"]):
     One timer watches all messages. A timer for each was measured to cost more than 1 % of the server's CPU time.
     """
 
-    def __init__(self, send: Send, place: Place, response: Pausable, limits: ReadLimits, *, endless: bool) -> None:
-        """endless: the client may take any time to read. Otherwise the block ends with TimeoutError when it is over."""
+    def __init__(
+        self,
+        send: Send,
+        place: Place,
+        response: Pausable,
+        limits: ReadLimits,
+        *,
+        endless: bool,
+        on_read: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """Wait for nothing yet.
+
+        endless: the client may take any time to read. Otherwise the block ends with TimeoutError when it is over.
+        on_read: called with the seconds that each `until_read` waited for the client.
+        """
         self._send = send
+        self._on_read = on_read
         self._place = place
         self._response = response
         self._limits = limits
@@ -89,9 +104,11 @@ class WatchedSend(AbstractAsyncContextManager["WatchedSend"]):
 
     async def send(self, message: Message) -> bool:
         """Send a message. Returns whether the response was paused meanwhile."""
-        self._since = self._loop.time()
+        self._since = since = self._loop.time()
         await self._send(message)
         self._since = None
+        if message is NOTHING:
+            self._on_read(self._loop.time() - since)
         if not self._paused:
             return False
         await self._resume()

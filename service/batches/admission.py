@@ -21,6 +21,7 @@ class Admission:
     """Admits requests.
 
     Attributes:
+        limit: most requests that have a place at once.
         in_flight: requests that have a place.
         paused: responses that gave up theirs and have none.
         pauses: how often a response has given up its place.
@@ -32,11 +33,11 @@ class Admission:
 
         retry_after: seconds that a refused client is asked to wait.
         """
+        self.limit = max_requests
         self.in_flight = 0
         self.paused = 0
         self.pauses = 0
         self.resumptions = 0
-        self._max_requests = max_requests
         self._retry_after = retry_after
         self._shutdown = shutdown
         self._queue_seconds = queue_seconds
@@ -66,8 +67,8 @@ class Admission:
     def refuse_if_overloaded(self) -> None:
         """Raise the `ServiceError` (503) of a request that cannot even wait for a place."""
         self._refuse_at_shutdown()
-        waiting = self._max_requests if self._queue_seconds else 0
-        if self.in_flight >= self._max_requests and len(self._arriving) >= waiting:
+        waiting = self.limit if self._queue_seconds else 0
+        if self.in_flight >= self.limit and len(self._arriving) >= waiting:
             raise self._overloaded()
 
     def refuse_unless_ready(self) -> None:
@@ -76,6 +77,14 @@ class Admission:
         longest = max(self._queue_seconds, SHORTEST_REFUSAL)
         if self._full_since is not None and self._loop.time() - self._full_since >= longest:
             raise self._overloaded()
+
+    def is_ready(self) -> bool:
+        """Return whether `refuse_unless_ready` raises nothing."""
+        try:
+            self.refuse_unless_ready()
+        except ServiceError:
+            return False
+        return True
 
     async def reenter(self) -> None:
         """Give a response a place again. It waits for as long as it takes."""
@@ -87,15 +96,20 @@ class Admission:
         """Whether anyone waits for a place."""
         return bool(self._returning or self._arriving)
 
+    @property
+    def waiting(self) -> int:
+        """Number of new requests and of responses that wait for a place."""
+        return len(self._returning) + len(self._arriving)
+
     def leave(self) -> None:
         """Take back a place, and give it to the next request."""
         self.in_flight -= 1
-        while self.in_flight < self._max_requests and (self._returning or self._arriving):
+        while self.in_flight < self.limit and (self._returning or self._arriving):
             turn = self._next_turn()
             if not turn.done():  # it is done if its request has just been cancelled
                 turn.set_result(None)
                 self.in_flight += 1
-        if self.in_flight < self._max_requests:
+        if self.in_flight < self.limit:
             self._full_since = None
 
     def _next_turn(self) -> asyncio.Future[None]:
@@ -108,10 +122,10 @@ class Admission:
 
     def _enter(self) -> bool:
         """Take a place, if there is one; nobody waits then."""
-        if self.in_flight >= self._max_requests:
+        if self.in_flight >= self.limit:
             return False
         self.in_flight += 1
-        if self.in_flight == self._max_requests:
+        if self.in_flight == self.limit:
             self._full_since = self._loop.time()
         return True
 
@@ -134,7 +148,7 @@ class Admission:
             raise ServiceError("shutting-down", detail, retry_after=self._retry_after)
 
     def _overloaded(self) -> ServiceError:
-        detail = f"{self._max_requests} requests are in flight, which is the limit; try again later"
+        detail = f"{self.limit} requests are in flight, which is the limit; try again later"
         return ServiceError("overloaded", detail, retry_after=self._retry_after)
 
 

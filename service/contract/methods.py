@@ -14,6 +14,9 @@ from service.access.paths import route_path
 PROBES = frozenset({"/healthz", "/readyz"})
 """Served to anyone under any name: load balancers and clusters probe addresses."""
 
+UNMATCHED = "unmatched"
+"""Name in the metrics of all paths without a route: anyone may choose any number of them."""
+
 HEAD_ONLY = "head_only"
 """State of a request whose response has no body."""
 
@@ -33,13 +36,24 @@ class HeadResponse(Response):
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The methods of each path."""
+    """The methods of each path, and the names of their routes."""
 
     routes: tuple[tuple[re.Pattern[str], frozenset[str]], ...]
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, routes: Sequence[BaseRoute]) -> "Endpoints":
-        return cls(tuple((one.path_regex, frozenset(one.methods or ())) for one in routes if isinstance(one, Route)))
+        found = [one for one in routes if isinstance(one, Route)]
+        return cls(
+            tuple((one.path_regex, frozenset(one.methods or ())) for one in found), tuple(one.path for one in found)
+        )
+
+    def name(self, path: str) -> str:
+        """Return the route of a path, such as `/explore/{index}`; `UNMATCHED` if it does not exist."""
+        if path in self.names:
+            return path
+        matches = (name for name, (pattern, _) in zip(self.names, self.routes, strict=True) if pattern.match(path))
+        return next(matches, UNMATCHED)
 
     def has_get(self, path: str) -> bool:
         """Return whether GET at a path needs no `Allow`: there are few paths with other methods only."""

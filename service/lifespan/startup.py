@@ -22,7 +22,7 @@ from service.descriptors import DescriptorReserve, raise_limit, reserve_for_work
 from service.lifespan.datasets import OpenedDataset, open_datasets
 from service.lifespan.decoded_images import create_cache
 from service.lifespan.state import ServedDataset, Serving
-from service.metrics import Metrics, ServerState
+from service.metrics import Metrics, Sources, registry_of
 from service.reading import ReadLimits
 from service.settings.limits import MEGABYTE
 from service.settings.load import SettingsError
@@ -83,7 +83,11 @@ async def _run(
         admission = Admission(settings.max_requests, settings.retry_after, shutdown, settings.queue_seconds)
         reading = ReadLimits(settings.pause_seconds, settings.min_rate)
         bodies = Bodies(_body_limits(settings), admission)
-        metrics.registry.register(ServerState(pool, admission, arena, cache, image_cache, notices))
+        sources = Sources(
+            metrics, tuple((one.title, one.spec) for one in opened), pool, admission, cache, image_cache, notices
+        )
+        for one in opened:
+            metrics.show_zeros(one.title)
         await _start(pool, arena, warm, planners, opened)
         for one in opened:
             _log_start(one, pool.size)
@@ -91,7 +95,10 @@ async def _run(
             ServedDataset(number, one.title, one.spec, one.hashes is not None) for number, one in enumerate(opened)
         )
         try:
-            yield Serving(datasets, pool, cache, admission, shutdown, metrics, settings.steps_ahead, reading, bodies)
+            yield Serving(
+                datasets, pool, cache, admission, shutdown, metrics, settings.steps_ahead, reading, bodies,
+                registry_of(sources),
+            )  # fmt: skip
         finally:
             shutdown.uninstall()
             await pool.stop()

@@ -1,9 +1,10 @@
 """Everything a running server holds, made once at startup and handed to the routes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
 
 from sampler.errors import InvalidRequestError
 from sampler.wire.spec import ServiceSpec
@@ -40,6 +41,7 @@ class Serving:
     steps_ahead: int  # how many steps a stream prefetches
     reading: ReadLimits  # how slowly clients may read
     bodies: Bodies
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)  # of the metrics, for Prometheus
 
     def dataset(self, name: str | None) -> ServedDataset:
         """Return a dataset by name, or the default. Raises `InvalidRequestError`."""

@@ -53,7 +53,7 @@ class Guard:
                 _check_token(policy, scope, headers)
         except SamplerError as error:
             reason = REASONS.get(_kind(error), "header")
-            self._metrics.refused.labels(reason).inc()
+            self._metrics.refused.add((reason,))
             scope.setdefault("state", {})["outcome"] = f"refused-{reason}"
             await _refusal(error, scope, headers)(scope, receive, send)
             return

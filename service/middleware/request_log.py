@@ -15,7 +15,6 @@ from service.access.urls import loggable
 from service.connection import Connection
 from service.disconnect import ClientDisconnectedError
 from service.log_lines import one_word, request_id
-from service.metrics import Metrics
 from service.middleware.guard import TRUSTED
 
 log = logging.getLogger("saccade_sampler.requests")
@@ -36,11 +35,10 @@ MAX_TARGET = 400
 
 
 class RequestLog:
-    """ASGI middleware: gives each request an id, counts it, and logs it at the end of its response."""
+    """ASGI middleware: gives each request an id, and logs it at the end of its response."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request; scopes other than HTTP pass unchanged."""
@@ -48,7 +46,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         scope.setdefault("state", {})
-        entry = _Entry(scope, self._metrics)
+        entry = _Entry(scope)
         token = request_id.set(entry.request_id)
         try:
             await self._app(scope, receive, entry.watch(send))
@@ -62,11 +60,10 @@ class RequestLog:
 class _Entry:
     """A request and its response so far."""
 
-    def __init__(self, scope: Scope, metrics: Metrics) -> None:
+    def __init__(self, scope: Scope) -> None:
         given = dict(scope["headers"]).get(HEADER, b"").decode("latin-1")
         self.request_id = given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex[:12]
         self._scope = scope
-        self._metrics = metrics
         self._connection = Connection.of(scope)
         self._begun = time.perf_counter()
         self._status = CLIENT_DISCONNECTED
@@ -75,15 +72,12 @@ class _Entry:
         self._written = False
 
     def end(self) -> None:
-        """Count and log the request, once."""
+        """Log the request, once."""
         if self._written:
             return
         self._written = True
         scope, seconds = self._scope, time.perf_counter() - self._begun
         route = getattr(scope.get("route"), "path", "unknown")
-        self._metrics.requests.labels(route, str(self._status)).inc()
-        self._metrics.request_seconds.labels(route).observe(seconds)
-        self._metrics.bytes.inc(self._sent)
         log.log(
             logging.DEBUG if route in QUIET_ROUTES else logging.INFO,
             "%s %s %s %d %d bytes %.1f ms %s",

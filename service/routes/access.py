@@ -47,7 +47,7 @@ async def login(request: Request) -> Response:
     if policy.credentials is None:
         return _redirect(request, destination)
     if not policy.credentials.accept_token(fields.get("token", "").strip().encode()):
-        request.app.state.metrics.refused.labels("token").inc()
+        request.app.state.metrics.refused.add(("token",))
         request.state.outcome = "refused-token"
         return login_response(request.scope, "This is not the token of this server.", destination)
     response = _redirect(request, destination)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from typing import Any, Literal
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -17,13 +17,11 @@ from service.connection import Connection
 from service.disconnect import ClientDisconnectedError, until_disconnect
 from service.errors.problems import ServiceError
 from service.lifespan.state import Serving
+from service.metrics import Outcome
 from service.reading import WatchedSend
 from service.routes.batch_sender import BatchSender, BrokenMessageError, PausableRuns
 
 log = logging.getLogger("saccade_sampler.batches")
-
-Outcome = Literal["complete", "failed", "abandoned", "stalled", "cut"]
-"""How a response ended: "abandoned" means that its client disconnected, "cut" that the server shut down."""
 
 
 class BatchResponse(Response):
@@ -36,9 +34,18 @@ class BatchResponse(Response):
     media_type = MEDIA_TYPE
 
     def __init__(
-        self, serving: Serving, batches: Iterable[Batch], headers: Mapping[str, str], *, stream: bool = False
+        self,
+        serving: Serving,
+        batches: Iterable[Batch],
+        headers: Mapping[str, str],
+        *,
+        dataset: int = 0,
+        stream: bool = False,
     ) -> None:
-        """stream: there may be more than one batch."""
+        """Send nothing yet.
+
+        dataset: number of the dataset that the batches are of. stream: there may be more than one batch.
+        """
         self.status_code = 200
         self.background = None
         self.body = b""
@@ -46,6 +53,7 @@ class BatchResponse(Response):
         del self.headers["content-length"]
         self._serving = serving
         self._batches = batches
+        self._dataset = serving.datasets[dataset].title
         self._stream = stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +71,7 @@ class BatchResponse(Response):
         if outcome == "stalled":
             connection.abort()
         state["outcome"] = outcome
-        self._serving.metrics.outcomes.labels(outcome).inc()
+        self._serving.metrics.responses.add((self._dataset, outcome))
 
     async def _send(self, send: Send, place: Place, state: dict[str, Any]) -> Outcome:
         try:
@@ -84,7 +92,10 @@ class BatchResponse(Response):
         serving = self._serving
         prefetch = Prefetch(serving.cache, self._batches, serving.steps_ahead)
         with closing(PausableRuns(prefetch, serving.cache, state)) as runs:
-            async with WatchedSend(send, place, runs, serving.reading, endless=self._stream) as client:
+            waits = serving.metrics.client_wait_seconds.of((self._dataset,))
+            async with WatchedSend(
+                send, place, runs, serving.reading, endless=self._stream, on_read=waits.observe
+            ) as client:
                 length = None if self._stream else _complete_length(prefetch)
                 announced = [] if length is None else [(b"content-length", str(length).encode())]
                 headers = [*self.raw_headers, *announced]

@@ -11,6 +11,7 @@ from typing import Any
 from sampler.wire.messages import encode_error, encode_header, encode_trailer
 from service.batches.cache import BatchCache, Run
 from service.batches.prefetch import Prefetch
+from service.batches.selection import Batch
 from service.errors.problems import JobError, ServiceError, problem_of
 from service.lifespan.state import Serving
 from service.reading import WatchedSend
@@ -71,6 +72,7 @@ class BatchSender:
     ) -> None:
         """length: of the body in bytes, if it was announced."""
         self._serving = serving
+        self._metrics = serving.metrics
         self._prefetch = prefetch
         self._runs = runs
         self._client = client
@@ -93,6 +95,7 @@ class BatchSender:
             try:
                 await self._send_batch()
             except ServiceError as error:
+                self._count_failure(error)
                 self._prefetch.fail()
                 if self._remaining is not None:  # it was announced that no such message follows
                     raise BrokenMessageError(str(error)) from error
@@ -106,13 +109,15 @@ class BatchSender:
         shared = self._prefetch.batch
         header = encode_header(shared.batch.header)
         shared.digest.update(0, header)
-        runs, layout, sent = len(shared.plan), shared.batch.header.layout, len(header)
+        runs, labels, sent = len(shared.plan), self._labels(shared.batch), len(header)
         del shared  # a pause may end it; the batch is then another object
         await self._write(header)
         for _ in range(runs):
-            sent += await self._send_run(sent)
+            length = await self._send_run(sent)
+            sent += length
             run = self._prefetch.first
-            self._serving.metrics.samples.labels(layout).inc(len(run.result.lengths))
+            self._metrics.samples.add(labels, len(run.result.lengths))
+            self._metrics.sample_bytes.add(labels, length)
             if run.result.problem is not None:
                 raise JobError(run.result.problem)
             del run  # its memory may be what the next run needs
@@ -121,7 +126,16 @@ class BatchSender:
         if shared.trailer is None:
             shared.trailer = encode_trailer(shared.batch.header.count, shared.digest.hexdigest())
         await self._write(shared.trailer)
+        self._metrics.batches.add(labels)
         self._prefetch.batch_sent()
+
+    def _labels(self, batch: Batch) -> tuple[str, str]:
+        """Return dataset and layout of a batch, the labels of its metrics."""
+        return self._serving.datasets[batch.dataset].title, batch.header.layout
+
+    def _count_failure(self, error: ServiceError) -> None:
+        dataset, _ = self._labels(self._prefetch.batch.batch)
+        self._metrics.failed_samples.add((dataset, error.kind))
 
     async def _send_run(self, start: int) -> int:
         """Send the messages of the next run, whose place in the batch is `start`; return their length."""
@@ -168,7 +182,8 @@ class BatchSender:
         if self._serving.shutdown.begun:
             self._prefetch.stop()
         await self._prefetch.next_run()
-        self._serving.metrics.sample_seconds.observe(time.perf_counter() - begun)
+        dataset, _ = self._labels(self._prefetch.batch.batch)
+        self._metrics.run_wait_seconds.of((dataset,)).observe(time.perf_counter() - begun)
 
     async def _write(self, piece: bytes | memoryview) -> None:
         if self._remaining is not None:

@@ -71,7 +71,7 @@ async def get_batch(
         return Response(status_code=304, headers=headers)
     if is_head(request):
         return HeadResponse(headers, MEDIA_TYPE)
-    return BatchResponse(serving, [batch], headers)
+    return BatchResponse(serving, [batch], headers, dataset=served.number)
 
 
 @router.post(
@@ -88,7 +88,7 @@ async def post_batch(request: Request, serving: CurrentServing) -> Response:
     parameters = parse_body(await serving.bodies.read(request), serving.datasets[0].spec.max_batch)
     served = serving.dataset(parameters.dataset)
     batch = select_batch(parameters, served.spec, served.number)
-    return BatchResponse(serving, [batch], {"cache-control": "no-store"})
+    return BatchResponse(serving, [batch], {"cache-control": "no-store"}, dataset=served.number)
 
 
 @router.get(
@@ -104,9 +104,9 @@ async def stream(
     served = serving.dataset(parameters.dataset)
     batches = select_stream(parameters, served.spec, served.number)
     headers = {"cache-control": "no-store"}
-    return (
-        HeadResponse(headers, MEDIA_TYPE) if is_head(request) else BatchResponse(serving, batches, headers, stream=True)
-    )
+    if is_head(request):
+        return HeadResponse(headers, MEDIA_TYPE)
+    return BatchResponse(serving, batches, headers, dataset=served.number, stream=True)
 
 
 def _cache_control(*, pinned: bool, protected: bool) -> str:

@@ -1,8 +1,8 @@
 """`/healthz`, `/readyz` and `/metrics`: the endpoints for monitoring."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 from service.contract.responses import document, problems
 from service.errors.problems import ServiceError
@@ -37,6 +37,7 @@ async def ready(serving: CurrentServing) -> Response:
     responses=document("text/plain", {"type": "string"}, "the metrics"),
     summary="Metrics in the Prometheus text format",
 )
-async def metrics(serving: CurrentServing) -> Response:
-    """Requests, samples, bytes, latency, queue depth, memory and workers."""
-    return Response(generate_latest(serving.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+async def metrics(request: Request, serving: CurrentServing) -> Response:
+    """Requests, samples, bytes, latency, queue, memory and workers; in OpenMetrics' format if `Accept` names it."""
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(serving.registry), media_type=media_type)

@@ -59,7 +59,7 @@ class Connections:
         self._resting: dict[Connection, float] = {}
         self._lingering: dict[Connection, None] = {}
         self._timer: asyncio.TimerHandle | None = None
-        metrics.connections.set_function(lambda: len(self._open))
+        metrics.open_connections = self._open.__len__
 
     def add(self, connection: Connection) -> bool:
         """Add a new connection, which waits for a head. Returns False if there is no place for it."""
@@ -106,7 +106,7 @@ class Connections:
 
     def count_closed(self, reason: str) -> None:
         """Count a connection that was closed or refused because of a limit."""
-        self._metrics.connections_closed.labels(reason).inc()
+        self._metrics.connections_closed.add((reason,))
 
     @property
     def _interval(self) -> float:

@@ -86,11 +86,14 @@ def serve(server: FrameSocket) -> None:
     look = None if upcoming is None else upcoming.look
     while (received := _next_job(server) if upcoming is None else upcoming.next()) is not None:
         number, job = received
+        begun = time.perf_counter()
         try:
             outcome, payload = Outcome.DONE, worker.do(job, look)
         except Exception as error:  # noqa: BLE001 - sent to the server; one bad sample must not end the worker
             outcome, payload = Outcome.FAILED, msgpack.packb(_problem(error))
-        server.send(Reply(number, outcome, payload, worker.outbox.take(), worker.counts.take()).encode())
+        seconds = time.perf_counter() - begun
+        news = worker.outbox.take(), worker.counts.take(), seconds, worker.take_seconds()
+        server.send(Reply(number, outcome, payload, *news).encode())
         if time.monotonic() - released >= RELEASE_SECONDS:
             release_freed_memory()
             released = time.monotonic()
@@ -123,12 +126,14 @@ class Worker:
         arena: None if it gets no runs to make.
         counts: How image files of all datasets were decoded since the last reply.
         outbox: Notices that were not sent yet.
+        sample_seconds: How long each sample took that was made since the last reply.
     """
 
     datasets: tuple[WorkerDataset, ...]
     arena: AttachedArena | None
     counts: DecodeCounts
     outbox: Outbox = field(default_factory=Outbox)
+    sample_seconds: list[float] = field(default_factory=list)
 
     @classmethod
     def start(cls, setup: WorkerSetup, on_compile: Callable[[], None] = lambda: None) -> Self:
@@ -173,6 +178,12 @@ class Worker:
             return _json(images_document(self.datasets[job.dataset].dataset, job.indices))
         return self._inspect(job)
 
+    def take_seconds(self) -> tuple[float, ...]:
+        """Remove and return the times of samples."""
+        taken = tuple(self.sample_seconds)
+        self.sample_seconds.clear()
+        return taken
+
     def _write_run(self, job: RunJob, between: Callable[[], None] | None) -> RunResult:
         """Write a run into its slab, up to its end or to the first sample that fails."""
         if self.arena is None:
@@ -186,6 +197,7 @@ class Worker:
         lengths: list[int] = []
         used = 0
         progress[:] = bytes(PROGRESS_BYTES)
+        begun = time.perf_counter()
         plans = plan_samples(opened.dataset, opened.config, job.keys, job.augment, COMPILED)
         for done, (key, planned) in enumerate(zip_longest(job.keys, plans)):
             progress[:] = done.to_bytes(PROGRESS_BYTES, "little")
@@ -200,6 +212,8 @@ class Worker:
                 return RunResult(tuple(lengths), _problem(error))
             lengths.append(length)
             used += length
+            before, begun = begun, time.perf_counter()
+            self.sample_seconds.append(begun - before)
         return RunResult(tuple(lengths))
 
     def _inspect(self, job: InspectionJob) -> bytes:

@@ -90,6 +90,6 @@ class ImageNotices:
             line = "%s: further images of kind %r are not logged; run `saccade-sampler verify` to list all"
             log.log(level, line, title, notice.kind)
 
-    def count(self, kind: NoteKind) -> int:
-        """Return the number of images of all datasets that were noted."""
-        return sum(self._seen.count(number, kind) for number in range(len(self._datasets)))
+    def count(self, kind: NoteKind, dataset: int) -> int:
+        """Return the number of images that were noted. dataset: its number."""
+        return self._seen.count(dataset, kind)

@@ -8,17 +8,19 @@ import asyncio
 import logging
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
-from typing import get_args
+from typing import Literal, get_args
 
 from sampler.dataset.images.part_decoding import DecodeCounts
 from sampler.errors import SamplerError
 from service.arena import Slab
+from service.counting import Histogram
 from service.errors.problems import ServiceError
 from service.workers.fair_queue import FairQueue
 from service.workers.lateness import LEAST_SECONDS, LOOK_SECONDS, RunningClock, SampleTimes
+from service.workers.memory_use import private_bytes
 from service.workers.notices import Notice
 from service.workers.process import WorkerProcess
-from service.workers.protocol import Job, WorkerSetup
+from service.workers.protocol import Job, Reply, RunJob, WorkerSetup
 from service.workers.seats import ATTEMPTS, Cause, Seat, Ticket
 
 log = logging.getLogger("saccade_sampler.pool")
@@ -30,6 +32,12 @@ SAMPLES_AHEAD = 48
 """Samples that wait at a worker whose images are remote: more than there are requests at once, four of the longest
 runs. It knows their keys, so that it can fetch their images in time."""
 
+SAMPLE_SECONDS = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1.0, 5.0, 30.0)
+"""Bounds for the time of a sample: 0.3 ms from the decoded store, some 5 ms from a file, seconds from slow storage."""
+
+Work = Literal["samples", "views"]
+"""What workers spend their time on: samples for batches, or what people look at."""
+
 MAX_PAUSE = 5.0
 """Longest pause, in seconds, between attempts to start a worker."""
 
@@ -39,6 +47,9 @@ class WorkerPool:
 
     Attributes:
         restarts: number of workers that were replaced, by cause.
+        decoded: how workers decoded image files.
+        busy_seconds: seconds that workers spent on jobs, by kind of work.
+        sample_seconds: histogram of the seconds that workers took for each sample, by number of the dataset.
     """
 
     def __init__(
@@ -66,6 +77,8 @@ class WorkerPool:
         self.size = size
         self.restarts: dict[Cause, int] = dict.fromkeys(get_args(Cause), 0)
         self.decoded = DecodeCounts()
+        self.busy_seconds: dict[Work, float] = dict.fromkeys(get_args(Work), 0.0)
+        self.sample_seconds: Histogram[int] = Histogram(SAMPLE_SECONDS, *range(len(setup.datasets)))
         self._setup = setup
         self._times = SampleTimes(job_seconds, LEAST_SECONDS + read_seconds)
         self._samples_ahead = SAMPLES_AHEAD if read_seconds else 0
@@ -91,6 +104,11 @@ class WorkerPool:
     def queued(self) -> int:
         """Number of samples that wait for a worker."""
         return sum(len(ticket.job.keys) for ticket in self._queue if not ticket.reply.done())
+
+    def private_bytes(self) -> int | None:
+        """Return the memory of all workers that no other process shares; None if the system does not tell."""
+        sizes = [private_bytes(seat.process.pid) for seat in self._seats if seat.process]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
 
     async def start(self) -> None:
         """Start all workers and wait until they are ready. Raises `ServiceError` if one cannot start."""
@@ -200,11 +218,18 @@ class WorkerPool:
         while (reply := await process.reply()) is not None:
             if not seat.tickets or seat.tickets[0].number != reply.number:
                 raise ConnectionError(f"a reply to job {reply.number}, which the worker was not given")
-            self.decoded.add(*reply.decoded)
+            self._count(seat.tickets[0].job, reply)
             for notice in reply.notices:
                 self._on_notice(notice)
             seat.finish_oldest(reply, self._clock.now(), self._times)
             self._hand_out()
+
+    def _count(self, job: Job, reply: Reply) -> None:
+        self.decoded.add(*reply.decoded)
+        self.busy_seconds["samples" if isinstance(job, RunJob) else "views"] += reply.seconds
+        times = self.sample_seconds.of(job.dataset)
+        for seconds in reply.sample_seconds:
+            times.observe(seconds)
 
     def _put_back(self, seat: Seat) -> None:
         for ticket in reversed(seat.tickets):

@@ -10,8 +10,9 @@ Server → worker: a setup first, then jobs. Worker → server: replies. Payload
             │ job number, uint64 │ outcome, uint8 │ counts, 3 × uint32 │ length N, uint32 │ N bytes │ payload │
             └────────────────────┴────────────────┴────────────────────┴──────────────────┴─────────┴─────────┘
 
-Numbers are little-endian. The counts are the fields of `DecodeCounts` since the reply before. The N bytes are new
-notices about image files, as a list of the fields of `Notice`, or nothing.
+Numbers are little-endian. The counts are the fields of `DecodeCounts` since the reply before. The N bytes are a list:
+new notices about image files as lists of the fields of `Notice`, the seconds of the job, and those of each sample.
+Without any of these, there are none.
 
 The payload of a failed job is its problem document. The samples of a run are written to the arena; its payload only
 has the length of each message.
@@ -199,10 +200,15 @@ class Reply:
     payload: bytes
     notices: tuple[Notice, ...] = ()
     decoded: tuple[int, int, int] = (0, 0, 0)  # the fields of `DecodeCounts`
+    seconds: float = 0.0  # that the job took
+    sample_seconds: tuple[float, ...] = ()  # that each sample of a run took
 
     def encode(self) -> bytes:
-        notices: bytes = msgpack.packb([astuple(notice) for notice in self.notices]) if self.notices else b""
-        return self.HEADER.pack(self.number, self.outcome, *self.decoded, len(notices)) + notices + self.payload
+        about = b""
+        if self.notices or self.seconds or self.sample_seconds:
+            notices = [astuple(notice) for notice in self.notices]
+            about = msgpack.packb((notices, self.seconds, self.sample_seconds))
+        return self.HEADER.pack(self.number, self.outcome, *self.decoded, len(about)) + about + self.payload
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
@@ -210,10 +216,10 @@ class Reply:
         try:
             number, outcome, *decoded, length = cls.HEADER.unpack_from(body)
             end = cls.HEADER.size + length
-            rows = msgpack.unpackb(body[cls.HEADER.size : end]) if length else ()
+            rows, seconds, sample_seconds = msgpack.unpackb(body[cls.HEADER.size : end]) if length else ((), 0, ())
             whole, parts, recorded = decoded
-            notices = tuple(Notice(*row) for row in rows)
-            return cls(number, Outcome(outcome), body[end:], notices, (whole, parts, recorded))
+            notices, times = tuple(Notice(*row) for row in rows), tuple(map(float, sample_seconds))
+            return cls(number, Outcome(outcome), body[end:], notices, (whole, parts, recorded), float(seconds), times)
         except (struct.error, ValueError, TypeError) as error:
             raise ConnectionError(f"a message that is no reply: {error}") from error
 

@@ -235,12 +235,12 @@ def test_metrics_count_requests_samples_bytes_and_workers(server: LiveServer) ->
     before = httpx.get(f"{server.url}/metrics").text
     one_batch(server.url, "indices=1,2,3")
     after = httpx.get(f"{server.url}/metrics").text
-    assert _value(after, 'sampler_samples_total{layout="compact"}') >= 3 + _value(
-        before, 'sampler_samples_total{layout="compact"}'
-    )
+    title = re.findall('sampler_dataset_images{dataset="(.*)"}', after)[0]
+    samples = f'sampler_samples_total{{dataset="{title}",layout="compact"}}'
+    assert _value(after, samples) >= 3 + _value(before, samples)
     assert _value(after, 'sampler_requests_total{route="/v1/batches",status="200"}') >= 1
-    assert _value(after, "sampler_sent_bytes_total") > 3 * 255 * 255 * 3
-    for name in ("sampler_workers_alive", "sampler_worker_restarts_total", "sampler_queue_depth"):
+    assert _value(after, 'sampler_sent_bytes_total{route="/v1/batches"}') > 3 * 255 * 255 * 3
+    for name in ("sampler_workers_alive", "sampler_worker_restarts_total", "sampler_queued_samples"):
         assert re.search(rf"\n{name}[ {{]", after)
     assert "sampler_request_seconds_bucket" in after
 

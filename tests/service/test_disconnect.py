@@ -52,7 +52,7 @@ def test_clients_that_disconnect_at_any_moment_cause_no_stack_trace(abandoned: L
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     log = log_of(abandoned)
     assert "Traceback" not in log
-    assert abandoned.metric("sampler_ahead_bytes") == 0
+    assert abandoned.metric("sampler_arena_prefetched_bytes") == 0
 
 
 def test_a_client_that_disconnects_while_sending_its_body_causes_no_stack_trace(abandoned: LiveServer) -> None:
@@ -72,4 +72,4 @@ def test_pictures_for_disconnected_clients_are_not_drawn(abandoned: LiveServer) 
             clients.enter_context(connect(abandoned)).sendall(get(f"/debug/samples/{index}.png"))
         until(lambda: abandoned.metric("sampler_requests_in_flight") >= 20)
     until(lambda: abandoned.metric("sampler_requests_in_flight") == 0, seconds=2.0)
-    assert abandoned.metric("sampler_queue_depth") == 0
+    assert abandoned.metric("sampler_queued_samples") == 0

@@ -74,7 +74,7 @@ def test_memory_stays_bounded_however_many_clients_do_not_read(small_server: Liv
             clients.enter_context(slow_client(small_server, "/v1/stream?batch_size=48&layout=dense"))
         until(lambda: small_server.metric("sampler_requests_in_flight") == PLACES)
         time.sleep(2.0)
-        assert small_server.metric("sampler_ahead_bytes") <= 20 << 20
+        assert small_server.metric("sampler_arena_prefetched_bytes") <= 20 << 20
         assert process.memory_info().rss - before < 150 << 20
 
 
@@ -82,8 +82,8 @@ def test_a_disconnected_client_costs_no_more_work(small_server: LiveServer) -> N
     with slow_client(small_server, "/v1/stream?batch_size=48"):
         until(lambda: small_server.metric("sampler_requests_in_flight") == 1)
     until(lambda: small_server.metric("sampler_requests_in_flight") == 0)
-    until(lambda: small_server.metric("sampler_queue_depth") == 0)
-    assert small_server.metric("sampler_ahead_bytes") == 0
+    until(lambda: small_server.metric("sampler_queued_samples") == 0)
+    assert small_server.metric("sampler_arena_prefetched_bytes") == 0
     time.sleep(0.5)  # what workers had begun gets done
     busy = [sum(worker.cpu_times()[:2]) for worker in small_server.workers()]
     time.sleep(1.0)

@@ -46,8 +46,8 @@ def test_64_slow_clients_leave_memory_flat_and_a_fast_one_gets_its_batches(crowd
                 clients.enter_context(slow_client(crowded, path))
             until(lambda: crowded.metric("sampler_requests_in_flight") == CLIENTS)
             assert len(body(crowded.url, "seed=99&step=0&batch_size=24")) > 24 * 255 * 255 * 3
-            assert crowded.metric("sampler_ahead_bytes") <= BUFFER
-            assert crowded.metric("sampler_slab_bytes") <= crowded.metric("sampler_slab_capacity_bytes")
+            assert crowded.metric("sampler_arena_prefetched_bytes") <= BUFFER
+            assert crowded.metric("sampler_arena_used_bytes") <= crowded.metric("sampler_arena_capacity_bytes")
         until(lambda: crowded.metric("sampler_requests_in_flight") == 0)
         sizes.append(resident(crowded))
     assert sizes[1] - sizes[0] < BUFFER
@@ -92,9 +92,9 @@ def test_memory_is_released_when_clients_disconnect(crowded: LiveServer) -> None
     with ExitStack() as clients:
         for seed in range(8):
             clients.enter_context(slow_client(crowded, f"/v1/stream?seed={seed}&batch_size=16&layout=dense"))
-        until(lambda: crowded.metric("sampler_slabs") > 0)
-    until(lambda: crowded.metric("sampler_slab_bytes") == crowded.metric("sampler_batch_cache_bytes"))
-    assert crowded.metric("sampler_ahead_bytes") == 0
+        until(lambda: crowded.metric("sampler_arena_slabs") > 0)
+    until(lambda: crowded.metric("sampler_arena_used_bytes") == crowded.metric("sampler_batch_cache_bytes"))
+    assert crowded.metric("sampler_arena_prefetched_bytes") == 0
 
 
 def test_a_buffer_smaller_than_one_sample_is_slow_but_works(
@@ -124,4 +124,4 @@ def test_slabs_of_workers_that_die_are_not_lost(server: LiveServer, crowded: Liv
         wanted = one_batch(server.url, f"seed=6&step={batch.header.step}&batch_size=24")
         for mine, other in zip(batch.samples, wanted.samples, strict=True):
             assert (mine.arrays["crop"] == other.arrays["crop"]).all()
-    until(lambda: crowded.metric("sampler_slab_bytes") == crowded.metric("sampler_batch_cache_bytes"))
+    until(lambda: crowded.metric("sampler_arena_used_bytes") == crowded.metric("sampler_batch_cache_bytes"))

@@ -138,7 +138,7 @@ def test_a_stream_that_was_paused_for_longer_than_any_limit_goes_on_with_the_sam
             clients.enter_context(slow_client(pausing, STREAM.format(seed)))
         until(lambda: pausing.metric("sampler_paused_responses") == 2 * PLACES + 1)
         time.sleep(2 * LONG_PAUSE)
-        assert pausing.metric("sampler_ahead_bytes") == 0
+        assert pausing.metric("sampler_arena_prefetched_bytes") == 0
         assert begin_to_read(patient).read() == reference(server, 7, 5)
     until(lambda: ", paused" in pausing.log)
 
@@ -174,14 +174,14 @@ def test_more_paused_clients_than_memory_leave_a_fair_one_its_batches(pausing: L
         waited, got = timed(pausing, "/v1/batches?seed=99&step=0&batch_size=24&layout=dense")
         assert waited < 5 + 10 * alone
         assert got.content == body(server.url, "seed=99&step=0&batch_size=24&layout=dense")
-        assert pausing.metric("sampler_slab_bytes") <= pausing.metric("sampler_slab_capacity_bytes")
+        assert pausing.metric("sampler_arena_used_bytes") <= pausing.metric("sampler_arena_capacity_bytes")
         assert resident().rss - before < BUFFER + 5 * PLACES * 500_000
 
 
 def test_a_single_batch_that_is_not_read_is_cut_in_the_end(pausing: LiveServer) -> None:
     with patient_client(pausing, SINGLE.format(3)) as client:
         until(lambda: " stalled" in pausing.log)
-        until(lambda: pausing.metric("sampler_slab_bytes") == 0)
+        until(lambda: pausing.metric("sampler_arena_used_bytes") == 0)
         with pytest.raises((ConnectionError, http.client.IncompleteRead)):
             begin_to_read(client).read()
     assert " stalled, paused " in pausing.log
@@ -192,8 +192,8 @@ def test_a_client_that_disconnects_in_a_pause_leaves_nothing_behind(pausing: Liv
         until(lambda: pausing.metric("sampler_paused_responses") == 1)
         assert pausing.metric("sampler_requests_in_flight") == 0
     until(lambda: pausing.metric("sampler_paused_responses") == 0)
-    until(lambda: pausing.metric("sampler_slab_bytes") == 0)
-    assert pausing.metric("sampler_pinned_bytes") == 0
+    until(lambda: pausing.metric("sampler_arena_used_bytes") == 0)
+    assert pausing.metric("sampler_arena_pinned_bytes") == 0
 
 
 def test_a_paused_stream_ends_with_a_batch_at_shutdown(

@@ -53,9 +53,12 @@ class LiveServer:
         self.process.send_signal(number)
 
     def metric(self, name: str) -> float:
-        """Return the value of a metric, the sum of all labels if the name includes none."""
+        """Return the value of a metric: the sum of all series that have the labels in the name, if it includes any."""
+        name, _, wanted = name.removesuffix("}").partition("{")
         lines = httpx.get(f"{self.url}/metrics", verify=self.trust).text.splitlines()
-        values = [float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
+        found = [line for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
+        labels = wanted.split(",") if wanted else []
+        values = [float(line.split()[-1]) for line in found if all(label in line for label in labels)]
         assert values, f"there is no metric {name}"
         return sum(values)
 

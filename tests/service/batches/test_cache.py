@@ -61,7 +61,7 @@ def fresh(caching: LiveServer) -> Fresh:
 def lookups(server: LiveServer) -> dict[str, float]:
     """How a server has found batches so far."""
     kinds = ("hit", "join", "miss")
-    return {kind: server.metric(f'sampler_batch_cache_total{{found="{kind}"}}') for kind in kinds}
+    return {kind: server.metric(f'sampler_batch_lookups_total{{found="{kind}"}}') for kind in kinds}
 
 
 def test_a_batch_requested_again_is_not_made_again_and_has_a_content_length(fresh: Fresh) -> None:
@@ -72,7 +72,7 @@ def test_a_batch_requested_again_is_not_made_again_and_has_a_content_length(fres
     assert int(again.headers["content-length"]) == len(first.content)
     assert fresh.found() == {"hit": 1, "join": 0, "miss": 1}
     assert fresh.server.metric("sampler_batch_cache_bytes") >= len(first.content) - 1000
-    assert fresh.server.metric("sampler_ahead_bytes") == 0
+    assert fresh.server.metric("sampler_arena_prefetched_bytes") == 0
 
 
 def test_streams_and_batches_of_one_seed_share(fresh: Fresh) -> None:

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from service.log_lines import FORMAT, OneLineFormatter, add_request_id
-from service.metrics import Metrics
 from service.middleware.request_log import RequestLog
 
 FIELDS = ("date", "time", "level", "id", "logger", "client", "method", "target", "status", "size", "bytes", "duration",
@@ -62,7 +61,7 @@ def logged(outcome: str | None = None, **changed: Any) -> str:
         pass
 
     with log_of_requests() as stream:
-        asyncio.run(RequestLog(app, Metrics())(scope, receive, send))
+        asyncio.run(RequestLog(app)(scope, receive, send))
     return stream.getvalue()
 
 

@@ -30,7 +30,7 @@ class Fake:
 
 
 def closed(metrics: Metrics, limit: str) -> float:
-    return metrics.registry.get_sample_value("sampler_connections_closed_total", {"limit": limit}) or 0.0
+    return metrics.connections_closed.values.get((limit,), 0)
 
 
 async def full_table(metrics: Metrics) -> tuple[Connections, list[Fake]]:
@@ -51,7 +51,8 @@ def test_the_longest_idle_connection_makes_room_for_a_new_one() -> None:
         assert table.add(Fake())
         assert (working.done, early.done, late.done) == ([], ["evicted"], [])
         assert closed(metrics, "evicted") == 1
-        assert metrics.registry.get_sample_value("sampler_connections") == 3
+        assert metrics.open_connections is not None
+        assert metrics.open_connections() == 3
 
     asyncio.run(scene())
 

@@ -55,7 +55,8 @@ def serving(limits: ConnectionLimits = LIMITS) -> Iterator[tuple[int, Metrics]]:
 
 
 def connected(metrics: Metrics) -> float:
-    return metrics.registry.get_sample_value("sampler_connections") or 0.0
+    assert metrics.open_connections is not None
+    return metrics.open_connections()
 
 
 def request(port: int, path: str = "/") -> socket.socket:

@@ -59,12 +59,19 @@ COUNTS = st.tuples(*[st.integers(0, 2**32 - 1)] * 3)
 
 
 @given(
-    st.integers(0, 2**64 - 1), st.sampled_from(Outcome), st.binary(max_size=50), st.lists(NOTICES, max_size=3), COUNTS
+    st.integers(0, 2**64 - 1), st.sampled_from(Outcome), st.binary(max_size=50), st.lists(NOTICES, max_size=3), COUNTS,
+    st.floats(0, 1e6), st.lists(st.floats(0, 1e6), max_size=12).map(tuple),
 )  # fmt: skip
 def test_a_reply_survives_the_way_to_the_server(
-    number: int, outcome: Outcome, payload: bytes, notices: list[Notice], counts: tuple[int, int, int]
+    number: int,
+    outcome: Outcome,
+    payload: bytes,
+    notices: list[Notice],
+    counts: tuple[int, int, int],
+    seconds: float,
+    sample_seconds: tuple[float, ...],
 ) -> None:
-    reply = Reply(number, outcome, payload, tuple(notices), counts)
+    reply = Reply(number, outcome, payload, tuple(notices), counts, seconds, sample_seconds)
     assert Reply.decode(reply.encode()) == reply
 
 

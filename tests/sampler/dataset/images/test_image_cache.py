@@ -284,6 +284,6 @@ def test_a_server_with_a_cache_serves_the_same_bytes_and_counts_hits(
         until(lambda: cached.metric("sampler_worker_restarts_total") == 1 and len(cached.workers()) == 2)
         other = query.replace("seed=5", "seed=6")
         assert body(cached.url, other) == body(server.url, other)
-        assert cached.metric("sampler_decoded_cache_misses_total") <= missed + 4
+        assert cached.metric('sampler_image_cache_lookups_total{found="miss"}') <= missed + 4
         assert "image cache: 16 MB" in cached.log
-    assert server.metric("sampler_decoded_cache_hits_total") == 0
+    assert server.metric('sampler_image_cache_lookups_total{found="hit"}') == 0
