@@ -96,14 +96,26 @@ class SpecParameters(BaseModel):
     dataset: DatasetName = None
 
 
-class _Parameters(BaseModel):
+class _PinnedParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: DatasetName = None
-    seed: Seed = 0
-    augment: Augment = True
     digest: Digest = None
     pixels: PixelsDigest = None
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the request names both digests."""
+        return bool(self.digest and self.pixels)
+
+
+class ImageParameters(_PinnedParameters):
+    """One image of a dataset; its index is in the path."""
+
+
+class _Parameters(_PinnedParameters):
+    seed: Seed = 0
+    augment: Augment = True
     substitutes: SubstituteCount = None
 
 

@@ -12,7 +12,13 @@ from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, last_step, step_keys, stream_keys
 from sampler.wire.messages import Header
 from sampler.wire.spec import ServiceSpec
-from service.batches.parameters import BatchParameters, ImagesParameters, SampleParameters, StreamParameters
+from service.batches.parameters import (
+    BatchParameters,
+    ImageParameters,
+    ImagesParameters,
+    SampleParameters,
+    StreamParameters,
+)
 from service.errors.problems import ServiceError
 
 
@@ -83,6 +89,12 @@ def select_images(parameters: ImagesParameters, spec: ServiceSpec) -> tuple[int,
     _check_digests(spec, parameters.digest)
     _check_indices(parameters.indices, spec)
     return tuple(parameters.indices)
+
+
+def select_image(index: int, parameters: ImageParameters, spec: ServiceSpec) -> int:
+    """Return the dataset index of one image. Raises like `select_batch`."""
+    _check_digests(spec, parameters.digest, parameters.pixels)
+    return require_integer("index", index, 0, spec.size - 1)
 
 
 def select_sample(index: int, parameters: SampleParameters, spec: ServiceSpec) -> SampleKey:

@@ -28,6 +28,8 @@ SAMPLES = (*PINNED, "image", "storage", "worker", "shutting-down")
 
 BODY = ("media-type", "body-too-large", "body-timeout")
 
+NOT_MODIFIED: Responses = {304: {"description": "If-None-Match has the ETag of the response"}}
+
 KINDS = "x-problem-types"
 """Member of a response in the OpenAPI document: the problem types with its status."""
 

@@ -28,6 +28,7 @@ from service.settings.limits import MEGABYTE
 from service.settings.load import SettingsError
 from service.settings.server import Settings
 from service.shutdown import Shutdown
+from service.views.views import Views
 from service.workers.notices import ImageNotices
 from service.workers.pool import WorkerPool
 from service.workers.protocol import WorkerSetup
@@ -97,7 +98,7 @@ async def _run(
         try:
             yield Serving(
                 datasets, pool, cache, admission, shutdown, metrics, settings.steps_ahead, reading, bodies,
-                registry_of(sources),
+                Views(pool, shutdown), registry_of(sources),
             )  # fmt: skip
         finally:
             shutdown.uninstall()

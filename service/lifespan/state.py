@@ -15,6 +15,7 @@ from service.errors.problems import ServiceError
 from service.metrics import Metrics
 from service.reading import ReadLimits
 from service.shutdown import Shutdown
+from service.views.views import Views
 from service.workers.pool import WorkerPool
 
 
@@ -41,6 +42,7 @@ class Serving:
     steps_ahead: int  # how many steps a stream prefetches
     reading: ReadLimits  # how slowly clients may read
     bodies: Bodies
+    views: Views
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)  # of the metrics, for Prometheus
 
     def dataset(self, name: str | None) -> ServedDataset:

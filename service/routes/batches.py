@@ -14,29 +14,18 @@ from service.batches.parameters import BatchParameters, SpecParameters, StreamPa
 from service.batches.selection import select_batch, select_stream
 from service.conditional import is_known
 from service.contract.methods import HeadResponse, is_head
-from service.contract.responses import BODY, PARAMETERS, SAMPLES, Responses, binary, problems
+from service.contract.responses import BODY, NOT_MODIFIED, PARAMETERS, SAMPLES, binary, problems
 from service.lifespan.state import CurrentServing
 from service.routes.batch_response import BatchResponse
+from service.routes.caching import cache_control, not_modified
 
 router = APIRouter(prefix="/v1", tags=["batches"], dependencies=[Depends(refuse_repeated), Depends(require_json)])
-
-IMMUTABLE = "max-age=31536000, immutable"
-"""Cache-Control of a URL that names both digests: its response never changes."""
-
-REVALIDATE = "no-cache"
-"""Cache-Control of a URL that does not, or of a server that does not know the digest of its images: another server, or
-the same one with other images, may give another response."""
-
-PRIVATE = "private, "
-"""Cache-Control of a server with a token: a cache that others share would give the response to anyone. The cache of a
-proxy that checks the token itself may store it all the same."""
 
 STREAMED = binary(MEDIA_TYPE, "header, samples and trailer as msgpack objects")
 REQUEST_BODY = {
     "required": True,
     "content": {"application/json": {"schema": BatchParameters.model_json_schema()}},
 }
-NOT_MODIFIED: Responses = {304: {"description": "If-None-Match has the ETag of the batch"}}
 
 
 @router.get(
@@ -64,11 +53,11 @@ async def get_batch(
     """By index: `indices`, `seed`, `epoch`. By seed: `seed`, `step`, `batch_size`, `rank`, `world_size`."""
     served = serving.dataset(parameters.dataset)
     batch = select_batch(parameters, served.spec, served.number)
-    pinned = bool(parameters.digest and parameters.pixels and served.hashed)  # a list of substitutes alone pins no file
+    pinned = parameters.pinned and served.hashed  # a list of substitutes alone pins no file
     protected = request.app.state.access.credentials is not None
-    headers = {"etag": batch.etag, "cache-control": _cache_control(pinned=pinned, protected=protected)}
+    headers = {"etag": batch.etag, "cache-control": cache_control(pinned=pinned, protected=protected)}
     if is_known(request, batch.etag):
-        return Response(status_code=304, headers=headers)
+        return not_modified(headers)
     if is_head(request):
         return HeadResponse(headers, MEDIA_TYPE)
     return BatchResponse(serving, [batch], headers, dataset=served.number)
@@ -107,10 +96,3 @@ async def stream(
     if is_head(request):
         return HeadResponse(headers, MEDIA_TYPE)
     return BatchResponse(serving, batches, headers, dataset=served.number, stream=True)
-
-
-def _cache_control(*, pinned: bool, protected: bool) -> str:
-    """pinned: the URL names both digests. protected: the server has a token."""
-    if not protected:
-        return f"public, {IMMUTABLE}" if pinned else REVALIDATE
-    return PRIVATE + (IMMUTABLE if pinned else REVALIDATE)

@@ -8,11 +8,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from service.access.paths import root_of
 from service.batches.parameters import Index, SampleParameters, refuse_repeated
 from service.batches.selection import select_sample
-from service.contract.methods import HeadResponse, is_head
-from service.contract.responses import PINNED, SAMPLES, binary, document, problems
-from service.disconnect import until_disconnect
+from service.contract.responses import NOT_MODIFIED, PINNED, SAMPLES, binary, document, problems
 from service.lifespan.state import CurrentServing, Serving
-from service.workers.protocol import InspectionJob, InspectionKind
+from service.routes.view_response import view_response
+from service.workers.protocol import ViewJob
 
 router = APIRouter(tags=["debug"], dependencies=[Depends(refuse_repeated)])
 
@@ -45,7 +44,7 @@ async def explore(index: PathIndex, parameters: Parameters, request: Request, se
 @router.get(
     "/debug/samples/{index}.png",
     summary="One picture that explains a sample",
-    responses=binary("image/png", "the picture") | problems(*SAMPLES),
+    responses=binary("image/png", "the picture") | NOT_MODIFIED | problems(*SAMPLES),
     response_class=Response,
 )
 async def picture(index: PathIndex, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
@@ -56,7 +55,7 @@ async def picture(index: PathIndex, parameters: Parameters, request: Request, se
 @router.get(
     "/debug/samples/{index}",
     response_class=Response,
-    responses=document("application/json", {"type": "object"}, "the facts") | problems(*SAMPLES),
+    responses=document("application/json", {"type": "object"}, "the facts") | NOT_MODIFIED | problems(*SAMPLES),
     summary="Key, recipe, boxes and array statistics of a sample",
 )
 async def facts(index: PathIndex, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
@@ -65,13 +64,8 @@ async def facts(index: PathIndex, parameters: Parameters, request: Request, serv
 
 
 async def _reply(
-    kind: InspectionKind, media_type: str, index: int, parameters: SampleParameters, request: Request, serving: Serving
+    kind: str, media_type: str, index: int, parameters: SampleParameters, request: Request, serving: Serving
 ) -> Response:
     dataset = serving.dataset(parameters.dataset)
-    key = select_sample(index, parameters, dataset.spec)
-    if is_head(request):
-        return HeadResponse({}, media_type)
-    async with serving.admission.admit():
-        reply = serving.pool.submit(InspectionJob(kind, key, parameters.augment, dataset.number))
-        body = await until_disconnect(reply, request.receive)
-    return Response(body, media_type=media_type)
+    job = ViewJob(kind, dataset.number, (select_sample(index, parameters, dataset.spec),), parameters.augment)
+    return await view_response(request, serving, dataset, job, media_type, pinned=parameters.pinned)

@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any, Self
 
 import cv2
@@ -16,18 +15,11 @@ import numpy as np
 
 from sampler.arrays import LAYOUTS
 from sampler.config.schema import SamplerConfig
-from sampler.dataset.dataset import Dataset, open_source
-from sampler.dataset.images.decoded_store.blocks import SharedBlockStates
-from sampler.dataset.images.decoded_store.reader import DecodedStore
+from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.entry_points import part_decoder
-from sampler.dataset.images.entry_points.part_decoder import EntryPointDecoder
-from sampler.dataset.images.entry_points.records import EntryPointRecords, not_recorded
-from sampler.dataset.images.hashes import SharedHashes
-from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.notes import ImageNote
 from sampler.dataset.images.part_decoding import DecodeCounts
-from sampler.dataset.images.stamps import ImageStamps
-from sampler.errors import SamplerError, StoreError
+from sampler.errors import SamplerError
 from sampler.image_part import ImagePart, Region
 from sampler.ipc.child_process import exit_with_parent, run_child
 from sampler.ipc.frames import FrameSocket
@@ -35,24 +27,20 @@ from sampler.kernels.compiled.kernels import COMPILED
 from sampler.kernels.compiled.kernels import warm_up as warm_up_kernels
 from sampler.memory.freed_memory import release_freed_memory
 from sampler.ops.boxes import Boxes
-from sampler.printable import indented, printable
+from sampler.printable import indented
 from sampler.sample.sample import plan_samples
 from sampler.stream.keys import SampleKey
-from sampler.stream.substitutes import Substitutes
-from sampler.system_errors import explain
 from sampler.wire.sample_writer import largest_message, write_sample
 from service.arena import CHUNK, PROGRESS_BYTES, AttachedArena
 from service.errors.problems import Problem, problem, problem_of
-from service.explorer.inspection import sample_document
-from service.explorer.picture.picture import sample_picture
+from service.explorer.views import VIEWS
+from service.workers.datasets import WorkerDataset, open_datasets
 from service.workers.images import images_document
 from service.workers.memory_limit import limit_memory
 from service.workers.notices import Outbox
 from service.workers.protocol import (
     STARTING,
-    DatasetSetup,
     ImagesJob,
-    InspectionJob,
     Job,
     Outcome,
     Reply,
@@ -102,19 +90,6 @@ def serve(server: FrameSocket) -> None:
 def _next_job(server: FrameSocket) -> tuple[int, Job] | None:
     message = server.read()
     return None if message is None else decode_job(message)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerDataset:
-    """A dataset and the config of its samples."""
-
-    dataset: Dataset
-    config: SamplerConfig
-
-    @property
-    def categories(self) -> int:
-        """C, the number of category planes of its samples."""
-        return self.config.planes(self.dataset.category_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +151,9 @@ class Worker:
             return self._write_run(job, between).encode()
         if isinstance(job, ImagesJob):
             return _json(images_document(self.datasets[job.dataset].dataset, job.indices))
-        return self._inspect(job)
+        opened = self.datasets[job.dataset]
+        config = job.options.get("config")
+        return VIEWS[job.kind](opened if config is None else opened.with_config(config), job)
 
     def take_seconds(self) -> tuple[float, ...]:
         """Remove and return the times of samples."""
@@ -216,71 +193,6 @@ class Worker:
             self.sample_seconds.append(begun - before)
         return RunResult(tuple(lengths))
 
-    def _inspect(self, job: InspectionJob) -> bytes:
-        opened = self.datasets[job.dataset]
-        if job.kind == "picture":
-            return sample_picture(opened.dataset, opened.config, job.key, augment=job.augment)
-        return _json(sample_document(opened.dataset, opened.config, job.key, augment=job.augment))
-
-
-def open_datasets(setup: WorkerSetup, counts: DecodeCounts) -> tuple[WorkerDataset, ...]:
-    """Return the datasets, with the decoded stores, the image cache and the entry points that the server found.
-
-    If these have disappeared, images are decoded whole: samples are the same, and stderr, which is the server's, says
-    so. counts: for how image files are decoded. Raises `AnnotationError`.
-    """
-    cache = None
-    try:
-        cache = None if setup.image_cache is None else ImageCache(setup.image_cache)
-    except OSError as error:
-        _warn(f"decoded images are not used: {error}")
-    return tuple(WorkerDataset(_open_dataset(one, cache, counts), one.config) for one in setup.datasets)
-
-
-def _open_dataset(setup: DatasetSetup, cache: ImageCache | None, counts: DecodeCounts) -> Dataset:
-    dataset = Dataset(setup.index_dir, open_source(setup.images, setup.options), setup.options)
-    dataset.counts = counts
-    dataset.decoder = None if setup.entry_points is None else _open_decoder(setup.entry_points, counts)
-    dataset.substitutes = Substitutes(setup.unusable, len(dataset)) if setup.unusable else None
-    dataset.stamps = None if setup.stamps is None else _open_stamps(setup.stamps)
-    part = None if cache is None else ImageCachePart(cache, setup.first_image)
-    if setup.hashes is not None:
-        dataset.hashes = SharedHashes(setup.hashes).hashes
-    if setup.decoded_store is None:
-        return dataset.with_decoded(cache=part)
-    try:
-        return dataset.with_decoded(_open_store(setup.decoded_store, setup, dataset), part)
-    except (StoreError, OSError) as error:
-        _warn(f"decoded images are not used: {error}")
-        return dataset.with_decoded(cache=part)
-
-
-def _open_decoder(file: Path, counts: DecodeCounts) -> EntryPointDecoder | None:
-    try:
-        return EntryPointDecoder(EntryPointRecords.open(file), counts, _warn)
-    except OSError as error:
-        _warn(not_recorded(file, error))
-        return None
-
-
-def _open_stamps(file: Path) -> ImageStamps | None:
-    try:
-        stamps = ImageStamps.open(file)
-    except OSError as error:
-        _warn(f"{file}: {explain(error, file)}; a change of an object in storage is not noticed")
-        return None
-    if not stamps.recording:
-        _warn(f"{file}: cannot be written; a change of an object is noticed only if its state was recorded before")
-    return stamps
-
-
-def _open_store(folder: Path, setup: DatasetSetup, dataset: Dataset) -> DecodedStore:
-    states = None if setup.block_states is None else SharedBlockStates(setup.block_states)
-    store = DecodedStore(folder, dataset.store_meta, states)
-    if states is not None and (store.inode != setup.store_inode or store.blocks > len(states)):
-        return DecodedStore(folder, dataset.store_meta)  # another store than the server has found
-    return store
-
 
 def _notify(dataset: Dataset, listener: Callable[[int, ImageNote], None]) -> None:
     """Let a dataset and its store report what is unusual about images."""
@@ -289,10 +201,6 @@ def _notify(dataset: Dataset, listener: Callable[[int, ImageNote], None]) -> Non
         text = f"its pixels in {dataset.store.folder} are damaged; its file is read instead"
         note = ImageNote("store-damaged", f"{text}; run `saccade-sampler decode` to repair the store")
         dataset.store.report = lambda index: listener(index, note)
-
-
-def _warn(text: str) -> None:
-    print(f"worker: {printable(text)}", file=sys.stderr, flush=True)
 
 
 class _BlankDataset:

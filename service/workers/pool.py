@@ -1,5 +1,8 @@
 """The worker pool: a fair queue of jobs, and the processes that do them.
 
+Views, which are for pages, wait in a second queue, and the workers do them in their spare time
+(`service.workers.view_turns`).
+
 A worker that dies is replaced, and its jobs go back to the front of the queue. The bytes are the same, since a sample
 does not depend on who makes it. A job that ends its worker again and again is given up.
 """
@@ -22,6 +25,7 @@ from service.workers.notices import Notice
 from service.workers.process import WorkerProcess
 from service.workers.protocol import Job, Reply, RunJob, WorkerSetup
 from service.workers.seats import ATTEMPTS, Cause, Seat, Ticket
+from service.workers.view_turns import Turn, ViewTurns
 
 log = logging.getLogger("saccade_sampler.pool")
 
@@ -90,6 +94,8 @@ class WorkerPool:
         self._compiling = False
         self._seats = [Seat() for _ in range(size)]
         self._queue: FairQueue[Ticket] = FairQueue()
+        self._views: FairQueue[Ticket] = FairQueue()
+        self._turns = ViewTurns(size, self._clock.now())
         self._last_number = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._ending: set[WorkerProcess] = set()
@@ -102,7 +108,7 @@ class WorkerPool:
 
     @property
     def queued(self) -> int:
-        """Number of samples that wait for a worker."""
+        """Number of samples that wait for a worker, without those of views."""
         return sum(len(ticket.job.keys) for ticket in self._queue if not ticket.reply.done())
 
     def private_bytes(self) -> int | None:
@@ -129,9 +135,9 @@ class WorkerPool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for ticket in [*self._queue, *(ticket for seat in self._seats for ticket in seat.tickets)]:
+        for ticket in [*self._queue, *self._views, *(ticket for seat in self._seats for ticket in seat.tickets)]:
             ticket.reply.cancel()
-        self._queue = FairQueue()
+        self._queue, self._views = FairQueue(), FairQueue()
         processes = [*(seat.process for seat in self._seats if seat.process), *self._ending]
         for seat in self._seats:
             seat.process = None
@@ -145,19 +151,53 @@ class WorkerPool:
         """
         self._last_number += 1
         ticket = Ticket(self._last_number, job, asyncio.get_running_loop().create_future(), slab)
-        self._queue.put(owner, ticket)
+        (self._views if ticket.is_view else self._queue).put(owner, ticket)
         self._hand_out()
         return ticket.reply
 
     def _hand_out(self) -> None:
         """Send queued jobs to the workers that have fewest."""
-        while self._queue:
+        while self._queue or self._views:
             free = [seat for seat in self._seats if seat.process and self._has_room(seat)]
             if not free:
                 return
-            ticket = self._queue.take()
-            if not ticket.reply.done():
-                min(free, key=lambda seat: len(seat.tickets)).send(ticket, self._clock.now())
+            seat = min(free, key=lambda seat: len(seat.tickets))
+            now = self._clock.now()
+            ticket = self._next_ticket(now, idle=not seat.tickets)
+            if ticket is None:
+                return
+            seat.send(ticket, now)
+
+    def _next_ticket(self, now: float, *, idle: bool) -> Ticket | None:
+        """Remove and return the next job that someone waits for, or None if none may begin.
+
+        idle: whether the worker that gets it has no job.
+        """
+        while self._queue or self._views:
+            turn = self._turns.next(now, spare=idle and not self._queue) if self._views else None
+            if turn is None and not self._queue:
+                return None
+            ticket = self._queue.take() if turn is None else self._views.take()
+            if ticket.reply.done():
+                continue
+            self._begin(ticket, turn, now)
+            return ticket
+        return None
+
+    def _begin(self, ticket: Ticket, turn: Turn | None, now: float) -> None:
+        ticket.turn = turn
+        if turn is None:
+            self._turns.note_training(now)
+        else:
+            self._turns.begin(turn)
+
+    def _end_turn(self, ticket: Ticket, now: float, since: float) -> None:
+        """Note that a job ends, at which its worker was since a moment."""
+        if ticket.turn is None:
+            self._turns.note_training(now)
+        else:
+            self._turns.end(ticket.turn, now - since)
+            ticket.turn = None
 
     def _has_room(self, seat: Seat) -> bool:
         return len(seat.tickets) < JOBS_PER_WORKER or seat.waiting < self._samples_ahead
@@ -221,7 +261,9 @@ class WorkerPool:
             self._count(seat.tickets[0].job, reply)
             for notice in reply.notices:
                 self._on_notice(notice)
-            seat.finish_oldest(reply, self._clock.now(), self._times)
+            now = self._clock.now()
+            self._end_turn(seat.tickets[0], now, seat.since)
+            seat.finish_oldest(reply, now, self._times)
             self._hand_out()
 
     def _count(self, job: Job, reply: Reply) -> None:
@@ -232,13 +274,15 @@ class WorkerPool:
             times.observe(seconds)
 
     def _put_back(self, seat: Seat) -> None:
+        now = self._clock.now()
         for ticket in reversed(seat.tickets):
+            self._end_turn(ticket, now, seat.since)
             if ticket.got_further():
                 ticket.attempts = 1  # an earlier sample of the run was the cause before
             if ticket.attempts >= ATTEMPTS:
                 ticket.give_up()
             else:
-                self._queue.put_first(ticket)
+                (self._views if ticket.is_view else self._queue).put_first(ticket)
         seat.tickets.clear()
         self._hand_out()
 

@@ -5,7 +5,7 @@ Server → worker: a setup first, then jobs. Worker → server: replies. Payload
     setup   map of the fields of `WorkerSetup`
     job     number, "run", dataset, keys, augment, layout, first, offset, capacity
        or   number, "images", dataset, keys
-       or   number, kind, dataset, keys, augment
+       or   number, "view", dataset, keys, augment, kind, options
     reply   ┌────────────────────┬────────────────┬────────────────────┬──────────────────┬─────────┬─────────┐
             │ job number, uint64 │ outcome, uint8 │ counts, 3 × uint32 │ length N, uint32 │ N bytes │ payload │
             └────────────────────┴────────────────┴────────────────────┴──────────────────┴─────────┴─────────┘
@@ -18,12 +18,14 @@ The payload of a failed job is its problem document. The samples of a run are wr
 has the length of each message.
 """
 
+import json
 import os
 import struct
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, field, fields
 from enum import IntEnum
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import msgpack
 
@@ -34,8 +36,6 @@ from sampler.dataset.images.decode import DEFAULT_OPTIONS, ReadOptions
 from sampler.path_lists import Location
 from sampler.stream.keys import SampleKey
 from service.workers.notices import Notice
-
-InspectionKind = Literal["document", "picture"]
 
 STARTING = 0
 """Job number of the reply that says whether a worker has started."""
@@ -59,7 +59,7 @@ class DatasetSetup:
     stamps: Path | None = None  # file of recorded states of images in object storage; None for others
 
     def as_dict(self) -> dict[str, Any]:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
         return values | {"config": self.config.as_dict(), "options": asdict(self.options)}
 
     @classmethod
@@ -90,7 +90,7 @@ class WorkerSetup:
         return [one for one in (self.arena, self.image_cache, *of_datasets) if one is not None]
 
     def encode(self) -> bytes:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
         datasets = [dataset.as_dict() for dataset in self.datasets]
         packed: bytes = msgpack.packb(values | {"datasets": datasets}, default=os.fsencode)
         return packed
@@ -112,18 +112,30 @@ def _location(packed: bytes | str) -> Location:
     return packed if isinstance(packed, str) else Path(os.fsdecode(packed))
 
 
-@dataclass(frozen=True, slots=True)
-class InspectionJob:
-    """Show one sample: "document" as the debug JSON, "picture" as the debug PNG."""
+@dataclass(frozen=True)
+class ViewJob:
+    """Make what a page shows of samples or images.
 
-    kind: InspectionKind
-    key: SampleKey
+    Attributes:
+        kind: Name of the function in `service.explorer.views`.
+        dataset: Number of the dataset.
+        keys: Of the samples. Of images as they are, seed and epoch are 0.
+        augment: False for the fixed recipe.
+        options: Values for JSON, which depend on the kind. "config" is the dict of a checked `SamplerConfig` that
+            replaces the dataset's.
+    """
+
+    kind: str
+    dataset: int
+    keys: tuple[SampleKey, ...]
     augment: bool = True
-    dataset: int = 0
+    options: dict[str, Any] = field(default_factory=dict, hash=False)
 
-    @property
-    def keys(self) -> tuple[SampleKey, ...]:
-        return (self.key,)
+    @cached_property
+    def identity(self) -> str:
+        """A text that equal jobs have in common, and others do not."""
+        keys = [(key.seed, key.epoch, key.index) for key in self.keys]
+        return json.dumps([self.kind, self.dataset, self.augment, keys, self.options], sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +164,7 @@ class ImagesJob:
         return tuple(SampleKey(0, 0, index) for index in self.indices)
 
 
-Job = RunJob | InspectionJob | ImagesJob
+Job = RunJob | ViewJob | ImagesJob
 
 
 def encode_job(number: int, job: Job) -> bytes:
@@ -163,7 +175,7 @@ def encode_job(number: int, job: Job) -> bytes:
     elif isinstance(job, ImagesJob):
         message = (number, "images", job.dataset, keys)
     else:
-        message = (number, job.kind, job.dataset, keys, job.augment)
+        message = (number, "view", job.dataset, keys, job.augment, job.kind, job.options)
     packed: bytes = msgpack.packb(message)
     return packed
 
@@ -176,8 +188,8 @@ def decode_job(message: bytes) -> tuple[int, Job]:
         return number, RunJob(keys, augment, layout, first, offset, capacity, dataset)
     if kind == "images":
         return number, ImagesJob(tuple(key.index for key in keys), dataset)
-    [augment] = others
-    return number, InspectionJob(kind, keys[0], augment, dataset)
+    augment, name, options = others
+    return number, ViewJob(name, dataset, keys, augment, options)
 
 
 class Outcome(IntEnum):

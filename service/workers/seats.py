@@ -12,7 +12,8 @@ from service.arena import Slab
 from service.errors.problems import JobError, ServiceError
 from service.workers.lateness import SampleTimes
 from service.workers.process import WorkerProcess
-from service.workers.protocol import Job, Outcome, Reply, encode_job
+from service.workers.protocol import Job, Outcome, Reply, ViewJob, encode_job
+from service.workers.view_turns import Turn
 
 ATTEMPTS = 3
 """How often a job is begun before it is considered the cause of its workers' deaths."""
@@ -33,6 +34,12 @@ class Ticket:
     repetitions: int = 0  # how often it was begun again because it was late, although a sample may take longer
     furthest: int = 0  # samples of a run that the most successful worker has written
     seen: int = 0  # samples written when progress was last checked
+    turn: Turn | None = None  # of a view that a worker has
+
+    @property
+    def is_view(self) -> bool:
+        """Whether it is for a page, not for training."""
+        return isinstance(self.job, ViewJob)
 
     @property
     def written(self) -> int:
@@ -105,7 +112,8 @@ class Seat:
     def finish_oldest(self, reply: Reply, now: float, times: SampleTimes) -> None:
         """Pass on the reply to the oldest job, and begin the next."""
         ticket = self.tickets.popleft()
-        times.add(now - self.since, max(1, ticket.progress() + 1))  # the last sample is written, but not counted
+        if not ticket.is_view:  # a view may be of many samples, or of none
+            times.add(now - self.since, max(1, ticket.progress() + 1))  # the last sample is written, but not counted
         ticket.finish(reply)
         self.begin_oldest(now)
 

@@ -22,6 +22,7 @@ from service.metrics import Metrics
 from service.reading import ReadLimits
 from service.routes.batch_response import BatchResponse
 from service.shutdown import Shutdown
+from service.views.views import Views
 from service.workers.pool import WorkerPool
 from tests.support.manual_pool import ManualPool, settle
 
@@ -43,7 +44,8 @@ class Scene:
         served = ServedDataset(0, "", cast(ServiceSpec, None))
         admission = Admission(8, 1, shutdown)
         bodies = Bodies(BodyLimits(1024, 1.0, 1e6, 1.0, 1), admission)
-        self._serving = Serving((served,), pool, self.cache, admission, shutdown, Metrics(), 1, READING, bodies)
+        views = Views(pool, shutdown)
+        self._serving = Serving((served,), pool, self.cache, admission, shutdown, Metrics(), 1, READING, bodies, views)
 
     async def respond(self) -> "tuple[asyncio.Task[None], list[str]]":
         """Begin a response; return its task and the names of its headers."""

@@ -52,7 +52,7 @@ def test_past_the_limit_a_request_gets_503_with_retry_after(small_server: LiveSe
         for _ in range(PLACES):
             clients.enter_context(slow_client(small_server, "/v1/stream?batch_size=48&layout=dense"))
         until(lambda: small_server.metric("sampler_requests_in_flight") == PLACES)
-        for path in ("/v1/batches?indices=1", "/debug/samples/1", "/v1/stream?batch_size=2"):
+        for path in ("/v1/batches?indices=1", "/v1/images?indices=1", "/v1/stream?batch_size=2"):
             answer = httpx.get(small_server.url + path)
             assert answer.status_code == 503
             assert answer.headers["retry-after"] == "3"
@@ -60,6 +60,8 @@ def test_past_the_limit_a_request_gets_503_with_retry_after(small_server: LiveSe
         until(lambda: httpx.get(f"{small_server.url}/readyz").status_code == 503)
         assert "6 requests are in flight" in httpx.get(f"{small_server.url}/readyz").json()["detail"]
         assert httpx.get(f"{small_server.url}/healthz").status_code == 200
+        page = httpx.get(f"{small_server.url}/debug/samples/1", timeout=30)
+        assert page.status_code == 200  # pages have places of their own
     until(lambda: small_server.metric("sampler_requests_in_flight") == 0)
     assert httpx.get(f"{small_server.url}/readyz").status_code == 200
     assert one_batch(small_server.url, "indices=1").header.count == 1

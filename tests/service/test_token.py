@@ -59,6 +59,8 @@ EXAMPLES = {
     "/v1/stream": "/v1/stream?batch_size=2&stop=1",
     "/v1/images": "/v1/images?indices=1",
     "/explore/{index}": "/explore/1",
+    "/explore/{index}/thumbnail": "/explore/1/thumbnail",
+    "/images/{index}/thumbnail": "/images/1/thumbnail",
     "/debug/samples/{index}.png": "/debug/samples/1.png",
     "/debug/samples/{index}": "/debug/samples/1",
 }

@@ -1,1 +1,1 @@
-"""The page of one sample."""
+"""The page of one sample, and its pictures."""

@@ -26,6 +26,7 @@ from service.reading import ReadLimits
 from service.routes import batch_sender
 from service.routes.batch_response import BatchResponse
 from service.shutdown import Shutdown
+from service.views.views import Views
 from service.workers.pool import WorkerPool
 from tests.support.manual_pool import ManualPool
 
@@ -90,7 +91,9 @@ class Scene:
         served = ServedDataset(0, "", cast(ServiceSpec, None))
         bodies = Bodies(BodyLimits(1024, 1.0, 1e6, 1.0, 1), self.admission)
         reading = ReadLimits(PAUSE, 1e6)
-        self._serving = Serving((served,), pool, self.cache, self.admission, shutdown, Metrics(), 1, reading, bodies)
+        self._serving = Serving(
+            (served,), pool, self.cache, self.admission, shutdown, Metrics(), 1, reading, bodies, Views(pool, shutdown)
+        )
 
     def respond(self, *, stream: bool = True) -> Response:
         return Response(self._serving, stream=stream)

@@ -4,10 +4,9 @@ import asyncio
 
 import pytest
 
-from sampler.stream.keys import SampleKey
 from service.workers.lateness import LEAST_SECONDS, LOOK_SECONDS, RECENT, RunningClock, SampleTimes
 from service.workers.process import WorkerProcess
-from service.workers.protocol import InspectionJob, Outcome, Reply
+from service.workers.protocol import ImagesJob, Outcome, Reply
 from service.workers.seats import Seat, Ticket
 
 # --- the limit ---
@@ -103,7 +102,7 @@ class StoppedWorker(WorkerProcess):
 
 
 def ticket(number: int = 1) -> Ticket:
-    return Ticket(number, InspectionJob("document", SampleKey(1, 0, 0)), asyncio.Future())
+    return Ticket(number, ImagesJob((0,)), asyncio.Future())
 
 
 def test_a_late_worker_is_killed_once_and_its_sample_is_not_blamed_before_it_had_the_longest_time() -> None:

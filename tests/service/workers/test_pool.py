@@ -16,7 +16,7 @@ from sampler.stream.keys import SampleKey
 from service.arena import Arena
 from service.errors.problems import ServiceError
 from service.workers.pool import JOBS_PER_WORKER, WorkerPool
-from service.workers.protocol import InspectionJob, RunJob, WorkerSetup
+from service.workers.protocol import ImagesJob, RunJob, ViewJob, WorkerSetup
 from service.workers.seats import Ticket
 from tests.support.paths import ROOT
 
@@ -27,8 +27,8 @@ MANY = 40
 FEW = 3
 
 
-def document(seed: int, index: int) -> InspectionJob:
-    return InspectionJob("document", SampleKey(seed, 0, index))
+def document(seed: int, index: int) -> ViewJob:
+    return ViewJob("document", 0, (SampleKey(seed, 0, index),))
 
 
 def run(scene: Coroutine[Any, Any, list[int]], loop: str = "asyncio") -> list[int]:
@@ -40,8 +40,8 @@ def test_an_owner_of_few_jobs_waits_for_few_jobs_of_greedy_owners(setup: WorkerS
         pool = WorkerPool(setup, 1, 60.0)
         await pool.start()
         try:
-            others = [pool.submit(document(owner, 0), owner) for owner in range(GREEDY) for _ in range(MANY)]
-            few = [pool.submit(document(9, 0), "few") for _ in range(FEW)]
+            others = [pool.submit(ImagesJob((0,)), owner) for owner in range(GREEDY) for _ in range(MANY)]
+            few = [pool.submit(ImagesJob((0,)), "few") for _ in range(FEW)]
             await asyncio.gather(*few)
             done = sum(reply.done() for reply in others)
             assert pool.queued > 0

@@ -15,11 +15,11 @@ from service.workers.notices import Notice
 from service.workers.protocol import (
     DatasetSetup,
     ImagesJob,
-    InspectionJob,
     Job,
     Outcome,
     Reply,
     RunJob,
+    ViewJob,
     WorkerSetup,
     decode_job,
     encode_job,
@@ -27,7 +27,9 @@ from service.workers.protocol import (
 
 KEYS = st.builds(SampleKey, st.integers(0, 2**64 - 1), st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
 NUMBERS = st.integers(0, 2**60)
-INSPECTIONS = st.builds(InspectionJob, st.sampled_from(["document", "picture"]), KEYS, st.booleans(), NUMBERS)
+OPTION_VALUES = st.dictionaries(st.text(max_size=9), st.none() | st.booleans() | st.text(max_size=9), max_size=3)
+VIEWS = st.builds(ViewJob, st.sampled_from(["document", "picture"]), NUMBERS, st.lists(KEYS, max_size=3).map(tuple),
+                  st.booleans(), OPTION_VALUES)  # fmt: skip
 RUNS = st.builds(RunJob, st.lists(KEYS, min_size=1, max_size=12).map(tuple), st.booleans(),
                  st.sampled_from(["compact", "sparse", "dense"]), *[NUMBERS] * 4)  # fmt: skip
 
@@ -35,7 +37,7 @@ OPTIONS = ReadOptions(max_pixels=9, damaged="refuse", follow_links=True)
 IMAGES = st.builds(ImagesJob, st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=12).map(tuple), NUMBERS)
 
 
-@given(INSPECTIONS | RUNS | IMAGES, st.integers(0, 2**64 - 1))
+@given(VIEWS | RUNS | IMAGES, st.integers(0, 2**64 - 1))
 def test_a_job_survives_the_way_to_a_worker(job: Job, number: int) -> None:
     assert decode_job(encode_job(number, job)) == (number, job)
 

@@ -25,7 +25,7 @@ from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
 from service.lifespan.decoded_images import create_cache
 from service.settings.server import Settings
-from service.workers.main import open_datasets
+from service.workers.datasets import open_datasets
 from service.workers.protocol import DatasetSetup, WorkerSetup
 from tests.support.coco_files import image_file, image_folder, write_dataset, write_jpeg
 from tests.support.laws import assert_same_arrays

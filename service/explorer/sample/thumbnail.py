@@ -1,0 +1,90 @@
+"""Small pictures for pages that show many samples or images. No targets are rendered for them."""
+
+import io
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from sampler.drawing.boxes import draw_outline
+from sampler.drawing.colours import BOTTOM_RIGHT, CASING, IGNORED, OBJECT, TOP_LEFT, Colour
+from sampler.families.registry import family_of
+from sampler.image_part import ImagePart
+from sampler.kernels.compiled.kernels import COMPILED
+from sampler.sample.sample import fill_sample, plan_sample
+from service.workers.datasets import WorkerDataset
+from service.workers.protocol import ViewJob
+
+SIDE = 320
+"""Longest side in pixels. Smaller crops are not enlarged."""
+
+MEDIA_TYPE = "image/jpeg"
+
+_QUALITY = 82
+_CORNER = 3  # radius of the dot of a corner, in pixels
+_CROWD: Colour = (250, 232, 60)
+
+Outline = tuple[tuple[float, ...], Colour]
+"""The corners of a box in pixels of the picture that it is drawn on before it is made smaller, and its colour."""
+
+
+def sample_thumbnail(opened: WorkerDataset, job: ViewJob) -> bytes:
+    """Return a JPEG file with the crop of a sample, its boxes, and the corners of its objects if its family has them.
+
+    Raises like `make_sample`.
+    """
+    [key] = job.keys
+    dataset, config = opened.dataset, opened.config
+    planned = plan_sample(dataset, config, key, job.augment, COMPILED)
+    part = dataset.read(planned.image, planned.region)
+    crop = fill_sample(part, planned.plan, planned.recipe, config, COMPILED).crop
+    plan = planned.plan
+    rows = zip(plan.boxes.tolist(), plan.objects.tolist(), strict=True)
+    outlines = [(tuple(box[:4]), OBJECT if is_object else IGNORED) for box, is_object in rows]
+    with_corners = family_of(config).corner_names(config) is not None
+    corners = [box for box, colour in outlines if colour == OBJECT] if with_corners else []
+    return _jpeg(crop, outlines, corners)
+
+
+def image_thumbnail(opened: WorkerDataset, job: ViewJob) -> bytes:
+    """Return a JPEG file with an image of the dataset and its annotated boxes. Raises like `Dataset.read`."""
+    [key] = job.keys
+    image: ImagePart = opened.dataset.read(key.index)
+    rows = zip(opened.dataset.boxes(key.index).tolist(), opened.dataset.crowd(key.index).tolist(), strict=True)
+    return _jpeg(image.pixels, [(tuple(box[:4]), _CROWD if crowd else OBJECT) for box, crowd in rows], [])
+
+
+def _jpeg(pixels: NDArray[np.uint8], outlines: Iterable[Outline], corners: Iterable[tuple[float, ...]]) -> bytes:
+    """pixels: (H, W, 3) BGR. corners: the boxes whose corners are marked."""
+    height, width = pixels.shape[:2]
+    zoom = min(1.0, SIDE / max(height, width))
+    size = max(1, round(width * zoom)), max(1, round(height * zoom))
+    shown = Image.fromarray(np.ascontiguousarray(pixels[:, :, ::-1]))
+    if zoom < 1:
+        shown = shown.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+    draw = ImageDraw.Draw(shown)
+    for box, colour in sorted(outlines, key=lambda outline: _area(outline[0]), reverse=True):
+        draw_outline(draw, _placed(box, zoom, size), colour, thin=False)
+    for box in corners:
+        x0, y0, x1, y1 = _placed(box, zoom, size)
+        _draw_corner(draw, x0, y0, TOP_LEFT)
+        _draw_corner(draw, x1, y1, BOTTOM_RIGHT)
+    file = io.BytesIO()
+    shown.save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()
+
+
+def _placed(box: tuple[float, ...], zoom: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    x0, y0, x1, y1 = (
+        round(min(max(value * zoom, 0.0), side - 1)) for value, side in zip(box, (*size, *size), strict=True)
+    )
+    return x0, y0, x1, y1
+
+
+def _draw_corner(draw: ImageDraw.ImageDraw, x: int, y: int, colour: Colour) -> None:
+    draw.ellipse((x - _CORNER, y - _CORNER, x + _CORNER, y + _CORNER), fill=colour, outline=CASING)
+
+
+def _area(box: tuple[float, ...]) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])

@@ -1,0 +1,36 @@
+"""The kinds of views: what pages show, made by workers."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from service.explorer.inspection import sample_document
+from service.explorer.picture.picture import sample_picture
+from service.explorer.sample.thumbnail import image_thumbnail, sample_thumbnail
+from service.workers.datasets import WorkerDataset
+from service.workers.protocol import ViewJob
+
+View = Callable[[WorkerDataset, ViewJob], bytes]
+
+
+def _document(opened: WorkerDataset, job: ViewJob) -> bytes:
+    [key] = job.keys
+    return _json(sample_document(opened.dataset, opened.config, key, augment=job.augment))
+
+
+def _picture(opened: WorkerDataset, job: ViewJob) -> bytes:
+    [key] = job.keys
+    return sample_picture(opened.dataset, opened.config, key, augment=job.augment)
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, allow_nan=False).encode()
+
+
+VIEWS: Mapping[str, View] = {
+    "document": _document,
+    "picture": _picture,
+    "thumbnail": sample_thumbnail,
+    "image-thumbnail": image_thumbnail,
+}
+"""The function of each kind of `ViewJob`. It gets the dataset with the config of the job."""

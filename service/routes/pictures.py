@@ -1,0 +1,51 @@
+"""Small pictures of samples and of images, for pages."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import Response
+
+from sampler.stream.keys import SampleKey
+from service.batches.parameters import ImageParameters, Index, SampleParameters, refuse_repeated
+from service.batches.selection import select_image, select_sample
+from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, problems
+from service.lifespan.state import CurrentServing
+from service.routes.view_response import view_response
+from service.workers.protocol import ViewJob
+
+router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
+
+PathIndex = Annotated[Index, Path(description="dataset index, 0 … N−1")]
+JPEG = "image/jpeg"
+
+
+@router.get(
+    "/explore/{index}/thumbnail",
+    summary="A small picture of a sample",
+    responses=binary(JPEG, "the picture") | NOT_MODIFIED | problems(*SAMPLES),
+    response_class=Response,
+)
+async def sample_thumbnail(
+    index: PathIndex, parameters: Annotated[SampleParameters, Query()], request: Request, serving: CurrentServing
+) -> Response:
+    """The crop with its boxes and corners, at most 320 pixels wide and high."""
+    dataset = serving.dataset(parameters.dataset)
+    key = select_sample(index, parameters, dataset.spec)
+    job = ViewJob("thumbnail", dataset.number, (key,), parameters.augment)
+    return await view_response(request, serving, dataset, job, JPEG, pinned=parameters.pinned)
+
+
+@router.get(
+    "/images/{index}/thumbnail",
+    summary="A small picture of an image",
+    responses=binary(JPEG, "the picture") | NOT_MODIFIED | problems(*SAMPLES),
+    response_class=Response,
+)
+async def image_thumbnail(
+    index: PathIndex, parameters: Annotated[ImageParameters, Query()], request: Request, serving: CurrentServing
+) -> Response:
+    """The image as it is, with its annotated boxes, at most 320 pixels wide and high."""
+    dataset = serving.dataset(parameters.dataset)
+    key = SampleKey(0, 0, select_image(index, parameters, dataset.spec))
+    job = ViewJob("image-thumbnail", dataset.number, (key,))
+    return await view_response(request, serving, dataset, job, JPEG, pinned=parameters.pinned)

@@ -1,0 +1,52 @@
+"""The response with a view, or with a part of one."""
+
+from collections.abc import Callable
+
+from fastapi import Request
+from starlette.responses import Response
+
+from service.conditional import is_known
+from service.contract.methods import HeadResponse, is_head
+from service.lifespan.state import ServedDataset, Serving
+from service.routes.caching import cache_control, not_modified, view_tag
+from service.workers.protocol import ViewJob
+
+
+async def view_response(
+    request: Request,
+    serving: Serving,
+    dataset: ServedDataset,
+    job: ViewJob,
+    media_type: str,
+    *,
+    pinned: bool,
+    part: str = "",
+    take: Callable[[bytes], bytes] = lambda view: view,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """Return the response to a request for a view: 304 if the client has it, and none of it for HEAD.
+
+    Args:
+        request: The request.
+        serving: The server.
+        dataset: The dataset that the job is for.
+        job: What a worker makes, unless it is cached.
+        media_type: Of the response.
+        pinned: Whether the URL names the digests of samples and images, as far as there are any.
+        part: Name of the part of the view that is sent.
+        take: Returns this part.
+        headers: More headers.
+
+    Raises:
+        ServiceError: The view cannot be made.
+        ClientDisconnectedError: The client has disconnected.
+    """
+    tag = view_tag(job, dataset.spec, part)
+    protected = request.app.state.access.credentials is not None
+    caching = cache_control(pinned=pinned and dataset.hashed, protected=protected)
+    sent = {"etag": tag, "cache-control": caching, **(headers or {})}
+    if is_known(request, tag):
+        return not_modified(sent)
+    if is_head(request):
+        return HeadResponse(sent, media_type)
+    return Response(take(await serving.views.get(job, request.receive)), headers=sent, media_type=media_type)

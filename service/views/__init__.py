@@ -1,0 +1,1 @@
+"""What pages show, made by workers and cached."""

@@ -1,0 +1,58 @@
+"""When views, which are for pages, get a worker: in spare time, and else within a small share of the workers' time."""
+
+from typing import Literal
+
+Turn = Literal["spare", "share"]
+"""Spare: the worker is idle and no other job waits. Share: the view takes time from training."""
+
+SHARE = 0.02
+"""Part of the workers' time that views get while training needs all of it, so that pages are slow, but not dead."""
+
+SAVED_SECONDS = 10.0
+"""Time over which an unused share adds up, so that the first views of a page begin at once."""
+
+QUIET_SECONDS = 5.0
+"""Once nothing was made for training for this long, views may have all workers. Before, half of them stay free for the
+next job, which would otherwise wait for a view."""
+
+
+class ViewTurns:
+    """Decides when a view may begin. All times are in seconds since an arbitrary moment."""
+
+    def __init__(self, workers: int, now: float = 0.0) -> None:
+        """workers: size of the pool."""
+        self._workers = workers
+        self._rate = SHARE * workers
+        self._credit = self._rate * SAVED_SECONDS
+        self._since = now
+        self._trained = now - QUIET_SECONDS
+        self._under_way: dict[Turn, int] = {"spare": 0, "share": 0}
+
+    def note_training(self, now: float) -> None:
+        """Note that a job for training begins or ends."""
+        self._trained = now
+
+    def next(self, now: float, *, spare: bool) -> Turn | None:
+        """Return the turn that a view may take, or None if it must wait.
+
+        spare: whether a worker is idle and no other job waits.
+        """
+        if spare and self._under_way["spare"] < self._most_in_spare_time(now):
+            return "spare"
+        self._credit = min(self._rate * SAVED_SECONDS, self._credit + self._rate * (now - self._since))
+        self._since = now
+        # One at a time: how long a view takes is known at its end.
+        return "share" if self._credit > 0 and not self._under_way["share"] else None
+
+    def begin(self, turn: Turn) -> None:
+        """Take a turn. `end` must follow."""
+        self._under_way[turn] += 1
+
+    def end(self, turn: Turn, seconds: float) -> None:
+        """End a turn in which a worker spent `seconds`."""
+        self._under_way[turn] -= 1
+        if turn == "share":
+            self._credit -= seconds
+
+    def _most_in_spare_time(self, now: float) -> int:
+        return self._workers if now - self._trained >= QUIET_SECONDS else max(1, self._workers // 2)
