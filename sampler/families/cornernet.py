@@ -11,6 +11,7 @@ from sampler.errors import ConfigError, RecipeError
 from sampler.families.corners import CornerFamily
 from sampler.families.crop_plan import CropPlan, scaled_size, window_at
 from sampler.families.interface import Placement
+from sampler.families.placement_theory import DrawnPlacements, Law, PlacementTheory, uniform_choice, uniform_integers
 from sampler.kernels.interface import Kernels
 from sampler.ops import boxes as box
 from sampler.ops.boxes import Boxes
@@ -89,6 +90,27 @@ class CornerNetFamily(CornerFamily):
         inside, rows = box.clip(resized, 0, 0, side_x - 1, side_y - 1)
         seen = box.flip(inside, side_x) if recipe.flip else inside
         return CropPlan(seen, np.ones(len(seen), np.bool_), rows, (height, width), window, canvas, recipe.flip)
+
+    def placement_theory(self, config: SamplerConfig) -> PlacementTheory:
+        return CornerNetTheory(config)
+
+
+class CornerNetTheory(PlacementTheory):
+    """Scale and centre do not depend on boxes."""
+
+    scale_rule = "each of rand_scales is equally likely"
+    center_rule = "each pixel is equally likely, apart from a border along the image's edges"
+
+    def __init__(self, config: SamplerConfig) -> None:
+        self._config = config
+
+    def scale_law(self, drawn: DrawnPlacements) -> Law:
+        return uniform_choice(self._config.rand_scales)
+
+    def center_law(self, drawn: DrawnPlacements) -> Law:
+        sides = drawn.sizes.ravel().tolist()
+        margins = np.array([centre_margin(self._config.border, side) for side in sides]).reshape(-1, 2)
+        return lambda centers: uniform_integers(centers, margins, drawn.sizes - margins - 1)
 
 
 def centre_margin(border: int, extent: int) -> int:

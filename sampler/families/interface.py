@@ -42,6 +42,7 @@ from typing import ClassVar
 from sampler.arrays import ArrayMap, ArraySpec, Booleans, Integers
 from sampler.config.schema import SamplerConfig
 from sampler.families.crop_plan import CropPlan
+from sampler.families.placement_theory import PlacementTheory
 from sampler.kernels.interface import Kernels
 from sampler.ops.boxes import Boxes
 from sampler.ops.targets import TargetNames
@@ -49,6 +50,9 @@ from sampler.recipe import Recipe
 
 PLACEMENT_DRAWS = 11
 """Random integers that a family gets for the placement of one crop."""
+
+IgnoreReasons = tuple[tuple[str, Booleans], ...]
+"""(words, (N,) which boxes are ignored for this reason); the first that holds counts."""
 
 TrainingOrder = tuple[str | tuple[str, ...], ...]
 """Names of arrays in the order of a training step's targets; a nested tuple becomes a list."""
@@ -146,4 +150,12 @@ class Family(ABC):
         With names, targets are drawn by compiled kernels, on a GPU by PyTorch, and shown in the debug picture. Without,
         `draw_targets` draws them on the CPU wherever they are needed.
         """
+        return None
+
+    def ignore_reasons(self, ignored: Boxes, config: SamplerConfig) -> IgnoreReasons:
+        """Return why boxes are ignored, for statistics; none if it is not known. ignored: boxes in crop pixels."""
+        return ()
+
+    def placement_theory(self, config: SamplerConfig) -> PlacementTheory | None:
+        """Return the laws of random placements, which statistics compare drawn ones with; None if not known."""
         return None

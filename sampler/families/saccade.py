@@ -10,9 +10,11 @@ from sampler.config.schema import AttentionMap, SamplerConfig
 from sampler.errors import RecipeError
 from sampler.families.corners import CornerFamily
 from sampler.families.crop_plan import CropPlan, scaled_size, window_at
-from sampler.families.interface import Placement
+from sampler.families.interface import IgnoreReasons, Placement
+from sampler.families.saccade_rules import CENTRE_SPREAD, REFERENCE_SHARE, length_range
+from sampler.families.saccade_theory import SaccadeTheory
 from sampler.kernels.interface import Kernels
-from sampler.ops.boxes import Boxes, Frame, clip, longest_sides
+from sampler.ops.boxes import Boxes, Frame, clip, longest_sides, whole_pixel_sides
 from sampler.recipe import MAX_SCALE, Recipe
 from sampler.rng.distributions import coin_flip, integer, uniform
 
@@ -24,15 +26,6 @@ ATTENTION = (
     AttentionMap(size=(32, 32), ratio=8, longest=(32, 96)),
     AttentionMap(size=(64, 64), ratio=4, longest=(0, 32)),
 )
-
-REFERENCE_SHARE = 0.7
-"""With random cropping, the share of draws that use a reference box (published constant)."""
-
-CENTRE_SPREAD = 14
-"""A centred crop lies at most this many pixels off the reference's centre (published constant)."""
-
-LENGTH_CLASSES = ((96.0, (96, 254)), (32.0, (32, 96)), (-1.0, (16, 32)))
-"""(longer than, target length from … to) in pixels, largest class first (published constants)."""
 
 LARGEST = np.float32(MAX_SCALE)
 """Boxes thinner than 1/256 pixel are not enlarged further; the published sampler runs out of memory long before."""
@@ -81,7 +74,7 @@ class SaccadeFamily(CornerFamily):
             return Placement(scale, None, _center(bits, config, extent, None))
         reference = integer(bits[Draw.REFERENCE], 0, len(clipped) - 1)
         (longest,) = longest_sides(clipped[reference : reference + 1])
-        length = np.float32(integer(bits[Draw.LENGTH], *_length_range(float(longest))))
+        length = np.float32(integer(bits[Draw.LENGTH], *length_range(float(longest))))
         factor = min(length / max(longest, length / LARGEST), LARGEST)
         extent = scaled_size(height, width, factor)
         return Placement(float(factor), reference, _center(bits, config, extent, clipped[reference, :4] * factor))
@@ -94,7 +87,7 @@ class SaccadeFamily(CornerFamily):
         sides = clipped[:, 2:4].astype(np.float64) - clipped[:, 0:2]
         reference = int(np.argmax(sides[:, 0] * sides[:, 1]))
         longest = longest_sides(clipped)[reference]
-        low, high = _length_range(float(longest))
+        low, high = length_range(float(longest))
         length = min(max(longest, np.float32(low)), np.float32(high))
         scale = min(length / max(longest, length / LARGEST), LARGEST)
         extent = scaled_size(height, width, scale)
@@ -121,9 +114,12 @@ class SaccadeFamily(CornerFamily):
             raise RecipeError(f"reference = {recipe.reference}: expected less than {remaining}, the boxes in the image")
         return CropPlan(seen, objects, rows, extent, window, None, recipe.flip)
 
+    def ignore_reasons(self, ignored: Boxes, config: SamplerConfig) -> IgnoreReasons:
+        small = whole_pixel_sides(ignored) < config.min_scale
+        return (("too small", small), ("mostly outside the crop", np.ones(len(ignored), np.bool_)))
 
-def _length_range(longest: float) -> tuple[int, int]:
-    return next(target for above, target in LENGTH_CLASSES if longest > above)
+    def placement_theory(self, config: SamplerConfig) -> SaccadeTheory:
+        return SaccadeTheory(config)
 
 
 def _fixed_center(config: SamplerConfig, extent: tuple[int, int], reference: Boxes) -> tuple[int, int]:

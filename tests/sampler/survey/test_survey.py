@@ -22,7 +22,6 @@ from sampler.stream.substitutes import Substitutes
 from sampler.survey.sample_filter import SIZES, SampleFilter
 from sampler.survey.sampling import survey_samples
 from sampler.survey.survey import Survey
-from service.demo.dataset import DemoDataset
 from service.explorer.inspection import InspectedBox, inspect_boxes
 from tests.support.toy_family import FAMILY, PATH
 
@@ -32,11 +31,6 @@ CONFIGS = (*PRESETS.values(), FAMILY.presets[0])
 @pytest.fixture(scope="module", autouse=True)
 def _toy_family() -> None:
     register_family(PATH)
-
-
-@pytest.fixture(scope="module")
-def dataset(demo: DemoDataset, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return open_dataset(demo.annotations, demo.images, tmp_path_factory.mktemp("cache"))
 
 
 def keys_of(dataset: Dataset, seed: int = 7) -> list[SampleKey]:

@@ -1,0 +1,49 @@
+"""Histograms as values."""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many values fall into each bin.
+
+    Attributes:
+        labels: (B,) the name of each bin.
+        counts: (B,) values in it. The first and last bin also have all values beyond them.
+        edges: (B + 1,) bounds of the bins, ascending; none if the bins are single values.
+    """
+
+    labels: tuple[str, ...]
+    counts: tuple[int, ...]
+    edges: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, values: ArrayLike, edges: NDArray[np.float64]) -> "Histogram":
+        """Return the histogram of values. edges: (B + 1,); a value at an edge belongs to the bin above it."""
+        bins = np.searchsorted(edges[1:-1], np.asarray(values), side="right")
+        bounds = [shown(edge) for edge in edges.tolist()]
+        labels = tuple(f"{low} – {high}" for low, high in pairwise(bounds))
+        counts = np.bincount(bins, minlength=len(edges) - 1)
+        return cls(labels, tuple(counts.tolist()), tuple(edges.tolist()))
+
+
+def half_octaves(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the edges of bins of half an octave that hold all values above 0; at least one bin."""
+    positive = values[values > 0]
+    if not len(positive):
+        return np.array([1.0, 2.0])
+    low, high = math.floor(2 * math.log2(positive.min())), math.floor(2 * math.log2(positive.max())) + 1
+    edges: NDArray[np.float64] = 2.0 ** (np.arange(low, high + 1) / 2)
+    return edges
+
+
+def shown(number: float) -> str:
+    """Return a number with three significant digits, without an exponent."""
+    digits = 3 if abs(number) < 1000 else math.floor(math.log10(abs(number))) + 1
+    text = f"{number:.{digits}g}"
+    return text if "e" not in text else f"{number:.6f}".rstrip("0").rstrip(".")
