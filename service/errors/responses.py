@@ -1,4 +1,4 @@
-"""Error responses: every error of the app becomes a response with a problem document."""
+"""Error responses: every error of the app becomes a problem document, or a page for a person with a browser."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,25 +31,43 @@ def install(app: FastAPI) -> None:
 
 def problem_response(error: Exception) -> Response:
     """Return the response with the problem document of an error."""
-    headers = {}
+    return _response(problem_of(error), _headers(error))
+
+
+def _headers(error: Exception) -> dict[str, str]:
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if isinstance(error, ServiceError) and error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
     if isinstance(error, ServiceError) and error.kind == "body-timeout":
         headers["connection"] = "close"  # the rest of the body would be taken for the next request
-    return _response(problem_of(error), headers)
+    return headers
 
 
-def _response(document: Problem, headers: Mapping[str, str] | None = None) -> Response:
+def _response(document: Problem, headers: Mapping[str, str]) -> Response:
     return JSONResponse(document, document["status"], headers, media_type=MEDIA_TYPE)
 
 
 # async: Starlette would run it in a thread otherwise, which fails in a server that is out of descriptors.
-async def _respond(_: Request, error: Exception) -> Response:
+async def _respond(request: Request, error: Exception) -> Response:
+    document, headers = _document(error), _headers(error)
+    if not wants_page(request):
+        return _response(document, headers)
+    from service.explorer.shell.errors import error_page  # loads Jinja, which no other request needs
+
+    return error_page(request, document, headers)
+
+
+def wants_page(request: Request) -> bool:
+    """Return whether a person with a browser opens the URL; a script or an image element wants no page."""
+    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
+
+
+def _document(error: Exception) -> Problem:
     if isinstance(error, RequestValidationError):
-        return _response(_invalid_values(error))
+        return _invalid_values(error)
     if isinstance(error, HTTPException):
-        return _response(_http_problem(error), error.headers)
-    return problem_response(error)
+        return _http_problem(error)
+    return problem_of(error)
 
 
 def _http_problem(error: HTTPException) -> Problem:

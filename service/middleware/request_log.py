@@ -47,6 +47,7 @@ class RequestLog:
             return
         scope.setdefault("state", {})
         entry = _Entry(scope)
+        scope["state"]["request_id"] = entry.request_id  # for a page about an error that no route has handled
         token = request_id.set(entry.request_id)
         try:
             await self._app(scope, receive, entry.watch(send))

@@ -43,6 +43,7 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("service.routes.api", "service.explorer.api.page"): "likewise",
     ("service.routes.access", "service.explorer.shell.login"): "likewise",
     ("service.middleware.guard", "service.explorer.shell.login"): "likewise",
+    ("service.errors.responses", "service.explorer.shell.errors"): "likewise",
 }
 """The imports inside functions: (module, imported module) and the reason."""
 

@@ -341,5 +341,5 @@ def test_links_of_the_page_include_the_path_of_a_proxy(
         assert httpx.get(server.url).headers["location"] == "/sampler/explore/0"
         page = httpx.get(f"{server.url}/explore/3").text
     for quoted in ('"/explore', '"/debug', '"/docs', '"/v1', '"/metrics'):
-        assert page.count(quoted) == (1 if quoted == '"/explore' else 0)  # the script puts the path before its own
+        assert quoted not in page
     assert 'data-root="/sampler"' in page
