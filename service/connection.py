@@ -5,6 +5,9 @@ from typing import Any
 from starlette.types import Scope, Send
 from uvicorn.protocols.utils import get_remote_addr
 
+from service.activity.sending_times import sending_times
+from service.activity.streams import SendingTimes
+
 KEY = "saccade_sampler.connection"
 """Where the scope of a request has its connection."""
 
@@ -39,6 +42,10 @@ class Connection:
         address = None if self._cycle is None else get_remote_addr(self._cycle.transport)
         return address[0] if address else None
 
+    def sending_times(self) -> SendingTimes | None:
+        """Return how long this connection had data to send since it was opened; None if unknown."""
+        return None if self._cycle is None else sending_times(self._cycle.transport.get_extra_info("socket"))
+
     def hold_nothing_back(self) -> None:
         """From now on, a message waits until the system has taken all of what was sent before, not only most of it."""
         if self._cycle is not None:
@@ -61,3 +68,9 @@ class Connection:
         """Close the connection at once. To close it in order would wait for the client to read what was sent."""
         if self._cycle is not None:
             self._cycle.transport.abort()
+
+
+def client_address(scope: Scope) -> str:
+    """Return the address of a client, or what a proxy says that it is (X-Forwarded-For), which may be any text."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""

@@ -50,6 +50,9 @@ class Pausable(Protocol):
     def release(self) -> None:
         """Release all memory, in a long pause."""
 
+    def wait_for_place(self) -> None:
+        """Note that the client reads again."""
+
     def resume(self) -> None:
         """Go on after a pause."""
 
@@ -160,6 +163,7 @@ class WatchedSend(AbstractAsyncContextManager["WatchedSend"]):
         self._place.give_up()
 
     async def _resume(self) -> None:
+        self._response.wait_for_place()
         await self._place.take_back()
         self._response.resume()
         self._paused = False

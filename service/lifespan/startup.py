@@ -11,6 +11,9 @@ from itertools import accumulate
 from sampler.arrays import LAYOUTS
 from sampler.system_errors import explain
 from sampler.wire.spec import ServiceSpec
+from service.activity.activity import Activity
+from service.activity.monitor import monitored
+from service.activity.recent_errors import RecentErrors
 from service.arena import Arena, warm_bytes
 from service.batches.admission import Admission
 from service.batches.cache import BatchCache
@@ -29,7 +32,7 @@ from service.settings.load import SettingsError
 from service.settings.server import Settings
 from service.shutdown import Shutdown
 from service.views.views import Views
-from service.workers.notices import ImageNotices
+from service.workers.notices import ImageNotices, Notice
 from service.workers.pool import WorkerPool
 from service.workers.protocol import WorkerSetup
 
@@ -79,7 +82,11 @@ async def _run(
         notices = ImageNotices(tuple((one.title, len(one.dataset)) for one in opened))
         slowest = max(one.dataset.images.read_seconds for one in opened)
         restore = partial(_restore_indexes, opened, reserve)
-        pool = WorkerPool(setup, settings.workers, settings.job_seconds, restore, notices.add, reserve.lent, slowest)
+        activity = Activity()
+        pool = WorkerPool(
+            setup, settings.workers, settings.job_seconds, restore, partial(_note_image, notices, activity.errors),
+            reserve.lent, slowest, partial(activity.errors.add, "worker"),
+        )  # fmt: skip
         cache = BatchCache(pool, arena, planners, cached)
         admission = Admission(settings.max_requests, settings.retry_after, shutdown, settings.queue_seconds)
         reading = ReadLimits(settings.pause_seconds, settings.min_rate)
@@ -93,13 +100,18 @@ async def _run(
         for one in opened:
             _log_start(one, pool.size)
         datasets = tuple(
-            ServedDataset(number, one.title, one.spec, one.hashes is not None) for number, one in enumerate(opened)
+            ServedDataset(
+                number, one.title, one.spec, one.hashes is not None, one.store is not None, one.dataset.images.is_remote
+            )
+            for number, one in enumerate(opened)
         )
+        serving = Serving(
+            datasets, pool, cache, admission, shutdown, metrics, settings.steps_ahead, reading, bodies,
+            Views(pool, shutdown), registry_of(sources), activity, image_cache,
+        )  # fmt: skip
         try:
-            yield Serving(
-                datasets, pool, cache, admission, shutdown, metrics, settings.steps_ahead, reading, bodies,
-                Views(pool, shutdown), registry_of(sources),
-            )  # fmt: skip
+            async with monitored(serving):
+                yield serving
         finally:
             shutdown.uninstall()
             await pool.stop()
@@ -116,6 +128,13 @@ async def _start(
             _warm_up(planner, one.spec)
     finally:
         await starting
+
+
+def _note_image(notices: ImageNotices, errors: RecentErrors, notice: Notice) -> None:
+    """Log and count what a worker found about an image, and list it if it is an error."""
+    notices.add(notice)
+    if notice.kind in ("damaged", "store-damaged"):
+        errors.add(notice.kind, notice.text, notice.file)
 
 
 def _restore_indexes(opened: tuple[OpenedDataset, ...], reserve: DescriptorReserve) -> None:

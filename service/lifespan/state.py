@@ -6,8 +6,10 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
+from sampler.dataset.images.image_cache import ImageCache
 from sampler.errors import InvalidRequestError
 from sampler.wire.spec import ServiceSpec
+from service.activity.activity import Activity
 from service.batches.admission import Admission
 from service.batches.cache import BatchCache
 from service.bodies import Bodies
@@ -27,6 +29,8 @@ class ServedDataset:
     title: str  # for people; its name, or that of the annotation file without its suffix
     spec: ServiceSpec
     hashed: bool = False  # whether hashes of the image files are recorded, so that a changed file is noticed
+    decoded: bool = False  # whether its images come from a decoded store
+    remote: bool = False  # whether its images are in object storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Serving:
     bodies: Bodies
     views: Views
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)  # of the metrics, for Prometheus
+    activity: Activity = field(default_factory=Activity)
+    image_cache: ImageCache | None = None
 
     def dataset(self, name: str | None) -> ServedDataset:
         """Return a dataset by name, or the default. Raises `InvalidRequestError`."""

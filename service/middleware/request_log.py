@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.policy import AccessPolicy
 from service.access.urls import loggable
-from service.connection import Connection
+from service.connection import Connection, client_address
 from service.disconnect import ClientDisconnectedError
 from service.log_lines import one_word, request_id
 from service.middleware.guard import TRUSTED
@@ -82,7 +82,7 @@ class _Entry:
         log.log(
             logging.DEBUG if route in QUIET_ROUTES else logging.INFO,
             "%s %s %s %d %d bytes %.1f ms %s",
-            one_word(_address(scope), MAX_ADDRESS), one_word(scope["method"], MAX_ADDRESS),
+            one_word(client_address(scope), MAX_ADDRESS), one_word(scope["method"], MAX_ADDRESS),
             one_word(_target(scope), MAX_TARGET), self._status, self._sent,
             seconds * 1000, self._outcome(scope["state"]),
         )  # fmt: skip
@@ -116,12 +116,6 @@ class _Entry:
                 raise ClientDisconnectedError(str(error)) from error
 
         return watched
-
-
-def _address(scope: Scope) -> str:
-    """Return the address of a client, or what a proxy says that it is (X-Forwarded-For), which may be any text."""
-    client = scope.get("client")
-    return str(client[0]) if client else ""
 
 
 def _target(scope: Scope) -> str:

@@ -4,16 +4,18 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sampler.wire.messages import MEDIA_TYPE, encode_header
+from service.activity.streams import StreamFacts, StreamProgress
 from service.batches.admission import Place
 from service.batches.prefetch import Prefetch
 from service.batches.selection import Batch
-from service.connection import Connection
+from service.connection import Connection, client_address
 from service.disconnect import ClientDisconnectedError, until_disconnect
 from service.errors.problems import ServiceError
 from service.lifespan.state import Serving
@@ -34,18 +36,9 @@ class BatchResponse(Response):
     media_type = MEDIA_TYPE
 
     def __init__(
-        self,
-        serving: Serving,
-        batches: Iterable[Batch],
-        headers: Mapping[str, str],
-        *,
-        dataset: int = 0,
-        stream: bool = False,
+        self, serving: Serving, batches: Iterable[Batch], headers: Mapping[str, str], facts: StreamFacts
     ) -> None:
-        """Send nothing yet.
-
-        dataset: number of the dataset that the batches are of. stream: there may be more than one batch.
-        """
+        """facts: what it sends, for people."""
         self.status_code = 200
         self.background = None
         self.body = b""
@@ -53,31 +46,34 @@ class BatchResponse(Response):
         del self.headers["content-length"]
         self._serving = serving
         self._batches = batches
-        self._dataset = serving.datasets[dataset].title
-        self._stream = stream
+        self._dataset = facts.dataset
+        self._facts = facts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response. Raises `ServiceError` (503) if the request is not admitted."""
         state = scope.setdefault("state", {})
         connection = Connection.of(scope)
         connection.hold_nothing_back()
+        open_stream = partial(self._serving.activity.streams.open, self._facts, client_address(scope))
         async with self._serving.admission.admit() as place:
-            sending = asyncio.create_task(self._send(send, place, state))
-            self._serving.shutdown.watch(sending)
-            try:
-                outcome = await until_disconnect(sending, receive)
-            except ClientDisconnectedError:
-                outcome = "abandoned"
+            with open_stream(connection.sending_times) as progress:
+                sending = asyncio.create_task(self._send(send, place, progress, state))
+                self._serving.shutdown.watch(sending)
+                try:
+                    outcome = await until_disconnect(sending, receive)
+                except ClientDisconnectedError:
+                    outcome = "abandoned"
         if outcome == "stalled":
             connection.abort()
         state["outcome"] = outcome
         self._serving.metrics.responses.add((self._dataset, outcome))
 
-    async def _send(self, send: Send, place: Place, state: dict[str, Any]) -> Outcome:
+    async def _send(self, send: Send, place: Place, progress: StreamProgress, state: dict[str, Any]) -> Outcome:
         try:
-            await self._send_all(send, place, state)
+            await self._send_all(send, place, progress, state)
         except (ServiceError, BrokenMessageError) as error:
             log.warning("a sample could not be made: %s", error)
+            self._serving.activity.errors.add_failure(error)
             return "failed"
         except ClientDisconnectedError:
             return "abandoned"
@@ -87,20 +83,21 @@ class BatchResponse(Response):
             return "cut"
         return "complete"
 
-    async def _send_all(self, send: Send, place: Place, state: dict[str, Any]) -> None:
+    async def _send_all(self, send: Send, place: Place, progress: StreamProgress, state: dict[str, Any]) -> None:
         """Send start and body. Raises like `BatchSender.send_batches`."""
         serving = self._serving
         prefetch = Prefetch(serving.cache, self._batches, serving.steps_ahead)
-        with closing(PausableRuns(prefetch, serving.cache, state)) as runs:
+        endless = self._facts.is_stream
+        with closing(PausableRuns(prefetch, serving.cache, progress, state)) as runs:
             waits = serving.metrics.client_wait_seconds.of((self._dataset,))
             async with WatchedSend(
-                send, place, runs, serving.reading, endless=self._stream, on_read=waits.observe
+                send, place, runs, serving.reading, endless=endless, on_read=waits.observe
             ) as client:
-                length = None if self._stream else _complete_length(prefetch)
+                length = None if endless else _complete_length(prefetch)
                 announced = [] if length is None else [(b"content-length", str(length).encode())]
                 headers = [*self.raw_headers, *announced]
                 await client.send({"type": "http.response.start", "status": self.status_code, "headers": headers})
-                await BatchSender(serving, prefetch, runs, client, length).send_batches()
+                await BatchSender(serving, prefetch, runs, client, progress, length).send_batches()
 
 
 def _complete_length(prefetch: Prefetch) -> int | None:

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from sampler.wire.messages import encode_error, encode_header, encode_trailer
+from service.activity.streams import StreamProgress
 from service.batches.cache import BatchCache, Run
 from service.batches.prefetch import Prefetch
 from service.batches.selection import Batch
@@ -30,17 +31,19 @@ class BrokenMessageError(Exception):
 class PausableRuns:
     """The memory of one response, for its pauses: its prefetch, and the slab of the piece that its socket has."""
 
-    def __init__(self, prefetch: Prefetch, cache: BatchCache, state: dict[str, Any]) -> None:
+    def __init__(self, prefetch: Prefetch, cache: BatchCache, progress: StreamProgress, state: dict[str, Any]) -> None:
         """state: of the request, in which the pauses are counted."""
         self.on_socket = 0  # bytes of the slab that the last piece is in; 0 if it was copied
         self._prefetch = prefetch
         self._cache = cache
+        self._progress = progress
         self._state = state
         self._pinned = 0
 
     def pause(self) -> None:
         """Let others have the runs when they need memory. They cannot have the piece that waits in the socket."""
-        self._state["pauses"] = self._state.get("pauses", 0) + 1
+        self._progress.pauses += 1
+        self._state["pauses"] = self._progress.pauses
         self._pinned = self.on_socket
         self._cache.pinned_bytes += self._pinned
         self._prefetch.pause()
@@ -49,8 +52,12 @@ class PausableRuns:
         """Release all runs."""
         self._prefetch.release()
 
+    def wait_for_place(self) -> None:
+        """Note that the client has read the piece, and the response waits for a place."""
+        self._progress.wait_for("place")
+
     def resume(self) -> None:
-        """Take runs again. The client has read the piece."""
+        """Take runs again."""
         self._unpin()
         self._prefetch.resume()
 
@@ -68,7 +75,13 @@ class BatchSender:
     """Sends the batches of one prefetch."""
 
     def __init__(
-        self, serving: Serving, prefetch: Prefetch, runs: PausableRuns, client: WatchedSend, length: int | None
+        self,
+        serving: Serving,
+        prefetch: Prefetch,
+        runs: PausableRuns,
+        client: WatchedSend,
+        progress: StreamProgress,
+        length: int | None,
     ) -> None:
         """length: of the body in bytes, if it was announced."""
         self._serving = serving
@@ -76,6 +89,7 @@ class BatchSender:
         self._prefetch = prefetch
         self._runs = runs
         self._client = client
+        self._progress = progress
         self._remaining = length
 
     async def send_batches(self) -> None:
@@ -89,7 +103,7 @@ class BatchSender:
         """
         any_sent = False
         while self._prefetch.begin():
-            await self._client.until_read()
+            await self._until_read()
             if any_sent and self._serving.shutdown.begun:
                 break
             try:
@@ -107,6 +121,7 @@ class BatchSender:
 
     async def _send_batch(self) -> None:
         shared = self._prefetch.batch
+        self._progress.step = shared.batch.header.step
         header = encode_header(shared.batch.header)
         shared.digest.update(0, header)
         runs, labels, sent = len(shared.plan), self._labels(shared.batch), len(header)
@@ -118,6 +133,7 @@ class BatchSender:
             run = self._prefetch.first
             self._metrics.samples.add(labels, len(run.result.lengths))
             self._metrics.sample_bytes.add(labels, length)
+            self._progress.samples += len(run.result.lengths)
             if run.result.problem is not None:
                 raise JobError(run.result.problem)
             del run  # its memory may be what the next run needs
@@ -142,7 +158,7 @@ class BatchSender:
         offset = 0
         await self._make_run()
         while True:
-            while await self._client.until_read():  # it was paused, and others may have taken the memory of the run
+            while await self._until_read():  # it was paused, and others may have taken the memory of the run
                 await self._make_run()
             length = self._length(self._prefetch.first, offset)
             if offset < length:
@@ -179,13 +195,23 @@ class BatchSender:
     async def _make_run(self) -> None:
         """Wait until the next run is made."""
         begun = time.perf_counter()
+        self._progress.wait_for("workers")
         if self._serving.shutdown.begun:
             self._prefetch.stop()
         await self._prefetch.next_run()
+        self._progress.go_on()
         dataset, _ = self._labels(self._prefetch.batch.batch)
         self._metrics.run_wait_seconds.of((dataset,)).observe(time.perf_counter() - begun)
+
+    async def _until_read(self) -> bool:
+        """Wait until the client has read everything; return whether the response was paused meanwhile."""
+        self._progress.wait_for("client")
+        paused = await self._client.until_read()
+        self._progress.go_on()
+        return paused
 
     async def _write(self, piece: bytes | memoryview) -> None:
         if self._remaining is not None:
             self._remaining -= len(piece)
+        self._progress.send(len(piece))
         await self._client.send_piece(piece, more=self._remaining != 0)

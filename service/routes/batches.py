@@ -9,13 +9,14 @@ from sampler.errors import InvalidRequestError
 from sampler.wire.content_digest import content_digest
 from sampler.wire.messages import MEDIA_TYPE
 from service.access.media_types import require_json
+from service.activity.streams import StreamFacts
 from service.batches.body import parse_body
 from service.batches.parameters import BatchParameters, SpecParameters, StreamParameters, refuse_repeated
-from service.batches.selection import select_batch, select_stream
+from service.batches.selection import Batch, select_batch, select_stream
 from service.conditional import is_known
 from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import BODY, NOT_MODIFIED, PARAMETERS, SAMPLES, binary, problems
-from service.lifespan.state import CurrentServing
+from service.lifespan.state import CurrentServing, ServedDataset
 from service.routes.batch_response import BatchResponse
 from service.routes.caching import cache_control, not_modified
 
@@ -60,7 +61,7 @@ async def get_batch(
         return not_modified(headers)
     if is_head(request):
         return HeadResponse(headers, MEDIA_TYPE)
-    return BatchResponse(serving, [batch], headers, dataset=served.number)
+    return BatchResponse(serving, [batch], headers, _facts(served, parameters, batch))
 
 
 @router.post(
@@ -77,7 +78,7 @@ async def post_batch(request: Request, serving: CurrentServing) -> Response:
     parameters = parse_body(await serving.bodies.read(request), serving.datasets[0].spec.max_batch)
     served = serving.dataset(parameters.dataset)
     batch = select_batch(parameters, served.spec, served.number)
-    return BatchResponse(serving, [batch], {"cache-control": "no-store"}, dataset=served.number)
+    return BatchResponse(serving, [batch], {"cache-control": "no-store"}, _facts(served, parameters, batch))
 
 
 @router.get(
@@ -95,4 +96,15 @@ async def stream(
     headers = {"cache-control": "no-store"}
     if is_head(request):
         return HeadResponse(headers, MEDIA_TYPE)
-    return BatchResponse(serving, batches, headers, dataset=served.number, stream=True)
+    facts = StreamFacts(
+        served.title, parameters.layout, parameters.seed, parameters.rank, parameters.world_size,
+        parameters.batch_size, is_stream=True,
+    )  # fmt: skip
+    return BatchResponse(serving, batches, headers, facts)
+
+
+def _facts(served: ServedDataset, parameters: BatchParameters, batch: Batch) -> StreamFacts:
+    return StreamFacts(
+        served.title, parameters.layout, parameters.seed, parameters.rank or 0, parameters.world_size or 1,
+        parameters.batch_size or len(batch.keys),
+    )  # fmt: skip

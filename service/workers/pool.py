@@ -24,7 +24,7 @@ from service.workers.memory_use import private_bytes
 from service.workers.notices import Notice
 from service.workers.process import WorkerProcess
 from service.workers.protocol import Job, Reply, RunJob, WorkerSetup
-from service.workers.seats import ATTEMPTS, Cause, Seat, Ticket
+from service.workers.seats import ATTEMPTS, CAUSES, Cause, Seat, Ticket
 from service.workers.view_turns import Turn, ViewTurns
 
 log = logging.getLogger("saccade_sampler.pool")
@@ -65,6 +65,7 @@ class WorkerPool:
         on_notice: Callable[[Notice], None] = lambda _: None,
         lend: Callable[[], AbstractContextManager[None]] = nullcontext,
         read_seconds: float = 0.0,
+        on_failure: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Start nothing yet.
 
@@ -77,6 +78,7 @@ class WorkerPool:
                 names. A SamplerError is logged, and the start is tried again later.
             lend: Gives the block in which a process is started; see `WorkerProcess.start`.
             read_seconds: Longest time for reading an image from another host; 0 if all images are local.
+            on_failure: Called with a description when a worker ended or cannot start.
         """
         self.size = size
         self.restarts: dict[Cause, int] = dict.fromkeys(get_args(Cause), 0)
@@ -89,6 +91,7 @@ class WorkerPool:
         self._clock = RunningClock()
         self._prepare = prepare
         self._on_notice = on_notice
+        self._on_failure = on_failure
         self._lend = lend
         self._preparing = asyncio.Lock()
         self._compiling = False
@@ -105,6 +108,11 @@ class WorkerPool:
     def alive(self) -> int:
         """Number of workers that are ready."""
         return sum(seat.process is not None for seat in self._seats)
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the workers that are ready."""
+        return [seat.process.pid for seat in self._seats if seat.process is not None]
 
     @property
     def queued(self) -> int:
@@ -216,18 +224,20 @@ class WorkerPool:
                 seat.cause = "invalid"
             process, seat.process = seat.process, None
             self.restarts[seat.cause] += 1
+            cause = seat.cause
             if seat.cause != "died":
                 process.kill()  # it writes nothing from now on, even if it takes long to exit
                 self._put_back(seat)
-            await self._end(process)
+            await self._end(process, cause)
             self._put_back(seat)
             seat.cause = "died"
 
-    async def _end(self, process: WorkerProcess) -> None:
+    async def _end(self, process: WorkerProcess, cause: Cause) -> None:
         self._ending.add(process)  # a stop at this moment waits for it too
         status = await process.end()
         self._ending.discard(process)
         log.warning("worker %d ended (%s) and is replaced", process.pid, _describe(status))
+        self._on_failure(f"A worker {CAUSES[cause]} ({_describe(status)}) and was replaced.")
         if status is None:
             self._left.append(process)
 
@@ -244,6 +254,7 @@ class WorkerPool:
             seat.process = await WorkerProcess.start(self._setup, self._log_compiling, self._lend)
         except SamplerError as error:
             log.error("a worker cannot start: %s", error)
+            self._on_failure(f"A worker cannot start: {error}")
             return min(MAX_PAUSE, max(0.1, 2 * pause))
         self._hand_out()
         return 0.0

@@ -21,6 +21,9 @@ ATTEMPTS = 3
 Cause = Literal["died", "late", "invalid"]
 """Why a worker is replaced: it exited or was killed, made no progress, or sent something that is no reply."""
 
+CAUSES: dict[Cause, str] = {"died": "ended", "late": "made no progress", "invalid": "sent an invalid reply"}
+"""The causes in words."""
+
 
 @dataclass(slots=True, eq=False)
 class Ticket:

@@ -10,6 +10,7 @@ from sampler.config.presets import preset
 from sampler.stream.keys import SampleKey
 from sampler.wire.messages import Header
 from sampler.wire.spec import ServiceSpec
+from service.activity.streams import StreamFacts
 from service.arena import Arena
 from service.batches.admission import Admission
 from service.batches.cache import BatchCache
@@ -30,6 +31,7 @@ BATCH = Batch(Header("d", "compact", True, 2, 0), (SampleKey(1, 0, 0), SampleKey
 """Two samples, which two workers make as two runs."""
 
 MESSAGE_BYTES = 100
+FACTS = StreamFacts("demo", "compact", 1)
 READING = ReadLimits(pause_seconds=10.0, min_rate=1e6)
 
 
@@ -58,7 +60,7 @@ class Scene:
             await asyncio.Event().wait()
             return {}
 
-        task = asyncio.create_task(BatchResponse(self._serving, [BATCH], {})({}, receive, send))
+        task = asyncio.create_task(BatchResponse(self._serving, [BATCH], {}, FACTS)({}, receive, send))
         await settle()
         return task, names
 

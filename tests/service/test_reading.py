@@ -35,6 +35,9 @@ class Client:
     def release(self) -> None:
         self.events.append("release")
 
+    def wait_for_place(self) -> None:
+        self.events.append("reads again")
+
     def resume(self) -> None:
         self.events.append("resume")
 
@@ -64,7 +67,7 @@ def test_a_response_gives_up_its_place_and_memory_and_takes_them_back_when_the_c
             client.reads.set()
             assert await waiting
             assert (client.admission.in_flight, client.admission.paused) == (1, 0)
-        assert client.events == ["sent 0", "pause", "release", "sent 0", "resume"]
+        assert client.events == ["sent 0", "pause", "release", "sent 0", "reads again", "resume"]
         assert (client.admission.pauses, client.admission.resumptions) == (1, 1)
 
     run(scene)
@@ -79,7 +82,7 @@ def test_a_short_pause_releases_nothing() -> None:
             await asyncio.sleep(PAUSE * 2)
             client.reads.set()
             await waiting
-        assert client.events == ["pause", "sent 0", "resume"]
+        assert client.events == ["pause", "sent 0", "reads again", "resume"]
 
     run(scene)
 

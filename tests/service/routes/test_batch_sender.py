@@ -14,6 +14,7 @@ from sampler.config.presets import preset
 from sampler.stream.keys import SampleKey
 from sampler.wire.messages import Header, PayloadDigest, encode_header, encode_trailer
 from sampler.wire.spec import ServiceSpec
+from service.activity.streams import StreamFacts
 from service.arena import Arena
 from service.batches.admission import Admission
 from service.batches.cache import BatchCache
@@ -54,7 +55,8 @@ class Response:
         self._unread = 0
         self.scope: dict[str, dict[str, str]] = {}
         steps = range(STEPS if stream else 1)
-        response = BatchResponse(serving, [batch(step) for step in steps], {}, stream=stream)
+        facts = StreamFacts("demo", "compact", 1, is_stream=stream)
+        response = BatchResponse(serving, [batch(step) for step in steps], {}, facts)
         self.task = asyncio.create_task(response(self.scope, self._receive, self._send))
 
     @property

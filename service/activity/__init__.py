@@ -1,0 +1,1 @@
+"""What the server is doing now: responses under way, rates, waits, recent errors, and the verdict on all of it."""

@@ -1,0 +1,40 @@
+"""What is known of a server's activity: streams, errors, and readings of both and of the processes."""
+
+import time
+from collections.abc import Callable
+
+from service.activity.readings import Reading, Readings
+from service.activity.recent_errors import RecentErrors
+from service.activity.streams import StreamRegistry
+from service.activity.watchers import Watchers
+from service.activity.worker_times import WorkerTimes
+from service.workers.pool import WorkerPool
+
+
+class Activity:
+    """The activity of one server."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.streams = StreamRegistry(clock)
+        self.errors = RecentErrors()
+        self.readings = Readings()
+        self.watchers = Watchers()
+        self.begun = clock()
+        self.clock = clock
+        self._workers = WorkerTimes()
+
+    def read(self, pool: WorkerPool) -> None:
+        """Take a reading. Call it once a second."""
+        self._workers.update(pool.pids)
+        reading = Reading(
+            time=self.clock(),
+            totals=self.streams.totals,
+            busy=sum(pool.busy_seconds.values()),
+            views=pool.busy_seconds["views"],
+            computing=self._workers.computing,
+            delayed=self._workers.delayed,
+            own=time.process_time(),
+            restarts=sum(pool.restarts.values()),
+            failures=self.errors.failures,
+        )
+        self.readings.add(reading, self.streams)

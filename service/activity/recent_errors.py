@@ -1,0 +1,77 @@
+"""Recent errors, for people who look at the server: the same error once, with the number of times."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from service.errors.problems import ServiceError
+
+MAX_ERRORS = 50
+"""Errors that are remembered."""
+
+MAX_TEXT = 500
+"""Characters of an error that are shown."""
+
+Kind = Literal["sample", "image", "storage", "worker", "damaged", "store-damaged"]
+"""A sample that was requested failed, because of an image or for another reason; the storage cannot be reached; a
+worker ended; an image is damaged, but used; the decoded store is damaged."""
+
+ADVICE: Mapping[Kind, str] = {
+    "sample": "See the server's log; report it if the server has a fault.",
+    "image": "Replace the file, or list it with `saccade-sampler verify --unusable` and set SAMPLER_SUBSTITUTE.",
+    "storage": "Check the network, the credentials and the storage; clients retry meanwhile.",
+    "worker": "Its samples are made again. If it recurs, check memory, disks and the server's log.",
+    "damaged": "OpenCV's pixels are served. Replace the file, or set SAMPLER_DAMAGED=refuse.",
+    "store-damaged": "The image file is read instead. Repair the store: `saccade-sampler decode`.",
+}
+"""What to do."""
+
+FAILURES = frozenset({"sample", "image", "storage"})
+"""Errors that a client has received in place of a sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecentError:
+    """An error as it is shown. Times are seconds since the epoch."""
+
+    kind: Kind
+    text: str
+    file: str | None
+    first: float
+    last: float
+    times: int
+    advice: str
+
+
+class RecentErrors:
+    """Remembers the last errors."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self.failures = 0  # samples that failed, since the start
+        self._now = now
+        self._errors: OrderedDict[tuple[str, str, str | None], RecentError] = OrderedDict()
+
+    def add(self, kind: Kind, text: str, file: str | None = None) -> None:
+        """Note an error. The one that did not occur for longest is forgotten."""
+        self.failures += kind in FAILURES
+        key = kind, text[:MAX_TEXT], file
+        before, now = self._errors.pop(key, None), self._now()
+        first, times = (now, 0) if before is None else (before.first, before.times)
+        self._errors[key] = RecentError(kind, key[1], file, first, now, times + 1, ADVICE[kind])
+        if len(self._errors) > MAX_ERRORS:
+            self._errors.popitem(last=False)
+
+    def add_failure(self, error: Exception) -> None:
+        """Note that a sample failed."""
+        kind: Kind = "sample"
+        file = None
+        if isinstance(error, ServiceError):
+            kind = "image" if error.kind == "image" else "storage" if error.kind == "storage" else "sample"
+            file = error.members.get("file")
+        self.add(kind, str(error), None if file is None else str(file))
+
+    def latest(self) -> list[RecentError]:
+        """Return the errors, the latest first."""
+        return list(reversed(self._errors.values()))

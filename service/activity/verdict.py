@@ -1,0 +1,198 @@
+"""The verdict: what limits the server, in one sentence with numbers. A pure function of a snapshot."""
+
+from collections.abc import Callable
+
+from service.activity.recent_errors import FAILURES
+from service.activity.snapshot import Snapshot, Verdict
+
+MOSTLY = 0.5
+"""Share of the responses' time above which a wait is what limits them."""
+
+SATURATED = 0.75
+"""Share of the workers' time above which they are what responses wait for."""
+
+SENDER_SATURATED = 0.9
+"""CPUs that the sending process uses, of which it can use one."""
+
+STARVED = 0.25
+"""Share of the workers' busy time without a free CPU above which the host has too few."""
+
+FULL = 0.9
+"""Share of the arena in use above which there is no room for more."""
+
+
+def judge(now: Snapshot) -> Verdict:
+    """Return the verdict on a snapshot."""
+    for rule in RULES:
+        verdict = rule(now)
+        if verdict is not None:
+            return verdict
+    shares = now.rates
+    return Verdict(
+        "balanced", "good",
+        f"Server and trainers are balanced: batches wait {percent(shares.waiting_for_workers)} of the time for workers "
+        f"and {percent(shares.waiting_for_clients)} for clients to read.",
+        "Nothing to do.",
+    )  # fmt: skip
+
+
+def percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")
+
+
+def rate(per_second: float) -> str:
+    return f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.1f}"
+
+
+def _counted(count: int, one: str) -> str:
+    return f"{count:,} {one}{'' if count == 1 else 's'}"
+
+
+def _shutting_down(now: Snapshot) -> Verdict | None:
+    if now.state != "shutting-down":
+        return None
+    left = now.requests.in_flight + now.requests.paused
+    text = f"The server is shutting down: {_counted(left, 'response')} in flight."
+    return Verdict("shutting-down", "notice", text, "Clients continue at another server, or when this one is back.")
+
+
+def _no_worker(now: Snapshot) -> Verdict | None:
+    if now.workers.alive:
+        return None
+    if not any(now.workers.restarts.values()):
+        return Verdict("starting", "notice", "The server is starting: no worker is ready yet.", "Wait a moment.")
+    text = f"No worker is ready: all {now.workers.size} have ended and are being replaced."
+    return Verdict("no-worker", "problem", text, "Look at the recent errors and at the log.")
+
+
+def _failing_samples(now: Snapshot) -> Verdict | None:
+    failures = now.rates.failures
+    if not failures:
+        return None
+    latest = next((error for error in now.errors if error.kind in FAILURES), None)
+    where = f", the latest because of {latest.file}" if latest and latest.file else ""
+    text = f"{_counted(failures, 'sample')} failed in the last {now.rates.seconds:.0f} s{where}."
+    return Verdict("failing", "problem", text, latest.advice if latest else "Look at the log.")
+
+
+def _restarting_workers(now: Snapshot) -> Verdict | None:
+    workers = now.workers
+    if not workers.restarted:
+        return None
+    text = (
+        f"Workers are being replaced: {workers.restarted} in the last minute, {workers.alive} of {workers.size} are "
+        "ready."
+    )
+    return Verdict("restarting", "problem", text, "Look at the recent errors; check the memory and disks of the host.")
+
+
+def _full(now: Snapshot) -> Verdict | None:
+    requests = now.requests
+    if not requests.waiting or requests.in_flight < requests.most:
+        return None
+    waiting = f"{_counted(requests.waiting, 'request')} {'waits' if requests.waiting == 1 else 'wait'}"
+    text = f"The server is full: {waiting} for one of {requests.most} places."
+    return Verdict("full", "problem", text, "Add a host, or raise SAMPLER_MAX_REQUESTS.")
+
+
+def _idle(now: Snapshot) -> Verdict | None:
+    if now.rates.samples_per_second:
+        return None
+    if not now.stream_count:
+        return Verdict("idle", "good", "Idle: no client receives batches.")
+    if any(stream.waiting_for != "client" for stream in now.streams):
+        return None
+    idle = min(stream.idle for stream in now.streams)
+    if now.stream_count == 1:
+        text = f"Idle: the client of the only stream has not read for {idle:.0f} s."
+    else:
+        text = f"Idle: no client of {now.stream_count} streams has read for {idle:.0f} s."
+    return Verdict("idle", "good", text, "Trainers do not read while they validate or write a checkpoint.")
+
+
+def _sender(now: Snapshot) -> Verdict | None:
+    if now.rates.sender_cpu < SENDER_SATURATED:
+        return None
+    text = (
+        f"The sending process is the bottleneck: it uses {percent(now.rates.sender_cpu)} of a CPU to send "
+        f"{now.rates.bytes_per_second / 1e6:,.0f} MB/s."
+    )
+    return Verdict("sender", "notice", text, "Add a host.")
+
+
+def _workers(now: Snapshot) -> Verdict | None:
+    shares = now.rates
+    if shares.waiting_for_workers < MOSTLY or shares.waiting_for_clients > shares.waiting_for_workers:
+        return None
+    if shares.workers_busy < SATURATED:
+        return _unused_workers(now)
+    images = 1 - shares.computing - shares.delayed
+    if shares.computing and images >= MOSTLY:
+        return _storage(now, images)
+    if shares.delayed >= STARVED:
+        text = f"The CPUs of this host are the bottleneck: workers wait {percent(shares.delayed)} of the time for one."
+        return Verdict("cpus", "notice", text, "Stop other programs, set SAMPLER_WORKERS to fewer, or add a host.")
+    text = (
+        f"The server is the bottleneck: batches wait {percent(shares.waiting_for_workers)} of the time for workers, "
+        f"which are busy {percent(shares.workers_busy)} of the time."
+    )
+    decoded = all(dataset.decoded for dataset in now.datasets)
+    advice = "Add a host." if decoded else "Decode once (`saccade-sampler decode`), or add a host."
+    return Verdict("workers", "notice", text, advice)
+
+
+def _storage(now: Snapshot, images: float) -> Verdict:
+    text = f"The storage is the bottleneck: workers wait {percent(images)} of their busy time for images."
+    if all(dataset.decoded for dataset in now.datasets):
+        return Verdict("storage", "notice", text, "Put the decoded store on a faster disk, or add memory.")
+    if any(dataset.remote and not dataset.decoded for dataset in now.datasets):
+        advice = "Decode once (`saccade-sampler decode`), or use more workers than CPUs (SAMPLER_WORKERS)."
+        return Verdict("storage", "notice", text.replace("storage", "object storage"), advice)
+    return Verdict(
+        "storage", "notice", text, "Decode once (`saccade-sampler decode`) on a fast disk, or move the images to one."
+    )
+
+
+def _unused_workers(now: Snapshot) -> Verdict:
+    """Return the verdict if responses wait for samples although workers have time for more."""
+    busy = percent(now.rates.workers_busy)
+    if now.memory.in_use >= FULL * now.memory.capacity > 0:
+        text = f"Memory is the bottleneck: the arena is full, and workers are busy {busy} of the time."
+        return Verdict("memory", "notice", text, "Raise SAMPLER_BUFFER_MB.")
+    text = f"Clients set the pace: they request {_samples(now)}, which keep workers busy {busy} of the time."
+    return Verdict("trainer", "good", text, _capacity(now))
+
+
+def _clients(now: Snapshot) -> Verdict | None:
+    shares = now.rates
+    if shares.waiting_for_clients < MOSTLY:
+        return None
+    waiting = percent(shares.waiting_for_clients)
+    if shares.unread is not None and shares.unread < MOSTLY:
+        text = f"The network is the bottleneck: batches wait {waiting} of the time, although clients read what arrives."
+        compact = all(stream.facts.layout == "compact" for stream in now.streams)
+        advice = "Use a faster network." if compact else "Request the layout compact, or use a faster network."
+        return Verdict("network", "notice", text, advice)
+    text = (
+        f"The trainer is the bottleneck: batches wait {waiting} of the time for clients to read, "
+        f"and workers are busy {percent(shares.workers_busy)} of the time."
+    )
+    return Verdict("trainer", "good", text, _capacity(now))
+
+
+def _samples(now: Snapshot) -> str:
+    return f"{rate(now.rates.samples_per_second)} samples/s"
+
+
+def _capacity(now: Snapshot) -> str:
+    """Return what the server could do besides, if there is enough to tell from."""
+    busy, made = now.rates.workers_busy, now.rates.samples_per_second
+    if busy < 0.02 or made < 1:
+        return "Nothing to do here: the server waits for the trainer."
+    return f"Nothing to do here: the workers could make about {rate(made / busy)} samples/s."
+
+
+RULES: tuple[Callable[[Snapshot], Verdict | None], ...] = (
+    _shutting_down, _no_worker, _failing_samples, _restarting_workers, _full, _idle, _sender, _workers, _clients,
+)  # fmt: skip
+"""The rules in order; the first that applies is the verdict."""

@@ -1,0 +1,51 @@
+"""`/status`: what the server is doing, as a page, as JSON, and as events."""
+
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response, StreamingResponse
+
+from service.activity.monitor import encode
+from service.activity.observe import observe
+from service.activity.snapshot import Snapshot
+from service.batches.parameters import refuse_repeated
+from service.contract.methods import HeadResponse, is_head
+from service.contract.responses import document, problems
+from service.lifespan.state import CurrentServing, Serving
+
+router = APIRouter(tags=["status"], dependencies=[Depends(refuse_repeated)])
+
+EVENTS = "text/event-stream"
+
+HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+"""Of a response that must not wait in a cache or in the buffers of nginx."""
+
+
+@router.get(
+    "/status.json",
+    response_model=Snapshot,
+    summary="Verdict, rates, workers, caches, streams and recent errors",
+)
+async def status(serving: CurrentServing) -> Response:
+    """What the server is doing. Rates are those of the last ten seconds."""
+    return Response(encode(observe(serving)), media_type="application/json", headers={"cache-control": "no-store"})
+
+
+@router.get(
+    "/status/events",
+    response_class=Response,
+    responses=document(EVENTS, {"type": "string"}, "an event with the document of /status.json, once a second")
+    | problems("overloaded"),
+    summary="The same once a second, as server-sent events",
+)
+async def events(request: Request, serving: CurrentServing) -> Response:
+    """Server-sent events without names. The last one is sent when the server shuts down."""
+    if is_head(request):
+        return HeadResponse(HEADERS, EVENTS)
+    serving.activity.watchers.check_room()
+    return StreamingResponse(_events(serving), headers=HEADERS, media_type=EVENTS)
+
+
+async def _events(serving: Serving) -> AsyncIterator[bytes]:
+    async for snapshot in serving.activity.watchers.watch(encode(observe(serving))):
+        yield b"data: " + snapshot + b"\n\n"
