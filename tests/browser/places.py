@@ -10,14 +10,18 @@ class Place:
     Attributes:
         name: Of its screenshots.
         path: Path and query, of a server of the datasets demo and scenes.
+        status: Of its response.
     """
 
     name: str
     path: str
+    status: int = 200
 
 
 PLACES = (
     Place("sample", "/explore/5?seed=7"),
     Place("sample-of-a-small-dataset", "/explore/3?dataset=scenes&augment=false"),
     Place("docs", "/docs"),
+    Place("no-such-page", "/nowhere", status=404),
+    Place("no-such-sample", "/explore/5?seed=seven", status=422),
 )
