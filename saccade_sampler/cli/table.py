@@ -13,6 +13,7 @@ COMMANDS = {
     "config": SAMPLER["config"],
     "recipe": SAMPLER["recipe"],
     "replay": SAMPLER["replay"],
+    "stats": SAMPLER["stats"],
     "fetch": CLIENT["fetch"],
     "bench": CLIENT["bench"],
     "plan": Command(

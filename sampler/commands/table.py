@@ -27,6 +27,10 @@ COMMANDS = {
         "sampler.commands.recipe", "replay",
         "Render recorded samples, each to a .npz file with its crop and all of its arrays.", "server",
     ),
+    "stats": Command(
+        "sampler.commands.stats", "stats",
+        "Show statistics of boxes before and after augmentation, what is lost, and whether draws fit theory.", "server",
+    ),
 }  # fmt: skip
 
 PROGRAM = Program("saccade-sampler", "Datasets, configs, recipes and replays of training samples.", COMMANDS)

@@ -18,7 +18,7 @@ from sampler.families.registry import family_of
 from sampler.recipe import JITTER_STEPS
 from sampler.sample.recipes import ORDERS
 from sampler.survey.goodness_of_fit import Fit, compare_counts, compare_uniform
-from sampler.survey.histograms import Histogram, half_octaves
+from sampler.survey.histograms import Histogram, octaves
 from sampler.survey.survey import Survey
 
 FEW_VALUES = 64
@@ -81,7 +81,7 @@ def _scale(scales: NDArray[np.float64], rule: str, law: Law) -> Decision:
         labels = tuple(f"{one:.4g}" for one in distinct.tolist())
         histogram = Histogram(labels, tuple(counts.tolist()))
         return Decision("scale", rule, histogram, tuple((np.array(upto) - below).tolist()), fit)
-    edges = half_octaves(scales)
+    edges = octaves(scales)
     between = [law(np.full(len(scales), edge)).sum() for edge in edges[1:-1].tolist()]
     reached = np.array([0.0, *between, len(scales)])  # the outer bars have everything beyond them
     return Decision("scale", rule, Histogram.of(scales, edges), tuple(np.diff(reached).tolist()), fit)

@@ -32,13 +32,13 @@ class Histogram:
         return cls(labels, tuple(counts.tolist()), tuple(edges.tolist()))
 
 
-def half_octaves(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the edges of bins of half an octave that hold all values above 0; at least one bin."""
+def octaves(values: NDArray[np.floating], parts: int = 2) -> NDArray[np.float64]:
+    """Return the edges of bins that hold all values above 0, at least one bin. parts: bins of an octave."""
     positive = values[values > 0]
     if not len(positive):
         return np.array([1.0, 2.0])
-    low, high = math.floor(2 * math.log2(positive.min())), math.floor(2 * math.log2(positive.max())) + 1
-    edges: NDArray[np.float64] = 2.0 ** (np.arange(low, high + 1) / 2)
+    low, high = math.floor(parts * math.log2(positive.min())), math.floor(parts * math.log2(positive.max())) + 1
+    edges: NDArray[np.float64] = 2.0 ** (np.arange(low, high + 1) / parts)
     return edges
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sampler.checks import require_integer
 from sampler.config.schema import SamplerConfig
 from sampler.kernels.interface import Kernels
 from sampler.kernels.reference import REFERENCE
@@ -12,8 +13,20 @@ from sampler.recipe import JITTER_STEPS, Recipe
 from sampler.sample.recipes import ORDERS
 from sampler.sample.sample import plan_sample
 from sampler.stream.keys import SampleKey
+from sampler.stream.shards import STEP_LIMIT, Shard, stream_keys
 from sampler.survey.marks import MarkedBoxSource, mark_boxes
 from sampler.survey.survey import BOX_ARRAYS, SAMPLE_ARRAYS, Survey
+
+
+def survey_keys(size: int, seed: int, epoch: int, count: int) -> list[SampleKey]:
+    """Return the first `count` keys of an epoch, and of the next epochs if it has fewer.
+
+    An epoch has its images in random order, so these are a random choice of images. size: N ≥ 1, the number of images.
+    Raises `InvalidRequestError` if a value is out of range.
+    """
+    epoch = require_integer("epoch", epoch, 0, (STEP_LIMIT - count) // size - 1)
+    positions = range(epoch * size, epoch * size + count)
+    return [key for step in stream_keys(size, seed, positions, Shard(1)) for key in step]
 
 
 def survey_samples(

@@ -12,7 +12,7 @@ from sampler.arrays import Booleans
 from sampler.config.schema import SamplerConfig
 from sampler.families.registry import family_of
 from sampler.survey.decisions import Decision, compare_decisions
-from sampler.survey.histograms import Histogram, half_octaves
+from sampler.survey.histograms import Histogram, octaves
 from sampler.survey.sample_filter import SIZES, sizes_of
 from sampler.survey.survey import Survey
 
@@ -24,7 +24,7 @@ LEAST_SIDE = 2.0**-10
 """Thinner boxes count as this many pixels thin."""
 
 FEW_OBJECTS = 12
-"""Up to this many objects of a sample are counted one by one, more in bins of half an octave."""
+"""Up to this many objects of a sample are counted one by one, more of them in wider bins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def survey_statistics(
         outcomes=_outcomes(survey, config),
         sizes=_size_classes(_areas(before), _areas(after)),
         quantities=(
-            _logarithmic("box area", "square pixels", _areas(before), _areas(after)),
+            _logarithmic("box area", "square pixels", _areas(before), _areas(after), parts=1),
             _logarithmic("longer side", "pixels", _sides(before).max(axis=1), _sides(after).max(axis=1)),
             _logarithmic("shorter side", "pixels", _sides(before).min(axis=1), _sides(after).min(axis=1)),
             _aspect_ratios(_sides(before), _sides(after)),
@@ -178,11 +178,13 @@ def _size_classes(before: NDArray[np.float64], after: NDArray[np.float64]) -> Co
         Histogram(SIZES, tuple(np.bincount(sizes_of(areas), minlength=len(SIZES)).tolist()))
         for areas in (before, after)
     )
-    return Comparison("box size", "", first, second, _median(before), _median(after))
+    return Comparison("box size by area", "square pixels", first, second, _median(before), _median(after))
 
 
-def _logarithmic(name: str, unit: str, before: NDArray[np.float64], after: NDArray[np.float64]) -> Comparison:
-    edges = half_octaves(np.concatenate([before, after]))
+def _logarithmic(
+    name: str, unit: str, before: NDArray[np.float64], after: NDArray[np.float64], parts: int = 2
+) -> Comparison:
+    edges = octaves(np.concatenate([before, after]), parts)
     return _comparison(name, unit, before, after, edges)
 
 
@@ -197,7 +199,7 @@ def _object_counts(survey: Survey) -> Comparison:
     before, after = survey.box_counts, survey.counts(survey.objects)
     most = int(max(before.max(), after.max(), 1))
     single = np.arange(0, min(most, FEW_OBJECTS) + 2, dtype=np.float64)
-    more = half_octaves(np.array([FEW_OBJECTS + 1.0, most])) if most > FEW_OBJECTS else single
+    more = octaves(np.array([FEW_OBJECTS + 1.0, most])) if most > FEW_OBJECTS else single
     edges = np.unique(np.concatenate([single, np.ceil(more[more > single[-1]])]))
     comparison = _comparison("boxes of an image, objects of a sample", "", before, after, edges)
     labels = tuple(_whole_range(low, high) for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))

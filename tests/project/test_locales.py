@@ -25,11 +25,12 @@ def dataset(tmp_path: Path) -> tuple[Path, Path]:
     return write_dataset(tmp_path / "größe", coco(images, boxes, [category_entry(1, "naïve 猫")]))
 
 
-@pytest.mark.parametrize("command", ["index", "verify", "decode", "recipe"])
+@pytest.mark.parametrize("command", ["index", "verify", "decode", "recipe", "stats"])
 def test_every_command_runs_in_an_ascii_locale(command: str, dataset: tuple[Path, Path], tmp_path: Path) -> None:
     annotations, images = dataset
     arguments = ["--annotations", annotations, "--cache-dir", tmp_path / "cäche"]
-    arguments += ["--index", 0] if command == "recipe" else ["--images", images]
+    options = {"recipe": ["--index", 0], "stats": ["--samples", 3]}
+    arguments += options.get(command, ["--images", images])
     done = run_python("-m", "sampler", command, *arguments, variables=ASCII)
     assert "Traceback" not in done.stderr
     assert (done.stdout + done.stderr).isascii()

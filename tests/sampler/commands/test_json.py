@@ -60,3 +60,11 @@ def test_config_and_replay_have_the_documented_names(faulty: list[str], tmp_path
     replayed = run("replay", str(tmp_path / "case.json"), *faulty[2:4], "--out", str(tmp_path / "out"), "--json", "-q")
     assert json.loads(replayed.output) == {"cases": 1, "folder": str(tmp_path / "out")}
     assert names_in_json("replay") == {"cases", "folder"}
+
+
+def test_stats_has_the_documented_names(faulty: list[str]) -> None:
+    dataset = [*faulty[:2], *faulty[4:]]
+    document = json.loads(run("stats", *dataset, "--samples", "40", "--seed", "3", "--json").stdout)
+    assert set(document) == names_in_json("stats")
+    assert document["outcomes"]["samples"] == 40
+    assert run("stats", *dataset, "--samples", "40", "--quiet").output == ""
