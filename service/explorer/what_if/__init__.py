@@ -1,0 +1,1 @@
+"""The page that shows what a changed config would make of a sample."""
