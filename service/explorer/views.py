@@ -4,6 +4,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sampler.kernels.compiled.kernels import COMPILED
+from sampler.survey.sampling import survey_samples
+from service.explorer.compare.crop import sample_crop
 from service.explorer.inspection import sample_document
 from service.explorer.picture.picture import sample_picture
 from service.explorer.sample.thumbnail import image_thumbnail, sample_thumbnail
@@ -23,6 +26,10 @@ def _picture(opened: WorkerDataset, job: ViewJob) -> bytes:
     return sample_picture(opened.dataset, opened.config, key, augment=job.augment)
 
 
+def _survey(opened: WorkerDataset, job: ViewJob) -> bytes:
+    return survey_samples(opened.dataset, opened.config, job.keys, job.augment, COMPILED).to_bytes()
+
+
 def _json(document: dict[str, Any]) -> bytes:
     return json.dumps(document, allow_nan=False).encode()
 
@@ -32,5 +39,7 @@ VIEWS: Mapping[str, View] = {
     "picture": _picture,
     "thumbnail": sample_thumbnail,
     "image-thumbnail": image_thumbnail,
+    "crop": sample_crop,
+    "survey": _survey,
 }
 """The function of each kind of `ViewJob`. It gets the dataset with the config of the job."""

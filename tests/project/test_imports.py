@@ -40,6 +40,8 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("saccade_sampler.ray", "service.ray_steps"): "nodes that only render rows do not need the server's packages",
     ("saccade_sampler.ray", "service.settings.server"): "likewise",
     ("service.routes.debug", "service.explorer.sample.page"): "only for people; a server starts sooner without Jinja",
+    ("service.routes.compare", "service.explorer.compare.page"): "likewise",
+    ("service.routes.what_if", "service.explorer.what_if.page"): "likewise",
     ("service.routes.api", "service.explorer.api.page"): "likewise",
     ("service.routes.access", "service.explorer.shell.login"): "likewise",
     ("service.middleware.guard", "service.explorer.shell.login"): "likewise",

@@ -1,0 +1,1 @@
+"""The page that shows two samples of an image side by side."""

@@ -1,0 +1,125 @@
+/**
+ * Pages that change in place: a link or a form with data-live shows its page without leaving this one.
+ *
+ * Only elements with data-region are replaced, by those with the same id of the page that the server sent. Without this
+ * script, the same links and forms load whole pages.
+ */
+
+const DELAY_MS = 200; // while a slider moves, the server is not asked for each of its values
+
+let request = null;
+let timer = 0;
+
+/** Show the page of a URL in place. Only the latest call counts: the ones before it are given up. */
+export async function show(url, { remember = "replace" } = {}) {
+  clearTimeout(timer);
+  request?.abort();
+  const own = new AbortController();
+  request = own;
+  document.getElementById("content").setAttribute("aria-busy", "true");
+  try {
+    const response = await fetch(url, { signal: own.signal, headers: { accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (!response.ok) throw new Error(page.querySelector("main")?.textContent.trim() || `status ${response.status}`);
+    const fresh = await load(page);
+    if (own.signal.aborted) return;
+    replace(fresh);
+    fill(page);
+    document.title = page.title;
+    if (remember === "push") history.pushState(null, "", url);
+    if (remember === "replace") history.replaceState(null, "", url);
+    tell("");
+    document.dispatchEvent(new CustomEvent("shown"));
+  } catch (error) {
+    if (own.signal.aborted) return;
+    tell(`The page could not be shown: ${error.message}`);
+  } finally {
+    if (request === own) {
+      request = null;
+      document.getElementById("content").removeAttribute("aria-busy");
+    }
+  }
+}
+
+/** Return the regions of a page, by id, once their pictures can be shown at once. */
+async function load(page) {
+  const fresh = new Map();
+  for (const region of document.querySelectorAll("[data-region]")) {
+    const other = page.getElementById(region.id);
+    if (other) fresh.set(region, document.adoptNode(other));
+  }
+  const pictures = [...fresh.values()].flatMap((region) => [...region.querySelectorAll("img:not([loading=lazy])")]);
+  // A picture that cannot be loaded must not keep the others from being shown.
+  await Promise.allSettled(pictures.map((picture) => picture.decode()));
+  return fresh;
+}
+
+/** Replace regions; the focus and the positions of scrolled parts stay where they are. */
+function replace(fresh) {
+  const focused = document.activeElement?.id;
+  for (const [region, other] of fresh) {
+    const before = [...region.querySelectorAll(".stage")].map((stage) => [stage.scrollLeft, stage.scrollTop]);
+    region.replaceWith(other);
+    other.querySelectorAll(".stage").forEach((stage, number) => stage.scrollTo(...(before[number] ?? [0, 0])));
+  }
+  if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus();
+}
+
+/** Give the fields of live forms the values of a page, except for the one in which someone is typing. */
+function fill(page) {
+  for (const field of document.querySelectorAll("form[data-live] [name]")) {
+    const other = page.getElementById(field.id);
+    if (other && field !== document.activeElement) field.value = other.value;
+  }
+}
+
+function tell(problem) {
+  const place = document.getElementById("problem");
+  place.textContent = problem;
+  place.hidden = !problem;
+}
+
+/** Return the URL of a form, without fields that are empty or have the value that they have without the parameter. */
+export function urlOf(form) {
+  const fields = [...new FormData(form)].filter(([name, value]) => {
+    const usual = form.elements[name].dataset?.served;
+    return value !== "" && value !== usual;
+  });
+  return `${form.action}?${new URLSearchParams(fields)}`;
+}
+
+function onClick(event) {
+  const link = event.target.closest("a[data-live]");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  show(link.href, { remember: "push" });
+}
+
+function onSubmit(event) {
+  if (!event.target.matches("form[data-live]")) return;
+  event.preventDefault();
+  show(urlOf(event.target), { remember: "push" });
+}
+
+function onInput(event) {
+  const form = event.target.form;
+  if (form?.dataset.live !== "input" || !event.target.name) return;
+  clearTimeout(timer);
+  timer = setTimeout(() => show(urlOf(form)), DELAY_MS);
+}
+
+/** Scroll all stages to the same place. */
+function onScroll(event) {
+  if (!event.target.classList?.contains("stage")) return;
+  for (const stage of document.querySelectorAll(".stage")) {
+    if (stage === event.target) continue;
+    if (stage.scrollLeft !== event.target.scrollLeft) stage.scrollLeft = event.target.scrollLeft;
+    if (stage.scrollTop !== event.target.scrollTop) stage.scrollTop = event.target.scrollTop;
+  }
+}
+
+document.addEventListener("click", onClick);
+document.addEventListener("submit", onSubmit);
+document.addEventListener("input", onInput);
+document.addEventListener("scroll", onScroll, { capture: true, passive: true }); // it does not bubble
+window.addEventListener("popstate", () => show(location.href, { remember: "no" }));

@@ -1,0 +1,147 @@
+"""The page that shows two samples of an image side by side, and one image across epochs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from sampler.config.schema import SamplerConfig
+from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
+from sampler.survey.survey import Survey
+from service.access.paths import root_of
+from service.explorer.compare.differences import STATES, Document, differences, planes_of
+from service.explorer.compare.pictures import layer_names, picture_url, thumbnail_url
+from service.explorer.compare.shown import Shown, show_sample
+from service.explorer.compare.sides import OF_DATASET, SERVED, Side
+from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, ZOOMS, Comparison
+from service.explorer.shell.templates import page
+from service.lifespan.state import ServedDataset
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """An epoch of the strip."""
+
+    epoch: int
+    url: str
+    target: str
+    facts: str
+    is_left: bool
+    is_right: bool
+
+
+def compare_page(
+    request: Request,
+    dataset: ServedDataset,
+    state: Comparison,
+    configs: Mapping[str, SamplerConfig],
+    sides: tuple[SamplerConfig, SamplerConfig],
+    documents: tuple[Document, Document],
+    strip: Survey,
+) -> HTMLResponse:
+    """Return the page.
+
+    Args:
+        request: The request for it.
+        dataset: The dataset.
+        state: What to show.
+        configs: All configs that a side may have, by name.
+        sides: The configs of left and right.
+        documents: The documents of left and right.
+        strip: The samples of the strip.
+    """
+    root = root_of(request.scope)
+    labels = layer_names()
+
+    def link(other: Comparison) -> str:
+        return f"{root}/compare?{other.query()}"
+
+    shown = tuple(
+        _shown(root, dataset, state, side, document, labels, title)
+        for side, document, title in zip((state.left, state.right), documents, ("Left", "Right"), strict=True)
+    )
+    planes = {name: background for config in sides for name, background in planes_of(config).items()}
+    size = dataset.spec.size
+    return page(
+        request,
+        "compare/page.html",
+        title=f"Compare sample {state.index} · {dataset.title}",
+        scripts=("compare/live.js",),
+        styles=("compare/page.css",),
+        dataset=dataset,
+        state=state,
+        image=documents[0]["image"],
+        sides=list(zip(("left", "right"), (state.left, state.right), shown, strict=True)),
+        config_labels={name: config_label(name, config) for name, config in configs.items()},
+        found=differences(*documents, planes),
+        words=STATES,
+        toggles=[(name, label, name in state.layers, link(state.toggled(name))) for name, label in labels.items()],
+        zooms=[(zoom, link(replace(state, zoom=zoom))) for zoom in ZOOMS],
+        previous_image=link(replace(state, index=(state.index - 1) % size)),
+        next_image=link(replace(state, index=(state.index + 1) % size)),
+        next_seed=link(replace(state, right=state.left.next_seed())),
+        next_epoch=link(replace(state, right=state.left.next_epoch())),
+        augmentation_off=link(replace(state, right=replace(state.left, augment=False))),
+        swap=link(state.swapped()),
+        tiles=list(_tiles(root, dataset, state, strip)),
+        earlier=link(replace(state, first_epoch=max(0, state.strip_start - EPOCHS))) if state.strip_start else None,
+        later=link(replace(state, first_epoch=state.strip_start + EPOCHS))
+        if state.strip_start + EPOCHS < EPOCH_LIMIT
+        else None,
+        what_if=f"{root}/what-if?{urlencode(_what_if_parameters(state))}",
+        last_seed=SEED_LIMIT - 1,
+        last_epoch=EPOCH_LIMIT - 1,
+    )
+
+
+def config_label(name: str, config: SamplerConfig) -> str:
+    """Return what people call a config."""
+    if name == SERVED:
+        return f"served: {config.name}"
+    if name.startswith(OF_DATASET):
+        return f"of {name.removeprefix(OF_DATASET)}: {config.name}"
+    return f"built in: {name}"
+
+
+def _shown(
+    root: str, dataset: ServedDataset, state: Comparison, side: Side, document: Document, labels: dict[str, str],
+    title: str,
+) -> Shown:  # fmt: skip
+    name = f"sample {state.index}, seed {side.seed}, epoch {side.epoch}{'' if side.augment else ', not augmented'}"
+    return show_sample(
+        title, name, document, state.layers, labels, lambda layer: picture_url(root, dataset, state.index, side, layer)
+    )
+
+
+def _tiles(root: str, dataset: ServedDataset, state: Comparison, strip: Survey) -> Iterator[Tile]:
+    objects, ignored = (strip.counts(boxes).tolist() for boxes in (strip.objects, strip.ignored))
+    rows = zip(strip.epochs.tolist(), strip.scales.tolist(), strip.flips.tolist(), objects, ignored, strict=True)
+    for epoch, scale, flip, seen, left_out in rows:
+        side = replace(state.left, epoch=epoch, augment=True)
+        facts = [f"scale {scale:.3g}", *(["flipped"] if flip else []), f"{seen} objects"]
+        if left_out:
+            facts.append(f"{left_out} ignored")
+        yield Tile(
+            epoch=epoch,
+            url=thumbnail_url(root, dataset, state.index, side),
+            target=f"{root}/compare?{replace(state, right=side).query()}",
+            facts=", ".join(facts),
+            is_left=side == state.left,
+            is_right=side == state.right,
+        )
+
+
+def _what_if_parameters(state: Comparison) -> dict[str, str]:
+    side = state.left
+    named = {} if state.dataset is None else {"dataset": state.dataset}
+    return {
+        **named, "index": str(state.index), "seed": str(side.seed), "epoch": str(side.epoch),
+        "augment": str(side.augment).lower(),
+    }  # fmt: skip
+
+
+def shown_layers(text: str | None) -> tuple[str, ...]:
+    """Return the layers that a parameter names. Unknown ones are as good as hidden: configs have different layers."""
+    return DEFAULT_LAYERS if text is None else tuple(dict.fromkeys(name for name in text.split(",") if name))

@@ -1,0 +1,121 @@
+"""One side of a comparison: which sample of an image, made with which config."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from sampler.array_table import require_moderate
+from sampler.config.presets import PRESETS
+from sampler.config.schema import SamplerConfig
+from sampler.errors import ConfigError, InvalidRequestError
+from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
+from service.explorer.what_if.changes import LONGEST_TEXT, read_changes
+from service.lifespan.state import ServedDataset
+from service.workers.protocol import ViewJob
+
+SERVED = "served"
+"""Name of the config that the dataset's samples are served with."""
+
+OF_DATASET = "dataset:"
+"""Prefix of the names of configs of other datasets."""
+
+MOST_CHANGES = 2 * LONGEST_TEXT
+"""Most characters of a text with changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A sample of an image.
+
+    Attributes:
+        seed: Of its key, as is `epoch`.
+        epoch: See `seed`.
+        augment: False for the fixed recipe.
+        config: Name of its config.
+        changes: Changes of that config, as the query of a URL, such as "min_scale=32&gaussian_iou=0.3".
+    """
+
+    seed: int = 0
+    epoch: int = 0
+    augment: bool = True
+    config: str = SERVED
+    changes: str = ""
+
+    def key(self, index: int) -> SampleKey:
+        """Return the key of its sample."""
+        return SampleKey(self.seed, self.epoch, index)
+
+    def parameters(self, prefix: str = "") -> dict[str, str]:
+        """Return its parameters in a URL, with a prefix such as "left_"."""
+        values = {"seed": str(self.seed), "epoch": str(self.epoch), "augment": str(self.augment).lower()}
+        if self.config != SERVED:
+            values["config"] = self.config
+        if self.changes:
+            values["changes"] = self.changes
+        return {f"{prefix}{name}": value for name, value in values.items()}
+
+    def next_seed(self) -> "Side":
+        """Return the side with the next seed; 0 follows the last one."""
+        return replace(self, seed=(self.seed + 1) % SEED_LIMIT)
+
+    def next_epoch(self) -> "Side":
+        """Return the side with the next epoch; 0 follows the last one."""
+        return replace(self, epoch=(self.epoch + 1) % EPOCH_LIMIT)
+
+
+def named_configs(dataset: ServedDataset, datasets: Sequence[ServedDataset]) -> dict[str, SamplerConfig]:
+    """Return the configs that samples of a dataset may be compared with, by name.
+
+    They are the served one, those of the server's other datasets, and the built-in ones, as far as they can be used
+    with the categories of the dataset.
+    """
+    others = {f"{OF_DATASET}{one.spec.dataset_name}": one.spec.config for one in datasets if one is not dataset}
+    categories = len(dataset.spec.category_names)
+    fitting = {
+        name: fitted
+        for name, config in {**others, **PRESETS}.items()
+        if (fitted := _fitted(config, categories)) is not None
+    }
+    return {SERVED: dataset.spec.config, **fitting}
+
+
+def _fitted(config: SamplerConfig, categories: int) -> SamplerConfig | None:
+    fitted = replace(config, categories=None)  # their number is that of the dataset
+    try:
+        require_moderate(fitted, categories)
+    except ConfigError:
+        return None
+    return fitted
+
+
+def config_of_side(side: Side, configs: Mapping[str, SamplerConfig]) -> SamplerConfig:
+    """Return the config of a side. Raises `InvalidRequestError` for an unknown name or for invalid changes."""
+    if side.config not in configs:
+        raise InvalidRequestError("config", side.config, f"one of {', '.join(configs)}")
+    base = configs[side.config]
+    if not side.changes:
+        return base
+    changes = read_changes(base, _pairs(side.changes))
+    if changes.config is None:
+        raise InvalidRequestError("changes", side.changes, "; ".join(changes.errors.values()))
+    return changes.config
+
+
+def _pairs(changes: str) -> dict[str, str]:
+    if len(changes) > MOST_CHANGES:
+        raise InvalidRequestError("changes", changes, f"at most {MOST_CHANGES} characters")
+    return dict(parse_qsl(changes))
+
+
+def changes_text(parameters: Mapping[str, str]) -> str:
+    """Return changes as one text. parameters: those of `Changes.parameters`."""
+    return urlencode(parameters)
+
+
+def view_job(
+    kind: str, dataset: ServedDataset, index: int, side: Side, config: SamplerConfig, **options: Any
+) -> ViewJob:
+    """Return the job of a view of a side. If its config is the served one, other pages have the same views."""
+    changed = {} if config == dataset.spec.config else {"config": config.as_dict()}
+    return ViewJob(kind, dataset.number, (side.key(index),), side.augment, {**options, **changed})

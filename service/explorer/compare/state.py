@@ -1,0 +1,63 @@
+"""What the page shows, as the parameters of its URL."""
+
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from service.explorer.compare.shown import BOXES, CROP
+from service.explorer.compare.sides import Side
+
+ZOOMS = (1, 2, 4)
+
+EPOCHS = 12
+"""Epochs of the strip."""
+
+DEFAULT_LAYERS = (CROP, BOXES)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The state of the page.
+
+    Attributes:
+        dataset: Name of the dataset; None if the server's only one has none.
+        index: Of the image, as is that of both keys.
+        left: One sample.
+        right: The other.
+        layers: Names of the layers that are shown, of both.
+        zoom: One of `ZOOMS`.
+        first_epoch: Of the strip; None for the one that has the left sample's epoch.
+    """
+
+    dataset: str | None
+    index: int
+    left: Side
+    right: Side
+    layers: tuple[str, ...] = DEFAULT_LAYERS
+    zoom: int = 1
+    first_epoch: int | None = None
+
+    @property
+    def strip_start(self) -> int:
+        """The first epoch of the strip."""
+        return self.left.epoch // EPOCHS * EPOCHS if self.first_epoch is None else self.first_epoch
+
+    def query(self) -> str:
+        """Return the query of its URL."""
+        values = {} if self.dataset is None else {"dataset": self.dataset}
+        values |= {"index": str(self.index), **self.left.parameters("left_"), **self.right.parameters("right_")}
+        if self.layers != DEFAULT_LAYERS:
+            values["layers"] = ",".join(self.layers)
+        if self.zoom != 1:
+            values["zoom"] = str(self.zoom)
+        if self.first_epoch is not None:
+            values["first_epoch"] = str(self.first_epoch)
+        return urlencode(values)
+
+    def swapped(self) -> "Comparison":
+        """Return the state with left and right swapped."""
+        return replace(self, left=self.right, right=self.left)
+
+    def toggled(self, layer: str) -> "Comparison":
+        """Return the state with a layer shown or hidden."""
+        shown = [one for one in self.layers if one != layer]
+        return replace(self, layers=tuple(shown) if layer in self.layers else (*self.layers, layer))

@@ -1,0 +1,157 @@
+"""The page that shows what a changed config would make of a sample, next to the served one."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from sampler.config.export import ExportedConfig
+from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
+from service.access.paths import root_of
+from service.explorer.compare.differences import STATES, Document, differences, planes_of
+from service.explorer.compare.pictures import layer_names, picture_url
+from service.explorer.compare.shown import Shown, show_sample
+from service.explorer.compare.sides import Side, changes_text
+from service.explorer.compare.state import Comparison
+from service.explorer.shell.templates import page
+from service.explorer.what_if.changes import Changes, file_name
+from service.explorer.what_if.fields import Field
+from service.lifespan.state import ServedDataset
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A field of the form with its texts.
+
+    Attributes:
+        field: The field.
+        text: What it shows.
+        served: The text of the served config.
+        error: What is wrong with it, or "".
+        reset: URL of the page without this change; None if there is none.
+    """
+
+    field: Field
+    text: str
+    served: str
+    error: str
+    reset: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """The state of the page.
+
+    Attributes:
+        dataset: The dataset.
+        index: Of the sample's image.
+        side: The served sample.
+        changes: Changes of the served config.
+        layers: Names of the layers that are shown.
+    """
+
+    dataset: ServedDataset
+    index: int
+    side: Side
+    changes: Changes
+    layers: tuple[str, ...]
+
+    @property
+    def changed_side(self) -> Side:
+        """The sample that the changed config makes."""
+        side = self.side
+        return Side(side.seed, side.epoch, side.augment, changes=changes_text(self.changes.parameters))
+
+    def query(self, changes: Mapping[str, str] | None = None, **other: object) -> str:
+        """Return the query of its URL. changes: other changes. other: other parameters."""
+        name = self.dataset.spec.dataset_name
+        values = {} if name is None else {"dataset": name}
+        values |= {"index": str(self.index), **self.side.parameters()}
+        values |= {parameter: str(value).lower() for parameter, value in other.items()}
+        return urlencode({**values, **(self.changes.parameters if changes is None else changes)})
+
+
+def what_if_page(
+    request: Request, state: WhatIf, documents: tuple[Document, Document | None], exported: ExportedConfig | None
+) -> HTMLResponse:
+    """Return the page.
+
+    Args:
+        request: The request for it.
+        state: What to show.
+        documents: Of the served and of the changed sample; the latter is None if the changes are invalid.
+        exported: The changed config as a file; None if the changes are invalid.
+    """
+    root, dataset, side = root_of(request.scope), state.dataset, state.side
+    changes = state.changes
+
+    def link(given: Mapping[str, str] | None = None, **other: object) -> str:
+        return f"{root}/what-if?{state.query(given, **other)}"
+
+    served, changed = documents
+    size = dataset.spec.size
+    return page(
+        request,
+        "what_if/page.html",
+        title=f"What if · sample {state.index} · {dataset.title}",
+        scripts=("compare/live.js", "what_if/page.js"),
+        styles=("compare/page.css", "what_if/page.css"),
+        dataset=dataset,
+        state=state,
+        image=served["image"],
+        groups=[(group, list(controls)) for group, controls in groupby(_controls(changes, link), _group)],
+        changes=changes,
+        shown=[
+            _shown(root, state, side, served, "Served"),
+            None if changed is None else _shown(root, state, state.changed_side, changed, "What if"),
+        ],
+        found=None if changed is None else differences(served, changed, _planes(state)),
+        words=STATES,
+        reset_all=link({}),
+        previous_sample=link(index=(state.index - 1) % size),
+        next_sample=link(index=(state.index + 1) % size),
+        next_epoch=link(epoch=side.next_epoch().epoch),
+        next_seed=link(seed=side.next_seed().seed),
+        exported=exported,
+        file_name=file_name(changes.config or dataset.spec.config),
+        file=f"{root}/what-if/config.json?{state.query()}",
+        compare=f"{root}/compare?{_comparison(state).query()}",
+        last_seed=SEED_LIMIT - 1,
+        last_epoch=EPOCH_LIMIT - 1,
+    )
+
+
+def _controls(changes: Changes, link: Callable[[Mapping[str, str]], str]) -> Iterator[Control]:
+    for field in changes.fields:
+        name = field.name
+        others = {parameter: text for parameter, text in changes.parameters.items() if parameter != name}
+        yield Control(
+            field=field,
+            text=changes.texts[name],
+            served=changes.served[name],
+            error=changes.errors.get(name, ""),
+            reset=link(others) if name in changes.changed else None,
+        )
+
+
+def _group(control: Control) -> str:
+    return control.field.group
+
+
+def _planes(state: WhatIf) -> dict[str, float]:
+    return planes_of(state.dataset.spec.config)
+
+
+def _comparison(state: WhatIf) -> Comparison:
+    return Comparison(state.dataset.spec.dataset_name, state.index, state.side, state.changed_side)
+
+
+def _shown(root: str, state: WhatIf, side: Side, document: Document, title: str) -> Shown:
+    name = f"{title.lower()} sample {state.index}, seed {side.seed}, epoch {side.epoch}"
+    return show_sample(
+        title, name, document, state.layers, layer_names(),
+        lambda layer: picture_url(root, state.dataset, state.index, side, layer),
+    )  # fmt: skip

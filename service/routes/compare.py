@@ -1,0 +1,170 @@
+"""Two samples of an image side by side, and pictures of samples of other configs than the served one."""
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import HTMLResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from sampler.checks import require_integer
+from sampler.config.schema import SamplerConfig
+from sampler.errors import InvalidRequestError
+from sampler.stream.keys import EPOCH_LIMIT, SampleKey
+from sampler.survey.survey import Survey
+from service.batches.parameters import (
+    FROM_URL,
+    Augment,
+    DatasetName,
+    Epoch,
+    Index,
+    SampleParameters,
+    Seed,
+    refuse_repeated,
+)
+from service.batches.selection import select_sample
+from service.contract.methods import HeadResponse, is_head
+from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, problems
+from service.explorer.compare.shown import CROP
+from service.explorer.compare.sides import SERVED, Side, config_of_side, named_configs, view_job
+from service.explorer.compare.state import EPOCHS, Comparison
+from service.lifespan.state import CurrentServing, ServedDataset, Serving
+from service.routes.view_response import view_response
+from service.workers.protocol import ViewJob
+
+router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
+
+PathIndex = Annotated[Index, Path(description="dataset index, 0 … N−1")]
+ConfigName = Annotated[str | None, Field(description="`served`, a built-in config, or `dataset:NAME`")]
+ChangesText = Annotated[str | None, Field(description="changes of the config, such as `min_scale=32&gaussian_iou=0.3`")]
+Layers = Annotated[str | None, Field(description="layers that are shown, separated by commas")]
+LayerName = Annotated[str, Path(description="name of the layer")]
+JPEG = "image/jpeg"
+Zoom = Annotated[Literal[1, 2, 4], FROM_URL, Field(description="zoom of both sides")]
+
+
+class SideParameters(SampleParameters):
+    """A sample of the served config or of another one; its index is in the path."""
+
+    config: ConfigName = None
+    changes: ChangesText = None
+
+    @property
+    def side(self) -> Side:
+        """The side of a comparison that they describe."""
+        return Side(self.seed, self.epoch, self.augment, self.config or SERVED, self.changes or "")
+
+
+class CompareParameters(BaseModel):
+    """Two samples of an image. `seed` and `epoch` are those of a side that has none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: DatasetName = None
+    index: Index = 0
+    seed: Seed = 0
+    epoch: Epoch = 0
+    left_seed: Seed | None = None
+    left_epoch: Epoch | None = None
+    left_augment: Augment | None = None
+    left_config: ConfigName = None
+    left_changes: ChangesText = None
+    right_seed: Seed | None = None
+    right_epoch: Epoch | None = None
+    right_augment: Augment | None = None
+    right_config: ConfigName = None
+    right_changes: ChangesText = None
+    layers: Layers = None
+    zoom: Zoom = 1
+    first_epoch: Epoch | None = None
+
+    def side(self, name: Literal["left", "right"]) -> Side:
+        """Return a side. The right one is the left one in the next epoch if nothing is said of it."""
+        given = {
+            part: value
+            for part in ("seed", "epoch", "augment", "config", "changes")
+            if (value := getattr(self, f"{name}_{part}")) is not None
+        }
+        if name == "right" and not given:
+            return self.side("left").next_epoch()
+        return Side(**{"seed": self.seed, "epoch": self.epoch, **given})
+
+
+@router.get(
+    "/compare",
+    response_class=HTMLResponse,
+    responses=problems(*SAMPLES),
+    summary="A page with two samples of an image side by side",
+)
+async def compare(
+    parameters: Annotated[CompareParameters, Query()], request: Request, serving: CurrentServing
+) -> Response:
+    """Their pictures, what differs between them, and the same image across epochs."""
+    from service.explorer.compare.page import compare_page, shown_layers  # loads Jinja, which no other request needs
+
+    dataset = serving.dataset(parameters.dataset)
+    index = require_integer("index", parameters.index, 0, dataset.spec.size - 1)
+    state = Comparison(
+        dataset.spec.dataset_name, index, parameters.side("left"), parameters.side("right"),
+        shown_layers(parameters.layers), parameters.zoom, parameters.first_epoch,
+    )  # fmt: skip
+    configs = named_configs(dataset, serving.datasets)
+    sides = config_of_side(state.left, configs), config_of_side(state.right, configs)
+    if is_head(request):
+        return HeadResponse({}, HTMLResponse.media_type)
+    jobs = [
+        view_job("document", dataset, index, side, config)
+        for side, config in zip((state.left, state.right), sides, strict=True)
+    ]
+    jobs.append(_strip_job(dataset, state, sides[0]))
+    left, right, strip = await asyncio.gather(*(serving.views.get(job, request.receive) for job in jobs))
+    documents = json.loads(left), json.loads(right)
+    return compare_page(request, dataset, state, configs, sides, documents, Survey.from_bytes(strip))
+
+
+def _strip_job(dataset: ServedDataset, state: Comparison, config: SamplerConfig) -> ViewJob:
+    """Return the job of the survey of one image across epochs."""
+    epochs = range(state.strip_start, min(state.strip_start + EPOCHS, EPOCH_LIMIT))
+    keys = tuple(SampleKey(state.left.seed, epoch, state.index) for epoch in epochs)
+    return replace(view_job("survey", dataset, state.index, replace(state.left, augment=True), config), keys=keys)
+
+
+@router.get(
+    "/compare/{index}/thumbnail",
+    summary="A small picture of a sample of another config",
+    responses=binary(JPEG, "the picture") | NOT_MODIFIED | problems(*SAMPLES),
+    response_class=Response,
+)
+async def thumbnail(
+    index: PathIndex, parameters: Annotated[SideParameters, Query()], request: Request, serving: CurrentServing
+) -> Response:
+    """The crop with its boxes and corners, at most 320 pixels wide and high."""
+    dataset = serving.dataset(parameters.dataset)
+    job = _side_job("thumbnail", index, parameters, dataset, serving)
+    return await view_response(request, serving, dataset, job, JPEG, pinned=parameters.pinned)
+
+
+@router.get(
+    "/compare/{index}/layers/{layer}",
+    summary="A layer of a sample of another config",
+    responses=binary(JPEG, "the picture") | NOT_MODIFIED | problems(*SAMPLES),
+    response_class=Response,
+)
+async def layer(
+    index: PathIndex, layer: LayerName, parameters: Annotated[SideParameters, Query()], request: Request,
+    serving: CurrentServing,
+) -> Response:  # fmt: skip
+    """The crop without boxes."""
+    if layer != CROP:
+        raise InvalidRequestError("layer", layer, CROP)
+    dataset = serving.dataset(parameters.dataset)
+    job = _side_job("crop", index, parameters, dataset, serving)
+    return await view_response(request, serving, dataset, job, JPEG, pinned=parameters.pinned)
+
+
+def _side_job(kind: str, index: int, parameters: SideParameters, dataset: ServedDataset, serving: Serving) -> ViewJob:
+    key = select_sample(index, parameters, dataset.spec)
+    config = config_of_side(parameters.side, named_configs(dataset, serving.datasets))
+    return view_job(kind, dataset, key.index, parameters.side, config)

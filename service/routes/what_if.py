@@ -1,0 +1,95 @@
+"""What a changed config would make of a sample. Nothing here changes what is served."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import HTMLResponse, Response
+from pydantic import BaseModel, ConfigDict
+
+from sampler.checks import require_integer
+from sampler.config.export import as_cornernet_lite
+from sampler.errors import InvalidRequestError
+from service.batches.parameters import Augment, DatasetName, Epoch, Index, Seed, refuse_repeated
+from service.contract.methods import HeadResponse, is_head
+from service.contract.responses import PARAMETERS, SAMPLES, document, problems
+from service.explorer.compare.sides import Side, view_job
+from service.explorer.compare.state import DEFAULT_LAYERS
+from service.explorer.what_if.changes import Changes, file_name, read_changes
+from service.lifespan.state import CurrentServing, ServedDataset, Serving
+
+router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
+
+
+class WhatIfParameters(BaseModel):
+    """A sample. All other parameters are changes of the served config, such as `min_scale=32`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    dataset: DatasetName = None
+    index: Index = 0
+    seed: Seed = 0
+    epoch: Epoch = 0
+    augment: Augment = True
+
+    @property
+    def side(self) -> Side:
+        """The served sample."""
+        return Side(self.seed, self.epoch, self.augment)
+
+    @property
+    def changes(self) -> Mapping[str, str]:
+        """The changes, by field."""
+        return {name: str(text) for name, text in (self.model_extra or {}).items()}
+
+
+Parameters = Annotated[WhatIfParameters, Query()]
+
+
+@router.get(
+    "/what-if",
+    response_class=HTMLResponse,
+    responses=problems(*SAMPLES),
+    summary="A page with sliders for the config, next to the served sample",
+)
+async def what_if(parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
+    """The served sample, the one of the changed config, and what differs between them."""
+    from service.explorer.what_if.page import WhatIf, what_if_page  # loads Jinja, which no other request needs
+
+    dataset, changes = _changes(parameters, serving)
+    index = require_integer("index", parameters.index, 0, dataset.spec.size - 1)
+    if is_head(request):
+        return HeadResponse({}, HTMLResponse.media_type)
+    state = WhatIf(dataset, index, parameters.side, changes, DEFAULT_LAYERS)
+    configs = [dataset.spec.config] if changes.config is None else [dataset.spec.config, changes.config]
+    jobs = [view_job("document", dataset, index, parameters.side, config) for config in configs]
+    found = await asyncio.gather(*(serving.views.get(job, request.receive) for job in jobs))
+    served, changed = (*map(json.loads, found), None)[:2]
+    exported = None if changes.config is None else as_cornernet_lite(changes.config)
+    return what_if_page(request, state, (served, changed), exported)
+
+
+@router.get(
+    "/what-if/config.json",
+    response_class=Response,
+    responses=document("application/json", {"type": "object"}, "the config file") | problems(*PARAMETERS),
+    summary="A changed config as a file of CornerNet-Lite",
+)
+async def config_file(parameters: Parameters, serving: CurrentServing) -> Response:
+    """A file for `SAMPLER_CONFIG`. Values that such a file cannot give are left out."""
+    _, changes = _changes(parameters, serving)
+    if changes.config is None:
+        name, error = next(iter(changes.errors.items()))
+        raise InvalidRequestError(name or "changes", changes.texts.get(name), error.rpartition("expected ")[2])
+    headers = {
+        "content-disposition": f'attachment; filename="{file_name(changes.config)}"',
+        "cache-control": "no-cache",
+    }
+    return Response(as_cornernet_lite(changes.config).text, headers=headers, media_type="application/json")
+
+
+def _changes(parameters: WhatIfParameters, serving: Serving) -> tuple[ServedDataset, Changes]:
+    dataset = serving.dataset(parameters.dataset)
+    return dataset, read_changes(dataset.spec.config, parameters.changes)

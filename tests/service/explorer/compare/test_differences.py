@@ -1,0 +1,88 @@
+"""Two documents of samples become rows that say what differs."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from sampler.config.presets import PRESETS
+from sampler.config.schema import SamplerConfig
+from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.stream.keys import SampleKey
+from service.explorer.compare.differences import Differences, differences, planes_of
+from service.explorer.inspection import sample_document
+from tests.support.scenes import EMPTY, write_scenes
+
+SACCADE, CORNERNET = PRESETS["cornernet_saccade"], PRESETS["cornernet"]
+CROWDED = 7
+LARGE = 150
+"""Pixels of the crop; some boxes are smaller."""
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("scenes")
+    return open_dataset(*write_scenes(folder), folder / "cache")
+
+
+def document(dataset: Dataset, config: SamplerConfig = SACCADE, index: int = CROWDED, epoch: int = 0) -> dict[str, Any]:
+    return sample_document(dataset, config, SampleKey(3, epoch, index))
+
+
+def compared(left: dict[str, Any], right: dict[str, Any], *configs: SamplerConfig) -> Differences:
+    planes = {name: background for config in (SACCADE, *configs) for name, background in planes_of(config).items()}
+    return differences(left, right, planes)
+
+
+def test_a_sample_does_not_differ_from_itself(dataset: Dataset) -> None:
+    found = compared(document(dataset), document(dataset))
+    assert found.are_none
+    assert found.equal_boxes == len(document(dataset)["boxes"])
+
+
+def test_another_epoch_differs_in_its_recipe(dataset: Dataset) -> None:
+    found = compared(document(dataset), document(dataset, epoch=1))
+    differing = {row.name for row in found.recipe if row.differs}
+    assert {"scale", "centre", "brightness"} <= differing
+    assert "image" not in differing
+    assert not found.are_none
+
+
+def test_boxes_that_a_larger_least_size_makes_ignored_are_listed(dataset: Dataset) -> None:
+    larger = dataclasses.replace(SACCADE, min_scale=LARGE)
+    left, right = document(dataset), document(dataset, larger)
+    found = compared(left, right, larger)
+    assert {(row.left, row.right) for row in found.boxes} == {("object", "ignored")}
+    objects = [box for box in left["boxes"] if box["state"] == "object"]
+    small = [box for box in objects if max(box["crop"][2] - box["crop"][0], box["crop"][3] - box["crop"][1]) < LARGE]
+    assert found.other_boxes == len(found.boxes) == len(small) > 0
+    assert not any(row.differs for row in found.recipe)
+    counts = {row.name: (row.left, row.right) for row in found.counts}
+    assert counts["objects"] == (str(len(objects)), str(len(objects) - len(small)))
+    assert int(counts["cells in tl_valids"][1]) > int(counts["cells in tl_valids"][0])
+
+
+def test_crowd_boxes_that_a_config_drops_are_listed_and_the_others_keep_their_partners(dataset: Dataset) -> None:
+    without = dataclasses.replace(SACCADE, keep_crowd=False)
+    for index in range(len(dataset)):
+        crowd = int(dataset.crowd(index).sum())
+        left, right = document(dataset, index=index), document(dataset, without, index)
+        left["boxes"] = [box | {"state": "object"} for box in left["boxes"]]
+        right["boxes"] = [box | {"state": "object"} for box in right["boxes"]]
+        found = compared(left, right)
+        assert [row.right for row in found.boxes] == ["dropped"] * crowd
+        assert found.equal_boxes == len(dataset.boxes(index)) - crowd
+
+
+def test_families_are_compared_in_what_both_have_and_in_what_one_has(dataset: Dataset) -> None:
+    found = compared(document(dataset), document(dataset, CORNERNET), CORNERNET)
+    counts = {row.name: row for row in found.counts}
+    assert counts["cells in tl_valids"].right == "—"
+    assert counts["cells in tl_heats"].right != "—"
+
+
+def test_boxes_of_different_images_are_not_compared(dataset: Dataset) -> None:
+    found = compared(document(dataset), document(dataset, index=EMPTY))
+    assert not found.same_image
+    assert found.boxes == ()
+    assert not found.are_none
