@@ -43,6 +43,7 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("service.routes.compare", "service.explorer.compare.page"): "likewise",
     ("service.routes.what_if", "service.explorer.what_if.page"): "likewise",
     ("service.routes.api", "service.explorer.api.page"): "likewise",
+    ("service.routes.api", "service.explorer.api.viewers"): "likewise",
     ("service.routes.access", "service.explorer.shell.login"): "likewise",
     ("service.middleware.guard", "service.explorer.shell.login"): "likewise",
     ("service.errors.responses", "service.explorer.shell.errors"): "likewise",

@@ -40,8 +40,8 @@ def api_page(request: Request, document: Schema) -> HTMLResponse:
     """Return the page. document: OpenAPI."""
     about = document["info"]
     return page(
-        request, "api/page.html", title="API", styles=("api/page.css",), description=about["description"].strip(),
-        endpoints=list(_endpoints(document)), code_spans=code_spans,
+        request, "api/page.html", title="API", view="Endpoints", styles=("api/page.css",),
+        description=about["description"].strip(), endpoints=list(_endpoints(document)), code_spans=code_spans,
     )  # fmt: skip
 
 

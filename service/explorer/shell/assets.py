@@ -6,6 +6,8 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+from service.explorer.shell.vendored import vendored_files
+
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -55,16 +57,15 @@ class Assets:
 
 @cache
 def assets() -> Assets:
-    """Return the files of all pages: those in the folders next to this one."""
+    """Return the files of all pages: those in the folders next to this one, and those of other projects."""
     folders = [folder for folder in files("service.explorer").iterdir() if folder.is_dir()]
-    return Assets.of(
-        {
-            f"{folder.name}/{file.name}": file.read_bytes()
-            for folder in folders
-            for file in folder.iterdir()
-            if _is_asset(file)
-        }
-    )
+    own = {
+        f"{folder.name}/{file.name}": file.read_bytes()
+        for folder in folders
+        for file in folder.iterdir()
+        if _is_asset(file)
+    }
+    return Assets.of(own | vendored_files())
 
 
 def _is_asset(file: Traversable) -> bool:

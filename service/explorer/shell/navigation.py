@@ -12,13 +12,13 @@ class Entry:
     Attributes:
         name: What people call it.
         path: Where it begins.
-        below: The beginning of the paths of all its pages.
+        below: The beginning of the paths of all its pages, or several beginnings.
         keeps: The parameters that a link to it takes from the page that has the link.
     """
 
     name: str
     path: str
-    below: str
+    below: str | tuple[str, ...]
     keeps: tuple[str, ...] = ()
 
 
@@ -39,7 +39,7 @@ ENTRIES = (  # in order; whoever adds a page takes the # from its line
     # Entry("What if", "/what-if", "/what-if", ("dataset", "seed")),
     # Entry("Statistics", "/stats", "/stats", ("dataset", "seed")),
     # Entry("Status", "/status", "/status"),
-    Entry("API", "/docs", "/docs"),
+    Entry("API", "/api", ("/api", "/docs", "/redoc")),
 )
 
 

@@ -49,7 +49,7 @@ def test_the_navigation_marks_the_current_page_and_keeps_what_its_targets_know()
     assert [link.name for link in found if link.is_current] == ["Sample"]
     targets = {link.name: link.target for link in found}
     assert targets["Sample"] == "/sampler/explore/0?dataset=a+b&seed=7"
-    assert targets["API"] == "/sampler/docs"
+    assert targets["API"] == "/sampler/api"
 
 
 def test_only_styles_scripts_and_pictures_are_assets() -> None:
