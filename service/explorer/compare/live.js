@@ -103,7 +103,8 @@ function onSubmit(event) {
 
 function onInput(event) {
   const form = event.target.form;
-  if (form?.dataset.live !== "input" || !event.target.name) return;
+  // Not form.dataset: a field of that name hides it.
+  if (form?.getAttribute("data-live") !== "input" || !event.target.name) return;
   clearTimeout(timer);
   timer = setTimeout(() => show(urlOf(form)), DELAY_MS);
 }

@@ -40,7 +40,8 @@ function leaveOutEmptyFields(event) {
 /** Submit a form with data-submit="change" when one of its choices changes. */
 function submitOnChange(event) {
   const form = event.target.form;
-  if (form?.dataset.submit === "change" && event.target.matches("select, [type=checkbox], [type=radio]")) {
+  // Not form.dataset: a field of that name hides it.
+  if (form?.getAttribute("data-submit") === "change" && event.target.matches("select, [type=checkbox], [type=radio]")) {
     form.requestSubmit();
   }
 }
