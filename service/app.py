@@ -32,7 +32,21 @@ from service.middleware.request_metrics import RequestMetrics
 from service.middleware.response_headers import with_headers
 from service.middleware.slow_clients import SlowClients
 from service.middleware.uncopied_chunks import without_copies
-from service.routes import access, activity, api, assets, batches, compare, debug, images, pictures, status, what_if
+from service.routes import (
+    access,
+    activity,
+    api,
+    assets,
+    batches,
+    compare,
+    dataset_images,
+    debug,
+    images,
+    pictures,
+    status,
+    steps,
+    what_if,
+)
 from service.settings.load import load_settings
 from service.settings.server import Settings
 
@@ -84,7 +98,10 @@ def create_app(settings: Settings | None = None) -> SamplerApp:
     app.state.access = AccessPolicy()
     app.state.exposure = None
     app.state.proxies = None
-    modules = (batches, images, debug, compare, what_if, pictures, access, status, activity, api, assets)
+    modules = (
+        batches, images, steps, dataset_images, debug, compare, what_if, pictures, access, status, activity, api,
+        assets,
+    )  # fmt: skip
     endpoints = Endpoints.of([*app.routes, *(route for module in modules for route in module.router.routes)])
     app.add_middleware(Methods, endpoints=endpoints)  # the last one that is added handles requests first
     app.add_middleware(Guard, metrics=metrics)

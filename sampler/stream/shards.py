@@ -11,6 +11,7 @@ from itertools import repeat
 
 import numpy as np
 
+from sampler.arrays import Integers
 from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
 from sampler.stream.epoch_order import epoch_order
@@ -97,6 +98,30 @@ def stream_keys(size: int, seed: int, steps: range, shard: Shard) -> Iterator[li
         at_once = max(1, min(2 * at_once, KEYS_AT_ONCE // shard.count))
 
 
+def keys_from(size: int, seed: int, step: int, first: int, count: int, shard: Shard) -> list[SampleKey]:
+    """Return some consecutive keys of a rank's part of the stream, which need not begin or end with a step.
+
+    Fewer are returned where the stream ends, with step `last_step(shard)`.
+
+    Args:
+        size: N ≥ 1, the number of images.
+        seed: 0 … 2⁶⁴−1.
+        step: 0 … `last_step(shard)`.
+        first: number of keys of this step to leave out, 0 … `shard.count` − 1.
+        count: number of keys, at least 0.
+        shard: the rank's part.
+
+    Raises:
+        InvalidRequestError: a value is out of range.
+    """
+    seed = require_integer("seed", seed, 0, SEED_LIMIT - 1)
+    step = require_integer("step", step, 0, last_step(shard))
+    first = require_integer("first", first, 0, shard.count - 1)
+    begin, end = step * shard.count + first, (last_step(shard) + 1) * shard.count
+    steps, places = np.divmod(begin + np.arange(min(count, end - begin), dtype=np.int64), shard.count)
+    return _keys_at(size, seed, steps * shard.batch_size + shard.bounds[0] + places)
+
+
 def _keys_of_steps(size: int, seed: int, steps: range, shard: Shard) -> list[list[SampleKey]]:
     size = require_integer("size", size, 1, STEP_LIMIT)
     seed = require_integer("seed", seed, 0, SEED_LIMIT - 1)
@@ -105,7 +130,12 @@ def _keys_of_steps(size: int, seed: int, steps: range, shard: Shard) -> list[lis
         raise InvalidRequestError("step", steps[-1], f"at most {last_step(shard)} at this batch size")
     step_starts = (first + np.arange(len(steps), dtype=np.int64)) * shard.batch_size
     positions = (step_starts[:, np.newaxis] + np.arange(*shard.bounds)).ravel()
+    keys = _keys_at(size, seed, positions)
+    return [keys[start : start + shard.count] for start in range(0, len(keys), shard.count)]
+
+
+def _keys_at(size: int, seed: int, positions: Integers) -> list[SampleKey]:
+    """Return the keys at (n,) positions of the stream."""
     epochs, places = np.divmod(positions, size)
     indices = epoch_order(size, seed, epochs, places)
-    keys = list(map(SampleKey, repeat(seed), epochs.tolist(), indices.tolist()))
-    return [keys[start : start + shard.count] for start in range(0, len(keys), shard.count)]
+    return list(map(SampleKey, repeat(seed), epochs.tolist(), indices.tolist()))

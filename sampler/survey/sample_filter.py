@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.arrays import Booleans
+from sampler.ops.boxes import longest_sides
 from sampler.survey.survey import Survey
 
 Size = Literal["small", "medium", "large"]
@@ -28,17 +29,23 @@ class SampleFilter:
     Attributes:
         category: The box has this category, 1…C.
         size: The box has this size, by its area in the crop.
+        min_side: The box has a longer side of at least as many crop pixels.
+        max_side: The box has a longer side of at most as many crop pixels.
         ignored: The box is ignored.
         untagged: The box is an object without a row of tags.
         cut_off: The box is cut off by the crop.
+        crowd: The box is a crowd box.
         empty: The sample has no objects. No box is needed then; with properties of a box, both must hold.
     """
 
     category: int | None = None
     size: Size | None = None
+    min_side: float | None = None
+    max_side: float | None = None
     ignored: bool = False
     untagged: bool = False
     cut_off: bool = False
+    crowd: bool = False
     empty: bool = False
 
     @property
@@ -62,10 +69,16 @@ class SampleFilter:
             boxes &= survey.categories == self.category
         if self.size is not None:
             boxes &= sizes_of(survey.areas) == SIZES.index(self.size)
+        if self.min_side is not None:
+            boxes &= longest_sides(survey.cropped) >= self.min_side
+        if self.max_side is not None:
+            boxes &= longest_sides(survey.cropped) <= self.max_side
         if self.ignored:
             boxes &= survey.ignored
         if self.untagged:
             boxes &= survey.untagged
         if self.cut_off:
             boxes &= survey.cut_off
+        if self.crowd:
+            boxes &= survey.crowd
         return boxes

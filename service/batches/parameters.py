@@ -69,6 +69,7 @@ Augment = Annotated[
     bool, STRICT, BeforeValidator(_boolean_of_url),
     Field(description="false: largest box as reference, centred, no flip, no colour changes"),
 ]  # fmt: skip
+Flag = Annotated[bool, STRICT, BeforeValidator(_boolean_of_url)]
 LayoutName = Annotated[Layout, Field(description="how samples travel")]
 DatasetName = Annotated[str | None, Field(description="name of one of the server's datasets; the first by default")]
 Digest = Annotated[str | None, Field(description="refuse with 412 unless the server has this digest")]

@@ -7,6 +7,7 @@ from typing import Any
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.survey.sampling import survey_samples
 from service.explorer.compare.crop import sample_crop
+from service.explorer.images.listing import image_page, image_rows
 from service.explorer.inspection import sample_document
 from service.explorer.picture.picture import sample_picture
 from service.explorer.sample.thumbnail import image_thumbnail, sample_thumbnail
@@ -41,5 +42,7 @@ VIEWS: Mapping[str, View] = {
     "image-thumbnail": image_thumbnail,
     "crop": sample_crop,
     "survey": _survey,
+    "image-page": image_page,
+    "image-rows": image_rows,
 }
 """The function of each kind of `ViewJob`. It gets the dataset with the config of the job."""

@@ -107,7 +107,7 @@ async def _run(
         )
         serving = Serving(
             datasets, pool, cache, admission, shutdown, metrics, settings.steps_ahead, reading, bodies,
-            Views(pool, shutdown), registry_of(sources), activity, image_cache,
+            Views(pool, shutdown), registry_of(sources), activity, image_cache, notices,
         )  # fmt: skip
         try:
             async with monitored(serving):

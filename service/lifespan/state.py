@@ -18,6 +18,7 @@ from service.metrics import Metrics
 from service.reading import ReadLimits
 from service.shutdown import Shutdown
 from service.views.views import Views
+from service.workers.notices import ImageNotices
 from service.workers.pool import WorkerPool
 
 
@@ -50,6 +51,7 @@ class Serving:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)  # of the metrics, for Prometheus
     activity: Activity = field(default_factory=Activity)
     image_cache: ImageCache | None = None
+    notices: ImageNotices = field(default_factory=ImageNotices)  # what workers found unusual about images
 
     def dataset(self, name: str | None) -> ServedDataset:
         """Return a dataset by name, or the default. Raises `InvalidRequestError`."""

@@ -4,6 +4,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.notes import ImageNote, NoteKind
 
@@ -46,6 +49,11 @@ class SeenImages:
     def count(self, dataset: int, kind: NoteKind) -> int:
         return self._counts.get((dataset, kind), 0)
 
+    def noted(self, dataset: int) -> dict[NoteKind, npt.NDArray[np.bool_]]:
+        """Return (N,) bool for each kind of which there are notes: which images of a dataset have one."""
+        found = ((kind, seen) for (number, kind), seen in self._seen.items() if number == dataset)
+        return {kind: np.frombuffer(bytes(seen), np.bool_) for kind, seen in found}
+
 
 class Outbox:
     """The notices of a worker that it has not sent yet. It sends each of them once."""
@@ -73,7 +81,7 @@ class Outbox:
 class ImageNotices:
     """Logs each notice once, whichever worker sends it, and counts the images."""
 
-    def __init__(self, datasets: tuple[tuple[str, int], ...]) -> None:
+    def __init__(self, datasets: tuple[tuple[str, int], ...] = ()) -> None:
         """datasets: title and number of images of each."""
         self._datasets = datasets
         self._seen = SeenImages()
@@ -89,6 +97,10 @@ class ImageNotices:
         if count == MAX_LOGGED:
             line = "%s: further images of kind %r are not logged; run `saccade-sampler verify` to list all"
             log.log(level, line, title, notice.kind)
+
+    def noted(self, dataset: int) -> dict[NoteKind, npt.NDArray[np.bool_]]:
+        """Return (N,) bool for each kind of which there are notes: which images of a dataset have one."""
+        return self._seen.noted(dataset)
 
     def count(self, kind: NoteKind, dataset: int) -> int:
         """Return the number of images that were noted. dataset: its number."""

@@ -19,6 +19,11 @@ class Place:
 
 
 PLACES = (
+    Place("step", "/steps/95?seed=7"),
+    Place("matches", "/steps/0?dataset=scenes&batch_size=8&ignored=true"),
+    Place("no-match", "/steps/0?dataset=scenes&min_side=4000"),
+    Place("images", "/images"),
+    Place("images-found", "/images?category=person&min_boxes=2"),
     Place("sample", "/explore/5?seed=7"),
     Place("sample-of-a-small-dataset", "/explore/3?dataset=scenes&augment=false"),
     Place("compare", "/compare?index=5&seed=7"),

@@ -32,8 +32,8 @@ class Link:
 
 
 ENTRIES = (  # in order; whoever adds a page takes the # from its line
-    # Entry("Steps", "/steps/0", "/steps/", ("dataset", "seed")),
-    # Entry("Images", "/images", "/images", ("dataset",)),
+    Entry("Steps", "/steps/0", "/steps/", ("dataset", "seed")),
+    Entry("Images", "/images", "/images", ("dataset",)),
     Entry("Sample", "/explore/0", "/explore/", ("dataset", "seed")),
     # Entry("Compare", "/compare", "/compare", ("dataset", "seed")),
     # Entry("What if", "/what-if", "/what-if", ("dataset", "seed")),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sampler.errors import InvalidRequestError
 from sampler.stream.epoch_order import epoch_order
 from sampler.stream.keys import SampleKey
-from sampler.stream.shards import STEP_LIMIT, Shard, step_keys
+from sampler.stream.shards import STEP_LIMIT, Shard, keys_from, last_step, step_keys
 from tests.support.laws import (
     assert_ranks_cover_a_step_once,
     assert_resume_continues,
@@ -121,3 +121,28 @@ def test_numpys_integers_do_not_overflow() -> None:
     assert shard == Shard(1 << 20, (1 << 20) - 1, 1 << 20)
     keys = step_keys(np.int16(100), np.uint64(3), np.int64(1 << 42), shard)  # type: ignore[arg-type] # as above
     assert keys == step_keys(100, 3, 1 << 42, Shard(1 << 20, (1 << 20) - 1, 1 << 20))
+
+
+@given(st.integers(1, 60), SEEDS, st.integers(1, 20), st.integers(0, 40), st.integers(0, 50), st.data())
+def test_keys_from_any_place_are_those_of_the_steps(
+    size: int, seed: int, batch_size: int, step: int, count: int, data: st.DataObject
+) -> None:
+    world_size = data.draw(st.integers(1, batch_size))
+    shard = Shard(batch_size, data.draw(st.integers(0, world_size - 1)), world_size)
+    first = data.draw(st.integers(0, shard.count - 1))
+    stream = chain.from_iterable(step_keys(size, seed, number, shard) for number in range(step, step + count + 1))
+    assert keys_from(size, seed, step, first, count, shard) == list(stream)[first : first + count]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 48, 1 << 61, 1 << 62])
+def test_keys_from_a_place_end_with_the_stream(batch_size: int) -> None:
+    shard = Shard(batch_size)
+    keys = keys_from(118287, 7, last_step(shard), batch_size - 1, 10, shard)
+    assert len(keys) == 1
+
+
+def test_keys_from_a_place_beyond_the_step_are_refused_by_name() -> None:
+    with pytest.raises(InvalidRequestError, match=r"^first = 4: expected an integer from 0 to 3"):
+        keys_from(100, 0, 0, 4, 1, Shard(4))
+    with pytest.raises(InvalidRequestError, match=r"^step = "):
+        keys_from(100, 0, last_step(Shard(4)) + 1, 0, 1, Shard(4))

@@ -1,0 +1,28 @@
+"""Links of the pages with thumbnails: to other steps and filters, to samples and their thumbnails."""
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from pydantic import BaseModel
+
+from sampler.wire.spec import ServiceSpec
+
+
+def query(values: Mapping[str, object]) -> str:
+    """Return a query with its question mark, "" if it is empty. Values that are None are left out."""
+    texts = {name: _text(value) for name, value in values.items() if value is not None}
+    return f"?{urlencode(texts)}" if texts else ""
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def chosen(parameters: BaseModel) -> dict[str, object]:
+    """Return the parameters that differ from their defaults."""
+    return parameters.model_dump(exclude_defaults=True)
+
+
+def pins(spec: ServiceSpec) -> dict[str, object]:
+    """Return the parameters that name a dataset's digests, with which a browser may cache what it gets."""
+    return {"digest": spec.digest, "pixels": spec.pixels}

@@ -1,0 +1,173 @@
+"""What the page of a step shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sampler.stream.shards import last_step
+from sampler.survey.sample_filter import SIZES
+from sampler.wire.spec import ServiceSpec
+from service.explorer.gallery.categories import category_choices
+from service.explorer.gallery.chips import chips
+from service.explorer.gallery.links import chosen, pins, query
+from service.explorer.gallery.parameters import StepParameters
+from service.explorer.gallery.search import Found, Page, Place
+from service.explorer.gallery.words import count, joined, span
+
+THUMBNAIL = 320
+"""Longest side of a thumbnail in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One thumbnail with its text."""
+
+    link: str
+    picture: str
+    alt: str
+    position: str
+    name: str
+    index: int
+    facts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A number of boxes or samples with its noun."""
+
+    number: int
+    text: str
+    kind: str  # class of its mark
+
+
+@dataclass(frozen=True, slots=True)
+class StepLinks:
+    """The links of the page of a step. root: the path under which a proxy serves the server."""
+
+    root: str
+    spec: ServiceSpec
+    parameters: StepParameters
+
+    def step(self, place: Place | None, **changes: object) -> str | None:
+        """Return the link to the page from a place on, with other values of some parameters; None for no place."""
+        if place is None:
+            return None
+        return f"{self.root}/steps/{place.step}{query(self._kept | changes | {'first': place.first or None})}"
+
+    def sample(self, sample: Found) -> str:
+        """Return the link to the page of a sample."""
+        return f"{self.root}/explore/{sample.key.index}{query(self._key(sample))}"
+
+    def thumbnail(self, sample: Found) -> str:
+        """Return the link to the thumbnail of a sample."""
+        return f"{self.root}/explore/{sample.key.index}/thumbnail{query(self._key(sample) | pins(self.spec))}"
+
+    @property
+    def _kept(self) -> dict[str, object]:
+        own = self.parameters
+        always = {"dataset": self.spec.dataset_name, "seed": own.seed, "batch_size": own.batch_size}
+        return always | chosen(own)
+
+    def _key(self, sample: Found) -> dict[str, object]:
+        own = self.parameters
+        named: dict[str, object] = {
+            "dataset": self.spec.dataset_name, "seed": own.seed, "epoch": sample.key.epoch,
+        }  # fmt: skip
+        return named if own.augment else named | {"augment": False}
+
+
+def step_values(
+    links: StepLinks, place: Place, found: Page, rows: Sequence[Mapping[str, Any]], *, filtered: bool
+) -> dict[str, Any]:
+    """Return the values of the template.
+
+    Args:
+        links: The links of the page, with spec and parameters.
+        place: Where the page begins.
+        found: Its samples.
+        rows: What is known of the image of each, in the same order.
+        filtered: Whether a filter was asked for.
+    """
+    own, spec = links.parameters, links.spec
+    last = last_step(own.shard)
+    return {
+        "spec": spec,
+        "parameters": own,
+        "place": place,
+        "last_step": last,
+        "filtered": filtered,
+        "summary": _matches(place, found) if filtered else _whole(own, place, found),
+        "contents": _contents(found.samples),
+        "tiles": [_tile(links, sample, row, filtered) for sample, row in zip(found.samples, rows, strict=True)],
+        "side": min(THUMBNAIL, spec.config.input_side),
+        "chips": chips(own, lambda name: links.step(Place(place.step), **{name: None}) or ""),
+        "without_filters": links.step(Place(place.step), **dict.fromkeys(_filters(own))),
+        "previous_step": links.step(Place(place.step - 1)) if place.step else None,
+        "next_step": links.step(Place(place.step + 1)) if place.step < last else None,
+        "first_step": links.step(Place(0)) if place.step or place.first else None,
+        "onward": links.step(_onward(place, found, filtered)),
+        "onward_step": None if found.after is None else found.after.step,
+        "categories": category_choices(spec),
+        "size_choices": [(size, size) for size in SIZES],
+    }
+
+
+def _filters(parameters: StepParameters) -> set[str]:
+    return set(chosen(parameters)) - {"dataset", "seed", "batch_size", "rank", "world_size", "augment", "first"}
+
+
+def _onward(place: Place, found: Page, filtered: bool) -> Place | None:
+    """Return where the search goes on, or the next part of a step that does not fit on a page."""
+    after = found.after
+    return after if filtered or (after is not None and after.step == place.step) else None
+
+
+def _whole(parameters: StepParameters, place: Place, found: Page) -> str:
+    """Return where in the stream the samples are: `48 samples, positions 96 – 143 of the stream, in epoch 1`."""
+    total, shown = parameters.shard.count, len(found.samples)
+    samples = count(total, "sample")
+    if shown < total:
+        samples = f"{span(place.first + 1, place.first + shown)} of {samples}"
+    start = place.step * parameters.batch_size
+    positions = [start + sample.position for sample in found.samples]
+    epochs = [sample.key.epoch for sample in found.samples]
+    where = f"at {span(positions[0], positions[-1], 'position')} of the stream"
+    return f"{samples}, {where}, in {span(epochs[0], epochs[-1], 'epoch')}"
+
+
+def _matches(place: Place, found: Page) -> str:
+    """Return how many samples were searched, and where: `31 of 4,096 samples in steps 9,500 – 9,585 match`."""
+    matching = len(found.samples)
+    where = span(place.step, found.last_step, "step")
+    number, verb = str(matching) if matching else "None", "matches" if matching < 2 else "match"
+    return f"{number} of {count(found.searched, 'sample')} in {where} {verb}"
+
+
+def _contents(samples: Sequence[Found]) -> list[Total]:
+    """Return the totals of the samples shown, each with the class that colours it like the boxes of the pictures."""
+    objects, ignored, untagged = (
+        sum(getattr(sample, name) for sample in samples) for name in ("objects", "ignored", "untagged")
+    )
+    empty = sum(not sample.objects for sample in samples)
+    totals = [
+        Total(objects, count(objects, "object"), "object"),
+        Total(ignored, count(ignored, "ignored box", "ignored boxes"), "ignored"),
+        Total(untagged, count(untagged, "untagged object"), "untagged"),
+        Total(empty, count(empty, "sample without objects", "samples without objects"), "outside"),
+    ]
+    return [total for total in totals if total.number]
+
+
+def _tile(links: StepLinks, sample: Found, row: Mapping[str, Any], filtered: bool) -> Tile:
+    facts = joined(
+        [
+            count(sample.objects, "object") if sample.objects else "no objects",
+            f"{sample.ignored} ignored" if sample.ignored else "",
+            f"{sample.untagged} untagged" if sample.untagged else "",
+        ]
+    )
+    position = f"step {sample.step} · {sample.position}" if filtered else str(sample.position)
+    return Tile(
+        links.sample(sample), links.thumbnail(sample), f"Crop of sample {sample.key.index}", position,
+        row["file_name"], sample.key.index, facts,
+    )  # fmt: skip

@@ -1,0 +1,73 @@
+"""The parameters of the pages with thumbnails."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from sampler.stream.shards import Shard
+from sampler.survey.sample_filter import SampleFilter, Size
+from sampler.wire.spec import ServiceSpec
+from service.batches.parameters import (
+    FROM_URL,
+    STRICT,
+    Augment,
+    BatchSize,
+    DatasetName,
+    Flag,
+    Rank,
+    Seed,
+    WorldSize,
+)
+from service.explorer.gallery.categories import category_number
+
+BATCH_SIZE = 48
+"""Samples of a step if nothing is said: the batch of the published training."""
+
+FILTERS = ("size", "min_side", "max_side", "ignored", "untagged", "cut_off", "crowd", "empty")
+"""The parameters that are fields of a `SampleFilter`; it also has the number of the category."""
+
+Place = Annotated[int, STRICT, Field(ge=0), FROM_URL]
+CategoryText = Annotated[
+    Annotated[str, StringConstraints(min_length=1, max_length=200)] | None,
+    Field(description="a box has this category: its name or COCO id"),
+]
+BoxSize = Annotated[Size | None, Field(description="a box has this size by its area, as COCO defines it")]
+Side = Annotated[int, STRICT, Field(ge=0, le=1_000_000), FROM_URL]
+LeastSide = Annotated[Side | None, Field(description="a box has a longer side of at least as many pixels")]
+GreatestSide = Annotated[Side | None, Field(description="a box has a longer side of at most as many pixels")]
+
+
+class StepParameters(BaseModel):
+    """A step of a stream, or the samples from there on that match a filter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: DatasetName = None
+    seed: Seed = 0
+    batch_size: BatchSize = BATCH_SIZE
+    rank: Annotated[Rank | None, Field(description="show only the samples of this rank")] = None
+    world_size: WorldSize | None = None
+    augment: Augment = True
+    first: Annotated[Place, Field(description="samples of the step that are left out")] = 0
+    category: CategoryText = None
+    size: BoxSize = None
+    min_side: LeastSide = None
+    max_side: GreatestSide = None
+    ignored: Annotated[Flag, Field(description="the box is ignored")] = False
+    untagged: Annotated[Flag, Field(description="the box is an object without tags")] = False
+    cut_off: Annotated[Flag, Field(description="the box is cut off by the crop")] = False
+    crowd: Annotated[Flag, Field(description="the box is a crowd box")] = False
+    empty: Annotated[Flag, Field(description="the sample has no objects")] = False
+
+    @property
+    def shard(self) -> Shard:
+        """The part of each step that is shown. Raises `InvalidRequestError`."""
+        if self.rank is None:
+            return Shard(self.batch_size)
+        return Shard(self.batch_size, self.rank, self.world_size or 1)
+
+
+def sample_filter(parameters: StepParameters, spec: ServiceSpec) -> SampleFilter:
+    """Return the filter that parameters ask for. Raises `InvalidRequestError` for an unknown category."""
+    fields = {name: getattr(parameters, name) for name in FILTERS}
+    return SampleFilter(**fields | {"category": category_number(spec, parameters.category)})

@@ -1,0 +1,1 @@
+"""The page of the dataset: its images as thumbnails, in dataset order."""

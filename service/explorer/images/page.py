@@ -1,0 +1,150 @@
+"""What the page of images shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sampler.dataset.images.notes import NoteKind
+from sampler.survey.sample_filter import SIZES
+from sampler.wire.spec import ServiceSpec
+from service.explorer.gallery.categories import category_choices, category_number
+from service.explorer.gallery.chips import chips
+from service.explorer.gallery.links import chosen, pins, query
+from service.explorer.gallery.words import count, joined, span
+from service.explorer.images.parameters import REMARKS, ImageListParameters
+
+THUMBNAIL = 320
+"""Longest side of a thumbnail in pixels."""
+
+_OF_BOXES = ("size", "min_side", "max_side", "crowd", "min_boxes", "max_boxes")
+
+_TOTALS = (("images", "image", "images"), ("boxes", "box", "boxes"))
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One thumbnail with its text."""
+
+    link: str
+    picture: str
+    alt: str
+    width: int
+    height: int
+    name: str
+    index: int
+    identity: int | str
+    facts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A number of images of the dataset, with a link that shows them."""
+
+    text: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLinks:
+    """The links of the page of images. root: the path under which a proxy serves the server."""
+
+    root: str
+    spec: ServiceSpec
+    parameters: ImageListParameters
+
+    def page(self, first: int | None = 0, **changes: object) -> str | None:
+        """Return the link to the images from an index on, with other values of some parameters; None for no index."""
+        if first is None:
+            return None
+        kept = self._named | chosen(self.parameters) | changes
+        return f"{self.root}/images{query(kept | {'first': first or None})}"
+
+    def only(self, **parameters: object) -> str:
+        """Return the link to the images that one filter finds."""
+        return f"{self.root}/images{query(self._named | parameters)}"
+
+    def sample(self, index: int) -> str:
+        """Return the link to the page of an image's sample."""
+        return f"{self.root}/explore/{index}{query(self._named)}"
+
+    def thumbnail(self, index: int) -> str:
+        """Return the link to the thumbnail of an image."""
+        return f"{self.root}/images/{index}/thumbnail{query(self._named | pins(self.spec))}"
+
+    @property
+    def _named(self) -> dict[str, object]:
+        return {"dataset": self.spec.dataset_name}
+
+
+def image_filter(parameters: ImageListParameters, spec: ServiceSpec) -> dict[str, Any]:
+    """Return the fields of the `ImageFilter` that parameters ask for. Raises `InvalidRequestError`."""
+    fields = {name: getattr(parameters, name) for name in _OF_BOXES}
+    return fields | {"category": category_number(spec, parameters.category), "find": (parameters.find or "").strip()}
+
+
+def image_values(links: ImageLinks, listing: Mapping[str, Any], noted: Mapping[NoteKind, int]) -> dict[str, Any]:
+    """Return the values of the template.
+
+    Args:
+        links: The links of the page, with spec and parameters.
+        listing: The document of `image_page`.
+        noted: Number of images of the dataset that were noted, by remark.
+    """
+    own, spec = links.parameters, links.spec
+    filtered = bool(_filters(own))
+    return {
+        "spec": spec,
+        "parameters": own,
+        "filtered": filtered,
+        "summary": _summary(listing, filtered),
+        "counts": joined([count(listing["counts"][name], one, several) for name, one, several in _TOTALS]),
+        "shares": _shares(links, listing["counts"], noted),
+        "tiles": [_tile(links, row) for row in listing["rows"]],
+        "chips": chips(own, lambda name: links.page(**{name: None}) or ""),
+        "without_filters": links.page(**dict.fromkeys(_filters(own))),
+        "first_page": links.page() if listing["before"] else None,
+        "previous_page": links.page(listing["previous"]),
+        "next_page": links.page(listing["next"]),
+        "last_page": links.page(listing["last"]) if listing["next"] is not None else None,
+        "categories": category_choices(spec),
+        "size_choices": [(size, size) for size in SIZES],
+        "remarks": REMARKS,
+    }
+
+
+def _filters(parameters: ImageListParameters) -> set[str]:
+    return set(chosen(parameters)) - {"dataset", "first"}
+
+
+def _summary(listing: Mapping[str, Any], filtered: bool) -> str:
+    """Return which images are shown: `Images 61–120 of 812 that match`."""
+    shown, before, found = len(listing["rows"]), listing["before"], listing["found"]
+    if not shown:
+        return "No image matches" if not found else f"No image from here on; {count(found, 'image')} before"
+    total = f"{span(before + 1, before + shown, 'image').capitalize()} of {found:,}"
+    return f"{total} that match, of {listing['counts']['images']:,}" if filtered else total
+
+
+def _shares(links: ImageLinks, counts: Mapping[str, int], noted: Mapping[NoteKind, int]) -> list[Share]:
+    shares: list[tuple[int, str, Mapping[str, object]]] = [
+        (counts["boxless"], "without boxes", {"max_boxes": 0}),
+        (counts["crowded"], "with crowd boxes", {"crowd": True}),
+        (counts["substituted"], REMARKS["substituted"], {"remark": "substituted"}),
+        *((number, REMARKS[remark], {"remark": remark}) for remark, number in noted.items()),
+    ]
+    return [Share(f"{number:,} {text}", links.only(**one)) for number, text, one in shares if number]
+
+
+def _tile(links: ImageLinks, row: Mapping[str, Any]) -> Tile:
+    index, width, height = row["index"], row["width"], row["height"]
+    zoom = min(1.0, THUMBNAIL / max(width, height))
+    boxes = joined([count(row["boxes"], "box", "boxes") if row["boxes"] else "no boxes", _crowd(row["crowd"])])
+    return Tile(
+        links.sample(index), links.thumbnail(index), f"Image {index} with its boxes",
+        max(1, round(width * zoom)), max(1, round(height * zoom)),
+        row["file_name"], index, row["id"], f"{width} × {height}, {boxes}",
+    )  # fmt: skip
+
+
+def _crowd(number: int) -> str:
+    return f"{number}\u00a0crowd" if number else ""

@@ -1,0 +1,43 @@
+"""The parameters of the page of images."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from service.batches.parameters import FROM_URL, STRICT, DatasetName, Flag
+from service.explorer.gallery.parameters import BoxSize, CategoryText, GreatestSide, LeastSide
+
+Remark = Literal["damaged", "store-damaged", "warning", "orientation", "substituted"]
+"""What may be unusual about an image: the kinds of `ImageNote`, and that it is replaced by substitutes."""
+
+REMARKS: dict[Remark, str] = {
+    "damaged": "with a damaged file",
+    "store-damaged": "damaged in the decoded store",
+    "warning": "with a decoder's warning",
+    "orientation": "with an EXIF orientation",
+    "substituted": "replaced by substitutes",
+}
+"""What pages call the images with each remark."""
+
+BoxCount = Annotated[int, STRICT, Field(ge=0, le=1_000_000), FROM_URL]
+
+
+class ImageListParameters(BaseModel):
+    """Images of a dataset, in dataset order, from an index on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: DatasetName = None
+    first: Annotated[int, STRICT, Field(ge=0), FROM_URL, Field(description="index of the first image")] = 0
+    find: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=200)] | None,
+        Field(description="a file name or image id, or else part of a file name"),
+    ] = None
+    category: CategoryText = None
+    size: BoxSize = None
+    min_side: LeastSide = None
+    max_side: GreatestSide = None
+    crowd: Annotated[Flag, Field(description="the box is a crowd box")] = False
+    min_boxes: Annotated[BoxCount | None, Field(description="the image has at least as many boxes")] = None
+    max_boxes: Annotated[BoxCount | None, Field(description="the image has at most as many boxes")] = None
+    remark: Annotated[Remark | None, Field(description="what is unusual about the image")] = None

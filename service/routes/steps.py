@@ -1,0 +1,87 @@
+"""`/steps/{step}`: the samples of a step, or those from there on that match a filter, as thumbnails."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from sampler.errors import InvalidRequestError
+from sampler.stream.keys import SampleKey
+from sampler.survey.survey import Survey
+from service.access.paths import root_of
+from service.batches.parameters import DECIMAL, Step, refuse_repeated
+from service.contract.methods import HeadResponse, is_head
+from service.contract.responses import SAMPLES, problems
+from service.explorer.gallery.links import query
+from service.explorer.gallery.page import StepLinks, step_values
+from service.explorer.gallery.parameters import StepParameters, sample_filter
+from service.explorer.gallery.search import Place, Stream, matching_page, step_page
+from service.lifespan.state import CurrentServing, ServedDataset, Serving
+from service.workers.protocol import ViewJob
+
+router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
+
+PathStep = Annotated[Step, Path(description="global step")]
+
+
+@router.get("/steps", include_in_schema=False)
+async def choose(request: Request) -> Response:
+    """Redirect to the step that a form names; without scripts, a browser cannot put it into the path itself."""
+    values: dict[str, object] = {name: text for name, text in request.query_params.items() if text}
+    step = str(values.pop("step", 0))
+    if not DECIMAL.fullmatch(step):
+        raise InvalidRequestError("step", step, "an integer")
+    return RedirectResponse(f"{root_of(request.scope)}/steps/{step}{query(values)}")
+
+
+@router.get(
+    "/steps/{step}",
+    response_class=HTMLResponse,
+    responses=problems(*SAMPLES),
+    summary="A page with the samples of a step, or with those that match a filter",
+)
+async def gallery(
+    step: PathStep, parameters: Annotated[StepParameters, Query()], request: Request, serving: CurrentServing
+) -> Response:
+    """Thumbnails in stream order. With a filter: of the matching samples from this step on, until the page is full."""
+    from service.explorer.shell.templates import page  # loads Jinja, which no other request needs
+
+    dataset = serving.dataset(parameters.dataset)
+    stream, place = Stream(dataset.spec.size, parameters.seed, parameters.shard), Place(step, parameters.first)
+    wanted = sample_filter(parameters, dataset.spec)
+    stream.keys(place, 1)  # refuses a place that is not in the stream
+    if is_head(request):
+        return HeadResponse({}, "text/html")
+
+    async def survey(keys: Sequence[SampleKey]) -> Survey:
+        job = ViewJob("survey", dataset.number, tuple(keys), parameters.augment)
+        return Survey.from_bytes(await serving.views.get(job, request.receive))
+
+    if wanted.is_active:
+        found = await matching_page(stream, place, wanted, survey)
+    else:
+        found = await step_page(stream, place, survey)
+    rows = await _rows([sample.image for sample in found.samples], dataset, request, serving)
+    links = StepLinks(root_of(request.scope), dataset.spec, parameters)
+    return page(
+        request,
+        "gallery/page.html",
+        title=f"Step {step} · {dataset.title}",
+        scripts=("gallery/tiles.js",),
+        styles=("gallery/tiles.css",),
+        dataset_title=dataset.title,
+        **step_values(links, place, found, rows, filtered=wanted.is_active),
+    )
+
+
+async def _rows(
+    images: Sequence[int], dataset: ServedDataset, request: Request, serving: Serving
+) -> list[dict[str, Any]]:
+    """Return what the dataset index says about images, in this order."""
+    if not images:
+        return []
+    job = ViewJob("image-rows", dataset.number, tuple(SampleKey(0, 0, image) for image in images))
+    rows: list[dict[str, Any]] = json.loads(await serving.views.get(job, request.receive))
+    return rows
