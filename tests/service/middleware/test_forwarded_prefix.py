@@ -1,31 +1,62 @@
 """X-Forwarded-Prefix: links and redirects begin with the path under which a trusted proxy serves the server."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from service.explorer.shell.assets import assets
+from service.explorer.shell.navigation import ENTRIES
 from tests.support.live_server import SERVE, LiveServer, running
 from tests.support.pages import Elements
 
 PREFIX = {"x-forwarded-prefix": "/sampler"}
 
 
-def own_links(page: str) -> list[str]:
-    """The links and pictures of a page that lead to its server."""
-    elements = Elements(page)
-    links = [found.get("href") for found in elements.all("a")] + [found.get("src") for found in elements.all("img")]
-    return [link for link in links if link and link.startswith("/")]
+ADDRESSES = re.compile(r"/[^/\s][^\s]*")
+"""The value of an attribute that a browser or a script takes for a path of this host."""
 
 
-@pytest.mark.parametrize("path", ["/explore/0", "/docs"])
-def test_every_link_of_a_page_begins_with_the_prefix(server: LiveServer, path: str) -> None:
-    page = httpx.get(server.url + path, headers=PREFIX)
-    assert page.status_code == 200
-    links = own_links(page.text)
-    assert links
-    assert all(link.startswith("/sampler/") for link in links)
+def addresses(page: str) -> set[str]:
+    """The paths of this host in a page: in links, forms, pictures, files, and data for scripts."""
+    values = {value for _, attributes in Elements(page).found for value in attributes.values() if value}
+    return {value for value in values if ADDRESSES.fullmatch(value)}
+
+
+def pages(browser: httpx.Client) -> Iterator[httpx.Response]:
+    """Every page that the navigation leads to, and each of the other views that these pages link to."""
+    seen: set[str] = set()
+    waiting = ["/sampler/"]
+    while waiting:
+        path = waiting.pop().partition("#")[0]
+        kind = re.sub(r"\d+", "0", path.partition("?")[0])  # one sample is like another
+        if kind in seen:
+            continue
+        seen.add(kind)
+        response = browser.get(path.removeprefix("/sampler"), follow_redirects=False)
+        if response.is_redirect:
+            waiting.append(response.headers["location"])
+        elif response.headers["content-type"].startswith("text/html"):
+            yield response
+            waiting += [str(link["href"]) for link in Elements(response.text).all("a") if "href" in link]
+        assert response.status_code in (200, 307), f"{path}: {response.text[:200]}"
+
+
+def test_everything_that_pages_name_is_below_the_prefix_and_every_link_leads_somewhere(server: LiveServer) -> None:
+    with httpx.Client(base_url=server.url, headers=PREFIX | {"accept": "text/html"}, timeout=60) as browser:
+        found = {page.url.path: addresses(page.text) for page in pages(browser)}
+    assert found.keys() >= {entry.path for entry in ENTRIES} | {"/docs", "/redoc"}
+    for path, named in found.items():
+        assert named
+        assert [value for value in named if not f"{value}/".startswith("/sampler/")] == [], path
+
+
+def test_no_script_names_a_path_of_the_host_on_its_own() -> None:
+    for name, file in assets().files.items():
+        if name.endswith(".js") and not name.startswith("viewers/"):
+            assert re.findall(r"""(?:fetch|EventSource)\(\s*["'`]/""", file.body.decode()) == [], name
 
 
 def test_redirects_and_the_openapi_document_name_the_prefix(server: LiveServer) -> None:
