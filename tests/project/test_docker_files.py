@@ -182,7 +182,7 @@ def test_compose_builds_the_dockerfile_of_this_tree(compose: dict[str, Any]) -> 
 def test_compose_mounts_the_dataset_read_only_and_has_a_cache_volume(compose: dict[str, Any]) -> None:
     service = compose["services"]["sampler"]
     assert service["volumes"] == ["${COCO:-no-dataset}:/coco:ro", "cache:/var/cache/saccade-sampler"]
-    assert {"cache", "no-dataset"} == set(compose["volumes"])
+    assert {"cache", "no-dataset", "prometheus"} == set(compose["volumes"])
     assert all(value.startswith("${COCO:+/coco/") for name, value in service["environment"].items() if "COCO" in value)
 
 
