@@ -18,9 +18,11 @@ from sampler.dataset.images.image_cache import ImageCache
 from sampler.dataset.images.notes import NOTE_KINDS
 from sampler.version import VERSION
 from sampler.wire.spec import ServiceSpec
+from service.activity.watchers import Watchers
 from service.batches.admission import Admission
 from service.batches.cache import BatchCache
 from service.counting import Counter, Histogram, Times
+from service.views.views import Views
 from service.workers.notices import ImageNotices
 from service.workers.pool import WorkerPool
 
@@ -30,6 +32,7 @@ Outcome = Literal["complete", "failed", "abandoned", "stalled", "cut"]
 """How a response ended: "abandoned" means that its client disconnected, "cut" that the server shut down."""
 
 REFUSALS = ("token", "host", "origin", "header")
+CONNECTION_LIMITS = ("head", "url", "malformed", "late-head", "idle", "evicted", "full")
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Bounds for requests and for waiting for samples."""
@@ -73,7 +76,7 @@ class Metrics:
         self.failed_samples: Counter[Labels] = Counter()
         self.run_wait_seconds: Histogram[Labels] = Histogram(SECONDS)
         self.client_wait_seconds: Histogram[Labels] = Histogram(CLIENT_SECONDS)
-        self.connections_closed: Counter[Labels] = Counter()
+        self.connections_closed: Counter[Labels] = Counter(*((limit,) for limit in CONNECTION_LIMITS))
         self.open_connections: Callable[[], int] | None = None
 
     def show_zeros(self, dataset: str) -> None:
@@ -98,6 +101,8 @@ class Sources:
     cache: BatchCache
     images: ImageCache | None
     notices: ImageNotices
+    views: Views
+    watchers: Watchers
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,10 @@ def _is_ready(sources: Sources) -> bool:
 def _sample_seconds(sources: Sources) -> dict[Labels, Times]:
     titles = [title for title, _ in sources.datasets]
     return {(titles[number],): times for number, times in sources.pool.sample_seconds.values.items()}
+
+
+def _view_seconds(sources: Sources) -> dict[Labels, Times]:
+    return {(kind,): times for kind, times in sources.pool.view_seconds.values.items()}
 
 
 def _noted_images(sources: Sources) -> dict[Labels, float]:
@@ -254,6 +263,17 @@ METRICS = (
            ("dataset",), _sample_seconds),
     Metric("sampler_worker_private_bytes", "gauge",
            "Memory of all workers, without what they share with the server and each other", (), _worker_memory),
+    # --- what people look at ---
+    Metric("sampler_view_seconds", "histogram", "Seconds that a worker took for what pages show, by kind",
+           ("kind",), _view_seconds),
+    Metric("sampler_views_waiting", "gauge", "Views of pages that are being made or wait for a worker",
+           (), lambda it: _one(it.views.waiting)),
+    Metric("sampler_view_lookups_total", "counter", "Views of pages by how they were found: made (hit) or not (miss)",
+           ("found",), lambda it: _by({"hit": it.views.cache.hits, "miss": it.views.cache.misses})),
+    Metric("sampler_view_cache_bytes", "gauge", "Bytes of cached views",
+           (), lambda it: _one(it.views.cache.used)),
+    Metric("sampler_status_watchers", "gauge", "Open status pages, which get events once a second",
+           (), lambda it: _one(len(it.watchers))),
     # --- images ---
     Metric("sampler_decoded_images_total", "counter",
            "Images that workers decoded from their files, by part: whole, or only the part that a crop needed (part)",

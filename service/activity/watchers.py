@@ -19,8 +19,8 @@ class Watchers:
         self._changed = asyncio.Event()
         self._closed = False
 
-    def __bool__(self) -> bool:
-        return self._count > 0
+    def __len__(self) -> int:
+        return self._count
 
     def check_room(self) -> None:
         """Raise `ServiceError` (503) if there are too many."""

@@ -91,8 +91,10 @@ async def _run(
         admission = Admission(settings.max_requests, settings.retry_after, shutdown, settings.queue_seconds)
         reading = ReadLimits(settings.pause_seconds, settings.min_rate)
         bodies = Bodies(_body_limits(settings), admission)
-        sources = Sources(
-            metrics, tuple((one.title, one.spec) for one in opened), pool, admission, cache, image_cache, notices
+        views = Views(pool, shutdown)
+        named = tuple((one.title, one.spec) for one in opened)
+        registry = registry_of(
+            Sources(metrics, named, pool, admission, cache, image_cache, notices, views, activity.watchers)
         )
         for one in opened:
             metrics.show_zeros(one.title)
@@ -107,7 +109,7 @@ async def _run(
         )
         serving = Serving(
             datasets, pool, cache, admission, shutdown, metrics, settings.steps_ahead, reading, bodies,
-            Views(pool, shutdown), registry_of(sources), activity, image_cache, notices,
+            views, registry, activity, image_cache, notices,
         )  # fmt: skip
         try:
             async with monitored(serving):

@@ -23,7 +23,7 @@ from service.workers.lateness import LEAST_SECONDS, LOOK_SECONDS, RunningClock, 
 from service.workers.memory_use import private_bytes
 from service.workers.notices import Notice
 from service.workers.process import WorkerProcess
-from service.workers.protocol import Job, Reply, RunJob, WorkerSetup
+from service.workers.protocol import ImagesJob, Job, Reply, RunJob, ViewJob, WorkerSetup
 from service.workers.seats import ATTEMPTS, CAUSES, Cause, Seat, Ticket
 from service.workers.view_turns import Turn, ViewTurns
 
@@ -39,8 +39,13 @@ runs. It knows their keys, so that it can fetch their images in time."""
 SAMPLE_SECONDS = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1.0, 5.0, 30.0)
 """Bounds for the time of a sample: 0.3 ms from the decoded store, some 5 ms from a file, seconds from slow storage."""
 
-Work = Literal["samples", "views"]
-"""What workers spend their time on: samples for batches, or what people look at."""
+VIEW_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""Bounds for the time of a view."""
+
+Work = Literal["samples", "views", "annotations"]
+"""What workers spend their time on: samples for batches, what pages show, or the annotations of images."""
+
+WORK: dict[type[Job], Work] = {RunJob: "samples", ViewJob: "views", ImagesJob: "annotations"}
 
 MAX_PAUSE = 5.0
 """Longest pause, in seconds, between attempts to start a worker."""
@@ -54,6 +59,7 @@ class WorkerPool:
         decoded: how workers decoded image files.
         busy_seconds: seconds that workers spent on jobs, by kind of work.
         sample_seconds: histogram of the seconds that workers took for each sample, by number of the dataset.
+        view_seconds: histogram of the seconds that workers took for what pages show, by kind.
     """
 
     def __init__(
@@ -85,6 +91,7 @@ class WorkerPool:
         self.decoded = DecodeCounts()
         self.busy_seconds: dict[Work, float] = dict.fromkeys(get_args(Work), 0.0)
         self.sample_seconds: Histogram[int] = Histogram(SAMPLE_SECONDS, *range(len(setup.datasets)))
+        self.view_seconds: Histogram[str] = Histogram(VIEW_SECONDS)
         self._setup = setup
         self._times = SampleTimes(job_seconds, LEAST_SECONDS + read_seconds)
         self._samples_ahead = SAMPLES_AHEAD if read_seconds else 0
@@ -279,7 +286,9 @@ class WorkerPool:
 
     def _count(self, job: Job, reply: Reply) -> None:
         self.decoded.add(*reply.decoded)
-        self.busy_seconds["samples" if isinstance(job, RunJob) else "views"] += reply.seconds
+        self.busy_seconds[WORK[type(job)]] += reply.seconds
+        if isinstance(job, ViewJob):
+            self.view_seconds.of(job.kind).observe(reply.seconds)
         times = self.sample_seconds.of(job.dataset)
         for seconds in reply.sample_seconds:
             times.observe(seconds)
