@@ -69,7 +69,10 @@ function replace(fresh) {
 function fill(page) {
   for (const field of document.querySelectorAll("form[data-live] [name]")) {
     const other = page.getElementById(field.id);
-    if (other && field !== document.activeElement) field.value = other.value;
+    if (!other) continue;
+    if (other.ariaInvalid) field.ariaInvalid = other.ariaInvalid;
+    else field.removeAttribute("aria-invalid");
+    if (field !== document.activeElement) field.value = other.value;
   }
 }
 
