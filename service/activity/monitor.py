@@ -10,18 +10,25 @@ from pydantic import TypeAdapter
 from service.activity.observe import observe
 from service.activity.snapshot import Snapshot
 from service.activity.stream_log import StreamLog
+from service.explorer.status.display import Display, display
 from service.lifespan.state import Serving
 
 log = logging.getLogger("saccade_sampler")
 
 INTERVAL = 1.0
 
-ENCODER = TypeAdapter(Snapshot)
+SNAPSHOTS = TypeAdapter(Snapshot)
+DISPLAYS = TypeAdapter(Display)
 
 
 def encode(snapshot: Snapshot) -> bytes:
     """Return a snapshot as JSON."""
-    return ENCODER.dump_json(snapshot)
+    return SNAPSHOTS.dump_json(snapshot)
+
+
+def encode_events(snapshot: Snapshot) -> bytes:
+    """Return a snapshot as server-sent events: one for programs, and one for the page, which has the same in words."""
+    return b"data: %b\n\nevent: page\ndata: %b\n\n" % (encode(snapshot), DISPLAYS.dump_json(display(snapshot)))
 
 
 @asynccontextmanager
@@ -53,6 +60,6 @@ def tick(serving: Serving, stream_log: StreamLog) -> None:
     activity.read(serving.pool)
     stream_log.update(activity.streams)
     if activity.watchers:
-        activity.watchers.send(encode(observe(serving)))
+        activity.watchers.send(encode_events(observe(serving)))
     if serving.shutdown.begun:
         activity.watchers.close()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from service.activity.recent_errors import FAILURES
-from service.activity.snapshot import Snapshot, Verdict
+from service.activity.snapshot import Snapshot, StreamState, Verdict
 
 MOSTLY = 0.5
 """Share of the responses' time above which a wait is what limits them."""
@@ -122,7 +122,7 @@ def _sender(now: Snapshot) -> Verdict | None:
 
 def _workers(now: Snapshot) -> Verdict | None:
     shares = now.rates
-    if shares.waiting_for_workers < MOSTLY or shares.waiting_for_clients > shares.waiting_for_workers:
+    if not _starving(now) and not MOSTLY <= shares.waiting_for_workers >= shares.waiting_for_clients:
         return None
     if shares.workers_busy < SATURATED:
         return _unused_workers(now)
@@ -132,13 +132,26 @@ def _workers(now: Snapshot) -> Verdict | None:
     if shares.delayed >= STARVED:
         text = f"The CPUs of this host are the bottleneck: workers wait {percent(shares.delayed)} of the time for one."
         return Verdict("cpus", "notice", text, "Stop other programs, set SAMPLER_WORKERS to fewer, or add a host.")
-    text = (
-        f"The server is the bottleneck: batches wait {percent(shares.waiting_for_workers)} of the time for workers, "
-        f"which are busy {percent(shares.workers_busy)} of the time."
-    )
+    text = f"The server is the bottleneck: {_waiting(now)} for workers, which are {percent(shares.workers_busy)} busy."
     decoded = all(dataset.decoded for dataset in now.datasets)
     advice = "Add a host." if decoded else "Decode once (`saccade-sampler decode`), or add a host."
     return Verdict("workers", "notice", text, advice)
+
+
+def _starving(now: Snapshot) -> list[StreamState]:
+    """Return the streams that mostly wait for workers which have no time for more, whatever limits other streams."""
+    if now.rates.workers_busy < SATURATED:
+        return []
+    return [stream for stream in now.streams if stream.facts.is_stream and stream.waiting_for_workers >= MOSTLY]
+
+
+def _waiting(now: Snapshot) -> str:
+    starving, count = _starving(now), now.stream_count
+    if not starving or len(starving) == count:
+        return f"batches wait {percent(now.rates.waiting_for_workers)} of the time"
+    mean = sum(stream.waiting_for_workers for stream in starving) / len(starving)
+    waits = "waits" if len(starving) == 1 else "wait"
+    return f"{len(starving)} of {count} streams {waits} {percent(mean)} of the time"
 
 
 def _storage(now: Snapshot, images: float) -> Verdict:

@@ -1,17 +1,15 @@
 """`/status`: what the server is doing, as a page, as JSON, and as events."""
 
-from collections.abc import AsyncIterator
-
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
-from service.activity.monitor import encode
+from service.activity.monitor import encode, encode_events
 from service.activity.observe import observe
 from service.activity.snapshot import Snapshot
 from service.batches.parameters import refuse_repeated
 from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import document, problems
-from service.lifespan.state import CurrentServing, Serving
+from service.lifespan.state import CurrentServing
 
 router = APIRouter(tags=["status"], dependencies=[Depends(refuse_repeated)])
 
@@ -19,6 +17,14 @@ EVENTS = "text/event-stream"
 
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 """Of a response that must not wait in a cache or in the buffers of nginx."""
+
+
+@router.get("/status", response_class=HTMLResponse, responses=problems(), summary="A live page of the same")
+async def page(request: Request, serving: CurrentServing) -> Response:
+    """Verdict, throughput, streams, workers, caches and recent errors."""
+    from service.explorer.status.page import status_page  # loads Jinja, which no other request needs
+
+    return status_page(request, observe(serving))
 
 
 @router.get(
@@ -39,13 +45,9 @@ async def status(serving: CurrentServing) -> Response:
     summary="The same once a second, as server-sent events",
 )
 async def events(request: Request, serving: CurrentServing) -> Response:
-    """Server-sent events without names. The last one is sent when the server shuts down."""
+    """Events without a name are for programs, those named `page` for the page. The last are sent at shutdown."""
     if is_head(request):
         return HeadResponse(HEADERS, EVENTS)
     serving.activity.watchers.check_room()
-    return StreamingResponse(_events(serving), headers=HEADERS, media_type=EVENTS)
-
-
-async def _events(serving: Serving) -> AsyncIterator[bytes]:
-    async for snapshot in serving.activity.watchers.watch(encode(observe(serving))):
-        yield b"data: " + snapshot + b"\n\n"
+    sent = serving.activity.watchers.watch(encode_events(observe(serving)))
+    return StreamingResponse(sent, headers=HEADERS, media_type=EVENTS)

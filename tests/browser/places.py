@@ -29,6 +29,7 @@ PLACES = (
     Place("compare", "/compare?index=5&seed=7"),
     Place("what-if", "/what-if?index=5&seed=7&min_scale=32"),
     Place("what-if-of-an-invalid-value", "/what-if?index=5&seed=7&gaussian_iou=7"),
+    Place("status", "/status"),
     Place("docs", "/docs"),
     Place("no-such-page", "/nowhere", status=404),
     Place("no-such-sample", "/explore/5?seed=seven", status=422),

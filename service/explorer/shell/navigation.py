@@ -38,7 +38,7 @@ ENTRIES = (  # in order; whoever adds a page takes the # from its line
     Entry("Compare", "/compare", "/compare", ("dataset", "seed")),
     Entry("What if", "/what-if", "/what-if", ("dataset", "seed")),
     # Entry("Statistics", "/stats", "/stats", ("dataset", "seed")),
-    # Entry("Status", "/status", "/status"),
+    Entry("Status", "/status", "/status"),
     Entry("API", "/api", ("/api", "/docs", "/redoc")),
 )
 

@@ -1,0 +1,1 @@
+"""The page at /status: what the server is doing, live."""

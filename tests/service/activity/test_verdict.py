@@ -1,0 +1,141 @@
+"""The verdict names what limits the server, with numbers, and what to do."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service.activity.readings import Rates
+from service.activity.recent_errors import RecentErrors
+from service.activity.snapshot import DatasetState, Memory, Requests, Snapshot, StreamState, Workers
+from service.activity.streams import StreamFacts, Wait
+from service.activity.verdict import judge
+
+FACTS = StreamFacts("coco", "compact", 7, batch_size=48, is_stream=True)
+
+
+def stream(waits: Wait | None = None, *, layout: str = "compact", idle: float = 0.0, **shares: float) -> StreamState:
+    return StreamState(
+        replace(FACTS, layout=layout), "10.0.0.1", "id", 5, 100, 1000, 60.0, 10.0, 100.0,
+        shares.get("workers", 0.0), shares.get("clients", 0.0), waits, idle, 0,
+    )  # fmt: skip
+
+
+def snapshot(*streams: StreamState, decoded: bool = False, remote: bool = False, **changed: Any) -> Snapshot:
+    """Return a snapshot of a server with these streams and rates."""
+    named = {name: changed.pop(name) for name in list(changed) if name in Rates.__slots__}
+    rates = Rates(**({"seconds": 10.0, "samples_per_second": 1200.0, "bytes_per_second": 9e7} | named))
+    dataset = DatasetState("coco", None, "cornernet_saccade", "d", 118_000, decoded, remote)
+    default = Snapshot(
+        time=0.0, uptime=100.0, version="1", state="serving", workers=Workers(8, 8), rates=rates, datasets=[dataset],
+        streams=list(streams), stream_count=len(streams),
+    )  # fmt: skip
+    return replace(default, **changed)
+
+
+ONE = stream("client")
+SLOW_TRAINER: dict[str, Any] = {"waiting_for_clients": 0.93, "workers_busy": 0.12, "unread": 0.9}
+SLOW_WORKERS: dict[str, Any] = {"waiting_for_workers": 0.91, "workers_busy": 0.99, "computing": 0.97}
+
+
+@pytest.mark.parametrize(
+    ("now", "kind", "text", "advice"),
+    [
+        (snapshot(samples_per_second=0.0), "idle", "Idle: no client receives batches.", ""),
+        (
+            snapshot(stream("client", idle=41.0), samples_per_second=0.0),
+            "idle", "the client of the only stream has not read for 41 s", "validate or write a checkpoint",
+        ),
+        (
+            snapshot(stream("client", idle=90.0), stream("client", idle=41.0), samples_per_second=0.0),
+            "idle", "no client of 2 streams has read for 41 s", "",
+        ),
+        (
+            snapshot(ONE, **SLOW_TRAINER),
+            "trainer", "The trainer is the bottleneck: batches wait 93 % of the time for clients to read, and workers "
+            "are busy 12 % of the time.", "about 10,000 samples/s",
+        ),
+        (snapshot(ONE, **SLOW_TRAINER | {"unread": None}), "trainer", "The trainer is the bottleneck", ""),
+        (
+            snapshot(ONE, **SLOW_TRAINER | {"unread": 0.1}),
+            "network", "The network is the bottleneck: batches wait 93 %", "a faster network",
+        ),
+        (
+            snapshot(stream("client", layout="dense"), **SLOW_TRAINER | {"unread": 0.1}),
+            "network", "although clients read", "the layout compact",
+        ),
+        (
+            snapshot(stream("workers", workers=0.91), **SLOW_WORKERS),
+            "workers", "The server is the bottleneck: batches wait 91 % of the time for workers, which are 99 % busy.",
+            "Decode once (`saccade-sampler decode`), or add a host.",
+        ),
+        (snapshot(stream("workers", workers=0.91), decoded=True, **SLOW_WORKERS), "workers", "", "Add a host."),
+        (
+            snapshot(stream("workers", workers=0.9), stream("client", clients=1.0), waiting_for_workers=0.45,
+                     waiting_for_clients=0.5, workers_busy=0.9, computing=0.9),
+            "workers", "The server is the bottleneck: 1 of 2 streams waits 90 % of the time for workers", "",
+        ),
+        (
+            snapshot(stream("workers", workers=0.91), **SLOW_WORKERS | {"computing": 0.2, "delayed": 0.05}),
+            "storage", "The storage is the bottleneck: workers wait 75 % of their busy time for images.", "fast disk",
+        ),
+        (
+            snapshot(stream("workers", workers=0.91), remote=True, **SLOW_WORKERS | {"computing": 0.2}),
+            "storage", "The object storage is the bottleneck", "more workers than CPUs",
+        ),
+        (
+            snapshot(stream("workers", workers=0.91), decoded=True, **SLOW_WORKERS | {"computing": 0.2}),
+            "storage", "", "the decoded store on a faster disk",
+        ),
+        (
+            snapshot(stream("workers", workers=0.91), **SLOW_WORKERS | {"computing": 0.2, "delayed": 0.7}),
+            "cpus", "The CPUs of this host are the bottleneck: workers wait 70 % of the time for one.",
+            "other programs",
+        ),
+        (
+            snapshot(stream("workers", workers=0.91), memory=Memory(1000, 950), **SLOW_WORKERS | {"workers_busy": 0.2}),
+            "memory", "the arena is full, and workers are busy 20 % of the time", "SAMPLER_BUFFER_MB",
+        ),
+        (
+            snapshot(waiting_for_workers=0.9, workers_busy=0.2),
+            "trainer", "Clients set the pace: they request 1,200 samples/s, which keep workers busy 20 %", "6,000",
+        ),
+        (
+            snapshot(ONE, sender_cpu=0.97, bytes_per_second=2.9e9),
+            "sender", "it uses 97 % of a CPU to send 2,900 MB/s", "Add a host",
+        ),
+        (
+            snapshot(ONE, waiting_for_workers=0.3, waiting_for_clients=0.25),
+            "balanced", "wait 30 % of the time for workers and 25 % for clients", "Nothing to do.",
+        ),
+        (
+            snapshot(ONE, requests=Requests(in_flight=64, most=64, waiting=5), **SLOW_TRAINER),
+            "full", "The server is full: 5 requests wait for one of 64 places.", "SAMPLER_MAX_REQUESTS",
+        ),
+        (
+            snapshot(ONE, workers=Workers(8, 7, restarts={"died": 9}, restarted=3), **SLOW_TRAINER),
+            "restarting", "Workers are being replaced: 3 in the last minute, 7 of 8 are ready.", "memory and disks",
+        ),
+        (snapshot(workers=Workers(8, 0, restarts={"died": 0})), "starting", "no worker is ready yet", ""),
+        (snapshot(workers=Workers(8, 0, restarts={"died": 8})), "no-worker", "all 8 have ended", "recent errors"),
+        (
+            snapshot(state="shutting-down", requests=Requests(in_flight=2, most=64, paused=1)),
+            "shutting-down", "The server is shutting down: 3 responses in flight.", "continue at another server",
+        ),
+    ],
+)  # fmt: skip
+def test_the_verdict(now: Snapshot, kind: str, text: str, advice: str) -> None:
+    verdict = judge(now)
+    assert verdict.kind == kind
+    assert text in verdict.text
+    assert advice in verdict.advice
+
+
+def test_failed_samples_come_before_what_limits_the_server() -> None:
+    errors = RecentErrors(lambda: 0.0)
+    errors.add("image", "the file has disappeared", "train/a.jpg")
+    errors.add("worker", "a worker ended")
+    verdict = judge(snapshot(ONE, errors=errors.latest(), failures=12, **SLOW_TRAINER))
+    assert verdict.text == "12 samples failed in the last 10 s, the latest because of train/a.jpg."
+    assert "SAMPLER_SUBSTITUTE" in verdict.advice
+    assert verdict.level == "problem"

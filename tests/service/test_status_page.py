@@ -1,0 +1,124 @@
+"""The status of a real server: what streams do, who is the bottleneck, and what failed."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.support.live_server import LiveServer, live_server, until
+
+SECONDS = 60.0
+"""Enough for a machine that does other things, too."""
+
+
+@pytest.fixture(scope="module")
+def watched(
+    scenes: tuple[Path, Path], cache_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    annotations, images = scenes
+    folder = tmp_path_factory.mktemp("watched")
+    with live_server(folder, annotations=annotations, images=images, cache_dir=cache_dir, workers=1) as running:
+        yield running
+
+
+def status(server: LiveServer) -> Any:
+    response = httpx.get(f"{server.url}/status.json")
+    assert response.headers["cache-control"] == "no-store"
+    return response.json()
+
+
+@contextmanager
+def stream(server: LiveServer, query: str) -> Iterator[http.client.HTTPResponse]:
+    """Open a stream, which is read only as far as the block does."""
+    with closing(http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=SECONDS)) as connection:
+        connection.request("GET", f"/v1/stream?{query}")
+        yield connection.getresponse()
+
+
+def test_a_client_that_does_not_read_is_the_bottleneck_and_its_stream_says_where_it_is(watched: LiveServer) -> None:
+    with stream(watched, "seed=7&start=9500&batch_size=16&rank=1&world_size=2&layout=dense") as response:
+        assert len(response.read(200_000)) == 200_000
+        until(lambda: status(watched)["verdict"]["kind"] in ("trainer", "idle"), SECONDS)
+        until(lambda: status(watched)["rates"]["waiting_for_clients"] > 0.5, SECONDS)
+        (row,) = status(watched)["streams"]
+    assert row["facts"] | {"dataset": ""} == {
+        "dataset": "", "layout": "dense", "seed": 7, "rank": 1, "world_size": 2, "batch_size": 16, "is_stream": True,
+    }  # fmt: skip
+    assert (row["client"], row["step"], row["waiting_for"]) == ("127.0.0.1", 9500, "client")
+    assert row["sent_bytes"] >= 200_000
+    assert row["samples_per_second"] < 1000
+    until(lambda: not status(watched)["streams"], SECONDS)
+
+
+def test_a_client_that_reads_all_shows_the_server_as_the_bottleneck(watched: LiveServer) -> None:
+    with stream(watched, "seed=8&batch_size=48") as response:
+
+        def read_and_look() -> str:
+            for _ in range(20):
+                response.read(1 << 20)
+            return str(status(watched)["verdict"]["kind"])
+
+        until(lambda: read_and_look() in ("workers", "storage", "cpus"), SECONDS)
+        found = status(watched)
+    assert found["rates"]["samples_per_second"] > 0
+    assert found["rates"]["workers_busy"] > 0.5
+    assert "add a host" in found["verdict"]["advice"].lower()
+
+
+def events(server: LiveServer) -> Iterator[tuple[str, Any]]:
+    """Yield the names and data of the server's events."""
+    with httpx.stream("GET", f"{server.url}/status/events", timeout=SECONDS) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        assert response.headers["x-accel-buffering"] == "no"
+        name = ""
+        for line in response.iter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                yield name, json.loads(line.removeprefix("data: "))
+                name = ""
+
+
+def test_events_have_the_snapshot_and_the_same_in_words_again_and_again(watched: LiveServer) -> None:
+    with closing(events(watched)) as received:  # type: ignore[type-var] # it is a generator
+        found = [next(received) for _ in range(4)]
+    assert [name for name, _ in found] == ["", "page", "", "page"]
+    assert found[2][1]["time"] > found[0][1]["time"]
+    assert found[0][1].keys() == status(watched).keys()
+    assert found[1][1]["values"]["verdict"] == found[0][1]["verdict"]["text"]
+
+
+def test_the_page_shows_the_verdict_without_a_script(watched: LiveServer) -> None:
+    page = httpx.get(f"{watched.url}/status").text
+    assert f'data-value="verdict">{status(watched)["verdict"]["text"][:6]}' in page
+    assert '<noscript><meta http-equiv="refresh"' in page
+
+
+@pytest.mark.parametrize("path", ["/status", "/status.json", "/status/events"])
+def test_a_head_ends(watched: LiveServer, path: str) -> None:
+    assert httpx.head(watched.url + path).status_code == 200
+
+
+@pytest.fixture
+def own(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> Iterator[LiveServer]:
+    annotations, images = scenes
+    with live_server(tmp_path, annotations=annotations, images=images, cache_dir=cache_dir, workers=1) as running:
+        yield running
+
+
+def test_a_dead_worker_is_listed_and_watchers_hear_of_the_shutdown(own: LiveServer) -> None:
+    own.workers()[0].kill()
+    until(lambda: bool(status(own)["errors"]), SECONDS)
+    (error,) = status(own)["errors"]
+    assert (error["kind"], error["text"]) == ("worker", "A worker ended (signal 9) and was replaced.")
+    received = events(own)
+    next(received)
+    own.process.terminate()
+    kinds = [data["verdict"]["kind"] for name, data in received if not name]
+    assert kinds[-1] == "shutting-down"
