@@ -44,6 +44,7 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("service.routes.what_if", "service.explorer.what_if.page"): "likewise",
     ("service.routes.steps", "service.explorer.shell.templates"): "likewise",
     ("service.routes.dataset_images", "service.explorer.shell.templates"): "likewise",
+    ("service.routes.activity", "service.explorer.status.page"): "likewise",
     ("service.routes.api", "service.explorer.api.page"): "likewise",
     ("service.routes.api", "service.explorer.api.viewers"): "likewise",
     ("service.routes.access", "service.explorer.shell.login"): "likewise",

@@ -169,12 +169,13 @@ def path(values: Sequence[float]) -> str:
 
 def _bars(now: Snapshot) -> dict[str, list[Part]]:
     shares = now.rates
+    any_sent = bool(now.stream_count or shares.bytes_per_second)
     busy = shares.workers_busy
     computing, delayed = busy * shares.computing, busy * shares.delayed
     return {
         "batches": _parts(
             ("wait for workers", shares.waiting_for_workers), ("wait for clients to read", shares.waiting_for_clients),
-            ("wait for a place", shares.waiting_for_places), rest="are being sent",
+            ("wait for a place", shares.waiting_for_places), rest="are being sent", any_time=any_sent,
         ),
         "workers": _parts(
             ("compute", computing), ("wait for images", max(0.0, busy - computing - delayed)),
@@ -183,9 +184,9 @@ def _bars(now: Snapshot) -> dict[str, list[Part]]:
     }  # fmt: skip
 
 
-def _parts(*named: tuple[str, float], rest: str) -> list[Part]:
-    """Return the parts of a bar. What is left of it is `rest`."""
-    left = max(0.0, 1.0 - sum(share for _, share in named))
+def _parts(*named: tuple[str, float], rest: str, any_time: bool = True) -> list[Part]:
+    """Return the parts of a bar. What is left of it is `rest`, if there is any time to show."""
+    left = max(0.0, 1.0 - sum(share for _, share in named)) if any_time else 0.0
     parts, start = [], 0.0
     for name, share in (*named, (rest, left)):
         width = round(min(100 * share, 100 - start), 2)
