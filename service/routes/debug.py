@@ -21,9 +21,9 @@ Parameters = Annotated[SampleParameters, Query()]
 
 @router.get("/", include_in_schema=False)
 async def home(request: Request) -> Response:
-    """Redirect to the explorer, with the same parameters."""
+    """Redirect to the first step, with the same parameters."""
     query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(f"{root_of(request.scope)}/explore/0{query}")
+    return RedirectResponse(f"{root_of(request.scope)}/steps/0{query}")
 
 
 @router.get(

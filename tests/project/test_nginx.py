@@ -153,13 +153,13 @@ def test_under_a_path_redirects_pages_and_the_cookie_begin_with_it(setup: Setup)
         assert (entered.status_code, entered.headers["location"]) == (303, "/sampler/")
         assert "Path=/sampler;" in entered.headers["set-cookie"]
         home = browser.get(f"{setup.url}/sampler/?seed=3")
-        assert home.headers["location"] == "/sampler/explore/0?seed=3"
-        sample = browser.get(setup.url + home.headers["location"])
-        links = [link["href"] or "" for link in Elements(sample.text).all("a")]
+        assert home.headers["location"] == "/sampler/steps/0?seed=3"
+        step = Elements(browser.get(setup.url + home.headers["location"]).text)
+        links = [link["href"] or "" for link in step.all("a")]
         assert len(links) > 3
         assert all(link.startswith("/sampler/") for link in links if link.startswith("/"))
-        picture = Elements(sample.text).all("img")[0]["src"]
-        assert browser.get(f"{setup.url}{picture}").headers["content-type"] == "image/png"
+        picture = next(image["src"] for image in step.all("img") if image.get("loading") == "lazy")
+        assert browser.get(f"{setup.url}{picture}").headers["content-type"] == "image/jpeg"
         assert browser.get(f"{setup.url}/v1/spec").status_code == 401, "the cookie is for the path"
 
 
@@ -171,8 +171,8 @@ def test_both_paths_share_the_cache(setup: Setup) -> None:
 
 def test_a_client_cannot_choose_the_prefix(setup: Setup) -> None:
     forged = BEARER | {"x-forwarded-prefix": "/evil"}
-    assert httpx.get(f"{setup.url}/", headers=forged).headers["location"] == "/explore/0"
-    assert httpx.get(f"{setup.url}/sampler/", headers=forged).headers["location"] == "/sampler/explore/0"
+    assert httpx.get(f"{setup.url}/", headers=forged).headers["location"] == "/steps/0"
+    assert httpx.get(f"{setup.url}/sampler/", headers=forged).headers["location"] == "/sampler/steps/0"
 
 
 def test_the_check_of_the_token_cannot_be_asked_by_itself(setup: Setup) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sampler.families.registry import family_of
 from sampler.stream.shards import last_step
 from sampler.survey.sample_filter import SIZES
 from sampler.wire.spec import ServiceSpec
@@ -107,6 +108,7 @@ def step_values(
         "first_step": links.step(Place(0)) if place.step or place.first else None,
         "onward": links.step(_onward(place, found, filtered)),
         "onward_step": None if found.after is None else found.after.step,
+        "may_ignore": family_of(spec.config).ignores_boxes,
         "categories": category_choices(spec),
         "size_choices": [(size, size) for size in SIZES],
     }

@@ -62,6 +62,13 @@ function watch(image) {
   image.addEventListener("error", () => explain(image));
 }
 
+/** Forget the category when another dataset is chosen, which has other ones. */
+function forgetCategory() {
+  const category = document.querySelector(".search [name=category]");
+  if (category) category.value = "";
+}
+
+document.querySelector(".search select[name=dataset]")?.addEventListener("change", forgetCategory);
 const tiles = [...document.querySelectorAll("[data-tiles] .tile")];
 if (tiles.length > 0) {
   document.addEventListener("keydown", (event) => moveFocus(event, tiles));

@@ -60,14 +60,14 @@ def test_no_script_names_a_path_of_the_host_on_its_own() -> None:
 
 
 def test_redirects_and_the_openapi_document_name_the_prefix(server: LiveServer) -> None:
-    assert httpx.get(f"{server.url}/?seed=3", headers=PREFIX).headers["location"] == "/sampler/explore/0?seed=3"
+    assert httpx.get(f"{server.url}/?seed=3", headers=PREFIX).headers["location"] == "/sampler/steps/0?seed=3"
     assert httpx.get(f"{server.url}/openapi.json", headers=PREFIX).json()["servers"] == [{"url": "/sampler"}]
     assert "servers" not in httpx.get(f"{server.url}/openapi.json").json()
 
 
 def test_a_client_address_from_the_proxy_changes_nothing(server: LiveServer) -> None:
     headers = PREFIX | {"x-forwarded-for": "203.0.113.9"}
-    assert httpx.get(f"{server.url}/", headers=headers).headers["location"] == "/sampler/explore/0"
+    assert httpx.get(f"{server.url}/", headers=headers).headers["location"] == "/sampler/steps/0"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_client_address_from_the_proxy_changes_nothing(server: LiveServer) -> 
 )
 def test_an_invalid_prefix_is_ignored_and_logged_once(server: LiveServer, headers: list[tuple[str, str]]) -> None:
     response = httpx.get(f"{server.url}/", headers=headers)
-    assert response.headers["location"] == "/explore/0"
+    assert response.headers["location"] == "/steps/0"
     assert server.log.count("ignored the proxy's X-Forwarded-Prefix") == 1
 
 
@@ -101,5 +101,5 @@ def distrustful(
 
 @pytest.mark.parametrize("forged", [{}, {"x-forwarded-for": "192.0.2.1"}], ids=str)
 def test_a_prefix_counts_only_from_a_trusted_proxy(distrustful: LiveServer, forged: dict[str, str]) -> None:
-    assert httpx.get(f"{distrustful.url}/", headers=PREFIX | forged).headers["location"] == "/explore/0"
+    assert httpx.get(f"{distrustful.url}/", headers=PREFIX | forged).headers["location"] == "/steps/0"
     assert "X-Forwarded-Prefix" not in distrustful.log
