@@ -56,8 +56,8 @@ def expressions() -> Iterator[tuple[str, str]]:
         for target in panel.get("targets", ()):
             yield panel["title"], target["expr"]
     for block in re.findall(r"^```promql\n(.*?)^```", PAGES["docs/monitoring.md"], re.MULTILINE | re.DOTALL):
-        for line in block.strip().splitlines():
-            yield "docs/monitoring.md", line
+        for expression in block.split("\n\n"):
+            yield "docs/monitoring.md", expression
 
 
 def filled(expression: str) -> str:
