@@ -29,7 +29,7 @@ def sending_times(connected: Socket | None) -> SendingTimes | None:
         return None
     try:
         found = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LENGTH)
-    except OSError:  # it is closed, or a Unix socket
+    except (OSError, ValueError):  # a Unix socket, or a closed one, which uvloop reports as ValueError
         return None
     if len(found) < _LENGTH:
         return None
