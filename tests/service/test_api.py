@@ -210,11 +210,11 @@ def test_the_debug_picture_is_a_png(server: LiveServer) -> None:
     assert response.content.startswith(b"\x89PNG")
 
 
-def test_the_root_redirects_to_the_explorer(server: LiveServer) -> None:
+def test_the_root_redirects_to_the_first_step(server: LiveServer) -> None:
     response = httpx.get(server.url, follow_redirects=True)
     assert response.status_code == 200
-    assert "/debug/samples/0.png" in response.text
-    assert httpx.get(f"{server.url}/?seed=7&augment=false").headers["location"] == "/explore/0?seed=7&augment=false"
+    assert "Step 0" in response.text
+    assert httpx.get(f"{server.url}/?seed=7&augment=false").headers["location"] == "/steps/0?seed=7&augment=false"
 
 
 def test_the_interactive_documentation_describes_every_endpoint(server: LiveServer) -> None:
@@ -338,7 +338,7 @@ def test_links_of_the_page_include_the_path_of_a_proxy(
     annotations, images = scenes
     settings = {"annotations": annotations, "images": images, "cache_dir": cache_dir, "workers": 1}
     with running(tmp_path, settings, [*SERVE, "--root-path", "/sampler"]) as server:
-        assert httpx.get(server.url).headers["location"] == "/sampler/explore/0"
+        assert httpx.get(server.url).headers["location"] == "/sampler/steps/0"
         page = httpx.get(f"{server.url}/explore/3").text
     for quoted in ('"/explore', '"/debug', '"/docs', '"/v1', '"/metrics'):
         assert quoted not in page

@@ -26,6 +26,7 @@ showDocument(document.getElementById("viewer"), (spec, domNode) => {
     displayRequestDuration: true,
     syntaxHighlight: false, // its colours have too little contrast
     defaultModelsExpandDepth: -1,
+    plugins: [{ wrapComponents: { InfoContainer: () => () => null } }], // the page has a heading
     presets: [window.SwaggerUIBundle.presets.apis],
   });
 });
