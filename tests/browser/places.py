@@ -11,26 +11,32 @@ class Place:
         name: Of its screenshots.
         path: Path and query, of a server of the datasets demo and scenes.
         status: Of its response.
+        variant: Whether it is another state of a page, for which one look is enough.
+        outside: CSS selector of a part that axe leaves out. It takes minutes for what ReDoc draws.
     """
 
     name: str
     path: str
     status: int = 200
+    variant: bool = False
+    outside: str | None = None
 
 
 PLACES = (
     Place("step", "/steps/95?seed=7"),
-    Place("matches", "/steps/0?dataset=scenes&batch_size=8&ignored=true"),
-    Place("no-match", "/steps/0?dataset=scenes&min_side=4000"),
+    Place("matches", "/steps/0?dataset=scenes&batch_size=8&ignored=true", variant=True),
+    Place("no-match", "/steps/0?dataset=scenes&min_side=4000", variant=True),
     Place("images", "/images"),
-    Place("images-found", "/images?category=person&min_boxes=2"),
+    Place("images-found", "/images?category=person&min_boxes=2", variant=True),
     Place("sample", "/explore/5?seed=7"),
-    Place("sample-of-a-small-dataset", "/explore/3?dataset=scenes&augment=false"),
+    Place("sample-of-a-small-dataset", "/explore/3?dataset=scenes&augment=false", variant=True),
     Place("compare", "/compare?index=5&seed=7"),
     Place("what-if", "/what-if?index=5&seed=7&min_scale=32"),
-    Place("what-if-of-an-invalid-value", "/what-if?index=5&seed=7&gaussian_iou=7"),
+    Place("what-if-of-an-invalid-value", "/what-if?index=5&seed=7&gaussian_iou=7", variant=True),
     Place("status", "/status"),
-    Place("docs", "/docs"),
+    Place("api", "/api"),
+    Place("swagger", "/docs"),
+    Place("redoc", "/redoc", outside="#viewer"),
     Place("no-such-page", "/nowhere", status=404),
-    Place("no-such-sample", "/explore/5?seed=seven", status=422),
+    Place("no-such-sample", "/explore/5?seed=seven", status=422, variant=True),
 )

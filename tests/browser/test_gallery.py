@@ -80,3 +80,16 @@ def test_a_thumbnail_that_cannot_be_made_says_why(visit: Visits) -> None:
     visit.go(page, "/steps/12?seed=7&batch_size=2&dataset=demo")
     expect(page.locator(".failure")).to_have_text([cause, cause])
     visit.forgive("500")
+
+
+def test_a_phone_without_scripts_shows_other_steps_ranks_and_filters(visit: Visits) -> None:
+    page = visit(STEP, PHONE, java_script_enabled=False)
+    page.locator("a[rel=next]").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Step 13")
+    page.get_by_label("Rank").fill("1")
+    page.get_by_label("World size").fill("3")
+    page.locator("summary").click()
+    page.get_by_label("no objects", exact=True).check()
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile("rank=1.*world_size=3"))
+    expect(page.get_by_label("no objects", exact=True)).to_be_checked()
