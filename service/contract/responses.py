@@ -77,9 +77,10 @@ def binary(media_type: str, description: str) -> Responses:
     return {200: {"content": {media_type: {"schema": schema}}, "description": description}}
 
 
-def document(media_type: str, schema: Mapping[str, Any], description: str) -> Responses:
-    """Return a 200 response with a document of a schema."""
-    return {200: {"content": {media_type: {"schema": dict(schema)}}, "description": description}}
+def document(media_type: str, schema: Mapping[str, Any], description: str, *others: str) -> Responses:
+    """Return a 200 response with a document of a schema. others: media types that a client may ask for instead."""
+    content = {name: {"schema": dict(schema)} for name in (media_type, *others)}
+    return {200: {"content": content, "description": description}}
 
 
 def _problem_response(kinds: list[str]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ async def ready(serving: CurrentServing) -> Response:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses=document("text/plain", {"type": "string"}, "the metrics"),
+    responses=document("text/plain", {"type": "string"}, "the metrics", "application/openmetrics-text"),
     summary="Metrics in the Prometheus text format",
 )
 async def metrics(request: Request, serving: CurrentServing) -> Response:

@@ -45,7 +45,7 @@ def test_every_success_declares_its_media_type() -> None:
     assert types["/v1/batches", "get"] == types["/v1/stream", "get"] == types["/v1/batches", "post"]
     assert types["/v1/batches", "get"] != []
     assert types["/debug/samples/{index}.png", "get"] == ["image/png"]
-    assert types["/metrics", "get"] == ["text/plain"]
+    assert types["/metrics", "get"] == ["text/plain", "application/openmetrics-text"]
     assert not [one for one, found in types.items() if one[1] != "head" and one[0] != "/v1/access" and not found]
 
 

@@ -1,6 +1,7 @@
 """Requests are counted under the name of their route, and their bytes while they are sent."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
+from service.app import create_app
 from service.contract.methods import Endpoints
 from service.metrics import Metrics
 from service.middleware.request_metrics import RequestMetrics
+from tests.support.routes import routes
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": []}
 
@@ -91,6 +94,14 @@ def test_a_request_has_the_name_of_its_route_and_never_its_path(path: str, route
     metrics = Metrics()
     sent_by(metrics, path, [START, piece(0, more=False)])
     assert metrics.requests.values == {(route, "200"): 1}
+
+
+def test_every_route_of_the_app_has_its_name() -> None:
+    app = create_app()
+    known: list[Any] = [one.kwargs["endpoints"] for one in app.user_middleware if "endpoints" in one.kwargs]
+    assert len(known) == 2
+    for route in routes(app):
+        assert {one.name(re.sub(r"{.*?}", "7", route.path)) for one in known} == {route.path}
 
 
 def test_a_client_that_disconnects_before_the_response_counts_as_499() -> None:
