@@ -26,6 +26,9 @@ FEW_VALUES = 64
 
 BINS = 20
 
+PLACE = "place among all possible ones"
+"""Unit of a decision whose values are shown by their places in their laws."""
+
 GOLDEN = (math.sqrt(5) - 1) / 2
 """Multiples of it, modulo 1, are spread evenly however many there are."""
 
@@ -36,6 +39,7 @@ class Decision:
 
     Attributes:
         name: What is decided.
+        unit: What the values are, if the name does not say it.
         rule: The law, in words.
         drawn: How often each value was drawn.
         expected: How often the law says, for the bars of `drawn`.
@@ -43,6 +47,7 @@ class Decision:
     """
 
     name: str
+    unit: str
     rule: str
     drawn: Histogram
     expected: tuple[float, ...]
@@ -67,7 +72,7 @@ def _placements(survey: Survey, theory: PlacementTheory) -> Iterator[Decision]:
         free = ~np.isnan(at_most[:, axis])
         if free.any():
             places = _spread(smaller[free, axis], at_most[free, axis])
-            yield _uniform(name, theory.center_rule, places, (0.0, 1.0), places)
+            yield _uniform(name, PLACE, theory.center_rule, places, (0.0, 1.0), places)
 
 
 def _scale(scales: NDArray[np.float64], rule: str, law: Law) -> Decision:
@@ -80,11 +85,11 @@ def _scale(scales: NDArray[np.float64], rule: str, law: Law) -> Decision:
         upto = [law(np.full(len(scales), one)).sum() for one in (distinct * (1 + 1e-6)).tolist()]
         labels = tuple(f"{one:.4g}" for one in distinct.tolist())
         histogram = Histogram(labels, tuple(counts.tolist()))
-        return Decision("scale", rule, histogram, tuple((np.array(upto) - below).tolist()), fit)
+        return Decision("scale", "", rule, histogram, tuple((np.array(upto) - below).tolist()), fit)
     edges = octaves(scales)
     between = [law(np.full(len(scales), edge)).sum() for edge in edges[1:-1].tolist()]
     reached = np.array([0.0, *between, len(scales)])  # the outer bars have everything beyond them
-    return Decision("scale", rule, Histogram.of(scales, edges), tuple(np.diff(reached).tolist()), fit)
+    return Decision("scale", "", rule, Histogram.of(scales, edges), tuple(np.diff(reached).tolist()), fit)
 
 
 def _flip(survey: Survey) -> Decision:
@@ -101,7 +106,7 @@ def _jitter(survey: Survey, config: SamplerConfig) -> Iterator[Decision]:
         for column, step in enumerate(JITTER_STEPS):
             gains = survey.gains[:, column]
             rule = f"uniform from {low:g} to {high:g}"
-            yield _uniform(step, rule, gains, (low, high), (gains - low) / (high - low))
+            yield _uniform(step, "gain", rule, gains, (low, high), (gains - low) / (high - low))
 
 
 def _lighting(survey: Survey, config: SamplerConfig) -> Iterator[Decision]:
@@ -115,6 +120,7 @@ def _lighting(survey: Survey, config: SamplerConfig) -> Iterator[Decision]:
         law[[0, -1]] = 0, 1  # likewise
         yield Decision(
             f"lighting {column + 1}",
+            "weight",
             f"normal with mean 0 and standard deviation {std:g}",
             Histogram.of(weights, edges),
             tuple((np.diff(law) * len(weights)).tolist()),
@@ -127,6 +133,7 @@ def _choice(name: str, labels: Sequence[str], drawn: NDArray[np.intp]) -> Decisi
     expected = np.full(len(labels), len(drawn) / len(labels))
     return Decision(
         name,
+        "",
         "each is equally likely",
         Histogram(tuple(labels), tuple(counts.tolist())),
         tuple(expected.tolist()),
@@ -135,11 +142,16 @@ def _choice(name: str, labels: Sequence[str], drawn: NDArray[np.intp]) -> Decisi
 
 
 def _uniform(
-    name: str, rule: str, values: NDArray[np.float64], bounds: tuple[float, float], places: NDArray[np.float64]
+    name: str,
+    unit: str,
+    rule: str,
+    values: NDArray[np.float64],
+    bounds: tuple[float, float],
+    places: NDArray[np.float64],
 ) -> Decision:
     """Return a decision whose values are uniform within bounds. places: (n,) their places in their law."""
     histogram = Histogram.of(values, np.linspace(*bounds, BINS + 1))
-    return Decision(name, rule, histogram, (len(values) / BINS,) * BINS, compare_uniform(places))
+    return Decision(name, unit, rule, histogram, (len(values) / BINS,) * BINS, compare_uniform(places))
 
 
 def _spread(smaller: NDArray[np.float64], at_most: NDArray[np.float64]) -> NDArray[np.float64]:

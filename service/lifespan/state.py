@@ -14,6 +14,7 @@ from service.batches.admission import Admission
 from service.batches.cache import BatchCache
 from service.bodies import Bodies
 from service.errors.problems import ServiceError
+from service.explorer.statistics.surveys import RecentStatistics
 from service.metrics import Metrics
 from service.reading import ReadLimits
 from service.shutdown import Shutdown
@@ -52,6 +53,7 @@ class Serving:
     activity: Activity = field(default_factory=Activity)
     image_cache: ImageCache | None = None
     notices: ImageNotices = field(default_factory=ImageNotices)  # what workers found unusual about images
+    statistics: RecentStatistics = field(default_factory=RecentStatistics)
 
     def dataset(self, name: str | None) -> ServedDataset:
         """Return a dataset by name, or the default. Raises `InvalidRequestError`."""

@@ -34,6 +34,8 @@ PLACES = (
     Place("what-if", "/what-if?index=5&seed=7&min_scale=32"),
     Place("what-if-of-an-invalid-value", "/what-if?index=5&seed=7&gaussian_iou=7", variant=True),
     Place("status", "/status"),
+    Place("statistics", "/stats?seed=7"),
+    Place("statistics-without-augmentation", "/stats?dataset=scenes&samples=30&augment=false", variant=True),
     Place("api", "/api"),
     Place("swagger", "/docs"),
     Place("redoc", "/redoc", outside="#viewer"),

@@ -42,6 +42,7 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("service.routes.debug", "service.explorer.sample.page"): "only for people; a server starts sooner without Jinja",
     ("service.routes.compare", "service.explorer.compare.page"): "likewise",
     ("service.routes.what_if", "service.explorer.what_if.page"): "likewise",
+    ("service.routes.statistics", "service.explorer.statistics.page"): "likewise",
     ("service.routes.steps", "service.explorer.shell.templates"): "likewise",
     ("service.routes.dataset_images", "service.explorer.shell.templates"): "likewise",
     ("service.routes.activity", "service.explorer.status.page"): "likewise",

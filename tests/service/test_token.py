@@ -59,6 +59,7 @@ EXAMPLES = {
     "/v1/stream": "/v1/stream?batch_size=2&stop=1",
     "/v1/images": "/v1/images?indices=1",
     "/steps/{step}": "/steps/1",
+    "/stats": "/stats?samples=2",
     "/explore/{index}": "/explore/1",
     "/explore/{index}/thumbnail": "/explore/1/thumbnail",
     "/images/{index}/thumbnail": "/images/1/thumbnail",

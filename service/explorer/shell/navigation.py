@@ -37,7 +37,7 @@ ENTRIES = (  # in order; whoever adds a page takes the # from its line
     Entry("Sample", "/explore/0", "/explore/", ("dataset", "seed")),
     Entry("Compare", "/compare", "/compare", ("dataset", "seed")),
     Entry("What if", "/what-if", "/what-if", ("dataset", "seed")),
-    # Entry("Statistics", "/stats", "/stats", ("dataset", "seed")),
+    Entry("Statistics", "/stats", "/stats", ("dataset", "seed")),
     Entry("Status", "/status", "/status"),
     Entry("API", "/api", ("/api", "/docs", "/redoc")),
 )

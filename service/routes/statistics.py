@@ -1,0 +1,33 @@
+"""Statistics of many samples, as a page."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import HTMLResponse, Response
+
+from service.batches.parameters import refuse_repeated
+from service.contract.methods import HeadResponse, is_head
+from service.contract.responses import PARAMETERS, problems
+from service.explorer.statistics.parameters import StatisticsParameters
+from service.lifespan.state import CurrentServing
+
+router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
+
+
+@router.get(
+    "/stats",
+    response_class=HTMLResponse,
+    responses=problems(*PARAMETERS, "worker", "shutting-down"),
+    summary="A page with statistics of many samples",
+)
+async def statistics(
+    parameters: Annotated[StatisticsParameters, Query()], request: Request, serving: CurrentServing
+) -> Response:
+    """Boxes before and after augmentation, what became of them, and random decisions against theory."""
+    from service.explorer.statistics.page import statistics_page  # loads Jinja, which no other request needs
+
+    dataset = serving.dataset(parameters.dataset)
+    if is_head(request):
+        return HeadResponse({}, "text/html; charset=utf-8")
+    found = await serving.statistics.get(serving.views, dataset.number, dataset.spec, parameters, request.receive)
+    return statistics_page(request, dataset, parameters, found)

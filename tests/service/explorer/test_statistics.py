@@ -1,0 +1,102 @@
+"""The page with statistics of many samples."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from sampler.config.presets import preset
+from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.survey.sampling import survey_keys, survey_samples
+from sampler.survey.statistics import Statistics, survey_statistics
+from sampler.wire.spec import ServiceSpec
+from service.demo.dataset import DemoDataset
+from service.explorer.statistics.page import statistics_page
+from service.explorer.statistics.parameters import StatisticsParameters
+from service.explorer.statistics.plots import BOTTOM, LEFT, RIGHT, TOP, plot
+from service.lifespan.state import ServedDataset
+from tests.support.pages import Elements, page_request
+
+CONFIG = replace(preset("cornernet_saccade"), max_objects=4)
+
+
+@pytest.fixture(scope="module")
+def dataset(demo: DemoDataset, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return open_dataset(demo.annotations, demo.images, tmp_path_factory.mktemp("cache"))
+
+
+def page(dataset: Dataset, parameters: StatisticsParameters, names: tuple[str, ...] = ()) -> tuple[str, Statistics]:
+    keys = survey_keys(len(dataset), parameters.seed, parameters.epoch, parameters.samples)
+    survey = survey_samples(dataset, CONFIG, keys, parameters.augment)
+    names = names or dataset.category_names
+    found = survey_statistics(survey, CONFIG, names, parameters.augment)
+    served = ServedDataset(0, "demo", ServiceSpec("", "", len(dataset), names, CONFIG, 1024, 1 << 20))
+    response = statistics_page(page_request("/stats"), served, parameters, found)
+    return bytes(response.body).decode(), found
+
+
+def test_every_plot_has_a_title_a_description_and_its_numbers_as_a_table(dataset: Dataset) -> None:
+    html, found = page(dataset, StatisticsParameters(samples=300))
+    plots = Elements(html).all("svg")
+    charts = [one for one in plots if one.get("class") == "chart"]
+    assert len(charts) == 6 + len(found.decisions) == 17
+    for chart in charts:
+        for name in str(chart["aria-labelledby"]).split():
+            assert f'id="{name}"' in html
+    assert html.count("<details>") == len(charts) + 1  # of the categories beyond the first ones
+    for count in found.sizes.after.counts:
+        assert f'<td class="number">{count:,}</td>' in html
+
+
+def test_numbers_and_bars_link_to_the_samples_that_they_count(dataset: Dataset) -> None:
+    html, _ = page(dataset, StatisticsParameters(seed=7, epoch=3, samples=300))
+    targets = {str(link["href"]) for link in Elements(html).all("a") if "href" in link}
+    begin = f"/steps/{3 * len(dataset) // 48}?seed=7&augment=true&"
+    for query in (
+        "ignored=true", "cut_off=true", "untagged=true", "empty=true", "size=small", "category=person",
+        "min_side=32&max_side=45", "min_side=46&max_side=63",
+    ):  # fmt: skip
+        assert begin + query in targets
+
+
+def test_without_augmentation_there_is_no_theory(dataset: Dataset) -> None:
+    html, _ = page(dataset, StatisticsParameters(samples=50, augment=False))
+    assert "theory" not in html
+    assert "without augmentation" in html
+
+
+def test_names_of_categories_are_escaped(dataset: Dataset) -> None:
+    evil = "\"><script>alert(1)</script>'{{ 7 * 7 }}"
+    html, _ = page(dataset, StatisticsParameters(samples=50), (evil,) * dataset.category_count)
+    assert "<script>alert" not in html
+    assert "{{ 7 * 7 }}" in html
+
+
+def test_a_page_has_no_inline_styles_or_scripts_which_its_policy_forbids(dataset: Dataset) -> None:
+    html, _ = page(dataset, StatisticsParameters(samples=50))
+    assert not re.search(r"\sstyle=|\son[a-z]+=|<style", html)
+
+
+def test_bars_and_line_of_a_plot_lie_in_its_area() -> None:
+    drawn = plot(
+        "x", "X", "", ["a", "b", "c"], [0.1, 0.5, 0.0], [0.2, 0.3, 0.53], ("one", "other"), ["0", "", "2", "3"]
+    )
+    assert [bar.text for bar in drawn.bars][1] == "b: one 50.0%, other 30.0%"
+    assert all(bar.x >= LEFT and bar.x + bar.width <= RIGHT and TOP <= bar.y <= BOTTOM for bar in drawn.bars)
+    assert all(bar.y + bar.height == pytest.approx(BOTTOM) for bar in drawn.bars)
+    assert [label.text for label in drawn.values] == ["0%", "20%", "40%", "60%"]
+    assert [(label.text, label.place) for label in drawn.places] == [("0", LEFT), ("2", 274.67), ("3", RIGHT)]
+    ys = [float(y) for y in re.findall(r"V([\d.]+)", drawn.line)]
+    assert min(ys) >= TOP
+    assert ys[-1] == BOTTOM
+
+
+@pytest.mark.parametrize(("highest", "labels"), [
+    (0.0, 2), (0.002, 3), (0.03, 4), (0.07, 5), (1.0, 5),
+])  # fmt: skip
+def test_a_plot_has_a_few_round_grid_lines_up_to_its_highest_value(highest: float, labels: int) -> None:
+    drawn = plot("x", "X", "", ["a"], [highest], [0.0], ("one", "other"))
+    texts = [label.text for label in drawn.values]
+    assert 2 <= len(texts) <= 6
+    assert len(set(texts)) == len(texts) or highest == 0
+    assert drawn.bars[0].y >= TOP
