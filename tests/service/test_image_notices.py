@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.coco_files import box_entry, category_entry, coco, image_entry, write_dataset, write_jpeg
 from tests.support.live_server import LiveServer, live_server
+from tests.support.pages import Elements
 from tests.support.wire_client import one_batch
 
 INTACT, HALF, TURNED, JUNK = range(4)
@@ -43,6 +44,13 @@ def lines_about(server: LiveServer, text: str) -> list[str]:
     return [line for line in server.log.splitlines() if "saccade_sampler.images" in line and text in line]
 
 
+def listed(server: LiveServer, remark: str) -> list[int]:
+    """Return the images that the page of images shows."""
+    page = Elements(httpx.get(f"{server.url}/images?remark={remark}", timeout=60).text)
+    sources = [str(image["src"]) for image in page.all("img") if image.get("loading") == "lazy"]
+    return [int(source.split("/")[2]) for source in sources]
+
+
 def test_each_unusual_file_is_logged_once_and_counted(settings: Mapping[str, object], tmp_path: Path) -> None:
     with live_server(tmp_path, **settings) as server:
         assert server.metric('sampler_noted_images{kind="damaged"}') == 0
@@ -50,6 +58,10 @@ def test_each_unusual_file_is_logged_once_and_counted(settings: Mapping[str, obj
         assert server.metric('sampler_noted_images{kind="damaged"}') == 1
         assert server.metric('sampler_noted_images{kind="warning"}') == 1
         assert server.metric('sampler_noted_images{kind="orientation"}') == 1
+        assert listed(server, "damaged") == [HALF]
+        assert listed(server, "warning") == [JUNK]
+        assert listed(server, "orientation") == [TURNED]
+        assert listed(server, "store-damaged") == []
         (damaged,) = lines_about(server, "is damaged: libjpeg: Corrupt JPEG data")
         assert "WARNING" in damaged
         assert f"annotations: image {HALF} (" in damaged

@@ -35,6 +35,16 @@ def test_each_image_of_each_dataset_is_logged_once_for_each_kind(messages: pytes
         }  # fmt: skip
 
 
+def test_noted_images_are_known_by_dataset_and_kind() -> None:
+    notices = ImageNotices((("train", 4), ("val", 9)))
+    notices.add(Notice(0, 2, "damaged", "/a.jpg", "lost"))
+    notices.add(Notice(1, 7, "orientation", "/b.jpg", "not applied"))
+    assert {kind: marked.tolist() for kind, marked in notices.noted(0).items()} == {
+        "damaged": [False, False, True, False]
+    }
+    assert notices.noted(1)["orientation"].nonzero()[0].tolist() == [7]
+
+
 def test_further_images_are_counted_and_not_logged(messages: pytest.LogCaptureFixture) -> None:
     notices = ImageNotices((("train", 3 * MAX_LOGGED),))
     for index in range(3 * MAX_LOGGED):
