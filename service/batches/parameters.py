@@ -97,7 +97,9 @@ class SpecParameters(BaseModel):
     dataset: DatasetName = None
 
 
-class _PinnedParameters(BaseModel):
+class PinnedParameters(BaseModel):
+    """A dataset, and the digests that it must have."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: DatasetName = None
@@ -110,11 +112,11 @@ class _PinnedParameters(BaseModel):
         return bool(self.digest and self.pixels)
 
 
-class ImageParameters(_PinnedParameters):
+class ImageParameters(PinnedParameters):
     """One image of a dataset; its index is in the path."""
 
 
-class _Parameters(_PinnedParameters):
+class _Parameters(PinnedParameters):
     seed: Seed = 0
     augment: Augment = True
     substitutes: SubstituteCount = None

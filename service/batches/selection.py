@@ -16,6 +16,7 @@ from service.batches.parameters import (
     BatchParameters,
     ImageParameters,
     ImagesParameters,
+    PinnedParameters,
     SampleParameters,
     StreamParameters,
 )
@@ -89,6 +90,11 @@ def select_images(parameters: ImagesParameters, spec: ServiceSpec) -> tuple[int,
     _check_digests(spec, parameters.digest)
     _check_indices(parameters.indices, spec)
     return tuple(parameters.indices)
+
+
+def check_pins(parameters: PinnedParameters, spec: ServiceSpec) -> None:
+    """Raise `ServiceError` (412) if a request names other digests than those of its dataset."""
+    _check_digests(spec, parameters.digest, parameters.pixels)
 
 
 def select_image(index: int, parameters: ImageParameters, spec: ServiceSpec) -> int:

@@ -13,8 +13,9 @@ from sampler.dataset.images.notes import NoteKind
 from sampler.stream.keys import SampleKey
 from service.access.paths import root_of
 from service.batches.parameters import refuse_repeated
+from service.batches.selection import check_pins
 from service.contract.methods import HeadResponse, is_head
-from service.contract.responses import PARAMETERS, problems
+from service.contract.responses import PINNED, problems
 from service.explorer.gallery.links import query
 from service.explorer.images.listing import packed
 from service.explorer.images.page import ImageLinks, image_filter, image_values
@@ -35,7 +36,7 @@ async def find(request: Request) -> Response:
 @router.get(
     "/images",
     response_class=HTMLResponse,
-    responses=problems(*PARAMETERS, "worker", "shutting-down"),
+    responses=problems(*PINNED, "worker", "shutting-down"),
     summary="A page with the images of a dataset",
 )
 async def images(
@@ -45,6 +46,7 @@ async def images(
     from service.explorer.shell.templates import page  # loads Jinja, which no other request needs
 
     dataset = serving.dataset(parameters.dataset)
+    check_pins(parameters, dataset.spec)
     wanted = image_filter(parameters, dataset.spec)
     if is_head(request):
         return HeadResponse({}, "text/html")

@@ -12,6 +12,7 @@ from sampler.stream.keys import SampleKey
 from sampler.survey.survey import Survey
 from service.access.paths import root_of
 from service.batches.parameters import DECIMAL, Step, refuse_repeated
+from service.batches.selection import check_pins
 from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import SAMPLES, problems
 from service.explorer.gallery.links import query
@@ -49,6 +50,7 @@ async def gallery(
     from service.explorer.shell.templates import page  # loads Jinja, which no other request needs
 
     dataset = serving.dataset(parameters.dataset)
+    check_pins(parameters, dataset.spec)
     stream, place = Stream(dataset.spec.size, parameters.seed, parameters.shard), Place(step, parameters.first)
     wanted = sample_filter(parameters, dataset.spec)
     stream.keys(place, 1)  # refuses a place that is not in the stream

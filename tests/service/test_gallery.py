@@ -102,6 +102,14 @@ def test_a_value_that_is_out_of_range_is_refused_by_name(server: LiveServer, pat
     assert [error["field"] for error in response.json()["errors"]] == [field]
 
 
+def test_a_link_that_names_a_digest_is_refused_after_a_change(server: LiveServer) -> None:
+    digest = httpx.get(f"{server.url}/v1/spec").json()["digest"]
+    for path in ("/steps/0?batch_size=2", "/images?max_boxes=0"):
+        join = f"{path}&digest="
+        assert get(server, join + digest).status_code == 200
+        assert get(server, join + 32 * "0").status_code == 412
+
+
 def test_a_form_without_scripts_leads_to_a_short_link(server: LiveServer) -> None:
     response = get(server, "/steps?step=12&seed=7&rank=&category=&size=small")
     assert (response.status_code, response.headers["location"]) == (307, "/steps/12?seed=7&size=small")

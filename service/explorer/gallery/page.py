@@ -9,7 +9,7 @@ from sampler.stream.shards import last_step
 from sampler.survey.sample_filter import SIZES
 from sampler.wire.spec import ServiceSpec
 from service.explorer.gallery.categories import category_choices
-from service.explorer.gallery.chips import chips
+from service.explorer.gallery.chips import LABELS, chips
 from service.explorer.gallery.links import chosen, pins, query
 from service.explorer.gallery.parameters import StepParameters
 from service.explorer.gallery.search import Found, Page, Place
@@ -115,7 +115,7 @@ def step_values(
 
 
 def _filters(parameters: StepParameters) -> set[str]:
-    return set(chosen(parameters)) - {"dataset", "seed", "batch_size", "rank", "world_size", "augment", "first"}
+    return set(chosen(parameters)) & set(LABELS)
 
 
 def _onward(place: Place, found: Page, filtered: bool) -> Place | None:

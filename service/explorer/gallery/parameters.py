@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from sampler.stream.shards import Shard
 from sampler.survey.sample_filter import SampleFilter, Size
@@ -12,8 +12,8 @@ from service.batches.parameters import (
     STRICT,
     Augment,
     BatchSize,
-    DatasetName,
     Flag,
+    PinnedParameters,
     Rank,
     Seed,
     WorldSize,
@@ -37,12 +37,9 @@ LeastSide = Annotated[Side | None, Field(description="a box has a longer side of
 GreatestSide = Annotated[Side | None, Field(description="a box has a longer side of at most as many pixels")]
 
 
-class StepParameters(BaseModel):
+class StepParameters(PinnedParameters):
     """A step of a stream, or the samples from there on that match a filter."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    dataset: DatasetName = None
     seed: Seed = 0
     batch_size: BatchSize = BATCH_SIZE
     rank: Annotated[Rank | None, Field(description="show only the samples of this rank")] = None

@@ -8,7 +8,7 @@ from sampler.dataset.images.notes import NoteKind
 from sampler.survey.sample_filter import SIZES
 from sampler.wire.spec import ServiceSpec
 from service.explorer.gallery.categories import category_choices, category_number
-from service.explorer.gallery.chips import chips
+from service.explorer.gallery.chips import LABELS, chips
 from service.explorer.gallery.links import chosen, pins, query
 from service.explorer.gallery.words import count, joined, span
 from service.explorer.images.parameters import REMARKS, ImageListParameters
@@ -113,7 +113,7 @@ def image_values(links: ImageLinks, listing: Mapping[str, Any], noted: Mapping[N
 
 
 def _filters(parameters: ImageListParameters) -> set[str]:
-    return set(chosen(parameters)) - {"dataset", "first"}
+    return set(chosen(parameters)) & set(LABELS)
 
 
 def _summary(listing: Mapping[str, Any], filtered: bool) -> str:

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from service.batches.parameters import FROM_URL, STRICT, DatasetName, Flag
+from service.batches.parameters import FROM_URL, STRICT, Flag, PinnedParameters
 from service.explorer.gallery.parameters import BoxSize, CategoryText, GreatestSide, LeastSide
 
 Remark = Literal["damaged", "store-damaged", "warning", "orientation", "substituted"]
@@ -22,12 +22,9 @@ REMARKS: dict[Remark, str] = {
 BoxCount = Annotated[int, STRICT, Field(ge=0, le=1_000_000), FROM_URL]
 
 
-class ImageListParameters(BaseModel):
+class ImageListParameters(PinnedParameters):
     """Images of a dataset, in dataset order, from an index on."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    dataset: DatasetName = None
     first: Annotated[int, STRICT, Field(ge=0), FROM_URL, Field(description="index of the first image")] = 0
     find: Annotated[
         Annotated[str, StringConstraints(min_length=1, max_length=200)] | None,
