@@ -63,6 +63,8 @@ EXAMPLES = {
     "/explore/{index}": "/explore/1",
     "/explore/{index}/thumbnail": "/explore/1/thumbnail",
     "/images/{index}/thumbnail": "/images/1/thumbnail",
+    "/compare/{index}/thumbnail": "/compare/1/thumbnail",
+    "/compare/{index}/layers/{layer}": "/compare/1/layers/crop",
     "/debug/samples/{index}.png": "/debug/samples/1.png",
     "/debug/samples/{index}": "/debug/samples/1",
 }
@@ -70,11 +72,14 @@ EXAMPLES = {
 
 
 def request(server: LiveServer, method: str, path: str, **headers: str) -> httpx.Response:
+    """Return the response, with its body unless that is an endless one of events."""
     body = json.dumps({"indices": [1]}) if method == "POST" else None
     target = "/v1/batches" if method == "POST" else EXAMPLES.get(path, path)
-    return httpx.request(
-        method, server.url + target, headers={"content-type": "application/json"} | headers, content=body, timeout=60
-    )
+    headers = {"content-type": "application/json"} | headers
+    with httpx.stream(method, server.url + target, headers=headers, content=body, timeout=60) as response:
+        if not response.headers.get("content-type", "").startswith("text/event-stream"):
+            response.read()
+        return response
 
 
 def test_the_routes_that_need_the_token_are_all_but_four() -> None:
