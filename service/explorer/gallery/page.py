@@ -168,7 +168,8 @@ def _tile(links: StepLinks, sample: Found, row: Mapping[str, Any], filtered: boo
             f"{sample.untagged} untagged" if sample.untagged else "",
         ]
     )
-    position = f"step {sample.step} · {sample.position}" if filtered else str(sample.position)
+    prefix = f"step {sample.step} · " if filtered else ""
+    position = f"{prefix}no. {sample.position}"
     return Tile(
         links.sample(sample), links.thumbnail(sample), f"Crop of sample {sample.key.index}", position,
         row["file_name"], sample.key.index, facts,

@@ -83,7 +83,7 @@ def test_a_search_says_what_it_searched_and_goes_on_from_there() -> None:
     page = values(parameters, Page(samples((3, 0), (4, 1)), 96, 4, Place(5, 3)), Place(3), filtered=True)
     assert page["summary"] == "2 of 96 samples in steps 3–4 match"
     assert page["onward"] == "/sampler/steps/5?seed=7&batch_size=48&category=dog&cut_off=true&first=3"
-    assert page["tiles"][1].position == "step 4 · 1"
+    assert page["tiles"][1].position == "step 4 · no. 1"
 
 
 @pytest.mark.parametrize(
