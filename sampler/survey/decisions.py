@@ -24,7 +24,7 @@ from sampler.survey.survey import Survey
 FEW_VALUES = 64
 """Up to this many different scales are counted one by one."""
 
-BINS = 20
+BINS = 16
 
 PLACE = "place among all possible ones"
 """Unit of a decision whose values are shown by their places in their laws."""
@@ -115,7 +115,7 @@ def _lighting(survey: Survey, config: SamplerConfig) -> Iterator[Decision]:
         return
     for column in range(3):
         weights = survey.lighting[:, column]
-        edges = np.linspace(-3.5 * std, 3.5 * std, BINS + 1)
+        edges = np.linspace(-4 * std, 4 * std, BINS + 1)
         law = _normal(edges / std)
         law[[0, -1]] = 0, 1  # likewise
         yield Decision(

@@ -182,7 +182,7 @@ def _compared(quantity: Comparison, name: str, targets: list[str]) -> Figure:
     return Figure(
         plot(name, title, description, labels, first, second, ("before", "after"), marks, targets),
         f"{medians}.",
-        (quantity.unit or "number", "before", "", "after", ""),
+        (quantity.unit or "number", "before", "share", "after", "share"),
         rows,
     )
 

@@ -126,7 +126,9 @@ def _stairs(heights: Sequence[float], width: float) -> str:
 def _places(marks: Sequence[str], start: float, width: float) -> tuple[Label, ...]:
     """Return as many of the marks as fit. start: distance of the first one from the left edge."""
     shown = [(place, text) for place, text in enumerate(marks) if text]
-    every = max(1, math.ceil(len(shown) / MOST_LABELS))
+    least = max(1, math.ceil(len(shown) / MOST_LABELS))
+    # Preferably so that the last one is shown, too.
+    every = next((step for step in range(least, 2 * least) if (len(shown) - 1) % step == 0), least)
     return tuple(Label(round(LEFT + start + place * width, 2), text) for place, text in shown[::every])
 
 

@@ -1,0 +1,46 @@
+"""A server's page with statistics."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sampler.config.presets import preset
+from sampler.dataset.dataset import open_dataset
+from sampler.survey.sampling import survey_keys, survey_samples
+from sampler.survey.statistics import survey_statistics
+from tests.support.live_server import LiveServer
+
+
+def stats(server: LiveServer, **parameters: object) -> httpx.Response:
+    return httpx.get(f"{server.url}/stats", params=parameters, timeout=60)  # type: ignore[arg-type] # numbers and texts
+
+
+def test_the_page_has_the_numbers_of_the_samples_that_the_server_sends(
+    server: LiveServer, scenes: tuple[Path, Path], tmp_path: Path
+) -> None:
+    dataset, config = open_dataset(*scenes, tmp_path), preset("cornernet_saccade")
+    keys = survey_keys(len(dataset), 7, 2, 600)  # several jobs for workers
+    found = survey_statistics(survey_samples(dataset, config, keys), config, dataset.category_names)
+    html = stats(server, seed=7, epoch=2, samples=600).raise_for_status().text
+    outcomes = found.outcomes
+    for count in (outcomes.boxes, outcomes.objects, outcomes.ignored, outcomes.outside, outcomes.cut_off):
+        assert f"{count:,}" in html
+    assert html.count("fits theory") == len(found.decisions) == 11
+    assert stats(server, seed=7, epoch=2, samples=600).text == html
+
+
+@pytest.mark.parametrize(("parameters", "field"), [
+    ({"samples": 0}, "samples"), ({"samples": 20_001}, "samples"), ({"seed": -1}, "seed"), ({"seeed": 1}, "seeed"),
+    ({"epoch": 2**62}, "epoch"), ({"dataset": "other"}, "dataset"),
+])  # fmt: skip
+def test_wrong_parameters_are_named(server: LiveServer, parameters: dict[str, object], field: str) -> None:
+    response = stats(server, **parameters)
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == field
+
+
+def test_head_makes_nothing(server: LiveServer) -> None:
+    response = httpx.head(f"{server.url}/stats", params={"samples": 20_000, "seed": 99}, timeout=60)
+    assert (response.status_code, response.content) == (200, b"")
+    assert response.headers["content-type"].startswith("text/html")
