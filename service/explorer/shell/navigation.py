@@ -31,7 +31,7 @@ class Link:
     is_current: bool
 
 
-ENTRIES = (  # in order; whoever adds a page takes the # from its line
+ENTRIES = (
     Entry("Steps", "/steps/0", "/steps/", ("dataset", "seed")),
     Entry("Images", "/images", "/images", ("dataset",)),
     Entry("Sample", "/explore/0", "/explore/", ("dataset", "seed")),
