@@ -16,6 +16,7 @@ from service.explorer.compare.pictures import layer_names, picture_url, thumbnai
 from service.explorer.compare.shown import Shown, show_sample
 from service.explorer.compare.sides import OF_DATASET, SERVED, Side
 from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, ZOOMS, Comparison
+from service.explorer.gallery.words import count
 from service.explorer.shell.templates import page
 from service.lifespan.state import ServedDataset
 
@@ -120,7 +121,7 @@ def _tiles(root: str, dataset: ServedDataset, state: Comparison, strip: Survey) 
     rows = zip(strip.epochs.tolist(), strip.scales.tolist(), strip.flips.tolist(), objects, ignored, strict=True)
     for epoch, scale, flip, seen, left_out in rows:
         side = replace(state.left, epoch=epoch, augment=True)
-        facts = [f"scale {scale:.3g}", *(["flipped"] if flip else []), f"{seen} objects"]
+        facts = [f"scale {scale:.3g}", *(["flipped"] if flip else []), count(seen, "object")]
         if left_out:
             facts.append(f"{left_out} ignored")
         yield Tile(
