@@ -19,6 +19,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+expect.set_options(timeout=30_000)  # for machines that do other things, too
+
 __all__ = [
     "Axe",
     "Browser",

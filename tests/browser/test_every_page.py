@@ -41,6 +41,9 @@ def write_screenshot(page: Page, place: Place, look: Look) -> None:
 
 def load_all_pictures(page: Page) -> None:
     """Wait for the pictures that a browser loads only when they come into view."""
-    for picture in page.locator("img[loading=lazy]").all():
-        picture.evaluate("image => { image.loading = 'eager'; }")
-    page.wait_for_function("[...document.images].every(image => image.complete)")
+    page.evaluate(
+        """async () => {
+            for (const image of document.images) image.loading = "eager";
+            await Promise.all([...document.images].map(image => image.decode()));
+        }"""
+    )

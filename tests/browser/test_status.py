@@ -1,9 +1,13 @@
 """The status page follows its server, and says so when the server is away."""
 
 import re
+from contextlib import closing
 
+from client import SamplerClient, Shard, StreamRequest
+from tests.browser.accessibility import assert_accessible
 from tests.browser.playwright import expect
 from tests.browser.visits import Visits
+from tests.support.live_server import LiveServer
 
 
 def test_the_page_is_live_until_it_is_paused(visit: Visits) -> None:
@@ -35,3 +39,16 @@ def test_the_page_without_scripts_shows_a_snapshot(visit: Visits) -> None:
     page = visit("/status", java_script_enabled=False)
     expect(page.locator("#state")).to_have_text(re.compile("^as of .* UTC$"))
     expect(page.get_by_role("region", name="Verdict")).not_to_be_empty()
+
+
+def test_a_stream_under_way_is_listed_with_its_step(visit: Visits, site: LiveServer) -> None:
+    page = visit("/status")
+    expect(page.locator("#state")).to_have_text("live")
+    request = StreamRequest(seed=3, start=40, stop=1000, shard=Shard(48))
+    with SamplerClient(site.url, dataset="demo") as client, closing(client.packed_stream(request)) as batches:
+        next(batches)
+        row = page.locator("[data-table=streams] tbody tr").first
+        expect(row).to_contain_text("demo")
+        expect(row).to_contain_text("48")
+        assert_accessible(page)
+    expect(page.locator("[data-value=stream_count]")).to_have_text("0")
