@@ -138,7 +138,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         try:
             settings = app.state.settings or load_settings()
-            configure(settings.log_level)
+            configure(settings.log_level, settings.log_format)
             _log_ignored_variables()
             if not app.state.limited:
                 check_plain_server(settings)

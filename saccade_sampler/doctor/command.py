@@ -56,7 +56,7 @@ def doctor(
     """
     from saccade_sampler.doctor.run import Subject, examine  # the help of commands does not need httpx
 
-    given = given_settings(annotations, images, config, workers, cache_dir, tls_cert, tls_key, None)
+    given = given_settings(annotations, images, config, workers, cache_dir, tls_cert, tls_key, None, None)
     output = Output(as_json, quiet)
     with output.spinner() as show:
         findings = examine(Subject(given, settings, urls or (), batch_size, dataset, ca, token_file), show)

@@ -16,6 +16,7 @@ from service.server.options import (
     ConfigOption,
     ImagesOption,
     KeyOption,
+    LogFormatOption,
     LogLevelOption,
     SettingsOption,
     WorkersOption,
@@ -33,6 +34,7 @@ def settings(
     tls_cert: CertificateOption = None,
     tls_key: KeyOption = None,
     log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -42,7 +44,7 @@ def settings(
     Secrets are hidden.
     If settings are unknown or invalid, each is one line on stderr, and the exit status is 2.
     """
-    given = given_settings(annotations, images, config, workers, cache_dir, tls_cert, tls_key, log_level)
+    given = given_settings(annotations, images, config, workers, cache_dir, tls_cert, tls_key, log_level, log_format)
     rows, problems, notes = _collected(given, settings_file)
     output = Output(as_json, quiet)
     for line in (*lines(rows), *(f"note: {note}" for note in notes)):

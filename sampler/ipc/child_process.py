@@ -26,16 +26,18 @@ class ChildProcess:
     Constructing and starting are separate steps, so that a caller interrupted during `start` can still call `end`.
     """
 
-    def __init__(self, module: str, descriptors: Sequence[int] = ()) -> None:
+    def __init__(self, module: str, descriptors: Sequence[int] = (), stderr: int | None = None) -> None:
         """Create the socket pair. Raises OSError.
 
         Args:
             module: the module that the child runs (`python -m MODULE`).
             descriptors: file descriptors that the child inherits under the same numbers. Every other descriptor is
                 closed in the child, so it cannot keep a socket of the parent open.
+            stderr: descriptor that the child writes errors to (default: that of this process).
         """
         self._module = module
         self._descriptors = descriptors
+        self._stderr = stderr
         self._owner = os.getpid()
         self._lock = threading.Lock()
         self._cancelled = False
@@ -138,8 +140,9 @@ class ChildProcess:
             command = [sys.executable, "-P", "-m", self._module, str(inherited), str(self._owner)]
             try:
                 self._process = subprocess.Popen(
-                    command, pass_fds=[inherited, *self._descriptors], stdin=subprocess.DEVNULL, env=environment
-                )
+                    command, pass_fds=[inherited, *self._descriptors], stdin=subprocess.DEVNULL, stderr=self._stderr,
+                    env=environment,
+                )  # fmt: skip
             except OSError as error:
                 self._error = error
 

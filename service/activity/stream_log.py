@@ -3,6 +3,7 @@
 import logging
 
 from service.activity.streams import StreamProgress, StreamRegistry, Totals
+from service.log_lines import MAX_ADDRESS, fields, one_word
 
 log = logging.getLogger("saccade_sampler.streams")
 
@@ -30,24 +31,26 @@ class StreamLog:
 
 def _log(progress: StreamProgress, since: Totals) -> None:
     facts = progress.facts
-    numbers = {
-        "dataset": facts.dataset,
-        "layout": facts.layout,
-        "seed": facts.seed,
-        "rank": facts.rank,
-        "world_size": facts.world_size,
-        "step": progress.step,
-        "samples": progress.samples,
-        "bytes": progress.sent_bytes,
-        "samples_per_second": round(since.samples / since.seconds, 1),
-        "bytes_per_second": round(since.sent_bytes / since.seconds),
-        "waited_for_workers": round(since.workers / since.seconds, 3),
-        "waited_for_client": round(since.client / since.seconds, 3),
-        "idle_seconds": round(progress.idle, 1),
-    }
+    numbers = fields(
+        progress.request_id,
+        client=one_word(progress.client, MAX_ADDRESS),
+        dataset=facts.dataset,
+        layout=facts.layout,
+        seed=facts.seed,
+        rank=facts.rank,
+        world_size=facts.world_size,
+        step=progress.step,
+        samples=progress.samples,
+        bytes=progress.sent_bytes,
+        samples_per_second=round(since.samples / since.seconds, 1),
+        bytes_per_second=round(since.sent_bytes / since.seconds),
+        waited_for_workers=round(since.workers / since.seconds, 3),
+        waited_for_client=round(since.client / since.seconds, 3),
+        idle_seconds=round(progress.idle, 1),
+    )
     log.info(
         "%s seed %d rank %d/%d: step %s, %.1f samples/s, %.1f MB/s, waited %.0f %% for workers, %.0f %% for the client",
         facts.dataset, facts.seed, facts.rank, facts.world_size, progress.step, since.samples / since.seconds,
         since.sent_bytes / since.seconds / 1e6, 100 * since.workers / since.seconds,
-        100 * since.client / since.seconds, extra={**numbers, "request_id": progress.request_id},
+        100 * since.client / since.seconds, extra=numbers,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from service.access.policy import AccessPolicy
 from service.access.urls import loggable
 from service.connection import Connection, client_address
 from service.disconnect import ClientDisconnectedError
-from service.log_lines import one_word, request_id
+from service.log_lines import MAX_ADDRESS, fields, one_word, request_id
 from service.middleware.guard import TRUSTED
 
 log = logging.getLogger("saccade_sampler.requests")
@@ -29,9 +29,8 @@ SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/assets/{version}/{name:path}", "/favicon.ico"})
 """Requested every few seconds by monitoring, or several times by every page, so logged at debug level."""
 
-MAX_ADDRESS = 64
 MAX_TARGET = 400
-"""Most characters in the log of a client's address, and of path and query."""
+"""Most characters in the log of path and query."""
 
 
 class RequestLog:
@@ -79,18 +78,22 @@ class _Entry:
         self._written = True
         scope, seconds = self._scope, time.perf_counter() - self._begun
         route = getattr(scope.get("route"), "path", "unknown")
+        client, method = one_word(client_address(scope), MAX_ADDRESS), one_word(scope["method"], MAX_ADDRESS)
+        target, outcome = one_word(_target(scope), MAX_TARGET), self._outcome(scope["state"])
+        pauses = scope["state"].get("pauses", 0)
+        paused = f", paused {pauses} {'time' if pauses == 1 else 'times'}" if pauses else ""
         log.log(
             logging.DEBUG if route in QUIET_ROUTES else logging.INFO,
-            "%s %s %s %d %d bytes %.1f ms %s",
-            one_word(client_address(scope), MAX_ADDRESS), one_word(scope["method"], MAX_ADDRESS),
-            one_word(_target(scope), MAX_TARGET), self._status, self._sent,
-            seconds * 1000, self._outcome(scope["state"]),
+            "%s %s %s %d %d bytes %.1f ms %s%s",
+            client, method, target, self._status, self._sent, seconds * 1000, outcome, paused,
+            extra=fields(
+                client=client, method=method, target=target, route=route, status=self._status, bytes=self._sent,
+                seconds=round(seconds, 6), outcome=outcome, pauses=pauses,
+            ),
         )  # fmt: skip
 
     def _outcome(self, state: Mapping[str, Any]) -> str:
-        outcome = str(state.get("outcome", "complete" if self._complete else "incomplete"))
-        pauses = state.get("pauses", 0)
-        return f"{outcome}, paused {pauses} {'time' if pauses == 1 else 'times'}" if pauses else outcome
+        return str(state.get("outcome", "complete" if self._complete else "incomplete"))
 
     def watch(self, send: Send) -> Send:
         """Return a `send` that also notes what is sent. It raises `ClientDisconnectedError` on a closed connection."""

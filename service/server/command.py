@@ -15,6 +15,7 @@ from service.server.options import (
     ConfigOption,
     ImagesOption,
     KeyOption,
+    LogFormatOption,
     LogLevelOption,
     SettingsOption,
     WorkersOption,
@@ -42,6 +43,7 @@ def serve(
         str, typer.Option(metavar="PATH", show_default=False, help="Prefix that a proxy removes from paths.")
     ] = "",
     log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
     fd: Annotated[
         int | None,
         typer.Option(min=0, show_default=False, help="Inherited socket to accept connections on, instead of a port."),
@@ -54,7 +56,7 @@ def serve(
     The token is SAMPLER_TOKEN or SAMPLER_TOKEN_FILE.
     Without a dataset, the demo dataset is served.
     """
-    given = given_settings(annotations, images, config, workers, cache_dir, tls_cert, tls_key, log_level)
+    given = given_settings(annotations, images, config, workers, cache_dir, tls_cert, tls_key, log_level, log_format)
     with ends_at_once():
         from service.server import run  # only a server needs FastAPI, which takes a second to import
 

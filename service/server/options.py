@@ -10,6 +10,7 @@ from sampler.cli.completion import one_of
 from sampler.config.presets import PRESETS
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
 
 AnnotationsOption = Annotated[
     list[Path] | None,
@@ -61,6 +62,16 @@ LogLevelOption = Annotated[
     ),
 ]
 
+LogFormatOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FORMAT",
+        show_default=False,
+        autocompletion=one_of(LOG_FORMATS),
+        help=f"Form of the log: {' or '.join(LOG_FORMATS)}.",
+    ),
+]
+
 
 def given_settings(
     annotations: Sequence[Path] | None,
@@ -71,6 +82,7 @@ def given_settings(
     tls_cert: Path | None,
     tls_key: Path | None,
     log_level: str | None,
+    log_format: str | None,
 ) -> dict[str, Any]:
     """Return the options that were given, by field of the settings."""
     options = {
@@ -82,5 +94,6 @@ def given_settings(
         "tls_cert": tls_cert,
         "tls_key": tls_key,
         "log_level": log_level,
+        "log_format": log_format,
     }
     return {name: value for name, value in options.items() if value is not None}

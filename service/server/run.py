@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from sampler.cli.exit_status import CANNOT_RUN
 from service.access.binding import require_protected
 from service.app import create_app
 from service.descriptors import raise_limit
+from service.log_output import errors_in_one_form, format_before_settings, take_over
 from service.server.announcement import Announcement
 from service.server.connection_cap import connection_cap
 from service.server.connections import ConnectionLimits, Connections
@@ -26,6 +28,8 @@ from service.server.tls import server_context
 from service.server.tls_front import TlsFront
 from service.settings.load import load_settings
 from service.settings.server import Settings
+
+log = logging.getLogger("saccade_sampler")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,15 @@ def run(place: Place, options: Mapping[str, Any], settings_file: Path | None = N
     Raises:
         SamplerError: A setting is invalid, the port cannot be used, or the certificate cannot.
     """
-    settings = load_settings(options, settings_file)
+    take_over("info", format_before_settings(options))
+    with errors_in_one_form(format_before_settings(options)):
+        settings = load_settings(options, settings_file)
+    take_over(settings.log_level, settings.log_format)
+    with errors_in_one_form(settings.log_format):
+        _run(place, settings)
+
+
+def _run(place: Place, settings: Settings) -> None:
     context = None if settings.tls_cert is None else server_context(settings.tls_cert, settings.tls_key)
     listeners = _listeners(place)
     try:
@@ -112,10 +124,11 @@ def _serve(place: Place, settings: Settings, listeners: list[socket.socket], con
         interface="asgi3",
         workers=1,  # not WEB_CONCURRENCY: the processes that make samples are not uvicorn's
         timeout_keep_alive=cast(int, settings.idle_seconds),  # passed on to the event loop, which takes fractions
+        log_config=None,
         log_level=settings.log_level,
         root_path=place.root_path,
     )
-    server = _Server(config, lambda: _announce(_announcement(place, settings, listeners[0])))
+    server = _Server(config, lambda: _announce(place, settings, listeners[0]))
     try:
         server.run(listeners)
     except OSError as error:
@@ -124,16 +137,23 @@ def _serve(place: Place, settings: Settings, listeners: list[socket.socket], con
         raise ListenError(already_listening(error)) from error
 
 
-def _announce(text: str) -> None:
+def _announce(place: Place, settings: Settings, listener: socket.socket) -> None:
+    """Say where the server is: to people, or in a log that has one form."""
+    found = _announcement(place, settings, listener)
+    where = f"the inherited socket {listener.getsockname()!r}" if found is None else found.page
+    if settings.log_format == "json":
+        log.info("serving at %s", where)
+        return
     with suppress(OSError):  # nobody reads it: the pipe is closed
-        print(text, flush=True)
+        print(f"Serving on {where}. Ctrl-C stops the server." if found is None else found.text(), flush=True)
 
 
-def _announcement(place: Place, settings: Settings, listener: socket.socket) -> str:
+def _announcement(place: Place, settings: Settings, listener: socket.socket) -> Announcement | None:
+    """Return what a client needs; None if the socket is not one of a network."""
     address = _address(listener)
     if address is None:
-        return f"Serving on the inherited socket {listener.getsockname()!r}. Ctrl-C stops the server."
+        return None
     # The name that was given is what a certificate is for and what other hosts know.
     host = address if place.descriptor is not None else place.host
     token = settings.token is not None or settings.token_file is not None
-    return Announcement(host, listener.getsockname()[1], settings.tls_cert is not None, token, place.root_path).text()
+    return Announcement(host, listener.getsockname()[1], settings.tls_cert is not None, token, place.root_path)

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from sampler.cache_folder import default_cache_dir
 from sampler.cpus import available_cpus
 from sampler.path_lists import expand_home
+from service.log_lines import LogFormat
 from service.settings.access import AccessSettings
 from service.settings.datasets import DATASET_NAME, INHERITED, DatasetSettings
 from service.settings.limits import LimitSettings
@@ -38,6 +39,9 @@ class Settings(AccessSettings, LimitSettings, DatasetSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="lowest level that is logged"
+    )
+    log_format: LogFormat = Field(
+        default="text", description="form of the log: `text`, or `json` with one object in each line"
     )
     datasets: dict[Annotated[str, Field(pattern=f"^{DATASET_NAME}$")], DatasetSettings] = Field(
         default_factory=dict, description="several datasets by name, in the file only: tables `[datasets.NAME]`"

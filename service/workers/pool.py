@@ -15,6 +15,7 @@ from typing import Literal, get_args
 
 from sampler.dataset.images.part_decoding import DecodeCounts
 from sampler.errors import SamplerError
+from sampler.system_errors import explain
 from service.arena import Slab
 from service.counting import Histogram
 from service.errors.problems import ServiceError
@@ -22,6 +23,7 @@ from service.workers.fair_queue import FairQueue
 from service.workers.lateness import LEAST_SECONDS, LOOK_SECONDS, RunningClock, SampleTimes
 from service.workers.memory_use import private_bytes
 from service.workers.notices import Notice
+from service.workers.output import WorkerOutput
 from service.workers.process import WorkerProcess
 from service.workers.protocol import ImagesJob, Job, Reply, RunJob, ViewJob, WorkerSetup
 from service.workers.seats import ATTEMPTS, CAUSES, Cause, Seat, Ticket
@@ -110,6 +112,7 @@ class WorkerPool:
         self._tasks: list[asyncio.Task[None]] = []
         self._ending: set[WorkerProcess] = set()
         self._left: list[WorkerProcess] = []  # killed, but still there
+        self._output: WorkerOutput | None = None
 
     @property
     def alive(self) -> int:
@@ -133,7 +136,11 @@ class WorkerPool:
 
     async def start(self) -> None:
         """Start all workers and wait until they are ready. Raises `ServiceError` if one cannot start."""
-        starts = [WorkerProcess.start(self._setup, self._log_compiling, self._lend) for _ in self._seats]
+        try:
+            self._output = WorkerOutput()
+        except OSError as error:
+            raise ServiceError("worker", f"no pipe for the output of workers: {explain(error, '')}") from error
+        starts = [self._start_worker() for _ in self._seats]
         started = await asyncio.gather(*starts, return_exceptions=True)
         for seat, process in zip(self._seats, started, strict=True):
             if isinstance(process, WorkerProcess):
@@ -157,6 +164,9 @@ class WorkerPool:
         for seat in self._seats:
             seat.process = None
         await asyncio.gather(*(process.end() for process in processes))
+        if self._output is not None:
+            self._output.close()
+            self._output = None
 
     def submit(self, job: Job, owner: Hashable = None, slab: Slab | None = None) -> "asyncio.Future[bytes]":
         """Queue a job and return the payload of the worker's reply, or `ServiceError` with the problem.
@@ -258,13 +268,18 @@ class WorkerPool:
             if self._prepare is not None:
                 async with self._preparing:
                     await asyncio.to_thread(self._prepare)
-            seat.process = await WorkerProcess.start(self._setup, self._log_compiling, self._lend)
+            seat.process = await self._start_worker()
         except SamplerError as error:
             log.error("a worker cannot start: %s", error)
             self._on_failure(f"A worker cannot start: {error}")
             return min(MAX_PAUSE, max(0.1, 2 * pause))
         self._hand_out()
         return 0.0
+
+    async def _start_worker(self) -> WorkerProcess:
+        """Start a worker and wait until it is ready. Raises `ServiceError`."""
+        assert self._output is not None, "call start() first"
+        return await WorkerProcess.start(self._setup, self._log_compiling, self._lend, self._output.descriptor)
 
     def _log_compiling(self) -> None:
         if not self._compiling:  # one worker compiles, the others wait for it

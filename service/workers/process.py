@@ -41,6 +41,7 @@ class WorkerProcess:
         setup: WorkerSetup,
         on_compile: Callable[[], None] = lambda: None,
         lend: Callable[[], AbstractContextManager[None]] = nullcontext,
+        stderr: int | None = None,
     ) -> Self:
         """Start a worker and wait until it is ready. Raises `ServiceError`, with the reason, if it cannot start.
 
@@ -48,11 +49,12 @@ class WorkerProcess:
             setup: What the worker needs.
             on_compile: Called if the worker has to wait for the kernels to be compiled.
             lend: Gives the block in which the process is started, such as one that makes descriptors available.
+            stderr: Descriptor that the process writes errors to.
         """
         child = None
         try:
             with lend():  # nothing else on the event loop can take the descriptors: there is no await
-                child = ChildProcess("service.workers.main", setup.descriptors)
+                child = ChildProcess("service.workers.main", setup.descriptors, stderr)
                 child.start()
             worker = cls(child, await AsyncFrameSocket.connect(child.detach_socket()))
         except BaseException as error:  # the server may be stopped at any moment; no process may be left behind

@@ -19,10 +19,8 @@ NAME = f"x\n{FORGED}\r\x1b[31m\x85{FORGED}\u2028{FORGED} \udcff"
 """As the file system gives it. Slashes are left out, so that it is one name."""
 
 LINE = re.compile(r"[-\d]{10} [\d:,]{12} [A-Z]+ +\[[\w.:-]+\] (?:saccade_sampler|uvicorn)[.\w]*: ")
-NOT_OF_THE_LOG = re.compile(
-    r"INFO:     (Started server process \[\d+\]|Waiting for application startup\.)|Serving at .*|  .*"
-)
-"""Lines of uvicorn from before the app sets up the log, and what a server prints for its operator."""
+NOT_OF_THE_LOG = re.compile(r"Serving at .*|  .*")
+"""What a server prints for its operator."""
 
 
 def assert_none_forged(output: str) -> None:
