@@ -15,6 +15,9 @@ router = APIRouter(tags=["status"], dependencies=[Depends(refuse_repeated)])
 
 EVENTS = "text/event-stream"
 
+EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
+"""The schema of one event of a stream of them."""
+
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 """Of a response that must not wait in a cache or in the buffers of nginx."""
 
@@ -40,7 +43,7 @@ async def status(serving: CurrentServing) -> Response:
 @router.get(
     "/status/events",
     response_class=Response,
-    responses=document(EVENTS, {"type": "string"}, "an event with the document of /status.json, once a second")
+    responses=document(EVENTS, EVENT, "an event with the document of /status.json, once a second")
     | problems("overloaded"),
     summary="The same once a second, as server-sent events",
 )
