@@ -86,10 +86,9 @@ def _scaled(drawn: DrawnPlacements) -> tuple[Float64s, Float64s]:
 
 def _near_middle(centers: NDArray[np.floating], middle: Float64s, extents: Float64s) -> Float64s:
     """Return the law of a crop that lies close to a middle: uniform between two bounds that are drawn, too."""
-    total = np.zeros(middle.shape)
-    for before in range(CENTRE_SPREAD + 1):
-        low = np.maximum(middle - before, 0)
-        for after in range(CENTRE_SPREAD + 1):
-            high = np.minimum(middle + after, extents - 1)
-            total += uniform_integers(centers, low, np.maximum(low, high))
-    return total / (CENTRE_SPREAD + 1) ** 2
+    spread, total = range(CENTRE_SPREAD + 1), np.zeros(middle.shape)
+    for low in (np.maximum(middle - before, 0) for before in spread):
+        reached = np.maximum(centers - low + 1, 0)
+        for high in (np.minimum(middle + after, extents - 1) for after in spread):
+            total += np.minimum(reached / (np.maximum(high - low, 0) + 1), 1)
+    return total / len(spread) ** 2
