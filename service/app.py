@@ -43,6 +43,7 @@ from service.routes import (
     debug,
     images,
     pictures,
+    samples,
     statistics,
     status,
     steps,
@@ -100,8 +101,8 @@ def create_app(settings: Settings | None = None) -> SamplerApp:
     app.state.exposure = None
     app.state.proxies = None
     modules = (
-        batches, images, steps, dataset_images, debug, compare, what_if, statistics, pictures, access, status, activity,
-        api, assets,
+        batches, images, steps, dataset_images, samples, debug, compare, what_if, statistics, pictures, access, status,
+        activity, api, assets,
     )  # fmt: skip
     endpoints = Endpoints.of([*app.routes, *(route for module in modules for route in module.router.routes)])
     app.add_middleware(Methods, endpoints=endpoints)  # the last one that is added handles requests first

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,8 +20,6 @@ from sampler.commands.options import (
     SubstituteOption,
 )
 from sampler.config.cornernet_lite import load_config
-from sampler.config.digest import sample_digest
-from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import open_source
 from sampler.dataset.images.decode import MAX_PIXELS, ReadOptions
 from sampler.dataset.index.cache import ensure_index
@@ -29,8 +27,8 @@ from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.substitutes import find_substitutes
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import register_family
-from sampler.replay import Case, load_cases, replay_cases
-from sampler.sample.sample import recipe_of
+from sampler.recipe_document import recipe_document, recipe_text
+from sampler.replay import load_cases, replay_cases
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, step_keys
 
@@ -92,30 +90,10 @@ def recipe(
     if step is None:
         if index is None or batch_size is not None:
             raise InvalidRequestError("index", index, "either --index, or --step and --batch-size")
-        entry = _entry(dataset, settings, SampleKey(seed, epoch or 0, index), augment)
-        fields = (f'  "{name}": {json.dumps(value)}' for name, value in entry.items())
-        typer.echo("{\n" + ",\n".join(fields) + "\n}")
+        typer.echo(recipe_text(recipe_document(dataset, settings, SampleKey(seed, epoch or 0, index), augment=augment)))
         return
     if index is not None or epoch is not None or batch_size is None:
         raise InvalidRequestError("step", step, "either --index, or --step and --batch-size")
     keys = step_keys(len(dataset), seed, step, Shard(batch_size, rank, world_size))
-    lines = [json.dumps(_entry(dataset, settings, key, augment)) for key in keys]
+    lines = [json.dumps(recipe_document(dataset, settings, key, augment=augment)) for key in keys]
     typer.echo("[\n" + ",\n".join(lines) + "\n]")
-
-
-def _entry(dataset: DatasetIndex, config: SamplerConfig, key: SampleKey, augment: bool) -> dict[str, Any]:
-    plain = "" if augment else "-plain"
-    label = config.name.replace("\\", "_").lstrip(".")[:80]  # the name of a case is that of a file
-    image = dataset.image_of(key)
-    drawn = Case(
-        name=f"{label}-seed{key.seed}-epoch{key.epoch}-index{key.index}{plain}",
-        config=config,
-        split="",
-        file_name=dataset.file_name(image),
-        size=dataset.size(image),
-        categories=config.planes(dataset.category_count),
-        boxes=dataset.boxes(image, keep_crowd=config.keep_crowd),
-        recipe=recipe_of(dataset, config, key, augment=augment),
-    )
-    digest = sample_digest(dataset.digest, config)
-    return {"key": key.as_dict(), "digest": digest, **drawn.as_dict()}

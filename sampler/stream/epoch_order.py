@@ -57,10 +57,30 @@ def epoch_order(size: int, seed: int, epochs: ArrayLike, positions: ArrayLike) -
     return _permute(size, places.ravel().astype(np.uint64), round_keys).reshape(places.shape)
 
 
+def place_in_epoch(size: int, seed: int, epoch: int, index: int) -> int:
+    """Return the position of an index in the order of an epoch, the inverse of `epoch_order`.
+
+    Raises InvalidRequestError if the index is not 0 … size − 1.
+    """
+    require_integer("size", size, 1, 1 << 62)
+    require_integer("index", index, 0, size - 1)
+    round_keys = random_bits(seed, ORDER_DOMAIN, epoch, 0, ROUNDS).reshape(ROUNDS, 1)
+    rows, columns = _grid(size)
+    cell = np.array([index], np.uint64)
+    while True:  # cells past the end are permuted again, in either direction
+        cell = _permute_grid_back(cell, rows, columns, round_keys)
+        if cell[0] < size:
+            return int(cell[0])
+
+
+def _grid(size: int) -> tuple[int, int]:
+    rows = math.isqrt(size - 1) + 1
+    return rows, -(-size // rows)
+
+
 def _permute(size: int, cells: NDArray[np.uint64], round_keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Permute (n,) cells 0 … N−1. round_keys: (ROUNDS, 1) for all cells, or (ROUNDS, n) with a column for each."""
-    rows = math.isqrt(size - 1) + 1
-    columns = -(-size // rows)
+    rows, columns = _grid(size)
     cells = _permute_grid(cells, rows, columns, round_keys)
     outside = np.flatnonzero(cells >= size)
     while outside.size:
@@ -83,6 +103,24 @@ def _permute_grid(
         left %= sides[0]
         right += _mix(left, starts[number + 1], scratch) % sides[1]
         right %= sides[1]
+    left *= sides[1]
+    left += right
+    return left
+
+
+def _permute_grid_back(
+    cells: NDArray[np.uint64], rows: int, columns: int, round_keys: NDArray[np.uint64]
+) -> NDArray[np.uint64]:
+    """Undo `_permute_grid`."""
+    sides = np.array([[rows], [columns]], np.uint64)
+    left, right = np.divmod(cells, sides[1])
+    scratch = np.empty_like(cells)
+    starts = round_keys + FIRST_FACTOR
+    for number in range(ROUNDS - 2, -1, -2):
+        right += sides[1] - _mix(left, starts[number + 1], scratch) % sides[1]
+        right %= sides[1]
+        left += sides[0] - _mix(right, starts[number], scratch) % sides[0]
+        left %= sides[0]
     left *= sides[1]
     left += right
     return left

@@ -128,6 +128,15 @@ class SampleParameters(_Parameters):
     epoch: Epoch = 0
 
 
+class SamplePageParameters(SampleParameters):
+    """One sample, and the step in which a training process gets it."""
+
+    step: Step | None = None
+    batch_size: BatchSize | None = None
+    rank: Rank | None = None
+    world_size: WorldSize | None = None
+
+
 class _BatchParameters(_Parameters):
     layout: LayoutName = "compact"
 

@@ -9,6 +9,7 @@ from sampler.checks import require_integer
 from sampler.errors import InvalidRequestError
 from sampler.printable import printable
 from sampler.stream.keys import SampleKey
+from sampler.stream.places import StreamPlace
 from sampler.stream.shards import Shard, last_step, step_keys, stream_keys
 from sampler.wire.messages import Header
 from sampler.wire.spec import ServiceSpec
@@ -17,6 +18,7 @@ from service.batches.parameters import (
     ImageParameters,
     ImagesParameters,
     PinnedParameters,
+    SamplePageParameters,
     SampleParameters,
     StreamParameters,
 )
@@ -64,6 +66,9 @@ def select_batch(parameters: BatchParameters, spec: ServiceSpec, dataset: int = 
         keys = _keys_by_index(parameters, parameters.indices, spec)
         header = Header(spec.digest, parameters.layout, parameters.augment, len(keys), None)
         return Batch(header, keys, dataset, spec.pixels)
+    if parameters.epoch is not None:
+        expected = "no value together with step; the step determines the epoch"
+        raise InvalidRequestError("epoch", parameters.epoch, expected)
     step, shard = _step_and_shard(parameters)
     _check_count("batch_size", shard.count, spec)
     header = Header(spec.digest, parameters.layout, parameters.augment, shard.count, step)
@@ -109,6 +114,21 @@ def select_sample(index: int, parameters: SampleParameters, spec: ServiceSpec) -
     return SampleKey(parameters.seed, parameters.epoch, require_integer("index", index, 0, spec.size - 1))
 
 
+def select_place(key: SampleKey, parameters: SamplePageParameters, spec: ServiceSpec) -> StreamPlace | None:
+    """Return the place of a sample in the step that the parameters name; None if they name none.
+
+    Raises `InvalidRequestError`, also if the sample is not in that part of the step.
+    """
+    if (parameters.step, parameters.batch_size, parameters.rank, parameters.world_size) == (None,) * 4:
+        return None
+    step, shard = _step_and_shard(parameters)
+    _check_count("batch_size", shard.count, spec)
+    keys = step_keys(spec.size, parameters.seed, step, shard)
+    if key not in keys:
+        raise InvalidRequestError("step", step, f"a step with index {key.index} of epoch {key.epoch}, or no step")
+    return StreamPlace(step, shard, keys.index(key))
+
+
 @lru_cache(maxsize=16)
 def _batch_of_step(
     header: Header, dataset: int, pixels: str | None, size: int, seed: int, step: int, shard: Shard
@@ -151,10 +171,7 @@ def _check_indices(indices: list[int], spec: ServiceSpec) -> None:
         require_integer(f"indices[{place}]", index, 0, spec.size - 1)
 
 
-def _step_and_shard(parameters: BatchParameters) -> tuple[int, Shard]:
-    if parameters.epoch is not None:
-        expected = "no value together with step; the step determines the epoch"
-        raise InvalidRequestError("epoch", parameters.epoch, expected)
+def _step_and_shard(parameters: BatchParameters | SamplePageParameters) -> tuple[int, Shard]:
     step, batch_size = parameters.step, parameters.batch_size
     if step is None or batch_size is None:
         field = "step" if step is None else "batch_size"

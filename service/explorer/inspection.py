@@ -37,6 +37,8 @@ class InspectedBox:
     state: State
     is_crowd: bool
     is_reference: bool  # the scale was chosen for it
+    is_untagged: bool = False  # an object without a row of tags
+    is_cut_off: bool = False  # part of it is in the crop, and part of it is not
 
     def as_dict(self) -> dict[str, Any]:
         """Return the box as it appears in the sample's document."""
@@ -48,6 +50,8 @@ class InspectedBox:
             "state": self.state,
             "crowd": self.is_crowd,
             "reference": self.is_reference,
+            "untagged": self.is_untagged,
+            "cut_off": self.is_cut_off,
         }
 
 
@@ -133,6 +137,8 @@ def inspect_boxes(dataset: DatasetIndex, config: SamplerConfig, planned: Planned
                 state="outside" if outside else "object" if marks.objects[row] else "ignored",
                 is_crowd=bool(marks.crowd[row]),
                 is_reference=bool(marks.reference[row]),
+                is_untagged=bool(marks.untagged[row]),
+                is_cut_off=bool(marks.cut_off[row]),
             )
         )
     return tuple(inspected)
@@ -140,12 +146,16 @@ def inspect_boxes(dataset: DatasetIndex, config: SamplerConfig, planned: Planned
 
 def sample_document(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> dict[str, Any]:
     """Return everything about one sample, ready for JSON: all boxes of the image, statistics of each dense array."""
-    seen = inspect_sample(dataset, config, key, augment=augment)
+    return document_of(inspect_sample(dataset, config, key, augment=augment))
+
+
+def document_of(seen: Inspection) -> dict[str, Any]:
+    """Return the document of a sample that was made."""
     height, width = seen.image.shape[:2]
     return {
-        "key": key.as_dict(),
-        "config": config.name,
-        "augment": augment,
+        "key": seen.key.as_dict(),
+        "config": seen.config.name,
+        "augment": seen.augment,
         "image": {"id": seen.image_id, "file_name": seen.file_name, "height": height, "width": width},
         "recipe": seen.recipe.as_dict(),
         "counts": seen.counts,

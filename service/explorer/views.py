@@ -10,6 +10,8 @@ from service.explorer.compare.crop import sample_crop
 from service.explorer.images.listing import image_page, image_rows
 from service.explorer.inspection import sample_document
 from service.explorer.picture.picture import sample_picture
+from service.explorer.sample.downloads import sample_arrays, sample_recipe
+from service.explorer.sample.layers import sample_layers
 from service.explorer.sample.thumbnail import image_thumbnail, sample_thumbnail
 from service.workers.datasets import WorkerDataset
 from service.workers.protocol import ViewJob
@@ -38,6 +40,9 @@ def _json(document: dict[str, Any]) -> bytes:
 VIEWS: Mapping[str, View] = {
     "document": _document,
     "picture": _picture,
+    "layers": sample_layers,
+    "npz": sample_arrays,
+    "recipe": sample_recipe,
     "thumbnail": sample_thumbnail,
     "image-thumbnail": image_thumbnail,
     "crop": sample_crop,

@@ -3,12 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
 from service.access.paths import root_of
 from service.batches.parameters import Index, SampleParameters, refuse_repeated
 from service.batches.selection import select_sample
-from service.contract.responses import NOT_MODIFIED, PINNED, SAMPLES, binary, document, problems
+from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, document, problems
 from service.lifespan.state import CurrentServing, Serving
 from service.routes.view_response import view_response
 from service.workers.protocol import ViewJob
@@ -24,21 +24,6 @@ async def home(request: Request) -> Response:
     """Redirect to the first step, with the same parameters."""
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse(f"{root_of(request.scope)}/steps/0{query}")
-
-
-@router.get(
-    "/explore/{index}",
-    response_class=HTMLResponse,
-    responses=problems(*PINNED),
-    summary="A page to browse samples",
-)
-async def explore(index: PathIndex, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
-    """Show the picture of a sample with links to others."""
-    from service.explorer.sample.page import explorer_page  # loads Jinja and Pillow, which no other request needs
-
-    dataset, augment = serving.dataset(parameters.dataset), parameters.augment
-    key = select_sample(index, parameters, dataset.spec)
-    return explorer_page(request, key, dataset.spec, dataset.title, augment=augment)
 
 
 @router.get(

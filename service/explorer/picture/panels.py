@@ -90,12 +90,17 @@ def crop_panel(seen: Inspection) -> Panel:
 
 def network_panel(seen: Inspection) -> Panel:
     """Return the crop after the colour steps, without the normalisation and clipped to 0…255."""
-    mean, std = (np.array(values)[:, None, None] for values in (seen.config.mean, seen.config.std))
-    bgr = np.rint((seen.dense["images"] * std + mean) * 255).clip(0, 255).astype(np.uint8)
-    shown = _rgb(bgr.transpose(1, 2, 0)).resize((SIDE, SIDE), _filter(SIDE / seen.config.input_side))
+    shown = _rgb(network_pixels(seen)).resize((SIDE, SIDE), _filter(SIDE / seen.config.input_side))
     applied = {"jitter": bool(seen.recipe.jitter), "lighting": any(seen.recipe.lighting)}
     steps = " and ".join(step for step, used in applied.items() if used)
     return Panel("Network input", f"{f'after {steps}' if steps else 'the crop'}; shown without normalisation", shown)
+
+
+def network_pixels(seen: Inspection) -> NDArray[np.uint8]:
+    """Return the network's input without its normalisation, (S, S, 3) BGR, clipped to 0…255."""
+    mean, std = (np.array(values)[:, None, None] for values in (seen.config.mean, seen.config.std))
+    bgr = np.rint((seen.dense["images"] * std + mean) * 255).clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(bgr.transpose(1, 2, 0))
 
 
 def plane_panel(

@@ -1,51 +1,120 @@
-"""The HTML page to browse samples."""
+"""The page of one sample."""
 
-import secrets
-from urllib.parse import urlencode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
+from sampler.stream.places import StreamPlace
 from sampler.wire.spec import ServiceSpec
 from service.access.paths import root_of
-from service.explorer.picture.picture import WIDTH
+from service.explorer.sample.contents import PLACES, Place
+from service.explorer.sample.links import SampleLinks
+from service.explorer.sample.overlay import Rectangle, box_shapes, classes_of, meaning_of, view_of
 from service.explorer.shell.templates import page
 
+LEGEND = {
+    "objects": ("object", "objects"), "ignored": ("ignored", "ignored"), "outside": ("outside", "outside the crop"),
+    "untagged": ("object untagged", "untagged"),
+}  # fmt: skip
+"""Classes and words of each count of a sample."""
 
-def explorer_page(
-    request: Request, key: SampleKey, spec: ServiceSpec, dataset_name: str, *, augment: bool
-) -> HTMLResponse:
-    """Return the page that shows one sample's picture, with links to others.
+TITLES = {"original": "Original", "crop": "Crop"}
 
-    The first and the last sample of the dataset are neighbours.
+KEYS = {"boxes": "b", "names": "n", "window": "w", "corners": "c", "input": "i"}
+"""Keys of the toggles. Those of the target arrays are the digits from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The sample that a page shows.
+
+    Attributes:
+        spec: Of the dataset.
+        title: Of the dataset, for people.
+        key: Of the sample.
+        augment: False for the fixed recipe.
+        place: In the stream, if the page was opened with one.
     """
-    root = root_of(request.scope)
-    named = {} if spec.dataset_name is None else {"dataset": spec.dataset_name}
 
-    def link(path: str, index: int = key.index, epoch: int = key.epoch, augment: bool = augment) -> str:
-        query = urlencode({**named, "seed": key.seed, "epoch": epoch, "augment": str(augment).lower()})
-        return f"{root}/{path.format(index % spec.size)}?{query}"
+    spec: ServiceSpec
+    title: str
+    key: SampleKey
+    augment: bool
+    place: StreamPlace | None = None
 
+
+def sample_page(request: Request, shown: Shown, facts: Mapping[str, Any]) -> HTMLResponse:
+    """Return the page. facts: those of `SampleContents`."""
+    links = _links(request, shown)
+    pictures = [_picture(facts, links, place) for place in PLACES]
+    return _page(
+        request, shown, links, problem=None, facts=facts, pictures=pictures, toggles=_toggles(facts),
+        legend=[(*LEGEND[name], count) for name, count in facts["counts"].items()],
+        rows=[(box, classes_of(box), meaning_of(box)) for box in facts["boxes"]],
+    )  # fmt: skip
+
+
+def problem_page(request: Request, shown: Shown, problem: str, status: int) -> HTMLResponse:
+    """Return the page of a sample that cannot be made. It still leads to others."""
+    return _page(request, shown, _links(request, shown), problem=problem, status=status)
+
+
+def _links(request: Request, shown: Shown) -> SampleLinks:
+    return SampleLinks(root_of(request.scope), shown.spec, shown.key, shown.augment, shown.place)
+
+
+def _page(request: Request, shown: Shown, links: SampleLinks, status: int = 200, **values: Any) -> HTMLResponse:
     return page(
-        request,
-        "sample/page.html",
-        title=f"Sample {key.index} · {dataset_name}",
-        scripts=("sample/page.js",),
-        styles=("sample/page.css",),
-        key=key,
-        augment=augment,
-        spec=spec,
-        dataset_name=dataset_name,
-        picture_width=WIDTH,
-        last_seed=SEED_LIMIT - 1,
-        last_epoch=EPOCH_LIMIT - 1,
-        picture=link("debug/samples/{}.png"),
-        document=link("debug/samples/{}"),
-        previous_sample=link("explore/{}", key.index - 1),
-        next_sample=link("explore/{}", key.index + 1),
-        random_sample=link("explore/{}", secrets.randbelow(spec.size)),
-        next_epoch=link("explore/{}", epoch=(key.epoch + 1) % EPOCH_LIMIT),
-        other_augmentation=link("explore/{}", augment=not augment),
-        spec_link=f"{root}/v1/spec{'?' if named else ''}{urlencode(named)}",
-    )
+        request, "sample/page.html", title=f"Sample {shown.key.index} · {shown.title}", status=status,
+        scripts=("sample/page.js",), styles=("sample/page.css",), spec=shown.spec, dataset_name=shown.title,
+        key=shown.key, augment=shown.augment, place=shown.place, links=links, last_seed=SEED_LIMIT - 1,
+        last_epoch=EPOCH_LIMIT - 1, **values,
+    )  # fmt: skip
+
+
+def _picture(facts: Mapping[str, Any], links: SampleLinks, place: Place) -> dict[str, Any]:
+    """Return what the template needs to draw one of the pictures."""
+    view = _view(facts, place)
+    layers = [layer for layer in facts["layers"] if layer["place"] == place]
+    shapes = box_shapes(facts["boxes"], place, view)
+    return {
+        "name": place,
+        "title": TITLES[place],
+        "caption": layers[0]["caption"],
+        "view": view,
+        "layers": [layer | {"url": links.file(f"/explore/{{}}/layers/{layer['name']}")} for layer in layers],
+        "shapes": shapes,
+        "window": facts["window"] if place == "original" else None,
+        "corners": [shape for shape in shapes if "object" in shape.classes.split()]
+        if place == "crop" and facts["has_corners"]
+        else [],
+    }
+
+
+def _view(facts: Mapping[str, Any], place: Place) -> Rectangle:
+    if place == "crop":
+        return 0.0, 0.0, facts["side"], facts["side"]
+    return view_of(facts["image"]["width"], facts["image"]["height"], facts["window"])
+
+
+def _toggles(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the layers that can be shown and hidden, with their keys."""
+    fixed = [("boxes", "Boxes", True), ("names", "Names", False), ("window", "Crop window", True)]
+    if facts["has_corners"]:
+        fixed.append(("corners", "Corners", False))
+    toggles = [
+        {"name": name, "title": title, "key": KEYS[name], "shown": shown, "swatch": "", "caption": ""}
+        for name, title, shown in fixed
+    ]
+    number = 0
+    for layer in facts["layers"]:
+        if layer["kind"] == "base":
+            continue
+        number += layer["kind"] == "tint"
+        key = str(number) if layer["kind"] == "tint" else KEYS["input"]
+        toggles.append(layer | {"key": key if len(key) == 1 else None, "shown": False})
+    return toggles

@@ -1,4 +1,4 @@
-"""The page to browse samples."""
+"""The page of a sample: its layers and boxes, and links to other samples and files."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,68 +7,162 @@ import pytest
 
 from sampler.config.presets import preset
 from sampler.stream.keys import SampleKey
+from sampler.stream.places import StreamPlace
+from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec
-from service.explorer.sample.page import explorer_page
+from service.explorer.sample.page import Shown, problem_page, sample_page
 from tests.support.pages import Elements, page_request
 
+LAYERS = [
+    {"name": name, "title": name, "caption": "", "place": place, "width": side, "height": side, "kind": kind,
+     "swatch": swatch}
+    for name, place, side, kind, swatch in [
+        ("original", "original", 640, "base", ""), ("crop", "crop", 255, "base", ""),
+        ("input", "crop", 255, "input", ""), ("tl_heats", "crop", 255, "tint", "top-left"),
+        ("attentions_0", "crop", 256, "tint", "attention"),
+    ]
+]  # fmt: skip
 
-def page(index: int = 3, **changed: Any) -> str:
+
+def box(row: int, state: str, name: str = "cat", **marks: bool) -> dict[str, Any]:
+    crop = None if state == "outside" else [10.0, 20.0, 60.0, 90.0]
+    fixed = {"crowd": False, "reference": False, "untagged": False, "cut_off": False}
+    return {"row": row, "category": {"number": 1, "name": name}, "original": [1.0, 2.0, 31.0, 42.0], "crop": crop,
+            "state": state} | fixed | marks  # fmt: skip
+
+
+def facts(**changed: Any) -> dict[str, Any]:
+    boxes = [box(0, "object", reference=True), box(1, "ignored", crowd=True), box(2, "outside")]
+    return {
+        "image": {"id": 139, "file_name": "139.jpg", "height": 640, "width": 640},
+        "counts": {"objects": 1, "ignored": 1, "outside": 1, "untagged": 0},
+        "boxes": boxes, "window": [-10.0, 0.0, 300.0, 310.0], "side": 255, "has_corners": True, "layers": LAYERS,
+        "recipe_lines": [("scale", "1.1")],
+        "arrays": {"images": {"dtype": "<f4", "shape": [3, 255, 255], "min": -2.0, "max": 2.0, "nonzero": 7}},
+    } | changed  # fmt: skip
+
+
+def shown(index: int = 3, place: StreamPlace | None = None, **changed: Any) -> Shown:
     values: dict[str, Any] = {
         "total": 10, "config": "cornernet_saccade", "dataset_name": "demo", "category_names": ("cat", "dog"),
     } | changed  # fmt: skip
     config = replace(preset("cornernet_saccade"), name=values["config"])
-    spec = ServiceSpec("", "", values["total"], values["category_names"], config, 1024, 1 << 20)
+    spec = ServiceSpec("d1", "", values["total"], values["category_names"], config, 1024, 1 << 20)
+    return Shown(spec, values["dataset_name"], SampleKey(7, 1, index), augment=True, place=place)
+
+
+def page(index: int = 3, place: StreamPlace | None = None, known: dict[str, Any] | None = None, **changed: Any) -> str:
     request = page_request(f"/explore/{index}", "seed=7&epoch=1")
-    response = explorer_page(request, SampleKey(7, 1, index), spec, values["dataset_name"], augment=True)
-    return bytes(response.body).decode()
+    return bytes(sample_page(request, shown(index, place, **changed), known or facts()).body).decode()
 
 
-def test_the_page_shows_the_picture_and_links_to_other_samples_and_documents() -> None:
-    elements = Elements(page())
+def targets(html: str) -> set[str | None]:
+    return {link["href"] for link in Elements(html).all("a")}
+
+
+def test_the_page_links_to_other_samples_and_to_files_of_this_one() -> None:
     query = "?seed=7&epoch=1&augment=true"
-    assert elements.all("img")[1]["src"] == f"/debug/samples/3.png{query}"
-    targets = {link["href"] for link in elements.all("a")}
-    assert {f"/explore/2{query}", f"/explore/4{query}", f"/debug/samples/3{query}"} <= targets
-    assert {"/docs", "/metrics", "/v1/spec", "/explore/3?seed=7&epoch=2&augment=true"} <= targets
-    assert "/explore/3?seed=7&epoch=1&augment=false" in targets
+    assert targets(page()) >= {
+        f"/explore/2{query}", f"/explore/4{query}", "/explore/3?seed=8&epoch=1&augment=true",
+        "/explore/3?seed=6&epoch=1&augment=true", "/explore/3?seed=7&epoch=2&augment=true",
+        "/explore/3?seed=7&epoch=0&augment=true", "/explore/3?seed=7&epoch=1&augment=false",
+        f"/explore/3/arrays.npz{query}&digest=d1", f"/explore/3/recipe.json{query}&digest=d1",
+        f"/debug/samples/3{query}", f"/debug/samples/3.png{query}", "/compare?index=3&seed=7&epoch=1",
+        "/v1/spec", "/metrics",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("index", "previous", "following"), [(0, 9, 1), (9, 8, 0)])
-def test_the_first_and_the_last_sample_are_neighbours(index: int, previous: int, following: int) -> None:
+def test_without_a_step_the_first_and_the_last_sample_of_the_dataset_are_neighbours(
+    index: int, previous: int, following: int
+) -> None:
     links = {link["rel"]: link["href"] for link in Elements(page(index)).all("a") if "rel" in link}
     assert str(links["prev"]).startswith(f"/explore/{previous}?")
     assert str(links["next"]).startswith(f"/explore/{following}?")
 
 
+def test_with_a_step_the_neighbours_are_those_of_the_stream() -> None:
+    place = StreamPlace(5, Shard(4, 1, 2), 0)
+    key, following = place.key(10, 7), StreamPlace(5, Shard(4, 1, 2), 1).key(10, 7)
+    request = page_request(f"/explore/{key.index}", "")
+    html = bytes(sample_page(request, replace(shown(place=place), key=key), facts()).body).decode()
+    query = f"seed=7&epoch={following.epoch}&augment=true&step=5&batch_size=4&rank=1&world_size=2"
+    assert f"/explore/{following.index}?{query}" in targets(html)
+    assert "/steps/5?seed=7&batch_size=4&rank=1&world_size=2" in targets(html)
+    assert "sample 1 of 2 in step 5 of rank 1 of 2" in " ".join(html.split())
+
+
+def test_nothing_precedes_the_first_sample_of_a_stream() -> None:
+    place = StreamPlace(0, Shard(4), 0)
+    request = page_request("/explore/0", "")
+    html = bytes(sample_page(request, replace(shown(place=place), key=place.key(10, 7)), facts()).body).decode()
+    assert [link["rel"] for link in Elements(html).all("a") if "rel" in link] == ["next"]
+
+
+def test_the_batch_of_a_sample_is_that_of_its_place_in_the_stream() -> None:
+    place = StreamPlace.of(SampleKey(7, 1, 3), 10, 48)
+    assert place is not None
+    assert f"/steps/{place.step}?seed=7&batch_size=48" in targets(page())
+
+
 def test_the_random_link_leads_to_a_sample_of_the_dataset() -> None:
     found = {
-        link["href"] for _ in range(200) for link in Elements(page(total=3)).all("a") if link.get("id") == "random"
+        link["href"] for _ in range(60) for link in Elements(page(2, total=3)).all("a") if link.get("id") == "random"
     }
     assert found == {f"/explore/{index}?seed=7&epoch=1&augment=true" for index in range(3)}
+
+
+def test_layers_are_images_one_above_the_other() -> None:
+    layers = Elements(page()).all("image")
+    query = "seed=7&epoch=1&augment=true&digest=d1"
+    assert [layer["href"] for layer in layers] == [f"/explore/3/layers/{one['name']}?{query}" for one in LAYERS]
+    assert [layer["width"] for layer in layers] == ["640", "255", "255", "255", "256"]
+    assert ["hidden" in layer for layer in layers] == [False, False, True, True, True]
+    toggles = [field["data-toggle"] for field in Elements(page()).all("input") if "data-toggle" in field]
+    assert toggles == ["boxes", "names", "window", "corners", "input", "tl_heats", "attentions_0"]
+
+
+def test_a_family_without_corners_has_no_toggle_for_them() -> None:
+    elements = Elements(page(known=facts(has_corners=False)))
+    assert "corners" not in [field.get("data-toggle") for field in elements.all("input")]
+    assert not [path for path in elements.all("path") if "corner" in str(path.get("class"))]
+
+
+def test_every_box_has_a_shape_with_its_name_and_a_row() -> None:
+    elements = Elements(page())
+    shapes = [group for group in elements.all("g") if "data-row" in group]
+    assert [(one["data-row"], one["aria-label"]) for one in shapes if "tabindex" in one] == [
+        ("0", "cat, object, reference of the scale"), ("1", "cat, ignored, crowd box"),
+    ]  # fmt: skip
+    assert {one["data-row"] for one in shapes} == {row["data-row"] for row in elements.all("tr") if "data-row" in row}
 
 
 @pytest.mark.parametrize("field", ["dataset_name", "config", "category_names"])
 def test_names_are_escaped(field: str) -> None:
     evil = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'{{ 7 * 7 }}"
-    html = page(3, **{field: (evil,) if field == "category_names" else evil})
+    if field == "category_names":
+        html = page(known=facts(boxes=[box(0, "object", evil)]))
+        plain = Elements(page(known=facts(boxes=[box(0, "object")])))
+    else:
+        html, plain = page(dataset_name=evil) if field == "dataset_name" else page(config=evil), Elements(page())
     dirty = Elements(html)
-    plain = Elements(page(category_names=("cat",)) if field == "category_names" else page())
     assert [tag for tag, _ in dirty.found] == [tag for tag, _ in plain.found]
     assert not any("onerror" in attributes for _, attributes in dirty.found)
     assert "&lt;script&gt;" in html
     assert "{{ 7 * 7 }}" in html
 
 
-def test_every_input_has_a_label_and_the_picture_a_description() -> None:
+def test_every_field_of_the_form_has_a_label() -> None:
     elements = Elements(page())
-    labelled = {label["for"] for label in elements.all("label")}
-    assert {field["id"] for field in (*elements.all("input"), *elements.all("select"))} == labelled
-    assert "seed 7" in str(elements.all("img")[1]["alt"])
+    labelled = {label["for"] for label in elements.all("label") if "for" in label}
+    assert {field["id"] for field in (*elements.all("input"), *elements.all("select")) if "id" in field} == labelled
 
 
-def test_the_page_asks_for_the_cause_if_there_is_no_picture() -> None:
-    html = page()
-    [place] = [element for element in Elements(html).all("p") if element.get("id") == "problem"]
-    assert place == {"id": "problem", "role": "alert", "hidden": None}
-    [place] = [element for element in Elements(html).all("div") if element.get("id") == "picture"]
-    assert place["data-document"] == "/debug/samples/3?seed=7&epoch=1&augment=true"
+def test_the_page_of_a_sample_that_cannot_be_made_says_why_and_leads_to_others() -> None:
+    request = page_request("/explore/3", "seed=7&epoch=1")
+    response = problem_page(request, shown(), "139.jpg: missing", 500)
+    html = bytes(response.body).decode()
+    assert response.status_code == 500
+    assert "This sample cannot be shown: 139.jpg: missing" in html
+    assert "/explore/4?seed=7&epoch=1&augment=true" in targets(html)
+    assert not Elements(html).all("figure")

@@ -1,0 +1,69 @@
+"""What the page of a sample shows, as it travels from the worker: facts, and the files of the layers."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import msgpack
+
+from sampler.errors import InvalidRequestError
+
+Place = Literal["original", "crop"]
+"""The picture that a layer belongs to; its pixels are the units of the layer's position."""
+
+PLACES: tuple[Place, ...] = ("original", "crop")
+
+ORIGINAL = "original"
+"""Name of the layer that is a JPEG file, because it is a photograph; all others are PNG files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of a picture.
+
+    Attributes:
+        name: Of the layer; that of the array which it shows, if it shows one.
+        title: For people.
+        caption: What it shows, in a few words.
+        place: The picture that it belongs to.
+        width: In pixels of that picture; its top left is that of the picture. A layer may reach beyond the picture.
+        height: Likewise.
+        kind: "base" for the picture itself, "input" for another one that covers it, "tint" for a transparent one.
+        swatch: Name of the colour of a tint, for the page's style.
+    """
+
+    name: str
+    title: str
+    caption: str
+    place: Place
+    width: float
+    height: float
+    kind: Literal["base", "input", "tint"] = "tint"
+    swatch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleContents:
+    """The facts about a sample, ready for JSON, and the file of each layer by name."""
+
+    facts: dict[str, Any]
+    files: dict[str, bytes]
+
+    def encode(self) -> bytes:
+        packed: bytes = msgpack.packb((self.facts, self.files))
+        return packed
+
+    @classmethod
+    def decode(cls, view: bytes) -> Self:
+        facts, files = msgpack.unpackb(view)
+        return cls(facts, files)
+
+    def layer(self, name: str) -> bytes:
+        """Return the file of a layer. Raises `InvalidRequestError` if there is no such layer."""
+        if name not in self.files:
+            raise InvalidRequestError("name", name, f"one of {', '.join(self.files)}")
+        return self.files[name]
+
+
+def media_type_of(layer: str) -> str:
+    """Return the media type of a layer by its name."""
+    return "image/jpeg" if layer == ORIGINAL else "image/png"

@@ -1,0 +1,127 @@
+"""Where the links of a sample's page lead."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
+from sampler.stream.places import StreamPlace
+from sampler.wire.spec import ServiceSpec
+
+BATCH_SIZE = 48
+"""Batch size of the step that a page links to, if it was not opened from a step: that of the published training."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleLinks:
+    """The links of the page of a sample.
+
+    Attributes:
+        root: The path under which a proxy serves the server; every link begins with it.
+        spec: Of the dataset.
+        key: Of the sample.
+        augment: False for the fixed recipe.
+        place: In the stream of a training process, if the page was opened with one.
+    """
+
+    root: str
+    spec: ServiceSpec
+    key: SampleKey
+    augment: bool
+    place: StreamPlace | None = None
+
+    def page(self, key: SampleKey, augment: bool, place: StreamPlace | None = None) -> str:
+        """Return the page of a sample. place: in the stream, which the links of that page then follow."""
+        return self._url(f"/explore/{key.index}", self._sample(key, augment) | _shard(place, with_step=True))
+
+    def file(self, path: str, *, pinned: bool = True) -> str:
+        """Return a file of this sample. path: with {} for its index. pinned: name the digests, so that it is cached."""
+        pins = {"digest": self.spec.digest, "pixels": self.spec.pixels} if pinned else {}
+        return self._url(path.format(self.key.index), self._sample(self.key, self.augment) | pins)
+
+    @property
+    def previous(self) -> str | None:
+        """The sample before this one: in stream order if the page was opened with a place, else in the dataset."""
+        return self._neighbour(-1, self.place.before if self.place else None)
+
+    @property
+    def next(self) -> str | None:
+        """The sample after this one; see `previous`."""
+        return self._neighbour(1, self.place.after if self.place else None)
+
+    @property
+    def random(self) -> str:
+        """A random sample with the same seed and epoch."""
+        return self.page(replace(self.key, index=secrets.randbelow(self.spec.size)), self.augment)
+
+    def other_seed(self, by: int) -> str:
+        """Return the same image with another seed."""
+        return self.page(replace(self.key, seed=(self.key.seed + by) % SEED_LIMIT), self.augment)
+
+    def other_epoch(self, by: int) -> str:
+        """Return the same image in another epoch."""
+        return self.page(replace(self.key, epoch=(self.key.epoch + by) % EPOCH_LIMIT), self.augment)
+
+    @property
+    def other_augmentation(self) -> str:
+        """The same image with the fixed recipe, or with a random one."""
+        return self.page(self.key, not self.augment, self.place)
+
+    @property
+    def step(self) -> StreamPlace | None:
+        """The place of the sample in its step; None if it is beyond the last step."""
+        return self.place or StreamPlace.of(self.key, self.spec.size, BATCH_SIZE)
+
+    @property
+    def batch(self) -> str | None:
+        """The page of the step that the sample belongs to."""
+        if self.step is None:
+            return None
+        values = self._named | {"seed": self.key.seed} | _shard(self.step) | _unless_default(self.augment)
+        return self._url(f"/steps/{self.step.step}", values)
+
+    @property
+    def compare(self) -> str:
+        """The page that compares the sample with others of its image."""
+        return self._url("/compare", self._named | {"index": self.key.index} | _seed_and_epoch(self.key))
+
+    @property
+    def spec_document(self) -> str:
+        """The spec of the dataset."""
+        return self._url("/v1/spec", self._named)
+
+    @property
+    def _named(self) -> dict[str, object]:
+        return {"dataset": self.spec.dataset_name}
+
+    def _sample(self, key: SampleKey, augment: bool) -> dict[str, object]:
+        return self._named | _seed_and_epoch(key) | {"augment": str(augment).lower()}
+
+    def _neighbour(self, by: int, place: StreamPlace | None) -> str | None:
+        if place is not None:
+            return self.page(place.key(self.spec.size, self.key.seed), self.augment, place)
+        if self.place is not None:  # at an end of the stream
+            return None
+        return self.page(replace(self.key, index=(self.key.index + by) % self.spec.size), self.augment)
+
+    def _url(self, path: str, values: Mapping[str, object]) -> str:
+        query = urlencode({name: value for name, value in values.items() if value is not None})
+        return f"{self.root}{path}{'?' if query else ''}{query}"
+
+
+def _seed_and_epoch(key: SampleKey) -> dict[str, object]:
+    return {"seed": key.seed, "epoch": key.epoch}
+
+
+def _unless_default(augment: bool) -> dict[str, object]:
+    return {} if augment else {"augment": "false"}
+
+
+def _shard(place: StreamPlace | None, *, with_step: bool = False) -> dict[str, object]:
+    if place is None:
+        return {}
+    shard = place.shard
+    values: dict[str, object] = {"step": place.step} if with_step else {}
+    values["batch_size"] = shard.batch_size
+    return values if shard.world_size == 1 else values | {"rank": shard.rank, "world_size": shard.world_size}
