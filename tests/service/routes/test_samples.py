@@ -72,8 +72,9 @@ def test_the_form_leads_to_the_index_that_it_has(server: LiveServer) -> None:
 
 def test_a_sample_is_found_in_its_step_only(server: LiveServer) -> None:
     batch = httpx.get(f"{server.url}/explore/5?seed=7").text
-    [link] = [link["href"] for link in Elements(batch).all("a") if str(link.get("href")).startswith("/steps/")]
-    step = str(link).split("/")[2].split("?")[0]
+    links = [str(link["href"]) for link in Elements(batch).all("a")]
+    [link] = [one for one in links if one.startswith("/steps/") and "batch_size" in one]
+    step = link.split("/")[2].split("?")[0]
     found = httpx.get(f"{server.url}/explore/5?seed=7&step={step}&batch_size=48")
     assert found.status_code == 200
     assert f"in step {step}" in found.text
