@@ -80,6 +80,7 @@ def rates(before: Reading, after: Reading, workers: int) -> Rates:
     if seconds <= 0:
         return Rates()
     totals, busy = after.totals - before.totals, after.busy - before.busy
+    computing = _share(after.computing - before.computing, busy)
     return Rates(
         seconds=seconds,
         samples_per_second=totals.samples / seconds,
@@ -90,8 +91,8 @@ def rates(before: Reading, after: Reading, workers: int) -> Rates:
         unread=_share(totals.unread, totals.sending) if totals.sending > 0 else None,
         workers_busy=_share(busy, workers * seconds),
         views=_share(after.views - before.views, workers * seconds),
-        computing=_share(after.computing - before.computing, busy),
-        delayed=_share(after.delayed - before.delayed, busy),
+        computing=computing,
+        delayed=min(1 - computing, _share(after.delayed - before.delayed, busy)),  # workers also wait between jobs
         sender_cpu=(after.own - before.own) / seconds,
         failures=after.failures - before.failures,
     )

@@ -130,7 +130,8 @@ def _workers(now: Snapshot) -> Verdict | None:
     if shares.computing and images >= MOSTLY:
         return _storage(now, images)
     if shares.delayed >= STARVED:
-        text = f"The CPUs of this host are the bottleneck: workers wait {percent(shares.delayed)} of the time for one."
+        waiting = percent(shares.delayed)
+        text = f"The CPUs of this host are the bottleneck: workers wait {waiting} of their busy time for one."
         return Verdict("cpus", "notice", text, "Stop other programs, set SAMPLER_WORKERS to fewer, or add a host.")
     text = f"The server is the bottleneck: {_waiting(now)} for workers, which are {percent(shares.workers_busy)} busy."
     decoded = all(dataset.decoded for dataset in now.datasets)

@@ -89,7 +89,7 @@ SLOW_WORKERS: dict[str, Any] = {"waiting_for_workers": 0.91, "workers_busy": 0.9
         ),
         (
             snapshot(stream("workers", workers=0.91), **SLOW_WORKERS | {"computing": 0.2, "delayed": 0.7}),
-            "cpus", "The CPUs of this host are the bottleneck: workers wait 70 % of the time for one.",
+            "cpus", "The CPUs of this host are the bottleneck: workers wait 70 % of their busy time for one.",
             "other programs",
         ),
         (
