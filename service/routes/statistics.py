@@ -6,8 +6,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from service.batches.parameters import refuse_repeated
+from service.batches.selection import check_pins
 from service.contract.methods import HeadResponse, is_head
-from service.contract.responses import PARAMETERS, problems
+from service.contract.responses import PINNED, problems
 from service.explorer.statistics.parameters import StatisticsParameters
 from service.lifespan.state import CurrentServing
 
@@ -17,7 +18,7 @@ router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
 @router.get(
     "/stats",
     response_class=HTMLResponse,
-    responses=problems(*PARAMETERS, "worker", "shutting-down"),
+    responses=problems(*PINNED, "worker", "shutting-down"),
     summary="A page with statistics of many samples",
 )
 async def statistics(
@@ -27,6 +28,7 @@ async def statistics(
     from service.explorer.statistics.page import statistics_page  # loads Jinja, which no other request needs
 
     dataset = serving.dataset(parameters.dataset)
+    check_pins(parameters, dataset.spec)
     if is_head(request):
         return HeadResponse({}, "text/html; charset=utf-8")
     found = await serving.statistics.get(serving.views, dataset.number, dataset.spec, parameters, request.receive)

@@ -40,6 +40,13 @@ def test_wrong_parameters_are_named(server: LiveServer, parameters: dict[str, ob
     assert response.json()["errors"][0]["field"] == field
 
 
+def test_the_page_of_another_digest_is_refused(server: LiveServer) -> None:
+    digest = httpx.get(f"{server.url}/v1/spec").json()["digest"]
+    html = stats(server, samples=40, digest=digest).raise_for_status().text
+    assert f"digest={digest}&amp;size=small" in html
+    assert stats(server, samples=40, digest="0" * 32).status_code == 412
+
+
 def test_head_makes_nothing(server: LiveServer) -> None:
     response = httpx.head(f"{server.url}/stats", params={"samples": 20_000, "seed": 99}, timeout=60)
     assert (response.status_code, response.content) == (200, b"")

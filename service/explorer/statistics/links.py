@@ -12,7 +12,13 @@ class GalleryLinks:
 
     def __init__(self, root: str, dataset_name: str | None, size: int, parameters: StatisticsParameters) -> None:
         """size: N, the number of images."""
-        given = {"dataset": dataset_name, "seed": parameters.seed, "augment": str(parameters.augment).lower()}
+        given = {
+            "dataset": dataset_name,
+            "seed": parameters.seed,
+            "augment": str(parameters.augment).lower(),
+            "digest": parameters.digest,
+            "pixels": parameters.pixels,
+        }
         self._parameters = {name: value for name, value in given.items() if value is not None}
         self._page = f"{root}/steps/{parameters.epoch * size // BATCH_SIZE}"
 

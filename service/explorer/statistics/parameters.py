@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from service.batches.parameters import FROM_URL, STRICT, Augment, DatasetName, Epoch, Seed
+from service.batches.parameters import FROM_URL, STRICT, Augment, Epoch, PinnedParameters, Seed
 
 SAMPLES = 2000
 """Samples of a page if nothing is said: enough for the shape of every distribution, made in a fraction of a second."""
@@ -16,12 +16,9 @@ SampleCount = Annotated[
 ]
 
 
-class StatisticsParameters(BaseModel):
+class StatisticsParameters(PinnedParameters):
     """Which samples to survey."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    dataset: DatasetName = None
     seed: Seed = 0
     epoch: Epoch = 0
     samples: SampleCount = SAMPLES

@@ -41,7 +41,7 @@ def test_every_plot_has_a_title_a_description_and_its_numbers_as_a_table(dataset
     charts = [one for one in plots if one.get("class") == "chart"]
     assert len(charts) == 6 + len(found.decisions) == 17
     for chart in charts:
-        for name in str(chart["aria-labelledby"]).split():
+        for name in (chart["aria-labelledby"], chart["aria-describedby"]):
             assert f'id="{name}"' in html
     assert html.count("<details>") == len(charts) + 1  # of the categories beyond the first ones
     for count in found.sizes.after.counts:
