@@ -6,7 +6,6 @@ from typing import Any
 
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.survey.sampling import survey_samples
-from service.explorer.compare.crop import sample_crop
 from service.explorer.images.listing import image_page, image_rows
 from service.explorer.inspection import sample_document
 from service.explorer.picture.picture import sample_picture
@@ -45,7 +44,6 @@ VIEWS: Mapping[str, View] = {
     "recipe": sample_recipe,
     "thumbnail": sample_thumbnail,
     "image-thumbnail": image_thumbnail,
-    "crop": sample_crop,
     "survey": _survey,
     "image-page": image_page,
     "image-rows": image_rows,

@@ -1,7 +1,6 @@
 """Two samples of an image side by side, and pictures of samples of other configs than the served one."""
 
 import asyncio
-import json
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -11,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sampler.checks import require_integer
 from sampler.config.schema import SamplerConfig
-from sampler.errors import InvalidRequestError
 from sampler.stream.keys import EPOCH_LIMIT, SampleKey
 from sampler.survey.survey import Survey
 from service.batches.parameters import (
@@ -27,10 +25,11 @@ from service.batches.parameters import (
 from service.batches.selection import select_sample
 from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, problems
-from service.explorer.compare.shown import CROP
 from service.explorer.compare.sides import SERVED, Side, config_of_side, named_configs, view_job
-from service.explorer.compare.state import EPOCHS, Comparison
+from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, Comparison, layers_of_text
+from service.explorer.sample.contents import SampleContents, media_type_of
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
+from service.routes.samples import LAYERS, LayerName
 from service.routes.view_response import view_response
 from service.workers.protocol import ViewJob
 
@@ -40,7 +39,6 @@ PathIndex = Annotated[Index, Path(description="dataset index, 0 … N−1")]
 ConfigName = Annotated[str | None, Field(description="`served`, a built-in config, or `dataset:NAME`")]
 ChangesText = Annotated[str | None, Field(description="changes of the config, such as `min_scale=32&gaussian_iou=0.3`")]
 Layers = Annotated[str | None, Field(description="layers that are shown, separated by commas")]
-LayerName = Annotated[str, Path(description="name of the layer")]
 JPEG = "image/jpeg"
 Zoom = Annotated[Literal[1, 2, 4], FROM_URL, Field(description="zoom of both sides")]
 
@@ -102,26 +100,27 @@ async def compare(
     parameters: Annotated[CompareParameters, Query()], request: Request, serving: CurrentServing
 ) -> Response:
     """Their pictures, what differs between them, and the same image across epochs."""
-    from service.explorer.compare.page import compare_page, shown_layers  # loads Jinja, which no other request needs
+    from service.explorer.compare.page import compare_page  # loads Jinja, which no other request needs
 
     dataset = serving.dataset(parameters.dataset)
     index = require_integer("index", parameters.index, 0, dataset.spec.size - 1)
+    layers = layers_of_text(parameters.layers)
     state = Comparison(
         dataset.spec.dataset_name, index, parameters.side("left"), parameters.side("right"),
-        shown_layers(parameters.layers), parameters.zoom, parameters.first_epoch,
+        DEFAULT_LAYERS if layers is None else layers, parameters.zoom, parameters.first_epoch,
     )  # fmt: skip
     configs = named_configs(dataset, serving.datasets)
     sides = config_of_side(state.left, configs), config_of_side(state.right, configs)
     if is_head(request):
         return HeadResponse({}, HTMLResponse.media_type)
     jobs = [
-        view_job("document", dataset, index, side, config)
+        view_job("layers", dataset, index, side, config)
         for side, config in zip((state.left, state.right), sides, strict=True)
     ]
     jobs.append(_strip_job(dataset, state, sides[0]))
     left, right, strip = await asyncio.gather(*(serving.views.get(job, request.receive) for job in jobs))
-    documents = json.loads(left), json.loads(right)
-    return compare_page(request, dataset, state, configs, sides, documents, Survey.from_bytes(strip))
+    samples = SampleContents.decode(left).facts, SampleContents.decode(right).facts
+    return compare_page(request, dataset, state, configs, sides, samples, Survey.from_bytes(strip))
 
 
 def _strip_job(dataset: ServedDataset, state: Comparison, config: SamplerConfig) -> ViewJob:
@@ -147,21 +146,22 @@ async def thumbnail(
 
 
 @router.get(
-    "/compare/{index}/layers/{layer}",
+    "/compare/{index}/layers/{name}",
     summary="A layer of a sample of another config",
-    responses=binary(JPEG, "the picture") | NOT_MODIFIED | problems(*SAMPLES),
+    responses=LAYERS | NOT_MODIFIED | problems(*SAMPLES),
     response_class=Response,
 )
 async def layer(
-    index: PathIndex, layer: LayerName, parameters: Annotated[SideParameters, Query()], request: Request,
+    index: PathIndex, name: LayerName, parameters: Annotated[SideParameters, Query()], request: Request,
     serving: CurrentServing,
 ) -> Response:  # fmt: skip
-    """The crop without boxes."""
-    if layer != CROP:
-        raise InvalidRequestError("layer", layer, CROP)
+    """`original`, `crop`, `input`, or the name of a target array. All layers of a sample are made at once."""
     dataset = serving.dataset(parameters.dataset)
-    job = _side_job("crop", index, parameters, dataset, serving)
-    return await view_response(request, serving, dataset, job, JPEG, pinned=parameters.pinned)
+    job = _side_job("layers", index, parameters, dataset, serving)
+    return await view_response(
+        request, serving, dataset, job, media_type_of(name), pinned=parameters.pinned, part=name,
+        take=lambda view: SampleContents.decode(view).layer(name),
+    )  # fmt: skip
 
 
 def _side_job(kind: str, index: int, parameters: SideParameters, dataset: ServedDataset, serving: Serving) -> ViewJob:

@@ -1,7 +1,6 @@
 """What a changed config would make of a sample. Nothing here changes what is served."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -16,9 +15,11 @@ from service.batches.parameters import Augment, DatasetName, Epoch, Index, Seed,
 from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import PARAMETERS, SAMPLES, document, problems
 from service.explorer.compare.sides import Side, view_job
-from service.explorer.compare.state import DEFAULT_LAYERS
+from service.explorer.compare.state import layers_of_text
+from service.explorer.sample.contents import SampleContents
 from service.explorer.what_if.changes import Changes, file_name, read_changes
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
+from service.routes.compare import Layers
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
 
@@ -33,6 +34,7 @@ class WhatIfParameters(BaseModel):
     seed: Seed = 0
     epoch: Epoch = 0
     augment: Augment = True
+    layers: Layers = None
 
     @property
     def side(self) -> Side:
@@ -62,13 +64,13 @@ async def what_if(parameters: Parameters, request: Request, serving: CurrentServ
     index = require_integer("index", parameters.index, 0, dataset.spec.size - 1)
     if is_head(request):
         return HeadResponse({}, HTMLResponse.media_type)
-    state = WhatIf(dataset, index, parameters.side, changes, DEFAULT_LAYERS)
+    state = WhatIf(dataset, index, parameters.side, changes, layers_of_text(parameters.layers))
     configs = [dataset.spec.config] if changes.config is None else [dataset.spec.config, changes.config]
-    jobs = [view_job("document", dataset, index, parameters.side, config) for config in configs]
+    jobs = [view_job("layers", dataset, index, parameters.side, config) for config in configs]
     found = await asyncio.gather(*(serving.views.get(job, request.receive) for job in jobs))
-    served, changed = (*map(json.loads, found), None)[:2]
+    served, *changed = (SampleContents.decode(view).facts for view in found)
     exported = None if changes.config is None else as_cornernet_lite(changes.config)
-    return what_if_page(request, state, (served, changed), exported)
+    return what_if_page(request, state, (served, changed[0] if changed else None), exported)
 
 
 @router.get(

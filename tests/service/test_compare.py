@@ -93,7 +93,7 @@ def test_samples_of_another_config_have_its_size(server: LiveServer) -> None:
     ("/compare?index=24", "index = 24: expected an integer from 0 to 23"),
     ("/compare?zoom=3", "zoom = 3: expected 1, 2 or 4"),
     ("/compare?left_sed=3", "left_sed = '3': expected no such parameter"),
-    ("/compare/2/layers/nothing", "layer = 'nothing': expected crop"),
+    ("/compare/2/layers/nothing", "name = 'nothing': expected one of original, crop, input"),
     ("/compare/2/thumbnail?config=mine", "config = 'mine': expected one of served"),
 ])  # fmt: skip
 def test_an_invalid_state_is_refused(server: LiveServer, path: str, expected: str) -> None:

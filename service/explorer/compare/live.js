@@ -48,10 +48,16 @@ async function load(page) {
     const other = page.getElementById(region.id);
     if (other) fresh.set(region, document.adoptNode(other));
   }
-  const pictures = [...fresh.values()].flatMap((region) => [...region.querySelectorAll("img:not([loading=lazy])")]);
+  const pictures = [...fresh.values()].flatMap((region) => [...region.querySelectorAll("image")]);
   // A picture that cannot be loaded must not keep the others from being shown.
-  await Promise.allSettled(pictures.map((picture) => picture.decode()));
+  await Promise.allSettled(pictures.map((picture) => decoded(picture.getAttribute("href"))));
   return fresh;
+}
+
+function decoded(url) {
+  const picture = new Image();
+  picture.src = url;
+  return picture.decode();
 }
 
 /** Replace regions; the focus and the positions of scrolled parts stay where they are. */

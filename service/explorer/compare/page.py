@@ -11,11 +11,11 @@ from sampler.config.schema import SamplerConfig
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
 from sampler.survey.survey import Survey
 from service.access.paths import root_of
-from service.explorer.compare.differences import STATES, Document, differences, planes_of
-from service.explorer.compare.pictures import layer_names, picture_url, thumbnail_url
-from service.explorer.compare.shown import Shown, show_sample
+from service.explorer.compare.differences import STATES, differences, planes_of
+from service.explorer.compare.pictures import layer_url, thumbnail_url
+from service.explorer.compare.shown import BOXES, Facts, Shown, layers_of, show_sample
 from service.explorer.compare.sides import OF_DATASET, SERVED, Side
-from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, ZOOMS, Comparison
+from service.explorer.compare.state import EPOCHS, ZOOMS, Comparison
 from service.explorer.gallery.words import count
 from service.explorer.shell.templates import page
 from service.lifespan.state import ServedDataset
@@ -39,7 +39,7 @@ def compare_page(
     state: Comparison,
     configs: Mapping[str, SamplerConfig],
     sides: tuple[SamplerConfig, SamplerConfig],
-    documents: tuple[Document, Document],
+    samples: tuple[Facts, Facts],
     strip: Survey,
 ) -> HTMLResponse:
     """Return the page.
@@ -50,18 +50,18 @@ def compare_page(
         state: What to show.
         configs: All configs that a side may have, by name.
         sides: The configs of left and right.
-        documents: The documents of left and right.
+        samples: The facts about left and right.
         strip: The samples of the strip.
     """
     root = root_of(request.scope)
-    labels = layer_names()
+    titles = {name: layer["title"] for name, layer in layers_of(samples).items()} | {BOXES: "Boxes"}
 
     def link(other: Comparison) -> str:
         return f"{root}/compare?{other.query()}"
 
     shown = tuple(
-        _shown(root, dataset, state, side, document, labels, title)
-        for side, document, title in zip((state.left, state.right), documents, ("Left", "Right"), strict=True)
+        _shown(root, dataset, state, side, facts, title)
+        for side, facts, title in zip((state.left, state.right), samples, ("Left", "Right"), strict=True)
     )
     planes = {name: background for config in sides for name, background in planes_of(config).items()}
     size = dataset.spec.size
@@ -70,15 +70,15 @@ def compare_page(
         "compare/page.html",
         title=f"Compare sample {state.index} · {dataset.title}",
         scripts=("compare/live.js",),
-        styles=("compare/page.css",),
+        styles=("sample/boxes.css", "compare/page.css"),
         dataset=dataset,
         state=state,
-        image=documents[0]["image"],
+        image=samples[0]["image"],
         sides=list(zip(("left", "right"), (state.left, state.right), shown, strict=True)),
         config_labels={name: config_label(name, config) for name, config in configs.items()},
-        found=differences(*documents, planes),
+        found=differences(*samples, planes),
         words=STATES,
-        toggles=[(name, label, name in state.layers, link(state.toggled(name))) for name, label in labels.items()],
+        toggles=[(name, label, name in state.layers, link(state.toggled(name))) for name, label in titles.items()],
         zooms=[(zoom, link(replace(state, zoom=zoom))) for zoom in ZOOMS],
         previous_image=link(replace(state, index=(state.index - 1) % size)),
         next_image=link(replace(state, index=(state.index + 1) % size)),
@@ -106,14 +106,12 @@ def config_label(name: str, config: SamplerConfig) -> str:
     return f"built in: {name}"
 
 
-def _shown(
-    root: str, dataset: ServedDataset, state: Comparison, side: Side, document: Document, labels: dict[str, str],
-    title: str,
-) -> Shown:  # fmt: skip
-    name = f"sample {state.index}, seed {side.seed}, epoch {side.epoch}{'' if side.augment else ', not augmented'}"
+def _shown(root: str, dataset: ServedDataset, state: Comparison, side: Side, facts: Facts, title: str) -> Shown:
+    name = f"{title}: sample {state.index}, seed {side.seed}, epoch {side.epoch}"
     return show_sample(
-        title, name, document, state.layers, labels, lambda layer: picture_url(root, dataset, state.index, side, layer)
-    )
+        title, name if side.augment else f"{name}, not augmented", facts, state.layers,
+        lambda layer: layer_url(root, dataset, state.index, side, layer),
+    )  # fmt: skip
 
 
 def _tiles(root: str, dataset: ServedDataset, state: Comparison, strip: Survey) -> Iterator[Tile]:
@@ -141,8 +139,3 @@ def _what_if_parameters(state: Comparison) -> dict[str, str]:
         **named, "index": str(state.index), "seed": str(side.seed), "epoch": str(side.epoch),
         "augment": str(side.augment).lower(),
     }  # fmt: skip
-
-
-def shown_layers(text: str | None) -> tuple[str, ...]:
-    """Return the layers that a parameter names. Unknown ones are as good as hidden: configs have different layers."""
-    return DEFAULT_LAYERS if text is None else tuple(dict.fromkeys(name for name in text.split(",") if name))

@@ -1,25 +1,25 @@
-"""The pictures of a sample, and where a browser finds them."""
+"""Where a browser finds the pictures of a side of a comparison."""
 
 from urllib.parse import urlencode
 
-from service.explorer.compare.shown import BOXES, CROP
-from service.explorer.compare.sides import Side
+from service.explorer.compare.sides import SERVED, Side
 from service.lifespan.state import ServedDataset
 
 
-def layer_names() -> dict[str, str]:
-    """Return the layers of samples, in words, by name, from bottom to top."""
-    return {CROP: "crop", BOXES: "boxes"}
-
-
-def picture_url(root: str, dataset: ServedDataset, index: int, side: Side, layer: str) -> str:
+def layer_url(root: str, dataset: ServedDataset, index: int, side: Side, layer: str) -> str:
     """Return the URL of the picture of a layer."""
-    return f"{root}/compare/{index}/layers/{layer}?{_query(dataset, side)}"
+    return f"{_base(root, index, side)}/layers/{layer}?{_query(dataset, side)}"
 
 
 def thumbnail_url(root: str, dataset: ServedDataset, index: int, side: Side) -> str:
     """Return the URL of a small picture of a sample."""
-    return f"{root}/compare/{index}/thumbnail?{_query(dataset, side)}"
+    return f"{_base(root, index, side)}/thumbnail?{_query(dataset, side)}"
+
+
+def _base(root: str, index: int, side: Side) -> str:
+    """Return the path of a sample. Pictures of served samples are those of other pages, and cached with them."""
+    is_served = side.config == SERVED and not side.changes
+    return f"{root}/{'explore' if is_served else 'compare'}/{index}"
 
 
 def _query(dataset: ServedDataset, side: Side) -> str:

@@ -59,5 +59,14 @@ class Comparison:
 
     def toggled(self, layer: str) -> "Comparison":
         """Return the state with a layer shown or hidden."""
-        shown = [one for one in self.layers if one != layer]
-        return replace(self, layers=tuple(shown) if layer in self.layers else (*self.layers, layer))
+        return replace(self, layers=toggled(self.layers, layer))
+
+
+def toggled(layers: tuple[str, ...], layer: str) -> tuple[str, ...]:
+    """Return layers with one of them shown or hidden."""
+    return tuple(one for one in layers if one != layer) if layer in layers else (*layers, layer)
+
+
+def layers_of_text(text: str | None) -> tuple[str, ...] | None:
+    """Return the layers that a parameter names. Unknown ones are as good as hidden: configs have different layers."""
+    return None if text is None else tuple(dict.fromkeys(name for name in text.split(",") if name))

@@ -11,11 +11,11 @@ from fastapi.responses import HTMLResponse
 from sampler.config.export import ExportedConfig
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
 from service.access.paths import root_of
-from service.explorer.compare.differences import STATES, Document, differences, planes_of
-from service.explorer.compare.pictures import layer_names, picture_url
-from service.explorer.compare.shown import Shown, show_sample
+from service.explorer.compare.differences import STATES, differences, planes_of
+from service.explorer.compare.pictures import layer_url
+from service.explorer.compare.shown import BOXES, Facts, Shown, layers_of, show_sample, telling_layers
 from service.explorer.compare.sides import Side, changes_text
-from service.explorer.compare.state import Comparison
+from service.explorer.compare.state import Comparison, toggled
 from service.explorer.shell.templates import page
 from service.explorer.what_if.changes import Changes, file_name
 from service.explorer.what_if.fields import Field
@@ -50,14 +50,14 @@ class WhatIf:
         index: Of the sample's image.
         side: The served sample.
         changes: Changes of the served config.
-        layers: Names of the layers that are shown.
+        layers: Names of the layers that are shown; None for those that a config changes.
     """
 
     dataset: ServedDataset
     index: int
     side: Side
     changes: Changes
-    layers: tuple[str, ...]
+    layers: tuple[str, ...] | None = None
 
     @property
     def changed_side(self) -> Side:
@@ -70,19 +70,21 @@ class WhatIf:
         name = self.dataset.spec.dataset_name
         values = {} if name is None else {"dataset": name}
         values |= {"index": str(self.index), **self.side.parameters()}
-        values |= {parameter: str(value).lower() for parameter, value in other.items()}
+        if self.layers is not None:
+            values["layers"] = ",".join(self.layers)
+        values |= {parameter: str(value) for parameter, value in other.items()}
         return urlencode({**values, **(self.changes.parameters if changes is None else changes)})
 
 
 def what_if_page(
-    request: Request, state: WhatIf, documents: tuple[Document, Document | None], exported: ExportedConfig | None
+    request: Request, state: WhatIf, samples: tuple[Facts, Facts | None], exported: ExportedConfig | None
 ) -> HTMLResponse:
     """Return the page.
 
     Args:
         request: The request for it.
         state: What to show.
-        documents: Of the served and of the changed sample; the latter is None if the changes are invalid.
+        samples: The facts about the served and about the changed sample; the latter is None if the changes are invalid.
         exported: The changed config as a file; None if the changes are invalid.
     """
     root, dataset, side = root_of(request.scope), state.dataset, state.side
@@ -91,22 +93,29 @@ def what_if_page(
     def link(given: Mapping[str, str] | None = None, **other: object) -> str:
         return f"{root}/what-if?{state.query(given, **other)}"
 
-    served, changed = documents
+    served, changed = samples
+    known = [served] if changed is None else [served, changed]
+    titles = {name: layer["title"] for name, layer in layers_of(known).items()} | {BOXES: "Boxes"}
+    layers = telling_layers(known) if state.layers is None else state.layers
     size = dataset.spec.size
     return page(
         request,
         "what_if/page.html",
         title=f"What if · sample {state.index} · {dataset.title}",
         scripts=("compare/live.js", "what_if/page.js"),
-        styles=("compare/page.css", "what_if/page.css"),
+        styles=("sample/boxes.css", "compare/page.css", "what_if/page.css"),
         dataset=dataset,
         state=state,
         image=served["image"],
         groups=[(group, list(controls)) for group, controls in groupby(_controls(changes, link), _group)],
         changes=changes,
         shown=[
-            _shown(root, state, side, served, "Served"),
-            None if changed is None else _shown(root, state, state.changed_side, changed, "What if"),
+            _shown(root, state, side, served, layers, "Served"),
+            None if changed is None else _shown(root, state, state.changed_side, changed, layers, "What if"),
+        ],
+        toggles=[
+            (name, words, name in layers, link(layers=",".join(toggled(layers, name))))
+            for name, words in titles.items()
         ],
         found=None if changed is None else differences(served, changed, _planes(state)),
         words=STATES,
@@ -149,9 +158,8 @@ def _comparison(state: WhatIf) -> Comparison:
     return Comparison(state.dataset.spec.dataset_name, state.index, state.side, state.changed_side)
 
 
-def _shown(root: str, state: WhatIf, side: Side, document: Document, title: str) -> Shown:
-    name = f"{title.lower()} sample {state.index}, seed {side.seed}, epoch {side.epoch}"
+def _shown(root: str, state: WhatIf, side: Side, facts: Facts, layers: tuple[str, ...], title: str) -> Shown:
+    name = f"{title}: sample {state.index}, seed {side.seed}, epoch {side.epoch}"
     return show_sample(
-        title, name, document, state.layers, layer_names(),
-        lambda layer: picture_url(root, state.dataset, state.index, side, layer),
+        title, name, facts, layers, lambda layer: layer_url(root, state.dataset, state.index, side, layer)
     )  # fmt: skip
