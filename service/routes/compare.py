@@ -6,23 +6,22 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from sampler.checks import require_integer
 from sampler.config.schema import SamplerConfig
 from sampler.stream.keys import EPOCH_LIMIT, SampleKey
 from sampler.survey.survey import Survey
 from service.batches.parameters import (
     FROM_URL,
     Augment,
-    DatasetName,
     Epoch,
+    ImageParameters,
     Index,
     SampleParameters,
     Seed,
     refuse_repeated,
 )
-from service.batches.selection import select_sample
+from service.batches.selection import select_image, select_sample
 from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, problems
 from service.explorer.compare.sides import SERVED, Side, config_of_side, named_configs, view_job
@@ -55,12 +54,9 @@ class SideParameters(SampleParameters):
         return Side(self.seed, self.epoch, self.augment, self.config or SERVED, self.changes or "")
 
 
-class CompareParameters(BaseModel):
+class CompareParameters(ImageParameters):
     """Two samples of an image. `seed` and `epoch` are those of a side that has none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    dataset: DatasetName = None
     index: Index = 0
     seed: Seed = 0
     epoch: Epoch = 0
@@ -79,15 +75,18 @@ class CompareParameters(BaseModel):
     first_epoch: Epoch | None = None
 
     def side(self, name: Literal["left", "right"]) -> Side:
-        """Return a side. The right one is the left one in the next epoch if nothing is said of it."""
+        """Return a side. What is not said of the right one is as on the left; if nothing is, it is the next epoch."""
         given = {
             part: value
             for part in ("seed", "epoch", "augment", "config", "changes")
             if (value := getattr(self, f"{name}_{part}")) is not None
         }
-        if name == "right" and not given:
-            return self.side("left").next_epoch()
-        return Side(**{"seed": self.seed, "epoch": self.epoch, **given})
+        if name == "left":
+            return Side(**{"seed": self.seed, "epoch": self.epoch, **given})
+        left = self.side("left")
+        if not given:
+            return left.next_epoch()
+        return Side(**{"seed": left.seed, "epoch": left.epoch, "augment": left.augment, **given})
 
 
 @router.get(
@@ -103,7 +102,7 @@ async def compare(
     from service.explorer.compare.page import compare_page  # loads Jinja, which no other request needs
 
     dataset = serving.dataset(parameters.dataset)
-    index = require_integer("index", parameters.index, 0, dataset.spec.size - 1)
+    index = select_image(parameters.index, parameters, dataset.spec)
     layers = layers_of_text(parameters.layers)
     state = Comparison(
         dataset.spec.dataset_name, index, parameters.side("left"), parameters.side("right"),

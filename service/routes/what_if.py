@@ -6,12 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
-from sampler.checks import require_integer
 from sampler.config.export import as_cornernet_lite
 from sampler.errors import InvalidRequestError
-from service.batches.parameters import Augment, DatasetName, Epoch, Index, Seed, refuse_repeated
+from service.batches.parameters import Augment, Epoch, ImageParameters, Index, Seed, refuse_repeated
+from service.batches.selection import select_image
 from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import PARAMETERS, SAMPLES, document, problems
 from service.explorer.compare.sides import Side, view_job
@@ -24,12 +24,11 @@ from service.routes.compare import Layers
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
 
 
-class WhatIfParameters(BaseModel):
+class WhatIfParameters(ImageParameters):
     """A sample. All other parameters are changes of the served config, such as `min_scale=32`."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    dataset: DatasetName = None
     index: Index = 0
     seed: Seed = 0
     epoch: Epoch = 0
@@ -61,7 +60,7 @@ async def what_if(parameters: Parameters, request: Request, serving: CurrentServ
     from service.explorer.what_if.page import WhatIf, what_if_page  # loads Jinja, which no other request needs
 
     dataset, changes = _changes(parameters, serving)
-    index = require_integer("index", parameters.index, 0, dataset.spec.size - 1)
+    index = select_image(parameters.index, parameters, dataset.spec)
     if is_head(request):
         return HeadResponse({}, HTMLResponse.media_type)
     state = WhatIf(dataset, index, parameters.side, changes, layers_of_text(parameters.layers))
