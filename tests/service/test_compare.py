@@ -41,6 +41,7 @@ def test_without_parameters_an_image_is_compared_with_itself_in_the_next_epoch(s
 def test_every_link_and_picture_of_the_page_works(server: LiveServer) -> None:
     elements = page(server, "/compare?index=2&left_seed=3&right_seed=4&right_changes=min_scale%3D40")
     pictures = [str(image["src"]) for image in elements.all("img")]
+    pictures += [str(image["href"]) for image in elements.all("image")]
     targets = [str(link["href"]) for link in elements.all("a") if str(link["href"]).startswith("/compare")]
     assert len(targets) > 20
     with httpx.Client(base_url=server.url, headers=HTML, timeout=60) as client:
@@ -65,9 +66,7 @@ def test_presets_and_swap_are_links_to_other_sides(server: LiveServer) -> None:
 def test_layers_and_zoom_are_in_the_links_of_both_sides(server: LiveServer) -> None:
     elements = page(server, "/compare?layers=crop&zoom=2")
     assert not elements.all("rect")
-    assert [element["class"] for element in elements.all("div") if "layers" in str(element.get("class"))] == [
-        "layers zoom-2", "layers zoom-2",
-    ]  # fmt: skip
+    assert [element["class"] for element in elements.all("svg")] == ["layers zoom-2", "layers zoom-2"]
     found = links(elements)
     assert "layers=crop&zoom=2" in found["next-epoch"]
     assert "layers" not in found["layer-boxes"]  # crop and boxes are what a page without the parameter shows
