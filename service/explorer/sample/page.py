@@ -70,9 +70,9 @@ def _links(request: Request, shown: Shown) -> SampleLinks:
 def _page(request: Request, shown: Shown, links: SampleLinks, status: int = 200, **values: Any) -> HTMLResponse:
     return page(
         request, "sample/page.html", title=f"Sample {shown.key.index} · {shown.title}", status=status,
-        scripts=("sample/page.js",), styles=("sample/page.css",), spec=shown.spec, dataset_name=shown.title,
-        key=shown.key, augment=shown.augment, place=shown.place, links=links, last_seed=SEED_LIMIT - 1,
-        last_epoch=EPOCH_LIMIT - 1, **values,
+        scripts=("sample/page.js",), styles=("sample/boxes.css", "sample/page.css"), spec=shown.spec,
+        dataset_name=shown.title, key=shown.key, augment=shown.augment, place=shown.place, links=links,
+        last_seed=SEED_LIMIT - 1, last_epoch=EPOCH_LIMIT - 1, **values,
     )  # fmt: skip
 
 
