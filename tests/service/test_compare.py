@@ -63,6 +63,13 @@ def test_presets_and_swap_are_links_to_other_sides(server: LiveServer) -> None:
     assert sides(found["epoch-2"])["right_epoch"] == "2"
 
 
+def test_changes_lead_to_the_page_that_makes_them(server: LiveServer) -> None:
+    found = links(page(server, "/compare?index=2&seed=3&right_changes=min_scale%3D40"))
+    assert found["what-if"] == "/what-if?index=2&seed=3&epoch=0&augment=true&min_scale=40"
+    there = links(page(server, found["what-if"]))
+    assert sides(there["compare"])["right_changes"] == "min_scale=40"
+
+
 def test_layers_and_zoom_are_in_the_links_of_both_sides(server: LiveServer) -> None:
     elements = page(server, "/compare?layers=crop&zoom=2")
     assert not elements.all("rect")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -133,9 +133,9 @@ def _tiles(root: str, dataset: ServedDataset, state: Comparison, strip: Survey) 
 
 
 def _what_if_parameters(state: Comparison) -> dict[str, str]:
-    side = state.left
+    """Return the parameters of the page that changes the served config, with the changes of one of the sides."""
+    side = state.right if state.right.changes else state.left
     named = {} if state.dataset is None else {"dataset": state.dataset}
-    return {
-        **named, "index": str(state.index), "seed": str(side.seed), "epoch": str(side.epoch),
-        "augment": str(side.augment).lower(),
-    }  # fmt: skip
+    changes = dict(parse_qsl(side.changes)) if side.config == SERVED else {}
+    key = {"seed": str(side.seed), "epoch": str(side.epoch), "augment": str(side.augment).lower()}
+    return {**named, "index": str(state.index), **key, **changes}
