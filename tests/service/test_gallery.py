@@ -1,6 +1,6 @@
 """The pages with thumbnails: of a step, of samples that match a filter, and of the dataset."""
 
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -54,10 +54,19 @@ def test_thumbnails_have_their_size_before_they_are_loaded(server: LiveServer) -
 
 
 def test_every_thumbnail_leads_to_a_page(server: LiveServer) -> None:
-    for path in ("/steps/2?batch_size=3&seed=5&augment=false", "/images"):
+    for path in ("/steps/2?batch_size=3&seed=5&augment=false", "/steps/2?batch_size=5000", "/images"):
         tiles = [str(link["href"]) for link in page_at(server, path).all("a") if link.get("class") == "tile"]
         assert tiles
         assert get(server, tiles[0]).status_code == 200
+
+
+def test_the_next_sample_is_the_next_thumbnail(server: LiveServer) -> None:
+    step = page_at(server, "/steps/2?batch_size=6&seed=5&rank=1&world_size=2")
+    tiles = [str(link["href"]) for link in step.all("a") if link.get("class") == "tile"]
+    following = neighbour(page_at(server, tiles[0]), "next")
+    assert following is not None
+    assert dict(parse_qsl(urlsplit(following).query)).items() >= dict(parse_qsl(urlsplit(tiles[1]).query)).items()
+    assert urlsplit(following).path == urlsplit(tiles[1]).path
 
 
 def test_matches_go_on_where_the_page_ends(server: LiveServer) -> None:

@@ -56,8 +56,8 @@ class StepLinks:
         return f"{self.root}/steps/{place.step}{query(self._kept | changes | {'first': place.first or None})}"
 
     def sample(self, sample: Found) -> str:
-        """Return the link to the page of a sample."""
-        return f"{self.root}/explore/{sample.key.index}{query(self._key(sample))}"
+        """Return the link to the page of a sample, which leads to its neighbours in the stream."""
+        return f"{self.root}/explore/{sample.key.index}{query(self._key(sample) | self._place(sample))}"
 
     def thumbnail(self, sample: Found) -> str:
         """Return the link to the thumbnail of a sample."""
@@ -68,6 +68,14 @@ class StepLinks:
         own = self.parameters
         always = {"dataset": self.spec.dataset_name, "seed": own.seed, "batch_size": own.batch_size}
         return always | chosen(own)
+
+    def _place(self, sample: Found) -> dict[str, object]:
+        """Return the parameters that place a sample in its step, unless the step is too large for one request."""
+        own, shard = self.parameters, self.parameters.shard
+        if shard.count > self.spec.max_batch:
+            return {}
+        place: dict[str, object] = {"step": sample.step, "batch_size": own.batch_size}
+        return place if own.rank is None else place | {"rank": own.rank, "world_size": shard.world_size}
 
     def _key(self, sample: Found) -> dict[str, object]:
         own = self.parameters
@@ -166,6 +174,7 @@ def _tile(links: StepLinks, sample: Found, row: Mapping[str, Any], filtered: boo
             count(sample.objects, "object") if sample.objects else "no objects",
             f"{sample.ignored} ignored" if sample.ignored else "",
             f"{sample.untagged} untagged" if sample.untagged else "",
+            f"substitute {sample.image}" if sample.image != sample.key.index else "",
         ]
     )
     prefix = f"step {sample.step} · " if filtered else ""

@@ -44,10 +44,22 @@ def query_of(link: str) -> dict[str, str]:
 
 
 def test_a_thumbnail_leads_to_its_sample_with_its_place_in_the_stream() -> None:
-    tile = whole_step(rank=0, world_size=1, augment=False)["tiles"][1]
+    tile = whole_step(rank=0, augment=False)["tiles"][1]
     assert urlsplit(tile.link).path == "/sampler/explore/21"
-    assert query_of(tile.link) == {"seed": "7", "epoch": "0", "augment": "false"}
+    sample = {"seed": "7", "epoch": "0", "augment": "false"}
+    assert query_of(tile.link) == sample | {"step": "3", "batch_size": "2", "rank": "0", "world_size": "1"}
+    whole = whole_step(world_size=2, augment=False)["tiles"][1]
+    assert query_of(whole.link) == sample | {"step": "3", "batch_size": "2"}
+    large = StepParameters(seed=7, batch_size=SPEC.max_batch + 1, augment=False)
+    page = values(large, Page(samples((3, 1)), 1, 3, Place(4)), Place(3))
+    assert query_of(page["tiles"][0].link) == sample
     assert query_of(tile.picture) == {"seed": "7", "epoch": "0", "augment": "false", "digest": "d" * 32}
+
+
+def test_a_thumbnail_names_the_image_that_a_sample_is_made_from() -> None:
+    found = Found(SampleKey(7, 0, 20), 33, 0, 0, 4, 0, 0, 0)
+    page = values(StepParameters(), Page((found,), 1, 0, Place(1)), Place(0))
+    assert page["tiles"][0].facts == "4 objects, substitute 33"
 
 
 def test_neighbouring_steps_keep_the_parameters() -> None:
