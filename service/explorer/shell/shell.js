@@ -1,31 +1,6 @@
 /** What all pages share: keys that follow links, forms that submit themselves, and short URLs of forms. */
 
-const TYPING = "input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]";
-const NAMES = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
-
-/** Follow the link, or press the button, whose data-key is the key. */
-function press(event) {
-  if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest?.(TYPING)) return;
-  const target = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
-  if (!target) return;
-  event.preventDefault(); // an arrow would scroll the page as well
-  target.click();
-}
-
-/** List the page's keys in its footer. They have no meaning without this script, so it makes the list. */
-function listKeys() {
-  const place = document.getElementById("keys");
-  const targets = [...document.querySelectorAll("[data-key]")];
-  if (!place || targets.length === 0) return;
-  place.append("Keys: ");
-  targets.forEach((target, number) => {
-    const key = document.createElement("kbd");
-    key.textContent = NAMES[target.dataset.key] ?? target.dataset.key;
-    const meaning = (target.dataset.keyLabel ?? target.textContent).replace(/[←→]/g, "").trim().toLowerCase();
-    place.append(number ? ", " : "", key, ` ${meaning}`);
-  });
-  place.hidden = false;
-}
+import { useKeys } from "./keys.js";
 
 /** Leave empty fields out of the URL: a server refuses them, because they are no numbers. */
 function leaveOutEmptyFields(event) {
@@ -46,7 +21,6 @@ function submitOnChange(event) {
   }
 }
 
-document.addEventListener("keydown", press);
 document.addEventListener("submit", leaveOutEmptyFields);
 document.addEventListener("change", submitOnChange);
-listKeys();
+useKeys();
