@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.support.coco_files import box_entry, category_entry, coco, image_entry, write_dataset
-from tests.support.live_server import LiveServer, live_server
+from tests.support.live_server import LiveServer, live_server, until
 from tests.support.processes import run_python
 
 FORGED = "2026-01-01 00:00:00,000 ERROR   [-] saccade_sampler: forged"
@@ -81,6 +81,18 @@ def test_every_line_of_a_server_is_its_own(server: LiveServer) -> None:
     assert len(requests) >= 6
     assert [line for line in requests if len(line.split()) != 14] == []
     assert any("Invalid HTTP request" in line for line in lines)
+
+
+def test_the_status_names_the_files_of_recent_errors(server: LiveServer) -> None:
+    for index in (1, 2):
+        with suppress(httpx.RemoteProtocolError):  # a missing image ends the response
+            httpx.get(f"{server.url}/v1/batches?indices={index}", timeout=60)
+    found = httpx.get(f"{server.url}/status.json", timeout=60).json()
+    assert {error["kind"] for error in found["errors"]} == {"image"}
+    latest, before = (error["file"] for error in found["errors"][:2])
+    assert "/2x" in latest
+    assert "/1x" in before
+    until(lambda: httpx.get(f"{server.url}/status.json").json()["verdict"]["kind"] == "failing", 60)
 
 
 @pytest.mark.parametrize(
