@@ -55,13 +55,23 @@ class Changes:
 
     @property
     def changed(self) -> tuple[str, ...]:
-        """The fields whose values are not the served ones, in the order of the form."""
-        return tuple(field.name for field in self.fields if self.texts[field.name] != self.served[field.name])
+        """The fields whose values are not the served ones, in the order of the form.
+
+        Of the list and the range of scales, the one that does not count is not among them.
+        """
+        texts = {field.name: self.texts[field.name] for field in self.fields}
+        return tuple(name for name, text in texts.items() if text and text != self.served[name])
 
     @property
     def parameters(self) -> dict[str, str]:
         """The parameters of a link to these changes."""
-        return {name: self.texts[name] for name in self.changed if self.texts[name]}
+        return {name: self.texts[name] for name in self.changed}
+
+    def without(self, name: str) -> dict[str, str]:
+        """Return the parameters of a link to these changes without that of a field; scales are reset together."""
+        scales = {*SCALE_FIELDS, "rand_scales"}
+        reset = scales if name in scales else {name}
+        return {other: text for other, text in self.parameters.items() if other not in reset}
 
 
 def read_changes(served: SamplerConfig, given: Mapping[str, str]) -> Changes:

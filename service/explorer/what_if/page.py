@@ -136,13 +136,12 @@ def what_if_page(
 def _controls(changes: Changes, link: Callable[[Mapping[str, str]], str]) -> Iterator[Control]:
     for field in changes.fields:
         name = field.name
-        others = {parameter: text for parameter, text in changes.parameters.items() if parameter != name}
         yield Control(
             field=field,
             text=changes.texts[name],
             served=changes.served[name],
             error=changes.errors.get(name, ""),
-            reset=link(others) if name in changes.changed else None,
+            reset=link(changes.without(name)) if name in changes.changed else None,
         )
 
 

@@ -73,6 +73,15 @@ def test_scales_are_a_range_or_a_list_and_the_list_wins() -> None:
     assert read_changes(LISTED, ranged.parameters) == ranged
 
 
+def test_scales_are_reset_together_and_count_once_if_they_are_a_list() -> None:
+    listed = read_changes(SACCADE, {"rand_scales": "1, 2", "min_scale": "32"})
+    assert listed.changed == ("rand_scales", "min_scale")
+    assert listed.without("rand_scales") == {"min_scale": "32"}
+    ranged = read_changes(LISTED, {"rand_scale_min": "0.5", "rand_scale_max": "1.5", "rand_scale_step": "0.5"})
+    assert ranged.changed == SCALE_FIELDS
+    assert ranged.without("rand_scale_max") == {}
+
+
 def test_a_part_of_a_range_keeps_the_other_parts() -> None:
     assert config(SACCADE, rand_scale_min="0.9").rand_scales[0] == 0.9
     assert list(errors(LISTED, rand_scale_min="0.9")) == ["rand_scale_max", "rand_scale_step"]
