@@ -67,7 +67,7 @@ EXAMPLES = {
     "/explore/{index}/thumbnail": "/explore/1/thumbnail",
     "/images/{index}/thumbnail": "/images/1/thumbnail",
     "/compare/{index}/thumbnail": "/compare/1/thumbnail",
-    "/compare/{index}/layers/{layer}": "/compare/1/layers/crop",
+    "/compare/{index}/layers/{name}": "/compare/1/layers/crop",
     "/debug/samples/{index}.png": "/debug/samples/1.png",
     "/debug/samples/{index}": "/debug/samples/1",
 }
