@@ -99,7 +99,7 @@ def _texts(now: Snapshot) -> dict[str, str]:
     shares, requests, workers, memory, views = now.rates, now.requests, now.workers, now.memory, now.views
     return {
         "verdict": now.verdict.text,
-        "advice": now.verdict.advice,
+        "advice": _plain(now.verdict.advice),
         "uptime": duration(now.uptime),
         "samples": rate(shares.samples_per_second),
         "megabytes": rate(shares.bytes_per_second / 1e6),
@@ -227,8 +227,13 @@ def _error(error: RecentError, now: float) -> list[str]:
         KINDS[error.kind],
         error.file or "–",
         error.text,
-        error.advice,
+        _plain(error.advice),
     ]
+
+
+def _plain(text: str) -> str:
+    """Return a text without the marks of commands, which only Markdown shows as such."""
+    return text.replace("`", "")
 
 
 ERROR_COLUMNS = (

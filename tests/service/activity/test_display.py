@@ -6,7 +6,7 @@ import pytest
 
 from service.activity.readings import Rates
 from service.activity.recent_errors import RecentErrors
-from service.activity.snapshot import Snapshot, StreamState, Workers
+from service.activity.snapshot import Snapshot, StreamState, Verdict, Workers
 from service.activity.streams import StreamFacts
 from service.explorer.status.display import CHART_HEIGHT, CHART_WIDTH, display, duration, path, size
 
@@ -52,6 +52,11 @@ def test_without_a_response_no_batch_is_being_sent() -> None:
     assert {part.width for part in display(IDLE).bars["batches"]} == {0.0}
 
 
+def test_commands_in_advice_have_no_marks() -> None:
+    advised = replace(IDLE, verdict=Verdict("workers", "notice", "", "Decode once (`saccade-sampler decode`)."))
+    assert display(advised).values["advice"] == "Decode once (saccade-sampler decode)."
+
+
 def test_a_stream_and_an_error_are_rows() -> None:
     facts = StreamFacts("coco", "dense", 7, 3, 8, 48, is_stream=True)
     stream = StreamState(facts, "10.0.0.1", "id", 9500, 96, 1000, 9.0, 48.2, 12.5e6, 0.2, 0.75, "client", 61.0, 1)
@@ -62,4 +67,5 @@ def test_a_stream_and_an_error_are_rows() -> None:
         ["10.0.0.1", "coco, dense", "7", "3 of 8", "9,500", "48", "12", "1 min 1 s", "the client", "20 %", "75 %"]
     ]
     assert shown.values["stream_count"] == "the first 1 of 201"
+    assert "`" not in "".join(shown.errors[0])
     assert shown.errors[0][:5] == ["1 min 0 s ago", "1 ×", "damaged image", "train/a.jpg", "truncated"]
