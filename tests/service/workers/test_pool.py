@@ -54,6 +54,26 @@ def test_an_owner_of_few_jobs_waits_for_few_jobs_of_greedy_owners(setup: WorkerS
     assert asyncio.run(scene()) <= GREEDY * FEW + 2 * JOBS_PER_WORKER
 
 
+def test_other_jobs_do_not_wait_for_views(setup: WorkerSetup) -> None:
+    async def scene() -> tuple[int, int]:
+        pool = WorkerPool(setup, 1, 60.0)
+        await pool.start()
+        try:
+            views = [pool.submit(document(seed, 0)) for seed in range(MANY)]
+            assert pool.queued == 0  # views are not counted
+            others = [pool.submit(ImagesJob((0,))) for _ in range(FEW)]
+            await asyncio.gather(*others)
+            overtaken = sum(not view.done() for view in views)
+            await asyncio.gather(*views)
+            return overtaken, sum(view.done() for view in views)
+        finally:
+            await pool.stop()
+
+    overtaken, done = asyncio.run(scene())
+    assert overtaken >= MANY // 4
+    assert done == MANY
+
+
 # --- workers that die ---
 
 
