@@ -26,7 +26,7 @@ IMAGES = PageKind("first images with a person", "/images?category=person&min_box
 
 KINDS = (
     GALLERY,
-    PageKind("samples from a step on, filtered", "/steps/{number}?seed=3&category=dog"),
+    PageKind("filter over 4,096 samples that none passes", "/steps/{number}?seed=3&min_side=9999"),
     IMAGES,
     SAMPLE,
     PageKind("thumbnail", "/explore/3/thumbnail?seed={number}"),

@@ -11,6 +11,9 @@ from benchmarks.growth import __main__ as growth
 from benchmarks.growth.studies import section
 from benchmarks.growth.study import Study
 from benchmarks.page import PAGE, put_into
+from benchmarks.pages import __main__ as pages
+from benchmarks.pages.browsing import Browsing
+from benchmarks.pages.times import PageTimes
 from benchmarks.preparations import Preparation, preparations_markdown
 from benchmarks.row import Row
 from benchmarks.table import rows_markdown
@@ -62,3 +65,10 @@ def test_the_page_shows_the_published_studies_with_their_charts() -> None:
     assert section(studies) in PAGE.read_text(encoding="utf-8")
     for study in studies:
         assert (PAGE.parent / f"{study.name}.png").stat().st_size > 0
+
+
+def test_the_page_shows_the_published_times_of_pages_and_what_browsing_costs() -> None:
+    document = published(pages.PUBLISHED)
+    times = [PageTimes.of(fields) for fields in document["pages"]]
+    trained = [Browsing.of(fields) for fields in document["trained"]]
+    assert pages.section(times, trained) in PAGE.read_text(encoding="utf-8")
