@@ -1,0 +1,66 @@
+"""The page of a sample: layers, zoom, and boxes that the pictures and the table have in common."""
+
+from tests.browser.playwright import Page, expect
+from tests.browser.visits import Visits
+
+SAMPLE = "/explore/5?seed=7"
+
+
+def view_box(page: Page, name: str) -> list[float]:
+    """The part of a picture that is shown: left, top, width and height."""
+    return [float(value) for value in str(page.locator(f"svg[data-name={name}]").get_attribute("viewBox")).split()]
+
+
+def test_keys_show_and_hide_layers_and_the_choice_stays_for_the_next_sample(visit: Visits) -> None:
+    page = visit(SAMPLE)
+    heat = page.locator("[data-layer=tl_heats]")
+    assert heat.get_attribute("hidden") is not None
+    page.keyboard.press("1")
+    assert heat.get_attribute("hidden") is None
+    expect(page.get_by_role("checkbox", name="Top-left corners")).to_be_checked()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**/explore/6?**")
+    expect(page.get_by_role("checkbox", name="Top-left corners")).to_be_checked()
+    assert heat.get_attribute("hidden") is None
+
+
+def test_a_picture_is_enlarged_by_keys_buttons_and_the_wheel_and_can_be_dragged(visit: Visits) -> None:
+    page = visit(SAMPLE)
+    whole = view_box(page, "crop")
+    page.keyboard.press("+")
+    enlarged = view_box(page, "crop")
+    assert enlarged[2] < whole[2]
+    page.locator("svg[data-name=crop]").hover()
+    page.mouse.wheel(0, -200)
+    assert view_box(page, "crop")[2] < enlarged[2]
+    before = view_box(page, "crop")
+    page.mouse.down()
+    page.mouse.move(900, 500, steps=4)
+    page.mouse.up()
+    assert view_box(page, "crop")[:2] != before[:2]
+    page.keyboard.press("0")
+    assert view_box(page, "crop") == whole
+    page.locator("#picture-original").get_by_role("button", name="Larger").click()
+    assert view_box(page, "original")[2] < whole[2] * 4
+    assert view_box(page, "crop") == whole
+
+
+def test_a_row_marks_its_box_and_enlarges_it(visit: Visits) -> None:
+    page = visit(SAMPLE)
+    link = page.locator("#box-table a").first
+    row = link.get_attribute("data-box")
+    link.focus()
+    shape = page.locator(f"svg[data-name=original] .shape[data-row='{row}']")
+    assert "on" in str(shape.get_attribute("class")).split()
+    expect(shape.locator("text")).to_be_visible()
+    whole = view_box(page, "original")
+    link.press("Enter")
+    assert view_box(page, "original")[2] < whole[2]
+
+
+def test_without_scripts_the_page_shows_the_sample_and_its_form_leads_to_another(visit: Visits) -> None:
+    page = visit(SAMPLE, java_script_enabled=False)
+    expect(page.locator("svg[data-name=crop] .shape").first).to_be_attached()
+    page.get_by_label("Index").fill("6")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**/explore/6?**")
