@@ -277,7 +277,8 @@ def test_a_server_with_a_cache_serves_the_same_bytes_and_counts_hits(
     with live_server(tmp_path, decoded_cache_mb=16, batch_cache_mb=0, **settings) as cached:
         for _ in range(2):
             assert body(cached.url, query) == body(server.url, query)
-        found, missed = (cached.metric(f"sampler_decoded_cache_{what}_total") for what in ("hits", "misses"))
+        lookups = "sampler_image_cache_lookups_total"
+        found, missed = (cached.metric(f'{lookups}{{found="{how}"}}') for how in ("hit", "miss"))
         assert found + missed == 48
         assert found >= 20, "an image is left out only where two workers put one in at the same moment"
         cached.workers()[0].kill()
