@@ -34,19 +34,19 @@ from service.middleware.slow_clients import SlowClients
 from service.middleware.uncopied_chunks import without_copies
 from service.routes import (
     access,
-    activity,
     api,
     assets,
     batches,
     compare,
-    dataset_images,
     debug,
+    health,
     images,
-    pictures,
+    images_page,
     samples,
     statistics,
     status,
     steps,
+    thumbnails,
     what_if,
 )
 from service.settings.load import load_settings
@@ -101,8 +101,8 @@ def create_app(settings: Settings | None = None) -> SamplerApp:
     app.state.exposure = None
     app.state.proxies = None
     modules = (
-        batches, images, steps, dataset_images, samples, debug, compare, what_if, statistics, pictures, access, status,
-        activity, api, assets,
+        batches, images, steps, images_page, samples, debug, compare, what_if, statistics, thumbnails, access, health,
+        status, api, assets,
     )  # fmt: skip
     endpoints = Endpoints.of([*app.routes, *(route for module in modules for route in module.router.routes)])
     app.add_middleware(Methods, endpoints=endpoints)  # the last one that is added handles requests first

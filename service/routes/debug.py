@@ -1,11 +1,10 @@
-"""One sample explained: as a page, a picture or JSON."""
+"""One sample explained: as a picture or as JSON."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
-from service.access.paths import root_of
 from service.batches.parameters import Index, SampleParameters, refuse_repeated
 from service.batches.selection import select_sample
 from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, document, problems
@@ -17,13 +16,6 @@ router = APIRouter(tags=["debug"], dependencies=[Depends(refuse_repeated)])
 
 PathIndex = Annotated[Index, Path(description="dataset index, 0 … N−1")]
 Parameters = Annotated[SampleParameters, Query()]
-
-
-@router.get("/", include_in_schema=False)
-async def home(request: Request) -> Response:
-    """Redirect to the first step, with the same parameters."""
-    query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(f"{root_of(request.scope)}/steps/0{query}")
 
 
 @router.get(

@@ -1,43 +1,56 @@
-"""`/healthz`, `/readyz` and `/metrics`: the endpoints for monitoring."""
+"""`/status`: what the server is doing, as a page, as JSON, and as events."""
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
-from prometheus_client.exposition import choose_encoder
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
+from service.activity.monitor import encode, encode_events
+from service.activity.observe import observe
+from service.activity.snapshot import Snapshot
+from service.batches.parameters import refuse_repeated
+from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import document, problems
-from service.errors.problems import ServiceError
 from service.lifespan.state import CurrentServing
 
-router = APIRouter(tags=["status"])
+router = APIRouter(tags=["status"], dependencies=[Depends(refuse_repeated)])
+
+EVENTS = "text/event-stream"
+
+EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
+"""The schema of one event of a stream of them."""
+
+HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+"""Of a response that must not wait in a cache or in the buffers of nginx."""
 
 
-@router.get("/healthz", summary="Whether the process is alive")
-async def health() -> dict[str, str]:
-    """200 while the event loop runs."""
-    return {"status": "ok"}
+@router.get("/status", response_class=HTMLResponse, responses=problems(), summary="A live page of the same")
+async def page(request: Request, serving: CurrentServing) -> Response:
+    """Verdict, throughput, streams, workers, caches and recent errors."""
+    from service.explorer.status.page import status_page  # loads Jinja, which no other request needs
+
+    return status_page(request, observe(serving))
 
 
 @router.get(
-    "/readyz",
-    responses=problems("shutting-down", "not-ready"),
-    summary="Whether the server accepts requests for batches",
+    "/status.json",
+    response_model=Snapshot,
+    summary="Verdict, rates, workers, caches, streams and recent errors",
 )
-async def ready(serving: CurrentServing) -> Response:
-    """200 with the number of workers, or 503 while there is none, new requests are refused, or the server ends."""
-    pool = serving.pool
-    if not pool.alive:
-        raise ServiceError("not-ready", f"none of {pool.size} workers is ready")
-    serving.admission.refuse_unless_ready()
-    return JSONResponse({"status": "ok", "workers": pool.alive})
+async def status(serving: CurrentServing) -> Response:
+    """What the server is doing. Rates are those of the last ten seconds."""
+    return Response(encode(observe(serving)), media_type="application/json", headers={"cache-control": "no-store"})
 
 
 @router.get(
-    "/metrics",
+    "/status/events",
     response_class=Response,
-    responses=document("text/plain", {"type": "string"}, "the metrics", "application/openmetrics-text"),
-    summary="Metrics in the Prometheus text format",
+    responses=document(EVENTS, EVENT, "an event with the document of /status.json, once a second")
+    | problems("overloaded"),
+    summary="The same once a second, as server-sent events",
 )
-async def metrics(request: Request, serving: CurrentServing) -> Response:
-    """Requests, samples, bytes, latency, queue, memory and workers; in OpenMetrics' format if `Accept` names it."""
-    encode, media_type = choose_encoder(request.headers.get("accept", ""))
-    return Response(encode(serving.registry), media_type=media_type)
+async def events(request: Request, serving: CurrentServing) -> Response:
+    """Events without a name are for programs, those named `page` for the page. The last are sent at shutdown."""
+    if is_head(request):
+        return HeadResponse(HEADERS, EVENTS)
+    serving.activity.watchers.check_room()
+    sent = serving.activity.watchers.watch(encode_events(observe(serving)))
+    return StreamingResponse(sent, headers=HEADERS, media_type=EVENTS)

@@ -27,6 +27,13 @@ router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
 PathStep = Annotated[Step, Path(description="global step")]
 
 
+@router.get("/", include_in_schema=False)
+async def home(request: Request) -> Response:
+    """Redirect to the first step, with the same parameters."""
+    same = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"{root_of(request.scope)}/steps/0{same}")
+
+
 @router.get("/steps", include_in_schema=False)
 async def choose(request: Request) -> Response:
     """Redirect to the step that a form names; without scripts, a browser cannot put it into the path itself."""

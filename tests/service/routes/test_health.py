@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.errors.problems import ServiceError
-from service.routes.status import ready
+from service.routes.health import ready
 
 
 def refuse() -> None:
