@@ -20,12 +20,12 @@ class PageKind:
         return self.template.format(number=number)
 
 
-GALLERY = PageKind("batch of 48 samples", "/steps/{number}?seed=1&batch_size=48")
+STEP = PageKind("batch of 48 samples", "/steps/{number}?seed=1&batch_size=48")
 SAMPLE = PageKind("sample in layers", "/explore/2?seed={number}")
 IMAGES = PageKind("first images with a person", "/images?category=person&min_boxes={number}")
 
 KINDS = (
-    GALLERY,
+    STEP,
     PageKind("filter over 4,096 samples that none passes", "/steps/{number}?seed=3&min_side=9999"),
     IMAGES,
     SAMPLE,

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from benchmarks.pages.kinds import GALLERY, IMAGES, SAMPLE
+from benchmarks.pages.kinds import IMAGES, SAMPLE, STEP
 from benchmarks.pages.visitor import Visitor
 
 PEOPLE = 3
 LOOK_SECONDS = 1.0
 """Between the last picture of a page and the next page."""
-WALK = (GALLERY, SAMPLE, SAMPLE, IMAGES, SAMPLE)
+WALK = (STEP, SAMPLE, SAMPLE, IMAGES, SAMPLE)
 """The pages that a person opens, again and again, each with another number."""
 APART = 10_000
 """The distance of the numbers of two people, so that no one sees what another has seen."""

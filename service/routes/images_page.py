@@ -16,10 +16,10 @@ from service.batches.parameters import refuse_repeated
 from service.batches.selection import check_pins
 from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import PINNED, problems
-from service.explorer.gallery.links import query
 from service.explorer.images.listing import packed
 from service.explorer.images.page import ImageLinks, image_filter, image_values
 from service.explorer.images.parameters import ImageListParameters, Remark
+from service.explorer.shell.links import query
 from service.lifespan.state import CurrentServing
 from service.workers.protocol import ViewJob
 
@@ -64,8 +64,8 @@ async def images(
         request,
         "images/page.html",
         title=f"Images · {dataset.title}",
-        scripts=("gallery/tiles.js",),
-        styles=("gallery/tiles.css",),
+        scripts=("shell/tiles.js",),
+        styles=("shell/tiles.css",),
         dataset_title=dataset.title,
         **image_values(links, listing, {kind: int(marked.sum()) for kind, marked in noted.items()}),
     )

@@ -15,10 +15,10 @@ from service.batches.parameters import DECIMAL, Step, refuse_repeated
 from service.batches.selection import check_pins
 from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import SAMPLES, problems
-from service.explorer.gallery.links import query
-from service.explorer.gallery.page import StepLinks, step_values
-from service.explorer.gallery.parameters import StepParameters, sample_filter
-from service.explorer.gallery.search import Place, Stream, matching_page, step_page
+from service.explorer.shell.links import query
+from service.explorer.steps.page import StepLinks, step_values
+from service.explorer.steps.parameters import StepParameters, sample_filter
+from service.explorer.steps.search import Place, Stream, matching_page, step_page
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
 from service.workers.protocol import ViewJob
 
@@ -50,7 +50,7 @@ async def choose(request: Request) -> Response:
     responses=problems(*SAMPLES),
     summary="A page with the samples of a step, or with those that match a filter",
 )
-async def gallery(
+async def samples_of_step(
     step: PathStep, parameters: Annotated[StepParameters, Query()], request: Request, serving: CurrentServing
 ) -> Response:
     """Thumbnails in stream order. With a filter: of the matching samples from this step on, until the page is full."""
@@ -76,10 +76,10 @@ async def gallery(
     links = StepLinks(root_of(request.scope), dataset.spec, parameters)
     return page(
         request,
-        "gallery/page.html",
+        "steps/page.html",
         title=f"Step {step} · {dataset.title}",
-        scripts=("gallery/tiles.js",),
-        styles=("gallery/tiles.css",),
+        scripts=("shell/tiles.js",),
+        styles=("shell/tiles.css",),
         dataset_title=dataset.title,
         **step_values(links, place, found, rows, filtered=wanted.is_active),
     )

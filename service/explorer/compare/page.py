@@ -16,8 +16,8 @@ from service.explorer.compare.pictures import layer_url, thumbnail_url
 from service.explorer.compare.shown import BOXES, Facts, Shown, layers_of, show_sample
 from service.explorer.compare.sides import OF_DATASET, SERVED, Side
 from service.explorer.compare.state import EPOCHS, ZOOMS, Comparison
-from service.explorer.gallery.words import count
 from service.explorer.shell.templates import page
+from service.explorer.shell.words import count
 from service.lifespan.state import ServedDataset
 
 

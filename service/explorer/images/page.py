@@ -7,11 +7,11 @@ from typing import Any
 from sampler.dataset.images.notes import NoteKind
 from sampler.survey.sample_filter import SIZES
 from sampler.wire.spec import ServiceSpec
-from service.explorer.gallery.categories import category_choices, category_number
-from service.explorer.gallery.chips import LABELS, chips
-from service.explorer.gallery.links import chosen, pins, query
-from service.explorer.gallery.words import count, joined, span
 from service.explorer.images.parameters import REMARKS, ImageListParameters
+from service.explorer.shell.categories import category_choices, category_number
+from service.explorer.shell.chips import LABELS, chips
+from service.explorer.shell.links import chosen, pins, query
+from service.explorer.shell.words import count, joined, span
 
 THUMBNAIL = 320
 """Longest side of a thumbnail in pixels."""

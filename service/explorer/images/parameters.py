@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from service.batches.parameters import FROM_URL, STRICT, Flag, PinnedParameters
-from service.explorer.gallery.parameters import BoxSize, CategoryText, GreatestSide, LeastSide
+from service.explorer.shell.parameters import BoxSize, CategoryText, GreatestSide, LeastSide
 
 Remark = Literal["damaged", "store-damaged", "warning", "orientation", "substituted"]
 """What may be unusual about an image: the kinds of `ImageNote`, and that it is replaced by substitutes."""

@@ -8,9 +8,7 @@ from urllib.parse import urlencode
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from sampler.stream.places import StreamPlace
 from sampler.wire.spec import ServiceSpec
-
-BATCH_SIZE = 48
-"""Batch size of the step that a page links to, if it was not opened from a step: that of the published training."""
+from service.explorer.shell.parameters import BATCH_SIZE
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,9 +54,9 @@ def page(
 
     Args:
         request: The request for the page. Its parameters `dataset` and `seed`, if any, are kept by the navigation.
-        template: Path of the template, such as `gallery/page.html`; it extends `shell/base.html`.
+        template: Path of the template, such as `sample/page.html`; it extends `shell/base.html`.
         title: The beginning of the title in the browser's tab.
-        scripts: Paths of the page's own scripts, which are modules, such as `gallery/page.js`.
+        scripts: Paths of the page's own scripts, which are modules, such as `sample/page.js`.
         styles: Paths of the page's own styles.
         status: Of the response.
         policy: Directives of the content security policy that differ from `POLICY`.

@@ -3,12 +3,12 @@
 import math
 from urllib.parse import urlencode
 
-from service.explorer.gallery.parameters import BATCH_SIZE
+from service.explorer.shell.parameters import BATCH_SIZE
 from service.explorer.statistics.parameters import StatisticsParameters
 
 
-class GalleryLinks:
-    """Links to the gallery, from the first sample of the statistics on."""
+class LinksToSteps:
+    """Links to the pages of steps, from the first sample of the statistics on."""
 
     def __init__(self, root: str, dataset_name: str | None, size: int, parameters: StatisticsParameters) -> None:
         """size: N, the number of images."""
@@ -23,7 +23,7 @@ class GalleryLinks:
         self._page = f"{root}/steps/{parameters.epoch * size // BATCH_SIZE}"
 
     def to(self, **properties: object) -> str:
-        """Return the link to samples that have properties, by the names of the gallery's parameters."""
+        """Return the link to samples that have properties, by the names of these pages' parameters."""
         texts = {name: str(value).lower() if value is True else value for name, value in properties.items()}
         return f"{self._page}?{urlencode(self._parameters | texts)}"
 

@@ -14,7 +14,7 @@ from sampler.survey.histograms import shown
 from sampler.survey.statistics import CategoryCount, Comparison, Outcomes, Statistics
 from service.access.paths import root_of
 from service.explorer.shell.templates import page
-from service.explorer.statistics.links import GalleryLinks
+from service.explorer.statistics.links import LinksToSteps
 from service.explorer.statistics.parameters import MOST_SAMPLES, StatisticsParameters
 from service.explorer.statistics.plots import Plot, plot
 from service.lifespan.state import ServedDataset
@@ -91,7 +91,7 @@ def statistics_page(
 ) -> HTMLResponse:
     """Return the page."""
     spec = dataset.spec
-    links = GalleryLinks(root_of(request.scope), spec.dataset_name, spec.size, parameters)
+    links = LinksToSteps(root_of(request.scope), spec.dataset_name, spec.size, parameters)
     return page(
         request,
         "statistics/page.html",
@@ -116,7 +116,7 @@ def statistics_page(
     )
 
 
-def _shares(outcomes: Outcomes, links: GalleryLinks) -> list[Share]:
+def _shares(outcomes: Outcomes, links: LinksToSteps) -> list[Share]:
     """Return what became of every box; the parts of the bar fill it."""
     parts = [
         ("objects", "object", outcomes.objects, outcomes.samples - outcomes.samples_empty, ""),
@@ -137,7 +137,7 @@ def _shares(outcomes: Outcomes, links: GalleryLinks) -> list[Share]:
     return shares
 
 
-def _marks(outcomes: Outcomes, links: GalleryLinks) -> list[Share]:
+def _marks(outcomes: Outcomes, links: LinksToSteps) -> list[Share]:
     """Return what else is true of some boxes."""
     boxes = max(1, outcomes.boxes)
     marks = [
@@ -151,11 +151,11 @@ def _marks(outcomes: Outcomes, links: GalleryLinks) -> list[Share]:
     return [*found, Share("crowd boxes", "crowd", f"{outcomes.crowd:,}", f"{outcomes.crowd / boxes:.1%}")]
 
 
-def _sizes(sizes: Comparison, links: GalleryLinks) -> Figure:
+def _sizes(sizes: Comparison, links: LinksToSteps) -> Figure:
     return _compared(sizes, "sizes", [links.to(size=size) for size in sizes.before.labels])
 
 
-def _figure(quantity: Comparison, links: GalleryLinks) -> Figure:
+def _figure(quantity: Comparison, links: LinksToSteps) -> Figure:
     edges, targets = quantity.before.edges, [""] * len(quantity.before.labels)
     if quantity.name == "longer side":
         targets = [links.to_longer_sides(low, high) for low, high in pairwise(edges)]
@@ -204,7 +204,7 @@ def _decision(number: int, decision: Decision) -> Figure:
     return Figure(figure, f"Theory: {decision.rule}.", (decision.unit or "value", "drawn", "expected"), rows)
 
 
-def _categories(found: Statistics, links: GalleryLinks) -> list[CategoryRow]:
+def _categories(found: Statistics, links: LinksToSteps) -> list[CategoryRow]:
     most = max((one.boxes for one in found.categories), default=1)
 
     def row(one: CategoryCount) -> CategoryRow:

@@ -10,10 +10,10 @@ from sampler.errors import InvalidRequestError
 from sampler.stream.keys import SampleKey
 from sampler.survey.sample_filter import SampleFilter
 from sampler.wire.spec import ServiceSpec
-from service.explorer.gallery.categories import category_choices, category_number
-from service.explorer.gallery.page import StepLinks, step_values
-from service.explorer.gallery.parameters import StepParameters, sample_filter
-from service.explorer.gallery.search import Found, Page, Place
+from service.explorer.shell.categories import category_choices, category_number
+from service.explorer.steps.page import StepLinks, step_values
+from service.explorer.steps.parameters import StepParameters, sample_filter
+from service.explorer.steps.search import Found, Page, Place
 
 SPEC = ServiceSpec(
     "d" * 32, "", 100, ("cat", "dog", "cat", "7"), preset("cornernet_saccade"), 1024, 1 << 20,

@@ -1,4 +1,4 @@
-"""Links of the pages with thumbnails: to other steps and filters, to samples and their thumbnails."""
+"""Queries of links between pages."""
 
 from collections.abc import Mapping
 from urllib.parse import urlencode

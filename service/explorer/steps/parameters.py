@@ -1,11 +1,11 @@
-"""The parameters of the pages with thumbnails."""
+"""The parameters of the page of a step."""
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from sampler.stream.shards import Shard
-from sampler.survey.sample_filter import SampleFilter, Size
+from sampler.survey.sample_filter import SampleFilter
 from sampler.wire.spec import ServiceSpec
 from service.batches.parameters import (
     FROM_URL,
@@ -18,23 +18,13 @@ from service.batches.parameters import (
     Seed,
     WorldSize,
 )
-from service.explorer.gallery.categories import category_number
-
-BATCH_SIZE = 48
-"""Samples of a step if nothing is said: the batch of the published training."""
+from service.explorer.shell.categories import category_number
+from service.explorer.shell.parameters import BATCH_SIZE, BoxSize, CategoryText, GreatestSide, LeastSide
 
 FILTERS = ("size", "min_side", "max_side", "ignored", "untagged", "cut_off", "crowd", "empty")
 """The parameters that are fields of a `SampleFilter`; it also has the number of the category."""
 
 Place = Annotated[int, STRICT, Field(ge=0), FROM_URL]
-CategoryText = Annotated[
-    Annotated[str, StringConstraints(min_length=1, max_length=200)] | None,
-    Field(description="a box has this category: its name or COCO id"),
-]
-BoxSize = Annotated[Size | None, Field(description="a box has this size by its area, as COCO defines it")]
-Side = Annotated[int, STRICT, Field(ge=0, le=1_000_000), FROM_URL]
-LeastSide = Annotated[Side | None, Field(description="a box has a longer side of at least as many pixels")]
-GreatestSide = Annotated[Side | None, Field(description="a box has a longer side of at most as many pixels")]
 
 
 class StepParameters(PinnedParameters):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from service.explorer.gallery.links import chosen
+from service.explorer.shell.links import chosen
 
 LABELS = {
     "find": "“{}”",

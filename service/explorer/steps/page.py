@@ -8,12 +8,12 @@ from sampler.families.registry import family_of
 from sampler.stream.shards import last_step
 from sampler.survey.sample_filter import SIZES
 from sampler.wire.spec import ServiceSpec
-from service.explorer.gallery.categories import category_choices
-from service.explorer.gallery.chips import LABELS, chips
-from service.explorer.gallery.links import chosen, pins, query
-from service.explorer.gallery.parameters import StepParameters
-from service.explorer.gallery.search import Found, Page, Place
-from service.explorer.gallery.words import count, joined, span
+from service.explorer.shell.categories import category_choices
+from service.explorer.shell.chips import LABELS, chips
+from service.explorer.shell.links import chosen, pins, query
+from service.explorer.shell.words import count, joined, span
+from service.explorer.steps.parameters import StepParameters
+from service.explorer.steps.search import Found, Page, Place
 
 THUMBNAIL = 320
 """Longest side of a thumbnail in pixels."""

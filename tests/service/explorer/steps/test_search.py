@@ -1,4 +1,4 @@
-"""Which samples a page of the gallery shows."""
+"""Which samples the page of a step shows."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from sampler.survey.sample_filter import SampleFilter
 from sampler.survey.sampling import survey_samples
 from sampler.survey.survey import Survey
 from service.demo.dataset import DemoDataset
-from service.explorer.gallery.search import (
+from service.explorer.steps.search import (
     AT_ONCE,
     MATCHES_PAGE,
     SEARCHED,

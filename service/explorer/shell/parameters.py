@@ -1,0 +1,20 @@
+"""The parameters that several pages have, and their defaults."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from sampler.survey.sample_filter import Size
+from service.batches.parameters import FROM_URL, STRICT
+
+BATCH_SIZE = 48
+"""Samples of a step if nothing is said: the batch of the published training."""
+
+CategoryText = Annotated[
+    Annotated[str, StringConstraints(min_length=1, max_length=200)] | None,
+    Field(description="a box has this category: its name or COCO id"),
+]
+BoxSize = Annotated[Size | None, Field(description="a box has this size by its area, as COCO defines it")]
+Side = Annotated[int, STRICT, Field(ge=0, le=1_000_000), FROM_URL]
+LeastSide = Annotated[Side | None, Field(description="a box has a longer side of at least as many pixels")]
+GreatestSide = Annotated[Side | None, Field(description="a box has a longer side of at most as many pixels")]
