@@ -1,7 +1,8 @@
 """Those who watch the server: each gets the latest snapshot when it has sent the one before."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 from service.errors.problems import ServiceError
 
@@ -22,11 +23,17 @@ class Watchers:
     def __len__(self) -> int:
         return self._count
 
-    def check_room(self) -> None:
-        """Raise `ServiceError` (503) if there are too many."""
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Count one more watcher for the length of the block. Raises `ServiceError` (503) if there are too many."""
         if self._count >= MAX_WATCHERS:
             detail = f"{MAX_WATCHERS} pages watch this server, which is the limit; close some, or use /status.json"
             raise ServiceError("overloaded", detail, retry_after=5)
+        self._count += 1
+        try:
+            yield
+        finally:
+            self._count -= 1
 
     def send(self, snapshot: bytes) -> None:
         """Give all watchers a snapshot."""
@@ -42,15 +49,11 @@ class Watchers:
 
     async def watch(self, first: bytes) -> AsyncIterator[bytes]:
         """Yield `first` and then each snapshot, until the server ends. A slow watcher misses some."""
-        self._count += 1
         seen = self._number
-        try:
-            yield first
-            while seen != self._number or not self._closed:
-                if seen == self._number:
-                    await self._changed.wait()
-                    continue
-                seen = self._number
-                yield self._latest
-        finally:
-            self._count -= 1
+        yield first
+        while seen != self._number or not self._closed:
+            if seen == self._number:
+                await self._changed.wait()
+                continue
+            seen = self._number
+            yield self._latest

@@ -2,10 +2,12 @@
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from service.activity.monitor import encode, encode_events
 from service.activity.observe import observe
 from service.activity.snapshot import Snapshot
+from service.activity.watchers import Watchers
 from service.batches.parameters import refuse_repeated
 from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import document, problems
@@ -20,6 +22,19 @@ EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "required
 
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 """Of a response that must not wait in a cache or in the buffers of nginx."""
+
+
+class EventsResponse(StreamingResponse):
+    """Snapshots as they are taken. It holds a watcher's place from before its start to its end, however it ends."""
+
+    def __init__(self, watchers: Watchers, first: bytes) -> None:
+        super().__init__(watchers.watch(first), headers=HEADERS, media_type=EVENTS)
+        self._watchers = watchers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response. Raises `ServiceError` (503) if there are too many watchers."""
+        with self._watchers.place():
+            await super().__call__(scope, receive, send)
 
 
 @router.get("/status", response_class=HTMLResponse, responses=problems(), summary="A live page of the same")
@@ -51,6 +66,4 @@ async def events(request: Request, serving: CurrentServing) -> Response:
     """Events without a name are for programs, those named `page` for the page. The last are sent at shutdown."""
     if is_head(request):
         return HeadResponse(HEADERS, EVENTS)
-    serving.activity.watchers.check_room()
-    sent = serving.activity.watchers.watch(encode_events(observe(serving)))
-    return StreamingResponse(sent, headers=HEADERS, media_type=EVENTS)
+    return EventsResponse(serving.activity.watchers, encode_events(observe(serving)))

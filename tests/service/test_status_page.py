@@ -2,8 +2,9 @@
 
 import http.client
 import json
+import signal
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from service.activity.watchers import MAX_WATCHERS
 from tests.support.live_server import LiveServer, live_server, until
 
 SECONDS = 60.0
@@ -103,6 +105,26 @@ def test_the_page_shows_the_verdict_without_a_script(watched: LiveServer) -> Non
 @pytest.mark.parametrize("path", ["/status", "/status.json", "/status/events"])
 def test_a_head_ends(watched: LiveServer, path: str) -> None:
     assert httpx.head(watched.url + path).status_code == 200
+
+
+def test_watchers_that_come_at_once_are_counted_before_the_first_event(watched: LiveServer) -> None:
+    until(lambda: watched.metric("sampler_status_watchers") == 0, SECONDS)
+    with ExitStack() as connections:
+        all_of_them = [
+            connections.enter_context(
+                closing(http.client.HTTPConnection(urlsplit(watched.url).netloc, timeout=SECONDS))
+            )
+            for _ in range(MAX_WATCHERS + 8)
+        ]
+        for connection in all_of_them:
+            connection.connect()
+        watched.send(signal.SIGSTOP)  # so that it finds all requests at once
+        for connection in all_of_them:
+            connection.request("GET", "/status/events")
+        watched.send(signal.SIGCONT)
+        statuses = [connections.enter_context(closing(one.getresponse())).status for one in all_of_them]
+        assert sorted(statuses) == [200] * MAX_WATCHERS + [503] * 8
+    until(lambda: watched.metric("sampler_status_watchers") == 0, SECONDS)
 
 
 @pytest.fixture

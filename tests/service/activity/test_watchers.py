@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -29,7 +30,6 @@ def test_a_watcher_gets_each_snapshot_and_the_last_one_at_the_end() -> None:
         watchers.send(b"last")
         watchers.close()
         found += [snapshot async for snapshot in watching]
-        assert not watchers
         return found
 
     assert asyncio.run(scene()) == [b"second", b"third", b"last"]
@@ -59,15 +59,12 @@ def test_a_watcher_that_waits_is_released_at_the_end() -> None:
 
 
 def test_the_number_of_watchers_is_bounded_and_those_who_left_make_room() -> None:
-    async def scene() -> None:
-        watchers = Watchers()
-        watching = [await begun(watchers) for _ in range(MAX_WATCHERS)]
-        with pytest.raises(ServiceError, match="which is the limit"):
-            watchers.check_room()
-        await watching[0].aclose()  # type: ignore[attr-defined] # it is a generator
-        watchers.check_room()
-        for one in watching[1:]:
-            await one.aclose()  # type: ignore[attr-defined] # likewise
-        assert not watchers
-
-    asyncio.run(scene())
+    watchers = Watchers()
+    with ExitStack() as others:
+        for _ in range(MAX_WATCHERS - 1):
+            others.enter_context(watchers.place())
+        for _ in range(2):
+            with watchers.place(), pytest.raises(ServiceError, match="which is the limit"), watchers.place():
+                pass
+        assert len(watchers) == MAX_WATCHERS - 1
+    assert not watchers
