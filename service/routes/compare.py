@@ -24,9 +24,10 @@ from service.batches.parameters import (
 from service.batches.selection import select_image, select_sample
 from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, problems
-from service.explorer.compare.sides import SERVED, Side, config_of_side, named_configs, view_job
-from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, Comparison, layers_of_text
+from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, Comparison
 from service.explorer.sample.contents import SampleContents, media_type_of
+from service.explorer.side_by_side.shown import layers_of_text
+from service.explorer.side_by_side.sides import SERVED, Side, config_of_side, named_configs, view_job
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
 from service.routes.samples import LAYERS, LayerName
 from service.routes.view_response import view_response

@@ -14,10 +14,10 @@ from service.batches.parameters import Augment, Epoch, ImageParameters, Index, S
 from service.batches.selection import select_image
 from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import PARAMETERS, SAMPLES, document, problems
-from service.explorer.compare.sides import Side, view_job
-from service.explorer.compare.state import layers_of_text
+from service.explorer.config_changes.changes import Changes, file_name, read_changes
 from service.explorer.sample.contents import SampleContents
-from service.explorer.what_if.changes import Changes, file_name, read_changes
+from service.explorer.side_by_side.shown import layers_of_text
+from service.explorer.side_by_side.sides import Side, view_job
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
 from service.routes.compare import Layers
 

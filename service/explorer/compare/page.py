@@ -11,13 +11,13 @@ from sampler.config.schema import SamplerConfig
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
 from sampler.survey.survey import Survey
 from service.access.paths import root_of
-from service.explorer.compare.differences import STATES, differences, planes_of
-from service.explorer.compare.pictures import layer_url, thumbnail_url
-from service.explorer.compare.shown import BOXES, Facts, Shown, layers_of, show_sample
-from service.explorer.compare.sides import OF_DATASET, SERVED, Side
 from service.explorer.compare.state import EPOCHS, ZOOMS, Comparison
 from service.explorer.shell.templates import page
 from service.explorer.shell.words import count
+from service.explorer.side_by_side.differences import STATES, differences, planes_of
+from service.explorer.side_by_side.pictures import layer_url, thumbnail_url
+from service.explorer.side_by_side.shown import BOXES, Facts, Shown, layers_of, show_sample
+from service.explorer.side_by_side.sides import OF_DATASET, SERVED, Side
 from service.lifespan.state import ServedDataset
 
 
@@ -69,8 +69,8 @@ def compare_page(
         request,
         "compare/page.html",
         title=f"Compare sample {state.index} · {dataset.title}",
-        scripts=("compare/live.js",),
-        styles=("sample/boxes.css", "compare/page.css"),
+        scripts=("side_by_side/live.js",),
+        styles=("sample/boxes.css", "side_by_side/samples.css", "compare/page.css"),
         dataset=dataset,
         state=state,
         image=samples[0]["image"],

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from service.explorer.compare.shown import BOXES, CROP
-from service.explorer.compare.sides import Side
+from service.explorer.side_by_side.shown import BOXES, CROP, toggled
+from service.explorer.side_by_side.sides import Side
 
 ZOOMS = (1, 2, 4)
 
@@ -60,13 +60,3 @@ class Comparison:
     def toggled(self, layer: str) -> "Comparison":
         """Return the state with a layer shown or hidden."""
         return replace(self, layers=toggled(self.layers, layer))
-
-
-def toggled(layers: tuple[str, ...], layer: str) -> tuple[str, ...]:
-    """Return layers with one of them shown or hidden."""
-    return tuple(one for one in layers if one != layer) if layer in layers else (*layers, layer)
-
-
-def layers_of_text(text: str | None) -> tuple[str, ...] | None:
-    """Return the layers that a parameter names. Unknown ones are as good as hidden: configs have different layers."""
-    return None if text is None else tuple(dict.fromkeys(name for name in text.split(",") if name))

@@ -11,14 +11,14 @@ from fastapi.responses import HTMLResponse
 from sampler.config.export import ExportedConfig
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
 from service.access.paths import root_of
-from service.explorer.compare.differences import STATES, differences, planes_of
-from service.explorer.compare.pictures import layer_url
-from service.explorer.compare.shown import BOXES, Facts, Shown, layers_of, show_sample, telling_layers
-from service.explorer.compare.sides import Side, changes_text
-from service.explorer.compare.state import Comparison, toggled
+from service.explorer.compare.state import Comparison
+from service.explorer.config_changes.changes import Changes, file_name
+from service.explorer.config_changes.fields import Field
 from service.explorer.shell.templates import page
-from service.explorer.what_if.changes import Changes, file_name
-from service.explorer.what_if.fields import Field
+from service.explorer.side_by_side.differences import STATES, differences, planes_of
+from service.explorer.side_by_side.pictures import layer_url
+from service.explorer.side_by_side.shown import BOXES, Facts, Shown, layers_of, show_sample, telling_layers, toggled
+from service.explorer.side_by_side.sides import Side, changes_text
 from service.lifespan.state import ServedDataset
 
 
@@ -102,8 +102,8 @@ def what_if_page(
         request,
         "what_if/page.html",
         title=f"What if · sample {state.index} · {dataset.title}",
-        scripts=("compare/live.js", "what_if/page.js"),
-        styles=("sample/boxes.css", "compare/page.css", "what_if/page.css"),
+        scripts=("side_by_side/live.js", "what_if/page.js"),
+        styles=("sample/boxes.css", "side_by_side/samples.css", "what_if/page.css"),
         dataset=dataset,
         state=state,
         image=served["image"],

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlencode
 
-from service.explorer.compare.sides import SERVED, Side
+from service.explorer.side_by_side.sides import SERVED, Side
 from service.lifespan.state import ServedDataset
 
 

@@ -11,8 +11,8 @@ from sampler.config.presets import PRESETS
 from sampler.config.schema import SamplerConfig
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import register_family
-from service.explorer.what_if.changes import Changes, read_changes
-from service.explorer.what_if.fields import LARGEST_SCALE, SCALE_FIELDS, fields_of
+from service.explorer.config_changes.changes import Changes, read_changes
+from service.explorer.config_changes.fields import LARGEST_SCALE, SCALE_FIELDS, fields_of
 from tests.support import toy_family
 
 SACCADE, CORNERNET = PRESETS["cornernet_saccade"], PRESETS["cornernet"]

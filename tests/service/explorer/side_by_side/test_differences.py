@@ -9,8 +9,8 @@ from sampler.config.presets import PRESETS
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.stream.keys import SampleKey
-from service.explorer.compare.differences import Differences, differences, planes_of
 from service.explorer.inspection import sample_document
+from service.explorer.side_by_side.differences import Differences, differences, planes_of
 from tests.support.scenes import EMPTY, write_scenes
 
 SACCADE, CORNERNET = PRESETS["cornernet_saccade"], PRESETS["cornernet"]

@@ -70,3 +70,13 @@ def show_sample(title: str, name: str, facts: Facts, layers: Sequence[str], url:
     shown = [layer | {"url": url(layer["name"])} for layer in layers_of([facts]).values() if layer["name"] in layers]
     shapes = tuple(box_shapes(facts["boxes"], CROP, (0, 0, side, side))) if BOXES in layers else None
     return Shown(title, name, side, tuple(shown), shapes, dict(facts["counts"]))
+
+
+def toggled(layers: tuple[str, ...], layer: str) -> tuple[str, ...]:
+    """Return layers with one of them shown or hidden."""
+    return tuple(one for one in layers if one != layer) if layer in layers else (*layers, layer)
+
+
+def layers_of_text(text: str | None) -> tuple[str, ...] | None:
+    """Return the layers that a parameter names. Unknown ones are as good as hidden: configs have different layers."""
+    return None if text is None else tuple(dict.fromkeys(name for name in text.split(",") if name))

@@ -10,7 +10,7 @@ from sampler.config.presets import PRESETS
 from sampler.config.schema import SamplerConfig
 from sampler.errors import ConfigError, InvalidRequestError
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
-from service.explorer.what_if.changes import LONGEST_TEXT, read_changes
+from service.explorer.config_changes.changes import LONGEST_TEXT, read_changes
 from service.lifespan.state import ServedDataset
 from service.workers.protocol import ViewJob
 

@@ -9,7 +9,7 @@ from sampler.config.scale_range import ScaleRange
 from sampler.config.schema import AttentionMap, SamplerConfig
 from sampler.errors import ConfigError, InvalidRequestError
 from sampler.families.registry import family_of
-from service.explorer.what_if.fields import (
+from service.explorer.config_changes.fields import (
     DIRECT_FIELDS,
     MOST_SCALES,
     SCALE_FIELDS,

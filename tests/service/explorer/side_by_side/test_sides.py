@@ -8,7 +8,7 @@ from sampler.config.presets import PRESETS
 from sampler.errors import InvalidRequestError
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
 from sampler.wire.spec import ServiceSpec
-from service.explorer.compare.sides import Side, changes_text, config_of_side, named_configs, view_job
+from service.explorer.side_by_side.sides import Side, changes_text, config_of_side, named_configs, view_job
 from service.lifespan.state import ServedDataset
 
 
