@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 
 from sampler.arrays import Booleans
 from sampler.config.schema import SamplerConfig
-from sampler.families.registry import family_of
 from sampler.survey.decisions import Decision, compare_decisions
 from sampler.survey.histograms import Histogram, octaves
+from sampler.survey.ignore_reasons import ignore_reasons
 from sampler.survey.sample_filter import SIZES, sizes_of
 from sampler.survey.survey import Survey
 
 Numbers = NDArray[np.integer] | NDArray[np.floating]
-
-ANOTHER_REASON = "for another reason"
 
 LEAST_SIDE = 2.0**-10
 """Thinner boxes count as this many pixels thin."""
@@ -163,14 +161,9 @@ def _outcomes(survey: Survey, config: SamplerConfig) -> Outcomes:
 
 
 def _reasons(survey: Survey, ignored: Booleans, config: SamplerConfig) -> tuple[tuple[str, int], ...]:
-    boxes = np.column_stack([survey.cropped, survey.categories])[ignored].astype(np.float32)
-    left, counts = np.ones(len(boxes), np.bool_), []
-    for reason, holds in family_of(config).ignore_reasons(boxes, config):
-        counts.append((reason, int(np.count_nonzero(left & holds))))
-        left &= ~holds
-    if left.any():
-        counts.append((ANOTHER_REASON, int(np.count_nonzero(left))))
-    return tuple(counts)
+    reasons, found = ignore_reasons(survey.cropped[ignored], survey.categories[ignored], config)
+    *known, other = zip(reasons, np.bincount(found, minlength=len(reasons)).tolist(), strict=True)
+    return (*known, other) if other[1] else tuple(known)
 
 
 def _size_classes(before: NDArray[np.float64], after: NDArray[np.float64]) -> Comparison:

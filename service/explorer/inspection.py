@@ -18,7 +18,8 @@ from sampler.ops.targets import untagged
 from sampler.recipe import Recipe
 from sampler.sample.sample import PlannedSample, fill_sample, plan_sample
 from sampler.stream.keys import SampleKey
-from sampler.survey.marks import mark_boxes
+from sampler.survey.ignore_reasons import ANOTHER_REASON, ignore_reasons
+from sampler.survey.marks import BoxMarks, mark_boxes
 
 State = Literal["object", "ignored", "outside"]
 Corners = tuple[float, ...]
@@ -39,6 +40,7 @@ class InspectedBox:
     is_reference: bool  # the scale was chosen for it
     is_untagged: bool = False  # an object without a row of tags
     is_cut_off: bool = False  # part of it is in the crop, and part of it is not
+    ignored_because: str | None = None  # the reason, if it is ignored and its detector family knows the reason
 
     def as_dict(self) -> dict[str, Any]:
         """Return the box as it appears in the sample's document."""
@@ -52,6 +54,7 @@ class InspectedBox:
             "reference": self.is_reference,
             "untagged": self.is_untagged,
             "cut_off": self.is_cut_off,
+            "ignored_because": self.ignored_because,
         }
 
 
@@ -124,6 +127,7 @@ def inspect_sample(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, a
 def inspect_boxes(dataset: DatasetIndex, config: SamplerConfig, planned: PlannedSample) -> tuple[InspectedBox, ...]:
     """Return all boxes of the image of a planned sample, each with what became of it. Reads no pixels."""
     marks, names = mark_boxes(dataset, config, [planned]), dataset.category_names
+    reasons = _reasons(marks, config)
     inspected = []
     for row, (*original, number) in enumerate(marks.boxes.tolist()):
         outside = bool(marks.outside[row])
@@ -139,9 +143,18 @@ def inspect_boxes(dataset: DatasetIndex, config: SamplerConfig, planned: Planned
                 is_reference=bool(marks.reference[row]),
                 is_untagged=bool(marks.untagged[row]),
                 is_cut_off=bool(marks.cut_off[row]),
+                ignored_because=reasons.get(row),
             )
         )
     return tuple(inspected)
+
+
+def _reasons(marks: BoxMarks, config: SamplerConfig) -> dict[int, str]:
+    """Return why boxes are ignored, by their rows. Those whose reason is not known are left out."""
+    rows = np.flatnonzero(~marks.objects & ~marks.outside)
+    reasons, found = ignore_reasons(marks.cropped[rows], marks.boxes[rows, 4].astype(np.int32), config)
+    named = zip(rows.tolist(), (reasons[one] for one in found.tolist()), strict=True)
+    return {row: reason for row, reason in named if reason != ANOTHER_REASON}
 
 
 def sample_document(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> dict[str, Any]:

@@ -52,7 +52,9 @@ class BoxShape:
 
 def meaning_of(box: Mapping[str, Any]) -> str:
     """Return what became of a box, in words. box: as in the document of a sample."""
-    return ", ".join([STATES[box["state"]], *(words for mark, words in MARKS.items() if box[mark])])
+    because = box["ignored_because"]
+    state = f"{STATES[box['state']]}: {because}" if because else STATES[box["state"]]
+    return ", ".join([state, *(words for mark, words in MARKS.items() if box[mark])])
 
 
 def classes_of(box: Mapping[str, Any]) -> str:

@@ -48,6 +48,7 @@ class BoxRow:
         left: Its state, one of `STATES`.
         right: See `left`.
         sides: (left, right) longer side in crop pixels, rounded; None outside the crop.
+        reasons: (left, right) why it is ignored; None if it is not, or if the reason is not known.
     """
 
     name: str
@@ -56,6 +57,7 @@ class BoxRow:
     left: str
     right: str
     sides: tuple[int | None, int | None]
+    reasons: tuple[str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,12 @@ def _box_row(left: Document | None, right: Document | None) -> BoxRow:
         left=states[0],
         right=states[1],
         sides=(_longer_side(left), _longer_side(right)),
+        reasons=(_reason(left), _reason(right)),
     )
+
+
+def _reason(box: Document | None) -> str | None:
+    return None if box is None else box["ignored_because"]
 
 
 def _longer_side(box: Document | None) -> int | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from sampler.recipe import Recipe
 from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
 from sampler.stream.substitutes import Substitutes
+from sampler.survey.sampling import survey_samples
+from sampler.survey.statistics import survey_statistics
 from service.explorer.inspection import inspect_sample, sample_document
 from service.explorer.picture.picture import recipe_lines
 
@@ -101,6 +104,17 @@ def test_boxes_and_counts_agree_with_the_sample(dataset: Dataset, seed: int) -> 
     assert counts["objects"] == document["arrays"]["tag_masks"]["nonzero"]
     assert counts["objects"] + counts["ignored"] + counts["outside"] == len(BOXES)
     assert counts["outside"] == sum(box["crop"] is None for box in document["boxes"])
+
+
+def test_the_reasons_of_ignored_boxes_are_those_of_the_statistics(dataset: Dataset) -> None:
+    config, keys = preset("cornernet_saccade"), [SampleKey(seed, 0, 0) for seed in range(12)]
+    boxes = [box for key in keys for box in sample_document(dataset, config, key)["boxes"]]
+    assert {box["state"] for box in boxes if box["ignored_because"]} == {"ignored"}
+    survey = survey_samples(dataset, config, keys)
+    outcomes = survey_statistics(survey, config, dataset.category_names).outcomes
+    found = Counter(box["ignored_because"] for box in boxes if box["state"] == "ignored")
+    assert found == dict(outcomes.ignored_because)
+    assert all(found.values())
 
 
 def test_all_boxes_of_the_image_are_listed_with_name_and_corners(dataset: Dataset) -> None:

@@ -7,8 +7,8 @@ from service.explorer.sample.overlay import box_shapes, classes_of, meaning_of, 
 VIEW = (0.0, 0.0, 255.0, 255.0)
 
 
-def box(row: int, crop: list[float] | None, state: str = "object", **marks: bool) -> dict[str, Any]:
-    fixed = {"crowd": False, "reference": False, "untagged": False, "cut_off": False}
+def box(row: int, crop: list[float] | None, state: str = "object", **marks: bool | str) -> dict[str, Any]:
+    fixed = {"crowd": False, "reference": False, "untagged": False, "cut_off": False, "ignored_because": None}
     return {"row": row, "category": {"number": 1, "name": "cat"}, "original": [0.0, 0.0, 9.0, 9.0], "crop": crop,
             "state": state} | fixed | marks  # fmt: skip
 
@@ -23,6 +23,8 @@ def test_a_box_says_everything_that_became_of_it() -> None:
     marked = box(0, [0, 0, 9, 9], "ignored", crowd=True, reference=True, cut_off=True)
     assert meaning_of(marked) == "ignored, crowd box, reference of the scale, cut off"
     assert classes_of(marked) == "ignored crowd reference cut-off"
+    small = box(0, [0, 0, 3, 3], "ignored", ignored_because="too small", cut_off=True)
+    assert meaning_of(small) == "ignored: too small, cut off"
 
 
 def test_labels_stay_within_the_picture() -> None:

@@ -24,9 +24,9 @@ LAYERS = [
 ]  # fmt: skip
 
 
-def box(row: int, state: str, name: str = "cat", **marks: bool) -> dict[str, Any]:
+def box(row: int, state: str, name: str = "cat", **marks: bool | str) -> dict[str, Any]:
     crop = None if state == "outside" else [10.0, 20.0, 60.0, 90.0]
-    fixed = {"crowd": False, "reference": False, "untagged": False, "cut_off": False}
+    fixed = {"crowd": False, "reference": False, "untagged": False, "cut_off": False, "ignored_because": None}
     return {"row": row, "category": {"number": 1, "name": name}, "original": [1.0, 2.0, 31.0, 42.0], "crop": crop,
             "state": state} | fixed | marks  # fmt: skip
 

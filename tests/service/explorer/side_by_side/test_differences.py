@@ -53,6 +53,7 @@ def test_boxes_that_a_larger_least_size_makes_ignored_are_listed(dataset: Datase
     left, right = document(dataset), document(dataset, larger)
     found = compared(left, right, larger)
     assert {(row.left, row.right) for row in found.boxes} == {("object", "ignored")}
+    assert {row.reasons for row in found.boxes} == {(None, "too small")}
     objects = [box for box in left["boxes"] if box["state"] == "object"]
     small = [box for box in objects if max(box["crop"][2] - box["crop"][0], box["crop"][3] - box["crop"][1]) < LARGE]
     assert found.other_boxes == len(found.boxes) == len(small) > 0
