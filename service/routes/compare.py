@@ -22,10 +22,11 @@ from service.batches.parameters import (
     refuse_repeated,
 )
 from service.batches.selection import select_image, select_sample
-from service.contract.methods import HeadResponse, is_head
+from service.contract.methods import is_head
 from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, problems
 from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, Comparison
 from service.explorer.sample.contents import SampleContents, media_type_of
+from service.explorer.shell.headers import head_of_page
 from service.explorer.side_by_side.shown import layers_of_text
 from service.explorer.side_by_side.sides import SERVED, Side, config_of_side, named_configs, view_job
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
@@ -112,7 +113,7 @@ async def compare(
     configs = named_configs(dataset, serving.datasets)
     sides = config_of_side(state.left, configs), config_of_side(state.right, configs)
     if is_head(request):
-        return HeadResponse({}, HTMLResponse.media_type)
+        return head_of_page()
     jobs = [
         view_job("layers", dataset, index, side, config)
         for side, config in zip((state.left, state.right), sides, strict=True)

@@ -14,11 +14,12 @@ from sampler.stream.keys import SampleKey
 from service.access.paths import root_of
 from service.batches.parameters import refuse_repeated
 from service.batches.selection import check_pins
-from service.contract.methods import HeadResponse, is_head
+from service.contract.methods import is_head
 from service.contract.responses import PINNED, problems
 from service.explorer.images.listing import packed
 from service.explorer.images.page import ImageLinks, image_filter, image_values
 from service.explorer.images.parameters import ImageListParameters, Remark
+from service.explorer.shell.headers import head_of_page
 from service.explorer.shell.links import query
 from service.lifespan.state import CurrentServing
 from service.workers.protocol import ViewJob
@@ -49,7 +50,7 @@ async def images(
     check_pins(parameters, dataset.spec)
     wanted = image_filter(parameters, dataset.spec)
     if is_head(request):
-        return HeadResponse({}, "text/html")
+        return head_of_page()
     noted = serving.notices.noted(dataset.number)
     options = {
         "filter": wanted,

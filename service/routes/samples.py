@@ -11,9 +11,11 @@ from sampler.wire.problem_types import PROBLEM_TYPES
 from service.access.paths import root_of
 from service.batches.parameters import DECIMAL, Index, SamplePageParameters, SampleParameters, refuse_repeated
 from service.batches.selection import select_place, select_sample
+from service.contract.methods import is_head
 from service.contract.responses import NOT_MODIFIED, SAMPLES, Responses, binary, document, problems
 from service.errors.problems import ServiceError
 from service.explorer.sample.contents import SampleContents, media_type_of
+from service.explorer.shell.headers import head_of_page
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
 from service.routes.view_response import view_response
 from service.workers.protocol import ViewJob
@@ -63,6 +65,8 @@ async def explore(
     dataset, job = _job("layers", index, parameters, serving)
     [key] = job.keys
     place = select_place(key, parameters, dataset.spec)
+    if is_head(request):
+        return head_of_page()
     shown = Shown(dataset.spec, dataset.title, key, parameters.augment, place)
     try:
         contents = SampleContents.decode(await serving.views.get(job, request.receive))

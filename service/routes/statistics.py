@@ -7,8 +7,9 @@ from fastapi.responses import HTMLResponse, Response
 
 from service.batches.parameters import refuse_repeated
 from service.batches.selection import check_pins
-from service.contract.methods import HeadResponse, is_head
+from service.contract.methods import is_head
 from service.contract.responses import PINNED, problems
+from service.explorer.shell.headers import head_of_page
 from service.explorer.statistics.parameters import StatisticsParameters
 from service.lifespan.state import CurrentServing
 
@@ -30,6 +31,6 @@ async def statistics(
     dataset = serving.dataset(parameters.dataset)
     check_pins(parameters, dataset.spec)
     if is_head(request):
-        return HeadResponse({}, "text/html; charset=utf-8")
+        return head_of_page()
     found = await serving.statistics.get(serving.views, dataset.number, dataset.spec, parameters, request.receive)
     return statistics_page(request, dataset, parameters, found)

@@ -13,8 +13,9 @@ from sampler.survey.survey import Survey
 from service.access.paths import root_of
 from service.batches.parameters import DECIMAL, Step, refuse_repeated
 from service.batches.selection import check_pins
-from service.contract.methods import HeadResponse, is_head
+from service.contract.methods import is_head
 from service.contract.responses import SAMPLES, problems
+from service.explorer.shell.headers import head_of_page
 from service.explorer.shell.links import query
 from service.explorer.steps.page import StepLinks, step_values
 from service.explorer.steps.parameters import StepParameters, sample_filter
@@ -62,7 +63,7 @@ async def samples_of_step(
     wanted = sample_filter(parameters, dataset.spec)
     stream.keys(place, 1)  # refuses a place that is not in the stream
     if is_head(request):
-        return HeadResponse({}, "text/html")
+        return head_of_page()
 
     async def survey(keys: Sequence[SampleKey]) -> Survey:
         job = ViewJob("survey", dataset.number, tuple(keys), parameters.augment)

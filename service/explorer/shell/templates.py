@@ -10,22 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sampler.version import VERSION
 from service.access.paths import root_of, route_path
 from service.explorer.shell.assets import FAVICON, assets
+from service.explorer.shell.headers import page_headers
 from service.explorer.shell.navigation import links
 
 STYLE = "shell/style.css"
 SCRIPT = "shell/shell.js"
-
-POLICY = {
-    "default-src": "'none'",
-    "script-src": "'self'",
-    "style-src": "'self'",
-    "img-src": "'self' data: blob:",
-    "connect-src": "'self'",
-    "form-action": "'self'",
-    "base-uri": "'none'",
-    "frame-ancestors": "'none'",
-}
-"""The content security policy: whatever names of a dataset contain, a browser runs no script within a page."""
 
 
 @cache
@@ -74,12 +63,4 @@ def page(
         navigation=list(links(root, route_path(request.scope), request.query_params if status < 400 else {})),
         may_log_out=request.app.state.access.credentials is not None, **values,
     )  # fmt: skip
-    return HTMLResponse(html, status, _headers(policy or {}))
-
-
-def _headers(policy: dict[str, str]) -> dict[str, str]:
-    return {
-        "content-security-policy": "; ".join(f"{name} {sources}" for name, sources in (POLICY | policy).items()),
-        "referrer-policy": "same-origin",
-        "cache-control": "no-cache",
-    }
+    return HTMLResponse(html, status, page_headers(policy or {}))

@@ -5,9 +5,11 @@ import pytest
 
 from tests.support.live_server import LiveServer
 
-HEAD_PATHS = ("/healthz", "/readyz", "/metrics", "/v1/spec", "/explore/0", "/v1/access", "/docs", "/")
+HEAD_PATHS = ("/healthz", "/readyz", "/metrics", "/v1/spec", "/v1/access", "/docs", "/")
 LONG = ("/v1/batches?indices=1,2", "/v1/stream?batch_size=4", "/debug/samples/3.png", "/debug/samples/3",
-        "/v1/images?indices=1")  # fmt: skip
+        "/v1/images?indices=1", "/explore/3", "/steps/3?batch_size=4", "/images", "/stats?samples=9",
+        "/compare?index=3", "/what-if?index=3")  # fmt: skip
+MADE = ("sampler_samples_total", "sampler_view_lookups_total")
 CHANGING = {"date", "x-request-id", "content-length"}
 """Headers that differ between two responses; /metrics has another length each time."""
 
@@ -28,11 +30,11 @@ def test_head_has_status_and_headers_of_get_without_a_body(server: LiveServer, p
 @pytest.mark.parametrize("path", LONG)
 def test_head_makes_no_sample_and_gives_the_headers_at_once(server: LiveServer, path: str) -> None:
     httpx.get(f"{server.url}/v1/batches?indices=0")  # from now on, there is such a metric
-    before = server.metric("sampler_samples_total")
+    before = [server.metric(name) for name in MADE]
     head = httpx.head(server.url + path)
     assert (head.status_code, head.content) == (200, b"")
     assert "content-length" not in head.headers
-    assert server.metric("sampler_samples_total") == before
+    assert [server.metric(name) for name in MADE] == before
     with httpx.stream("GET", server.url + path, timeout=60) as get:
         assert headers_of(get, "transfer-encoding", "content-digest") == headers_of(head)
 

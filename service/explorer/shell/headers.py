@@ -1,0 +1,34 @@
+"""The headers of pages, for GET and for HEAD."""
+
+from collections.abc import Mapping
+
+from fastapi.responses import HTMLResponse
+
+from service.contract.methods import HeadResponse
+
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data: blob:",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+"""The content security policy: whatever names of a dataset contain, a browser runs no script within a page."""
+
+
+def page_headers(policy: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the headers of a page. policy: directives of the content security policy that differ from `POLICY`."""
+    directives = POLICY | dict(policy or {})
+    return {
+        "content-security-policy": "; ".join(f"{name} {sources}" for name, sources in directives.items()),
+        "referrer-policy": "same-origin",
+        "cache-control": "no-cache",
+    }
+
+
+def head_of_page() -> HeadResponse:
+    """Return the response to HEAD of a page, which need not be made for it."""
+    return HeadResponse(page_headers(), HTMLResponse.media_type)
