@@ -14,10 +14,10 @@ from service.batches.admission import Admission
 from service.batches.cache import BatchCache
 from service.bodies import Bodies
 from service.errors.problems import ServiceError
-from service.explorer.statistics.surveys import RecentStatistics
 from service.metrics import Metrics
 from service.reading import ReadLimits
 from service.shutdown import Shutdown
+from service.views.statistics import RecentStatistics
 from service.views.views import Views
 from service.workers.notices import ImageNotices
 from service.workers.pool import WorkerPool

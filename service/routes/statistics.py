@@ -12,6 +12,7 @@ from service.contract.responses import PINNED, problems
 from service.explorer.shell.headers import head_of_page
 from service.explorer.statistics.parameters import StatisticsParameters
 from service.lifespan.state import CurrentServing
+from service.views.statistics import Surveyed
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
 
@@ -32,5 +33,6 @@ async def statistics(
     check_pins(parameters, dataset.spec)
     if is_head(request):
         return head_of_page()
-    found = await serving.statistics.get(serving.views, dataset.number, dataset.spec, parameters, request.receive)
+    wanted = Surveyed(dataset.number, parameters.seed, parameters.epoch, parameters.samples, parameters.augment)
+    found = await serving.statistics.get(serving.views, dataset.spec, wanted, request.receive)
     return statistics_page(request, dataset, parameters, found)

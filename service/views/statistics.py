@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from starlette.types import Message, Receive
 
@@ -11,7 +12,6 @@ from sampler.survey.statistics import Statistics, survey_statistics
 from sampler.survey.survey import Survey
 from sampler.wire.spec import ServiceSpec
 from service.disconnect import until_disconnect
-from service.explorer.statistics.parameters import StatisticsParameters
 from service.views.views import Views
 from service.workers.protocol import ViewJob
 
@@ -22,24 +22,40 @@ JOBS_AT_ONCE = 8
 """Jobs of one page that wait for a worker, so that other pages get in between, too."""
 
 
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """The samples of statistics.
+
+    Attributes:
+        dataset: Number of their dataset.
+        seed: Of their keys.
+        epoch: Of their keys.
+        samples: How many, the first of the epoch.
+        augment: False for the fixed recipe.
+    """
+
+    dataset: int
+    seed: int
+    epoch: int
+    samples: int
+    augment: bool
+
+
 class RecentStatistics:
     """The statistics that were asked for last. An entry has some ten kilobytes."""
 
     def __init__(self, capacity: int = 64) -> None:
         """capacity: most entries."""
         self._capacity = capacity
-        self._entries: OrderedDict[tuple[int, StatisticsParameters], Statistics] = OrderedDict()
+        self._entries: OrderedDict[Surveyed, Statistics] = OrderedDict()
 
-    async def get(
-        self, views: Views, dataset: int, spec: ServiceSpec, parameters: StatisticsParameters, receive: Receive
-    ) -> Statistics:
-        """Return the statistics of the samples that parameters ask for, computed unless they are cached.
+    async def get(self, views: Views, spec: ServiceSpec, wanted: Surveyed, receive: Receive) -> Statistics:
+        """Return the statistics of samples, computed unless they are cached.
 
         Args:
             views: Makes the surveys.
-            dataset: Number of the dataset.
-            spec: Its spec.
-            parameters: Which samples.
+            spec: Of the dataset.
+            wanted: The samples.
             receive: Of the request, which is given up if its client disconnects.
 
         Raises:
@@ -47,13 +63,12 @@ class RecentStatistics:
             ServiceError: A survey cannot be made.
             ClientDisconnectedError: The client has disconnected.
         """
-        entry = dataset, parameters
-        found = self._entries.get(entry)
+        found = self._entries.get(wanted)
         if found is None:
-            keys = survey_keys(spec.size, parameters.seed, parameters.epoch, parameters.samples)
-            making = asyncio.ensure_future(_compute(views, dataset, spec, keys, parameters.augment))
-            found = self._entries[entry] = await until_disconnect(making, receive)
-        self._entries.move_to_end(entry)
+            keys = survey_keys(spec.size, wanted.seed, wanted.epoch, wanted.samples)
+            making = asyncio.ensure_future(_compute(views, wanted.dataset, spec, keys, wanted.augment))
+            found = self._entries[wanted] = await until_disconnect(making, receive)
+        self._entries.move_to_end(wanted)
         while len(self._entries) > self._capacity:
             self._entries.popitem(last=False)
         return found

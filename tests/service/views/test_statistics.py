@@ -15,8 +15,7 @@ from sampler.wire.spec import ServiceSpec
 from service.demo.dataset import DemoDataset
 from service.disconnect import ClientDisconnectedError
 from service.errors.problems import ServiceError
-from service.explorer.statistics.parameters import StatisticsParameters
-from service.explorer.statistics.surveys import JOBS_AT_ONCE, KEYS_AT_ONCE, RecentStatistics
+from service.views.statistics import JOBS_AT_ONCE, KEYS_AT_ONCE, RecentStatistics, Surveyed
 from service.workers.protocol import ViewJob
 
 CONFIG = preset("cornernet_saccade")
@@ -61,9 +60,12 @@ async def disconnected() -> Message:
     return {"type": "http.disconnect"}
 
 
-def ask(recent: RecentStatistics, views: Surveys, dataset: Dataset, receive: Any = connected, **values: Any) -> Any:
+def ask(
+    recent: RecentStatistics, views: Surveys, dataset: Dataset, receive: Any = connected, *, samples: int, seed: int = 0
+) -> Any:
     spec = ServiceSpec("", "", len(dataset), dataset.category_names, CONFIG, 1024, 1 << 20)
-    return recent.get(views, 0, spec, StatisticsParameters(**values), receive)  # type: ignore[arg-type] # stands for Views
+    wanted = Surveyed(0, seed, epoch=0, samples=samples, augment=True)
+    return recent.get(views, spec, wanted, receive)  # type: ignore[arg-type] # stands for Views
 
 
 def test_surveys_of_some_hundred_samples_are_put_together_in_order(dataset: Dataset) -> None:
