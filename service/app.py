@@ -19,6 +19,7 @@ from service.access.policy import AccessPolicy
 from service.contract.document import complete
 from service.contract.methods import Endpoints, Methods
 from service.errors import responses as error_responses
+from service.explorer.status.events import encode_events
 from service.kubernetes import service_variables
 from service.lifespan.plain_server import check_plain_server
 from service.lifespan.startup import run_server
@@ -144,7 +145,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             if not app.state.limited:
                 check_plain_server(settings)
             _control_access(app, settings)
-            app.state.serving = await stack.enter_async_context(run_server(settings, app.state.metrics))
+            app.state.serving = await stack.enter_async_context(run_server(settings, app.state.metrics, encode_events))
             app.openapi()  # prepares the parameters of all routes, so that the first request does not wait for it
         except SamplerError as error:
             app.state.startup_error = error

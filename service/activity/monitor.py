@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from pydantic import TypeAdapter
@@ -10,7 +10,6 @@ from pydantic import TypeAdapter
 from service.activity.observe import observe
 from service.activity.snapshot import Snapshot
 from service.activity.stream_log import StreamLog
-from service.explorer.status.display import Display, display
 from service.lifespan.state import Serving
 
 log = logging.getLogger("saccade_sampler")
@@ -18,7 +17,9 @@ log = logging.getLogger("saccade_sampler")
 INTERVAL = 1.0
 
 SNAPSHOTS = TypeAdapter(Snapshot)
-DISPLAYS = TypeAdapter(Display)
+
+Encode = Callable[[Snapshot], bytes]
+"""Returns a snapshot as those who watch receive it."""
 
 
 def encode(snapshot: Snapshot) -> bytes:
@@ -26,15 +27,10 @@ def encode(snapshot: Snapshot) -> bytes:
     return SNAPSHOTS.dump_json(snapshot)
 
 
-def encode_events(snapshot: Snapshot) -> bytes:
-    """Return a snapshot as server-sent events: one for programs, and one for the page, which has the same in words."""
-    return b"data: %b\n\nevent: page\ndata: %b\n\n" % (encode(snapshot), DISPLAYS.dump_json(display(snapshot)))
-
-
 @asynccontextmanager
-async def monitored(serving: Serving) -> AsyncIterator[None]:
-    """Monitor a server for the length of the block."""
-    task = asyncio.create_task(_monitor(serving))
+async def monitored(serving: Serving, encode_events: Encode) -> AsyncIterator[None]:
+    """Monitor a server for the length of the block, and send everyone who watches what `encode_events` returns."""
+    task = asyncio.create_task(_monitor(serving, encode_events))
     try:
         yield
     finally:
@@ -44,17 +40,17 @@ async def monitored(serving: Serving) -> AsyncIterator[None]:
         serving.activity.watchers.close()
 
 
-async def _monitor(serving: Serving) -> None:
+async def _monitor(serving: Serving, encode_events: Encode) -> None:
     stream_log = StreamLog()
     while True:
         try:
-            tick(serving, stream_log)
+            tick(serving, stream_log, encode_events)
         except Exception:
             log.exception("the status of the server cannot be read")  # serving goes on
         await asyncio.sleep(INTERVAL)
 
 
-def tick(serving: Serving, stream_log: StreamLog) -> None:
+def tick(serving: Serving, stream_log: StreamLog, encode_events: Encode) -> None:
     """Do what is done once a second."""
     activity = serving.activity
     activity.read(serving.pool)

@@ -12,7 +12,7 @@ from sampler.arrays import LAYOUTS
 from sampler.system_errors import explain
 from sampler.wire.spec import ServiceSpec
 from service.activity.activity import Activity
-from service.activity.monitor import monitored
+from service.activity.monitor import Encode, monitored
 from service.activity.recent_errors import RecentErrors
 from service.arena import Arena, warm_bytes
 from service.batches.admission import Admission
@@ -43,8 +43,14 @@ WARM_UP_BATCH = 64
 
 
 @asynccontextmanager
-async def run_server(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving]:
-    """Start a server, yield what it holds, stop its workers afterwards. Raises `SamplerError`, in one line."""
+async def run_server(settings: Settings, metrics: Metrics, encode_events: Encode) -> AsyncIterator[Serving]:
+    """Start a server, yield what it holds, stop its workers afterwards. Raises `SamplerError`, in one line.
+
+    Args:
+        settings: The settings.
+        metrics: Counts what the server does.
+        encode_events: What is sent once a second to those who watch the status.
+    """
     shutdown = Shutdown(settings.grace_seconds)
     shutdown.install()
     raise_limit()
@@ -52,6 +58,7 @@ async def run_server(settings: Settings, metrics: Metrics) -> AsyncIterator[Serv
         async with (
             reserve_for_workers(settings.workers) as reserve,
             _run(settings, metrics, shutdown, reserve) as serving,
+            monitored(serving, encode_events),
         ):
             shutdown.startup_complete()
             yield serving
@@ -112,8 +119,7 @@ async def _run(
             views, registry, activity, image_cache, notices,
         )  # fmt: skip
         try:
-            async with monitored(serving):
-                yield serving
+            yield serving
         finally:
             shutdown.uninstall()
             await pool.stop()
