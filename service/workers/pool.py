@@ -25,7 +25,7 @@ from service.workers.memory_use import private_bytes
 from service.workers.notices import Notice
 from service.workers.output import WorkerOutput
 from service.workers.process import WorkerProcess
-from service.workers.protocol import ImagesJob, Job, Reply, RunJob, ViewJob, WorkerSetup
+from service.workers.protocol import ImagesJob, Job, Reply, RunJob, ViewJob, WorkerSetup, encode_job
 from service.workers.seats import ATTEMPTS, CAUSES, Cause, Seat, Ticket
 from service.workers.view_turns import Turn, ViewTurns
 
@@ -149,7 +149,7 @@ class WorkerPool:
         if failures:
             await self.stop()
             raise failures[0]
-        self._tasks = [asyncio.create_task(self._run(seat)) for seat in self._seats]
+        self._tasks = [asyncio.create_task(self._keep(seat)) for seat in self._seats]
         self._tasks.append(asyncio.create_task(self._end_late_workers()))
 
     async def stop(self) -> None:
@@ -172,13 +172,20 @@ class WorkerPool:
         """Queue a job and return the payload of the worker's reply, or `ServiceError` with the problem.
 
         Owners take turns. A run comes with its slab. If the reply is cancelled before the job is sent to a worker, the
-        job is never done.
+        job is never done. A job that cannot be sent to a worker fails at once.
         """
+        reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._last_number += 1
-        ticket = Ticket(self._last_number, job, asyncio.get_running_loop().create_future(), slab)
+        try:
+            message = encode_job(self._last_number, job)
+        except Exception as error:  # that of this job alone
+            log.exception("a job cannot be sent to a worker")
+            reply.set_exception(ServiceError("internal", f"the job cannot be sent to a worker: {error}"))
+            return reply
+        ticket = Ticket(self._last_number, job, reply, message, slab)
         (self._views if ticket.is_view else self._queue).put(owner, ticket)
         self._hand_out()
-        return ticket.reply
+        return reply
 
     def _hand_out(self) -> None:
         """Send queued jobs to the workers that have fewest."""
@@ -227,27 +234,44 @@ class WorkerPool:
     def _has_room(self, seat: Seat) -> bool:
         return len(seat.tickets) < JOBS_PER_WORKER or seat.waiting < self._samples_ahead
 
-    async def _run(self, seat: Seat) -> None:
-        """Read a worker's replies; when it dies, put its jobs back and start another, forever."""
+    async def _keep(self, seat: Seat) -> None:
+        """Keep a worker at a seat, forever."""
         pause = 0.0
         while True:
-            if seat.process is None:
-                pause = await self._restart(seat, pause)
-                continue
             try:
-                await self._read_replies(seat, seat.process)
-            except OSError as error:
-                log.error("worker %d: %s", seat.process.pid, error)
-                seat.cause = "invalid"
-            process, seat.process = seat.process, None
-            self.restarts[seat.cause] += 1
-            cause = seat.cause
-            if seat.cause != "died":
-                process.kill()  # it writes nothing from now on, even if it takes long to exit
-                self._put_back(seat)
-            await self._end(process, cause)
+                pause = await self._run(seat, pause)
+            except Exception as error:  # a seat that nobody looks after would never have a worker again
+                log.exception("an unexpected error at the seat of a worker, which is filled again")
+                self._on_failure(f"An unexpected error at the seat of a worker: {type(error).__name__}: {error}")
+                pause = _longer(pause)
+
+    async def _run(self, seat: Seat, pause: float) -> float:
+        """Start a worker after `pause` seconds, or read its replies until it ends, and put its jobs back.
+
+        Returns:
+            The pause before the next start.
+        """
+        if seat.process is None:
+            return await self._restart(seat, pause)
+        try:
+            await self._read_replies(seat, seat.process)
+        except OSError as error:
+            log.error("worker %d: %s", seat.process.pid, error)
+            seat.cause = "invalid"
+        except Exception:
+            log.exception("worker %d: a reply that cannot be used", seat.process.pid)
+            seat.cause = "invalid"
+        process, seat.process = seat.process, None
+        cause, seat.cause = seat.cause, "died"
+        self.restarts[cause] += 1
+        if cause != "died":
+            process.kill()  # it writes nothing from now on, even if it takes long to exit
             self._put_back(seat)
-            seat.cause = "died"
+        try:
+            await self._end(process, cause)
+        finally:
+            self._put_back(seat)
+        return 0.0
 
     async def _end(self, process: WorkerProcess, cause: Cause) -> None:
         self._ending.add(process)  # a stop at this moment waits for it too
@@ -272,7 +296,7 @@ class WorkerPool:
         except SamplerError as error:
             log.error("a worker cannot start: %s", error)
             self._on_failure(f"A worker cannot start: {error}")
-            return min(MAX_PAUSE, max(0.1, 2 * pause))
+            return _longer(pause)
         self._hand_out()
         return 0.0
 
@@ -310,7 +334,8 @@ class WorkerPool:
 
     def _put_back(self, seat: Seat) -> None:
         now = self._clock.now()
-        for ticket in reversed(seat.tickets):
+        while seat.tickets:
+            ticket = seat.tickets.pop()
             self._end_turn(ticket, now, seat.since)
             if ticket.got_further():
                 ticket.attempts = 1  # an earlier sample of the run was the cause before
@@ -318,17 +343,27 @@ class WorkerPool:
                 ticket.give_up()
             else:
                 (self._views if ticket.is_view else self._queue).put_first(ticket)
-        seat.tickets.clear()
         self._hand_out()
 
     async def _end_late_workers(self) -> None:
         """End workers that make no progress; they are replaced like any that die."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            now = self._clock.now()
-            for seat in self._seats:
-                if seat.process and seat.is_late(now, self._times):
-                    log.error("worker %d: %s; it is killed", seat.process.pid, seat.end_late(now, self._times))
+            try:
+                self._look_for_late_workers()
+            except Exception:  # later, there may be a worker that hangs
+                log.exception("an unexpected error in the search for workers that hang")
+
+    def _look_for_late_workers(self) -> None:
+        now = self._clock.now()
+        for seat in self._seats:
+            if seat.process and seat.is_late(now, self._times):
+                log.error("worker %d: %s; it is killed", seat.process.pid, seat.end_late(now, self._times))
+
+
+def _longer(pause: float) -> float:
+    """Return the pause in seconds before the next attempt to start a worker."""
+    return min(MAX_PAUSE, max(0.1, 2 * pause))
 
 
 def _describe(status: int | None) -> str:

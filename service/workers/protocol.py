@@ -40,6 +40,9 @@ from service.workers.notices import Notice
 STARTING = 0
 """Job number of the reply that says whether a worker has started."""
 
+MAX_JOB_BYTES = 32 << 20
+"""Most bytes of a job: far more than a million keys or a list of all images of a large dataset take."""
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetSetup:
@@ -168,6 +171,7 @@ Job = RunJob | ViewJob | ImagesJob
 
 
 def encode_job(number: int, job: Job) -> bytes:
+    """Return the message of a job. Raises ValueError if it is too large, or whatever a value causes."""
     keys = [(key.seed, key.epoch, key.index) for key in job.keys]
     message: tuple[Any, ...]
     if isinstance(job, RunJob):
@@ -177,6 +181,8 @@ def encode_job(number: int, job: Job) -> bytes:
     else:
         message = (number, "view", job.dataset, keys, job.augment, job.kind, job.options)
     packed: bytes = msgpack.packb(message)
+    if len(packed) > MAX_JOB_BYTES:
+        raise ValueError(f"a message of {len(packed)} bytes, over the limit of {MAX_JOB_BYTES}")
     return packed
 
 

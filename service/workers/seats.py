@@ -12,7 +12,7 @@ from service.arena import Slab
 from service.errors.problems import JobError, ServiceError
 from service.workers.lateness import SampleTimes
 from service.workers.process import WorkerProcess
-from service.workers.protocol import Job, Outcome, Reply, ViewJob, encode_job
+from service.workers.protocol import Job, Outcome, Reply, ViewJob
 from service.workers.view_turns import Turn
 
 ATTEMPTS = 3
@@ -32,6 +32,7 @@ class Ticket:
     number: int
     job: Job
     reply: "asyncio.Future[bytes]"  # the payload of the worker's reply
+    message: bytes  # the job, encoded
     slab: Slab | None = None  # where a run is written; not borrowed again before the job is over
     attempts: int = 0  # how often the sample that no worker has got past was begun
     repetitions: int = 0  # how often it was begun again because it was late, although a sample may take longer
@@ -51,8 +52,9 @@ class Ticket:
 
     @property
     def culprit(self) -> dict[str, int]:
-        """The key of the sample that is being made, or was when the worker died."""
-        return self.job.keys[min(self.written, len(self.job.keys) - 1)].as_dict()
+        """The key of the sample that is being made, or was when the worker died; nothing if the job has no keys."""
+        keys = self.job.keys
+        return keys[min(self.written, len(keys) - 1)].as_dict() if keys else {}
 
     def progress(self) -> int:
         """Return by how much the number of samples written has changed since this was last called.
@@ -103,7 +105,7 @@ class Seat:
         if len(self.tickets) == 1:
             self.begin_oldest(now)
         if self.process is not None:
-            self.process.send(encode_job(ticket.number, ticket.job))
+            self.process.send(ticket.message)
 
     def begin_oldest(self, now: float) -> None:
         """Note that the worker begins its oldest job now, if it has one."""

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from sampler.stream.keys import INDEX_LIMIT
 from service.batches.parameters import FROM_URL, STRICT, Flag, PinnedParameters
 from service.explorer.shell.parameters import BoxSize, CategoryText, GreatestSide, LeastSide
 
@@ -25,7 +26,9 @@ BoxCount = Annotated[int, STRICT, Field(ge=0, le=1_000_000), FROM_URL]
 class ImageListParameters(PinnedParameters):
     """Images of a dataset, in dataset order, from an index on."""
 
-    first: Annotated[int, STRICT, Field(ge=0), FROM_URL, Field(description="index of the first image")] = 0
+    first: Annotated[
+        int, STRICT, Field(ge=0, lt=INDEX_LIMIT), FROM_URL, Field(description="index of the first image")
+    ] = 0
     find: Annotated[
         Annotated[str, StringConstraints(min_length=1, max_length=200)] | None,
         Field(description="a file name or image id, or else part of a file name"),

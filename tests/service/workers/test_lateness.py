@@ -102,7 +102,7 @@ class StoppedWorker(WorkerProcess):
 
 
 def ticket(number: int = 1) -> Ticket:
-    return Ticket(number, ImagesJob((0,)), asyncio.Future())
+    return Ticket(number, ImagesJob((0,)), asyncio.Future(), b"")
 
 
 def test_a_late_worker_is_killed_once_and_its_sample_is_not_blamed_before_it_had_the_longest_time() -> None:

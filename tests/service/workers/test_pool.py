@@ -16,7 +16,7 @@ from sampler.stream.keys import SampleKey
 from service.arena import Arena
 from service.errors.problems import ServiceError
 from service.workers.pool import JOBS_PER_WORKER, WorkerPool
-from service.workers.protocol import ImagesJob, RunJob, ViewJob, WorkerSetup
+from service.workers.protocol import ImagesJob, Job, RunJob, ViewJob, WorkerSetup
 from service.workers.seats import Ticket
 from tests.support.paths import ROOT
 
@@ -74,7 +74,76 @@ def test_other_jobs_do_not_wait_for_views(setup: WorkerSetup) -> None:
     assert done == MANY
 
 
+# --- jobs that cannot be sent ---
+
+TOO_LARGE = 1 << 64
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        ViewJob("image-page", 0, KEYS, options={"first": TOO_LARGE}),
+        ViewJob("document", 0, KEYS, options={"config": {"scales": {1.0, 2.0}}}),
+        ViewJob("document", 0, KEYS, options={"find": "\ud800"}),
+        ImagesJob((TOO_LARGE,)),
+        RunJob(KEYS, True, "compact", TOO_LARGE, 0, 0),
+        ImagesJob(tuple(range(1000))),
+    ],
+    ids=["an integer in a view", "a set", "a surrogate", "an index", "a run", "too many bytes"],
+)
+def test_a_job_that_cannot_be_sent_to_a_worker_fails_at_once_and_alone(
+    setup: WorkerSetup, monkeypatch: pytest.MonkeyPatch, job: Job
+) -> None:
+    monkeypatch.setattr("service.workers.protocol.MAX_JOB_BYTES", 1000)
+
+    async def scene() -> None:
+        pool = WorkerPool(setup, 1, 60.0)
+        with pytest.raises(ServiceError, match="cannot be sent to a worker") as failure:
+            await pool.submit(job)
+        assert failure.value.kind == "internal"
+        other = pool.submit(document(1, 0))
+        assert [ticket.reply for ticket in [*pool._queue, *pool._views]] == [other]
+
+    asyncio.run(scene())
+
+
+def test_a_view_of_no_samples_that_ends_its_workers_is_given_up() -> None:
+    async def scene() -> None:
+        ticket = Ticket(1, ViewJob("image-rows", 0, ()), asyncio.Future(), b"")
+        ticket.give_up()
+        with pytest.raises(ServiceError, match="ended its worker"):
+            await ticket.reply
+
+    asyncio.run(scene())
+
+
 # --- workers that die ---
+
+
+def test_a_worker_is_started_again_after_any_error(setup: WorkerSetup, caplog: pytest.LogCaptureFixture) -> None:
+    errors = [ZeroDivisionError("in the first attempt"), KeyError("in the second")]
+
+    def prepare() -> None:
+        if errors:
+            raise errors.pop(0)
+
+    async def scene() -> list[int]:
+        await pool.start()
+        try:
+            (number,) = pool.pids
+            psutil.Process(number).kill()
+            while pool.alive:
+                await asyncio.sleep(0.01)
+            return [len(await asyncio.wait_for(pool.submit(document(1, 0)), 60))]
+        finally:
+            await pool.stop()
+
+    failures: list[str] = []
+    pool = WorkerPool(setup, 1, 60.0, prepare, on_failure=failures.append)
+    (length,) = run(scene())
+    assert length > 1000
+    assert [record.exc_info is not None for record in caplog.records] == [False, True, True]
+    assert "ZeroDivisionError: in the first attempt" in failures[1]
 
 
 async def lengths_after_death(pool: WorkerPool, pauses: int) -> list[int]:
@@ -269,7 +338,7 @@ def test_checking_the_progress_of_a_restarted_run_does_not_count_as_progress() -
         arena = Arena(1 << 16)
         slab = arena.borrow(4096)
         assert slab is not None
-        ticket = Ticket(1, RunJob(KEYS, True, "compact", 0, 0, slab.capacity), asyncio.Future(), slab)
+        ticket = Ticket(1, RunJob(KEYS, True, "compact", 0, 0, slab.capacity), asyncio.Future(), b"", slab)
         written = arena._memory[slab.offset + slab.capacity :]
         further = []
         for count in (2, 2, 1, 2):
