@@ -1,8 +1,8 @@
 """Sending batches: the bytes of one response, piece by piece, also across pauses.
 
-The position of a response is in the variables of these functions, and in its prefetch. Before each piece, it waits
-until the client has read the one before; meanwhile it refers to no run. A response that is paused there takes its run
-anew, and continues at the same byte: a run that is made again has the same bytes.
+The position of a response is in the variables of these functions, and in its prefetch. Before each piece, and whatever
+else it sends, it waits until the client has read what was sent before; meanwhile it refers to no run. A response that
+is paused there takes its run anew, and continues at the same byte: a run that is made again has the same bytes.
 """
 
 import time
@@ -113,10 +113,12 @@ class BatchSender:
                 self._prefetch.fail()
                 if self._remaining is not None:  # it was announced that no such message follows
                     raise BrokenMessageError(str(error)) from error
+                await self._until_read()
                 await self._write(encode_error(problem_of(error)))
                 raise
             any_sent = True
         if self._remaining != 0:
+            await self._until_read()
             await self._client.send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_batch(self) -> None:
@@ -138,6 +140,7 @@ class BatchSender:
                 raise JobError(run.result.problem)
             del run  # its memory may be what the next run needs
             self._prefetch.run_sent()
+        await self._until_read()
         shared = self._prefetch.batch
         if shared.trailer is None:
             shared.trailer = encode_trailer(shared.batch.header.count, shared.digest.hexdigest())
@@ -204,7 +207,10 @@ class BatchSender:
         self._metrics.run_wait_seconds.of((dataset,)).observe(time.perf_counter() - begun)
 
     async def _until_read(self) -> bool:
-        """Wait until the client has read everything; return whether the response was paused meanwhile."""
+        """Wait until the client has read everything; return whether the response was paused meanwhile.
+
+        No other function waits for the client, so that the counts of this one are complete.
+        """
         self._progress.wait_for("client")
         paused = await self._client.until_read()
         self._progress.go_on()

@@ -23,7 +23,7 @@ from service.batches.selection import Batch
 from service.bodies import Bodies, BodyLimits
 from service.lifespan.state import ServedDataset, Serving
 from service.metrics import Metrics
-from service.reading import ReadLimits
+from service.reading import NOTHING, ReadLimits
 from service.routes import batch_sender
 from service.routes.batch_response import BatchResponse
 from service.shutdown import Shutdown
@@ -51,6 +51,7 @@ class Response:
     def __init__(self, serving: Serving, *, stream: bool) -> None:
         self.received: list[bytes | memoryview] = []
         self.names: list[str] = []
+        self.waits: list[Message] = []  # messages that waited until the client had read
         self._may_read = asyncio.Semaphore(0)
         self._unread = 0
         self.scope: dict[str, dict[str, str]] = {}
@@ -69,6 +70,7 @@ class Response:
 
     async def _send(self, message: Message) -> None:
         if self._unread:
+            self.waits.append(message)
             await self._may_read.acquire()
             self._unread = 0
         self.names += [name.decode() for name, _ in message.get("headers", ())]
@@ -154,6 +156,19 @@ def test_a_stream_that_is_paused_anywhere_has_the_same_bytes(pieces: int, pause:
             if pause < LONG_PAUSE:
                 assert len(scene.pool.replies) < made + 2 * STEPS * SAMPLES  # what others do not need is not made again
             assert response.scope["state"]["outcome"] == "complete"
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_every_wait_for_the_client_is_counted_as_one(*, stream: bool) -> None:
+    async def play() -> None:
+        scene = Scene()
+        with checked(scene):
+            response = scene.respond(stream=stream)
+            await scene.finish(response)
+            assert len(response.waits) > SAMPLES
+            assert all(message is NOTHING for message in response.waits)  # the one whose waits are counted
 
     asyncio.run(play())
 
