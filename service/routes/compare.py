@@ -111,7 +111,7 @@ async def compare(
         DEFAULT_LAYERS if layers is None else layers, parameters.zoom, parameters.first_epoch,
     )  # fmt: skip
     configs = named_configs(dataset, serving.datasets)
-    sides = config_of_side(state.left, configs), config_of_side(state.right, configs)
+    sides = config_of_side(state.left, configs, "left_"), config_of_side(state.right, configs, "right_")
     if is_head(request):
         return head_of_page()
     jobs = [

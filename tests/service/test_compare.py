@@ -93,7 +93,8 @@ def test_samples_of_another_config_have_its_size(server: LiveServer) -> None:
 
 
 @pytest.mark.parametrize(("path", "expected"), [
-    ("/compare?right_config=mine", "config = 'mine': expected one of served, cornernet_saccade"),
+    ("/compare?left_changes=foo", "left_changes = 'foo': expected names with values"),
+    ("/compare?right_config=mine", "right_config = 'mine': expected one of served, cornernet_saccade"),
     ("/compare?right_changes=min_scale%3DNaN", "expected an integer from 0 to 255"),
     ("/compare?right_changes=nothing%3D1", "nothing = '1': expected one of rand_scale_min"),
     ("/compare?index=24", "index = 24: expected an integer from 0 to 23"),

@@ -89,23 +89,36 @@ def _fitted(config: SamplerConfig, categories: int) -> SamplerConfig | None:
     return fitted
 
 
-def config_of_side(side: Side, configs: Mapping[str, SamplerConfig]) -> SamplerConfig:
-    """Return the config of a side. Raises `InvalidRequestError` for an unknown name or for invalid changes."""
+def config_of_side(side: Side, configs: Mapping[str, SamplerConfig], prefix: str = "") -> SamplerConfig:
+    """Return the config of a side.
+
+    Args:
+        side: The side.
+        configs: The configs that it may have, by name.
+        prefix: Of its parameters in the URL, such as "left_".
+
+    Raises:
+        InvalidRequestError: Its name is unknown, or its changes are invalid.
+    """
     if side.config not in configs:
-        raise InvalidRequestError("config", side.config, f"one of {', '.join(configs)}")
+        raise InvalidRequestError(f"{prefix}config", side.config, f"one of {', '.join(configs)}")
     base = configs[side.config]
     if not side.changes:
         return base
-    changes = read_changes(base, _pairs(side.changes))
+    changes = read_changes(base, _pairs(side.changes, f"{prefix}changes"))
     if changes.config is None:
-        raise InvalidRequestError("changes", side.changes, "; ".join(changes.errors.values()))
+        raise InvalidRequestError(f"{prefix}changes", side.changes, "; ".join(changes.errors.values()))
     return changes.config
 
 
-def _pairs(changes: str) -> dict[str, str]:
+def _pairs(changes: str, parameter: str) -> dict[str, str]:
     if len(changes) > MOST_CHANGES:
-        raise InvalidRequestError("changes", changes, f"at most {MOST_CHANGES} characters")
-    return dict(parse_qsl(changes))
+        raise InvalidRequestError(parameter, changes, f"at most {MOST_CHANGES} characters")
+    try:
+        return dict(parse_qsl(changes, keep_blank_values=True, strict_parsing=True))
+    except ValueError:
+        expected = "names with values, joined by &, such as min_scale=32&gaussian_iou=0.3"
+        raise InvalidRequestError(parameter, changes, expected) from None
 
 
 def changes_text(parameters: Mapping[str, str]) -> str:

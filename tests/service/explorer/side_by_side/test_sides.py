@@ -54,6 +54,9 @@ def test_changes_apply_to_the_named_config() -> None:
     (Side(config="mine"), "config = 'mine': expected one of served, dataset:d1, cornernet_saccade"),
     (Side(changes="min_scale=x"), "changes = 'min_scale=x': expected min_scale = 'x': expected an integer"),
     (Side(changes="border=1"), "border = '1': expected one of rand_scale_min"),
+    (Side(changes="gaussian_iou:0.3"), "changes = 'gaussian_iou:0.3': expected names with values, joined by &"),
+    (Side(changes="min_scale"), "expected names with values"),
+    (Side(changes="foo="), "foo = '': expected one of rand_scale_min"),
     (Side(changes="min_scale=1&" * 400), "expected at most 2000 characters"),
 ])  # fmt: skip
 def test_an_invalid_config_is_refused(side: Side, expected: str) -> None:
