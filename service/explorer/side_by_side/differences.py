@@ -16,7 +16,13 @@ Document = Mapping[str, Any]
 DROPPED = "dropped"
 """State of a crowd box that a config drops."""
 
-STATES = {"object": "object", "ignored": "ignored", "outside": "outside the crop", DROPPED: "dropped crowd box"}
+UNTAGGED = "untagged"
+"""State of an object that has no tags."""
+
+STATES = {
+    "object": "object", UNTAGGED: "untagged object", "ignored": "ignored", "outside": "outside the crop",
+    DROPPED: "dropped crowd box",
+}  # fmt: skip
 """Each state of a box in words."""
 
 MOST_BOXES = 100
@@ -133,14 +139,18 @@ def _recipe(document: Document) -> dict[str, str]:
 
 def _counts(document: Document, backgrounds: Mapping[str, float]) -> dict[str, str]:
     facts = {name: str(count) for name, count in document["counts"].items()}
-    return facts | {f"cells in {name}": str(cells) for name, cells in _marked_cells(document["arrays"], backgrounds)}
+    return facts | dict(_marked_cells(document["arrays"], backgrounds))
 
 
-def _marked_cells(arrays: Mapping[str, Any], backgrounds: Mapping[str, float]) -> Iterator[tuple[str, int]]:
+def _marked_cells(arrays: Mapping[str, Any], backgrounds: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     for name, background in backgrounds.items():
-        if name in arrays:
-            nonzero = arrays[name]["nonzero"]
-            yield name, math.prod(arrays[name]["shape"]) - nonzero if background else nonzero
+        if name not in arrays:
+            continue
+        nonzero = arrays[name]["nonzero"]
+        if background:  # a mask, whose cells around ignored boxes are 0
+            yield f"cells without loss ({name})", str(math.prod(arrays[name]["shape"]) - nonzero)
+        else:
+            yield f"cells above 0 ({name})", str(nonzero)
 
 
 def _pairs(left: Iterable[Document], right: Iterable[Document]) -> Iterator[tuple[Document | None, Document | None]]:
@@ -161,7 +171,7 @@ def _identity(box: Document) -> tuple[object, ...]:
 def _box_row(left: Document | None, right: Document | None) -> BoxRow:
     [box, *_] = (one for one in (left, right) if one is not None)
     x0, y0, x1, y1 = box["original"]
-    states = [DROPPED if one is None else str(one["state"]) for one in (left, right)]
+    states = [_state(one) for one in (left, right)]
     return BoxRow(
         name=box["category"]["name"],
         category=box["category"]["number"],
@@ -175,6 +185,12 @@ def _box_row(left: Document | None, right: Document | None) -> BoxRow:
 
 def _reason(box: Document | None) -> str | None:
     return None if box is None else box["ignored_because"]
+
+
+def _state(box: Document | None) -> str:
+    if box is None:
+        return DROPPED
+    return UNTAGGED if box["untagged"] else str(box["state"])
 
 
 def _longer_side(box: Document | None) -> int | None:

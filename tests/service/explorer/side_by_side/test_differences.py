@@ -60,7 +60,16 @@ def test_boxes_that_a_larger_least_size_makes_ignored_are_listed(dataset: Datase
     assert not any(row.differs for row in found.recipe)
     counts = {row.name: (row.left, row.right) for row in found.counts}
     assert counts["objects"] == (str(len(objects)), str(len(objects) - len(small)))
-    assert int(counts["cells in tl_valids"][1]) > int(counts["cells in tl_valids"][0])
+    before, after = map(int, counts["cells without loss (tl_valids)"])
+    assert after > before
+
+
+def test_boxes_that_lose_their_tags_are_listed(dataset: Dataset) -> None:
+    few = dataclasses.replace(SACCADE, max_objects=1)
+    left, right = document(dataset, index=6), document(dataset, few, index=6)
+    found = compared(left, right, few)
+    assert {(row.left, row.right) for row in found.boxes} == {("object", "untagged")}
+    assert found.other_boxes == right["counts"]["untagged"] > left["counts"]["untagged"] == 0
 
 
 def test_crowd_boxes_that_a_config_drops_are_listed_and_the_others_keep_their_partners(dataset: Dataset) -> None:
@@ -78,8 +87,8 @@ def test_crowd_boxes_that_a_config_drops_are_listed_and_the_others_keep_their_pa
 def test_families_are_compared_in_what_both_have_and_in_what_one_has(dataset: Dataset) -> None:
     found = compared(document(dataset), document(dataset, CORNERNET), CORNERNET)
     counts = {row.name: row for row in found.counts}
-    assert counts["cells in tl_valids"].right == "—"
-    assert counts["cells in tl_heats"].right != "—"
+    assert counts["cells without loss (tl_valids)"].right == "—"
+    assert counts["cells above 0 (tl_heats)"].right != "—"
 
 
 def test_boxes_of_different_images_are_not_compared(dataset: Dataset) -> None:
