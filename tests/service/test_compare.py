@@ -82,7 +82,7 @@ def test_layers_and_zoom_are_in_the_links_of_both_sides(server: LiveServer) -> N
 def test_boxes_that_another_config_ignores_are_named(server: LiveServer) -> None:
     text = get(server, "/compare?index=7&seed=3&right_changes=min_scale%3D150").text
     assert "with different states" in text
-    assert '<span class="chip ignored">ignored</span>' in text
+    assert '<span class="chip ignored">ignored: too small</span>' in text
 
 
 def test_samples_of_another_config_have_its_size(server: LiveServer) -> None:
