@@ -57,7 +57,7 @@ def _outcomes(outcomes: Outcomes, console: Console) -> Table:
     table.add_section()
     row("cut off by the crop", outcomes.cut_off, outcomes.samples_cut_off)
     row("objects without tags", outcomes.untagged, outcomes.samples_untagged)
-    row("crowd boxes", outcomes.crowd, None)
+    row("crowd boxes in the crop", outcomes.crowd, outcomes.samples_crowd)
     return table
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.arrays import Booleans
-from sampler.ops.boxes import longest_sides
+from sampler.survey.box_sides import box_areas, box_sides
 from sampler.survey.survey import Survey
 
 Size = Literal["small", "medium", "large"]
@@ -15,6 +15,10 @@ SIZES: tuple[Size, ...] = get_args(Size)
 
 SIZE_LIMITS = (32.0**2, 96.0**2)
 """Areas in square pixels from which a box is medium, and large: COCO's."""
+
+State = Literal["object", "ignored", "outside"]
+STATES: tuple[State, ...] = get_args(State)
+"""What becomes of a box."""
 
 
 def sizes_of(areas: NDArray[np.floating]) -> NDArray[np.intp]:
@@ -28,10 +32,10 @@ class SampleFilter:
 
     Attributes:
         category: The box has this category, 1…C.
+        state: What became of the box: an object, ignored, or outside the crop. None: not outside the crop.
         size: The box has this size, by its area in the crop.
         min_side: The box has a longer side of at least as many crop pixels.
-        max_side: The box has a longer side of at most as many crop pixels.
-        ignored: The box is ignored.
+        side_below: The box has a longer side of less than as many crop pixels.
         untagged: The box is an object without a row of tags.
         cut_off: The box is cut off by the crop.
         crowd: The box is a crowd box.
@@ -39,10 +43,10 @@ class SampleFilter:
     """
 
     category: int | None = None
+    state: State | None = None
     size: Size | None = None
     min_side: float | None = None
-    max_side: float | None = None
-    ignored: bool = False
+    side_below: float | None = None
     untagged: bool = False
     cut_off: bool = False
     crowd: bool = False
@@ -63,18 +67,16 @@ class SampleFilter:
         return chosen
 
     def matching_boxes(self, survey: Survey) -> Booleans:
-        """Return (M,) bool, which boxes in crops have the properties of a box that are asked for."""
-        boxes = ~survey.outside
+        """Return (M,) bool, which boxes have the properties of a box that are asked for."""
+        boxes = self._has_state(survey)
         if self.category is not None:
             boxes &= survey.categories == self.category
         if self.size is not None:
-            boxes &= sizes_of(survey.areas) == SIZES.index(self.size)
+            boxes &= ~survey.outside & (sizes_of(box_areas(survey.cropped)) == SIZES.index(self.size))
         if self.min_side is not None:
-            boxes &= longest_sides(survey.cropped) >= self.min_side
-        if self.max_side is not None:
-            boxes &= longest_sides(survey.cropped) <= self.max_side
-        if self.ignored:
-            boxes &= survey.ignored
+            boxes &= box_sides(survey.cropped).max(axis=1) >= self.min_side
+        if self.side_below is not None:
+            boxes &= box_sides(survey.cropped).max(axis=1) < self.side_below
         if self.untagged:
             boxes &= survey.untagged
         if self.cut_off:
@@ -82,3 +84,9 @@ class SampleFilter:
         if self.crowd:
             boxes &= survey.crowd
         return boxes
+
+    def _has_state(self, survey: Survey) -> Booleans:
+        if self.state is None:
+            return ~survey.outside
+        boxes: Booleans = {"object": survey.objects, "ignored": survey.ignored, "outside": survey.outside}[self.state]
+        return boxes.copy()

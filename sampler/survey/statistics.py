@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sampler.arrays import Booleans
 from sampler.config.schema import SamplerConfig
+from sampler.survey.box_sides import box_areas, box_sides
 from sampler.survey.decisions import Decision, compare_decisions
 from sampler.survey.histograms import Histogram, octaves
 from sampler.survey.ignore_reasons import ignore_reasons
@@ -17,9 +18,6 @@ from sampler.survey.sample_filter import SIZES, sizes_of
 from sampler.survey.survey import Survey
 
 Numbers = NDArray[np.integer] | NDArray[np.floating]
-
-LEAST_SIDE = 2.0**-10
-"""Thinner boxes count as this many pixels thin."""
 
 FEW_OBJECTS = 12
 """Up to this many objects of a sample are counted one by one, more of them in wider bins."""
@@ -70,9 +68,10 @@ class Outcomes:
         outside: Boxes that are lost because they lie outside the crop.
         cut_off: Boxes in the crop of which a part lies beyond its edges.
         untagged: Objects without a row of tags.
-        crowd: Crowd boxes.
+        crowd: Crowd boxes in the crop.
         samples_empty: Samples without objects.
-        samples_ignored: Samples with ignored boxes; so `samples_outside`, `samples_cut_off`, `samples_untagged`.
+        samples_ignored: Samples with ignored boxes; so `samples_outside`, `samples_cut_off`, `samples_untagged` and
+            `samples_crowd`.
     """
 
     samples: int
@@ -89,6 +88,7 @@ class Outcomes:
     samples_outside: int
     samples_cut_off: int
     samples_untagged: int
+    samples_crowd: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +124,12 @@ def survey_statistics(
     before, after = survey.originals, survey.cropped[survey.objects]
     return Statistics(
         outcomes=_outcomes(survey, config),
-        sizes=_size_classes(_areas(before), _areas(after)),
+        sizes=_size_classes(box_areas(before), box_areas(after)),
         quantities=(
-            _logarithmic("box area", "square pixels", _areas(before), _areas(after), parts=1),
-            _logarithmic("longer side", "pixels", _sides(before).max(axis=1), _sides(after).max(axis=1)),
-            _logarithmic("shorter side", "pixels", _sides(before).min(axis=1), _sides(after).min(axis=1)),
-            _aspect_ratios(_sides(before), _sides(after)),
+            _logarithmic("box area", "square pixels", box_areas(before), box_areas(after), parts=1),
+            _logarithmic("longer side", "pixels", box_sides(before).max(axis=1), box_sides(after).max(axis=1)),
+            _logarithmic("shorter side", "pixels", box_sides(before).min(axis=1), box_sides(after).min(axis=1)),
+            _aspect_ratios(box_sides(before), box_sides(after)),
             _object_counts(survey),
         ),
         categories=_categories(survey, category_names),
@@ -141,7 +141,7 @@ def _outcomes(survey: Survey, config: SamplerConfig) -> Outcomes:
     def samples_with(boxes: Booleans) -> int:
         return int(np.count_nonzero(survey.counts(boxes)))
 
-    ignored = survey.ignored
+    ignored, crowd = survey.ignored, survey.crowd & ~survey.outside
     return Outcomes(
         samples=len(survey),
         boxes=len(survey.categories),
@@ -151,12 +151,13 @@ def _outcomes(survey: Survey, config: SamplerConfig) -> Outcomes:
         outside=int(survey.outside.sum()),
         cut_off=int(survey.cut_off.sum()),
         untagged=int(survey.untagged.sum()),
-        crowd=int(survey.crowd.sum()),
+        crowd=int(crowd.sum()),
         samples_empty=len(survey) - samples_with(survey.objects),
         samples_ignored=samples_with(ignored),
         samples_outside=samples_with(survey.outside),
         samples_cut_off=samples_with(survey.cut_off),
         samples_untagged=samples_with(survey.untagged),
+        samples_crowd=samples_with(crowd),
     )
 
 
@@ -220,17 +221,6 @@ def _categories(survey: Survey, names: Sequence[str]) -> tuple[CategoryCount, ..
         CategoryCount(number, names[number - 1], int(total[number]), int(objects[number]), int(ignored[number]))
         for number in order[: np.count_nonzero(total)].tolist()
     )
-
-
-def _sides(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return (M, 2) float64, width and height, above 0 even if they round to it. boxes: (M, 4)."""
-    sides: NDArray[np.float64] = np.maximum(boxes[:, 2:].astype(np.float64) - boxes[:, :2], LEAST_SIDE)
-    return sides
-
-
-def _areas(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
-    areas: NDArray[np.float64] = _sides(boxes).prod(axis=1)
-    return areas
 
 
 def _median(values: Numbers) -> float:

@@ -24,7 +24,7 @@ class Place:
 
 PLACES = (
     Place("step", "/steps/95?seed=7"),
-    Place("matches", "/steps/0?seed=7&category=person&ignored=true", variant=True),
+    Place("matches", "/steps/0?seed=7&category=person&state=ignored", variant=True),
     Place("no-match", "/steps/0?dataset=scenes&min_side=4000", variant=True),
     Place("images", "/images"),
     Place("images-found", "/images?category=person&min_boxes=2", variant=True),

@@ -43,7 +43,7 @@ def test_wrong_parameters_are_named(server: LiveServer, parameters: dict[str, ob
 def test_the_page_of_another_digest_is_refused(server: LiveServer) -> None:
     digest = httpx.get(f"{server.url}/v1/spec").json()["digest"]
     html = stats(server, samples=40, digest=digest).raise_for_status().text
-    assert f"digest={digest}&amp;size=small" in html
+    assert f"digest={digest}&amp;state=object&amp;size=small" in html
     assert stats(server, samples=40, digest="0" * 32).status_code == 412
 
 

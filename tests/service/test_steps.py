@@ -70,7 +70,7 @@ def test_the_next_sample_is_the_next_thumbnail(server: LiveServer) -> None:
 
 
 def test_matches_go_on_where_the_page_ends(server: LiveServer) -> None:
-    page = page_at(server, "/steps/1?batch_size=8&seed=7&ignored=true")
+    page = page_at(server, "/steps/1?batch_size=8&seed=7&state=ignored")
     following = neighbour(page, "next")
     assert following is not None
     found = indices(page) + indices(page_at(server, following))

@@ -16,7 +16,7 @@ from service.explorer.shell.words import count, joined, span
 THUMBNAIL = 320
 """Longest side of a thumbnail in pixels."""
 
-_OF_BOXES = ("size", "min_side", "max_side", "crowd", "min_boxes", "max_boxes")
+_OF_BOXES = ("size", "min_side", "side_below", "crowd", "min_boxes", "max_boxes")
 
 _TOTALS = (("images", "image", "images"), ("boxes", "box", "boxes"))
 

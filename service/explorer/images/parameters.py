@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from sampler.stream.keys import INDEX_LIMIT
 from service.batches.parameters import FROM_URL, STRICT, Flag, PinnedParameters
-from service.explorer.shell.parameters import BoxSize, CategoryText, GreatestSide, LeastSide
+from service.explorer.shell.parameters import BoxSize, CategoryText, LeastSide, SideBelow
 
 Remark = Literal["damaged", "store-damaged", "warning", "orientation", "substituted"]
 """What may be unusual about an image: the kinds of `ImageNote`, and that it is replaced by substitutes."""
@@ -36,7 +36,7 @@ class ImageListParameters(PinnedParameters):
     category: CategoryText = None
     size: BoxSize = None
     min_side: LeastSide = None
-    max_side: GreatestSide = None
+    side_below: SideBelow = None
     crowd: Annotated[Flag, Field(description="the box is a crowd box")] = False
     min_boxes: Annotated[BoxCount | None, Field(description="the image has at least as many boxes")] = None
     max_boxes: Annotated[BoxCount | None, Field(description="the image has at most as many boxes")] = None

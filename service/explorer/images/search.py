@@ -28,7 +28,7 @@ class ImageFilter:
         category: Category of the box, 1…C.
         size: COCO's size class of its annotated area, or of its rectangle if no area is annotated.
         min_side: Least longer side of the box, in image pixels.
-        max_side: Greatest longer side of the box, in image pixels.
+        side_below: The longer side of the box is less than this, in image pixels.
         crowd: Whether it must be a crowd box.
         min_boxes: Least number of boxes of the image, crowd boxes included.
         max_boxes: Greatest number of boxes of the image; 0 finds images without boxes.
@@ -39,7 +39,7 @@ class ImageFilter:
     category: int | None = None
     size: Size | None = None
     min_side: float | None = None
-    max_side: float | None = None
+    side_below: float | None = None
     crowd: bool = False
     min_boxes: int | None = None
     max_boxes: int | None = None
@@ -48,7 +48,7 @@ class ImageFilter:
     @property
     def concerns_boxes(self) -> bool:
         """Whether there is a condition for boxes."""
-        return self.crowd or any(one is not None for one in (self.category, self.size, self.min_side, self.max_side))
+        return self.crowd or any(one is not None for one in (self.category, self.size, self.min_side, self.side_below))
 
 
 def find_images(index: DatasetIndex, wanted: ImageFilter) -> npt.NDArray[np.intp]:
@@ -78,7 +78,7 @@ def _boxes_of(index: DatasetIndex, wanted: ImageFilter) -> Chosen:
         chosen &= np.asarray(index.all_crowd)
     if wanted.category is not None:
         chosen &= np.asarray(index.all_boxes)[:, 4] == wanted.category
-    if wanted.size is None and wanted.min_side is None and wanted.max_side is None:
+    if wanted.size is None and wanted.min_side is None and wanted.side_below is None:
         return chosen
     sides = np.asarray(index.annotated_boxes)[:, 2:]
     if wanted.size is not None:
@@ -86,8 +86,8 @@ def _boxes_of(index: DatasetIndex, wanted: ImageFilter) -> Chosen:
     longer = sides.max(axis=1)
     if wanted.min_side is not None:
         chosen &= longer >= wanted.min_side
-    if wanted.max_side is not None:
-        chosen &= longer <= wanted.max_side
+    if wanted.side_below is not None:
+        chosen &= longer < wanted.side_below
     return chosen
 
 

@@ -15,7 +15,9 @@ def query(values: Mapping[str, object]) -> str:
 
 
 def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def chosen(parameters: BaseModel) -> dict[str, object]:

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from sampler.survey.sample_filter import Size
-from service.batches.parameters import FROM_URL, STRICT
+from sampler.survey.sample_filter import Size, State
 
 BATCH_SIZE = 48
 """Samples of a step if nothing is said: the batch of the published training."""
@@ -15,6 +14,7 @@ CategoryText = Annotated[
     Field(description="a box has this category: its name or COCO id"),
 ]
 BoxSize = Annotated[Size | None, Field(description="a box has this size by its area, as COCO defines it")]
-Side = Annotated[int, STRICT, Field(ge=0, le=1_000_000), FROM_URL]
+Side = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 LeastSide = Annotated[Side | None, Field(description="a box has a longer side of at least as many pixels")]
-GreatestSide = Annotated[Side | None, Field(description="a box has a longer side of at most as many pixels")]
+SideBelow = Annotated[Side | None, Field(description="a box has a longer side of less than as many pixels")]
+BoxState = Annotated[State | None, Field(description="what became of a box; by default anything but `outside`")]

@@ -13,6 +13,7 @@ from sampler.survey.decisions import Decision
 from sampler.survey.histograms import shown
 from sampler.survey.statistics import CategoryCount, Comparison, Outcomes, Statistics
 from service.access.paths import root_of
+from service.explorer.shell.categories import category_choices
 from service.explorer.shell.templates import page
 from service.explorer.statistics.links import LinksToSteps
 from service.explorer.statistics.parameters import MOST_SAMPLES, StatisticsParameters
@@ -108,20 +109,25 @@ def statistics_page(
         empty_link=links.to(empty=True),
         shares=_shares(found.outcomes, links),
         marks=_marks(found.outcomes, links),
-        figures=[_sizes(found.sizes, links), *(_figure(one, links) for one in found.quantities)],
-        categories=_categories(found, links),
+        figures=before_and_after(found, links),
+        categories=_categories(found, links, [value for value, _ in category_choices(spec)]),
         few=FEW_CATEGORIES,
         decisions=[(decision, _decision(number, decision)) for number, decision in enumerate(found.decisions)],
         misfits=sum(not decision.fit.fits for decision in found.decisions),
     )
 
 
+def before_and_after(found: Statistics, links: LinksToSteps) -> list[Figure]:
+    """Return the figures that compare boxes of the images with objects in the crops."""
+    return [_sizes(found.sizes, links), *(_figure(one, links) for one in found.quantities)]
+
+
 def _shares(outcomes: Outcomes, links: LinksToSteps) -> list[Share]:
     """Return what became of every box; the parts of the bar fill it."""
     parts = [
-        ("objects", "object", outcomes.objects, outcomes.samples - outcomes.samples_empty, ""),
-        ("ignored", "ignored", outcomes.ignored, outcomes.samples_ignored, links.to(ignored=True)),
-        ("outside the crop", "outside", outcomes.outside, outcomes.samples_outside, ""),
+        ("objects", "object", outcomes.objects, outcomes.samples - outcomes.samples_empty, links.to(state="object")),
+        ("ignored", "ignored", outcomes.ignored, outcomes.samples_ignored, links.to(state="ignored")),
+        ("outside the crop", "outside", outcomes.outside, outcomes.samples_outside, links.to(state="outside")),
     ]
     shares, x = [], 0.0
     for name, state, count, samples, link in parts:
@@ -143,22 +149,22 @@ def _marks(outcomes: Outcomes, links: LinksToSteps) -> list[Share]:
     marks = [
         ("cut off by the crop", "cut-off", outcomes.cut_off, outcomes.samples_cut_off, links.to(cut_off=True)),
         ("objects without tags", "untagged", outcomes.untagged, outcomes.samples_untagged, links.to(untagged=True)),
+        ("crowd boxes in the crop", "crowd", outcomes.crowd, outcomes.samples_crowd, links.to(crowd=True)),
     ]
-    found = [
+    return [
         Share(name, state, f"{count:,}", f"{count / boxes:.1%}", f"{samples:,}", link if samples else "")
         for name, state, count, samples, link in marks
     ]
-    return [*found, Share("crowd boxes", "crowd", f"{outcomes.crowd:,}", f"{outcomes.crowd / boxes:.1%}")]
 
 
 def _sizes(sizes: Comparison, links: LinksToSteps) -> Figure:
-    return _compared(sizes, "sizes", [links.to(size=size) for size in sizes.before.labels])
+    return _compared(sizes, "sizes", [links.to(state="object", size=size) for size in sizes.before.labels])
 
 
 def _figure(quantity: Comparison, links: LinksToSteps) -> Figure:
     edges, targets = quantity.before.edges, [""] * len(quantity.before.labels)
     if quantity.name == "longer side":
-        targets = [links.to_longer_sides(low, high) for low, high in pairwise(edges)]
+        targets = [links.to(state="object", min_side=low, side_below=high) for low, high in pairwise(edges)]
     if quantity.unit == "":
         targets[0] = links.to(empty=True)
     return _compared(quantity, quantity.name.split(",")[0].replace(" ", "-"), targets)
@@ -204,13 +210,14 @@ def _decision(number: int, decision: Decision) -> Figure:
     return Figure(figure, f"Theory: {decision.rule}.", (decision.unit or "value", "drawn", "expected"), rows)
 
 
-def _categories(found: Statistics, links: LinksToSteps) -> list[CategoryRow]:
+def _categories(found: Statistics, links: LinksToSteps, texts: Sequence[str]) -> list[CategoryRow]:
+    """Return the rows of the table. texts: (C,) what names each category in a link."""
     most = max((one.boxes for one in found.categories), default=1)
 
     def row(one: CategoryCount) -> CategoryRow:
         parts = (one.objects, one.ignored, one.boxes - one.objects - one.ignored)
         first, second, third = (round(100 * part / most, 2) for part in parts)
-        target = links.to(category=one.name) if one.objects + one.ignored else ""
+        target = links.to(category=texts[one.number - 1]) if one.objects + one.ignored else ""
         return CategoryRow(
             one.name, target, f"{one.boxes:,}", f"{one.objects:,}", f"{one.ignored:,}", (first, second, third)
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from sampler.families.registry import family_of
 from sampler.stream.shards import last_step
-from sampler.survey.sample_filter import SIZES
+from sampler.survey.sample_filter import SIZES, STATES, State
 from sampler.wire.spec import ServiceSpec
 from service.explorer.shell.categories import category_choices
 from service.explorer.shell.chips import LABELS, chips
@@ -17,6 +17,9 @@ from service.explorer.steps.search import Found, Page, Place
 
 THUMBNAIL = 320
 """Longest side of a thumbnail in pixels."""
+
+
+STATE_NAMES: dict[State, str] = {"object": "object", "ignored": "ignored", "outside": "outside the crop"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +119,21 @@ def step_values(
         "first_step": links.step(Place(0)) if place.step or place.first else None,
         "onward": links.step(_onward(place, found, filtered)),
         "onward_step": None if found.after is None else found.after.step,
-        "may_ignore": family_of(spec.config).ignores_boxes,
+        "never_ignored": own.state == "ignored" and not family_of(spec.config).ignores_boxes,
         "categories": category_choices(spec),
         "size_choices": [(size, size) for size in SIZES],
+        "state_choices": [(state, STATE_NAMES[state]) for state in STATES if state in _possible(own, spec)],
     }
 
 
 def _filters(parameters: StepParameters) -> set[str]:
     return set(chosen(parameters)) & set(LABELS)
+
+
+def _possible(parameters: StepParameters, spec: ServiceSpec) -> set[State | None]:
+    """Return the states that boxes can have, and the one that is asked for."""
+    states: set[State | None] = {*STATES} if family_of(spec.config).ignores_boxes else {"object", "outside"}
+    return states | {parameters.state}
 
 
 def _onward(place: Place, found: Page, filtered: bool) -> Place | None:

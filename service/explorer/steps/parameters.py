@@ -19,9 +19,9 @@ from service.batches.parameters import (
     WorldSize,
 )
 from service.explorer.shell.categories import category_number
-from service.explorer.shell.parameters import BATCH_SIZE, BoxSize, CategoryText, GreatestSide, LeastSide
+from service.explorer.shell.parameters import BATCH_SIZE, BoxSize, BoxState, CategoryText, LeastSide, SideBelow
 
-FILTERS = ("size", "min_side", "max_side", "ignored", "untagged", "cut_off", "crowd", "empty")
+FILTERS = ("state", "size", "min_side", "side_below", "untagged", "cut_off", "crowd", "empty")
 """The parameters that are fields of a `SampleFilter`; it also has the number of the category."""
 
 Place = Annotated[int, STRICT, Field(ge=0), FROM_URL]
@@ -37,10 +37,10 @@ class StepParameters(PinnedParameters):
     augment: Augment = True
     first: Annotated[Place, Field(description="samples of the step that are left out")] = 0
     category: CategoryText = None
+    state: BoxState = None
     size: BoxSize = None
     min_side: LeastSide = None
-    max_side: GreatestSide = None
-    ignored: Annotated[Flag, Field(description="the box is ignored")] = False
+    side_below: SideBelow = None
     untagged: Annotated[Flag, Field(description="the box is an object without tags")] = False
     cut_off: Annotated[Flag, Field(description="the box is cut off by the crop")] = False
     crowd: Annotated[Flag, Field(description="the box is a crowd box")] = False

@@ -178,15 +178,17 @@ def test_a_filter_chooses_samples_with_one_box_that_has_all_properties(tmp_path:
     assert chosen(category=1, size="small") == [False, False]
     assert chosen(empty=True) == [False, True]
     assert chosen(empty=True, category=1) == [False, False]
-    assert chosen(crowd=True) == chosen(min_side=1, max_side=0) == [False, False]
-    assert chosen(ignored=True) == chosen(untagged=True) == chosen(cut_off=True) == [False, False]
+    assert chosen(crowd=True) == chosen(min_side=20, side_below=20) == [False, False]
+    assert chosen(state="ignored") == chosen(untagged=True) == chosen(cut_off=True) == [False, False]
 
 
 def test_filters_by_state_choose_the_samples_that_have_such_boxes(dataset: Dataset) -> None:
     config = replace(PRESETS["cornernet_saccade"], max_objects=2)
     survey = survey_samples(dataset, config, keys_of(dataset))
     filters = (
-        (SampleFilter(ignored=True), survey.ignored),
+        (SampleFilter(state="object"), survey.objects),
+        (SampleFilter(state="ignored"), survey.ignored),
+        (SampleFilter(state="outside"), survey.outside),
         (SampleFilter(untagged=True), survey.untagged),
         (SampleFilter(cut_off=True), survey.cut_off),
     )
@@ -195,7 +197,7 @@ def test_filters_by_state_choose_the_samples_that_have_such_boxes(dataset: Datas
         assert 0 < expected.sum() < len(expected)
         np.testing.assert_array_equal(each.matches(survey), expected)
     longer = np.maximum(*(survey.cropped[:, end] - survey.cropped[:, end - 2] for end in (2, 3)))
-    for each, boxes in ((SampleFilter(min_side=100), longer >= 100), (SampleFilter(max_side=20), longer <= 20)):
+    for each, boxes in ((SampleFilter(min_side=100), longer >= 100), (SampleFilter(side_below=20), longer < 20)):
         np.testing.assert_array_equal(each.matches(survey), survey.counts(boxes) > 0)
     by_size = [SampleFilter(size=size).matches(survey) for size in SIZES]
     np.testing.assert_array_equal(np.any(by_size, axis=0), survey.counts(~survey.outside) > 0)

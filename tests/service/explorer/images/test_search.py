@@ -52,14 +52,15 @@ def test_images_are_found_by_crowd_boxes(small: DatasetIndex) -> None:
 
 def test_images_are_found_by_the_longer_side_of_a_box(small: DatasetIndex) -> None:
     assert found(small, min_side=31) == [0]
-    assert found(small, max_side=10.5) == [2]
-    assert found(small, min_side=11, max_side=12) == [0]
+    assert found(small, side_below=10.5) == []
+    assert found(small, side_below=10.6) == [2]
+    assert found(small, min_side=11, side_below=12) == [0]
 
 
 def test_one_box_must_meet_all_conditions(small: DatasetIndex) -> None:
     assert found(small, category=2, crowd=True) == []
     assert found(small, category=4, crowd=True) == [2]
-    assert found(small, category=1, max_side=20) == []
+    assert found(small, category=1, side_below=20) == []
 
 
 def test_sizes_are_those_of_annotated_areas_or_else_of_rectangles(tmp_path: Path) -> None:

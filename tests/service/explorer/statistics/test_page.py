@@ -2,18 +2,24 @@
 
 import re
 from dataclasses import replace
+from urllib.parse import parse_qsl, urlsplit
 
+import numpy as np
 import pytest
 
 from sampler.config.presets import preset
 from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.stream.shards import Shard
 from sampler.survey.sampling import survey_keys, survey_samples
 from sampler.survey.statistics import Statistics, survey_statistics
 from sampler.wire.spec import ServiceSpec
 from service.demo.dataset import DemoDataset
-from service.explorer.statistics.page import statistics_page
+from service.explorer.statistics.links import LinksToSteps
+from service.explorer.statistics.page import before_and_after, statistics_page
 from service.explorer.statistics.parameters import StatisticsParameters
 from service.explorer.statistics.plots import BOTTOM, LEFT, RIGHT, TOP, plot
+from service.explorer.steps.parameters import StepParameters, sample_filter
+from service.explorer.steps.search import Place, Stream
 from service.lifespan.state import ServedDataset
 from tests.support.pages import Elements, page_request
 
@@ -25,12 +31,17 @@ def dataset(demo: DemoDataset, tmp_path_factory: pytest.TempPathFactory) -> Data
     return open_dataset(demo.annotations, demo.images, tmp_path_factory.mktemp("cache"))
 
 
+def spec_of(dataset: Dataset, names: tuple[str, ...]) -> ServiceSpec:
+    ids = tuple(range(1, len(names) + 1))
+    return ServiceSpec("", "", len(dataset), names, CONFIG, 1024, 1 << 20, category_ids=ids)
+
+
 def page(dataset: Dataset, parameters: StatisticsParameters, names: tuple[str, ...] = ()) -> tuple[str, Statistics]:
     keys = survey_keys(len(dataset), parameters.seed, parameters.epoch, parameters.samples)
     survey = survey_samples(dataset, CONFIG, keys, parameters.augment)
     names = names or dataset.category_names
     found = survey_statistics(survey, CONFIG, names, parameters.augment)
-    served = ServedDataset(0, "demo", ServiceSpec("", "", len(dataset), names, CONFIG, 1024, 1 << 20))
+    served = ServedDataset(0, "demo", spec_of(dataset, names))
     response = statistics_page(page_request("/stats"), served, parameters, found)
     return bytes(response.body).decode(), found
 
@@ -51,18 +62,50 @@ def test_every_plot_has_a_title_a_description_and_its_numbers_as_a_table(dataset
 def test_numbers_and_bars_link_to_the_samples_that_they_count(dataset: Dataset) -> None:
     html, _ = page(dataset, StatisticsParameters(seed=7, epoch=3, samples=300))
     targets = {str(link["href"]) for link in Elements(html).all("a") if "href" in link}
-    begin = f"/steps/{3 * len(dataset) // 48}?seed=7&augment=true&"
+    step, first = divmod(3 * len(dataset), 48)
+    begin = f"/steps/{step}?seed=7&augment=true{f'&first={first}' if first else ''}&"
     for query in (
-        "ignored=true", "cut_off=true", "untagged=true", "empty=true", "size=small", "category=person",
-        "min_side=32&max_side=45", "min_side=46&max_side=63",
+        "state=object", "state=ignored", "state=outside", "cut_off=true", "untagged=true", "crowd=true", "empty=true",
+        "state=object&size=small", "category=person", f"state=object&min_side=32&side_below={2**5.5}",
     ):  # fmt: skip
         assert begin + query in targets
+
+
+def test_a_bar_leads_to_as_many_boxes_as_it_counts(dataset: Dataset) -> None:
+    parameters = StatisticsParameters(epoch=1, samples=300)
+    survey = survey_samples(dataset, CONFIG, survey_keys(len(dataset), 0, 1, 300))
+    found = survey_statistics(survey, CONFIG, dataset.category_names)
+    spec = spec_of(dataset, dataset.category_names)
+    sizes, *figures = before_and_after(found, LinksToSteps("", None, len(dataset), parameters))
+    longer = next(one for one in figures if one.plot.title == "Longer side")
+    linked = [row for row in (*sizes.rows, *longer.rows) if row.link]
+    assert sum(int(row.cells[2].replace(",", "")) for row in linked) == 2 * found.outcomes.objects
+    for row in linked:
+        shown = StepParameters.model_validate(dict(parse_qsl(urlsplit(row.link).query)))
+        boxes = sample_filter(shown, spec).matching_boxes(survey)
+        assert f"{np.count_nonzero(boxes):,}" == row.cells[2]
+
+
+def test_statistics_begin_where_their_links_begin(dataset: Dataset) -> None:
+    parameters = StatisticsParameters(epoch=1, samples=10)
+    link = urlsplit(LinksToSteps("", None, len(dataset), parameters).to())
+    first = int(dict(parse_qsl(link.query)).get("first", 0))
+    stream = Stream(len(dataset), 0, Shard(48))
+    assert stream.keys(Place(int(link.path.rpartition("/")[2]), first), 10) == survey_keys(len(dataset), 0, 1, 10)
 
 
 def test_without_augmentation_there_is_no_theory(dataset: Dataset) -> None:
     html, _ = page(dataset, StatisticsParameters(samples=50, augment=False))
     assert "theory" not in html
     assert "without augmentation" in html
+
+
+def test_a_category_whose_name_occurs_twice_is_linked_by_its_id(dataset: Dataset) -> None:
+    html, found = page(dataset, StatisticsParameters(samples=50), ("cat",) * dataset.category_count)
+    linked = {one.number for one in found.categories if one.objects + one.ignored}
+    targets = [str(link["href"]) for link in Elements(html).all("a") if "category=" in str(link.get("href"))]
+    assert {int(target.partition("category=")[2]) for target in targets} == linked
+    assert len(linked) > 1
 
 
 def test_names_of_categories_are_escaped(dataset: Dataset) -> None:

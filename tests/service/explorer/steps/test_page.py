@@ -119,8 +119,8 @@ def test_each_filter_has_a_chip_that_removes_it() -> None:
 
 def test_parameters_become_the_filter() -> None:
     assert not sample_filter(StepParameters(seed=3, first=2, rank=1, world_size=2), SPEC).is_active
-    wanted = sample_filter(StepParameters(category="dog", size="small", empty=True, max_side=9), SPEC)
-    assert wanted == SampleFilter(category=2, size="small", empty=True, max_side=9)
+    wanted = sample_filter(StepParameters(category="dog", size="small", empty=True, side_below=9.5), SPEC)
+    assert wanted == SampleFilter(category=2, size="small", empty=True, side_below=9.5)
 
 
 def test_a_category_is_known_by_its_name_or_its_id() -> None:

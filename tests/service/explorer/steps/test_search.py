@@ -92,7 +92,7 @@ def test_counts_are_those_of_the_survey(surveyor: Surveyor) -> None:
 
 
 def test_pages_of_matches_find_what_looking_at_each_sample_finds(surveyor: Surveyor) -> None:
-    stream, wanted = stream_of(surveyor, 10, 1, 4), SampleFilter(ignored=True)
+    stream, wanted = stream_of(surveyor, 10, 1, 4), SampleFilter(state="ignored")
     pages, place = [], Place(5, 1)
     for _ in range(3):
         page = page_of(surveyor, stream, place, wanted)
@@ -126,7 +126,7 @@ def test_a_search_ends_with_the_stream(surveyor: Surveyor) -> None:
 
 
 def test_the_ranks_of_a_step_find_its_matches_together(surveyor: Surveyor) -> None:
-    wanted = SampleFilter(ignored=True)
+    wanted = SampleFilter(state="ignored")
     whole = page_of(surveyor, stream_of(surveyor, 30), Place(4), wanted)
     expected = [sample.key for sample in whole.samples if sample.step == 4]
     found = []
