@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.types import Message, Receive
 
@@ -11,12 +12,15 @@ from sampler.survey.sampling import survey_keys
 from sampler.survey.statistics import Statistics, survey_statistics
 from sampler.survey.survey import Survey
 from sampler.wire.spec import ServiceSpec
-from service.disconnect import until_disconnect
+from service.views.shared_work import SharedWork
 from service.views.views import Views
 from service.workers.protocol import ViewJob
 
 KEYS_AT_ONCE = 250
 """Samples of one job, which keeps a worker busy for 25 ms, so that training jobs get in between."""
+
+COMPUTED_AT_ONCE = 2
+"""Most statistics that are computed at once; the others wait without taking memory."""
 
 JOBS_AT_ONCE = 8
 """Jobs of one page that wait for a worker, so that other pages get in between, too."""
@@ -42,12 +46,14 @@ class Surveyed:
 
 
 class RecentStatistics:
-    """The statistics that were asked for last. An entry has some ten kilobytes."""
+    """The statistics that were asked for last, each computed once. An entry has some ten kilobytes."""
 
     def __init__(self, capacity: int = 64) -> None:
         """capacity: most entries."""
         self._capacity = capacity
         self._entries: OrderedDict[Surveyed, Statistics] = OrderedDict()
+        self._making: SharedWork[Statistics] = SharedWork()
+        self._gate = asyncio.Semaphore(COMPUTED_AT_ONCE)
 
     async def get(self, views: Views, spec: ServiceSpec, wanted: Surveyed, receive: Receive) -> Statistics:
         """Return the statistics of samples, computed unless they are cached.
@@ -65,16 +71,32 @@ class RecentStatistics:
         """
         found = self._entries.get(wanted)
         if found is None:
-            keys = survey_keys(spec.size, wanted.seed, wanted.epoch, wanted.samples)
-            making = asyncio.ensure_future(_compute(views, wanted.dataset, spec, keys, wanted.augment))
-            found = self._entries[wanted] = await until_disconnect(making, receive)
+            return await self._making.join(wanted, lambda: self._begin(views, spec, wanted), receive)
         self._entries.move_to_end(wanted)
-        while len(self._entries) > self._capacity:
-            self._entries.popitem(last=False)
         return found
 
+    def _begin(self, views: Views, spec: ServiceSpec, wanted: Surveyed) -> "asyncio.Task[Statistics]":
+        computing = asyncio.create_task(self._compute(views, spec, wanted))
+        computing.add_done_callback(partial(self._keep, wanted))
+        return computing
 
-async def _compute(views: Views, dataset: int, spec: ServiceSpec, keys: list[SampleKey], augment: bool) -> Statistics:
+    async def _compute(self, views: Views, spec: ServiceSpec, wanted: Surveyed) -> Statistics:
+        async with self._gate:
+            # In a thread, so that streams go on meanwhile.
+            keys = await asyncio.to_thread(survey_keys, spec.size, wanted.seed, wanted.epoch, wanted.samples)
+            return await _statistics_of(views, wanted.dataset, spec, keys, wanted.augment)
+
+    def _keep(self, wanted: Surveyed, computing: "asyncio.Task[Statistics]") -> None:
+        if computing.cancelled() or computing.exception() is not None:
+            return
+        self._entries[wanted] = computing.result()
+        while len(self._entries) > self._capacity:
+            self._entries.popitem(last=False)
+
+
+async def _statistics_of(
+    views: Views, dataset: int, spec: ServiceSpec, keys: list[SampleKey], augment: bool
+) -> Statistics:
     gate = asyncio.Semaphore(JOBS_AT_ONCE)
 
     async def surveyed(some: list[SampleKey]) -> Survey:

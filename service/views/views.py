@@ -1,14 +1,14 @@
 """What pages show, from the cache or from a worker."""
 
 import asyncio
-from dataclasses import dataclass
+from functools import partial
 
 from starlette.types import Receive
 
-from service.disconnect import until_disconnect
 from service.errors.problems import ServiceError
 from service.shutdown import Shutdown
 from service.views.cache import ViewCache
+from service.views.shared_work import SharedWork
 from service.workers.pool import WorkerPool
 from service.workers.protocol import ViewJob
 
@@ -22,14 +22,6 @@ RETRY_SECONDS = 2
 """Seconds that a client waits after it was refused."""
 
 
-@dataclass(slots=True)
-class _Making:
-    """A view that is being made."""
-
-    reply: "asyncio.Future[bytes]"
-    waiting: int = 0  # requests
-
-
 class Views:
     """Views of samples and images. All methods belong to one event loop."""
 
@@ -39,12 +31,12 @@ class Views:
         self._pool = pool
         self._shutdown = shutdown
         self._places = places
-        self._under_way: dict[str, _Making] = {}
+        self._making: SharedWork[bytes] = SharedWork()
 
     @property
     def waiting(self) -> int:
         """Number of views that are being made or wait for a worker."""
-        return len(self._under_way)
+        return len(self._making)
 
     async def get(self, job: ViewJob, receive: Receive) -> bytes:
         """Return a view, made by a worker if it is not cached. Equal jobs at the same time are done once.
@@ -60,33 +52,20 @@ class Views:
         cached = self.cache.get(job.identity)
         if cached is not None:
             return cached
-        making = self._join(job)
-        making.waiting += 1
-        try:
-            return await until_disconnect(asyncio.shield(making.reply), receive)
-        finally:
-            making.waiting -= 1
-            if not making.waiting:
-                making.reply.cancel()  # does nothing if it is done
+        return await self._making.join(job.identity, lambda: self._begin(job), receive)
 
-    def _join(self, job: ViewJob) -> _Making:
-        """Return the making of a view, which is begun unless it is under way."""
-        making = self._under_way.get(job.identity)
-        if making is not None and not making.reply.cancelled():
-            return making
+    def _begin(self, job: ViewJob) -> "asyncio.Future[bytes]":
+        """Give a job to the workers, and keep what becomes of it. Raises `ServiceError` if there is no room."""
         if self._shutdown.begun:
             detail = "the server is shutting down; use another server or try again later"
             raise ServiceError("shutting-down", detail, retry_after=RETRY_SECONDS)
-        if len(self._under_way) >= self._places:
+        if len(self._making) >= self._places:
             detail = f"{self._places} views wait for a worker, which is the limit; try again later"
             raise ServiceError("overloaded", detail, retry_after=RETRY_SECONDS)
-        making = self._under_way[job.identity] = _Making(self._pool.submit(job, job.kind))
-        making.reply.add_done_callback(lambda _: self._finish(job.identity, making))
-        return making
+        reply = self._pool.submit(job, job.kind)
+        reply.add_done_callback(partial(self._keep, job.identity))
+        return reply
 
-    def _finish(self, identity: str, making: _Making) -> None:
-        if self._under_way.get(identity) is making:
-            del self._under_way[identity]
-        reply = making.reply
+    def _keep(self, identity: str, reply: "asyncio.Future[bytes]") -> None:
         if not reply.cancelled() and reply.exception() is None:
             self.cache.put(identity, reply.result())

@@ -1,7 +1,7 @@
 """Statistics of a page are put together from surveys that workers make, and cached."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -10,12 +10,12 @@ from starlette.types import Message
 from sampler.config.presets import preset
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.survey.sampling import survey_keys, survey_samples
-from sampler.survey.statistics import survey_statistics
+from sampler.survey.statistics import Statistics, survey_statistics
 from sampler.wire.spec import ServiceSpec
 from service.demo.dataset import DemoDataset
 from service.disconnect import ClientDisconnectedError
 from service.errors.problems import ServiceError
-from service.views.statistics import JOBS_AT_ONCE, KEYS_AT_ONCE, RecentStatistics, Surveyed
+from service.views.statistics import COMPUTED_AT_ONCE, JOBS_AT_ONCE, KEYS_AT_ONCE, RecentStatistics, Surveyed
 from service.workers.protocol import ViewJob
 
 CONFIG = preset("cornernet_saccade")
@@ -62,7 +62,7 @@ async def disconnected() -> Message:
 
 def ask(
     recent: RecentStatistics, views: Surveys, dataset: Dataset, receive: Any = connected, *, samples: int, seed: int = 0
-) -> Any:
+) -> Coroutine[Any, Any, Statistics]:
     spec = ServiceSpec("", "", len(dataset), dataset.category_names, CONFIG, 1024, 1 << 20)
     wanted = Surveyed(0, seed, epoch=0, samples=samples, augment=True)
     return recent.get(views, spec, wanted, receive)  # type: ignore[arg-type] # stands for Views
@@ -85,6 +85,33 @@ def test_the_same_statistics_again_need_no_surveys(dataset: Dataset) -> None:
         assert [job.keys[0].seed for job in views.jobs] == [1, 2, 3, 2]
 
     asyncio.run(twice())
+
+
+def test_equal_requests_at_the_same_time_share_one_computation_also_if_one_leaves(dataset: Dataset) -> None:
+    async def at_once() -> None:
+        recent, views = RecentStatistics(), Surveys(dataset)
+        requests = [
+            ask(recent, views, dataset, samples=5),
+            ask(recent, views, dataset, samples=5),
+            ask(recent, views, dataset, disconnected, samples=5),
+        ]
+        first, other, gone = await asyncio.gather(*requests, return_exceptions=True)
+        assert first is other
+        assert isinstance(gone, ClientDisconnectedError)
+        assert await ask(recent, views, dataset, samples=5) is first
+        assert len(views.jobs) == 1
+
+    asyncio.run(at_once())
+
+
+def test_statistics_are_computed_for_few_requests_at_a_time(dataset: Dataset) -> None:
+    async def at_once() -> None:
+        recent, views = RecentStatistics(), Surveys(dataset)
+        await asyncio.gather(*(ask(recent, views, dataset, samples=2, seed=seed) for seed in range(9)))
+        assert views.most_at_once == COMPUTED_AT_ONCE
+        assert len(views.jobs) == 9
+
+    asyncio.run(at_once())
 
 
 def test_a_survey_that_cannot_be_made_ends_the_others(dataset: Dataset) -> None:
