@@ -108,7 +108,7 @@ def test_statistics_are_computed_for_few_requests_at_a_time(dataset: Dataset) ->
     async def at_once() -> None:
         recent, views = RecentStatistics(), Surveys(dataset)
         await asyncio.gather(*(ask(recent, views, dataset, samples=2, seed=seed) for seed in range(9)))
-        assert views.most_at_once == COMPUTED_AT_ONCE
+        assert views.most_at_once <= COMPUTED_AT_ONCE
         assert len(views.jobs) == 9
 
     asyncio.run(at_once())
