@@ -19,9 +19,11 @@ class _Work(Generic[T]):
 
 
 class SharedWork(Generic[T]):
-    """Work under way, by its identity. It is cancelled when nobody waits for it any more."""
+    """Work under way, by its identity, until nobody waits for it any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, abandon: "Callable[[asyncio.Future[T]], bool]" = lambda result: result.cancel()) -> None:
+        """abandon: Called when nobody waits for a result; returns whether the work ends, so that nobody may join it."""
+        self._abandon = abandon
         self._under_way: dict[Hashable, _Work[T]] = {}
 
     def __len__(self) -> int:
@@ -46,9 +48,8 @@ class SharedWork(Generic[T]):
             return await until_disconnect(asyncio.shield(work.result), receive)
         finally:
             work.waiting -= 1
-            if not work.waiting:
-                self._end(identity, work)  # at once: cancelling it may take a while, and nobody may join it then
-                work.result.cancel()  # does nothing if it is done
+            if not work.waiting and self._abandon(work.result):
+                self._end(identity, work)  # at once: it may take a while to end
 
     def _begin(self, identity: Hashable, begin: Callable[[], "asyncio.Future[T]"]) -> _Work[T]:
         work = self._under_way[identity] = _Work(begin())
