@@ -31,7 +31,7 @@ from service.explorer.side_by_side.shown import layers_of_text
 from service.explorer.side_by_side.sides import SERVED, Side, config_of_side, named_configs, view_job
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
 from service.routes.samples import LAYERS, LayerName
-from service.routes.view_response import view_response
+from service.routes.view_response import get_view, view_response
 from service.workers.protocol import ViewJob
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
@@ -119,7 +119,7 @@ async def compare(
         for side, config in zip((state.left, state.right), sides, strict=True)
     ]
     jobs.append(_strip_job(dataset, state, sides[0]))
-    left, right, strip = await asyncio.gather(*(serving.views.get(job, request.receive) for job in jobs))
+    left, right, strip = await asyncio.gather(*(get_view(request, serving, job) for job in jobs))
     samples = SampleContents.decode(left).facts, SampleContents.decode(right).facts
     return compare_page(request, dataset, state, configs, sides, samples, Survey.from_bytes(strip))
 

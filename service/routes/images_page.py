@@ -22,6 +22,7 @@ from service.explorer.images.parameters import ImageListParameters, Remark
 from service.explorer.shell.headers import head_of_page
 from service.explorer.shell.links import query
 from service.lifespan.state import CurrentServing
+from service.routes.view_response import get_view
 from service.workers.protocol import ViewJob
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
@@ -59,7 +60,7 @@ async def images(
         "substituted": parameters.remark == "substituted",
     }
     job = ViewJob("image-page", dataset.number, (SampleKey(0, 0, 0),), options=options)
-    listing = json.loads(await serving.views.get(job, request.receive))
+    listing = json.loads(await get_view(request, serving, job))
     links = ImageLinks(root_of(request.scope), dataset.spec, parameters)
     return page(
         request,

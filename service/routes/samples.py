@@ -17,7 +17,7 @@ from service.errors.problems import ServiceError
 from service.explorer.sample.contents import SampleContents, media_type_of
 from service.explorer.shell.headers import head_of_page
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
-from service.routes.view_response import view_response
+from service.routes.view_response import get_view, view_response
 from service.workers.protocol import ViewJob
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
@@ -69,7 +69,7 @@ async def explore(
         return head_of_page()
     shown = Shown(dataset.spec, dataset.title, key, parameters.augment, place)
     try:
-        contents = SampleContents.decode(await serving.views.get(job, request.receive))
+        contents = SampleContents.decode(await get_view(request, serving, job))
     except ServiceError as error:
         if error.kind not in OF_THE_SAMPLE:
             raise

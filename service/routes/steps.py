@@ -21,6 +21,7 @@ from service.explorer.steps.page import StepLinks, step_values
 from service.explorer.steps.parameters import StepParameters, sample_filter
 from service.explorer.steps.search import Place, Stream, matching_page, step_page
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
+from service.routes.view_response import get_view
 from service.workers.protocol import ViewJob
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
@@ -67,7 +68,7 @@ async def samples_of_step(
 
     async def survey(keys: Sequence[SampleKey]) -> Survey:
         job = ViewJob("survey", dataset.number, tuple(keys), parameters.augment)
-        return Survey.from_bytes(await serving.views.get(job, request.receive))
+        return Survey.from_bytes(await get_view(request, serving, job))
 
     if wanted.is_active:
         found = await matching_page(stream, place, wanted, survey)
@@ -93,5 +94,5 @@ async def _rows(
     if not images:
         return []
     job = ViewJob("image-rows", dataset.number, tuple(SampleKey(0, 0, image) for image in images))
-    rows: list[dict[str, Any]] = json.loads(await serving.views.get(job, request.receive))
+    rows: list[dict[str, Any]] = json.loads(await get_view(request, serving, job))
     return rows

@@ -6,10 +6,16 @@ from fastapi import Request
 from starlette.responses import Response
 
 from service.conditional import is_known
+from service.connection import client_address
 from service.contract.methods import HeadResponse, is_head
 from service.lifespan.state import ServedDataset, Serving
 from service.routes.caching import cache_control, not_modified, view_tag
 from service.workers.protocol import ViewJob
+
+
+async def get_view(request: Request, serving: Serving, job: ViewJob) -> bytes:
+    """Return a view for a request. Raises what `Views.get` raises."""
+    return await serving.views.get(job, request.receive, client_address(request.scope))
 
 
 async def view_response(
@@ -49,4 +55,4 @@ async def view_response(
         return not_modified(sent)
     if is_head(request):
         return HeadResponse(sent, media_type)
-    return Response(take(await serving.views.get(job, request.receive)), headers=sent, media_type=media_type)
+    return Response(take(await get_view(request, serving, job)), headers=sent, media_type=media_type)

@@ -21,6 +21,7 @@ from service.explorer.side_by_side.shown import layers_of_text
 from service.explorer.side_by_side.sides import Side, view_job
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
 from service.routes.compare import Layers
+from service.routes.view_response import get_view
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
 
@@ -67,7 +68,7 @@ async def what_if(parameters: Parameters, request: Request, serving: CurrentServ
     state = WhatIf(dataset, index, parameters.side, changes, layers_of_text(parameters.layers))
     configs = [dataset.spec.config] if changes.config is None else [dataset.spec.config, changes.config]
     jobs = [view_job("layers", dataset, index, parameters.side, config) for config in configs]
-    found = await asyncio.gather(*(serving.views.get(job, request.receive) for job in jobs))
+    found = await asyncio.gather(*(get_view(request, serving, job) for job in jobs))
     served, *changed = (SampleContents.decode(view).facts for view in found)
     exported = None if changes.config is None else as_cornernet_lite(changes.config)
     return what_if_page(request, state, (served, changed[0] if changed else None), exported)

@@ -187,6 +187,15 @@ class WorkerPool:
         self._hand_out()
         return reply
 
+    def abandon(self, reply: "asyncio.Future[bytes]") -> bool:
+        """Cancel a reply that nobody waits for, unless a worker has the job: what it makes can be kept.
+
+        Returns:
+            Whether it was cancelled.
+        """
+        is_sent = any(ticket.reply is reply for seat in self._seats for ticket in seat.tickets)
+        return not is_sent and reply.cancel()
+
     def _hand_out(self) -> None:
         """Send queued jobs to the workers that have fewest."""
         while self._queue or self._views:

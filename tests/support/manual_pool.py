@@ -30,6 +30,9 @@ class ManualPool:
         self.replies.append(asyncio.get_running_loop().create_future())
         return self.replies[-1]
 
+    def abandon(self, reply: "asyncio.Future[bytes]") -> bool:
+        return reply.cancel()
+
     def message(self, index: int) -> bytes:
         """The message of a sample: a pure function of its index."""
         return np.random.default_rng(index).bytes(self._message_bytes)

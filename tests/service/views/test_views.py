@@ -22,20 +22,26 @@ class ViewPool:
 
     def __init__(self) -> None:
         self.jobs: list[ViewJob] = []
+        self.owners: list[Hashable] = []
+        self.begun = False
         self.replies: list[asyncio.Future[bytes]] = []
 
-    def submit(self, job: ViewJob, owner: Hashable) -> "asyncio.Future[bytes]":  # noqa: ARG002 - not needed
+    def submit(self, job: ViewJob, owner: Hashable) -> "asyncio.Future[bytes]":
         self.jobs.append(job)
+        self.owners.append(owner)
         self.replies.append(asyncio.get_running_loop().create_future())
         return self.replies[-1]
+
+    def abandon(self, reply: "asyncio.Future[bytes]") -> bool:
+        return not self.begun and reply.cancel()
 
 
 class Client:
     """A request for a view, whose client may disconnect."""
 
-    def __init__(self, views: Views, job: ViewJob) -> None:
+    def __init__(self, views: Views, job: ViewJob, address: str = "") -> None:
         self._gone = asyncio.Event()
-        self.request = asyncio.create_task(views.get(job, self._receive))
+        self.request = asyncio.create_task(views.get(job, self._receive, address))
 
     async def leave(self) -> None:
         self._gone.set()
@@ -53,11 +59,14 @@ def job(index: int, **options: Any) -> ViewJob:
 
 
 def run(
-    scene: Callable[[Views, ViewPool, Shutdown], Coroutine[Any, Any, None]], capacity: int = 1000, places: int = 3
+    scene: Callable[[Views, ViewPool, Shutdown], Coroutine[Any, Any, None]],
+    capacity: int = 1000,
+    places: int = 3,
+    places_of_client: int = 2,
 ) -> None:
     async def inner() -> None:
         pool, shutdown = ViewPool(), Shutdown(1.0)
-        await scene(Views(cast(WorkerPool, pool), shutdown, capacity, places), pool, shutdown)
+        await scene(Views(cast(WorkerPool, pool), shutdown, capacity, places, places_of_client), pool, shutdown)
 
     asyncio.run(inner())
 
@@ -96,6 +105,53 @@ def test_a_view_is_made_while_anyone_waits_for_it_and_no_longer() -> None:
         await settle()
         pool.replies[1].set_result(b"again")
         assert await third.request == b"again"
+
+    run(scene)
+
+
+def test_a_view_that_a_worker_has_begun_is_kept_although_everyone_has_left() -> None:
+    async def scene(views: Views, pool: ViewPool, shutdown: Shutdown) -> None:
+        client = Client(views, job(1))
+        await settle()
+        pool.begun = True
+        await client.leave()
+        second = Client(views, job(1))  # joins what is being made
+        await settle()
+        await second.leave()
+        pool.replies[0].set_result(b"picture")
+        await settle()
+        assert await Client(views, job(1)).request == b"picture"
+        assert len(pool.jobs) == 1
+
+    run(scene)
+
+
+def test_a_failure_that_nobody_waits_for_frees_its_place() -> None:
+    async def scene(views: Views, pool: ViewPool, shutdown: Shutdown) -> None:
+        client = Client(views, job(1))
+        await settle()
+        pool.begun = True
+        await client.leave()
+        pool.replies[0].set_exception(JobError(problem("image", "1.jpg: missing")))
+        await settle()
+        assert views.waiting == 0
+
+    run(scene)
+
+
+def test_one_client_leaves_places_to_others_and_takes_turns_with_them() -> None:
+    async def scene(views: Views, pool: ViewPool, shutdown: Shutdown) -> None:
+        clients = [Client(views, job(index), "greedy") for index in range(2)]
+        await settle()
+        with pytest.raises(ServiceError, match="2 views of this client wait") as refusal:
+            await Client(views, job(2), "greedy").request
+        assert (refusal.value.kind, refusal.value.retry_after is not None) == ("overloaded", True)
+        clients += [Client(views, job(1), "greedy"), Client(views, job(3), "modest")]
+        await settle()
+        assert pool.owners == [("greedy", "thumbnail"), ("greedy", "thumbnail"), ("modest", "thumbnail")]
+        for reply in pool.replies:
+            reply.set_result(b"picture")
+        assert [await client.request for client in clients] == [b"picture"] * 4
 
     run(scene)
 

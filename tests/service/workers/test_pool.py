@@ -16,11 +16,23 @@ from sampler.stream.keys import SampleKey
 from service.arena import Arena
 from service.errors.problems import ServiceError
 from service.workers.pool import JOBS_PER_WORKER, WorkerPool
+from service.workers.process import WorkerProcess
 from service.workers.protocol import ImagesJob, Job, RunJob, ViewJob, WorkerSetup
 from service.workers.seats import Ticket
 from tests.support.paths import ROOT
 
 KEYS = tuple(SampleKey(1, 0, index) for index in range(3))
+
+
+class StoppedWorker(WorkerProcess):
+    """A worker that takes jobs and does nothing."""
+
+    def __init__(self) -> None:
+        pass
+
+    def send(self, job: bytes) -> None:
+        pass
+
 
 GREEDY = 4
 MANY = 40
@@ -113,6 +125,21 @@ def test_a_view_of_no_samples_that_ends_its_workers_is_given_up() -> None:
         ticket.give_up()
         with pytest.raises(ServiceError, match="ended its worker"):
             await ticket.reply
+
+    asyncio.run(scene())
+
+
+# --- jobs that nobody waits for ---
+
+
+def test_an_abandoned_job_is_cancelled_unless_a_worker_has_it(setup: WorkerSetup) -> None:
+    async def scene() -> None:
+        pool = WorkerPool(setup, 1, 60.0)
+        pool._seats[0].process = StoppedWorker()
+        sent, _, queued = (pool.submit(document(1, index)) for index in range(3))
+        for reply in (sent, queued):
+            pool.abandon(reply)
+        assert (sent.cancelled(), queued.cancelled()) == (False, True)
 
     asyncio.run(scene())
 
