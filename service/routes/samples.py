@@ -1,7 +1,6 @@
 """The page of one sample, its layers, and its files to download."""
 
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -16,6 +15,7 @@ from service.contract.responses import NOT_MODIFIED, SAMPLES, Responses, binary,
 from service.errors.problems import ServiceError
 from service.explorer.sample.contents import SampleContents, media_type_of
 from service.explorer.shell.headers import head_of_page
+from service.explorer.shell.links import query
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
 from service.routes.view_response import get_view, view_response
 from service.workers.protocol import ViewJob
@@ -47,7 +47,7 @@ async def choose(request: Request) -> Response:
     index = values.pop("index", "0")
     if not DECIMAL.fullmatch(index):
         raise InvalidRequestError("index", index, "an integer")
-    return RedirectResponse(f"{root_of(request.scope)}/explore/{index}?{urlencode(values)}")
+    return RedirectResponse(f"{root_of(request.scope)}/explore/{index}{query(values)}")
 
 
 @router.get(

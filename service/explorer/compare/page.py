@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -12,6 +12,7 @@ from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
 from sampler.survey.survey import Survey
 from service.access.paths import root_of
 from service.explorer.compare.state import EPOCHS, ZOOMS, Comparison
+from service.explorer.shell.links import key_parameters, query
 from service.explorer.shell.templates import page
 from service.explorer.shell.words import count
 from service.explorer.side_by_side.differences import STATES, differences, planes_of
@@ -57,7 +58,7 @@ def compare_page(
     titles = {name: layer["title"] for name, layer in layers_of(samples).items()} | {BOXES: "Boxes"}
 
     def link(other: Comparison) -> str:
-        return f"{root}/compare?{other.query()}"
+        return f"{root}/compare{other.query()}"
 
     shown = tuple(
         _shown(root, dataset, state, side, facts, title)
@@ -91,7 +92,7 @@ def compare_page(
         later=link(replace(state, first_epoch=state.strip_start + EPOCHS))
         if state.strip_start + EPOCHS < EPOCH_LIMIT
         else None,
-        what_if=f"{root}/what-if?{urlencode(_what_if_parameters(state))}",
+        what_if=f"{root}/what-if{query(_what_if_parameters(state))}",
         last_seed=SEED_LIMIT - 1,
         last_epoch=EPOCH_LIMIT - 1,
     )
@@ -125,17 +126,16 @@ def _tiles(root: str, dataset: ServedDataset, state: Comparison, strip: Survey) 
         yield Tile(
             epoch=epoch,
             url=thumbnail_url(root, dataset, state.index, side),
-            target=f"{root}/compare?{replace(state, right=side).query()}",
+            target=f"{root}/compare{replace(state, right=side).query()}",
             facts=", ".join(facts),
             is_left=side == state.left,
             is_right=side == state.right,
         )
 
 
-def _what_if_parameters(state: Comparison) -> dict[str, str]:
+def _what_if_parameters(state: Comparison) -> dict[str, object]:
     """Return the parameters of the page that changes the served config, with the changes of one of the sides."""
     side = state.right if state.right.changes else state.left
-    named = {} if state.dataset is None else {"dataset": state.dataset}
+    key = key_parameters(side.seed, side.epoch, augment=side.augment)
     changes = dict(parse_qsl(side.changes)) if side.config == SERVED else {}
-    key = {"seed": str(side.seed), "epoch": str(side.epoch), "augment": str(side.augment).lower()}
-    return {**named, "index": str(state.index), **key, **changes}
+    return {"dataset": state.dataset, "index": state.index, **key, **changes}

@@ -1,8 +1,8 @@
 """What the page shows, as the parameters of its URL."""
 
 from dataclasses import dataclass, replace
-from urllib.parse import urlencode
 
+from service.explorer.shell.links import query
 from service.explorer.side_by_side.shown import BOXES, CROP, toggled
 from service.explorer.side_by_side.sides import Side
 
@@ -42,16 +42,14 @@ class Comparison:
         return self.left.epoch // EPOCHS * EPOCHS if self.first_epoch is None else self.first_epoch
 
     def query(self) -> str:
-        """Return the query of its URL."""
-        values = {} if self.dataset is None else {"dataset": self.dataset}
-        values |= {"index": str(self.index), **self.left.parameters("left_"), **self.right.parameters("right_")}
-        if self.layers != DEFAULT_LAYERS:
-            values["layers"] = ",".join(self.layers)
-        if self.zoom != 1:
-            values["zoom"] = str(self.zoom)
-        if self.first_epoch is not None:
-            values["first_epoch"] = str(self.first_epoch)
-        return urlencode(values)
+        """Return the query of its URL, with the question mark."""
+        sides = self.left.parameters("left_") | self.right.parameters("right_")
+        view = {
+            "layers": None if self.layers == DEFAULT_LAYERS else ",".join(self.layers),
+            "zoom": None if self.zoom == 1 else self.zoom,
+            "first_epoch": self.first_epoch,
+        }
+        return query({"dataset": self.dataset, "index": self.index} | sides | view)
 
     def swapped(self) -> "Comparison":
         """Return the state with left and right swapped."""

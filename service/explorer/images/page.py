@@ -10,7 +10,7 @@ from sampler.wire.spec import ServiceSpec
 from service.explorer.images.parameters import REMARKS, ImageListParameters
 from service.explorer.shell.categories import category_choices, category_number
 from service.explorer.shell.chips import LABELS, chips
-from service.explorer.shell.links import chosen, pins, query
+from service.explorer.shell.links import chosen, named, pins, query
 from service.explorer.shell.words import count, joined, span
 
 THUMBNAIL = 320
@@ -56,24 +56,20 @@ class ImageLinks:
         """Return the link to the images from an index on, with other values of some parameters; None for no index."""
         if first is None:
             return None
-        kept = self._named | chosen(self.parameters) | changes
+        kept = named(self.spec) | chosen(self.parameters) | changes
         return f"{self.root}/images{query(kept | {'first': first or None})}"
 
     def only(self, **parameters: object) -> str:
         """Return the link to the images that one filter finds."""
-        return f"{self.root}/images{query(self._named | parameters)}"
+        return f"{self.root}/images{query(named(self.spec) | parameters)}"
 
     def sample(self, index: int) -> str:
         """Return the link to the page of an image's sample."""
-        return f"{self.root}/explore/{index}{query(self._named)}"
+        return f"{self.root}/explore/{index}{query(named(self.spec))}"
 
     def thumbnail(self, index: int) -> str:
         """Return the link to the thumbnail of an image."""
-        return f"{self.root}/images/{index}/thumbnail{query(self._named | pins(self.spec))}"
-
-    @property
-    def _named(self) -> dict[str, object]:
-        return {"dataset": self.spec.dataset_name}
+        return f"{self.root}/images/{index}/thumbnail{query(named(self.spec) | pins(self.spec))}"
 
 
 def image_filter(parameters: ImageListParameters, spec: ServiceSpec) -> dict[str, Any]:

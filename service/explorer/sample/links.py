@@ -1,13 +1,12 @@
 """Where the links of a sample's page lead."""
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import urlencode
 
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from sampler.stream.places import StreamPlace
 from sampler.wire.spec import ServiceSpec
+from service.explorer.shell.links import key_parameters, named, pins, query
 from service.explorer.shell.parameters import BATCH_SIZE
 
 
@@ -31,12 +30,13 @@ class SampleLinks:
 
     def page(self, key: SampleKey, augment: bool, place: StreamPlace | None = None) -> str:
         """Return the page of a sample. place: in the stream, which the links of that page then follow."""
-        return self._url(f"/explore/{key.index}", self._sample(key, augment) | _shard(place, with_step=True))
+        values = self._sample(key, augment) | _shard(place, with_step=True)
+        return f"{self.root}/explore/{key.index}{query(values)}"
 
     def file(self, path: str, *, pinned: bool = True) -> str:
         """Return a file of this sample. path: with {} for its index. pinned: name the digests, so that it is cached."""
-        pins = {"digest": self.spec.digest, "pixels": self.spec.pixels} if pinned else {}
-        return self._url(path.format(self.key.index), self._sample(self.key, self.augment) | pins)
+        values = self._sample(self.key, self.augment) | (pins(self.spec) if pinned else {})
+        return f"{self.root}{path.format(self.key.index)}{query(values)}"
 
     @property
     def previous(self) -> str | None:
@@ -76,25 +76,22 @@ class SampleLinks:
         """The page of the step that the sample belongs to."""
         if self.step is None:
             return None
-        values = self._named | {"seed": self.key.seed} | _shard(self.step) | _unless_default(self.augment)
-        return self._url(f"/steps/{self.step.step}", values)
+        values = named(self.spec) | {"seed": self.key.seed} | _shard(self.step) | {"augment": self.augment}
+        return f"{self.root}/steps/{self.step.step}{query(values)}"
 
     @property
     def compare(self) -> str:
         """The page that compares the sample with others of its image."""
-        return self._url("/compare", self._named | {"index": self.key.index} | _seed_and_epoch(self.key))
+        key = {"index": self.key.index, "seed": self.key.seed, "epoch": self.key.epoch}
+        return f"{self.root}/compare{query(named(self.spec) | key)}"
 
     @property
     def spec_document(self) -> str:
         """The spec of the dataset."""
-        return self._url("/v1/spec", self._named)
-
-    @property
-    def _named(self) -> dict[str, object]:
-        return {"dataset": self.spec.dataset_name}
+        return f"{self.root}/v1/spec{query(named(self.spec))}"
 
     def _sample(self, key: SampleKey, augment: bool) -> dict[str, object]:
-        return self._named | _seed_and_epoch(key) | {"augment": str(augment).lower()}
+        return named(self.spec) | key_parameters(key.seed, key.epoch, augment=augment)
 
     def _neighbour(self, by: int, place: StreamPlace | None) -> str | None:
         if place is not None:
@@ -102,18 +99,6 @@ class SampleLinks:
         if self.place is not None:  # at an end of the stream
             return None
         return self.page(replace(self.key, index=(self.key.index + by) % self.spec.size), self.augment)
-
-    def _url(self, path: str, values: Mapping[str, object]) -> str:
-        query = urlencode({name: value for name, value in values.items() if value is not None})
-        return f"{self.root}{path}{'?' if query else ''}{query}"
-
-
-def _seed_and_epoch(key: SampleKey) -> dict[str, object]:
-    return {"seed": key.seed, "epoch": key.epoch}
-
-
-def _unless_default(augment: bool) -> dict[str, object]:
-    return {} if augment else {"augment": "false"}
 
 
 def _shard(place: StreamPlace | None, *, with_step: bool = False) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Queries of links between pages."""
+"""Queries of links between pages, and the parameters that many of them have."""
 
 from collections.abc import Mapping
 from urllib.parse import urlencode
@@ -25,6 +25,19 @@ def chosen(parameters: BaseModel) -> dict[str, object]:
     return parameters.model_dump(exclude_defaults=True)
 
 
+def named(spec: ServiceSpec) -> dict[str, object]:
+    """Return the parameter that names a dataset."""
+    return {"dataset": spec.dataset_name}
+
+
 def pins(spec: ServiceSpec) -> dict[str, object]:
     """Return the parameters that name a dataset's digests, with which a browser may cache what it gets."""
     return {"digest": spec.digest, "pixels": spec.pixels}
+
+
+def key_parameters(seed: int, epoch: int, *, augment: bool) -> dict[str, object]:
+    """Return the parameters of a sample whose index is in the path.
+
+    All pages write them in the same way, so that a browser has each picture in its cache once.
+    """
+    return {"seed": seed, "epoch": epoch, "augment": augment}

@@ -1,8 +1,9 @@
 """The links between pages that every page has."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
+
+from service.explorer.shell.links import query
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,5 @@ def links(root: str, path: str, parameters: Mapping[str, str]) -> Iterator[Link]
         parameters: Those of the page, which are valid.
     """
     for entry in ENTRIES:
-        kept = _kept(entry.keeps, parameters)
-        yield Link(entry.name, f"{root}{entry.path}{'?' if kept else ''}{kept}", path.startswith(entry.below))
-
-
-def _kept(names: Iterable[str], parameters: Mapping[str, str]) -> str:
-    return urlencode({name: parameters[name] for name in names if name in parameters})
+        kept = query({name: parameters.get(name) for name in entry.keeps})
+        yield Link(entry.name, f"{root}{entry.path}{kept}", path.startswith(entry.below))

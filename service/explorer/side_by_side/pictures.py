@@ -1,19 +1,18 @@
 """Where a browser finds the pictures of a side of a comparison."""
 
-from urllib.parse import urlencode
-
+from service.explorer.shell.links import named, pins, query
 from service.explorer.side_by_side.sides import SERVED, Side
 from service.lifespan.state import ServedDataset
 
 
 def layer_url(root: str, dataset: ServedDataset, index: int, side: Side, layer: str) -> str:
     """Return the URL of the picture of a layer."""
-    return f"{_base(root, index, side)}/layers/{layer}?{_query(dataset, side)}"
+    return f"{_base(root, index, side)}/layers/{layer}{_query(dataset, side)}"
 
 
 def thumbnail_url(root: str, dataset: ServedDataset, index: int, side: Side) -> str:
     """Return the URL of a small picture of a sample."""
-    return f"{_base(root, index, side)}/thumbnail?{_query(dataset, side)}"
+    return f"{_base(root, index, side)}/thumbnail{_query(dataset, side)}"
 
 
 def _base(root: str, index: int, side: Side) -> str:
@@ -24,7 +23,4 @@ def _base(root: str, index: int, side: Side) -> str:
 
 def _query(dataset: ServedDataset, side: Side) -> str:
     """Return the query, with the digests, so that a browser may cache the picture for good."""
-    spec = dataset.spec
-    named = {} if spec.dataset_name is None else {"dataset": spec.dataset_name}
-    pinned = {"digest": spec.digest} | ({} if spec.pixels is None else {"pixels": spec.pixels})
-    return urlencode({**named, **side.parameters(), **pinned})
+    return query(named(dataset.spec) | side.parameters() | pins(dataset.spec))

@@ -11,6 +11,7 @@ from sampler.config.schema import SamplerConfig
 from sampler.errors import ConfigError, InvalidRequestError
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from service.explorer.config_changes.changes import LONGEST_TEXT, read_changes
+from service.explorer.shell.links import key_parameters
 from service.lifespan.state import ServedDataset
 from service.workers.protocol import ViewJob
 
@@ -46,9 +47,9 @@ class Side:
         """Return the key of its sample."""
         return SampleKey(self.seed, self.epoch, index)
 
-    def parameters(self, prefix: str = "") -> dict[str, str]:
+    def parameters(self, prefix: str = "") -> dict[str, object]:
         """Return its parameters in a URL, with a prefix such as "left_"."""
-        values = {"seed": str(self.seed), "epoch": str(self.epoch), "augment": str(self.augment).lower()}
+        values = key_parameters(self.seed, self.epoch, augment=self.augment)
         if self.config != SERVED:
             values["config"] = self.config
         if self.changes:

@@ -10,7 +10,7 @@ from sampler.survey.sample_filter import SIZES, STATES, State
 from sampler.wire.spec import ServiceSpec
 from service.explorer.shell.categories import category_choices
 from service.explorer.shell.chips import LABELS, chips
-from service.explorer.shell.links import chosen, pins, query
+from service.explorer.shell.links import chosen, key_parameters, named, pins, query
 from service.explorer.shell.words import count, joined, span
 from service.explorer.steps.parameters import StepParameters
 from service.explorer.steps.search import Found, Page, Place
@@ -69,8 +69,7 @@ class StepLinks:
     @property
     def _kept(self) -> dict[str, object]:
         own = self.parameters
-        always = {"dataset": self.spec.dataset_name, "seed": own.seed, "batch_size": own.batch_size}
-        return always | chosen(own)
+        return named(self.spec) | {"seed": own.seed, "batch_size": own.batch_size} | chosen(own)
 
     def _place(self, sample: Found) -> dict[str, object]:
         """Return the parameters that place a sample in its step, unless the step is too large for one request."""
@@ -82,10 +81,7 @@ class StepLinks:
 
     def _key(self, sample: Found) -> dict[str, object]:
         own = self.parameters
-        named: dict[str, object] = {
-            "dataset": self.spec.dataset_name, "seed": own.seed, "epoch": sample.key.epoch,
-        }  # fmt: skip
-        return named if own.augment else named | {"augment": False}
+        return named(self.spec) | key_parameters(own.seed, sample.key.epoch, augment=own.augment)
 
 
 def step_values(

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -14,6 +13,7 @@ from service.access.paths import root_of
 from service.explorer.compare.state import Comparison
 from service.explorer.config_changes.changes import Changes, file_name
 from service.explorer.config_changes.fields import Field
+from service.explorer.shell.links import named, query
 from service.explorer.shell.templates import page
 from service.explorer.side_by_side.differences import STATES, differences, planes_of
 from service.explorer.side_by_side.pictures import layer_url
@@ -66,14 +66,10 @@ class WhatIf:
         return Side(side.seed, side.epoch, side.augment, changes=changes_text(self.changes.parameters))
 
     def query(self, changes: Mapping[str, str] | None = None, **other: object) -> str:
-        """Return the query of its URL. changes: other changes. other: other parameters."""
-        name = self.dataset.spec.dataset_name
-        values = {} if name is None else {"dataset": name}
-        values |= {"index": str(self.index), **self.side.parameters()}
-        if self.layers is not None:
-            values["layers"] = ",".join(self.layers)
-        values |= {parameter: str(value) for parameter, value in other.items()}
-        return urlencode({**values, **(self.changes.parameters if changes is None else changes)})
+        """Return the query of its URL, with the question mark. changes: other changes. other: other parameters."""
+        layers = None if self.layers is None else ",".join(self.layers)
+        values = named(self.dataset.spec) | {"index": self.index} | self.side.parameters() | {"layers": layers} | other
+        return query(values | dict(self.changes.parameters if changes is None else changes))
 
 
 def what_if_page(
@@ -91,7 +87,7 @@ def what_if_page(
     changes = state.changes
 
     def link(given: Mapping[str, str] | None = None, **other: object) -> str:
-        return f"{root}/what-if?{state.query(given, **other)}"
+        return f"{root}/what-if{state.query(given, **other)}"
 
     served, changed = samples
     known = [served] if changed is None else [served, changed]
@@ -126,8 +122,8 @@ def what_if_page(
         next_seed=link(seed=side.next_seed().seed),
         exported=exported,
         file_name=file_name(changes.config or dataset.spec.config),
-        file=f"{root}/what-if/config.json?{state.query()}",
-        compare=f"{root}/compare?{_comparison(state).query()}",
+        file=f"{root}/what-if/config.json{state.query()}",
+        compare=f"{root}/compare{_comparison(state).query()}",
         last_seed=SEED_LIMIT - 1,
         last_epoch=EPOCH_LIMIT - 1,
     )

@@ -67,6 +67,7 @@ def test_the_downloaded_recipe_replays_to_the_downloaded_arrays(
 def test_the_form_leads_to_the_index_that_it_has(server: LiveServer) -> None:
     response = httpx.get(f"{server.url}/explore?index=5&seed=7&epoch=")
     assert response.headers["location"] == "/explore/5?seed=7"
+    assert httpx.get(f"{server.url}/explore?index=5").headers["location"] == "/explore/5"
     assert httpx.get(f"{server.url}/explore?index=x").status_code == 422
 
 

@@ -88,7 +88,7 @@ def test_with_a_step_the_neighbours_are_those_of_the_stream() -> None:
     html = bytes(sample_page(request, replace(shown(place=place), key=key), facts()).body).decode()
     query = f"seed=7&epoch={following.epoch}&augment=true&step=5&batch_size=4&rank=1&world_size=2"
     assert f"/explore/{following.index}?{query}" in targets(html)
-    assert "/steps/5?seed=7&batch_size=4&rank=1&world_size=2" in targets(html)
+    assert "/steps/5?seed=7&batch_size=4&rank=1&world_size=2&augment=true" in targets(html)
     assert "sample 1 of 2 in step 5 of rank 1 of 2" in " ".join(html.split())
 
 
@@ -102,7 +102,7 @@ def test_nothing_precedes_the_first_sample_of_a_stream() -> None:
 def test_the_batch_of_a_sample_is_that_of_its_place_in_the_stream() -> None:
     place = StreamPlace.of(SampleKey(7, 1, 3), 10, 48)
     assert place is not None
-    assert f"/steps/{place.step}?seed=7&batch_size=48" in targets(page())
+    assert f"/steps/{place.step}?seed=7&batch_size=48&augment=true" in targets(page())
 
 
 def test_the_random_link_leads_to_a_sample_of_the_dataset() -> None:

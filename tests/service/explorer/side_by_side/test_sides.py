@@ -1,13 +1,12 @@
 """The sides of a comparison: their links, and the configs that they may have."""
 
-from urllib.parse import urlencode
-
 import pytest
 
 from sampler.config.presets import PRESETS
 from sampler.errors import InvalidRequestError
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
 from sampler.wire.spec import ServiceSpec
+from service.explorer.shell.links import query
 from service.explorer.side_by_side.sides import Side, changes_text, config_of_side, named_configs, view_job
 from service.lifespan.state import ServedDataset
 
@@ -34,9 +33,9 @@ def test_a_config_whose_samples_would_be_too_large_is_not_offered() -> None:
 
 
 def test_parameters_of_a_side_leave_out_what_is_served() -> None:
-    assert Side(7, 1, False).parameters("left_") == {"left_seed": "7", "left_epoch": "1", "left_augment": "false"}
+    assert Side(7, 1, False).parameters("left_") == {"left_seed": 7, "left_epoch": 1, "left_augment": False}
     changed = Side(config="cornernet", changes=changes_text({"border": "64"}))
-    assert urlencode(changed.parameters()) == "seed=0&epoch=0&augment=true&config=cornernet&changes=border%3D64"
+    assert query(changed.parameters()) == "?seed=0&epoch=0&augment=true&config=cornernet&changes=border%3D64"
 
 
 def test_the_first_seed_and_epoch_follow_the_last() -> None:
