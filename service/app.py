@@ -106,6 +106,7 @@ def create_app(settings: Settings | None = None) -> SamplerApp:
         status, api, assets,
     )  # fmt: skip
     endpoints = Endpoints.of([*app.routes, *(route for module in modules for route in module.router.routes)])
+    metrics.show_no_errors(endpoints.names)
     app.add_middleware(Methods, endpoints=endpoints)  # the last one that is added handles requests first
     app.add_middleware(Guard, metrics=metrics)
     app.add_middleware(RequestLog)

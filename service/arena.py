@@ -152,12 +152,19 @@ class Arena:
         self._released: deque[_Range] = deque()
         self._waiting: list[asyncio.Future[None]] = []
         self._bytes_in_use = 0
+        self._reserved_in_use = 0
         self._slabs_in_use = 0
 
     @property
     def bytes_in_use(self) -> int:
         self._reclaim()
         return self._bytes_in_use
+
+    @property
+    def shared_in_use(self) -> int:
+        """Bytes of the shared part in use."""
+        self._reclaim()
+        return self._bytes_in_use - self._reserved_in_use
 
     @property
     def slabs_in_use(self) -> int:
@@ -215,6 +222,7 @@ class Arena:
         memory = self._memory[borrowed.start : borrowed.start + borrowed.size]
         memory[-PROGRESS_BYTES:] = bytes(PROGRESS_BYTES)
         self._bytes_in_use += borrowed.size
+        self._reserved_in_use += borrowed.size if borrowed.reserved else 0
         self._slabs_in_use += 1
 
         def release() -> None:
@@ -231,6 +239,7 @@ class Arena:
             self._bytes_in_use -= borrowed.size
             self._slabs_in_use -= 1
             if borrowed.reserved:
+                self._reserved_in_use -= borrowed.size
                 self._reserve.append(borrowed)
             else:
                 self._free.free(borrowed.start, borrowed.size)

@@ -18,7 +18,8 @@ from sampler.dataset.images.image_cache import ImageCache
 from sampler.dataset.images.notes import NOTE_KINDS
 from sampler.version import VERSION
 from sampler.wire.spec import ServiceSpec
-from service.activity.watchers import Watchers
+from service.activity.activity import Activity
+from service.activity.streams import Totals
 from service.batches.admission import Admission
 from service.batches.cache import BatchCache
 from service.counting import Counter, Histogram, Times
@@ -33,6 +34,9 @@ Outcome = Literal["complete", "failed", "abandoned", "stalled", "cut"]
 
 REFUSALS = ("token", "host", "origin", "header")
 CONNECTION_LIMITS = ("head", "url", "malformed", "late-head", "idle", "evicted", "full")
+
+FAILURES = ("image", "storage", "worker", "internal")
+"""Types of problems for which samples fail. Others are shown once they occur."""
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Bounds for requests and for waiting for samples."""
@@ -86,8 +90,15 @@ class Metrics:
         for layout in LAYOUTS:
             for counter in (self.batches, self.samples, self.sample_bytes):
                 counter.add((dataset, layout), 0)
+        for problem in FAILURES:
+            self.failed_samples.add((dataset, problem), 0)
         for histogram in (self.run_wait_seconds, self.client_wait_seconds):
             histogram.of((dataset,))
+
+    def show_no_errors(self, routes: Iterable[str]) -> None:
+        """Show from the beginning that requests to these routes have not failed, so that the first error is noticed."""
+        for route in routes:
+            self.requests.add((route, "500"), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,7 @@ class Sources:
     images: ImageCache | None
     notices: ImageNotices
     views: Views
-    watchers: Watchers
+    activity: Activity
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +171,20 @@ def _is_ready(sources: Sources) -> bool:
 def _sample_seconds(sources: Sources) -> dict[Labels, Times]:
     titles = [title for title, _ in sources.datasets]
     return {(titles[number],): times for number, times in sources.pool.sample_seconds.values.items()}
+
+
+def _waiting_seconds(sources: Sources) -> dict[Labels, float]:
+    known = {title: Totals() for title, _ in sources.datasets}
+    return {
+        (title, reason): seconds
+        for title, totals in (known | sources.activity.streams.by_dataset()).items()
+        for reason, seconds in (("workers", totals.workers), ("client", totals.client), ("place", totals.place))
+    }
+
+
+def _worker_cpu_seconds(sources: Sources) -> dict[Labels, float]:
+    times = sources.activity.worker_times
+    return _by({"computing": times.computing, "delayed": times.delayed})
 
 
 def _view_seconds(sources: Sources) -> dict[Labels, Times]:
@@ -238,6 +263,10 @@ METRICS = (
     Metric("sampler_failed_samples_total", "counter",
            "Samples that could not be made and ended their response, by type of problem",
            ("dataset", "problem"), lambda it: it.metrics.failed_samples.values),
+    Metric("sampler_waiting_seconds_total", "counter",
+           "Seconds that batch responses have waited so far, by reason: workers, client (to read), place (after a "
+           "pause)",
+           ("dataset", "reason"), _waiting_seconds),
     Metric("sampler_run_wait_seconds", "histogram",
            "Seconds that a response waited for workers, for each run of samples",
            ("dataset",), lambda it: it.metrics.run_wait_seconds.values),
@@ -259,6 +288,10 @@ METRICS = (
     Metric("sampler_queued_samples", "gauge", "Samples that wait for a worker", (), lambda it: _one(it.pool.queued)),
     Metric("sampler_worker_busy_seconds_total", "counter", "Seconds that workers spent on jobs, by kind of work",
            ("work",), lambda it: _by(it.pool.busy_seconds)),
+    Metric("sampler_worker_cpu_seconds_total", "counter",
+           "Seconds that workers used a CPU (computing), or could have run but had none (delayed); 0 if the system "
+           "does not tell",
+           ("state",), _worker_cpu_seconds),
     Metric("sampler_sample_making_seconds", "histogram", "Seconds that a worker took to make a sample",
            ("dataset",), _sample_seconds),
     Metric("sampler_worker_private_bytes", "gauge",
@@ -273,7 +306,7 @@ METRICS = (
     Metric("sampler_view_cache_bytes", "gauge", "Bytes of cached views",
            (), lambda it: _one(it.views.cache.used)),
     Metric("sampler_status_watchers", "gauge", "Open status pages, which get events once a second",
-           (), lambda it: _one(len(it.watchers))),
+           (), lambda it: _one(len(it.activity.watchers))),
     # --- images ---
     Metric("sampler_decoded_images_total", "counter",
            "Images that workers decoded from their files, by part: whole, or only the part that a crop needed (part)",
@@ -294,14 +327,23 @@ METRICS = (
            ("found",), lambda it: _by(it.cache.found)),
     Metric("sampler_batch_cache_bytes", "gauge", "Bytes of the arena held by cached batches",
            (), lambda it: _one(it.cache.cached_bytes)),
-    Metric("sampler_arena_capacity_bytes", "gauge", "Bytes of the arena, in use or free",
+    Metric("sampler_arena_capacity_bytes", "gauge",
+           "Bytes of the arena, in use or free, with the reserve of a slab for each request",
            (), lambda it: _one(it.cache.arena.capacity)),
+    Metric("sampler_arena_shared_bytes", "gauge",
+           "Bytes of the arena without the reserve, for prefetched samples and cached batches",
+           (), lambda it: _one(it.cache.arena.shared)),
+    Metric("sampler_arena_shared_used_bytes", "gauge", "Bytes of the arena in use, without the reserve",
+           (), lambda it: _one(it.cache.arena.shared_in_use)),
     Metric("sampler_arena_used_bytes", "gauge", "Bytes of the arena in use",
            (), lambda it: _one(it.cache.arena.bytes_in_use)),
     Metric("sampler_arena_slabs", "gauge", "Slabs of the arena in use",
            (), lambda it: _one(it.cache.arena.slabs_in_use)),
     Metric("sampler_arena_prefetched_bytes", "gauge", "Bytes of the arena held by responses for prefetched samples",
            (), lambda it: _one(it.cache.prefetched_bytes)),
+    Metric("sampler_arena_shortages_total", "counter",
+           "How often a response could not prefetch a run of samples because the arena had no memory for it",
+           (), lambda it: _one(it.cache.shortages)),
     Metric("sampler_arena_pinned_bytes", "gauge", "Bytes of the arena on sockets of paused responses",
            (), lambda it: _one(it.cache.pinned_bytes)),
     # --- connections ---

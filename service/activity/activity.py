@@ -21,18 +21,18 @@ class Activity:
         self.watchers = Watchers()
         self.begun = clock()
         self.clock = clock
-        self._workers = WorkerTimes()
+        self.worker_times = WorkerTimes()
 
     def read(self, pool: WorkerPool) -> None:
         """Take a reading. Call it once a second."""
-        self._workers.update(pool.pids)
+        self.worker_times.update(pool.pids)
         reading = Reading(
             time=self.clock(),
             totals=self.streams.totals,
             busy=sum(pool.busy_seconds.values()),
             views=pool.busy_seconds["views"],
-            computing=self._workers.computing,
-            delayed=self._workers.delayed,
+            computing=self.worker_times.computing,
+            delayed=self.worker_times.delayed,
             own=time.process_time(),
             restarts=sum(pool.restarts.values()),
             failures=self.errors.failures,

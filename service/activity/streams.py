@@ -148,7 +148,7 @@ class StreamRegistry:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._open: dict[StreamProgress, None] = {}
-        self._ended = Totals()
+        self._ended: dict[str, Totals] = {}  # by dataset
 
     @contextmanager
     def open(
@@ -161,7 +161,7 @@ class StreamRegistry:
             yield progress
         finally:
             del self._open[progress]
-            self._ended += progress.totals
+            self._ended[facts.dataset] = self._ended.get(facts.dataset, Totals()) + progress.totals
 
     def __iter__(self) -> Iterator[StreamProgress]:
         """Yield the responses, oldest first."""
@@ -173,4 +173,12 @@ class StreamRegistry:
     @property
     def totals(self) -> Totals:
         """The totals of all responses since the server started."""
-        return sum((progress.totals for progress in self._open), self._ended)
+        return sum(self.by_dataset().values(), Totals())
+
+    def by_dataset(self) -> dict[str, Totals]:
+        """Return the totals of all responses since the server started, by the title of their dataset."""
+        found = dict(self._ended)
+        for progress in self._open:
+            dataset = progress.facts.dataset
+            found[dataset] = found.get(dataset, Totals()) + progress.totals
+        return found

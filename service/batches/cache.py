@@ -159,6 +159,7 @@ class BatchCache:
         responses: number of responses that take runs now.
         paused: the responses that do not, because their clients do not read; those paused first come first.
         pinned_bytes: bytes of the arena that cannot be reused because the sockets of paused responses refer to them.
+        shortages: how often a response could not prefetch a run because there was no memory for it.
     """
 
     def __init__(self, pool: WorkerPool, arena: Arena, planners: Sequence[Planner], limit: int) -> None:
@@ -173,6 +174,7 @@ class BatchCache:
         self.responses = 0
         self.paused: dict[Releasable, None] = {}
         self.pinned_bytes = 0
+        self.shortages = 0
         self._planners = planners
         self._limit = limit
         self._batches: OrderedDict[Batch, SharedBatch] = OrderedDict()
@@ -244,6 +246,8 @@ class BatchCache:
             return run.hold()
         plan, header = shared.plan[number], shared.batch.header
         slab = self._borrow(plan.max_bytes, held)
+        if slab is None or slab.reserved:
+            self.shortages += 1
         if slab is None:
             return None
         keys, dataset = shared.batch.keys[plan.start : plan.stop], shared.batch.dataset

@@ -100,9 +100,7 @@ async def _run(
         bodies = Bodies(_body_limits(settings), admission)
         views = Views(pool, shutdown)
         named = tuple((one.title, one.spec) for one in opened)
-        registry = registry_of(
-            Sources(metrics, named, pool, admission, cache, image_cache, notices, views, activity.watchers)
-        )
+        registry = registry_of(Sources(metrics, named, pool, admission, cache, image_cache, notices, views, activity))
         for one in opened:
             metrics.show_zeros(one.title)
         await _start(pool, arena, warm, planners, opened)

@@ -134,6 +134,8 @@ print('serves')
 
 def interpolate(text: str, given: dict[str, str]) -> str:
     """Do what compose does with variables before it starts a container."""
+    text = re.sub(r"(?<!\$)\$\{(\w+)\}", lambda found: given.get(found[1], ""), text)
+    text = re.sub(r"\$\{(\w+):\+([^}]*)\}", lambda found: found[2] if given.get(found[1]) else "", text)
     filled = re.sub(r"(?<!\$)\$\{(\w+):-([^}]*)\}", lambda found: given.get(found[1]) or found[2], text)
     return filled.replace("$$", "$")
 
@@ -170,6 +172,16 @@ def test_a_container_whose_port_is_published_to_other_hosts_needs_a_token(
     done = run(*command, variables=variables | {"PATH": path}, check=False)
     assert (done.stdout == "serves\n") == starts == (done.returncode == 0), done.stderr
     assert starts or "without a token; set SAMPLER_TOKEN" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "allowed"), [("", ""), ("cpu1.example.org,*.example.net", "cpu1.example.org,*.example.net,sampler")]
+)
+def test_prometheus_and_the_bench_may_use_the_name_of_the_service(
+    given: str, allowed: str, compose: dict[str, Any]
+) -> None:
+    variable = compose["services"]["sampler"]["environment"]["SAMPLER_ALLOWED_HOSTS"]
+    assert interpolate(variable, {"SAMPLER_ALLOWED_HOSTS": given}) == allowed
 
 
 def test_compose_builds_the_dockerfile_of_this_tree(compose: dict[str, Any]) -> None:

@@ -65,7 +65,10 @@ def test_the_reserve_is_separate_from_the_shared_part() -> None:
     borrowed = [arena.borrow_reserved(), arena.borrow_reserved()]
     assert arena.borrow_reserved() is None
     assert len({slab.offset for slab in borrowed if slab is not None and slab.capacity >= 5000}) == 2
-    assert arena.borrow(100) is not None
+    assert arena.shared_in_use == 0
+    shared = arena.borrow(100)
+    assert shared is not None
+    assert arena.shared_in_use == shared.size < arena.bytes_in_use
     borrowed.clear()
     assert arena.borrow_reserved() is not None
     arena.close()

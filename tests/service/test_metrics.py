@@ -102,6 +102,14 @@ def test_a_stream_is_counted_while_it_flows(server: LiveServer) -> None:
     until(lambda: server.metric("sampler_open_requests" + stream) < now_open)
 
 
+def test_what_may_go_wrong_is_shown_before_it_does(server: LiveServer) -> None:
+    shown = httpx.get(f"{server.url}/metrics").text
+    for problem in ("image", "storage", "worker", "internal"):
+        assert re.search(rf'sampler_failed_samples_total{{dataset="[^"]+",problem="{problem}"}} ', shown)
+    for reason in ("workers", "client", "place"):
+        assert re.search(rf'sampler_waiting_seconds_total{{dataset="[^"]+",reason="{reason}"}} ', shown)
+
+
 def test_waiting_and_making_are_separate_histograms(server: LiveServer) -> None:
     before = [server.metric(f"sampler_{name}_seconds_count") for name in ("sample_making", "run_wait")]
     httpx.get(f"{server.url}/v1/batches?seed=77&indices=5,6,7,8,9", timeout=60)

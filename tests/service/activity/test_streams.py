@@ -29,6 +29,21 @@ def test_waits_are_counted_by_reason_also_while_they_last() -> None:
     assert (totals.workers, totals.client, totals.place, totals.seconds) == pytest.approx((2.0, 3.0, 5.0, 10.0))
 
 
+def test_the_totals_of_each_dataset_include_responses_that_have_ended() -> None:
+    clock = Clock()
+    registry = StreamRegistry(clock)
+    with registry.open(FACTS, "10.0.0.1") as progress:
+        progress.wait_for("client")
+        clock.now += 3.0
+    other = StreamFacts("voc", "compact", 7)
+    with registry.open(FACTS, "10.0.0.1") as first, registry.open(other, "10.0.0.2") as second:
+        first.wait_for("client")
+        second.wait_for("workers")
+        clock.now += 2.0
+        totals = registry.by_dataset()
+    assert {name: (one.workers, one.client) for name, one in totals.items()} == {"coco": (0.0, 5.0), "voc": (2.0, 0.0)}
+
+
 def test_what_a_response_sent_is_counted_while_it_is_sent_and_once_it_has_ended() -> None:
     clock = Clock()
     registry = StreamRegistry(clock)

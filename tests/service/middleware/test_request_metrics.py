@@ -104,6 +104,12 @@ def test_every_route_of_the_app_has_its_name() -> None:
         assert {one.name(re.sub(r"{.*?}", "7", route.path)) for one in known} == {route.path}
 
 
+def test_the_first_error_of_each_route_is_an_increase_from_zero() -> None:
+    app = create_app()
+    shown = app.state.metrics.requests.values
+    assert {(route.path, "500"): 0 for route in routes(app)}.items() <= shown.items()
+
+
 def test_a_client_that_disconnects_before_the_response_counts_as_499() -> None:
     metrics = Metrics()
     sent_by(metrics, "/v1/stream", [])
