@@ -35,6 +35,29 @@ def test_the_page_says_so_when_the_server_is_away_and_goes_on_when_it_is_back(vi
     visit.forgive("net::ERR_INTERNET_DISCONNECTED")
 
 
+def test_a_page_follows_one_stream_of_events_and_none_while_it_is_paused(visit: Visits) -> None:
+    page = visit.window().new_page()
+    page.clock.install()
+    page.add_init_script(
+        """window.sources = [];
+        window.EventSource = class extends EventSource {
+          constructor(url) { super(url); window.sources.push(this); }
+        };"""
+    )
+    page.route("**/status/events", lambda route: route.fulfill(status=503), times=1)
+    visit.go(page, "/status")
+    state = page.locator("#state")
+    expect(state).to_have_text("away")
+    page.get_by_role("button", name="Pause").click()
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(state).to_have_text("paused")
+    page.get_by_role("button", name="Go on").click()
+    page.clock.run_for(4000)  # in which it would have tried again
+    expect(state).to_have_text("live")
+    assert page.evaluate("sources.map((source) => source.readyState === EventSource.OPEN)") == [False, True]
+    visit.forgive("503")
+
+
 def test_the_page_without_scripts_shows_a_snapshot(visit: Visits) -> None:
     page = visit("/status", java_script_enabled=False)
     expect(page.locator("#state")).to_have_text(re.compile("^as of .* UTC$"))

@@ -7,6 +7,7 @@ const away = document.getElementById("away");
 const pause = document.getElementById("pause");
 
 let source = null;
+let retry = 0; // the timer of the next try
 let latest = null; // when the numbers on the page were taken
 let ending = false; // whether the server has said that it shuts down
 
@@ -77,26 +78,35 @@ function showAway() {
   setText(state, "away");
 }
 
+/** Follow the events from now on, in place of what was followed before, unless the page is paused. */
 function follow() {
+  leave();
+  if (pause.hasAttribute("data-paused")) return;
   source = new EventSource(`${root}/status/events`);
   source.addEventListener("page", (event) => show(JSON.parse(event.data)));
   source.addEventListener("error", () => {
     showAway();
     if (source.readyState !== EventSource.CLOSED) return; // the browser tries again itself
-    setTimeout(() => { if (!pause.hasAttribute("data-paused")) follow(); }, RETRY);
+    retry = setTimeout(follow, RETRY);
   });
+}
+
+function leave() {
+  clearTimeout(retry);
+  source?.close();
 }
 
 function togglePause() {
   const paused = pause.toggleAttribute("data-paused");
   setText(pause, paused ? "Go on" : "Pause");
-  source.close();
-  if (paused) setText(state, latest ? `paused at ${latest.toLocaleTimeString()}` : "paused");
-  else follow();
+  follow();
+  if (!paused) return;
+  away.hidden = true; // it says that the page tries again
+  setText(state, latest ? `paused at ${latest.toLocaleTimeString()}` : "paused");
 }
 
 pause.hidden = false;
 pause.addEventListener("click", togglePause);
-addEventListener("pagehide", () => source.close());
+addEventListener("pagehide", leave);
 addEventListener("pageshow", (event) => { if (event.persisted) follow(); }); // from the history
 follow();
