@@ -52,6 +52,14 @@ def test_every_link_and_picture_of_the_page_works(server: LiveServer) -> None:
             assert response.headers["content-type"].startswith(kind), target
 
 
+def test_crowd_boxes_are_striped(server: LiveServer) -> None:
+    elements = page(server, "/compare?index=12&left_augment=false&right_augment=false")
+    crowd = [group for group in elements.all("g") if "crowd" in str(group["class"]).split()]
+    stripes = [rect["fill"] for rect in elements.all("rect") if rect["class"] == "stripes"]
+    assert len(crowd) == 2
+    assert stripes == [f"url(#{pattern['id']})" for pattern in elements.all("pattern")]
+
+
 def test_presets_and_swap_are_links_to_other_sides(server: LiveServer) -> None:
     found = links(page(server, "/compare?index=2&left_seed=3&left_epoch=5&right_config=cornernet"))
     left = {"left_seed": "3", "left_epoch": "5", "left_augment": "true"}
@@ -72,7 +80,7 @@ def test_changes_lead_to_the_page_that_makes_them(server: LiveServer) -> None:
 
 def test_layers_and_zoom_are_in_the_links_of_both_sides(server: LiveServer) -> None:
     elements = page(server, "/compare?layers=crop&zoom=2")
-    assert not elements.all("rect")
+    assert not [rect for rect in elements.all("rect") if rect["class"] == "line"]
     assert [element["class"] for element in elements.all("svg")] == ["layers zoom-2", "layers zoom-2"]
     found = links(elements)
     assert "layers=crop&zoom=2" in found["next-epoch"]

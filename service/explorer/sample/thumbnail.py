@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from sampler.drawing.boxes import draw_outline
-from sampler.drawing.colours import BOTTOM_RIGHT, CASING, IGNORED, OBJECT, TOP_LEFT, Colour
+from sampler.drawing.colours import BOTTOM_RIGHT, CASING, CROWD, IGNORED, OBJECT, TOP_LEFT, Colour
 from sampler.families.registry import family_of
 from sampler.image_part import ImagePart
 from sampler.kernels.compiled.kernels import COMPILED
@@ -23,7 +23,6 @@ MEDIA_TYPE = "image/jpeg"
 
 _QUALITY = 82
 _CORNER = 3  # radius of the dot of a corner, in pixels
-_CROWD: Colour = (250, 232, 60)
 
 Outline = tuple[tuple[float, ...], Colour]
 """The corners of a box in pixels of the picture that it is drawn on before it is made smaller, and its colour."""
@@ -52,7 +51,7 @@ def image_thumbnail(opened: WorkerDataset, job: ViewJob) -> bytes:
     [key] = job.keys
     image: ImagePart = opened.dataset.read(key.index)
     rows = zip(opened.dataset.boxes(key.index).tolist(), opened.dataset.crowd(key.index).tolist(), strict=True)
-    return _jpeg(image.pixels, [(tuple(box[:4]), _CROWD if crowd else OBJECT) for box, crowd in rows], [])
+    return _jpeg(image.pixels, [(tuple(box[:4]), CROWD if crowd else OBJECT) for box, crowd in rows], [])
 
 
 def _jpeg(pixels: NDArray[np.uint8], outlines: Iterable[Outline], corners: Iterable[tuple[float, ...]]) -> bytes:

@@ -11,10 +11,11 @@ from PIL import Image
 from sampler.config.presets import preset
 from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import open_dataset
-from sampler.drawing.colours import BOTTOM_RIGHT, OBJECT, TOP_LEFT, Colour
+from sampler.drawing.colours import BOTTOM_RIGHT, CROWD, OBJECT, TOP_LEFT, Colour
 from sampler.families.registry import register_family
 from sampler.stream.keys import SampleKey
 from service.explorer.sample.thumbnail import SIDE, image_thumbnail, sample_thumbnail
+from service.explorer.shell.assets import assets
 from service.workers.datasets import WorkerDataset
 from service.workers.protocol import ViewJob
 from tests.support.toy_family import PATH
@@ -61,6 +62,15 @@ def test_the_config_of_a_job_replaces_that_of_the_dataset(scenes: tuple[Path, Pa
 
 def opened_as(dataset: WorkerDataset, config: SamplerConfig) -> WorkerDataset:
     return WorkerDataset(dataset.dataset, config)
+
+
+def test_crowd_boxes_have_the_colour_of_their_legend(scenes: tuple[Path, Path], cache_dir: Path) -> None:
+    dataset = opened(scenes, cache_dir, TOY)
+    index = int(np.flatnonzero([dataset.dataset.crowd(index).any() for index in range(len(dataset.dataset))])[0])
+    assert has(picture(image_thumbnail(dataset, ViewJob("image-thumbnail", 0, (SampleKey(0, 0, index),)))), CROWD)
+    colour = f"#{bytes(CROWD).hex()}"
+    for file in ("sample/boxes.css", "shell/style.css"):
+        assert colour in assets().files[file].body.decode()
 
 
 def test_an_image_is_shown_as_it_is(scenes: tuple[Path, Path], cache_dir: Path) -> None:
