@@ -3,7 +3,7 @@
 import re
 from urllib.parse import parse_qs, urlsplit
 
-from tests.browser.playwright import Page, expect
+from tests.browser.playwright import Page, Route, expect
 from tests.browser.visits import Visits
 
 
@@ -14,11 +14,15 @@ def query(page: Page) -> dict[str, str]:
 def test_layers_and_zoom_change_both_sides_and_both_scroll_together(visit: Visits) -> None:
     page = visit("/compare?dataset=demo&index=3")
     page.locator("#layer-boxes").click()
-    expect(page.locator(".stage rect")).to_have_count(0)
+    expect(page.locator(".stage .shape")).to_have_count(0)
     page.locator("#zoom-4").click()
     expect(page.locator(".zoom-4")).to_have_count(2)
-    page.locator(".stage").first.evaluate("stage => stage.scrollTo(40, 30)")
-    page.wait_for_function("[...document.querySelectorAll('.stage')].every((stage) => stage.scrollLeft === 40)")
+    left, right = page.locator(".stage").all()
+    left.evaluate("stage => stage.scrollTo(40, 30)")
+    expect(right).to_have_js_property("scrollLeft", 40)
+    left.press("ArrowRight")  # scrolls; elsewhere, it leads to the next image
+    expect(right).not_to_have_js_property("scrollLeft", 40)
+    assert query(page)["index"] == "3"
 
 
 def test_a_slider_shows_its_last_value_and_the_server_is_not_asked_for_each(visit: Visits) -> None:
@@ -37,6 +41,50 @@ def test_a_slider_shows_its_last_value_and_the_server_is_not_asked_for_each(visi
     assert query(page)["min_scale"] == "90"
     expect(page.locator("#min_scale")).to_have_value("90")
     assert len(asked) < 10
+
+
+def test_a_late_response_does_not_change_what_was_entered_since(visit: Visits) -> None:
+    page = visit("/what-if?dataset=demo&index=5")
+    slider = page.locator("[data-for=min_scale]")
+    late: list[Route] = []
+    page.route("**/what-if?*", lambda route: route.continue_() if late else late.append(route))
+    slider.press("PageUp")
+    while not late:
+        page.wait_for_timeout(20)
+    response = late[0].fetch()
+    slider.press("PageUp")
+    entered = slider.input_value()
+    late[0].fulfill(response=response)
+    expect(page).to_have_url(re.compile(f"min_scale={entered}(&|$)"))
+    expect(page.locator("#content")).not_to_have_attribute("aria-busy", "true")
+    assert (slider.input_value(), page.locator("#min_scale").input_value()) == (entered, entered)
+
+
+def test_an_error_is_told_in_one_sentence_in_view(visit: Visits) -> None:
+    page = visit("/compare?dataset=demo&index=5")
+    page.get_by_role("group", name="Left").get_by_label("Changes").fill("min_scal=3")
+    page.get_by_role("button", name="Compare").click()
+    problem = page.locator("#problem")
+    expect(problem).to_have_text(re.compile("^The page could not be shown: min_scal = '3': expected one of [^.]*$"))
+    expect(problem).to_be_in_viewport()
+    visit.forgive("422")
+
+
+def test_layers_and_thumbnails_that_cannot_be_loaded_say_why(visit: Visits) -> None:
+    context = visit.window()
+    cause = "000000000139.jpg: ends early"
+    context.route(
+        re.compile("/layers/crop|/thumbnail"),
+        lambda route: route.fulfill(status=500, content_type="application/problem+json", json={"detail": cause}),
+    )
+    page = context.new_page()
+    for path in ("/compare?dataset=demo&index=5", "/explore/5?dataset=demo"):
+        visit.go(page, path)
+        expect(page.locator("#problem")).to_have_text(f"A layer cannot be shown: {cause}")
+        if path.startswith("/compare"):
+            page.locator("#epochs").scroll_into_view_if_needed()
+            expect(page.locator("#epochs .failure").first).to_have_text(cause)
+    visit.forgive("500")
 
 
 def test_an_invalid_value_is_marked_and_reset(visit: Visits) -> None:

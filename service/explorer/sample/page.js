@@ -1,5 +1,7 @@
 /** The page of a sample: layers that are shown and hidden, zoom, and boxes that are found in the table and vice versa. */
 
+import { watchLayers } from "../shell/pictures.js";
+
 const STORED = "layers of samples"; // the choice of layers stays while someone goes from sample to sample
 const MOST_ZOOM = 40;
 const STEP = 1.4;
@@ -174,19 +176,4 @@ function find(event) {
 }
 document.getElementById("box-table")?.addEventListener("click", find);
 
-/* A layer that cannot be loaded: an image does not tell why. */
-async function explain(event) {
-  const image = event.target;
-  if (!image.matches?.("image")) return;
-  let cause = "the server could not be reached";
-  try {
-    const response = await fetch(image.getAttribute("href"));
-    cause = response.ok ? "reload the page" : ((await response.json()).detail ?? response.statusText);
-  } catch (error) {
-    console.error(error);
-  }
-  const problem = document.getElementById("problem");
-  problem.textContent = `A layer cannot be shown: ${cause}`;
-  problem.hidden = false;
-}
-document.querySelector(".pictures")?.addEventListener("error", explain, true);
+watchLayers(document.querySelectorAll(".picture image"));

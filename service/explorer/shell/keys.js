@@ -1,6 +1,7 @@
 /** Keys that follow the links of a page, or press its buttons: those with data-key. People can turn letters off. */
 
-const TYPING = "input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]";
+/** Elements in which keys have a meaning already. */
+export const TYPING = "input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]";
 const NAMES = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
 const STORED = "saccade-sampler-keys";
 
@@ -21,10 +22,17 @@ function turn(on) {
   }
 }
 
+/** Return whether arrows scroll sideways what has the focus. */
+function scrolls(element) {
+  const part = element.closest?.(".scroll, .stage");
+  return part && part.scrollWidth > part.clientWidth;
+}
+
 /** Follow the link, or press the button, whose data-key is the key. */
 function press(event) {
   if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest?.(TYPING)) return;
   if (event.key.length === 1 && !areOn()) return;
+  if (event.key.startsWith("Arrow") && scrolls(event.target)) return;
   const target = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
   if (!target) return;
   event.preventDefault(); // an arrow would scroll the page as well

@@ -1,6 +1,7 @@
 /** Thumbnails: arrow keys move among them, and one that cannot be loaded says why. */
 
-const TYPING = "input, select, textarea, [contenteditable]";
+import { TYPING } from "./keys.js";
+import { watchThumbnail } from "./pictures.js";
 
 /** Return the number of thumbnails in a row of the grid, which depends on the width of the window. */
 function columnsOf(tiles) {
@@ -29,39 +30,6 @@ function moveFocus(event, tiles) {
   tiles[Math.min(Math.max(to, 0), tiles.length - 1)].focus();
 }
 
-/** Return why a picture cannot be loaded: an image element does not say. */
-async function causeOf(source) {
-  try {
-    const response = await fetch(source, { headers: { accept: "application/problem+json, */*;q=0.1" } });
-    if (response.ok) return null;
-    const problem = await response.json();
-    return problem.detail ?? problem.title ?? `The server responded with status ${response.status}.`;
-  } catch (error) {
-    console.warn(error);
-    return "The server cannot be reached, or its response cannot be read. Reload the page to try again.";
-  }
-}
-
-async function explain(image) {
-  const cause = await causeOf(image.src);
-  if (cause === null && image.dataset.retried === undefined) { // it was refused for a moment
-    image.dataset.retried = "";
-    image.src = image.src;
-    return;
-  }
-  const failure = document.createElement("span");
-  failure.className = "failure";
-  failure.textContent = cause ?? "The picture cannot be displayed. Open the sample to see more.";
-  image.parentElement.append(failure);
-  image.closest(".tile").classList.add("failed");
-}
-
-function watch(image) {
-  // A picture may have failed before this script ran.
-  if (image.complete && image.naturalWidth === 0) explain(image);
-  image.addEventListener("error", () => explain(image));
-}
-
 /** Forget the category when another dataset is chosen, which has other ones. */
 function forgetCategory() {
   const category = document.querySelector(".search [name=category]");
@@ -72,5 +40,5 @@ document.querySelector(".search select[name=dataset]")?.addEventListener("change
 const tiles = [...document.querySelectorAll("[data-tiles] .tile")];
 if (tiles.length > 0) {
   document.addEventListener("keydown", (event) => moveFocus(event, tiles));
-  for (const tile of tiles) watch(tile.querySelector("img"));
+  for (const tile of tiles) watchThumbnail(tile.querySelector("img"));
 }

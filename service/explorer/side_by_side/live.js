@@ -5,6 +5,9 @@
  * script, the same links and forms load whole pages.
  */
 
+import { loadAll, watchLayers, watchThumbnail } from "../shell/pictures.js";
+import { tell } from "../shell/problem.js";
+
 const DELAY_MS = 200; // while a slider moves, the server is not asked for each of its values
 
 let request = null;
@@ -16,19 +19,24 @@ export async function show(url, { remember = "replace" } = {}) {
   request?.abort();
   const own = new AbortController();
   request = own;
+  const before = values();
   document.getElementById("content").setAttribute("aria-busy", "true");
   try {
     const response = await fetch(url, { signal: own.signal, headers: { accept: "text/html" } });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (!response.ok) throw new Error(page.querySelector("main")?.textContent.trim() || `status ${response.status}`);
-    const fresh = await load(page);
+    if (response.status === 401) return location.assign(url); // the login page, which leads back
+    if (!response.ok) throw new Error(problemOf(page, response));
+    const fresh = regionsOf(page);
+    // Loaded before they are shown, so that nothing flickers.
+    const problem = await loadAll([...fresh.values()].flatMap((region) => [...region.querySelectorAll("image")]));
     if (own.signal.aborted) return;
     replace(fresh);
-    fill(page);
+    fill(page, before);
     document.title = page.title;
     if (remember === "push") history.pushState(null, "", url);
     if (remember === "replace") history.replaceState(null, "", url);
-    tell("");
+    tell(problem);
+    watchThumbnails();
     document.dispatchEvent(new CustomEvent("shown"));
   } catch (error) {
     if (own.signal.aborted) return;
@@ -41,23 +49,24 @@ export async function show(url, { remember = "replace" } = {}) {
   }
 }
 
-/** Return the regions of a page, by id, once their pictures can be shown at once. */
-async function load(page) {
+/** Return what is wrong, as the page about an error says it. A proxy has other pages. */
+function problemOf(page, response) {
+  const problem = page.querySelector("[data-problem]");
+  return problem?.dataset.problem || `the server responded with status ${response.status}`;
+}
+
+/** Return the regions of a page, by the elements that they replace. */
+function regionsOf(page) {
   const fresh = new Map();
   for (const region of document.querySelectorAll("[data-region]")) {
     const other = page.getElementById(region.id);
     if (other) fresh.set(region, document.adoptNode(other));
   }
-  const pictures = [...fresh.values()].flatMap((region) => [...region.querySelectorAll("image")]);
-  // A picture that cannot be loaded must not keep the others from being shown.
-  await Promise.allSettled(pictures.map((picture) => decoded(picture.getAttribute("href"))));
   return fresh;
 }
 
-function decoded(url) {
-  const picture = new Image();
-  picture.src = url;
-  return picture.decode();
+function watchThumbnails() {
+  document.querySelectorAll("[data-region] .tile img").forEach(watchThumbnail);
 }
 
 /** Replace regions; the focus and the positions of scrolled parts stay where they are. */
@@ -71,21 +80,20 @@ function replace(fresh) {
   if (focused && document.activeElement?.id !== focused) document.getElementById(focused)?.focus();
 }
 
-/** Give the fields of live forms the values of a page, except for the one in which someone is typing. */
-function fill(page) {
-  for (const field of document.querySelectorAll("form[data-live] [name]")) {
-    const other = page.getElementById(field.id);
-    if (!other) continue;
-    if (other.ariaInvalid) field.ariaInvalid = other.ariaInvalid;
-    else field.removeAttribute("aria-invalid");
-    if (field !== document.activeElement) field.value = other.value;
-  }
+/** Return the values of the fields of live forms. */
+function values() {
+  return new Map([...document.querySelectorAll("form[data-live] [name]")].map((field) => [field, field.value]));
 }
 
-function tell(problem) {
-  const place = document.getElementById("problem");
-  place.textContent = problem;
-  place.hidden = !problem;
+/** Give the fields of live forms the values of a page, except for those that were changed since it was requested. */
+function fill(page, before) {
+  for (const [field, value] of before) {
+    const other = page.getElementById(field.id);
+    if (!other || field.value !== value) continue;
+    if (other.ariaInvalid) field.ariaInvalid = other.ariaInvalid;
+    else field.removeAttribute("aria-invalid");
+    if (field !== document.activeElement) field.value = other.value; // someone may be typing there
+  }
 }
 
 /** Return the URL of a form, without fields that are empty or have the value that they have without the parameter. */
@@ -133,3 +141,5 @@ document.addEventListener("submit", onSubmit);
 document.addEventListener("input", onInput);
 document.addEventListener("scroll", onScroll, { capture: true, passive: true }); // it does not bubble
 window.addEventListener("popstate", () => show(location.href, { remember: "no" }));
+watchThumbnails();
+watchLayers(document.querySelectorAll(".stage image"));

@@ -1,0 +1,9 @@
+/** The line of a page that says what is wrong: #problem. */
+
+/** Say what is wrong, where people see it; "" if nothing is any more. */
+export function tell(problem) {
+  const place = document.getElementById("problem");
+  place.textContent = problem;
+  place.hidden = !problem;
+  if (problem) place.scrollIntoView({ block: "nearest" });
+}
