@@ -64,7 +64,7 @@ BatchSize = Annotated[
 ]
 Rank = Annotated[int, STRICT, Field(ge=0), FROM_URL, Field(description="rank of this process, 0 … world_size−1")]
 WorldSize = Annotated[int, STRICT, Field(ge=1), FROM_URL, Field(description="number of processes, 1 … batch_size")]
-Index = Annotated[int, STRICT, Field(ge=0), FROM_URL]
+Index = Annotated[int, STRICT, Field(ge=0), FROM_URL, Field(description="dataset index, 0 … N−1")]
 Augment = Annotated[
     bool, STRICT, BeforeValidator(_boolean_of_url),
     Field(description="false: largest box as reference, centred, no flip, no colour changes"),
@@ -84,7 +84,10 @@ IndexList = Annotated[
     list[Annotated[int, Field(strict=True, json_schema_extra={"minimum": 0})]],
     Field(fail_fast=True),  # report one invalid index, not a million
     BeforeValidator(_list_of_url),
-    Field(description="dataset indices, separated by commas; may be repeated", json_schema_extra={"minItems": 1}),
+    Field(
+        description="dataset indices; in a URL separated by commas, also in several parameters",
+        json_schema_extra={"minItems": 1},
+    ),
 ]
 """Bounds are checked against the dataset, which gives better messages."""
 

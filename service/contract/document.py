@@ -3,6 +3,8 @@
 import copy
 from typing import Any
 
+from pydantic import BaseModel
+
 from service.contract.methods import PROBES
 from service.contract.responses import ANYWHERE, GUARDED, PROBLEM_SCHEMA, add_problems
 
@@ -24,6 +26,16 @@ def complete(document: dict[str, Any], *, token: bool) -> dict[str, Any]:
         if "get" in operations:
             operations["head"] = _head(operations["get"])
     return document
+
+
+def body_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the schema of a JSON body, in which every field has its description, also one that may be null."""
+    schema = model.model_json_schema()
+    for field in schema["properties"].values():
+        for choice in field.get("anyOf", ()):
+            if "description" in choice:
+                field["description"] = choice.pop("description")
+    return schema
 
 
 def _complete_operation(operation: dict[str, Any], *, is_probe: bool, token: bool) -> None:

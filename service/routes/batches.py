@@ -14,6 +14,7 @@ from service.batches.body import parse_body
 from service.batches.parameters import BatchParameters, SpecParameters, StreamParameters, refuse_repeated
 from service.batches.selection import Batch, select_batch, select_stream
 from service.conditional import is_known
+from service.contract.document import body_schema
 from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import BODY, NOT_MODIFIED, PARAMETERS, SAMPLES, binary, problems
 from service.lifespan.state import CurrentServing, ServedDataset
@@ -25,7 +26,7 @@ router = APIRouter(prefix="/v1", tags=["batches"], dependencies=[Depends(refuse_
 STREAMED = binary(MEDIA_TYPE, "header, samples and trailer as msgpack objects")
 REQUEST_BODY = {
     "required": True,
-    "content": {"application/json": {"schema": BatchParameters.model_json_schema()}},
+    "content": {"application/json": {"schema": body_schema(BatchParameters)}},
 }
 
 
@@ -68,7 +69,7 @@ async def get_batch(
     "/batches",
     response_class=Response,
     responses=STREAMED | problems(*SAMPLES, *BODY),
-    summary="The same as JSON, for long index lists",
+    summary="One batch, whose parameters are in a JSON body: for long lists of indices",
     openapi_extra={"requestBody": REQUEST_BODY},
 )
 async def post_batch(request: Request, serving: CurrentServing) -> Response:

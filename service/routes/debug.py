@@ -33,10 +33,10 @@ async def picture(index: PathIndex, parameters: Parameters, request: Request, se
     "/debug/samples/{index}",
     response_class=Response,
     responses=document("application/json", {"type": "object"}, "the facts") | NOT_MODIFIED | problems(*SAMPLES),
-    summary="Key, recipe, boxes and array statistics of a sample",
+    summary="The facts about a sample, as JSON",
 )
 async def facts(index: PathIndex, parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
-    """The same facts as JSON."""
+    """Key, recipe, boxes, and statistics of each array."""
     return await _reply("document", "application/json", index, parameters, request, serving)
 
 

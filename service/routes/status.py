@@ -38,9 +38,9 @@ class EventsResponse(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-@router.get("/status", response_class=HTMLResponse, responses=problems(), summary="A live page of the same")
+@router.get("/status", response_class=HTMLResponse, responses=problems(), summary="A live page of what the server does")
 async def page(request: Request, serving: CurrentServing) -> Response:
-    """Verdict, throughput, streams, workers, caches and recent errors."""
+    """Verdict, throughput, streams, workers, caches and recent errors, updated once a second."""
     from service.explorer.status.page import status_page  # loads Jinja, which no other request needs
 
     return status_page(request, observe(serving))
@@ -49,10 +49,10 @@ async def page(request: Request, serving: CurrentServing) -> Response:
 @router.get(
     "/status.json",
     response_model=Snapshot,
-    summary="Verdict, rates, workers, caches, streams and recent errors",
+    summary="What the server does, as JSON",
 )
 async def status(serving: CurrentServing) -> Response:
-    """What the server is doing. Rates are those of the last ten seconds."""
+    """Verdict, rates of the last ten seconds, workers, caches, streams and recent errors."""
     return Response(encode(observe(serving)), media_type="application/json", headers={"cache-control": "no-store"})
 
 
@@ -61,7 +61,7 @@ async def status(serving: CurrentServing) -> Response:
     response_class=Response,
     responses=document(EVENTS, EVENT, "an event with the document of /status.json, once a second")
     | problems("overloaded"),
-    summary="The same once a second, as server-sent events",
+    summary="What the server does, once a second as server-sent events",
 )
 async def events(request: Request, serving: CurrentServing) -> Response:
     """Events without a name are for programs, those named `page` for the page. The last are sent at shutdown."""

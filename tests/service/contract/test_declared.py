@@ -49,6 +49,22 @@ def test_every_success_declares_its_media_type() -> None:
     assert not [one for one, found in types.items() if one[1] != "head" and one[0] != "/v1/access" and not found]
 
 
+def test_every_summary_stands_alone() -> None:
+    summaries = [PATHS[path][method]["summary"] for path, method in OPERATIONS]
+    assert len(set(summaries)) == len(summaries)
+    assert not [summary for summary in summaries if "same" in summary.split()]
+
+
+def test_every_parameter_says_what_it_means() -> None:
+    body = PATHS["/v1/batches"]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    parameters = [
+        parameter["schema"] | parameter for path, method in OPERATIONS
+        for parameter in PATHS[path][method].get("parameters", ())
+    ]  # fmt: skip
+    described = [(one["title"], one.get("description")) for one in (*body.values(), *parameters)]
+    assert not [title for title, description in described if not description]
+
+
 def test_every_get_has_a_head_with_the_same_statuses() -> None:
     for path, operations in PATHS.items():
         if "get" in operations:
