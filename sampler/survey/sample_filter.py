@@ -57,12 +57,17 @@ class SampleFilter:
         """Whether the filter leaves out any sample at all."""
         return self != SampleFilter()
 
+    @property
+    def concerns_boxes(self) -> bool:
+        """Whether a property of a box is asked for."""
+        return self != SampleFilter(empty=self.empty)
+
     def matches(self, survey: Survey) -> Booleans:
         """Return (N,) bool, which samples of a survey match."""
         chosen = np.ones(len(survey), np.bool_)
         if self.empty:
             chosen &= survey.counts(survey.objects) == 0
-        if self != SampleFilter(empty=self.empty):
+        if self.concerns_boxes:
             chosen &= survey.counts(self.matching_boxes(survey)) > 0
         return chosen
 

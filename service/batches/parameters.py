@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo
 
 from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
@@ -132,12 +132,16 @@ class SampleParameters(_Parameters):
 
 
 class SamplePageParameters(SampleParameters):
-    """One sample, and the step in which a training process gets it."""
+    """One sample, the step in which a training process gets it, and the search that found it."""
 
     step: Step | None = None
     batch_size: BatchSize | None = None
     rank: Rank | None = None
     world_size: WorldSize | None = None
+    search: Annotated[
+        Annotated[str, StringConstraints(max_length=2000)] | None,
+        Field(description="the query of the page of steps that found the sample, to which the page leads back"),
+    ] = None
 
 
 class _BatchParameters(_Parameters):

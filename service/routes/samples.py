@@ -67,7 +67,7 @@ async def explore(
     place = select_place(key, parameters, dataset.spec)
     if is_head(request):
         return head_of_page()
-    shown = Shown(dataset.spec, dataset.title, key, parameters.augment, place)
+    shown = Shown(dataset.spec, dataset.title, key, parameters.augment, place, parameters.search)
     try:
         contents = SampleContents.decode(await get_view(request, serving, job))
     except ServiceError as error:

@@ -71,7 +71,7 @@ async def samples_of_step(
         return Survey.from_bytes(await get_view(request, serving, job))
 
     if wanted.is_active:
-        found = await matching_page(stream, place, wanted, survey)
+        found = await matching_page(stream, place, wanted, survey, one_step=parameters.one_step)
     else:
         found = await step_page(stream, place, survey)
     rows = await _rows([sample.image for sample in found.samples], dataset, request, serving)

@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl
 
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from sampler.stream.places import StreamPlace
@@ -20,6 +21,7 @@ class SampleLinks:
         key: Of the sample.
         augment: False for the fixed recipe.
         place: In the stream of a training process, if the page was opened with one.
+        search: The query of the page of steps that found the sample, which links to other samples keep.
     """
 
     root: str
@@ -27,10 +29,11 @@ class SampleLinks:
     key: SampleKey
     augment: bool
     place: StreamPlace | None = None
+    search: str | None = None
 
     def page(self, key: SampleKey, augment: bool, place: StreamPlace | None = None) -> str:
         """Return the page of a sample. place: in the stream, which the links of that page then follow."""
-        values = self._sample(key, augment) | _shard(place, with_step=True)
+        values = self._sample(key, augment) | _shard(place, with_step=True) | {"search": self.search}
         return f"{self.root}/explore/{key.index}{query(values)}"
 
     def file(self, path: str, *, pinned: bool = True) -> str:
@@ -78,6 +81,11 @@ class SampleLinks:
             return None
         values = named(self.spec) | {"seed": self.key.seed} | _shard(self.step) | {"augment": self.augment}
         return f"{self.root}/steps/{self.step.step}{query(values)}"
+
+    @property
+    def found(self) -> str | None:
+        """The page with the matches among which the sample was found."""
+        return None if self.search is None else f"{self.root}/steps{query(dict(parse_qsl(self.search)))}"
 
     @property
     def compare(self) -> str:

@@ -38,6 +38,7 @@ class Shown:
         key: Of the sample.
         augment: False for the fixed recipe.
         place: In the stream, if the page was opened with one.
+        search: The query of the page of steps that found the sample, if it was found.
     """
 
     spec: ServiceSpec
@@ -45,6 +46,7 @@ class Shown:
     key: SampleKey
     augment: bool
     place: StreamPlace | None = None
+    search: str | None = None
 
 
 def sample_page(request: Request, shown: Shown, facts: Mapping[str, Any]) -> HTMLResponse:
@@ -64,7 +66,7 @@ def problem_page(request: Request, shown: Shown, problem: str, status: int) -> H
 
 
 def _links(request: Request, shown: Shown) -> SampleLinks:
-    return SampleLinks(root_of(request.scope), shown.spec, shown.key, shown.augment, shown.place)
+    return SampleLinks(root_of(request.scope), shown.spec, shown.key, shown.augment, shown.place, shown.search)
 
 
 def _page(request: Request, shown: Shown, links: SampleLinks, status: int = 200, **values: Any) -> HTMLResponse:

@@ -58,9 +58,16 @@ class StepLinks:
             return None
         return f"{self.root}/steps/{place.step}{query(self._kept | changes | {'first': place.first or None})}"
 
-    def sample(self, sample: Found) -> str:
-        """Return the link to the page of a sample, which leads to its neighbours in the stream."""
-        return f"{self.root}/explore/{sample.key.index}{query(self._key(sample) | self._place(sample))}"
+    def sample(self, sample: Found, search: Place | None) -> str:
+        """Return the link to the page of a sample, which leads to its neighbours in the stream.
+
+        search: where the search began that found it, to which its page then leads back.
+        """
+        back: dict[str, object] = {}
+        if search is not None:
+            start = {"step": search.step, "first": search.first or None}
+            back["search"] = query(self._kept | start).removeprefix("?")
+        return f"{self.root}/explore/{sample.key.index}{query(self._key(sample) | self._place(sample) | back)}"
 
     def thumbnail(self, sample: Found) -> str:
         """Return the link to the thumbnail of a sample."""
@@ -98,6 +105,7 @@ def step_values(
     """
     own, spec = links.parameters, links.spec
     last = last_step(own.shard)
+    search = place if filtered else None
     return {
         "spec": spec,
         "parameters": own,
@@ -106,7 +114,7 @@ def step_values(
         "filtered": filtered,
         "summary": _matches(place, found) if filtered else _whole(own, place, found),
         "contents": _contents(found.samples),
-        "tiles": [_tile(links, sample, row, filtered) for sample, row in zip(found.samples, rows, strict=True)],
+        "tiles": [_tile(links, sample, row, search) for sample, row in zip(found.samples, rows, strict=True)],
         "side": min(THUMBNAIL, spec.config.input_side),
         "chips": chips(own, lambda name: links.step(Place(place.step), **{name: None}) or ""),
         "without_filters": links.step(Place(place.step), **dict.fromkeys(_filters(own))),
@@ -143,7 +151,7 @@ def _whole(parameters: StepParameters, place: Place, found: Page) -> str:
     total, shown = parameters.shard.count, len(found.samples)
     samples = count(total, "sample")
     if shown < total:
-        samples = f"{span(place.first + 1, place.first + shown)} of {samples}"
+        samples = f"{span(place.first, place.first + shown - 1, 'row')} of {samples}"
     start = place.step * parameters.batch_size
     positions = [start + sample.position for sample in found.samples]
     epochs = [sample.key.epoch for sample in found.samples]
@@ -174,18 +182,20 @@ def _contents(samples: Sequence[Found]) -> list[Total]:
     return [total for total in totals if total.number]
 
 
-def _tile(links: StepLinks, sample: Found, row: Mapping[str, Any], filtered: bool) -> Tile:
+def _tile(links: StepLinks, sample: Found, row: Mapping[str, Any], search: Place | None) -> Tile:
+    """Return the thumbnail of a sample. search: where the search began that found it."""
     facts = joined(
         [
             count(sample.objects, "object") if sample.objects else "no objects",
             f"{sample.ignored} ignored" if sample.ignored else "",
             f"{sample.untagged} untagged" if sample.untagged else "",
+            "" if sample.matching is None else f"{count(sample.matching, 'box', 'boxes')} found",
             f"substitute {sample.image}" if sample.image != sample.key.index else "",
         ]
     )
-    prefix = f"step {sample.step} · " if filtered else ""
-    position = f"{prefix}no. {sample.position}"
+    prefix = "" if search is None else f"step {sample.step} · "
+    position = f"{prefix}row {sample.position - links.parameters.shard.bounds[0]}"
     return Tile(
-        links.sample(sample), links.thumbnail(sample), f"Crop of sample {sample.key.index}", position,
+        links.sample(sample, search), links.thumbnail(sample), f"Crop of sample {sample.key.index}", position,
         row["file_name"], sample.key.index, facts,
     )  # fmt: skip

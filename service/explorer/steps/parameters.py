@@ -36,6 +36,7 @@ class StepParameters(PinnedParameters):
     world_size: WorldSize | None = None
     augment: Augment = True
     first: Annotated[Place, Field(description="samples of the step that are left out")] = 0
+    one_step: Annotated[Flag, Field(description="search this step alone")] = False
     category: CategoryText = None
     state: BoxState = None
     size: BoxSize = None

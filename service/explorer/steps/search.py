@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,6 +51,7 @@ class Found:
         ignored: Number of ignored boxes.
         outside: Number of boxes outside the crop.
         untagged: Number of objects without tags.
+        matching: Number of boxes that have what the filter asks for; None if it asks for no box.
     """
 
     key: SampleKey
@@ -60,6 +62,7 @@ class Found:
     ignored: int
     outside: int
     untagged: int
+    matching: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,41 +107,49 @@ async def step_page(stream: Stream, place: Place, survey: SurveyKeys) -> Page:
     """Return the samples of a step from a place on. Raises `InvalidRequestError`, and whatever `survey` raises."""
     count = max(1, min(STEP_PAGE, stream.shard.count - place.first))  # `keys` refuses a place beyond the step
     keys = stream.keys(place, count)
-    return _page(stream, place, _found(stream, place, await survey(keys), SampleFilter()), len(keys))
+    found = _found(stream, place, await survey(keys), SampleFilter())
+    return _page(stream, place, found, len(keys), last_step(stream.shard))
 
 
-async def matching_page(stream: Stream, place: Place, wanted: SampleFilter, survey: SurveyKeys) -> Page:
+async def matching_page(
+    stream: Stream, place: Place, wanted: SampleFilter, survey: SurveyKeys, *, one_step: bool = False
+) -> Page:
     """Return the samples from a place on that match a filter. Raises like `step_page`.
 
-    The search ends when the page is full, after `SEARCHED` samples, or at the end of the stream.
+    The search ends when the page is full, after `SEARCHED` samples, or at the end of the stream. one_step: also at the
+    end of the step.
     """
+    last = place.step if one_step else last_step(stream.shard)
+    most = min(SEARCHED, stream.shard.count - place.first) if one_step else SEARCHED
     found: list[Found] = []
     searched, here = 0, place
-    while searched < SEARCHED and len(found) < MATCHES_PAGE and here.step <= last_step(stream.shard):
-        keys = stream.keys(here, min(AT_ONCE, SEARCHED - searched))
+    while searched < most and len(found) < MATCHES_PAGE and here.step <= last:
+        keys = stream.keys(here, min(AT_ONCE, most - searched))
         found += _found(stream, here, await survey(keys), wanted)
         searched += len(keys)
         here = here.after(len(keys), stream.shard)
     if len(found) > MATCHES_PAGE:
         found = found[:MATCHES_PAGE]
         searched = stream.number(found[-1]) - stream.number_at(place) + 1
-    return _page(stream, place, found, searched)
+    return _page(stream, place, found, searched, last)
 
 
-def _page(stream: Stream, place: Place, found: Sequence[Found], searched: int) -> Page:
+def _page(stream: Stream, place: Place, found: Sequence[Found], searched: int, last: int) -> Page:
+    """Return a page. last: the step with which the stream, or the search, ends."""
     after = place.after(searched, stream.shard)
-    last = place.after(searched - 1, stream.shard)
-    return Page(tuple(found), searched, last.step, after if after.step <= last_step(stream.shard) else None)
+    reached = place.after(searched - 1, stream.shard)
+    return Page(tuple(found), searched, reached.step, after if after.step <= last else None)
 
 
 def _found(stream: Stream, place: Place, survey: Survey, wanted: SampleFilter) -> list[Found]:
     """Return the samples of a survey, which begins at a place, that match a filter."""
     rows = np.flatnonzero(wanted.matches(survey)).tolist()
     keys, images = survey.keys, survey.images.tolist()
-    counts = [
-        survey.counts(marked).tolist()
-        for marked in (survey.objects, survey.ignored, survey.outside, survey.untagged)
-    ]  # fmt: skip
+    chosen = wanted.matching_boxes(survey) if wanted.concerns_boxes else None
+    counts: list[list[Any]] = [
+        [None] * len(survey) if marked is None else survey.counts(marked).tolist()
+        for marked in (survey.objects, survey.ignored, survey.outside, survey.untagged, chosen)
+    ]
     places = [place.after(row, stream.shard) for row in rows]
     start = stream.shard.bounds[0]
     return [

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -89,7 +90,17 @@ def test_with_a_step_the_neighbours_are_those_of_the_stream() -> None:
     query = f"seed=7&epoch={following.epoch}&augment=true&step=5&batch_size=4&rank=1&world_size=2"
     assert f"/explore/{following.index}?{query}" in targets(html)
     assert "/steps/5?seed=7&batch_size=4&rank=1&world_size=2&augment=true" in targets(html)
-    assert "sample 1 of 2 in step 5 of rank 1 of 2" in " ".join(html.split())
+    assert "row 0 of 2 in step 5 of rank 1 of 2" in " ".join(html.split())
+
+
+def test_a_sample_that_was_found_leads_back_to_the_search() -> None:
+    search = "step=9500&seed=7&batch_size=48&category=person"
+    request = page_request("/explore/3", "seed=7&epoch=1")
+    html = bytes(sample_page(request, replace(shown(), search=search), facts()).body).decode()
+    assert f"/steps?{search}" in targets(html)
+    following = next(str(link["href"]) for link in Elements(html).all("a") if link.get("rel") == "next")
+    assert dict(parse_qsl(urlsplit(following).query))["search"] == search
+    assert not any("search" in str(target) for target in targets(page()))
 
 
 def test_nothing_precedes_the_first_sample_of_a_stream() -> None:

@@ -56,6 +56,12 @@ def test_a_thumbnail_leads_to_its_sample_with_its_place_in_the_stream() -> None:
     assert query_of(tile.picture) == {"seed": "7", "epoch": "0", "augment": "false", "digest": "d" * 32}
 
 
+def test_rows_are_counted_from_0_within_a_rank() -> None:
+    parameters = StepParameters(seed=7, batch_size=4, rank=1, world_size=2)
+    page = values(parameters, Page(samples((3, 2), (3, 3)), 2, 3, Place(4)), Place(3))
+    assert [tile.position for tile in page["tiles"]] == ["row 0", "row 1"]
+
+
 def test_a_thumbnail_names_the_image_that_a_sample_is_made_from() -> None:
     found = Found(SampleKey(7, 0, 20), 33, 0, 0, 4, 0, 0, 0)
     page = values(StepParameters(), Page((found,), 1, 0, Place(1)), Place(0))
@@ -86,7 +92,7 @@ def test_a_page_says_where_in_the_stream_it_is() -> None:
 
 def test_a_part_of_a_large_step_leads_to_the_next_one() -> None:
     page = values(StepParameters(batch_size=5), Page(samples((3, 2), (3, 3)), 2, 3, Place(3, 4)), Place(3, 2))
-    assert page["summary"].startswith("3–4 of 5 samples")
+    assert page["summary"].startswith("rows 2–3 of 5 samples")
     assert page["onward"] == "/sampler/steps/3?seed=0&batch_size=5&first=4"
 
 
@@ -95,7 +101,12 @@ def test_a_search_says_what_it_searched_and_goes_on_from_there() -> None:
     page = values(parameters, Page(samples((3, 0), (4, 1)), 96, 4, Place(5, 3)), Place(3), filtered=True)
     assert page["summary"] == "2 of 96 samples in steps 3–4 match"
     assert page["onward"] == "/sampler/steps/5?seed=7&batch_size=48&category=dog&cut_off=true&first=3"
-    assert page["tiles"][1].position == "step 4 · no. 1"
+    assert page["tiles"][1].position == "step 4 · row 1"
+    assert page["tiles"][1].facts == "4 objects, 1 ignored"
+    search = query_of(page["tiles"][1].link)["search"]
+    assert query_of(f"?{search}") == {
+        "step": "3", "seed": "7", "batch_size": "48", "category": "dog", "cut_off": "true",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

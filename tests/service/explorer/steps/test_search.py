@@ -117,6 +117,29 @@ def test_a_search_without_matches_ends_and_says_where(surveyor: Surveyor) -> Non
     assert page.last_step == 412
 
 
+def test_a_search_of_one_step_ends_with_it(surveyor: Surveyor) -> None:
+    stream, wanted = stream_of(surveyor, 300, 1, 2), SampleFilter(state="ignored")
+    found, searched = [], 0
+    place: Place | None = Place(3, 10)
+    while place is not None:
+        page = asyncio.run(matching_page(stream, place, wanted, surveyor, one_step=True))
+        found += [sample.key for sample in page.samples]
+        searched, place = searched + page.searched, page.after
+    keys = step_keys(len(surveyor.dataset), 7, 3, stream.shard)[10:]
+    survey = survey_samples(surveyor.dataset, CONFIG, keys)
+    expected = [key for key, matches in zip(keys, wanted.matches(survey).tolist(), strict=True) if matches]
+    assert searched == len(keys)
+    assert found == expected
+    assert len(found) > MATCHES_PAGE
+
+
+def test_a_match_says_how_many_boxes_were_found(surveyor: Surveyor) -> None:
+    page = page_of(surveyor, stream_of(surveyor, 40), Place(0), SampleFilter(state="ignored"))
+    assert [sample.matching for sample in page.samples] == [sample.ignored for sample in page.samples]
+    bare = page_of(surveyor, stream_of(surveyor, 40), Place(0), SampleFilter(empty=True))
+    assert {sample.matching for sample in bare.samples} == {None}
+
+
 def test_a_search_ends_with_the_stream(surveyor: Surveyor) -> None:
     stream = stream_of(surveyor, 10)
     last = last_step(stream.shard)
