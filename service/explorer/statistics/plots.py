@@ -11,6 +11,9 @@ WIDTH, HEIGHT = 400, 220
 LEFT, RIGHT, TOP, BOTTOM = 40, 392, 8, 190
 """The edges of the area of the bars."""
 
+LEAST_TOP = 0.01
+"""Lowest upper end of the y axis, so that its labels differ even if there are no values."""
+
 MOST_LABELS = 7
 """Labels of the x axis that fit next to each other."""
 
@@ -91,7 +94,7 @@ def plot(
         marks: (B + 1,) texts at the bins' bounds, "" for none, or (B,) texts in their middle.
         links: (B,) where bars lead, "" for nowhere.
     """
-    steps = _steps(max(*first, *second, 1e-9))
+    steps = _steps(max(*first, *second, LEAST_TOP))
     top, width = steps[-1], (RIGHT - LEFT) / len(labels)
 
     def height(value: float) -> float:
@@ -141,4 +144,4 @@ def _steps(highest: float) -> list[float]:
 
 
 def _decimals(top: float) -> int:
-    return 0 if top >= 0.04 else 1 if top >= 0.004 else 2
+    return 0 if top >= 0.04 else 1

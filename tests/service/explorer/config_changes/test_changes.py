@@ -1,7 +1,6 @@
 """Parameters of the page become a config whose samples cost no more than a known amount, or errors at their fields."""
 
 import dataclasses
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -158,9 +157,7 @@ TEXTS = st.one_of(
 def test_whatever_is_given_the_config_stays_within_the_served_sizes(served: SamplerConfig, data: st.DataObject) -> None:
     names = st.sampled_from([field.name for field in fields_of(served)])
     given_texts = data.draw(st.dictionaries(names, TEXTS, max_size=4))
-    began = time.monotonic()
     changes: Changes = read_changes(served, given_texts)
-    assert time.monotonic() - began < 5
     if changes.config is None:
         assert changes.errors
         return
