@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from tests.browser.looks import DESKTOP, Look
 from tests.browser.playwright import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
 
-PATIENCE_MS = 30_000
+TIMEOUT_MS = 30_000
 """How long a page may take on a machine that does other things, too."""
 
 LEFT = "net::ERR_ABORTED"
@@ -41,7 +41,7 @@ class Visits:
         """Return an empty window without cookies. Anything that goes wrong in its pages is collected."""
         context = self._browser.new_context(**look.options() | options)
         self._stack.callback(context.close)
-        context.set_default_timeout(PATIENCE_MS)
+        context.set_default_timeout(TIMEOUT_MS)
         context.on("console", self._on_console)
         context.on("weberror", lambda error: self._note(f"exception in a script: {error.error}"))
         context.on("request", self._on_request)

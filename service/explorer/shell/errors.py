@@ -15,8 +15,8 @@ from service.explorer.shell.templates import page
 
 ADVICE = {
     "invalid-request": "Correct the address, or follow one of these links.",
-    "digest-mismatch": "The address names a digest that this server does not have: its dataset, its config or its "
-    "images have changed, or are others. Without the digest, the page shows what the server has now.",
+    "digest-mismatch": "The dataset, config or images of this server differ from those that the address names. Without "
+    "the digest, the page shows what the server has now.",
     "not-found": "Check the address for typing errors. The links at the top of this page lead to all pages.",
     "method": "This path is for programs, which send another kind of request. The API documentation says which.",
     "overloaded": "Training comes first, and the server is at its limit. Reload the page in a few seconds.",

@@ -7,7 +7,7 @@ from pydantic import Field
 from service.batches.parameters import FROM_URL, STRICT, Augment, Epoch, PinnedParameters, Seed
 
 SAMPLES = 2000
-"""Samples of a page if nothing is said: enough for the shape of every distribution, made in a fraction of a second."""
+"""Samples of a page if nothing is said: enough for the shape of every distribution, made in about a second."""
 
 MOST_SAMPLES = 20_000
 
