@@ -319,7 +319,7 @@ METRICS = (
            ("found",), _image_cache),
     Metric("sampler_noted_images", "gauge",
            "Images that workers found unusual since the start, by kind: damaged, warning, orientation (not applied), "
-           "store-damaged",
+           "store-damaged, unreadable",
            ("dataset", "kind"), _noted_images),
     # --- memory ---
     Metric("sampler_batch_lookups_total", "counter",

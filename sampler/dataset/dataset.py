@@ -22,7 +22,7 @@ from sampler.dataset.images.hashes import Hash, ImageHashes, find_hashes, hashes
 from sampler.dataset.images.header import DecodeError
 from sampler.dataset.images.image_cache import ImageCache, ImageCachePart
 from sampler.dataset.images.local_folder import LocalFolder
-from sampler.dataset.images.notes import ImageNote
+from sampler.dataset.images.notes import ImageNote, NoteKind
 from sampler.dataset.images.part_decoding import DecodeCounts, DecodedPart, EncodedImage, PartDecoder, decode_whole
 from sampler.dataset.images.source import ImageSource, ImageStat
 from sampler.dataset.images.stamps import ImageStamps
@@ -60,7 +60,7 @@ class Dataset(DatasetIndex):
         stamps: Recorded states of images in object storage; another state is an ImageError if no hashes are recorded.
         decoder: Decodes only the part of an image that is needed, where it can; whole images if None.
         counts: How image files were decoded by `read`.
-        notify: Called with index and note whenever `read` decodes an image that is unusual, or refuses a damaged one.
+        notify: Called with index and note whenever `read` decodes an image that is unusual, or cannot read one.
     """
 
     def __init__(
@@ -203,8 +203,8 @@ class Dataset(DatasetIndex):
         try:
             decoded = self.read_file(index, partial(self._decode_needed, region=region))
         except ImageError as error:
-            if error.kind == "damaged":
-                self._report(index, (ImageNote("damaged", error.cause),))
+            kind: NoteKind = "damaged" if error.kind == "damaged" else "unreadable"
+            self._report(index, (ImageNote(kind, error.cause),))
             raise
         self._report(index, decoded.notes)
         return decoded.part

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from sampler.errors import ImageError
 from service.errors.problems import ServiceError
 
 MAX_ERRORS = 50
@@ -34,7 +35,17 @@ FAILURES = frozenset({"sample", "image", "storage"})
 
 @dataclass(frozen=True, slots=True)
 class RecentError:
-    """An error as it is shown. Times are seconds since the epoch."""
+    """An error as it is shown.
+
+    Attributes:
+        kind: What failed.
+        text: The error in words.
+        file: The file that it is about, if it is about one.
+        first: When it occurred first, in seconds since the epoch.
+        last: When it occurred last.
+        times: How often; 0 if no batch had it so far, only pages.
+        advice: What to do.
+    """
 
     kind: Kind
     text: str
@@ -59,9 +70,7 @@ class RecentErrors:
         key = kind, text[:MAX_TEXT], file
         before, now = self._errors.pop(key, None), self._now()
         first, times = (now, 0) if before is None else (before.first, before.times)
-        self._errors[key] = RecentError(kind, key[1], file, first, now, times + 1, ADVICE[kind])
-        if len(self._errors) > MAX_ERRORS:
-            self._errors.popitem(last=False)
+        self._keep(key, RecentError(kind, key[1], file, first, now, times + 1, ADVICE[kind]))
 
     def add_failure(self, error: Exception) -> None:
         """Note that a sample failed."""
@@ -72,6 +81,18 @@ class RecentErrors:
             file = error.members.get("file")
         self.add(kind, str(error), None if file is None else str(file))
 
+    def add_seen(self, error: ImageError) -> None:
+        """Note an image that cannot be read, whether a batch or only a page needed it. No failure is counted."""
+        key = "image", str(error)[:MAX_TEXT], error.file
+        if key not in self._errors:
+            now = self._now()
+            self._keep(key, RecentError("image", key[1], error.file, now, now, 0, ADVICE["image"]))
+
     def latest(self) -> list[RecentError]:
         """Return the errors, the latest first."""
         return list(reversed(self._errors.values()))
+
+    def _keep(self, key: tuple[str, str, str | None], error: RecentError) -> None:
+        self._errors[key] = error
+        if len(self._errors) > MAX_ERRORS:
+            self._errors.popitem(last=False)

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import accumulate
 
 from sampler.arrays import LAYOUTS
+from sampler.errors import ImageError
 from sampler.system_errors import explain
 from sampler.wire.spec import ServiceSpec
 from service.activity.activity import Activity
@@ -141,6 +142,8 @@ def _note_image(notices: ImageNotices, errors: RecentErrors, notice: Notice) -> 
     notices.add(notice)
     if notice.kind in ("damaged", "store-damaged"):
         errors.add(notice.kind, notice.text, notice.file)
+    if notice.kind == "unreadable":
+        errors.add_seen(ImageError(notice.file, "unreadable", notice.text, notice.index))
 
 
 def _restore_indexes(opened: tuple[OpenedDataset, ...], reserve: DescriptorReserve) -> None:

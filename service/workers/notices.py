@@ -16,6 +16,13 @@ MAX_LOGGED = 1000
 """Images of one dataset that are logged for each kind; further ones are only counted."""
 
 
+WARNINGS = frozenset({"damaged", "store-damaged", "unreadable"})
+"""Kinds that are logged as warnings; others are no fault."""
+
+ABOUT: dict[NoteKind, str] = {"damaged": " is damaged", "unreadable": " cannot be used"}
+"""What the log says before the text of a notice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A note about an image of one of the server's datasets."""
@@ -90,9 +97,9 @@ class ImageNotices:
         """Log and count a notice unless it was logged before."""
         title, images = self._datasets[notice.dataset]
         count = self._seen.add(notice.dataset, notice.kind, notice.index, images)
-        level = logging.WARNING if notice.kind in ("damaged", "store-damaged") else logging.INFO
+        level = logging.WARNING if notice.kind in WARNINGS else logging.INFO
         if 0 < count <= MAX_LOGGED:
-            about = " is damaged" if notice.kind == "damaged" else ""
+            about = ABOUT.get(notice.kind, "")
             log.log(level, "%s: image %d (%s)%s: %s", title, notice.index, notice.file, about, notice.text)
         if count == MAX_LOGGED:
             line = "%s: further images of kind %r are not logged; run `saccade-sampler verify` to list all"

@@ -74,6 +74,21 @@ def test_each_unusual_file_is_logged_once_and_counted(settings: Mapping[str, obj
         assert not any(line.startswith("Corrupt JPEG data") for line in server.log.splitlines()), "without a name"
 
 
+def test_a_file_that_a_page_cannot_read_is_listed_by_all_pages(settings: Mapping[str, object], tmp_path: Path) -> None:
+    file = Path(str(settings["images"])) / NAMES[JUNK]
+    with live_server(tmp_path, **settings) as server:
+        moved = file.rename(tmp_path / "away.jpg")
+        try:
+            for _ in range(2):
+                assert httpx.get(f"{server.url}/images/{JUNK}/thumbnail", timeout=60).status_code == 500
+        finally:
+            moved.rename(file)
+        assert listed(server, "unreadable") == [JUNK]
+        (error,) = httpx.get(f"{server.url}/status.json", timeout=60).json()["errors"]
+        assert (error["kind"], error["file"], error["times"]) == ("image", str(file), 0)
+        assert len(lines_about(server, "cannot be used")) == 1
+
+
 def test_a_damaged_image_is_served_as_opencv_decodes_it(settings: Mapping[str, object], tmp_path: Path) -> None:
     with live_server(tmp_path, **settings) as server:
         query = f"seed=1&epoch=2&indices={HALF}"

@@ -8,10 +8,11 @@ from sampler.stream.keys import INDEX_LIMIT
 from service.batches.parameters import FROM_URL, STRICT, Flag, PinnedParameters
 from service.explorer.shell.parameters import BoxSize, CategoryText, LeastSide, SideBelow
 
-Remark = Literal["damaged", "store-damaged", "warning", "orientation", "substituted"]
+Remark = Literal["damaged", "store-damaged", "warning", "orientation", "unreadable", "substituted"]
 """What may be unusual about an image: the kinds of `ImageNote`, and that it is replaced by substitutes."""
 
 REMARKS: dict[Remark, str] = {
+    "unreadable": "that cannot be read",
     "damaged": "with a damaged file",
     "store-damaged": "damaged in the decoded store",
     "warning": "with a decoder's warning",

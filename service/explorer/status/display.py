@@ -223,7 +223,7 @@ def _error(error: RecentError, now: float) -> list[str]:
     ago = f"{duration(max(0.0, now - error.last))} ago"
     return [
         ago,
-        f"{error.times:,} ×",
+        f"{error.times:,} ×" if error.times else "on pages",
         KINDS[error.kind],
         error.file or "–",
         error.text,

@@ -2,8 +2,9 @@
 
 import pytest
 
+from sampler.errors import ImageError
 from service.activity.recent_errors import ADVICE, MAX_ERRORS, MAX_TEXT, RecentErrors
-from service.errors.problems import JobError, ServiceError, problem
+from service.errors.problems import JobError, ServiceError, problem, problem_of
 from service.routes.batch_sender import BrokenMessageError
 from tests.support.clock import Clock
 
@@ -19,6 +20,16 @@ def test_the_same_error_is_listed_once_with_its_number() -> None:
     assert (latest.file, latest.times, latest.first, latest.last) == ("a.jpg", 2, 10.0, 20.0)
     assert (other.kind, other.advice) == ("worker", ADVICE["worker"])
     assert errors.failures == 0
+
+
+def test_an_image_that_only_a_page_needed_is_listed_and_is_no_failure() -> None:
+    errors, error = RecentErrors(), ImageError("a.jpg", "missing", "it has disappeared", 3)
+    errors.add_seen(error)
+    assert [(one.kind, one.file, one.times) for one in errors.latest()] == [("image", "a.jpg", 0)]
+    assert errors.failures == 0
+    errors.add_failure(JobError(problem_of(error)))
+    errors.add_seen(error)
+    assert [(one.kind, one.file, one.times) for one in errors.latest()] == [("image", "a.jpg", 1)]
 
 
 def test_the_number_and_the_length_of_errors_are_bounded() -> None:

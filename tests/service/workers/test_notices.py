@@ -31,7 +31,7 @@ def test_each_image_of_each_dataset_is_logged_once_for_each_kind(messages: pytes
     for dataset in range(2):
         counts = [notices.count(kind, dataset) for kind in NOTE_KINDS]
         assert dict(zip(NOTE_KINDS, counts, strict=True)) == {
-            "damaged": 1, "orientation": 1, "warning": 0, "store-damaged": 0,
+            "damaged": 1, "orientation": 1, "warning": 0, "store-damaged": 0, "unreadable": 0,
         }  # fmt: skip
 
 
