@@ -11,6 +11,9 @@ from collections.abc import Callable
 LEAST_SECONDS = 5.0
 """No sample is late before this time, unless its image may come from another host."""
 
+LEAST_VIEW_SECONDS = 30.0
+"""No view is late before this time: it may draw a large image, which takes far longer than to make a sample of it."""
+
 FACTOR = 20.0
 """A sample is late if it takes this many times as long as nearly all recent ones."""
 
@@ -77,6 +80,10 @@ class SampleTimes:
         """Return whether a sample is late that has taken `seconds` so far."""
         # The second limit takes a sort to compute, which the first makes rare.
         return seconds > min(self.least, self.longest) and seconds > self.limit(repetitions)
+
+    def view_limit(self) -> float:
+        """Return after how many seconds a view is late."""
+        return min(self.longest, max(LEAST_VIEW_SECONDS, self.limit()))
 
     def percentile(self) -> float:
         """Return the time that 99 % of the recent samples do not exceed; 0 if there are none."""

@@ -241,6 +241,8 @@ class WorkerPool:
             ticket.turn = None
 
     def _has_room(self, seat: Seat) -> bool:
+        if seat.makes_view:  # which may take long: what trainers wait for goes to the other workers
+            return seat.waiting < self._samples_ahead
         return len(seat.tickets) < JOBS_PER_WORKER or seat.waiting < self._samples_ahead
 
     async def _keep(self, seat: Seat) -> None:

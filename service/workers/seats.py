@@ -100,6 +100,11 @@ class Seat:
         """Number of samples of the jobs that the worker has not begun."""
         return sum(len(ticket.job.keys) for ticket in islice(self.tickets, 1, None))
 
+    @property
+    def makes_view(self) -> bool:
+        """Whether the worker has a view to make."""
+        return any(ticket.is_view for ticket in self.tickets)
+
     def send(self, ticket: Ticket, now: float) -> None:
         self.tickets.append(ticket)
         if len(self.tickets) == 1:
@@ -131,13 +136,16 @@ class Seat:
             if written > 0:
                 times.add(now - self.since, written)
             self.since = now
-        return times.is_late(now - self.since, oldest.repetitions)
+        seconds = now - self.since
+        return times.is_late(seconds, oldest.repetitions) and (not oldest.is_view or seconds > times.view_limit())
 
     def end_late(self, now: float, times: SampleTimes) -> str:
         """Kill the worker, which is late; return a description for the log."""
         assert self.process is not None
-        oldest, seconds, limit = self.tickets[0], now - self.since, times.limit(self.tickets[0].repetitions)
-        if limit < times.longest:  # the sample may just be slow: it gets more time, and is not blamed
+        oldest, seconds = self.tickets[0], now - self.since
+        limit = times.view_limit() if oldest.is_view else times.limit(oldest.repetitions)
+        # A sample may just be slow: it gets more time, and is not blamed. A view had plenty.
+        if limit < times.longest and not oldest.is_view:
             oldest.repetitions += 1
             oldest.attempts -= 1
         self.cause = "late"

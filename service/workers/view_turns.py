@@ -9,7 +9,8 @@ SHARE = 0.02
 """Part of the workers' time that views get while training needs all of it, so that pages are slow, but not dead."""
 
 SAVED_SECONDS = 10.0
-"""Time over which an unused share adds up, so that the first views of a page begin at once."""
+"""Time over which an unused share adds up, so that the first views of a page begin at once. Nor does a view that takes
+long keep others waiting for longer, although it takes more than the share then."""
 
 QUIET_SECONDS = 5.0
 """Once nothing was made for training for this long, views may have all workers. Before, half of them stay free for the
@@ -23,7 +24,8 @@ class ViewTurns:
         """workers: size of the pool."""
         self._workers = workers
         self._rate = SHARE * workers
-        self._credit = self._rate * SAVED_SECONDS
+        self._most = self._rate * SAVED_SECONDS
+        self._credit = self._most
         self._since = now
         self._trained = now - QUIET_SECONDS
         self._under_way: dict[Turn, int] = {"spare": 0, "share": 0}
@@ -39,7 +41,7 @@ class ViewTurns:
         """
         if spare and self._under_way["spare"] < self._most_in_spare_time(now):
             return "spare"
-        self._credit = min(self._rate * SAVED_SECONDS, self._credit + self._rate * (now - self._since))
+        self._credit = min(self._most, self._credit + self._rate * (now - self._since))
         self._since = now
         # One at a time: how long a view takes is known at its end.
         return "share" if self._credit > 0 and not self._under_way["share"] else None
@@ -52,7 +54,7 @@ class ViewTurns:
         """End a turn in which a worker spent `seconds`."""
         self._under_way[turn] -= 1
         if turn == "share":
-            self._credit -= seconds
+            self._credit = max(-self._most, self._credit - seconds)
 
     def _most_in_spare_time(self, now: float) -> int:
         return self._workers if now - self._trained >= QUIET_SECONDS else max(1, self._workers // 2)

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from service.workers.lateness import LEAST_SECONDS, LOOK_SECONDS, RECENT, RunningClock, SampleTimes
+from sampler.stream.keys import SampleKey
+from service.workers.lateness import LEAST_SECONDS, LEAST_VIEW_SECONDS, LOOK_SECONDS, RECENT, RunningClock, SampleTimes
 from service.workers.process import WorkerProcess
-from service.workers.protocol import ImagesJob, Outcome, Reply
+from service.workers.protocol import ImagesJob, Outcome, Reply, ViewJob
 from service.workers.seats import Seat, Ticket
 
 # --- the limit ---
@@ -120,6 +121,19 @@ def test_a_late_worker_is_killed_once_and_its_sample_is_not_blamed_before_it_had
             assert worker.killed == 1
             attempts.append(job.attempts)
         assert attempts == [0, 0, 1, 2]
+
+    asyncio.run(scene())
+
+
+def test_a_view_has_more_time_than_a_sample_and_is_blamed_at_once() -> None:
+    async def scene() -> None:
+        known, seat = times((0.1, 100)), Seat(StoppedWorker())
+        view = Ticket(1, ViewJob("picture", 0, (SampleKey(0, 0, 3),)), asyncio.Future(), b"")
+        seat.send(view, 100.0)
+        assert not seat.is_late(99.0 + LEAST_VIEW_SECONDS, known)
+        assert seat.is_late(101.0 + LEAST_VIEW_SECONDS, known)
+        assert "limit 30.0 s" in seat.end_late(101.0 + LEAST_VIEW_SECONDS, known)
+        assert (view.attempts, view.repetitions) == (1, 0)
 
     asyncio.run(scene())
 

@@ -129,6 +129,19 @@ def test_a_view_of_no_samples_that_ends_its_workers_is_given_up() -> None:
     asyncio.run(scene())
 
 
+def test_no_job_for_training_is_sent_to_a_worker_that_makes_a_view(setup: WorkerSetup) -> None:
+    async def scene() -> None:
+        pool = WorkerPool(setup, 2, 60.0)
+        first, second = pool._seats
+        first.process, second.process = StoppedWorker(), StoppedWorker()
+        pool.submit(document(1, 0))
+        for _ in range(2 * JOBS_PER_WORKER):
+            pool.submit(ImagesJob((0,)))
+        assert [len(seat.tickets) for seat in (first, second)] == [1, JOBS_PER_WORKER]
+
+    asyncio.run(scene())
+
+
 # --- jobs that nobody waits for ---
 
 

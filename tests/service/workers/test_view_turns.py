@@ -38,6 +38,14 @@ def test_a_share_that_was_not_used_lets_the_first_views_begin_at_once() -> None:
         turns.end(turn, VIEW_SECONDS)
 
 
+def test_a_view_that_takes_long_keeps_others_waiting_for_a_bounded_time() -> None:
+    turns = ViewTurns(2)
+    turns.begin("share")
+    turns.end("share", 60.0)
+    assert turns.next(SAVED_SECONDS - 0.1, spare=False) is None
+    assert turns.next(SAVED_SECONDS + 0.1, spare=False) == "share"
+
+
 def test_half_of_the_workers_stay_free_of_views_while_something_trains() -> None:
     turns = ViewTurns(4)
     turns.note_training(100.0)
