@@ -175,6 +175,8 @@ def _step_and_shard(parameters: BatchParameters | SamplePageParameters) -> tuple
     step, batch_size = parameters.step, parameters.batch_size
     if step is None or batch_size is None:
         field = "step" if step is None else "batch_size"
+        if isinstance(parameters, SamplePageParameters):
+            raise InvalidRequestError(field, None, "a value: a place in a stream has both step and batch_size")
         raise InvalidRequestError(field, None, "a value, or indices instead of step and batch_size")
     world_size = 1 if parameters.world_size is None else parameters.world_size
     return step, Shard(batch_size, parameters.rank or 0, world_size)

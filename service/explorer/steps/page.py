@@ -84,7 +84,7 @@ class StepLinks:
         if shard.count > self.spec.max_batch:
             return {}
         place: dict[str, object] = {"step": sample.step, "batch_size": own.batch_size}
-        return place if own.rank is None else place | {"rank": own.rank, "world_size": shard.world_size}
+        return place | {"rank": shard.rank, "world_size": shard.world_size} if own.is_of_one_rank else place
 
     def _key(self, sample: Found) -> dict[str, object]:
         own = self.parameters

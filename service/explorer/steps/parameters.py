@@ -50,9 +50,12 @@ class StepParameters(PinnedParameters):
     @property
     def shard(self) -> Shard:
         """The part of each step that is shown. Raises `InvalidRequestError`."""
-        if self.rank is None:
-            return Shard(self.batch_size)
-        return Shard(self.batch_size, self.rank, self.world_size or 1)
+        return Shard(self.batch_size, self.rank or 0, self.world_size or 1)
+
+    @property
+    def is_of_one_rank(self) -> bool:
+        """Whether only the samples of one rank are shown: the first unless it is named, as elsewhere."""
+        return self.rank is not None or self.world_size is not None
 
 
 def sample_filter(parameters: StepParameters, spec: ServiceSpec) -> SampleFilter:

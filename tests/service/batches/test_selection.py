@@ -11,8 +11,14 @@ from sampler.errors import InvalidRequestError
 from sampler.stream.keys import SampleKey
 from sampler.wire.messages import Header
 from sampler.wire.spec import ServiceSpec
-from service.batches.parameters import BatchParameters, ImagesParameters, SampleParameters, StreamParameters
-from service.batches.selection import Batch, select_batch, select_images, select_sample, select_stream
+from service.batches.parameters import (
+    BatchParameters,
+    ImagesParameters,
+    SamplePageParameters,
+    SampleParameters,
+    StreamParameters,
+)
+from service.batches.selection import Batch, select_batch, select_images, select_place, select_sample, select_stream
 from service.errors.problems import ServiceError
 
 SPEC = ServiceSpec("d" * 32, "e" * 32, 100, ("ant", "bee"), preset("cornernet_saccade"), 64, 1024)
@@ -99,6 +105,12 @@ def test_indices_of_no_dataset_are_invalid_whatever_digest_the_request_names(ind
         select_batch(BatchParameters(indices=indices, digest="f" * 32), SPEC)
     with pytest.raises(InvalidRequestError, match="indices"):
         select_images(ImagesParameters(indices=indices, digest="f" * 32), SPEC)
+
+
+def test_an_incomplete_place_of_a_sample_is_refused_by_what_its_page_has() -> None:
+    for named, missing in (({"rank": 3}, "step"), ({"world_size": 2, "step": 1}, "batch_size")):
+        with pytest.raises(InvalidRequestError, match=f"{missing} = None: expected a value: a place in a stream"):
+            select_place(SampleKey(0, 0, 1), SamplePageParameters.model_validate(named), SPEC)
 
 
 def test_an_index_beyond_another_dataset_is_a_mismatch_of_the_digest() -> None:

@@ -8,6 +8,7 @@ import pytest
 from sampler.config.presets import preset
 from sampler.errors import InvalidRequestError
 from sampler.stream.keys import SampleKey
+from sampler.stream.shards import Shard
 from sampler.survey.sample_filter import SampleFilter
 from sampler.wire.spec import ServiceSpec
 from service.explorer.shell.categories import category_choices, category_number
@@ -48,7 +49,7 @@ def test_a_thumbnail_leads_to_its_sample_with_its_place_in_the_stream() -> None:
     assert urlsplit(tile.link).path == "/sampler/explore/21"
     sample = {"seed": "7", "epoch": "0", "augment": "false"}
     assert query_of(tile.link) == sample | {"step": "3", "batch_size": "2", "rank": "0", "world_size": "1"}
-    whole = whole_step(world_size=2, augment=False)["tiles"][1]
+    whole = whole_step(augment=False)["tiles"][1]
     assert query_of(whole.link) == sample | {"step": "3", "batch_size": "2"}
     large = StepParameters(seed=7, batch_size=SPEC.max_batch + 1, augment=False)
     page = values(large, Page(samples((3, 1)), 1, 3, Place(4)), Place(3))
@@ -60,6 +61,13 @@ def test_rows_are_counted_from_0_within_a_rank() -> None:
     parameters = StepParameters(seed=7, batch_size=4, rank=1, world_size=2)
     page = values(parameters, Page(samples((3, 2), (3, 3)), 2, 3, Place(4)), Place(3))
     assert [tile.position for tile in page["tiles"]] == ["row 0", "row 1"]
+
+
+def test_the_number_of_ranks_alone_means_the_first_rank_as_elsewhere() -> None:
+    parameters = StepParameters(batch_size=8, world_size=4)
+    assert (parameters.is_of_one_rank, parameters.shard) == (True, Shard(8, 0, 4))
+    tile = whole_step(world_size=2)["tiles"][0]
+    assert {name: query_of(tile.link)[name] for name in ("rank", "world_size")} == {"rank": "0", "world_size": "2"}
 
 
 def test_a_thumbnail_names_the_image_that_a_sample_is_made_from() -> None:
