@@ -1,5 +1,6 @@
 """The page of a sample: layers, zoom, and boxes that the pictures and the table have in common."""
 
+from tests.browser.looks import PHONE
 from tests.browser.playwright import Page, expect
 from tests.browser.visits import Visits
 
@@ -43,6 +44,23 @@ def test_a_picture_is_enlarged_by_keys_buttons_and_the_wheel_and_can_be_dragged(
     page.locator("#picture-original").get_by_role("button", name="Larger").click()
     assert view_box(page, "original")[2] < whole[2] * 4
     assert view_box(page, "crop") == whole
+
+
+def test_two_fingers_zoom_a_picture(visit: Visits) -> None:
+    page = visit(SAMPLE, PHONE)
+    picture = page.locator("svg[data-name=crop]")
+    picture.scroll_into_view_if_needed()
+    box = picture.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    whole = view_box(page, "crop")
+    touches = page.context.new_cdp_session(page)
+    for kind, apart in (("touchStart", 20), ("touchMove", 40), ("touchMove", 80)):
+        points = [{"x": x - apart, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}]
+        touches.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    touches.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert view_box(page, "crop")[2] < whole[2] / 2
+    assert page.evaluate("visualViewport.scale") == 1
 
 
 def test_a_row_marks_its_box_and_enlarges_it(visit: Visits) -> None:

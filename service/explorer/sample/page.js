@@ -78,16 +78,30 @@ class Picture {
   onPress(event) {
     if (event.button !== 0) return;
     this.pointers.set(event.pointerId, event);
-    if (this.factor > 1) this.svg.setPointerCapture(event.pointerId);
+    if (this.factor > 1 || this.pointers.size > 1) this.svg.setPointerCapture(event.pointerId);
   }
 
   onMove(event) {
     const before = this.pointers.get(event.pointerId);
-    if (!before || this.factor === 1) return;
+    if (!before) return;
+    if (this.pointers.size > 1) this.pinch(before, event);
+    else this.drag(before, event);
+    this.pointers.set(event.pointerId, event);
+  }
+
+  drag(before, event) {
+    if (this.factor === 1) return;
     this.svg.classList.add("dragged");
     const [from, to] = [this.place(before), this.place(event)];
     this.show({ ...this.shown, x: this.shown.x + from.x - to.x, y: this.shown.y + from.y - to.y });
-    this.pointers.set(event.pointerId, event);
+  }
+
+  /** Zoom by as much as a finger has moved away from the other one, around the place between them. */
+  pinch(before, event) {
+    const other = [...this.pointers.values()].find(({ pointerId }) => pointerId !== event.pointerId);
+    const distance = ({ clientX, clientY }) => Math.hypot(clientX - other.clientX, clientY - other.clientY);
+    const middle = { clientX: (event.clientX + other.clientX) / 2, clientY: (event.clientY + other.clientY) / 2 };
+    this.zoom(Math.max(1, distance(event)) / Math.max(1, distance(before)), this.place(middle));
   }
 
   onRelease(event) {

@@ -143,7 +143,7 @@ def test_every_box_has_a_shape_with_its_name_and_a_row() -> None:
     elements = Elements(page())
     shapes = [group for group in elements.all("g") if "data-row" in group]
     assert [(one["data-row"], one["aria-label"]) for one in shapes if "tabindex" in one] == [
-        ("0", "cat, object, reference of the scale"), ("1", "cat, ignored, crowd box"),
+        ("0", "cat, box 0, object, reference of the scale"), ("1", "cat, box 1, ignored, crowd box"),
     ]  # fmt: skip
     assert {one["data-row"] for one in shapes} == {row["data-row"] for row in elements.all("tr") if "data-row" in row}
 
