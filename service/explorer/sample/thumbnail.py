@@ -22,6 +22,7 @@ SIDE = 320
 MEDIA_TYPE = "image/jpeg"
 
 _QUALITY = 82
+_STRIPES = 10  # pixels from one to the next
 _CORNER = 3  # radius of the dot of a corner, in pixels
 
 Outline = tuple[tuple[float, ...], Colour]
@@ -64,7 +65,10 @@ def _jpeg(pixels: NDArray[np.uint8], outlines: Iterable[Outline], corners: Itera
         shown = shown.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
     draw = ImageDraw.Draw(shown)
     for box, colour in sorted(outlines, key=lambda outline: _area(outline[0]), reverse=True):
-        draw_outline(draw, _placed(box, zoom, size), colour, thin=False)
+        placed = _placed(box, zoom, size)
+        if colour == CROWD:
+            _hatch(draw, placed)
+        draw_outline(draw, placed, colour, thin=False)
     for box in corners:
         x0, y0, x1, y1 = _placed(box, zoom, size)
         _draw_corner(draw, x0, y0, TOP_LEFT)
@@ -79,6 +83,16 @@ def _placed(box: tuple[float, ...], zoom: float, size: tuple[int, int]) -> tuple
         round(min(max(value * zoom, 0.0), side - 1)) for value, side in zip(box, (*size, *size), strict=True)
     )
     return x0, y0, x1, y1
+
+
+def _hatch(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int]) -> None:
+    """Draw stripes within a crowd box: people may not see its colour."""
+    x0, y0, x1, y1 = box
+    width, height = x1 - x0, y1 - y0
+    for offset in range(_STRIPES, width + height, _STRIPES):
+        begin = x0 + max(0, offset - height), y0 + min(offset, height)
+        end = x0 + min(offset, width), y0 + max(0, offset - width)
+        draw.line((begin, end), fill=CROWD)
 
 
 def _draw_corner(draw: ImageDraw.ImageDraw, x: int, y: int, colour: Colour) -> None:

@@ -39,6 +39,7 @@ function forgetCategory() {
 document.querySelector(".search select[name=dataset]")?.addEventListener("change", forgetCategory);
 const tiles = [...document.querySelectorAll("[data-tiles] .tile")];
 if (tiles.length > 0) {
+  document.getElementById("tile-keys").hidden = false;
   document.addEventListener("keydown", (event) => moveFocus(event, tiles));
   for (const tile of tiles) watchThumbnail(tile.querySelector("img"));
 }
