@@ -142,6 +142,55 @@ def test_prometheus_accepts_every_expression(tmp_path: Path) -> None:
     assert f"{len(rules)} rules found" in promtool("check", "rules", tmp_path / "queries.yml")
 
 
+# Seconds per minute that 4 workers are busy and use a CPU, and that responses wait for workers and for clients.
+BOTTLENECKS = {
+    "no training": ((0, 0, 0, 0), None),
+    "Trainers": ((60, 50, 5, 100), 0),
+    "Requests": ((60, 50, 100, 5), 1),
+    "Workers": ((235, 200, 100, 5), 2),
+    "Storage": ((235, 20, 100, 5), 3),
+    "Workers, where the system does not tell": ((235, 0, 100, 5), 2),
+}
+
+
+@needs_promtool
+def test_the_dashboard_names_the_bottleneck_and_none_while_nobody_trains(tmp_path: Path) -> None:
+    [panel] = [panel for panel in PANELS if panel["title"] == "Bottleneck"]
+    tests = [
+        {
+            "name": name,
+            "interval": "1m",
+            "input_series": [
+                {"series": 'sampler_workers{instance="a"}', "values": "4x20"},
+                {"series": 'sampler_worker_busy_seconds_total{instance="a"}', "values": f"0+{busy}x20"},
+                {"series": 'sampler_worker_cpu_seconds_total{instance="a"}', "values": f"0+{cpu}x20"},
+                *(
+                    {
+                        "series": f'sampler_waiting_seconds_total{{instance="a",dataset="b",reason="{reason}"}}',
+                        "values": f"0+{seconds}x20",
+                    }
+                    for reason, seconds in (("workers", workers), ("client", client))
+                ),
+            ],
+            "promql_expr_test": [
+                {
+                    "expr": filled(panel["targets"][0]["expr"]).replace("[1m]", "[5m]"),
+                    "eval_time": "15m",
+                    "exp_samples": [] if value is None else [{"labels": "{}", "value": value}],
+                }
+            ],
+        }
+        for name, ((busy, cpu, workers, client), value) in BOTTLENECKS.items()
+    ]
+    (tmp_path / "test.yml").write_text(yaml.safe_dump({"tests": tests}))
+    assert "SUCCESS" in promtool("test", "rules", tmp_path / "test.yml")
+    shown = panel["fieldConfig"]["defaults"]["mappings"][0]["options"]
+    assert {text["text"] for text in shown.values()} == set(BOTTLENECKS) - {
+        "no training",
+        "Workers, where the system does not tell",
+    }
+
+
 # --- what Grafana needs of a dashboard, which it reports only when it shows it ---
 
 
