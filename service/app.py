@@ -109,7 +109,7 @@ def create_app(settings: Settings | None = None) -> SamplerApp:
     metrics.show_no_errors(endpoints.names)
     app.add_middleware(Methods, endpoints=endpoints)  # the last one that is added handles requests first
     app.add_middleware(Guard, metrics=metrics)
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, endpoints=endpoints)
     app.add_middleware(SlowClients)
     app.add_middleware(RequestMetrics, metrics=metrics, endpoints=endpoints)
     app.add_middleware(ForwardedPrefix)

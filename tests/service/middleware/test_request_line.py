@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import Message
 
-from service.log_lines import FORMAT, OneLineFormatter, add_request_id
+from service.contract.methods import Endpoints
+from service.log_lines import FORMAT, JsonFormatter, OneLineFormatter, add_request_id
 from service.middleware.request_log import RequestLog
 
 FIELDS = ("date", "time", "level", "id", "logger", "client", "method", "target", "status", "size", "bytes", "duration",
@@ -24,11 +28,14 @@ TEXT = st.text(alphabet=st.characters(exclude_categories=())) | HOSTILE
 """Also surrogates, as undecodable bytes become."""
 
 
+ENDPOINTS = Endpoints.of([Route(path, lambda _: Response()) for path in ("/v1/spec", "/v1/image/{id}", "/status.json")])
+
+
 @contextmanager
-def log_of_requests() -> Iterator[io.StringIO]:
+def log_of_requests(formatter: logging.Formatter | None = None) -> Iterator[io.StringIO]:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(OneLineFormatter(FORMAT))
+    handler.setFormatter(formatter or OneLineFormatter(FORMAT))
     handler.addFilter(add_request_id)
     logger = logging.getLogger("saccade_sampler.requests")
     level, propagate = logger.level, logger.propagate
@@ -43,7 +50,7 @@ def log_of_requests() -> Iterator[io.StringIO]:
         logger.propagate = propagate
 
 
-def logged(outcome: str | None = None, **changed: Any) -> str:
+def logged(outcome: str | None = None, formatter: logging.Formatter | None = None, **changed: Any) -> str:
     """Return what is logged for a request with these values in its scope."""
     scope = {
         "type": "http", "method": "GET", "path": "/v1/spec", "query_string": b"", "client": ("127.0.0.1", 1),
@@ -60,8 +67,8 @@ def logged(outcome: str | None = None, **changed: Any) -> str:
     async def send(message: Message) -> None:
         pass
 
-    with log_of_requests() as stream:
-        asyncio.run(RequestLog(app)(scope, receive, send))
+    with log_of_requests(formatter) as stream:
+        asyncio.run(RequestLog(app, ENDPOINTS)(scope, receive, send))
     return stream.getvalue()
 
 
@@ -106,3 +113,20 @@ def test_the_address_of_a_client_is_one_word(client: object, shown: str) -> None
 
 def test_a_backslash_is_no_escape_of_a_client() -> None:
     assert logged(path="/a\\n b").split()[7] == "/a\\\\n\\x20b"
+
+
+@pytest.mark.parametrize(
+    ("path", "handled", "route", "level"),
+    [
+        ("/v1/image/7", False, "/v1/image/{id}", "info"),
+        ("/nowhere", False, "unmatched", "info"),
+        ("/status.json", True, "/status.json", "debug"),
+        ("/status.json", False, "/status.json", "info"),
+    ],
+)
+def test_a_line_names_the_route_as_the_metrics_do_also_of_a_refused_request(
+    path: str, *, handled: bool, route: str, level: str
+) -> None:
+    scope: dict[str, Any] = {"path": path} | ({"route": object()} if handled else {})
+    line = json.loads(logged(formatter=JsonFormatter(), **scope))
+    assert (line["route"], line["level"]) == (route, level)
