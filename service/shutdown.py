@@ -75,7 +75,7 @@ class Shutdown:
             return
         self.begun = True
         if self._responses:
-            log.info("shutting down: %d responses in flight have %g s", len(self._responses), self._grace)
+            log.info("shutting down; responses in flight: %d, seconds for them: %g", len(self._responses), self._grace)
         self._timers = [
             self._loop.call_later(self._grace, self._cut),
             self._loop.call_later(self._grace + LAST_SECONDS, _exit_despite_clients),
@@ -89,7 +89,7 @@ class Shutdown:
 
     def _cut(self) -> None:
         if self._responses:
-            log.warning("grace time is over: cutting %d responses", len(self._responses))
+            log.warning("grace time is over; responses cut: %d", len(self._responses))
         for response in list(self._responses):
             response.cancel()
 

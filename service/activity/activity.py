@@ -8,6 +8,8 @@ from service.activity.recent_errors import RecentErrors
 from service.activity.streams import StreamRegistry
 from service.activity.watchers import Watchers
 from service.activity.worker_times import WorkerTimes
+from service.batches.admission import Admission
+from service.batches.cache import BatchCache
 from service.workers.pool import WorkerPool
 
 
@@ -23,7 +25,7 @@ class Activity:
         self.clock = clock
         self.worker_times = WorkerTimes()
 
-    def read(self, pool: WorkerPool) -> None:
+    def read(self, pool: WorkerPool, admission: Admission, cache: BatchCache) -> None:
         """Take a reading. Call it once a second."""
         self.worker_times.update(pool.pids)
         reading = Reading(
@@ -36,5 +38,7 @@ class Activity:
             own=time.process_time(),
             restarts=sum(pool.restarts.values()),
             failures=self.errors.failures,
+            refusals=admission.refusals,
+            no_memory=cache.shortages,
         )
         self.readings.add(reading, self.streams)

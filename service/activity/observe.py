@@ -18,6 +18,7 @@ from service.activity.snapshot import (
 )
 from service.activity.streams import StreamProgress
 from service.activity.verdict import judge
+from service.batches.admission import Admission
 from service.batches.cache import BatchCache
 from service.lifespan.state import ServedDataset, Serving
 
@@ -43,7 +44,7 @@ def observe(serving: Serving) -> Snapshot:
         ),
         rates=activity.readings.rates(pool.size),
         history=activity.readings.history(),
-        requests=Requests(admission.in_flight, admission.limit, admission.waiting, admission.paused, admission.pauses),
+        requests=_requests(admission),
         caches=_caches(serving),
         memory=_memory(serving.cache),
         views=Views(views.waiting, views.cache.hits, views.cache.misses, views.cache.used),
@@ -58,7 +59,16 @@ def observe(serving: Serving) -> Snapshot:
 def _state(serving: Serving) -> State:
     if serving.shutdown.begun:
         return "shutting-down"
-    return "serving" if serving.pool.alive else "starting"
+    if serving.pool.alive:
+        return "serving"
+    return "no-worker" if any(serving.pool.restarts.values()) else "starting"
+
+
+def _requests(admission: Admission) -> Requests:
+    return Requests(
+        admission.in_flight, admission.limit, admission.waiting, admission.paused, admission.pauses,
+        admission.is_ready(),
+    )  # fmt: skip
 
 
 def _caches(serving: Serving) -> Caches:

@@ -1,7 +1,9 @@
 """What the server has done in the last seconds, from readings of its totals once a second."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from service.activity.streams import StreamProgress, StreamRegistry, Totals
 
@@ -25,6 +27,8 @@ class Reading:
         own: In which this process, which sends, used a CPU.
         restarts: Workers that were replaced.
         failures: Samples that failed.
+        refusals: Requests that got no place.
+        no_memory: Times that a response found no memory for its next run.
     """
 
     time: float
@@ -36,6 +40,8 @@ class Reading:
     own: float = 0.0
     restarts: int = 0
     failures: int = 0
+    refusals: int = 0
+    no_memory: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +58,15 @@ class Rates:
         unread: Share of the time of sending in which clients did not read, so that it was not the network that
             responses waited for; None if unknown.
         workers_busy: Share of the workers' time in which they did jobs.
+        sending: Seconds in which any response was under way, in whole intervals between readings.
+        busy_sending: Share of the workers' time in which they did jobs, in these seconds only.
         views: Share of the workers' time in which they did jobs of pages, such as thumbnails.
         computing: Share of the busy time in which they used a CPU.
         delayed: Share of the busy time in which they waited for a CPU.
         sender_cpu: CPU time of the process that sends, in CPUs.
         failures: Samples that failed.
+        refusals: Requests that got no place.
+        no_memory: Times that a response found no memory for its next run.
     """
 
     seconds: float = 0.0
@@ -67,11 +77,15 @@ class Rates:
     waiting_for_places: float = 0.0
     unread: float | None = None
     workers_busy: float = 0.0
+    sending: float = 0.0
+    busy_sending: float = 0.0
     views: float = 0.0
     computing: float = 0.0
     delayed: float = 0.0
     sender_cpu: float = 0.0
     failures: int = 0
+    refusals: int = 0
+    no_memory: int = 0
 
 
 def rates(before: Reading, after: Reading, workers: int) -> Rates:
@@ -95,7 +109,16 @@ def rates(before: Reading, after: Reading, workers: int) -> Rates:
         delayed=min(1 - computing, _share(after.delayed - before.delayed, busy)),  # workers also wait between jobs
         sender_cpu=(after.own - before.own) / seconds,
         failures=after.failures - before.failures,
+        refusals=after.refusals - before.refusals,
+        no_memory=after.no_memory - before.no_memory,
     )
+
+
+def _while_sending(recent: Sequence[Reading], workers: int) -> tuple[float, float]:
+    """Return `sending` and `busy_sending` of readings in a row: waits of responses compare with these alone."""
+    pairs = [(a, b) for a, b in pairwise(recent) if b.totals.seconds > a.totals.seconds]
+    seconds = sum(after.time - before.time for before, after in pairs)
+    return seconds, _share(sum(after.busy - before.busy for before, after in pairs), workers * seconds)
 
 
 def _share(part: float, whole: float) -> float:
@@ -121,11 +144,13 @@ class Readings:
         """Return the rates of the last seconds. workers: their number."""
         if not self._all:
             return Rates()
-        return rates(self._all[max(0, len(self._all) - RECENT_SECONDS - 1)], self._all[-1], workers)
+        recent = list(self._all)[-RECENT_SECONDS - 1 :]
+        sending, busy = _while_sending(recent, workers)
+        return replace(rates(recent[0], recent[-1], workers), sending=sending, busy_sending=busy)
 
     def history(self) -> list[tuple[float, float]]:
         """Return samples and bytes per second of each of the last seconds, the latest last."""
-        found = [rates(before, after, 1) for before, after in zip(self._all, list(self._all)[1:], strict=False)]
+        found = [rates(before, after, 1) for before, after in pairwise(self._all)]
         return [(one.samples_per_second, one.bytes_per_second) for one in found]
 
     def restarts(self) -> int:

@@ -21,7 +21,7 @@ worker ended; an image is damaged, but used; the decoded store is damaged."""
 
 ADVICE: Mapping[Kind, str] = {
     "sample": "See the server's log; report it if the server has a fault.",
-    "image": "Replace the file, or list it with `saccade-sampler verify --unusable` and set SAMPLER_SUBSTITUTE.",
+    "image": "Restore the file, or list it with `saccade-sampler verify --unusable` and set SAMPLER_SUBSTITUTE.",
     "storage": "Check the network, the credentials and the storage; clients retry meanwhile.",
     "worker": "Its samples are made again. If it recurs, check memory, disks and the server's log.",
     "damaged": "OpenCV's pixels are served. Replace the file, or set SAMPLER_DAMAGED=refuse.",
@@ -54,6 +54,7 @@ class RecentError:
     last: float
     times: int
     advice: str
+    stream: str = ""  # the response that failed because of it, the last time
 
 
 class RecentErrors:
@@ -64,22 +65,25 @@ class RecentErrors:
         self._now = now
         self._errors: OrderedDict[tuple[str, str, str | None], RecentError] = OrderedDict()
 
-    def add(self, kind: Kind, text: str, file: str | None = None) -> None:
-        """Note an error. The one that did not occur for longest is forgotten."""
+    def add(self, kind: Kind, text: str, file: str | None = None, stream: str = "") -> None:
+        """Note an error. The one that did not occur for longest is forgotten.
+
+        stream: the response that failed because of it.
+        """
         self.failures += kind in FAILURES
         key = kind, text[:MAX_TEXT], file
         before, now = self._errors.pop(key, None), self._now()
         first, times = (now, 0) if before is None else (before.first, before.times)
-        self._keep(key, RecentError(kind, key[1], file, first, now, times + 1, ADVICE[kind]))
+        self._keep(key, RecentError(kind, key[1], file, first, now, times + 1, ADVICE[kind], stream))
 
-    def add_failure(self, error: Exception) -> None:
-        """Note that a sample failed."""
+    def add_failure(self, error: Exception, stream: str = "") -> None:
+        """Note that a sample failed, and with it a response."""
         kind: Kind = "sample"
         file = None
         if isinstance(error, ServiceError):
             kind = "image" if error.kind == "image" else "storage" if error.kind == "storage" else "sample"
             file = error.members.get("file")
-        self.add(kind, str(error), None if file is None else str(file))
+        self.add(kind, str(error), None if file is None else str(file), stream)
 
     def add_seen(self, error: ImageError) -> None:
         """Note an image that cannot be read, whether a batch or only a page needed it. No failure is counted."""

@@ -7,7 +7,8 @@ from service.activity.readings import Rates
 from service.activity.recent_errors import RecentError
 from service.activity.streams import StreamFacts, Wait
 
-State = Literal["starting", "serving", "shutting-down"]
+State = Literal["starting", "serving", "no-worker", "shutting-down"]
+"""No worker: all of them have ended, and are being replaced."""
 
 Level = Literal["good", "notice", "problem"]
 """Nothing to do; something limits throughput; something is broken."""
@@ -56,6 +57,7 @@ class Requests:
     waiting: int = 0  # for one of `most` places
     paused: int = 0  # responses whose clients do not read
     pauses: int = 0  # since the start
+    ready: bool = True  # whether /readyz says so
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,9 @@ log = logging.getLogger("saccade_sampler.streams")
 
 INTERVAL = 60.0
 
+IDLE = 10.0
+"""Seconds without a byte after which a line says so."""
+
 
 class StreamLog:
     """Logs how far each response has come, and what it waited for since its last line."""
@@ -47,10 +50,20 @@ def _log(progress: StreamProgress, since: Totals) -> None:
         waited_for_workers=round(since.workers / since.seconds, 3),
         waited_for_client=round(since.client / since.seconds, 3),
         idle_seconds=round(progress.idle, 1),
+        paused=progress.paused,
+        pauses=progress.pauses,
     )
     log.info(
-        "%s seed %d rank %d/%d: step %s, %.1f samples/s, %.1f MB/s, waited %.0f %% for workers, %.0f %% for the client",
+        "%s seed %d rank %d/%d: step %s, %.1f samples/s, %.1f MB/s, waited %.0f %% for workers, "
+        "%.0f %% for the client%s",
         facts.dataset, facts.seed, facts.rank, facts.world_size, progress.step, since.samples / since.seconds,
         since.sent_bytes / since.seconds / 1e6, 100 * since.workers / since.seconds,
-        100 * since.client / since.seconds, extra=numbers,
+        100 * since.client / since.seconds, _idle(progress), extra=numbers,
     )  # fmt: skip
+
+
+def _idle(progress: StreamProgress) -> str:
+    """Return since when nothing was sent, if that is unusual."""
+    if not progress.paused and progress.idle < IDLE:
+        return ""
+    return f", {'paused, ' if progress.paused else ''}nothing sent for {progress.idle:.0f} s"

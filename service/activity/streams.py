@@ -73,6 +73,8 @@ class StreamProgress:
         request_id: Id of the request.
         step: The step that is being sent; None of a batch by index, and before the first.
         batches: Batches that were sent completely.
+        pauses: How often it was paused.
+        paused: Whether it is paused now.
         waiting_for: What it waits for now; None while it sends.
     """
 
@@ -92,6 +94,7 @@ class StreamProgress:
         self.sent_bytes = 0
         self.batches = 0
         self.pauses = 0
+        self.paused = False
         self.waiting_for: Wait | None = None
         self._clock = clock
         self._begun = self._sent = self._since = clock()
@@ -116,6 +119,22 @@ class StreamProgress:
         """Note that `size` bytes were given to the socket."""
         self.sent_bytes += size
         self._sent = self._clock()
+
+    def pause(self) -> None:
+        """Note that it is paused, because its client does not read."""
+        self.pauses += 1
+        self.paused = True
+
+    def resume(self) -> None:
+        """Note that it is paused no more."""
+        self.paused = False
+
+    @property
+    def name(self) -> str:
+        """What it sends, for people."""
+        facts = self.facts
+        step = "" if self.step is None else f", step {self.step}"
+        return f"{facts.dataset}, seed {facts.seed}, rank {facts.rank} of {facts.world_size}{step}"
 
     @property
     def age(self) -> float:
@@ -172,7 +191,7 @@ class StreamRegistry:
 
     @property
     def totals(self) -> Totals:
-        """The totals of all responses since the server started."""
+        """The totals of all responses since the server started. Each number only grows, also while a wait lasts."""
         return sum(self.by_dataset().values(), Totals())
 
     def by_dataset(self) -> dict[str, Totals]:

@@ -1,8 +1,9 @@
 """The verdict: what limits the server, in one sentence with numbers. A pure function of a snapshot."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from service.activity.recent_errors import FAILURES
+from service.activity.recent_errors import FAILURES, RecentError
 from service.activity.snapshot import Snapshot, StreamState, Verdict
 
 MOSTLY = 0.5
@@ -17,12 +18,26 @@ SENDER_SATURATED = 0.9
 STARVED = 0.25
 """Share of the workers' busy time without a free CPU above which the host has too few."""
 
-FULL = 0.9
-"""Share of the arena in use above which there is no room for more."""
+SHORTEST = 3.0
+"""Seconds with a response under way that a verdict on waits needs, at least."""
+
+MORE_PLACES = "Add a host, or raise SAMPLER_MAX_REQUESTS."
+
+LATELY = 600.0
+"""Seconds for which a failed sample is mentioned."""
+
+OFTEN = 2
+"""Workers replaced within a minute from which on it is a problem, although all are ready again."""
 
 
 def judge(now: Snapshot) -> Verdict:
-    """Return the verdict on a snapshot."""
+    """Return the verdict on a snapshot, with what has happened lately besides."""
+    verdict = _first(now)
+    notes = [note(now) for note in NOTES if verdict.kind not in ENDED]
+    return replace(verdict, text=" ".join([verdict.text, *filter(None, notes)]))
+
+
+def _first(now: Snapshot) -> Verdict:
     for rule in RULES:
         verdict = rule(now)
         if verdict is not None:
@@ -52,7 +67,7 @@ def _shutting_down(now: Snapshot) -> Verdict | None:
     if now.state != "shutting-down":
         return None
     left = now.requests.in_flight + now.requests.paused
-    text = f"The server is shutting down: {_counted(left, 'response')} in flight."
+    text = f"The server is shutting down: {_counted(left, 'response') if left else 'no response'} in flight."
     return Verdict("shutting-down", "notice", text, "Clients continue at another server, or when this one is back.")
 
 
@@ -61,7 +76,8 @@ def _no_worker(now: Snapshot) -> Verdict | None:
         return None
     if not any(now.workers.restarts.values()):
         return Verdict("starting", "notice", "The server is starting: no worker is ready yet.", "Wait a moment.")
-    text = f"No worker is ready: all {now.workers.size} have ended and are being replaced."
+    ended = "its only one has ended and is" if now.workers.size == 1 else f"all {now.workers.size} have ended and are"
+    text = f"The server has no worker: {ended} being replaced."
     return Verdict("no-worker", "problem", text, "Look at the recent errors and at the log.")
 
 
@@ -69,15 +85,20 @@ def _failing_samples(now: Snapshot) -> Verdict | None:
     failures = now.rates.failures
     if not failures:
         return None
-    latest = next((error for error in now.errors if error.kind in FAILURES), None)
+    latest = _latest_failure(now)
     where = f", the latest because of {latest.file}" if latest and latest.file else ""
     text = f"{_counted(failures, 'sample')} failed in the last {now.rates.seconds:.0f} s{where}."
     return Verdict("failing", "problem", text, latest.advice if latest else "Look at the log.")
 
 
+def _latest_failure(now: Snapshot) -> RecentError | None:
+    """Return the last error for which a response failed; pages alone may have met others."""
+    return next((error for error in now.errors if error.kind in FAILURES and error.times), None)
+
+
 def _restarting_workers(now: Snapshot) -> Verdict | None:
     workers = now.workers
-    if not workers.restarted:
+    if not workers.restarted or (workers.restarted < OFTEN and workers.alive == workers.size):
         return None
     text = (
         f"Workers are being replaced: {workers.restarted} in the last minute, {workers.alive} of {workers.size} are "
@@ -87,19 +108,36 @@ def _restarting_workers(now: Snapshot) -> Verdict | None:
 
 
 def _full(now: Snapshot) -> Verdict | None:
-    requests = now.requests
-    if not requests.waiting or requests.in_flight < requests.most:
+    requests, refused = now.requests, now.rates.refusals
+    if refused:
+        found = f"{_counted(refused, 'request')} found {_all_places(requests.most)} taken"
+        text = f"The server is full: {found} in the last {now.rates.seconds:.0f} s."
+    elif requests.waiting and requests.in_flight >= requests.most:
+        waiting = f"{_counted(requests.waiting, 'request')} {'waits' if requests.waiting == 1 else 'wait'}"
+        places = f"one of {requests.most:,} places" if requests.most > 1 else "the only place"
+        text = f"The server is full: {waiting} for {places}."
+    else:
         return None
-    waiting = f"{_counted(requests.waiting, 'request')} {'waits' if requests.waiting == 1 else 'wait'}"
-    text = f"The server is full: {waiting} for one of {requests.most} places."
-    return Verdict("full", "problem", text, "Add a host, or raise SAMPLER_MAX_REQUESTS.")
+    return Verdict("full", "problem", text, MORE_PLACES)
+
+
+def _last_place(now: Snapshot) -> Verdict | None:
+    """Return the verdict if all is well, but nobody else could be served."""
+    if now.requests.ready:
+        return None
+    text = f"The server is full: new requests find {_all_places(now.requests.most)} taken, and /readyz says so."
+    return Verdict("full", "notice", text, MORE_PLACES)
+
+
+def _all_places(most: int) -> str:
+    return f"all {most:,} places" if most > 1 else "the only place"
 
 
 def _idle(now: Snapshot) -> Verdict | None:
     if now.rates.samples_per_second:
         return None
     if not now.stream_count:
-        return Verdict("idle", "good", "Idle: no client receives batches.")
+        return _nobody(now)
     if any(stream.waiting_for != "client" for stream in now.streams):
         return None
     idle = min(stream.idle for stream in now.streams)
@@ -108,6 +146,36 @@ def _idle(now: Snapshot) -> Verdict | None:
     else:
         text = f"Idle: no client of {now.stream_count} streams has read for {idle:.0f} s."
     return Verdict("idle", "good", text, "Trainers do not read while they validate or write a checkpoint.")
+
+
+def _nobody(now: Snapshot) -> Verdict:
+    """Return the verdict without a client, which may have ended because a sample failed."""
+    failed = _failed_lately(now)
+    if failed is None:
+        return Verdict("idle", "good", "Idle: no client receives batches.")
+    stream = f" ({failed.stream})" if failed.stream else ""
+    text = (
+        f"Idle: no client receives batches. A response{stream} failed {_ago(now, failed)}: "
+        f"{f'{failed.file}: ' if failed.file and failed.file not in failed.text else ''}{failed.text}."
+    )
+    return Verdict("failed", "problem", text, failed.advice)
+
+
+def _failed_lately(now: Snapshot) -> RecentError | None:
+    failed = _latest_failure(now)
+    return failed if failed is not None and now.time - failed.last <= LATELY else None
+
+
+def _ago(now: Snapshot, error: RecentError) -> str:
+    seconds = max(0.0, now.time - error.last)
+    return f"{seconds:.0f} s ago" if seconds < 60 else f"{seconds / 60:.0f} min ago"
+
+
+def _measuring(now: Snapshot) -> Verdict | None:
+    if now.rates.sending >= SHORTEST:
+        return None
+    text = f"Measuring: batches were under way for {now.rates.sending:.0f} of the last {now.rates.seconds:.0f} s."
+    return Verdict("measuring", "good", text, f"The verdict needs {SHORTEST:.0f} s of them.")
 
 
 def _sender(now: Snapshot) -> Verdict | None:
@@ -124,7 +192,7 @@ def _workers(now: Snapshot) -> Verdict | None:
     shares = now.rates
     if not _starving(now) and not MOSTLY <= shares.waiting_for_workers >= shares.waiting_for_clients:
         return None
-    if shares.workers_busy < SATURATED:
+    if shares.busy_sending < SATURATED:
         return _unused_workers(now)
     images = 1 - shares.computing - shares.delayed
     if shares.computing and images >= MOSTLY:
@@ -132,18 +200,23 @@ def _workers(now: Snapshot) -> Verdict | None:
     if shares.delayed >= STARVED:
         waiting = percent(shares.delayed)
         text = f"The CPUs of this host are the bottleneck: workers wait {waiting} of their busy time for one."
-        return Verdict("cpus", "notice", text, "Stop other programs, set SAMPLER_WORKERS to fewer, or add a host.")
-    text = f"The server is the bottleneck: {_waiting(now)} for workers, which are {percent(shares.workers_busy)} busy."
+        fewer = "set SAMPLER_WORKERS to fewer, " if now.workers.size > 1 else ""
+        return Verdict("cpus", "notice", text, f"Stop other programs, {fewer}or add a host.")
+    text = f"The server is the bottleneck: {_waiting(now)} for workers, which are {percent(shares.busy_sending)} busy."
     decoded = all(dataset.decoded for dataset in now.datasets)
     advice = "Add a host." if decoded else "Decode once (`saccade-sampler decode`), or add a host."
     return Verdict("workers", "notice", text, advice)
 
 
 def _starving(now: Snapshot) -> list[StreamState]:
-    """Return the streams that mostly wait for workers which have no time for more, whatever limits other streams."""
-    if now.rates.workers_busy < SATURATED:
+    """Return the streams that mostly wait for samples which workers or memory delay, whatever limits other streams."""
+    if now.rates.busy_sending < SATURATED and not now.rates.no_memory:
         return []
-    return [stream for stream in now.streams if stream.facts.is_stream and stream.waiting_for_workers >= MOSTLY]
+    return [stream for stream in now.streams if _is_starving(stream)]
+
+
+def _is_starving(stream: StreamState) -> bool:
+    return stream.facts.is_stream and stream.seconds >= SHORTEST and stream.waiting_for_workers >= MOSTLY
 
 
 def _waiting(now: Snapshot) -> str:
@@ -169,9 +242,12 @@ def _storage(now: Snapshot, images: float) -> Verdict:
 
 def _unused_workers(now: Snapshot) -> Verdict:
     """Return the verdict if responses wait for samples although workers have time for more."""
-    busy = percent(now.rates.workers_busy)
-    if now.memory.in_use >= FULL * now.memory.capacity > 0:
-        text = f"Memory is the bottleneck: the arena is full, and workers are busy {busy} of the time."
+    busy = percent(now.rates.busy_sending)
+    if now.rates.no_memory:
+        text = (
+            f"Memory is the bottleneck: {_waiting(now)} for samples, for which the arena has no room, "
+            f"and workers are busy {busy} of the time."
+        )
         return Verdict("memory", "notice", text, "Raise SAMPLER_BUFFER_MB.")
     text = f"Clients set the pace: they request {_samples(now)}, which keep workers busy {busy} of the time."
     return Verdict("trainer", "good", text, _capacity(now))
@@ -189,7 +265,7 @@ def _clients(now: Snapshot) -> Verdict | None:
         return Verdict("network", "notice", text, advice)
     text = (
         f"The trainer is the bottleneck: batches wait {waiting} of the time for clients to read, "
-        f"and workers are busy {percent(shares.workers_busy)} of the time."
+        f"and workers are busy {percent(shares.busy_sending)} of the time."
     )
     return Verdict("trainer", "good", text, _capacity(now))
 
@@ -206,7 +282,25 @@ def _capacity(now: Snapshot) -> str:
     return f"Nothing to do here: the workers could make about {rate(made / busy)} samples/s."
 
 
+def _note_of_failure(now: Snapshot) -> str:
+    failed = _failed_lately(now)
+    if failed is None:
+        return ""
+    return f"A sample failed {_ago(now, failed)}{f' because of {failed.file}' if failed.file else ''}."
+
+
+def _note_of_restart(now: Snapshot) -> str:
+    return "A worker was replaced in the last minute." if now.workers.restarted else ""
+
+
 RULES: tuple[Callable[[Snapshot], Verdict | None], ...] = (
-    _shutting_down, _no_worker, _failing_samples, _restarting_workers, _full, _idle, _sender, _workers, _clients,
+    _shutting_down, _no_worker, _failing_samples, _restarting_workers, _full, _idle, _measuring, _sender, _workers,
+    _clients, _last_place,
 )  # fmt: skip
 """The rules in order; the first that applies is the verdict."""
+
+NOTES: tuple[Callable[[Snapshot], str], ...] = (_note_of_failure, _note_of_restart)
+"""What a verdict mentions besides."""
+
+ENDED = frozenset({"shutting-down", "starting", "no-worker", "failing", "failed", "restarting"})
+"""Verdicts that mention nothing besides."""

@@ -26,6 +26,7 @@ class Admission:
         paused: responses that gave up theirs and have none.
         pauses: how often a response has given up its place.
         resumptions: how often one has got another.
+        refusals: requests that got no place.
     """
 
     def __init__(self, max_requests: int, retry_after: int, shutdown: Shutdown, queue_seconds: float = 0.0) -> None:
@@ -38,6 +39,7 @@ class Admission:
         self.paused = 0
         self.pauses = 0
         self.resumptions = 0
+        self.refusals = 0
         self._retry_after = retry_after
         self._shutdown = shutdown
         self._queue_seconds = queue_seconds
@@ -56,6 +58,7 @@ class Admission:
                 async with asyncio.timeout(self._queue_seconds):
                     await self._turn(self._arriving)
             except TimeoutError:
+                self.refusals += 1
                 raise self._overloaded() from None
         place = Place(self)
         try:
@@ -69,6 +72,7 @@ class Admission:
         self._refuse_at_shutdown()
         waiting = self.limit if self._queue_seconds else 0
         if self.in_flight >= self.limit and len(self._arriving) >= waiting:
+            self.refusals += 1
             raise self._overloaded()
 
     def refuse_unless_ready(self) -> None:

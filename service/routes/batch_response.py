@@ -73,7 +73,7 @@ class BatchResponse(Response):
             await self._send_all(send, place, progress, state)
         except (ServiceError, BrokenMessageError) as error:
             log.warning("a sample could not be made: %s", error)
-            self._serving.activity.errors.add_failure(error)
+            self._serving.activity.errors.add_failure(error, progress.name)
             return "failed"
         except ClientDisconnectedError:
             return "abandoned"

@@ -42,7 +42,7 @@ class PausableRuns:
 
     def pause(self) -> None:
         """Let others have the runs when they need memory. They cannot have the piece that waits in the socket."""
-        self._progress.pauses += 1
+        self._progress.pause()
         self._state["pauses"] = self._progress.pauses
         self._pinned = self.on_socket
         self._cache.pinned_bytes += self._pinned
@@ -58,6 +58,7 @@ class PausableRuns:
 
     def resume(self) -> None:
         """Take runs again."""
+        self._progress.resume()
         self._unpin()
         self._prefetch.resume()
 

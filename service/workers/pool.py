@@ -289,7 +289,8 @@ class WorkerPool:
         status = await process.end()
         self._ending.discard(process)
         log.warning("worker %d ended (%s) and is replaced", process.pid, _describe(status))
-        self._on_failure(f"A worker {CAUSES[cause]} ({_describe(status)}) and was replaced.")
+        how = f" ({_describe(status)})" if cause == "died" or status is None else ""  # else it was ended by this server
+        self._on_failure(f"A worker {CAUSES[cause]}{how} and was replaced.")
         if status is None:
             self._left.append(process)
 

@@ -37,3 +37,23 @@ def test_each_response_is_logged_once_a_minute_with_what_it_did_since(caplog: py
     assert numbers["step"] == 9500
     assert numbers["samples"] == 60 * 100 + 60 * 200
     assert numbers["waited_for_client"] == 0.5
+
+
+def test_the_line_of_a_paused_response_says_since_when(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    streams, stream_log = StreamRegistry(clock), StreamLog()
+    logger = logging.getLogger("saccade_sampler.streams")
+    with streams.open(StreamFacts("coco", "compact", 7), "10.0.0.1") as progress, caplog.at_level("INFO", logger.name):
+        logger.addHandler(caplog.handler)
+        try:
+            clock.now += 20.0
+            progress.send(1000)
+            progress.wait_for("client")
+            clock.now += 41.0
+            progress.pause()
+            stream_log.update(streams)
+        finally:
+            logger.removeHandler(caplog.handler)
+    assert caplog.records[-1].getMessage().endswith("67 % for the client, paused, nothing sent for 41 s")
+    assert vars(caplog.records[-1])["fields"]["paused"] is True
+    assert vars(caplog.records[-1])["fields"]["pauses"] == 1

@@ -81,6 +81,15 @@ def test_rates_are_those_of_the_time_between_two_readings() -> None:
     assert (found.computing, found.delayed, found.sender_cpu, found.failures) == (0.8, 0.1, 0.5, 3)
 
 
+def test_workers_are_compared_with_the_seconds_in_which_responses_were_under_way() -> None:
+    readings, streams = Readings(), StreamRegistry(Clock())
+    for second in range(11):
+        under_way = max(0.0, second - 6.0)  # four seconds of one response, in which both workers are busy
+        readings.add(Reading(float(second), Totals(seconds=under_way), busy=2 * under_way), streams)
+    found = readings.rates(2)
+    assert (found.workers_busy, found.sending, found.busy_sending) == pytest.approx((0.4, 4.0, 1.0))
+
+
 def test_readings_have_the_last_ten_seconds_and_a_minute_of_history() -> None:
     readings, streams = Readings(), StreamRegistry(Clock())
     assert (readings.rates(1).samples_per_second, readings.history(), readings.restarts()) == (0.0, [], 0)

@@ -7,7 +7,7 @@ import pytest
 
 from service.activity.readings import Rates
 from service.activity.recent_errors import RecentErrors
-from service.activity.snapshot import DatasetState, Memory, Requests, Snapshot, StreamState, Workers
+from service.activity.snapshot import DatasetState, Requests, Snapshot, StreamState, Workers
 from service.activity.streams import StreamFacts, Wait
 from service.activity.verdict import judge
 
@@ -24,7 +24,8 @@ def stream(waits: Wait | None = None, *, layout: str = "compact", idle: float = 
 def snapshot(*streams: StreamState, decoded: bool = False, remote: bool = False, **changed: Any) -> Snapshot:
     """Return a snapshot of a server with these streams and rates."""
     named = {name: changed.pop(name) for name in list(changed) if name in Rates.__slots__}
-    rates = Rates(**({"seconds": 10.0, "samples_per_second": 1200.0, "bytes_per_second": 9e7} | named))
+    common = {"seconds": 10.0, "samples_per_second": 1200.0, "bytes_per_second": 9e7, "sending": 10.0}
+    rates = Rates(**(common | {"busy_sending": named.get("workers_busy", 0.0)} | named))
     dataset = DatasetState("coco", None, "cornernet_saccade", "d", 118_000, decoded, remote)
     default = Snapshot(
         time=0.0, uptime=100.0, version="1", state="serving", workers=Workers(8, 8), rates=rates, datasets=[dataset],
@@ -93,8 +94,24 @@ SLOW_WORKERS: dict[str, Any] = {"waiting_for_workers": 0.91, "workers_busy": 0.9
             "other programs",
         ),
         (
-            snapshot(stream("workers", workers=0.91), memory=Memory(1000, 950), **SLOW_WORKERS | {"workers_busy": 0.2}),
-            "memory", "the arena is full, and workers are busy 20 % of the time", "SAMPLER_BUFFER_MB",
+            snapshot(stream("workers", workers=0.91), no_memory=40, **SLOW_WORKERS | {"workers_busy": 0.2}),
+            "memory", "batches wait 91 % of the time for samples, for which the arena has no room, and workers are "
+            "busy 20 % of the time.", "SAMPLER_BUFFER_MB",
+        ),
+        (
+            snapshot(stream("workers", workers=0.9), stream("client", clients=1.0), waiting_for_workers=0.45,
+                     no_memory=9, **SLOW_TRAINER),
+            "memory", "Memory is the bottleneck: 1 of 2 streams waits 90 % of the time", "SAMPLER_BUFFER_MB",
+        ),
+        (snapshot(ONE, no_memory=9, **SLOW_TRAINER), "trainer", "The trainer is the bottleneck", ""),
+        (
+            snapshot(stream("workers", workers=0.91), **SLOW_WORKERS | {"workers_busy": 0.4, "busy_sending": 0.99}),
+            "workers", "for workers, which are 99 % busy", "",
+        ),
+        (snapshot(ONE, sending=2.0, **SLOW_TRAINER), "measuring", "under way for 2 of the last 10 s", "3 s"),
+        (
+            snapshot(stream("workers", workers=0.91), workers=Workers(1, 1), **SLOW_WORKERS | {"delayed": 0.7}),
+            "cpus", "", "Stop other programs, or add a host.",
         ),
         (
             snapshot(waiting_for_workers=0.9, workers_busy=0.2),
@@ -113,8 +130,27 @@ SLOW_WORKERS: dict[str, Any] = {"waiting_for_workers": 0.91, "workers_busy": 0.9
             "full", "The server is full: 5 requests wait for one of 64 places.", "SAMPLER_MAX_REQUESTS",
         ),
         (
+            snapshot(ONE, requests=Requests(1, most=1, ready=False), refusals=2, **SLOW_TRAINER),
+            "full", "The server is full: 2 requests found the only place taken in the last 10 s.", "Add a host",
+        ),
+        (
+            snapshot(ONE, requests=Requests(64, most=64, ready=False)),
+            "full", "The server is full: new requests find all 64 places taken, and /readyz says so.", "Add a host",
+        ),
+        (snapshot(ONE, requests=Requests(64, most=64, ready=False), **SLOW_TRAINER), "trainer", "", ""),
+        (
             snapshot(ONE, workers=Workers(8, 7, restarts={"died": 9}, restarted=3), **SLOW_TRAINER),
             "restarting", "Workers are being replaced: 3 in the last minute, 7 of 8 are ready.", "memory and disks",
+        ),
+        (
+            snapshot(ONE, workers=Workers(8, 8, restarts={"died": 1}, restarted=1), **SLOW_TRAINER),
+            "trainer", "busy 12 % of the time. A worker was replaced in the last minute.", "Nothing to do here",
+        ),
+        (snapshot(workers=Workers(8, 8, restarts={"died": 2}, restarted=2)), "restarting", "8 of 8 are ready", ""),
+        (snapshot(workers=Workers(1, 0, restarts={"died": 1})), "no-worker", "its only one has ended and is being", ""),
+        (
+            snapshot(state="shutting-down", requests=Requests(most=64)),
+            "shutting-down", "The server is shutting down: no response in flight.", "",
         ),
         (snapshot(workers=Workers(8, 0, restarts={"died": 0})), "starting", "no worker is ready yet", ""),
         (snapshot(workers=Workers(8, 0, restarts={"died": 8})), "no-worker", "all 8 have ended", "recent errors"),
@@ -139,3 +175,19 @@ def test_failed_samples_come_before_what_limits_the_server() -> None:
     assert verdict.text == "12 samples failed in the last 10 s, the latest because of train/a.jpg."
     assert "SAMPLER_SUBSTITUTE" in verdict.advice
     assert verdict.level == "problem"
+
+
+def test_a_failure_is_remembered_when_its_client_has_ended_and_later_when_others_train() -> None:
+    errors = RecentErrors(lambda: 0.0)
+    errors.add("image", "train/a.jpg has disappeared", "train/a.jpg", "coco, seed 7, rank 0 of 1, step 9500")
+    idle = judge(snapshot(errors=errors.latest(), samples_per_second=0.0, time=20.0))
+    assert (idle.kind, idle.level) == ("failed", "problem")
+    assert idle.text == (
+        "Idle: no client receives batches. A response (coco, seed 7, rank 0 of 1, step 9500) failed 20 s ago: "
+        "train/a.jpg has disappeared."
+    )
+    assert "SAMPLER_SUBSTITUTE" in idle.advice
+    other = judge(snapshot(ONE, errors=errors.latest(), time=120.0, **SLOW_TRAINER))
+    assert (other.kind, other.level) == ("trainer", "good")
+    assert other.text.endswith("of the time. A sample failed 2 min ago because of train/a.jpg.")
+    assert judge(snapshot(errors=errors.latest(), samples_per_second=0.0, time=9999.0)).kind == "idle"

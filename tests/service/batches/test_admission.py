@@ -25,7 +25,7 @@ def test_requests_past_the_limit_are_refused_until_one_ends() -> None:
                 assert (caught.value.kind, caught.value.retry_after) == ("overloaded", 3)
             async with admission.admit():
                 assert admission.in_flight == 2
-        assert admission.in_flight == 0
+        assert (admission.in_flight, admission.refusals) == (0, 1)
 
     asyncio.run(scene())
 
@@ -104,6 +104,7 @@ def test_a_request_that_waits_too_long_or_disconnects_takes_no_place() -> None:
         async with admission.admit():
             with pytest.raises(ServiceError):
                 await admitted(admission)
+            assert admission.refusals == 1
             waiting = asyncio.create_task(admitted(admission))
             await asyncio.sleep(0)
             waiting.cancel()
@@ -130,5 +131,6 @@ def test_the_server_is_not_ready_once_requests_are_refused_for_some_time(monkeyp
             with pytest.raises(ServiceError, match="1 requests are in flight"):
                 admission.refuse_unless_ready()
         admission.refuse_unless_ready()
+        assert admission.refusals == 0  # a probe is no request that found no place
 
     asyncio.run(scene())

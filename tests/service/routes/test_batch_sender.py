@@ -272,3 +272,16 @@ def test_pieces_for_clients_that_do_not_read_are_copied_once_they_hold_enough_of
             assert response.body == other.body == scene.expected()
 
     asyncio.run(play())
+
+
+def test_a_response_that_finds_no_memory_for_its_next_run_is_counted() -> None:
+    async def play() -> None:
+        scene = Scene()
+        scene.cache.arena.shared = 0  # a share of nothing: one run at a time
+        with checked(scene):
+            response = scene.respond(stream=False)
+            await scene.finish(response)
+            assert scene.cache.shortages > 0
+            assert response.body == scene.expected(1)
+
+    asyncio.run(play())
