@@ -27,6 +27,7 @@ from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, problems
 from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, Comparison
 from service.explorer.sample.contents import SampleContents, media_type_of
 from service.explorer.shell.headers import head_of_page
+from service.explorer.side_by_side.made import facts_or_problem
 from service.explorer.side_by_side.shown import layers_of_text
 from service.explorer.side_by_side.sides import SERVED, Side, config_of_side, named_configs, view_job
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
@@ -101,7 +102,7 @@ async def compare(
     parameters: Annotated[CompareParameters, Query()], request: Request, serving: CurrentServing
 ) -> Response:
     """Their pictures, what differs between them, and the same image across epochs."""
-    from service.explorer.compare.page import compare_page  # loads Jinja, which no other request needs
+    from service.explorer.compare.page import Served, compare_page  # loads Jinja, which no other request needs
 
     dataset = serving.dataset(parameters.dataset)
     index = select_image(parameters.index, parameters, dataset.spec)
@@ -114,14 +115,17 @@ async def compare(
     sides = config_of_side(state.left, configs, "left_"), config_of_side(state.right, configs, "right_")
     if is_head(request):
         return head_of_page()
-    jobs = [
+    left_job, right_job = (
         view_job("layers", dataset, index, side, config)
         for side, config in zip((state.left, state.right), sides, strict=True)
-    ]
-    jobs.append(_strip_job(dataset, state, sides[0]))
-    left, right, strip = await asyncio.gather(*(get_view(request, serving, job) for job in jobs))
-    samples = SampleContents.decode(left).facts, SampleContents.decode(right).facts
-    return compare_page(request, dataset, state, configs, sides, samples, Survey.from_bytes(strip))
+    )
+    left, right, strip = await asyncio.gather(
+        facts_or_problem(get_view(request, serving, left_job)),
+        facts_or_problem(get_view(request, serving, right_job)),
+        get_view(request, serving, _strip_job(dataset, state, sides[0])),
+    )
+    served = Served(dataset, serving.datasets, configs)
+    return compare_page(request, served, state, sides, (left, right), Survey.from_bytes(strip))
 
 
 def _strip_job(dataset: ServedDataset, state: Comparison, config: SamplerConfig) -> ViewJob:

@@ -13,7 +13,7 @@ from service.batches.selection import select_place, select_sample
 from service.contract.methods import is_head
 from service.contract.responses import NOT_MODIFIED, SAMPLES, Responses, binary, document, problems
 from service.errors.problems import ServiceError
-from service.explorer.sample.contents import SampleContents, media_type_of
+from service.explorer.sample.contents import SAMPLE_PROBLEMS, SampleContents, media_type_of
 from service.explorer.shell.headers import head_of_page
 from service.explorer.shell.links import query
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
@@ -36,8 +36,6 @@ LAYERS: Responses = {
 }
 NPZ = "application/zip"
 JSON = "application/json"
-OF_THE_SAMPLE = ("image", "storage", "worker")
-"""Problems with which the page is shown all the same, since it leads to other samples."""
 
 
 @router.get("/explore", include_in_schema=False)
@@ -71,7 +69,7 @@ async def explore(
     try:
         contents = SampleContents.decode(await get_view(request, serving, job))
     except ServiceError as error:
-        if error.kind not in OF_THE_SAMPLE:
+        if error.kind not in SAMPLE_PROBLEMS:
             raise
         return problem_page(request, shown, str(error), PROBLEM_TYPES[error.kind].status)
     return sample_page(request, shown, contents.facts)

@@ -15,8 +15,8 @@ from service.batches.selection import select_image
 from service.contract.methods import is_head
 from service.contract.responses import PARAMETERS, SAMPLES, document, problems
 from service.explorer.config_changes.changes import Changes, file_name, read_changes
-from service.explorer.sample.contents import SampleContents
 from service.explorer.shell.headers import head_of_page
+from service.explorer.side_by_side.made import facts_or_problem
 from service.explorer.side_by_side.shown import layers_of_text
 from service.explorer.side_by_side.sides import Side, view_job
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
@@ -68,10 +68,9 @@ async def what_if(parameters: Parameters, request: Request, serving: CurrentServ
     state = WhatIf(dataset, index, parameters.side, changes, layers_of_text(parameters.layers))
     configs = [dataset.spec.config] if changes.config is None else [dataset.spec.config, changes.config]
     jobs = [view_job("layers", dataset, index, parameters.side, config) for config in configs]
-    found = await asyncio.gather(*(get_view(request, serving, job) for job in jobs))
-    served, *changed = (SampleContents.decode(view).facts for view in found)
+    made = await asyncio.gather(*(facts_or_problem(get_view(request, serving, job)) for job in jobs))
     exported = None if changes.config is None else as_cornernet_lite(changes.config)
-    return what_if_page(request, state, (served, changed[0] if changed else None), exported)
+    return what_if_page(request, state, serving.datasets, tuple(made), exported)
 
 
 @router.get(

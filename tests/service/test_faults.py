@@ -18,6 +18,7 @@ from sampler.wire.messages import WireBatch, encode_sample
 from sampler.wire.reader import RemoteError
 from tests.support.coco_files import image_entry, small_coco, write_dataset, write_image, write_jpeg, write_json
 from tests.support.live_server import LiveServer, live_server, until
+from tests.support.pages import Elements
 from tests.support.wire_client import batches, body, get_spec, one_batch
 
 
@@ -92,6 +93,17 @@ def test_a_stream_with_a_bad_image_delivers_what_comes_before_it(damaged: LiveSe
     visited = [step_keys(spec.size, 3, step, Shard(1))[0].index for step in range(9)]
     first_bad = next(place for place, index in enumerate(visited) if index < len(DAMAGE))
     assert [batch.samples[0].key.index for batch in taken] == visited[:first_bad]
+
+
+@pytest.mark.parametrize("path", ["/compare?index=0", "/what-if?index=0&min_scale=32"])
+def test_pages_of_two_samples_say_what_is_wrong_with_a_bad_image_and_lead_to_others(
+    damaged: LiveServer, path: str
+) -> None:
+    page = httpx.get(damaged.url + path, headers={"accept": "text/html"}, timeout=60)
+    assert page.status_code == 500
+    assert page.text.count("This sample cannot be shown: ") == 2
+    next_link = next(link["href"] for link in Elements(page.text).all("a") if link.get("id") == "next")
+    assert "index=1" in str(next_link)
 
 
 @pytest.mark.parametrize("path", ["/debug/samples/0", "/debug/samples/0.png"])

@@ -8,6 +8,7 @@ import pytest
 
 from service.settings.load import SettingsError, load_settings
 from tests.support.live_server import LiveServer, failure, live_server
+from tests.support.pages import Elements
 from tests.support.scenes import write_scenes
 
 STEP = "/v1/batches?seed=3&step=5&batch_size=4"
@@ -54,6 +55,22 @@ def test_the_first_dataset_is_the_default_and_each_has_its_own_spec(server: Live
         ("train", "cornernet_saccade", False), ("val", "cornernet", True),
     ]  # fmt: skip
     assert train["digest"] != val["digest"]
+
+
+def test_links_to_another_dataset_keep_the_changes_that_its_config_can_have(server: LiveServer) -> None:
+    def other(path: str) -> str:
+        page = Elements(httpx.get(server.url + path, headers={"accept": "text/html"}, timeout=60).text)
+        return next(str(link["href"]) for link in page.all("a") if link.get("id") == "dataset-val")
+
+    what_if = other("/what-if?dataset=train&index=5&gaussian_iou=0.6&att_to_0=200")
+    compare = other("/compare?dataset=train&index=5&left_changes=att_to_0%3D200&right_config=dataset%3Aval")
+    assert what_if == "/what-if?dataset=val&index=5&seed=0&epoch=0&augment=true&gaussian_iou=0.6"
+    assert compare == (
+        "/compare?dataset=val&index=5&left_seed=0&left_epoch=0&left_augment=true"
+        "&right_seed=0&right_epoch=0&right_augment=true"
+    )
+    for path in (what_if, compare):
+        assert httpx.get(server.url + path, headers={"accept": "text/html"}, timeout=60).status_code == 200
 
 
 def test_each_dataset_has_the_samples_of_a_server_of_its_own(

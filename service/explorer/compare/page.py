@@ -1,6 +1,6 @@
 """The page that shows two samples of an image side by side, and one image across epochs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
@@ -16,9 +16,10 @@ from service.explorer.shell.links import key_parameters, query
 from service.explorer.shell.templates import page
 from service.explorer.shell.words import count
 from service.explorer.side_by_side.differences import STATES, differences, planes_of
-from service.explorer.side_by_side.pictures import layer_url, thumbnail_url
-from service.explorer.side_by_side.shown import BOXES, Facts, Shown, layers_of, show_sample
-from service.explorer.side_by_side.sides import OF_DATASET, SERVED, Side
+from service.explorer.side_by_side.made import Made, facts_of, status_of
+from service.explorer.side_by_side.pictures import layer_url, page_url, thumbnail_url
+from service.explorer.side_by_side.shown import BOXES, Shown, layers_of, show_sample
+from service.explorer.side_by_side.sides import OF_DATASET, SERVED, Side, fitting_side, named_configs
 from service.lifespan.state import ServedDataset
 
 
@@ -34,35 +35,48 @@ class Tile:
     is_right: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What can be compared.
+
+    Attributes:
+        dataset: The dataset of the page.
+        datasets: All datasets of the server.
+        configs: All configs that a side may have, by name.
+    """
+
+    dataset: ServedDataset
+    datasets: Sequence[ServedDataset]
+    configs: Mapping[str, SamplerConfig]
+
+
 def compare_page(
     request: Request,
-    dataset: ServedDataset,
+    served: Served,
     state: Comparison,
-    configs: Mapping[str, SamplerConfig],
     sides: tuple[SamplerConfig, SamplerConfig],
-    samples: tuple[Facts, Facts],
+    samples: tuple[Made, Made],
     strip: Survey,
 ) -> HTMLResponse:
     """Return the page.
 
     Args:
         request: The request for it.
-        dataset: The dataset.
+        served: What can be compared.
         state: What to show.
-        configs: All configs that a side may have, by name.
         sides: The configs of left and right.
-        samples: The facts about left and right.
+        samples: Left and right.
         strip: The samples of the strip.
     """
-    root = root_of(request.scope)
-    titles = {name: layer["title"] for name, layer in layers_of(samples).items()} | {BOXES: "Boxes"}
+    root, dataset, known = root_of(request.scope), served.dataset, facts_of(samples)
+    titles = {name: layer["title"] for name, layer in layers_of(known).items()} | {BOXES: "Boxes"}
 
     def link(other: Comparison) -> str:
         return f"{root}/compare{other.query()}"
 
     shown = tuple(
-        _shown(root, dataset, state, side, facts, title)
-        for side, facts, title in zip((state.left, state.right), samples, ("Left", "Right"), strict=True)
+        _shown(root, dataset, state, side, made, title)
+        for side, made, title in zip((state.left, state.right), samples, ("Left", "Right"), strict=True)
     )
     planes = {name: background for config in sides for name, background in planes_of(config).items()}
     size = dataset.spec.size
@@ -70,14 +84,20 @@ def compare_page(
         request,
         "compare/page.html",
         title=f"Compare sample {state.index} · {dataset.title}",
+        status=status_of(samples),
         scripts=("side_by_side/live.js",),
         styles=("sample/boxes.css", "side_by_side/samples.css", "compare/page.css"),
         dataset=dataset,
         state=state,
-        image=samples[0]["image"],
+        file_name=known[0]["image"]["file_name"] if known else "",
+        datasets=[
+            (one.spec.dataset_name, link(_in_dataset(state, one, served.datasets)), one is dataset)
+            for one in served.datasets
+        ],
+        pages=[page_url(root, dataset, state.index, side) for side in (state.left, state.right)],
         sides=list(zip(("left", "right"), (state.left, state.right), shown, strict=True)),
-        config_labels={name: config_label(name, config) for name, config in configs.items()},
-        found=differences(*samples, planes),
+        config_labels={name: config_label(name, config) for name, config in served.configs.items()},
+        found=differences(known[0], known[1], planes) if len(known) == len(samples) else None,
         words=STATES,
         toggles=[(name, label, name in state.layers, link(state.toggled(name))) for name, label in titles.items()],
         zooms=[(zoom, link(replace(state, zoom=zoom))) for zoom in ZOOMS],
@@ -107,10 +127,17 @@ def config_label(name: str, config: SamplerConfig) -> str:
     return f"built in: {name}"
 
 
-def _shown(root: str, dataset: ServedDataset, state: Comparison, side: Side, facts: Facts, title: str) -> Shown:
+def _in_dataset(state: Comparison, dataset: ServedDataset, datasets: Sequence[ServedDataset]) -> Comparison:
+    """Return the state in another dataset, with its last image if it has fewer."""
+    spec, configs = dataset.spec, named_configs(dataset, datasets)
+    left, right = (fitting_side(side, configs) for side in (state.left, state.right))
+    return replace(state, dataset=spec.dataset_name, index=min(state.index, spec.size - 1), left=left, right=right)
+
+
+def _shown(root: str, dataset: ServedDataset, state: Comparison, side: Side, made: Made, title: str) -> Shown:
     name = f"{title}: sample {state.index}, seed {side.seed}, epoch {side.epoch}"
     return show_sample(
-        title, name if side.augment else f"{name}, not augmented", facts, state.layers,
+        title, name if side.augment else f"{name}, not augmented", made, state.layers,
         lambda layer: layer_url(root, dataset, state.index, side, layer),
     )  # fmt: skip
 

@@ -98,6 +98,13 @@ def read_changes(served: SamplerConfig, given: Mapping[str, str]) -> Changes:
     return Changes(fields, before, texts_of(fields, values), {}, config)
 
 
+def fitting_changes(served: SamplerConfig, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the changes, of those of another config, that a config can have; none if they do not go together."""
+    names = {field.name for field in fields_of(served)}
+    changes = read_changes(served, {name: text for name, text in given.items() if name in names})
+    return {} if changes.config is None else changes.parameters
+
+
 def texts_of(fields: tuple[Field, ...], values: Mapping[str, Any]) -> dict[str, str]:
     """Return the text of each field. Numbers have at most `DIGITS` digits."""
     return {field.name: _text(values[field.name]) for field in fields}

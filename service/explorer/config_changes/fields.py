@@ -106,7 +106,8 @@ def _objects(served: SamplerConfig) -> Iterator[Field]:
 def _bumps(served: SamplerConfig) -> Iterator[Field]:
     group, side = "Heatmaps", max(served.output_size)
     yield Field("gaussian_bump", "bumps", group, "off: one cell for each corner", "switch")
-    yield Field("gaussian_iou", "IoU of bumps", group, "a lower IoU gives wider bumps", "number", 0.01, 0.99, 0.01)
+    meaning = "least overlap with its box that corners anywhere in the bumps give; lower is wider"
+    yield Field("gaussian_iou", "IoU of bumps", group, meaning, "number", 0.01, 0.99, 0.01)
     yield Field(
         "gaussian_radius", "radius of bumps", group, "in cells; −1 computes it from the box", "integer", -1, side
     )

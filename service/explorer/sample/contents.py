@@ -15,6 +15,9 @@ PLACES: tuple[Place, ...] = ("original", "crop")
 ORIGINAL = "original"
 """Name of the layer that is a JPEG file, because it is a photograph; all others are PNG files."""
 
+SAMPLE_PROBLEMS = ("image", "storage", "worker")
+"""Problems of one sample, with which its pages are shown all the same, since they lead to other samples."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:

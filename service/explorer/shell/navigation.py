@@ -53,5 +53,5 @@ def links(root: str, path: str, parameters: Mapping[str, str]) -> Iterator[Link]
         parameters: Those of the page, which are valid.
     """
     for entry in ENTRIES:
-        kept = query({name: parameters.get(name) for name in entry.keeps})
+        kept = query({name: parameters.get(f"left_{name}", parameters.get(name)) for name in entry.keeps})
         yield Link(entry.name, f"{root}{entry.path}{kept}", path.startswith(entry.below))

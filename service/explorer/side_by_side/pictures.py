@@ -15,10 +15,20 @@ def thumbnail_url(root: str, dataset: ServedDataset, index: int, side: Side) -> 
     return f"{_base(root, index, side)}/thumbnail{_query(dataset, side)}"
 
 
+def page_url(root: str, dataset: ServedDataset, index: int, side: Side) -> str:
+    """Return the URL of the page of a sample; "" if it has none, because it is made with another config."""
+    if not _is_served(side):
+        return ""
+    return f"{root}/explore/{index}{query(named(dataset.spec) | side.parameters())}"
+
+
 def _base(root: str, index: int, side: Side) -> str:
     """Return the path of a sample. Pictures of served samples are those of other pages, and cached with them."""
-    is_served = side.config == SERVED and not side.changes
-    return f"{root}/{'explore' if is_served else 'compare'}/{index}"
+    return f"{root}/{'explore' if _is_served(side) else 'compare'}/{index}"
+
+
+def _is_served(side: Side) -> bool:
+    return side.config == SERVED and not side.changes
 
 
 def _query(dataset: ServedDataset, side: Side) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service.errors.problems import ServiceError
 from service.explorer.sample.contents import Place
 from service.explorer.sample.overlay import BoxShape, box_shapes
 
@@ -30,6 +31,7 @@ class Shown:
         layers: Those of the facts that are shown, from bottom to top, with their URLs.
         shapes: Its boxes in the crop, largest first; None if they are not shown.
         counts: Of its boxes.
+        problem: Why the sample cannot be shown; "" if it can.
     """
 
     title: str
@@ -38,6 +40,7 @@ class Shown:
     layers: tuple[dict[str, Any], ...]
     shapes: tuple[BoxShape, ...] | None
     counts: dict[str, int]
+    problem: str = ""
 
     @property
     def summary(self) -> str:
@@ -56,20 +59,24 @@ def telling_layers(samples: Iterable[Facts]) -> tuple[str, ...]:
     return (INPUT, *targets, BOXES)
 
 
-def show_sample(title: str, name: str, facts: Facts, layers: Sequence[str], url: Callable[[str], str]) -> Shown:
+def show_sample(
+    title: str, name: str, made: Facts | ServiceError, layers: Sequence[str], url: Callable[[str], str]
+) -> Shown:
     """Return a sample for a template.
 
     Args:
         title: Of its card.
         name: The sample in words.
-        facts: Of the sample.
+        made: The facts about the sample, or why it cannot be made.
         layers: Names of the layers to show.
         url: Returns the URL of the picture of a layer.
     """
-    side = int(facts["side"])
-    shown = [layer | {"url": url(layer["name"])} for layer in layers_of([facts]).values() if layer["name"] in layers]
-    shapes = tuple(box_shapes(facts["boxes"], CROP, (0, 0, side, side))) if BOXES in layers else None
-    return Shown(title, name, side, tuple(shown), shapes, dict(facts["counts"]))
+    if isinstance(made, ServiceError):
+        return Shown(title, name, 0, (), None, {}, str(made))
+    side = int(made["side"])
+    shown = [layer | {"url": url(layer["name"])} for layer in layers_of([made]).values() if layer["name"] in layers]
+    shapes = tuple(box_shapes(made["boxes"], CROP, (0, 0, side, side))) if BOXES in layers else None
+    return Shown(title, name, side, tuple(shown), shapes, dict(made["counts"]))
 
 
 def toggled(layers: tuple[str, ...], layer: str) -> tuple[str, ...]:

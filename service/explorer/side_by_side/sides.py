@@ -112,6 +112,15 @@ def config_of_side(side: Side, configs: Mapping[str, SamplerConfig], prefix: str
     return changes.config
 
 
+def fitting_side(side: Side, configs: Mapping[str, SamplerConfig]) -> Side:
+    """Return a side for another dataset, with the served config unless it has the side's. configs: of that dataset."""
+    try:
+        config_of_side(side, configs)
+    except InvalidRequestError:
+        return replace(side, config=SERVED, changes="")
+    return side
+
+
 def _pairs(changes: str, parameter: str) -> dict[str, str]:
     if len(changes) > MOST_CHANGES:
         raise InvalidRequestError(parameter, changes, f"at most {MOST_CHANGES} characters")

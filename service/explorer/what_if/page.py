@@ -1,7 +1,7 @@
 """The page that shows what a changed config would make of a sample, next to the served one."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from fastapi import Request
@@ -11,13 +11,14 @@ from sampler.config.export import ExportedConfig
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
 from service.access.paths import root_of
 from service.explorer.compare.state import Comparison
-from service.explorer.config_changes.changes import Changes, file_name
+from service.explorer.config_changes.changes import Changes, file_name, fitting_changes
 from service.explorer.config_changes.fields import Field
 from service.explorer.shell.links import named, query
 from service.explorer.shell.templates import page
 from service.explorer.side_by_side.differences import STATES, differences, planes_of
-from service.explorer.side_by_side.pictures import layer_url
-from service.explorer.side_by_side.shown import BOXES, Facts, Shown, layers_of, show_sample, telling_layers, toggled
+from service.explorer.side_by_side.made import Made, facts_of, status_of
+from service.explorer.side_by_side.pictures import layer_url, page_url
+from service.explorer.side_by_side.shown import BOXES, Shown, layers_of, show_sample, telling_layers, toggled
 from service.explorer.side_by_side.sides import Side, changes_text
 from service.lifespan.state import ServedDataset
 
@@ -73,14 +74,19 @@ class WhatIf:
 
 
 def what_if_page(
-    request: Request, state: WhatIf, samples: tuple[Facts, Facts | None], exported: ExportedConfig | None
+    request: Request,
+    state: WhatIf,
+    datasets: Sequence[ServedDataset],
+    samples: tuple[Made, ...],
+    exported: ExportedConfig | None,
 ) -> HTMLResponse:
     """Return the page.
 
     Args:
         request: The request for it.
         state: What to show.
-        samples: The facts about the served and about the changed sample; the latter is None if the changes are invalid.
+        datasets: All datasets of the server.
+        samples: The served sample and the changed one, which is missing if the changes are invalid.
         exported: The changed config as a file; None if the changes are invalid.
     """
     root, dataset, side = root_of(request.scope), state.dataset, state.side
@@ -89,31 +95,32 @@ def what_if_page(
     def link(given: Mapping[str, str] | None = None, **other: object) -> str:
         return f"{root}/what-if{state.query(given, **other)}"
 
-    served, changed = samples
-    known = [served] if changed is None else [served, changed]
+    known = facts_of(samples)
     titles = {name: layer["title"] for name, layer in layers_of(known).items()} | {BOXES: "Boxes"}
     layers = telling_layers(known) if state.layers is None else state.layers
     size = dataset.spec.size
     return page(
         request,
         "what_if/page.html",
+        status=status_of(samples),
         title=f"What if · sample {state.index} · {dataset.title}",
         scripts=("side_by_side/live.js", "what_if/page.js"),
         styles=("sample/boxes.css", "side_by_side/samples.css", "what_if/page.css"),
         dataset=dataset,
         state=state,
-        image=served["image"],
+        datasets=[(one.spec.dataset_name, _in_dataset(root, state, one), one is dataset) for one in datasets],
+        page_of_sample=page_url(root, dataset, state.index, side),
         groups=[(group, list(controls)) for group, controls in groupby(_controls(changes, link), _group)],
         changes=changes,
         shown=[
-            _shown(root, state, side, served, layers, "Served"),
-            None if changed is None else _shown(root, state, state.changed_side, changed, layers, "What if"),
+            _shown(root, state, one, made, layers, title)
+            for one, made, title in zip((side, state.changed_side), samples, ("Served", "What if"), strict=False)
         ],
         toggles=[
             (name, words, name in layers, link(layers=",".join(toggled(layers, name))))
             for name, words in titles.items()
         ],
-        found=None if changed is None else differences(served, changed, _planes(state)),
+        found=differences(known[0], known[1], _planes(state)) if len(known) == 2 else None,
         words=STATES,
         reset_all=link({}),
         previous_sample=link(index=(state.index - 1) % size),
@@ -153,8 +160,14 @@ def _comparison(state: WhatIf) -> Comparison:
     return Comparison(state.dataset.spec.dataset_name, state.index, state.side, state.changed_side)
 
 
-def _shown(root: str, state: WhatIf, side: Side, facts: Facts, layers: tuple[str, ...], title: str) -> Shown:
+def _in_dataset(root: str, state: WhatIf, dataset: ServedDataset) -> str:
+    """Return the link to the page of another dataset: its last image if it has fewer, and the changes that fit it."""
+    moved = replace(state, dataset=dataset, index=min(state.index, dataset.spec.size - 1))
+    return f"{root}/what-if{moved.query(fitting_changes(dataset.spec.config, state.changes.parameters))}"
+
+
+def _shown(root: str, state: WhatIf, side: Side, made: Made, layers: tuple[str, ...], title: str) -> Shown:
     name = f"{title}: sample {state.index}, seed {side.seed}, epoch {side.epoch}"
     return show_sample(
-        title, name, facts, layers, lambda layer: layer_url(root, state.dataset, state.index, side, layer)
+        title, name, made, layers, lambda layer: layer_url(root, state.dataset, state.index, side, layer)
     )  # fmt: skip

@@ -50,6 +50,8 @@ def test_the_navigation_marks_the_current_page_and_keeps_what_its_targets_know()
     targets = {link.name: link.target for link in found}
     assert targets["Sample"] == "/sampler/explore/0?dataset=a+b&seed=7"
     assert targets["API"] == "/sampler/api"
+    compared = {link.name: link.target for link in links("", "/compare", {"left_seed": "7", "right_seed": "8"})}
+    assert compared["Statistics"] == "/stats?seed=7"
 
 
 def test_only_styles_scripts_and_pictures_are_assets() -> None:
