@@ -67,7 +67,36 @@ def test_an_error_is_told_in_one_sentence_in_view(visit: Visits) -> None:
     problem = page.locator("#problem")
     expect(problem).to_have_text(re.compile("^The page could not be shown: min_scal = '3': expected one of [^.]*$"))
     expect(problem).to_be_in_viewport()
+    changes = page.get_by_role("group", name="Left").get_by_label("Changes")
+    changes.fill("gaussian_iou:0.3")
+    page.get_by_role("button", name="Compare").click()
+    expect(changes).to_have_attribute("aria-invalid", "true")
+    changes.fill("gaussian_iou=0.3")
+    page.get_by_role("button", name="Compare").click()
+    expect(changes).not_to_have_attribute("aria-invalid", "true")
+    expect(problem).to_be_hidden()
     visit.forgive("422")
+
+
+def test_another_dataset_has_the_form_of_its_config(visit: Visits) -> None:
+    page = visit("/what-if?dataset=demo&index=5&gaussian_iou=0.6&att_to_0=200")
+    page.locator("#dataset-scenes").click()
+    expect(page.locator("#border")).to_be_visible()
+    expect(page.locator("#att_to_0")).to_have_count(0)
+    expect(page.locator("#gaussian_iou")).to_have_value("0.6")
+    assert query(page)["dataset"] == "scenes"
+
+
+def test_on_a_phone_the_samples_do_not_cover_what_has_the_focus(visit: Visits) -> None:
+    page = visit("/what-if?dataset=demo&index=5", viewport={"width": 390, "height": 844})
+    page.locator("#gaussian_iou").focus()
+    for _ in range(20):
+        page.keyboard.press("Shift+Tab")
+        samples = page.locator("#samples").bounding_box()
+        focused = page.locator(":focus").bounding_box()
+        assert samples is not None
+        assert focused is not None
+        assert focused["y"] >= samples["y"] + samples["height"]
 
 
 def test_layers_and_thumbnails_that_cannot_be_loaded_say_why(visit: Visits) -> None:

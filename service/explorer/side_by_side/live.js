@@ -25,7 +25,8 @@ export async function show(url, { remember = "replace" } = {}) {
     const response = await fetch(url, { signal: own.signal, headers: { accept: "text/html" } });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     if (response.status === 401) return location.assign(url); // the login page, which leads back
-    if (!response.ok) throw new Error(problemOf(page, response));
+    // A page about a sample that cannot be made has regions, too, and leads to other samples.
+    if (!response.ok && !page.querySelector("[data-region]")) throw new Error(problemOf(page, response));
     const fresh = regionsOf(page);
     // Loaded before they are shown, so that nothing flickers.
     const problem = await loadAll([...fresh.values()].flatMap((region) => [...region.querySelectorAll("image")]));
@@ -49,8 +50,12 @@ export async function show(url, { remember = "replace" } = {}) {
   }
 }
 
-/** Return what is wrong, as the page about an error says it. A proxy has other pages. */
+/** Return what is wrong, as the page about an error says it, and mark its fields. A proxy has other pages. */
 function problemOf(page, response) {
+  for (const row of page.querySelectorAll("[data-field]")) {
+    const field = document.querySelector(`form[data-live] [name="${CSS.escape(row.dataset.field)}"]`);
+    field?.setAttribute("aria-invalid", "true");
+  }
   const problem = page.querySelector("[data-problem]");
   return problem?.dataset.problem || `the server responded with status ${response.status}`;
 }
