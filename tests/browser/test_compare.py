@@ -3,6 +3,7 @@
 import re
 from urllib.parse import parse_qs, urlsplit
 
+from tests.browser.looks import PHONE
 from tests.browser.playwright import Page, Route, expect
 from tests.browser.visits import Visits
 
@@ -88,7 +89,7 @@ def test_another_dataset_has_the_form_of_its_config(visit: Visits) -> None:
 
 
 def test_on_a_phone_the_samples_do_not_cover_what_has_the_focus(visit: Visits) -> None:
-    page = visit("/what-if?dataset=demo&index=5", viewport={"width": 390, "height": 844})
+    page = visit("/what-if?dataset=demo&index=5", PHONE)
     page.locator("#gaussian_iou").focus()
     for _ in range(20):
         page.keyboard.press("Shift+Tab")
