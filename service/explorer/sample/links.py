@@ -56,13 +56,15 @@ class SampleLinks:
         """A random sample with the same seed and epoch."""
         return self.page(replace(self.key, index=secrets.randbelow(self.spec.size)), self.augment)
 
-    def other_seed(self, by: int) -> str:
-        """Return the same image with another seed."""
-        return self.page(replace(self.key, seed=(self.key.seed + by) % SEED_LIMIT), self.augment)
+    def other_seed(self, by: int) -> str | None:
+        """Return the same image with another seed; None if there is no such seed."""
+        seed = self.key.seed + by
+        return self.page(replace(self.key, seed=seed), self.augment) if 0 <= seed < SEED_LIMIT else None
 
-    def other_epoch(self, by: int) -> str:
-        """Return the same image in another epoch."""
-        return self.page(replace(self.key, epoch=(self.key.epoch + by) % EPOCH_LIMIT), self.augment)
+    def other_epoch(self, by: int) -> str | None:
+        """Return the same image in another epoch; None if there is no such epoch."""
+        epoch = self.key.epoch + by
+        return self.page(replace(self.key, epoch=epoch), self.augment) if 0 <= epoch < EPOCH_LIMIT else None
 
     @property
     def other_augmentation(self) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from sampler.config.presets import preset
-from sampler.stream.keys import SampleKey
+from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from sampler.stream.places import StreamPlace
 from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec
@@ -161,6 +161,13 @@ def test_names_are_escaped(field: str) -> None:
     assert not any("onerror" in attributes for _, attributes in dirty.found)
     assert "&lt;script&gt;" in html
     assert "{{ 7 * 7 }}" in html
+
+
+@pytest.mark.parametrize(("number", "kept"), [(0, {"s", "e"}), (-1, {"S", "E"})])
+def test_no_link_leads_beyond_the_first_or_last_seed_and_epoch(number: int, kept: set[str]) -> None:
+    key = SampleKey(number % SEED_LIMIT, number % EPOCH_LIMIT, 3)
+    html = bytes(sample_page(page_request("/explore/3"), replace(shown(), key=key), facts()).body).decode()
+    assert {link.get("data-key") for link in Elements(html).all("a")} & set("sSeE") == kept
 
 
 def test_every_field_of_the_form_has_a_label() -> None:
