@@ -70,8 +70,8 @@ def _title(outcomes: Outcomes) -> str:
 
 
 def _comparison(comparison: Comparison, console: Console) -> Table:
-    medians = f"median {_shown(comparison.median_before)}, after augmentation {_shown(comparison.median_after)}"
-    columns = (_number("before"), Column(""), _number("after"), Column(""))
+    medians = f"median {_shown(comparison.median_before)}, in the crops {_shown(comparison.median_after)}"
+    columns = (_number("images"), Column(""), _number("crops"), Column(""))
     table = Table(comparison.unit, *columns, title=f"{comparison.name}: {medians}")
     before, after = comparison.before.counts, comparison.after.counts
     shares = [[count / max(1, sum(counts)) for count in counts] for counts in (before, after)]

@@ -173,12 +173,16 @@ def _figure(quantity: Comparison, links: LinksToSteps) -> Figure:
 def _compared(quantity: Comparison, name: str, targets: list[str]) -> Figure:
     labels = quantity.before.labels
     first, second = _as_shares(quantity.before.counts), _as_shares(quantity.after.counts)
-    medians = f"Median {_rounded(quantity.median_before)}, after augmentation {_rounded(quantity.median_after)}"
+    kinds = ("boxes", "objects") if quantity.unit else ("images", "samples")
+    note = (
+        f"Bars: shares of {sum(quantity.before.counts):,} {kinds[0]}, median {_rounded(quantity.median_before)}. "
+        f"Line: of {sum(quantity.after.counts):,} {kinds[1]}, median {_rounded(quantity.median_after)}."
+    )
     edges = quantity.before.edges if quantity.unit else ()
     marks = _marks_of(edges) if edges else [label.partition(" ")[0] for label in labels]
     targets = [target if count else "" for target, count in zip(targets, quantity.after.counts, strict=True)]
     title = _capitalised(quantity.name)
-    description = f"{title} before augmentation as bars and after it as a line. {medians}."
+    description = f"{title} in the images as bars and in the crops as a line. {note}"
     rows = tuple(
         Row(label, target, (f"{before:,}", f"{one:.1%}", f"{after:,}", f"{other:.1%}"))
         for label, target, before, one, after, other in zip(
@@ -186,9 +190,9 @@ def _compared(quantity: Comparison, name: str, targets: list[str]) -> Figure:
         )
     )
     return Figure(
-        plot(name, title, description, labels, first, second, ("before", "after"), marks, targets),
-        f"{medians}.",
-        (quantity.unit or "number", "before", "share", "after", "share"),
+        plot(name, title, description, labels, first, second, ("images", "crops"), marks, targets),
+        note,
+        (quantity.unit or "number", "images", "share", "crops", "share"),
         rows,
     )
 
@@ -251,4 +255,4 @@ def _as_shares(counts: tuple[int, ...]) -> list[float]:
 
 
 def _rounded(value: float) -> str:
-    return "unknown" if math.isnan(value) else shown(float(f"{value:.3g}"))
+    return "unknown" if math.isnan(value) else f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

@@ -98,6 +98,8 @@ def test_without_augmentation_there_is_no_theory(dataset: Dataset) -> None:
     html, _ = page(dataset, StatisticsParameters(samples=50, augment=False))
     assert "theory" not in html
     assert "without augmentation" in html
+    assert "after augmentation" not in html.lower()
+    assert "Bars: shares of" in html
 
 
 def test_a_category_whose_name_occurs_twice_is_linked_by_its_id(dataset: Dataset) -> None:
