@@ -152,7 +152,8 @@ class Admission:
             raise ServiceError("shutting-down", detail, retry_after=self._retry_after)
 
     def _overloaded(self) -> ServiceError:
-        detail = f"{self.limit} requests are in flight, which is the limit; try again later"
+        requests = "1 request is" if self.limit == 1 else f"{self.limit} requests are"
+        detail = f"{requests} in flight, which is the limit; try again later"
         return ServiceError("overloaded", detail, retry_after=self._retry_after)
 
 

@@ -31,7 +31,8 @@ class Announcement:
         """Return the lines to print. They never include a token."""
         ca = ', ca="ca.pem"' if self.tls else ""
         lines = [
-            f"Serving at {self.page} (samples to browse; Ctrl-C stops the server). On a training node:",
+            f"Serving at {self.page} (samples to browse; /status has what limits training; Ctrl-C stops the server). "
+            "On a training node:",
             "",
             "    from saccade_sampler import loader",
             "",

@@ -54,7 +54,7 @@ def test_a_request_waits_for_its_turn() -> None:
         async with admission.admit() as place:
             tasks = [asyncio.create_task(arrive("first"))]
             await asyncio.sleep(0)
-            with pytest.raises(ServiceError, match="1 requests are in flight"):
+            with pytest.raises(ServiceError, match="1 request is in flight"):
                 await admitted(admission)  # no more wait than are served
             place.give_up()
             await place.take_back()
@@ -128,7 +128,7 @@ def test_the_server_is_not_ready_once_requests_are_refused_for_some_time(monkeyp
         async with admission.admit():
             admission.refuse_unless_ready()  # it has only just become full
             await asyncio.sleep(0.1)
-            with pytest.raises(ServiceError, match="1 requests are in flight"):
+            with pytest.raises(ServiceError, match="1 request is in flight"):
                 admission.refuse_unless_ready()
         admission.refuse_unless_ready()
         assert admission.refusals == 0  # a probe is no request that found no place

@@ -7,7 +7,7 @@ from service.server.announcement import Announcement
 
 def test_the_snippet_and_the_page_have_the_url() -> None:
     text = Announcement("127.0.0.1", 8000).text()
-    assert text.startswith("Serving at http://127.0.0.1:8000/ ")
+    assert text.startswith("Serving at http://127.0.0.1:8000/ (samples to browse; /status has what limits training;")
     assert 'with loader("http://127.0.0.1:8000", seed=7, batch_size=48) as batches:' in text
     assert "token" not in text
 
