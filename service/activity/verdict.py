@@ -18,7 +18,7 @@ SENDER_SATURATED = 0.9
 STARVED = 0.25
 """Share of the workers' busy time without a free CPU above which the host has too few."""
 
-SHORTEST = 3.0
+SHORTEST = 5.0
 """Seconds with a response under way that a verdict on waits needs, at least."""
 
 MORE_PLACES = "Add a host, or raise SAMPLER_MAX_REQUESTS."

@@ -108,7 +108,7 @@ SLOW_WORKERS: dict[str, Any] = {"waiting_for_workers": 0.91, "workers_busy": 0.9
             snapshot(stream("workers", workers=0.91), **SLOW_WORKERS | {"workers_busy": 0.4, "busy_sending": 0.99}),
             "workers", "for workers, which are 99 % busy", "",
         ),
-        (snapshot(ONE, sending=2.0, **SLOW_TRAINER), "measuring", "under way for 2 of the last 10 s", "3 s"),
+        (snapshot(ONE, sending=2.0, **SLOW_TRAINER), "measuring", "under way for 2 of the last 10 s", "5 s"),
         (
             snapshot(stream("workers", workers=0.91), workers=Workers(1, 1), **SLOW_WORKERS | {"delayed": 0.7}),
             "cpus", "", "Stop other programs, or add a host.",
