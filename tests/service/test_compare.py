@@ -56,7 +56,7 @@ def test_crowd_boxes_are_striped(server: LiveServer) -> None:
     elements = page(server, "/compare?index=12&left_augment=false&right_augment=false")
     crowd = [group for group in elements.all("g") if "crowd" in str(group["class"]).split()]
     stripes = [rect["fill"] for rect in elements.all("rect") if rect["class"] == "stripes"]
-    assert len(crowd) == 2
+    assert len(crowd) == 3  # both pictures and the legend
     assert stripes == [f"url(#{pattern['id']})" for pattern in elements.all("pattern")]
 
 
