@@ -23,6 +23,7 @@ from service.batches.plan import Planner
 from service.batches.selection import select_stream
 from service.bodies import Bodies, BodyLimits
 from service.descriptors import DescriptorReserve, raise_limit, reserve_for_workers
+from service.explorer.loading import load_pages
 from service.lifespan.datasets import OpenedDataset, open_datasets
 from service.lifespan.decoded_images import create_cache
 from service.lifespan.state import ServedDataset, Serving
@@ -117,11 +118,13 @@ async def _run(
             datasets, pool, cache, admission, shutdown, metrics, settings.steps_ahead, reading, bodies,
             views, registry, activity, image_cache, notices,
         )  # fmt: skip
+        loading = asyncio.create_task(asyncio.to_thread(load_pages))  # now, so that the start does not wait for it
         try:
             yield serving
         finally:
             shutdown.uninstall()
             await pool.stop()
+            await asyncio.wait([loading])
 
 
 async def _start(

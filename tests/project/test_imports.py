@@ -39,7 +39,11 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("service.server.command", "service.server.run"): "the help of commands does not need FastAPI",
     ("saccade_sampler.ray", "service.ray_steps"): "nodes that only render rows do not need the server's packages",
     ("saccade_sampler.ray", "service.settings.server"): "likewise",
-    ("service.routes.samples", "service.explorer.sample.page"): "only for people; a server starts sooner without Jinja",
+    (
+        "service.explorer.loading",
+        "service.explorer.shell.templates",
+    ): "Jinja is loaded in a thread, after the start",
+    ("service.routes.samples", "service.explorer.sample.page"): "likewise",
     ("service.routes.compare", "service.explorer.compare.page"): "likewise",
     ("service.routes.what_if", "service.explorer.what_if.page"): "likewise",
     ("service.routes.statistics", "service.explorer.statistics.page"): "likewise",

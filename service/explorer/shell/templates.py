@@ -25,6 +25,13 @@ def _environment() -> Environment:
     )  # fmt: skip
 
 
+def load_templates() -> None:
+    """Compile all templates, which otherwise happens when the first page needs them."""
+    environment = _environment()
+    for name in environment.list_templates(extensions=["html"]):
+        environment.get_template(name)
+
+
 def page(
     request: Request,
     template: str,

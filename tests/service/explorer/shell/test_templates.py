@@ -10,6 +10,7 @@ from service.explorer.shell.login import login_response
 from service.explorer.shell.navigation import links
 from service.explorer.shell.templates import page
 from tests.support.pages import Elements, page_request
+from tests.support.processes import output_of
 
 
 def login(root: str = "") -> Elements:
@@ -58,3 +59,14 @@ def test_only_styles_scripts_and_pictures_are_assets() -> None:
     names = assets().files.keys()
     assert {"shell/style.css", "shell/shell.js", "shell/favicon.svg", "sample/page.js"} <= names
     assert not [name for name in names if name.endswith((".html", ".py", ".pyc"))]
+
+
+def test_what_pages_need_is_loaded_before_the_first_one() -> None:
+    found = output_of(
+        "import sys; from service.explorer.loading import load_pages; load_pages(); loaded = set(sys.modules)\n"
+        "from service.explorer.shell import errors, login, templates\n"
+        "from service.explorer.sample.page import sample_page\n"
+        "print(len(templates._environment().cache) >= 15, [name for name in sys.modules if name.endswith('.page')"
+        " and name not in loaded])"
+    )
+    assert found == "True []"
