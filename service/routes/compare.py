@@ -29,7 +29,7 @@ from service.explorer.sample.contents import SampleContents, media_type_of
 from service.explorer.shell.headers import head_of_page
 from service.explorer.side_by_side.made import facts_or_problem
 from service.explorer.side_by_side.shown import layers_of_text
-from service.explorer.side_by_side.sides import SERVED, Side, config_of_side, named_configs, view_job
+from service.explorer.side_by_side.sides import OF_DATASET, SERVED, Side, config_of_side, named_configs, view_job
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
 from service.routes.samples import LAYERS, LayerName
 from service.routes.view_response import get_view, view_response
@@ -50,6 +50,11 @@ class SideParameters(SampleParameters):
 
     config: ConfigName = None
     changes: ChangesText = None
+
+    @property
+    def names_all(self) -> bool:
+        """Whether the URL names all that the sample depends on: the digests do not cover another dataset's config."""
+        return self.pinned and not (self.config or "").startswith(OF_DATASET)
 
     @property
     def side(self) -> Side:
@@ -147,7 +152,7 @@ async def thumbnail(
     """The crop with its boxes and corners, at most 320 pixels wide and high."""
     dataset = serving.dataset(parameters.dataset)
     job = _side_job("thumbnail", index, parameters, dataset, serving)
-    return await view_response(request, serving, dataset, job, JPEG, pinned=parameters.pinned)
+    return await view_response(request, serving, dataset, job, JPEG, pinned=parameters.names_all)
 
 
 @router.get(
@@ -164,7 +169,7 @@ async def layer(
     dataset = serving.dataset(parameters.dataset)
     job = _side_job("layers", index, parameters, dataset, serving)
     return await view_response(
-        request, serving, dataset, job, media_type_of(name), pinned=parameters.pinned, part=name,
+        request, serving, dataset, job, media_type_of(name), pinned=parameters.names_all, part=name,
         take=lambda view: SampleContents.decode(view).layer(name),
     )  # fmt: skip
 

@@ -1,0 +1,13 @@
+"""URLs of pictures to compare: which may be cached for good."""
+
+import pytest
+
+from service.routes.compare import SideParameters
+
+
+@pytest.mark.parametrize(("config", "pinned"), [
+    (None, True), ("served", True), ("cornernet", True), ("dataset:other", False),
+])  # fmt: skip
+def test_the_digests_of_a_url_do_not_cover_the_config_of_another_dataset(config: str | None, pinned: bool) -> None:
+    assert SideParameters(digest="0", pixels="1", config=config).names_all is pinned
+    assert not SideParameters(digest="0", config=config).names_all
