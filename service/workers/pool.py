@@ -369,8 +369,14 @@ class WorkerPool:
     def _look_for_late_workers(self) -> None:
         now = self._clock.now()
         for seat in self._seats:
-            if seat.process and seat.is_late(now, self._times):
+            if seat.process and seat.is_late(now, self._times, leisurely=not self._waits_for_views()):
                 log.error("worker %d: %s; it is killed", seat.process.pid, seat.end_late(now, self._times))
+
+    def _waits_for_views(self) -> bool:
+        """Return whether jobs for training wait while all workers make views, and none is about to be replaced."""
+        return bool(self._queue) and all(
+            seat.process and seat.makes_view and seat.cause != "late" for seat in self._seats
+        )
 
 
 def _longer(pause: float) -> float:

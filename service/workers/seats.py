@@ -127,8 +127,11 @@ class Seat:
         ticket.finish(reply)
         self.begin_oldest(now)
 
-    def is_late(self, now: float, times: SampleTimes) -> bool:
-        """Return whether the worker takes too long for its current sample."""
+    def is_late(self, now: float, times: SampleTimes, *, leisurely: bool = True) -> bool:
+        """Return whether the worker takes too long for its current sample, or for a view.
+
+        leisurely: whether a view may take longer than a sample, since no training job waits for all workers.
+        """
         if not self.process or not self.tickets or self.cause == "late":
             return False
         oldest = self.tickets[0]
@@ -137,13 +140,14 @@ class Seat:
                 times.add(now - self.since, written)
             self.since = now
         seconds = now - self.since
-        return times.is_late(seconds, oldest.repetitions) and (not oldest.is_view or seconds > times.view_limit())
+        has_more_time = oldest.is_view and leisurely and seconds <= times.view_limit()
+        return times.is_late(seconds, oldest.repetitions) and not has_more_time
 
     def end_late(self, now: float, times: SampleTimes) -> str:
         """Kill the worker, which is late; return a description for the log."""
         assert self.process is not None
         oldest, seconds = self.tickets[0], now - self.since
-        limit = times.view_limit() if oldest.is_view else times.limit(oldest.repetitions)
+        limit = times.limit(oldest.repetitions)
         # A sample may just be slow: it gets more time, and is not blamed. A view had plenty.
         if limit < times.longest and not oldest.is_view:
             oldest.repetitions += 1
@@ -151,4 +155,6 @@ class Seat:
         self.cause = "late"
         self.process.kill()
         self.process.disconnect()  # a process that waits for a disk keeps its socket open although it was killed
+        if oldest.is_view:
+            return f"a view of sample {oldest.culprit} takes over {seconds:.1f} s"
         return f"no progress for {seconds:.1f} s with sample {oldest.culprit} (limit {limit:.1f} s)"

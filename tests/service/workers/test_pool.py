@@ -142,6 +142,21 @@ def test_no_job_for_training_is_sent_to_a_worker_that_makes_a_view(setup: Worker
     asyncio.run(scene())
 
 
+def test_training_waits_for_views_only_if_all_workers_make_some(setup: WorkerSetup) -> None:
+    async def scene() -> None:
+        pool = WorkerPool(setup, 2, 60.0)
+        for seat in pool._seats:
+            seat.process = StoppedWorker()
+            pool.submit(document(1, pool.alive))
+        assert not pool._waits_for_views()
+        pool.submit(ImagesJob((0,)))
+        assert pool._waits_for_views()
+        pool._seats[0].cause = "late"  # the next worker takes the job
+        assert not pool._waits_for_views()
+
+    asyncio.run(scene())
+
+
 # --- jobs that nobody waits for ---
 
 
