@@ -14,7 +14,7 @@ from client import ClientError, SamplerClient
 from client.fleet import several_servers
 from client.fleet.threads import Threads
 from tests.support.client_threads import own_threads
-from tests.support.failing_answers import hanging
+from tests.support.failing_answers import eventually, hanging
 from tests.support.scripted_server import Answer, Asked, ScriptedServer
 
 STREAM: dict[str, Any] = {"seed": 3, "batch_size": 3}
@@ -106,7 +106,7 @@ def test_the_garbage_collector_may_close_a_stream_in_a_thread_that_has_a_lock(
     assert ends(use)
     assert not clock.waits
     client.close()
-    assert own_threads() == []
+    assert eventually(lambda: own_threads() == [])
 
 
 def test_a_signal_handler_may_close_a_client_in_a_thread_that_has_a_lock(
@@ -151,7 +151,7 @@ def test_a_batch_does_not_wait_for_a_late_server_whose_name_is_being_resolved(
         assert client.statistics.hedges_won > 1
         assert own_threads()
         released.set()
-    assert own_threads() == []
+    assert eventually(lambda: own_threads() == [])
 
 
 def test_threads_are_waited_for_up_to_a_limit(released: threading.Event) -> None:
