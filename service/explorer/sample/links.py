@@ -91,9 +91,16 @@ class SampleLinks:
 
     @property
     def compare(self) -> str:
-        """The page that compares the sample with others of its image."""
+        """The page that compares the sample with others of its image; the fixed recipe with the random one."""
         key = {"index": self.key.index, "seed": self.key.seed, "epoch": self.key.epoch}
-        return f"{self.root}/compare{query(named(self.spec) | key)}"
+        sides = {} if self.augment else {"left_augment": False, "right_augment": True}
+        return f"{self.root}/compare{query(named(self.spec) | key | sides)}"
+
+    @property
+    def what_if(self) -> str:
+        """The page that makes the sample with a changed config."""
+        key = {"index": self.key.index, "seed": self.key.seed, "epoch": self.key.epoch, "augment": self.augment}
+        return f"{self.root}/what-if{query(named(self.spec) | key)}"
 
     @property
     def spec_document(self) -> str:

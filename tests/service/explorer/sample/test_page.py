@@ -69,6 +69,7 @@ def test_the_page_links_to_other_samples_and_to_files_of_this_one() -> None:
         "/explore/3?seed=7&epoch=0&augment=true", "/explore/3?seed=7&epoch=1&augment=false",
         f"/explore/3/arrays.npz{query}&digest=d1", f"/explore/3/recipe.json{query}&digest=d1",
         f"/debug/samples/3{query}", f"/debug/samples/3.png{query}", "/compare?index=3&seed=7&epoch=1",
+        "/what-if?index=3&seed=7&epoch=1&augment=true",
         "/v1/spec", "/metrics",
     }  # fmt: skip
 
