@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
+from sampler.survey.sampling import survey_keys
 from service.batches.parameters import refuse_repeated
 from service.batches.selection import check_pins
 from service.contract.methods import is_head
@@ -31,6 +32,7 @@ async def statistics(
 
     dataset = serving.dataset(parameters.dataset)
     check_pins(parameters, dataset.spec)
+    survey_keys(dataset.spec.size, parameters.seed, parameters.epoch, 1)  # refuses an epoch that no stream has
     if is_head(request):
         return head_of_page()
     wanted = Surveyed(dataset.number, parameters.seed, parameters.epoch, parameters.samples, parameters.augment)

@@ -51,3 +51,4 @@ def test_head_makes_nothing(server: LiveServer) -> None:
     response = httpx.head(f"{server.url}/stats", params={"samples": 20_000, "seed": 99}, timeout=60)
     assert (response.status_code, response.content) == (200, b"")
     assert response.headers["content-type"].startswith("text/html")
+    assert httpx.head(f"{server.url}/stats", params={"epoch": 2**62}, timeout=60).status_code == 422
