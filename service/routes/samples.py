@@ -1,5 +1,6 @@
 """The page of one sample, its layers, and its files to download."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -72,7 +73,8 @@ async def explore(
         if error.kind not in SAMPLE_PROBLEMS:
             raise
         return problem_page(request, shown, str(error), PROBLEM_TYPES[error.kind].status)
-    return sample_page(request, shown, contents.facts)
+    # In a thread, so that streams go on: an image may have thousands of boxes.
+    return await asyncio.to_thread(sample_page, request, shown, contents.facts)
 
 
 @router.get(
