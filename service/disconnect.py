@@ -5,6 +5,9 @@ from typing import TypeVar
 
 from starlette.types import Receive
 
+CLIENT_DISCONNECTED = 499
+"""Status, in metrics and logs, of a client that disconnected before a response; proxies log the same."""
+
 T = TypeVar("T")
 
 

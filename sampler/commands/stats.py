@@ -22,12 +22,9 @@ from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.substitutes import find_substitutes
 from sampler.stream.keys import SampleKey
-from sampler.survey.sampling import survey_keys, survey_samples
+from sampler.survey.sampling import KEYS_AT_ONCE, survey_keys, survey_samples
 from sampler.survey.statistics import survey_statistics
 from sampler.survey.survey import Survey
-
-AT_ONCE = 250
-"""Samples that are surveyed between two moves of the progress bar."""
 
 
 def stats(
@@ -74,8 +71,8 @@ def _survey(
 ) -> Survey:
     parts = []
     with output.progress_bar("surveying", len(keys)) as advance:
-        for start in range(0, len(keys), AT_ONCE):
-            some = keys[start : start + AT_ONCE]
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            some = keys[start : start + KEYS_AT_ONCE]
             parts.append(survey_samples(dataset, config, some, augment))
             for _ in some:
                 advance()

@@ -5,7 +5,7 @@ from typing import Self
 
 from sampler.stream.epoch_order import place_in_epoch
 from sampler.stream.keys import SampleKey
-from sampler.stream.shards import Shard, last_step, step_keys
+from sampler.stream.shards import Shard, keys_from, last_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,24 @@ class StreamPlace:
             return replace(self, number=self.number - 1)
         return replace(self, step=self.step - 1, number=self.shard.count - 1) if self.step > 0 else None
 
+    def after(self, count: int = 1) -> Self | None:
+        """Return the place some samples later, maybe in another step; None beyond the last one."""
+        step, number = divmod(self.samples_before + count, self.shard.count)
+        return replace(self, step=step, number=number) if step <= last_step(self.shard) else None
+
     @property
-    def after(self) -> Self | None:
-        """The place after it, maybe in the next step; None for the last one."""
-        if self.number + 1 < self.shard.count:
-            return replace(self, number=self.number + 1)
-        return replace(self, step=self.step + 1, number=0) if self.step < last_step(self.shard) else None
+    def samples_before(self) -> int:
+        """The number of samples of the rank before this place, in all steps together."""
+        return self.step * self.shard.count + self.number
 
     def key(self, size: int, seed: int) -> SampleKey:
         """Return the key of the sample at this place. size: N, the number of images."""
-        return step_keys(size, seed, self.step, self.shard)[self.number]
+        [key] = self.keys(size, seed, 1)
+        return key
+
+    def keys(self, size: int, seed: int, count: int) -> list[SampleKey]:
+        """Return the keys of some samples from this place on, fewer at the end of the stream.
+
+        size: N, the number of images. Raises `InvalidRequestError` for a place that the stream does not have.
+        """
+        return keys_from(size, seed, self.step, self.number, count, self.shard)

@@ -17,6 +17,9 @@ from sampler.stream.shards import STEP_LIMIT, Shard, stream_keys
 from sampler.survey.marks import MarkedBoxSource, mark_boxes
 from sampler.survey.survey import BOX_ARRAYS, SAMPLE_ARRAYS, Survey
 
+KEYS_AT_ONCE = 250
+"""Keys of one survey if something else waits meanwhile, such as training jobs of the same worker: some 25 ms."""
+
 
 def survey_keys(size: int, seed: int, epoch: int, count: int) -> list[SampleKey]:
     """Return the first `count` keys of an epoch, and of the next epochs if it has fewer.

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from service.activity.recent_errors import FAILURES, RecentError
 from service.activity.snapshot import Snapshot, StreamState, Verdict
+from service.words import count, percent, rate
 
 MOSTLY = 0.5
 """Share of the responses' time above which a wait is what limits them."""
@@ -51,23 +52,11 @@ def _first(now: Snapshot) -> Verdict:
     )  # fmt: skip
 
 
-def percent(share: float) -> str:
-    return f"{share:.0%}".replace("%", " %")
-
-
-def rate(per_second: float) -> str:
-    return f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.1f}"
-
-
-def _counted(count: int, one: str) -> str:
-    return f"{count:,} {one}{'' if count == 1 else 's'}"
-
-
 def _shutting_down(now: Snapshot) -> Verdict | None:
     if now.state != "shutting-down":
         return None
     left = now.requests.in_flight + now.requests.paused
-    text = f"The server is shutting down: {_counted(left, 'response') if left else 'no response'} in flight."
+    text = f"The server is shutting down: {count(left, 'response') if left else 'no response'} in flight."
     return Verdict("shutting-down", "notice", text, "Clients continue at another server, or when this one is back.")
 
 
@@ -87,7 +76,7 @@ def _failing_samples(now: Snapshot) -> Verdict | None:
         return None
     latest = _latest_failure(now)
     where = f", the latest because of {latest.file}" if latest and latest.file else ""
-    text = f"{_counted(failures, 'sample')} failed in the last {now.rates.seconds:.0f} s{where}."
+    text = f"{count(failures, 'sample')} failed in the last {now.rates.seconds:.0f} s{where}."
     return Verdict("failing", "problem", text, latest.advice if latest else "Look at the log.")
 
 
@@ -110,10 +99,10 @@ def _restarting_workers(now: Snapshot) -> Verdict | None:
 def _full(now: Snapshot) -> Verdict | None:
     requests, refused = now.requests, now.rates.refusals
     if refused:
-        found = f"{_counted(refused, 'request')} found {_all_places(requests.most)} taken"
+        found = f"{count(refused, 'request')} found {_all_places(requests.most)} taken"
         text = f"The server is full: {found} in the last {now.rates.seconds:.0f} s."
     elif requests.waiting and requests.in_flight >= requests.most:
-        waiting = f"{_counted(requests.waiting, 'request')} {'waits' if requests.waiting == 1 else 'wait'}"
+        waiting = f"{count(requests.waiting, 'request')} {'waits' if requests.waiting == 1 else 'wait'}"
         places = f"one of {requests.most:,} places" if requests.most > 1 else "the only place"
         text = f"The server is full: {waiting} for {places}."
     else:
@@ -220,12 +209,12 @@ def _is_starving(stream: StreamState) -> bool:
 
 
 def _waiting(now: Snapshot) -> str:
-    starving, count = _starving(now), now.stream_count
-    if not starving or len(starving) == count:
+    starving, total = _starving(now), now.stream_count
+    if not starving or len(starving) == total:
         return f"batches wait {percent(now.rates.waiting_for_workers)} of the time"
     mean = sum(stream.waiting_for_workers for stream in starving) / len(starving)
     waits = "waits" if len(starving) == 1 else "wait"
-    return f"{len(starving)} of {count} streams {waits} {percent(mean)} of the time"
+    return f"{len(starving)} of {total} streams {waits} {percent(mean)} of the time"
 
 
 def _storage(now: Snapshot, images: float) -> Verdict:

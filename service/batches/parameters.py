@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Path, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo
 
 from sampler.arrays import Layout
@@ -65,6 +65,7 @@ BatchSize = Annotated[
 Rank = Annotated[int, STRICT, Field(ge=0), FROM_URL, Field(description="rank of this process, 0 … world_size−1")]
 WorldSize = Annotated[int, STRICT, Field(ge=1), FROM_URL, Field(description="number of processes, 1 … batch_size")]
 Index = Annotated[int, STRICT, Field(ge=0), FROM_URL, Field(description="dataset index, 0 … N−1")]
+PathIndex = Annotated[Index, Path(description="dataset index, 0 … N−1")]
 Augment = Annotated[
     bool, STRICT, BeforeValidator(_boolean_of_url),
     Field(description="false: largest box as reference, centred, no flip, no colour changes"),

@@ -15,14 +15,11 @@ from service.access.policy import AccessPolicy
 from service.access.urls import loggable
 from service.connection import Connection, client_address
 from service.contract.methods import Endpoints
-from service.disconnect import ClientDisconnectedError
+from service.disconnect import CLIENT_DISCONNECTED, ClientDisconnectedError
 from service.log_lines import MAX_ADDRESS, fields, one_word, request_id
 from service.middleware.guard import TRUSTED
 
 log = logging.getLogger("saccade_sampler.requests")
-
-CLIENT_DISCONNECTED = 499
-"""Status in the log of a client that disconnected before a response; proxies log the same."""
 
 HEADER = b"x-request-id"
 SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")

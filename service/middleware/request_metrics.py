@@ -6,10 +6,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.paths import route_path
 from service.contract.methods import Endpoints
+from service.disconnect import CLIENT_DISCONNECTED
 from service.metrics import Metrics
-
-CLIENT_DISCONNECTED = 499
-"""Status of a request whose client disconnected before a response; proxies log the same."""
 
 FAILED = 500
 

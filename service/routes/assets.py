@@ -6,10 +6,11 @@ from fastapi.responses import Response
 from service.conditional import is_known
 from service.errors.problems import ServiceError
 from service.explorer.shell.assets import FAVICON, Asset, assets
+from service.routes.caching import IMMUTABLE
 
 router = APIRouter(tags=["pages"])
 
-FOR_GOOD = "public, max-age=31536000, immutable"
+FOR_GOOD = f"public, {IMMUTABLE}"
 FOR_A_DAY = "public, max-age=86400"
 REVALIDATE = "no-cache"
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 
@@ -17,6 +17,7 @@ from service.batches.parameters import (
     Epoch,
     ImageParameters,
     Index,
+    PathIndex,
     SampleParameters,
     Seed,
     refuse_repeated,
@@ -32,16 +33,14 @@ from service.explorer.side_by_side.shown import layers_of_text
 from service.explorer.side_by_side.sides import OF_DATASET, SERVED, Side, config_of_side, named_configs, view_job
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
 from service.routes.samples import LAYERS, LayerName
-from service.routes.view_response import get_view, view_response
+from service.routes.view_response import JPEG, get_view, view_response
 from service.workers.protocol import ViewJob
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
 
-PathIndex = Annotated[Index, Path(description="dataset index, 0 … N−1")]
 ConfigName = Annotated[str | None, Field(description="`served`, a built-in config, or `dataset:NAME`")]
 ChangesText = Annotated[str | None, Field(description="changes of the config, such as `min_scale=32&gaussian_iou=0.3`")]
 Layers = Annotated[str | None, Field(description="layers that are shown, separated by commas")]
-JPEG = "image/jpeg"
 Zoom = Annotated[Literal[1, 2, 4], FROM_URL, Field(description="zoom of both sides")]
 
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from service.batches.parameters import Index, SampleParameters, refuse_repeated
+from service.batches.parameters import PathIndex, SampleParameters, refuse_repeated
 from service.batches.selection import select_sample
 from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, document, problems
 from service.lifespan.state import CurrentServing, Serving
@@ -14,7 +14,6 @@ from service.workers.protocol import ViewJob
 
 router = APIRouter(tags=["debug"], dependencies=[Depends(refuse_repeated)])
 
-PathIndex = Annotated[Index, Path(description="dataset index, 0 … N−1")]
 Parameters = Annotated[SampleParameters, Query()]
 
 

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sampler.errors import InvalidRequestError
 from sampler.wire.problem_types import PROBLEM_TYPES
 from service.access.paths import root_of
-from service.batches.parameters import DECIMAL, Index, SamplePageParameters, SampleParameters, refuse_repeated
+from service.batches.parameters import DECIMAL, PathIndex, SamplePageParameters, SampleParameters, refuse_repeated
 from service.batches.selection import select_place, select_sample
 from service.contract.methods import is_head
 from service.contract.responses import NOT_MODIFIED, SAMPLES, Responses, binary, document, problems
@@ -23,7 +23,6 @@ from service.workers.protocol import ViewJob
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
 
-PathIndex = Annotated[Index, Path(description="dataset index, 0 … N−1")]
 Parameters = Annotated[SampleParameters, Query()]
 LayerName = Annotated[str, Path(description="name of a layer, as on the page")]
 

@@ -2,21 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from sampler.stream.keys import SampleKey
-from service.batches.parameters import ImageParameters, Index, SampleParameters, refuse_repeated
+from service.batches.parameters import ImageParameters, PathIndex, SampleParameters, refuse_repeated
 from service.batches.selection import select_image, select_sample
 from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, problems
 from service.lifespan.state import CurrentServing
-from service.routes.view_response import view_response
+from service.routes.view_response import JPEG, view_response
 from service.workers.protocol import ViewJob
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
-
-PathIndex = Annotated[Index, Path(description="dataset index, 0 … N−1")]
-JPEG = "image/jpeg"
 
 
 @router.get(

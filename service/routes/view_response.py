@@ -12,6 +12,8 @@ from service.lifespan.state import ServedDataset, Serving
 from service.routes.caching import cache_control, not_modified, view_tag
 from service.workers.protocol import ViewJob
 
+JPEG = "image/jpeg"
+
 
 async def get_view(request: Request, serving: Serving, job: ViewJob) -> bytes:
     """Return a view for a request. Raises what `Views.get` raises."""

@@ -8,16 +8,13 @@ from functools import partial
 from starlette.types import Message, Receive
 
 from sampler.stream.keys import SampleKey
-from sampler.survey.sampling import survey_keys
+from sampler.survey.sampling import KEYS_AT_ONCE, survey_keys
 from sampler.survey.statistics import Statistics, survey_statistics
 from sampler.survey.survey import Survey
 from sampler.wire.spec import ServiceSpec
 from service.views.shared_work import SharedWork
 from service.views.views import Views
 from service.workers.protocol import ViewJob
-
-KEYS_AT_ONCE = 250
-"""Samples of one job, which keeps a worker busy for 25 ms, so that training jobs get in between."""
 
 COMPUTED_AT_ONCE = 2
 """Most statistics that are computed at once; the others wait without taking memory."""

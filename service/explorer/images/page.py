@@ -11,7 +11,7 @@ from service.explorer.images.parameters import REMARKS, ImageListParameters
 from service.explorer.shell.categories import category_choices, category_number
 from service.explorer.shell.chips import LABELS, chips
 from service.explorer.shell.links import chosen, named, pins, query
-from service.explorer.shell.words import count, joined, span
+from service.words import count, joined, span
 
 THUMBNAIL = 320
 """Longest side of a thumbnail in pixels."""

@@ -13,6 +13,7 @@ from sampler.ops.targets import attention_cells
 from service.explorer.inspection import Corners, Inspection
 from service.explorer.picture import style
 from service.explorer.picture.boxes import View, draw_boxes
+from service.words import count as counted
 
 SIDE = 400
 """Width and height of a panel in pixels."""
@@ -69,7 +70,7 @@ def original_panel(seen: Inspection) -> Panel:
     draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline=CASING, width=4)
     draw.rectangle(frame, outline=style.WINDOW, width=2)
     draw_boxes(shown, [(box, box.original) for box in seen.boxes], view)
-    return Panel("Original", f"{width} x {height} px, {plural(len(seen.boxes), 'box', 'boxes')}, crop in white", shown)
+    return Panel("Original", f"{width} x {height} px, {counted(len(seen.boxes), 'box', 'boxes')}, crop in white", shown)
 
 
 def _view_of(area: Corners) -> View:
@@ -85,7 +86,7 @@ def crop_panel(seen: Inspection) -> Panel:
     boxes = [(box, box.cropped) for box in seen.boxes if box.cropped is not None]
     draw_boxes(shown, boxes, view)
     side, flipped = seen.config.input_side, ", flipped" if seen.recipe.flip else ""
-    return Panel("Crop", f"{side} x {side} px{flipped}, {plural(len(boxes), 'box', 'boxes')}", shown)
+    return Panel("Crop", f"{side} x {side} px{flipped}, {counted(len(boxes), 'box', 'boxes')}", shown)
 
 
 def network_panel(seen: Inspection) -> Panel:
@@ -109,7 +110,7 @@ def plane_panel(
     """Return the highest value of all categories as a tint on the crop, hatched where a valid mask is 0."""
     count, height, width = planes.shape
     pixels = _backdrop(seen, seen.plan.objects | True)
-    caption = f"{width} x {height} cells, highest of {plural(count, 'category', 'categories')}"
+    caption = f"{width} x {height} cells, highest of {counted(count, 'category', 'categories')}"
     if valids is not None and valids.min() == 0:
         caption += "; hatched: no loss"
         _hatch(pixels, _enlarged(valids.min(axis=0), (height, width)) == 0)
@@ -124,12 +125,8 @@ def attention_panel(seen: Inspection, number: int, cells: NDArray[np.float32]) -
     extent = seen.config.input_side / attention.ratio
     shown = _blended(_backdrop(seen, chosen), _enlarged(cells, (extent, extent)), style.ATTENTION)
     low, high = attention.longest
-    caption = f"longer side {low:g} to {high:g} px: {plural(int(cells.sum()), 'cell', 'cells')}"
+    caption = f"longer side {low:g} to {high:g} px: {counted(int(cells.sum()), 'cell', 'cells')}"
     return Panel(f"Attention {attention.size[1]} x {attention.size[0]}", caption, shown)
-
-
-def plural(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
 
 
 def _rgb(bgr: NDArray[np.uint8]) -> Image.Image:

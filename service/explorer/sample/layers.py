@@ -12,9 +12,10 @@ from sampler.families.registry import family_of
 from sampler.ops.targets import CornerNames
 from service.explorer.inspection import Inspection, document_of, inspect_sample
 from service.explorer.picture import style
-from service.explorer.picture.panels import network_pixels, plural
+from service.explorer.picture.panels import network_pixels
 from service.explorer.picture.picture import recipe_lines
 from service.explorer.sample.contents import ORIGINAL, Layer, SampleContents
+from service.words import count as counted
 from service.workers.datasets import WorkerDataset
 from service.workers.protocol import ViewJob
 
@@ -97,7 +98,7 @@ def _heat_layer(seen: Inspection, name: str, title: str, colour: Colour, swatch:
     planes = seen.dense[name]
     count, height, width = planes.shape
     heat = np.clip(planes.max(axis=0), 0, 1) ** _HEAT_EXPONENT
-    caption = f"{width} × {height} cells, highest of {plural(count, 'category', 'categories')}"
+    caption = f"{width} × {height} cells, highest of {counted(count, 'category', 'categories')}"
     return _crop_tint(seen, name, title, caption, swatch), _png(_tinted(heat, colour))
 
 
@@ -108,7 +109,7 @@ def _mask_layers(seen: Inspection, corner: CornerNames, title: str) -> Iterator[
     cells = np.kron(lost, np.ones((_HATCH_CELL, _HATCH_CELL), np.bool_))
     rows, columns = np.indices(cells.shape)
     lines = (rows + columns) % _HATCH_CELL < _HATCH_CELL // 3
-    caption = f"hatched: {plural(int(lost.sum()), 'cell', 'cells')} without loss, of any category"
+    caption = f"hatched: {counted(int(lost.sum()), 'cell', 'cells')} without loss, of any category"
     layer = _crop_tint(seen, corner.valids, f"{title} ignored", caption, "ignored")
     yield layer, _png(_tinted(cells * np.where(lines, 0.95, 0.25), IGNORED))
 
@@ -117,7 +118,7 @@ def _attention_layer(seen: Inspection, number: int, name: str) -> LayerFile:
     attention, [cells] = seen.config.attention[number], seen.dense[name]
     height, width = cells.shape
     low, high = attention.longest
-    caption = f"longer side {low:g} to {high:g} px: {plural(int(cells.sum()), 'cell', 'cells')}"
+    caption = f"longer side {low:g} to {high:g} px: {counted(int(cells.sum()), 'cell', 'cells')}"
     layer = Layer(
         name, f"Attention {width} × {height}", caption, "crop", width * attention.ratio, height * attention.ratio,
         swatch="attention",

@@ -49,7 +49,7 @@ class SampleLinks:
     @property
     def next(self) -> str | None:
         """The sample after this one; see `previous`."""
-        return self._neighbour(1, self.place.after if self.place else None)
+        return self._neighbour(1, self.place.after() if self.place else None)
 
     @property
     def random(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from sampler.array_table import dense_table
 from sampler.config.schema import SamplerConfig
 from sampler.recipe import JITTER_STEPS
+from service.explorer.sample.overlay import STATES as BOX_STATES
 
 Document = Mapping[str, Any]
 """What `service.explorer.inspection.sample_document` returns."""
@@ -19,10 +20,7 @@ DROPPED = "dropped"
 UNTAGGED = "untagged"
 """State of an object that has no tags."""
 
-STATES = {
-    "object": "object", UNTAGGED: "untagged object", "ignored": "ignored", "outside": "outside the crop",
-    DROPPED: "dropped crowd box",
-}  # fmt: skip
+STATES = {**BOX_STATES, UNTAGGED: "untagged object", DROPPED: "dropped crowd box"}
 """Each state of a box in words."""
 
 MOST_BOXES = 100

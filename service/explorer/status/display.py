@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from service.activity.recent_errors import RecentError
 from service.activity.snapshot import Level, Snapshot, StreamState
-from service.activity.verdict import percent, rate
+from service.words import percent, rate
 
 CHART_WIDTH = 600
 CHART_HEIGHT = 64

@@ -11,9 +11,9 @@ from sampler.wire.spec import ServiceSpec
 from service.explorer.shell.categories import category_choices
 from service.explorer.shell.chips import LABELS, chips
 from service.explorer.shell.links import chosen, key_parameters, named, pins, query
-from service.explorer.shell.words import count, joined, span
 from service.explorer.steps.parameters import StepParameters
 from service.explorer.steps.search import Found, Page, Place
+from service.words import count, joined, span
 
 THUMBNAIL = 320
 """Longest side of a thumbnail in pixels."""

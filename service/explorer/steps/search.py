@@ -9,6 +9,7 @@ import numpy as np
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, keys_from, last_step
 from sampler.survey.sample_filter import SampleFilter
+from sampler.survey.sampling import KEYS_AT_ONCE
 from sampler.survey.survey import Survey
 
 STEP_PAGE = 192
@@ -19,9 +20,6 @@ MATCHES_PAGE = 48
 
 SEARCHED = 4096
 """Most samples that are searched for a page with a filter: some hundred milliseconds of a worker."""
-
-AT_ONCE = 256
-"""Samples of one job: some ten milliseconds, for which a training request may wait."""
 
 SurveyKeys = Callable[[Sequence[SampleKey]], Awaitable[Survey]]
 
@@ -124,7 +122,7 @@ async def matching_page(
     found: list[Found] = []
     searched, here = 0, place
     while searched < most and len(found) < MATCHES_PAGE and here.step <= last:
-        keys = stream.keys(here, min(AT_ONCE, most - searched))
+        keys = stream.keys(here, min(KEYS_AT_ONCE, most - searched))
         found += _found(stream, here, await survey(keys), wanted)
         searched += len(keys)
         here = here.after(len(keys), stream.shard)

@@ -46,12 +46,15 @@ def test_places_follow_each_other_in_stream_order(size: int, batch_size: int, da
     for _ in islice(keys, len(keys)):
         assert place is not None
         walked.append(place.key(size, 7))
-        assert place.after is not None
-        assert place.after.before == place
-        place = place.after
+        following = place.after()
+        assert following is not None
+        assert following.before == place
+        place = following
     assert walked == keys
+    assert StreamPlace(0, shard, 0).keys(size, 7, len(keys)) == keys
+    assert StreamPlace(0, shard, 0).after(len(keys)) == place
 
 
 def test_nothing_follows_the_last_place() -> None:
     shard = Shard(4)
-    assert StreamPlace(last_step(shard), shard, 3).after is None
+    assert StreamPlace(last_step(shard), shard, 3).after() is None

@@ -9,13 +9,13 @@ from starlette.types import Message
 
 from sampler.config.presets import preset
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.survey.sampling import survey_keys, survey_samples
+from sampler.survey.sampling import KEYS_AT_ONCE, survey_keys, survey_samples
 from sampler.survey.statistics import Statistics, survey_statistics
 from sampler.wire.spec import ServiceSpec
 from service.demo.dataset import DemoDataset
 from service.disconnect import ClientDisconnectedError
 from service.errors.problems import ServiceError
-from service.views.statistics import COMPUTED_AT_ONCE, JOBS_AT_ONCE, KEYS_AT_ONCE, RecentStatistics, Surveyed
+from service.views.statistics import COMPUTED_AT_ONCE, JOBS_AT_ONCE, RecentStatistics, Surveyed
 from service.workers.protocol import ViewJob
 
 CONFIG = preset("cornernet_saccade")

@@ -12,11 +12,10 @@ from sampler.errors import InvalidRequestError
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard, last_step, step_keys
 from sampler.survey.sample_filter import SampleFilter
-from sampler.survey.sampling import survey_samples
+from sampler.survey.sampling import KEYS_AT_ONCE, survey_samples
 from sampler.survey.survey import Survey
 from service.demo.dataset import DemoDataset
 from service.explorer.steps.search import (
-    AT_ONCE,
     MATCHES_PAGE,
     SEARCHED,
     STEP_PAGE,
@@ -112,7 +111,7 @@ def test_a_search_without_matches_ends_and_says_where(surveyor: Surveyor) -> Non
     page = page_of(surveyor, stream, Place(2, 5), NEVER)
     assert page.samples == ()
     assert page.searched == SEARCHED == sum(surveyor.calls)
-    assert max(surveyor.calls) == AT_ONCE
+    assert max(surveyor.calls) == KEYS_AT_ONCE
     assert page.after == Place(2, 5).after(SEARCHED, stream.shard) == Place(412, 1)
     assert page.last_step == 412
 

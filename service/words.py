@@ -1,4 +1,4 @@
-"""Numbers in sentences of pages."""
+"""Numbers in sentences, for people."""
 
 from collections.abc import Iterable
 
@@ -17,3 +17,13 @@ def span(first: int, last: int, noun: str = "") -> str:
 def joined(parts: Iterable[str]) -> str:
     """Return the parts that are not empty, with commas."""
     return ", ".join(part for part in parts if part)
+
+
+def percent(share: float) -> str:
+    """Return a share, 0 … 1, in percent: `95 %`."""
+    return f"{share:.0%}".replace("%", " %")
+
+
+def rate(per_second: float) -> str:
+    """Return how many per second, with a digit more if they are few."""
+    return f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.1f}"
