@@ -121,6 +121,26 @@ def test_there_are_no_import_cycles() -> None:
         visit(module, ())
 
 
+def test_pages_do_not_import_each_other_in_a_circle_and_nothing_below_imports_pages() -> None:
+    graph: dict[str, set[str]] = {}
+    for module, tree in trees():
+        if module.startswith("service."):
+            targets = {_folder(target) for target in imports_of(module, tree) if target in MODULES}
+            graph.setdefault(_folder(module), set()).update(targets)
+    pages = {folder for folder in graph if folder.startswith("service.explorer.")}
+    for page in pages:
+        below = graph[page] & pages - {page}
+        while new := {other for one in below for other in graph[one] & pages} - below:
+            below |= new
+        assert page not in below, f"{page} imports folders of pages that import it"
+    for folder in ("service.activity", "service.batches", "service.views", "service.lifespan"):
+        assert not graph[folder] & pages, folder
+
+
+def _folder(module: str) -> str:
+    return module if MODULES[module].name == "__init__.py" else module.rpartition(".")[0]
+
+
 def test_imports_stand_at_the_top_but_for_those_with_a_reason() -> None:
     for module, tree in trees():
         for node in within_functions(tree):
