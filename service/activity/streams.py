@@ -72,7 +72,6 @@ class StreamProgress:
         client: Address of the client, which may be any text that a trusted proxy gives.
         request_id: Id of the request.
         step: The step that is being sent; None of a batch by index, and before the first.
-        batches: Batches that were sent completely.
         pauses: How often it was paused.
         paused: Whether it is paused now.
         waiting_for: What it waits for now; None while it sends.
@@ -92,7 +91,6 @@ class StreamProgress:
         self.step: int | None = None
         self.samples = 0
         self.sent_bytes = 0
-        self.batches = 0
         self.pauses = 0
         self.paused = False
         self.waiting_for: Wait | None = None
