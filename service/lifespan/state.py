@@ -1,6 +1,8 @@
 """Everything a running server holds, made once at startup and handed to the routes."""
 
+import secrets
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -54,6 +56,7 @@ class Serving:
     image_cache: ImageCache | None = None
     notices: ImageNotices = field(default_factory=ImageNotices)  # what workers found unusual about images
     statistics: RecentStatistics = field(default_factory=RecentStatistics)
+    run: str = field(default_factory=partial(secrets.token_hex, 8))  # differs between starts of a server
 
     def dataset(self, name: str | None) -> ServedDataset:
         """Return a dataset by name, or the default. Raises `InvalidRequestError`."""

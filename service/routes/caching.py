@@ -1,7 +1,6 @@
 """Entity tags and Cache-Control of responses that depend on digests."""
 
 import hashlib
-import secrets
 
 from starlette.responses import Response
 
@@ -21,10 +20,6 @@ PRIVATE = "private, "
 proxy that checks the token itself may store it all the same."""
 
 
-START = secrets.token_hex(8)
-"""Differs between starts of a server: files of images may have been replaced meanwhile."""
-
-
 def cache_control(*, pinned: bool, protected: bool) -> str:
     """Return the Cache-Control of a response.
 
@@ -40,10 +35,11 @@ def not_modified(headers: dict[str, str]) -> Response:
     return Response(status_code=304, headers=headers)
 
 
-def view_tag(job: ViewJob, spec: ServiceSpec, part: str = "", *, hashed: bool) -> str:
+def view_tag(job: ViewJob, spec: ServiceSpec, part: str = "", *, run: str) -> str:
     """Return a strong entity tag of a view, or of a part of it. It changes with everything that the view depends on.
 
-    hashed: whether the hashes of the image files are recorded; else the tag is that of this run of the server.
+    run: names this run of the server; "" if the hashes of the image files are recorded, since the tag of the view then
+        changes with the files.
     """
-    name = (VERSION, spec.digest, spec.pixels, job.identity, part, "" if hashed else START)
+    name = (VERSION, spec.digest, spec.pixels, job.identity, part, run)
     return f'"{hashlib.blake2b(repr(name).encode(), digest_size=16).hexdigest()}"'

@@ -65,7 +65,8 @@ async def explore(
     place = select_place(key, parameters, dataset.spec)
     if is_head(request):
         return head_of_page()
-    shown = Shown(dataset.spec, dataset.title, key, parameters.augment, place, parameters.search)
+    specs = tuple(one.spec for one in serving.datasets)
+    shown = Shown(dataset.spec, dataset.title, key, parameters.augment, place, parameters.search, specs)
     try:
         contents = SampleContents.decode(await get_view(request, serving, job))
     except ServiceError as error:

@@ -49,7 +49,7 @@ async def view_response(
         ServiceError: The view cannot be made.
         ClientDisconnectedError: The client has disconnected.
     """
-    tag = view_tag(job, dataset.spec, part, hashed=dataset.hashed)
+    tag = view_tag(job, dataset.spec, part, run="" if dataset.hashed else serving.run)
     protected = request.app.state.access.credentials is not None
     caching = cache_control(pinned=pinned and dataset.hashed, protected=protected)
     sent = {"etag": tag, "cache-control": caching, **(headers or {})}

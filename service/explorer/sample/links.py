@@ -71,6 +71,11 @@ class SampleLinks:
         """The same image with the fixed recipe, or with a random one."""
         return self.page(self.key, not self.augment, self.place)
 
+    def in_dataset(self, spec: ServiceSpec) -> str:
+        """Return the sample of the same index in another dataset, or the last one if that has fewer images."""
+        there = replace(self, spec=spec, search=None)
+        return there.page(replace(self.key, index=min(self.key.index, spec.size - 1)), self.augment)
+
     @property
     def step(self) -> StreamPlace | None:
         """The place of the sample in its step; None if it is beyond the last step."""

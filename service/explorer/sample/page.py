@@ -39,6 +39,7 @@ class Shown:
         augment: False for the fixed recipe.
         place: In the stream, if the page was opened with one.
         search: The query of the page of steps that found the sample, if it was found.
+        datasets: The specs of all datasets of the server.
     """
 
     spec: ServiceSpec
@@ -47,6 +48,7 @@ class Shown:
     augment: bool
     place: StreamPlace | None = None
     search: str | None = None
+    datasets: tuple[ServiceSpec, ...] = ()
 
 
 def sample_page(request: Request, shown: Shown, facts: Mapping[str, Any]) -> HTMLResponse:
@@ -74,7 +76,8 @@ def _page(request: Request, shown: Shown, links: SampleLinks, status: int = 200,
         request, "sample/page.html", title=f"Sample {shown.key.index} · {shown.title}", status=status,
         scripts=("sample/page.js",), styles=("sample/boxes.css", "sample/page.css"), spec=shown.spec,
         dataset_name=shown.title, key=shown.key, augment=shown.augment, place=shown.place, links=links,
-        last_seed=SEED_LIMIT - 1, last_epoch=EPOCH_LIMIT - 1, **values,
+        last_seed=SEED_LIMIT - 1, last_epoch=EPOCH_LIMIT - 1,
+        datasets=[(spec.dataset_name, links.in_dataset(spec), spec is shown.spec) for spec in shown.datasets], **values,
     )  # fmt: skip
 
 

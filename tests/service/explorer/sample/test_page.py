@@ -185,3 +185,18 @@ def test_the_page_of_a_sample_that_cannot_be_made_says_why_and_leads_to_others()
     assert "This sample cannot be shown: 139.jpg: missing" in html
     assert "/explore/4?seed=7&epoch=1&augment=true" in targets(html)
     assert not Elements(html).all("figure")
+
+
+def test_another_dataset_is_a_link_to_the_same_index_or_to_its_last_image() -> None:
+    here = shown(7)
+    specs = {name: replace(here.spec, dataset_name=name, size=total) for name, total in (("a", 10), ("b", 8), ("c", 6))}
+    here = replace(here, spec=specs["a"], datasets=tuple(specs.values()), search="category=cat")
+    html = bytes(sample_page(page_request("/explore/7", "dataset=a"), here, facts()).body).decode()
+    links = {
+        link["id"]: link["href"] for link in Elements(html).all("a") if (link.get("id") or "").startswith("dataset-")
+    }
+    assert links == {
+        "dataset-a": "/explore/7?dataset=a&seed=7&epoch=1&augment=true",
+        "dataset-b": "/explore/7?dataset=b&seed=7&epoch=1&augment=true",
+        "dataset-c": "/explore/5?dataset=c&seed=7&epoch=1&augment=true",
+    }
