@@ -72,7 +72,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve examples bench fuzz chaos soak screenshots docs dist test check lint format lock audit clean
+.PHONY: help setup demo serve examples bench fuzz chaos soak screenshots docs dist test coverage check lint format lock audit clean
 
 help: ## List the targets
 	@echo "Usage: make TARGET"
@@ -120,7 +120,12 @@ docs: $(READY) ## Build the documentation into site/
 dist: $(READY) ## Build wheel and sdist into dist/, check them, install the wheel and run the demo with it (minutes)
 	@$(BIN)/python -m tests.release
 
-test: lint ## Run all checks: lint, types, tests with coverage (TORCH=1, RAY=1, BROWSER=1: also those with them)
+test: lint ## Run all checks: lint, types, tests (TORCH=1, RAY=1, BROWSER=1: also those with them)
+	@echo "pytest"
+	@$(COMPILE)
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
+
+coverage: $(SETUP) ## Run all tests and measure branch coverage, which makes them slower; status 1 below 90 %
 	@echo "pytest, with branch coverage"
 	@$(COMPILE)
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --cov --cov-report=term

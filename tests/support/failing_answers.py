@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from tests.support.scripted_server import Answer, Asked, ScriptedServer, problem
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
     """Wait some seconds at most for a condition; return whether it holds."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
