@@ -16,8 +16,8 @@ from benchmarks.pages.kinds import IMAGES, SAMPLE, STEP
 from benchmarks.pages.visitor import Visitor
 
 PEOPLE = 3
-LOOK_SECONDS = 1.0
-"""Between the last picture of a page and the next page."""
+LOOK_SECONDS = 3.0
+"""Between the last picture of a page and the next page: a person looks at it."""
 WALK = (STEP, SAMPLE, SAMPLE, IMAGES, SAMPLE)
 """The pages that a person opens, again and again, each with another number."""
 APART = 10_000

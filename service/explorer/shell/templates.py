@@ -12,6 +12,7 @@ from service.access.paths import root_of, route_path
 from service.explorer.shell.assets import FAVICON, assets
 from service.explorer.shell.headers import page_headers
 from service.explorer.shell.navigation import links
+from service.words import count
 
 STYLE = "shell/style.css"
 SCRIPT = "shell/shell.js"
@@ -19,10 +20,12 @@ SCRIPT = "shell/shell.js"
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("service", "explorer"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["counted"] = count
+    return environment
 
 
 def load_templates() -> None:
