@@ -37,6 +37,8 @@ class StoppedWorker(WorkerProcess):
 GREEDY = 4
 MANY = 40
 FEW = 3
+VIEWS = 200
+"""They take a second: more than the time that views can save up."""
 
 
 def document(seed: int, index: int) -> ViewJob:
@@ -71,7 +73,7 @@ def test_other_jobs_do_not_wait_for_views(setup: WorkerSetup) -> None:
         pool = WorkerPool(setup, 1, 60.0)
         await pool.start()
         try:
-            views = [pool.submit(document(seed, 0)) for seed in range(MANY)]
+            views = [pool.submit(document(seed, 0)) for seed in range(VIEWS)]
             assert pool.queued == 0  # views are not counted
             others = [pool.submit(ImagesJob((0,))) for _ in range(FEW)]
             await asyncio.gather(*others)
@@ -82,8 +84,8 @@ def test_other_jobs_do_not_wait_for_views(setup: WorkerSetup) -> None:
             await pool.stop()
 
     overtaken, done = asyncio.run(scene())
-    assert overtaken >= MANY // 4
-    assert done == MANY
+    assert overtaken >= VIEWS // 4  # the others have the share that views had saved up
+    assert done == VIEWS
 
 
 # --- jobs that cannot be sent ---
