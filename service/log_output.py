@@ -33,7 +33,7 @@ def take_over_early(options: Mapping[str, Any] | None = None) -> None:
     """Do the same before the settings are known to be valid. options: settings of the command line, by field."""
     try:
         settings = load_settings(options)
-    except SamplerError:  # whoever needs the settings reports it
+    except SamplerError:  # reported by the code that needs the settings
         take_over("info", format_before_settings(options or {}))
         return
     take_over(settings.log_level, settings.log_format)

@@ -280,7 +280,7 @@ def test_a_server_with_a_cache_serves_the_same_bytes_and_counts_hits(
         lookups = "sampler_image_cache_lookups_total"
         found, missed = (cached.metric(f'{lookups}{{found="{how}"}}') for how in ("hit", "miss"))
         assert found + missed == 48
-        assert found >= 12, "an image is left out only where two workers put one in at the same moment"
+        assert found >= 20, "an image is left out only where two workers put one in at the same moment"
         cached.workers()[0].kill()
         until(lambda: cached.metric("sampler_worker_restarts_total") == 1 and len(cached.workers()) == 2)
         other = query.replace("seed=5", "seed=6")
