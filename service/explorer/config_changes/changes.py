@@ -27,7 +27,7 @@ DIGITS = 12
 
 SWITCHES = {"true": True, "false": False}
 
-PLACES = (
+FIELDS_OF_ERRORS = (
     (re.compile(r"attention\[(\d+)\]\.longest\b"), r"att_to_\1"),
     (re.compile(r"attention\[(\d+)\]"), r"att_size_\1"),
     (re.compile(r"(\w+)"), r"\1"),
@@ -94,7 +94,7 @@ def read_changes(served: SamplerConfig, given: Mapping[str, str]) -> Changes:
     try:
         config = changed_config(served, values)
     except ConfigError as error:
-        return Changes(fields, before, texts, {_place(str(error), before): str(error)}, None)
+        return Changes(fields, before, texts, {_field_of_error(str(error), before): str(error)}, None)
     return Changes(fields, before, texts_of(fields, values), {}, config)
 
 
@@ -204,13 +204,13 @@ def _number(field: Field, text: str) -> float:
     return value
 
 
-def _place(message: str, fields: Mapping[str, str]) -> str:
+def _field_of_error(message: str, fields: Mapping[str, str]) -> str:
     """Return the field that the message of an error begins with, or ""."""
-    for pattern, name in PLACES:
+    for pattern, name in FIELDS_OF_ERRORS:
         found = pattern.match(message)
         if found is not None:
-            place = found.expand(name)
-            return place if place in fields else ""
+            field = found.expand(name)
+            return field if field in fields else ""
     return ""
 
 

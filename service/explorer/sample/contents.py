@@ -7,10 +7,10 @@ import msgpack
 
 from sampler.errors import InvalidRequestError
 
-Place = Literal["original", "crop"]
-"""The picture that a layer belongs to; its pixels are the units of the layer's position."""
+PictureName = Literal["original", "crop"]
+"""A picture of the page, to which a layer belongs; its pixels are the units of the layer's position."""
 
-PLACES: tuple[Place, ...] = ("original", "crop")
+PICTURE_NAMES: tuple[PictureName, ...] = ("original", "crop")
 
 ORIGINAL = "original"
 """Name of the layer that is a JPEG file, because it is a photograph; all others are PNG files."""
@@ -37,7 +37,7 @@ class Layer:
     name: str
     title: str
     caption: str
-    place: Place
+    place: PictureName
     width: float
     height: float
     kind: Literal["base", "input", "tint"] = "tint"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.explorer.sample.contents import Place
+from service.explorer.sample.contents import PictureName
 
 STATES = {"object": "object", "ignored": "ignored", "outside": "outside the crop"}
 MARKS = {
@@ -62,7 +62,7 @@ def classes_of(box: Mapping[str, Any]) -> str:
     return " ".join([box["state"], *(mark.replace("_", "-") for mark in MARKS if box[mark])])
 
 
-def box_shapes(boxes: Sequence[Mapping[str, Any]], place: Place, view: Rectangle) -> list[BoxShape]:
+def box_shapes(boxes: Sequence[Mapping[str, Any]], place: PictureName, view: Rectangle) -> list[BoxShape]:
     """Return the boxes of a picture, the largest first, so that smaller ones lie above it.
 
     boxes: as in the document of a sample. view: the part of the plane that the picture shows.

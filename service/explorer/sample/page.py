@@ -11,7 +11,7 @@ from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from sampler.stream.places import StreamPlace
 from sampler.wire.spec import ServiceSpec
 from service.access.paths import root_of
-from service.explorer.sample.contents import PLACES, Place
+from service.explorer.sample.contents import PICTURE_NAMES, PictureName
 from service.explorer.sample.links import SampleLinks
 from service.explorer.sample.overlay import Rectangle, box_shapes, classes_of, meaning_of, view_of
 from service.explorer.shell.templates import page
@@ -54,7 +54,7 @@ class Shown:
 def sample_page(request: Request, shown: Shown, facts: Mapping[str, Any]) -> HTMLResponse:
     """Return the page. facts: those of `SampleContents`."""
     links = _links(request, shown)
-    pictures = [_picture(facts, links, place) for place in PLACES]
+    pictures = [_picture(facts, links, place) for place in PICTURE_NAMES]
     return _page(
         request, shown, links, problem=None, facts=facts, pictures=pictures, toggles=_toggles(facts),
         legend=[(*LEGEND[name], count) for name, count in facts["counts"].items()],
@@ -81,7 +81,7 @@ def _page(request: Request, shown: Shown, links: SampleLinks, status: int = 200,
     )  # fmt: skip
 
 
-def _picture(facts: Mapping[str, Any], links: SampleLinks, place: Place) -> dict[str, Any]:
+def _picture(facts: Mapping[str, Any], links: SampleLinks, place: PictureName) -> dict[str, Any]:
     """Return what the template needs to draw one of the pictures."""
     view = _view(facts, place)
     layers = [layer for layer in facts["layers"] if layer["place"] == place]
@@ -100,7 +100,7 @@ def _picture(facts: Mapping[str, Any], links: SampleLinks, place: Place) -> dict
     }
 
 
-def _view(facts: Mapping[str, Any], place: Place) -> Rectangle:
+def _view(facts: Mapping[str, Any], place: PictureName) -> Rectangle:
     if place == "crop":
         return 0.0, 0.0, facts["side"], facts["side"]
     return view_of(facts["image"]["width"], facts["image"]["height"], facts["window"])

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.errors.problems import ServiceError
-from service.explorer.sample.contents import Place
+from service.explorer.sample.contents import PictureName
 from service.explorer.sample.overlay import BoxShape, box_shapes
 
 BOXES = "boxes"
 """Name of the layer of boxes, which is drawn in the page."""
 
-CROP: Place = "crop"
+CROP: PictureName = "crop"
 """The picture whose layers are shown, and the name of the layer at its bottom."""
 
 INPUT = "input"
