@@ -129,7 +129,8 @@ async def compare(
         get_view(request, serving, _strip_job(dataset, state, sides[0])),
     )
     served = Served(dataset, serving.datasets, configs)
-    return compare_page(request, served, state, sides, (left, right), Survey.from_bytes(strip))
+    # In a thread, so that streams go on: an image may have thousands of boxes.
+    return await asyncio.to_thread(compare_page, request, served, state, sides, (left, right), Survey.from_bytes(strip))
 
 
 def _strip_job(dataset: ServedDataset, state: Comparison, config: SamplerConfig) -> ViewJob:

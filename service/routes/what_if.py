@@ -70,7 +70,8 @@ async def what_if(parameters: Parameters, request: Request, serving: CurrentServ
     jobs = [view_job("layers", dataset, index, parameters.side, config) for config in configs]
     made = await asyncio.gather(*(facts_or_problem(get_view(request, serving, job)) for job in jobs))
     exported = None if changes.config is None else as_cornernet_lite(changes.config)
-    return what_if_page(request, state, serving.datasets, tuple(made), exported)
+    # In a thread, so that streams go on: an image may have thousands of boxes.
+    return await asyncio.to_thread(what_if_page, request, state, serving.datasets, tuple(made), exported)
 
 
 @router.get(
