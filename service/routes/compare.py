@@ -23,11 +23,10 @@ from service.batches.parameters import (
     refuse_repeated,
 )
 from service.batches.selection import select_image, select_sample
-from service.contract.methods import is_head
 from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, problems
 from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, Comparison
 from service.explorer.sample.contents import SampleContents, media_type_of
-from service.explorer.shell.headers import head_of_page
+from service.explorer.sample.layer_names import check_layer
 from service.explorer.side_by_side.made import facts_or_problem
 from service.explorer.side_by_side.shown import layers_of_text
 from service.explorer.side_by_side.sides import OF_DATASET, SERVED, Side, config_of_side, named_configs, view_job
@@ -117,8 +116,6 @@ async def compare(
     )  # fmt: skip
     configs = named_configs(dataset, serving.datasets)
     sides = config_of_side(state.left, configs, "left_"), config_of_side(state.right, configs, "right_")
-    if is_head(request):
-        return head_of_page()
     left_job, right_job = (
         view_job("layers", dataset, index, side, config)
         for side, config in zip((state.left, state.right), sides, strict=True)
@@ -168,6 +165,7 @@ async def layer(
     """`original`, `crop`, `input`, or the name of a target array. All layers of a sample are made at once."""
     dataset = serving.dataset(parameters.dataset)
     job = _side_job("layers", index, parameters, dataset, serving)
+    check_layer(name, _config(parameters, dataset, serving), len(dataset.spec.category_names))
     return await view_response(
         request, serving, dataset, job, media_type_of(name), pinned=parameters.names_all, part=name,
         take=lambda view: SampleContents.decode(view).layer(name),
@@ -176,5 +174,8 @@ async def layer(
 
 def _side_job(kind: str, index: int, parameters: SideParameters, dataset: ServedDataset, serving: Serving) -> ViewJob:
     key = select_sample(index, parameters, dataset.spec)
-    config = config_of_side(parameters.side, named_configs(dataset, serving.datasets))
-    return view_job(kind, dataset, key.index, parameters.side, config)
+    return view_job(kind, dataset, key.index, parameters.side, _config(parameters, dataset, serving))
+
+
+def _config(parameters: SideParameters, dataset: ServedDataset, serving: Serving) -> SamplerConfig:
+    return config_of_side(parameters.side, named_configs(dataset, serving.datasets))

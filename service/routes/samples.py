@@ -11,11 +11,10 @@ from sampler.wire.problem_types import PROBLEM_TYPES
 from service.access.paths import root_of
 from service.batches.parameters import DECIMAL, PathIndex, SamplePageParameters, SampleParameters, refuse_repeated
 from service.batches.selection import select_place, select_sample
-from service.contract.methods import is_head
 from service.contract.responses import NOT_MODIFIED, SAMPLES, Responses, binary, document, problems
 from service.errors.problems import ServiceError
 from service.explorer.sample.contents import SAMPLE_PROBLEMS, SampleContents, media_type_of
-from service.explorer.shell.headers import head_of_page
+from service.explorer.sample.layer_names import check_layer
 from service.explorer.shell.links import query
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
 from service.routes.view_response import get_view, view_response
@@ -63,8 +62,6 @@ async def explore(
     dataset, job = _job("layers", index, parameters, serving)
     [key] = job.keys
     place = select_place(key, parameters, dataset.spec)
-    if is_head(request):
-        return head_of_page()
     specs = tuple(one.spec for one in serving.datasets)
     shown = Shown(dataset.spec, dataset.title, key, parameters.augment, place, parameters.search, specs)
     try:
@@ -88,6 +85,7 @@ async def layer(
 ) -> Response:
     """`original`, `crop`, `input`, or the name of a target array. All layers of a sample are made at once."""
     dataset, job = _job("layers", index, parameters, serving)
+    check_layer(name, dataset.spec.config, len(dataset.spec.category_names))
     return await view_response(
         request, serving, dataset, job, media_type_of(name), pinned=parameters.pinned, part=name,
         take=lambda view: SampleContents.decode(view).layer(name),

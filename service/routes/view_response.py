@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from service.conditional import is_known
 from service.connection import client_address
-from service.contract.methods import HeadResponse, is_head
 from service.lifespan.state import ServedDataset, Serving
 from service.routes.caching import cache_control, not_modified, view_tag
 from service.workers.protocol import ViewJob
@@ -32,7 +31,9 @@ async def view_response(
     take: Callable[[bytes], bytes] = lambda view: view,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """Return the response to a request for a view: 304 if the client has it, and none of it for HEAD.
+    """Return the response to a request for a view: 304 if the client has it.
+
+    HEAD makes the view, too, if it is not cached: only then is it known whether the image can be read.
 
     Args:
         request: The request.
@@ -55,6 +56,4 @@ async def view_response(
     sent = {"etag": tag, "cache-control": caching, **(headers or {})}
     if is_known(request, tag):
         return not_modified(sent)
-    if is_head(request):
-        return HeadResponse(sent, media_type)
     return Response(take(await get_view(request, serving, job)), headers=sent, media_type=media_type)

@@ -12,10 +12,8 @@ from sampler.config.export import as_cornernet_lite
 from sampler.errors import InvalidRequestError
 from service.batches.parameters import Augment, Epoch, ImageParameters, Index, Seed, refuse_repeated
 from service.batches.selection import select_image
-from service.contract.methods import is_head
 from service.contract.responses import PARAMETERS, SAMPLES, document, problems
 from service.explorer.config_changes.changes import Changes, file_name, read_changes
-from service.explorer.shell.headers import head_of_page
 from service.explorer.side_by_side.made import facts_or_problem
 from service.explorer.side_by_side.shown import layers_of_text
 from service.explorer.side_by_side.sides import Side, view_job
@@ -63,8 +61,6 @@ async def what_if(parameters: Parameters, request: Request, serving: CurrentServ
 
     dataset, changes = _changes(parameters, serving)
     index = select_image(parameters.index, parameters, dataset.spec)
-    if is_head(request):
-        return head_of_page()
     state = WhatIf(dataset, index, parameters.side, changes, layers_of_text(parameters.layers))
     configs = [dataset.spec.config] if changes.config is None else [dataset.spec.config, changes.config]
     jobs = [view_job("layers", dataset, index, parameters.side, config) for config in configs]

@@ -6,9 +6,10 @@ import pytest
 from tests.support.live_server import LiveServer
 
 HEAD_PATHS = ("/healthz", "/readyz", "/metrics", "/v1/spec", "/v1/access", "/docs", "/")
-LONG = ("/v1/batches?indices=1,2", "/v1/stream?batch_size=4", "/debug/samples/3.png", "/debug/samples/3",
-        "/v1/images?indices=1", "/explore/3", "/steps/3?batch_size=4", "/images", "/stats?samples=9",
-        "/compare?index=3", "/what-if?index=3")  # fmt: skip
+LONG = ("/v1/batches?indices=1,2", "/v1/stream?batch_size=4", "/v1/images?indices=1", "/steps/3?batch_size=4",
+        "/images", "/stats?samples=9")  # fmt: skip
+VIEWS = ("/debug/samples/3.png", "/debug/samples/3", "/explore/3", "/compare?index=3", "/what-if?index=3",
+         "/explore/3/thumbnail", "/explore/3/layers/crop", "/explore/3/arrays.npz")  # fmt: skip
 MADE = ("sampler_samples_total", "sampler_view_lookups_total")
 CHANGING = {"date", "x-request-id", "content-length"}
 """Headers that differ between two responses; /metrics has another length each time."""
@@ -18,7 +19,7 @@ def headers_of(response: httpx.Response, *left_out: str) -> dict[str, str]:
     return {name: value for name, value in response.headers.items() if name not in (*CHANGING, *left_out)}
 
 
-@pytest.mark.parametrize("path", HEAD_PATHS)
+@pytest.mark.parametrize("path", [*HEAD_PATHS, *VIEWS])
 def test_head_has_status_and_headers_of_get_without_a_body(server: LiveServer, path: str) -> None:
     get, head = httpx.get(server.url + path), httpx.head(server.url + path)
     assert head.status_code == get.status_code

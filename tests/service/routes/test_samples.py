@@ -42,7 +42,8 @@ def test_a_client_that_has_a_file_is_told_so(server: LiveServer, file: str) -> N
 
 
 def test_tags_of_layers_differ(server: LiveServer) -> None:
-    assert len({httpx.head(f"{server.url}/explore/5/layers/{name}?{QUERY}").headers["etag"] for name in "abc"}) == 3
+    names = ("crop", "input", "tl_heats")
+    assert len({httpx.head(f"{server.url}/explore/5/layers/{name}?{QUERY}").headers["etag"] for name in names}) == 3
 
 
 def test_a_download_has_a_name(server: LiveServer) -> None:
@@ -85,6 +86,8 @@ def test_a_sample_is_found_in_its_step_only(server: LiveServer) -> None:
 
 
 def test_an_unknown_layer_is_refused_with_those_that_there_are(server: LiveServer) -> None:
+    made = server.metric("sampler_view_lookups_total")
     response = httpx.get(f"{server.url}/explore/5/layers/nothing?{QUERY}")
-    assert response.status_code == 422
+    assert response.status_code == httpx.head(f"{server.url}/explore/5/layers/nothing?{QUERY}").status_code == 422
+    assert server.metric("sampler_view_lookups_total") == made
     assert "one of original, crop, input" in response.json()["detail"]

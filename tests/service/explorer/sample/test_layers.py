@@ -16,6 +16,7 @@ from sampler.families.registry import register_family
 from sampler.stream.keys import SampleKey
 from service.explorer.inspection import Inspection, inspect_sample
 from service.explorer.sample.contents import SampleContents, media_type_of
+from service.explorer.sample.layer_names import layer_names
 from service.explorer.sample.layers import LONGEST_SIDE, contents_of, original_layer, sample_layers
 from service.workers.datasets import WorkerDataset
 from service.workers.protocol import ViewJob
@@ -41,7 +42,7 @@ def test_each_layer_has_a_file(scenes: tuple[Path, Path], cache_dir: Path, name:
     contents = contents_of(inspected(scenes, cache_dir, preset(name)))
     names = [layer["name"] for layer in contents.facts["layers"]]
     assert names[:5] == ["original", "crop", "input", "tl_heats", "br_heats"]
-    assert names == list(contents.files)
+    assert names == list(contents.files) == list(layer_names(preset(name), 80))
     assert ("attentions_0" in names) == ("tl_valids" in names) == (name == "cornernet_saccade")
     for layer, file in contents.files.items():
         assert file.startswith(b"\xff\xd8" if media_type_of(layer) == "image/jpeg" else b"\x89PNG")
@@ -72,7 +73,7 @@ def test_an_attention_map_covers_the_cells_that_it_has(scenes: tuple[Path, Path]
 
 def test_a_family_without_corners_is_shown_with_its_plane_arrays(scenes: tuple[Path, Path], cache_dir: Path) -> None:
     contents = contents_of(inspected(scenes, cache_dir, TOY))
-    assert list(contents.files) == ["original", "crop", "input", "centres"]
+    assert list(contents.files) == list(layer_names(TOY, 1)) == ["original", "crop", "input", "centres"]
     assert contents.facts["has_corners"] is False
 
 
