@@ -12,6 +12,7 @@ from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.families.crop_plan import CropPlan
+from sampler.kernels.compiled.kernels import COMPILED
 from sampler.layouts.convert import lay_out
 from sampler.ops.resize import Image
 from sampler.ops.targets import untagged
@@ -104,10 +105,10 @@ class Inspection:
 def inspect_sample(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> Inspection:
     """Make the sample of a key and return it with everything it was made of. Raises like `make_sample`."""
     categories = config.planes(dataset.category_count)
-    planned = plan_sample(dataset, config, key, augment)
+    planned = plan_sample(dataset, config, key, augment, COMPILED)
     recipe, plan = planned.recipe, planned.plan
     part = dataset.read(planned.image)
-    image, sample = part.pixels, fill_sample(part, plan, recipe, config)
+    image, sample = part.pixels, fill_sample(part, plan, recipe, config, COMPILED)
     return Inspection(
         key=key,
         config=config,

@@ -48,7 +48,7 @@ def sample_picture(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, a
         x, y = MARGIN + column * (_CARD_WIDTH + _GUTTER), MARGIN + _HEADER + row * (_CARD_HEIGHT + _GUTTER)
         _draw_card(page, panel, x, y)
     file = io.BytesIO()
-    page.save(file, "PNG", compress_level=6)
+    page.save(file, "PNG", compress_level=3)  # 6 takes twice the time for a file that is 10 % smaller
     return file.getvalue()
 
 

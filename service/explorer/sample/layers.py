@@ -1,11 +1,13 @@
 """The layers of one sample: its pictures, and transparent ones of its target arrays. All come from one look."""
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from sampler.drawing.colours import IGNORED, Colour
 from sampler.families.registry import family_of
@@ -23,11 +25,13 @@ LONGEST_SIDE = 2048
 """Larger originals are sent smaller, in pixels."""
 
 _QUALITY = 90
-_FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+_FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
 _HEAT_EXPONENT = 0.6
 _ATTENTION_OPACITY = 0.6
 _HATCH_CELL = 8
 """Pixels across a cell of a mask, which is hatched."""
+_HATCH_OPACITIES = (0.0, 0.25, 0.95)
+"""Of a cell with loss; between the lines of one without, and on them."""
 
 LayerFile = tuple[Layer, bytes]
 
@@ -99,19 +103,24 @@ def _heat_layer(seen: Inspection, name: str, title: str, colour: Colour, swatch:
     count, height, width = planes.shape
     heat = np.clip(planes.max(axis=0), 0, 1) ** _HEAT_EXPONENT
     caption = f"{width} × {height} cells, highest of {counted(count, 'category', 'categories')}"
-    return _crop_tint(seen, name, title, caption, swatch), _png(_tinted(heat, colour))
+    levels = np.rint(heat * 255).astype(np.uint8)
+    return _crop_tint(seen, name, title, caption, swatch), _tint(levels, np.linspace(0, 1, 256).tolist(), colour)
 
 
 def _mask_layers(seen: Inspection, corner: CornerNames, title: str) -> Iterator[LayerFile]:
     if corner.valids is None:
         return
     lost = seen.dense[corner.valids].min(axis=0) == 0
-    cells = np.kron(lost, np.ones((_HATCH_CELL, _HATCH_CELL), np.bool_))
-    rows, columns = np.indices(cells.shape)
-    lines = (rows + columns) % _HATCH_CELL < _HATCH_CELL // 3
     caption = f"hatched: {counted(int(lost.sum()), 'cell', 'cells')} without loss, of any category"
     layer = _crop_tint(seen, corner.valids, f"{title} ignored", caption, "ignored")
-    yield layer, _png(_tinted(cells * np.where(lines, 0.95, 0.25), IGNORED))
+    yield layer, _tint(_hatched(lost), _HATCH_OPACITIES, IGNORED)
+
+
+def _hatched(lost: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return the levels of `_HATCH_OPACITIES`, `_HATCH_CELL` pixels across a cell. lost: whether a cell has no loss."""
+    steps = np.arange(_HATCH_CELL)
+    on_line = np.add.outer(steps, steps) % _HATCH_CELL < _HATCH_CELL // 3
+    return np.asarray(np.kron(lost, np.where(on_line, 2, 1)), np.uint8)
 
 
 def _attention_layer(seen: Inspection, number: int, name: str) -> LayerFile:
@@ -123,7 +132,7 @@ def _attention_layer(seen: Inspection, number: int, name: str) -> LayerFile:
         name, f"Attention {width} × {height}", caption, "crop", width * attention.ratio, height * attention.ratio,
         swatch="attention",
     )  # fmt: skip
-    return layer, _png(_tinted(cells * _ATTENTION_OPACITY, style.ATTENTION))
+    return layer, _tint((cells > 0).astype(np.uint8), (0.0, _ATTENTION_OPACITY), style.ATTENTION)
 
 
 def _crop_tint(seen: Inspection, name: str, title: str, caption: str, swatch: str) -> Layer:
@@ -131,13 +140,17 @@ def _crop_tint(seen: Inspection, name: str, title: str, caption: str, swatch: st
     return Layer(name, title, caption, "crop", side, side, swatch=swatch)
 
 
-def _tinted(opacity: NDArray[np.floating], colour: Colour) -> NDArray[np.uint8]:
-    """Return a colour as (H, W, 4) BGRA. opacity: (H, W), 0…1."""
-    red, green, blue = colour
-    pixels = np.empty((*opacity.shape, 4), np.uint8)
-    pixels[..., :3] = blue, green, red
-    pixels[..., 3] = np.rint(opacity * 255)
-    return pixels
+def _tint(levels: NDArray[np.uint8], opacities: Sequence[float], colour: Colour) -> bytes:
+    """Return a PNG file of one colour, with a palette: it takes a tenth of the time of one with four channels.
+
+    levels: (H, W), which of the opacities each pixel has. opacities: 0…1.
+    """
+    image = Image.fromarray(levels, "P")
+    image.putpalette(bytes(colour) * len(opacities))
+    file = io.BytesIO()
+    alphas = bytes(round(opacity * 255) for opacity in opacities)
+    image.save(file, "PNG", compress_level=1, transparency=alphas)
+    return file.getvalue()
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

@@ -63,6 +63,19 @@ def test_a_heatmap_is_opaque_where_it_is_high_and_has_the_colour_of_its_corner(
     assert (shown[..., :3] == TOP_LEFT[::-1]).all()
 
 
+def test_a_mask_is_hatched_where_it_has_no_loss_and_nowhere_else(scenes: tuple[Path, Path], cache_dir: Path) -> None:
+    annotations, images = scenes
+    dataset, config = open_dataset(annotations, images, cache_dir), preset("cornernet_saccade")
+    samples = (inspect_sample(dataset, config, SampleKey(seed, 0, 7)) for seed in range(50))
+    seen = next(seen for seen in samples if (seen.dense["tl_valids"] == 0).any())
+    opacity = pixels(contents_of(seen).files["tl_valids"])[..., 3]
+    lost = seen.dense["tl_valids"].min(axis=0) == 0
+    cells = opacity.reshape(lost.shape[0], 8, lost.shape[1], 8).transpose(0, 2, 1, 3).reshape(*lost.shape, 64)
+    assert (cells[~lost] == 0).all()
+    assert sorted(set(cells[lost].ravel().tolist())) == [64, 242]  # between the lines, and on them
+    assert (np.ptp(cells[lost], axis=-1) > 0).all()  # each cell has a part of a line
+
+
 def test_an_attention_map_covers_the_cells_that_it_has(scenes: tuple[Path, Path], cache_dir: Path) -> None:
     seen = inspected(scenes, cache_dir, preset("cornernet_saccade"))
     contents = contents_of(seen)
