@@ -11,6 +11,7 @@ from sampler.arrays import Layout
 from sampler.errors import InvalidRequestError
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
 from sampler.stream.shards import STEP_LIMIT
+from sampler.version import VERSION
 
 MOST_PARAMETERS = 4096
 """Most parameters of a URL; `indices` may be repeated."""
@@ -77,6 +78,11 @@ Digest = Annotated[str | None, Field(description="refuse with 412 unless the ser
 PixelsDigest = Annotated[
     str | None, Field(description="refuse with 412 if the server's images have another digest; ignored if it has none")
 ]
+DrawingVersion = Annotated[
+    str | None,
+    Field(description="version of the server that drew it: with both digests, the response is immutable if this one "
+                      "runs; any other is accepted and revalidated"),
+]  # fmt: skip
 SubstituteCount = Annotated[
     Annotated[int, STRICT, Field(ge=0), FROM_URL] | None,
     Field(description="refuse with 412 unless the server replaces as many images by substitutes"),
@@ -130,6 +136,25 @@ class SampleParameters(_Parameters):
     """One sample, for inspection; its index is in the path."""
 
     epoch: Epoch = 0
+
+
+class ViewParameters(PinnedParameters):
+    """What the URL of a picture or file for pages names besides the sample or image that it shows."""
+
+    version: DrawingVersion = None
+
+    @property
+    def names_all(self) -> bool:
+        """Whether the URL names all that the response depends on: both digests, and the running version."""
+        return self.pinned and self.version == VERSION
+
+
+class SampleViewParameters(SampleParameters, ViewParameters):
+    """A picture or file of one sample; its index is in the path."""
+
+
+class ImageViewParameters(ImageParameters, ViewParameters):
+    """A picture of one image; its index is in the path."""
 
 
 class SamplePageParameters(SampleParameters):

@@ -57,7 +57,7 @@ async def get_batch(
     batch = select_batch(parameters, served.spec, served.number)
     pinned = parameters.pinned and served.hashed  # a list of substitutes alone pins no file
     protected = request.app.state.access.credentials is not None
-    headers = {"etag": batch.etag, "cache-control": cache_control(pinned=pinned, protected=protected)}
+    headers = {"etag": batch.etag, "cache-control": cache_control(immutable=pinned, protected=protected)}
     if is_known(request, batch.etag):
         return not_modified(headers)
     if is_head(request):

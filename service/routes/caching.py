@@ -9,25 +9,26 @@ from sampler.wire.spec import ServiceSpec
 from service.workers.protocol import ViewJob
 
 IMMUTABLE = "max-age=31536000, immutable"
-"""Cache-Control of a URL that names both digests: its response never changes."""
+"""Cache-Control of a URL that names all that its response depends on: both digests, and for what this server draws its
+version. The response never changes."""
 
 REVALIDATE = "no-cache"
 """Cache-Control of a URL that does not, or of a server that does not know the digest of its images: another server, or
-the same one with other images, may give another response."""
+the same one with other images or after an upgrade, may give another response."""
 
 PRIVATE = "private, "
 """Cache-Control of a server with a token: a cache that others share would give the response to anyone. The cache of a
 proxy that checks the token itself may store it all the same."""
 
 
-def cache_control(*, pinned: bool, protected: bool) -> str:
+def cache_control(*, immutable: bool, protected: bool) -> str:
     """Return the Cache-Control of a response.
 
-    pinned: the URL names both digests. protected: the server has a token.
+    immutable: the URL names all that the response depends on. protected: the server has a token.
     """
     if not protected:
-        return f"public, {IMMUTABLE}" if pinned else REVALIDATE
-    return PRIVATE + (IMMUTABLE if pinned else REVALIDATE)
+        return f"public, {IMMUTABLE}" if immutable else REVALIDATE
+    return PRIVATE + (IMMUTABLE if immutable else REVALIDATE)
 
 
 def not_modified(headers: dict[str, str]) -> Response:

@@ -18,7 +18,7 @@ from service.batches.parameters import (
     ImageParameters,
     Index,
     PathIndex,
-    SampleParameters,
+    SampleViewParameters,
     Seed,
     refuse_repeated,
 )
@@ -43,7 +43,7 @@ Layers = Annotated[str | None, Field(description="layers that are shown, separat
 Zoom = Annotated[Literal[1, 2, 4], FROM_URL, Field(description="zoom of both sides")]
 
 
-class SideParameters(SampleParameters):
+class SideParameters(SampleViewParameters):
     """A sample of the served config or of another one; its index is in the path."""
 
     config: ConfigName = None
@@ -51,8 +51,8 @@ class SideParameters(SampleParameters):
 
     @property
     def names_all(self) -> bool:
-        """Whether the URL names all that the sample depends on: the digests do not cover another dataset's config."""
-        return self.pinned and not (self.config or "").startswith(OF_DATASET)
+        """Whether the URL names all that the response depends on: digests do not cover another dataset's config."""
+        return super().names_all and not (self.config or "").startswith(OF_DATASET)
 
     @property
     def side(self) -> Side:
@@ -149,7 +149,7 @@ async def thumbnail(
     """The crop with its boxes and corners, at most 320 pixels wide and high."""
     dataset = serving.dataset(parameters.dataset)
     job = _side_job("thumbnail", index, parameters, dataset, serving)
-    return await view_response(request, serving, dataset, job, JPEG, pinned=parameters.names_all)
+    return await view_response(request, serving, dataset, job, JPEG, names_all=parameters.names_all)
 
 
 @router.get(
@@ -167,7 +167,7 @@ async def layer(
     job = _side_job("layers", index, parameters, dataset, serving)
     check_layer(name, _config(parameters, dataset, serving), len(dataset.spec.category_names))
     return await view_response(
-        request, serving, dataset, job, media_type_of(name), pinned=parameters.names_all, part=name,
+        request, serving, dataset, job, media_type_of(name), names_all=parameters.names_all, part=name,
         take=lambda view: SampleContents.decode(view).layer(name),
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from service.batches.parameters import PathIndex, SampleParameters, refuse_repeated
+from service.batches.parameters import PathIndex, SampleViewParameters, refuse_repeated
 from service.batches.selection import select_sample
 from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, document, problems
 from service.lifespan.state import CurrentServing, Serving
@@ -14,7 +14,7 @@ from service.workers.protocol import ViewJob
 
 router = APIRouter(tags=["debug"], dependencies=[Depends(refuse_repeated)])
 
-Parameters = Annotated[SampleParameters, Query()]
+Parameters = Annotated[SampleViewParameters, Query()]
 
 
 @router.get(
@@ -40,8 +40,8 @@ async def facts(index: PathIndex, parameters: Parameters, request: Request, serv
 
 
 async def _reply(
-    kind: str, media_type: str, index: int, parameters: SampleParameters, request: Request, serving: Serving
+    kind: str, media_type: str, index: int, parameters: SampleViewParameters, request: Request, serving: Serving
 ) -> Response:
     dataset = serving.dataset(parameters.dataset)
     job = ViewJob(kind, dataset.number, (select_sample(index, parameters, dataset.spec),), parameters.augment)
-    return await view_response(request, serving, dataset, job, media_type, pinned=parameters.pinned)
+    return await view_response(request, serving, dataset, job, media_type, names_all=parameters.names_all)

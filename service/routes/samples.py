@@ -9,7 +9,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sampler.errors import InvalidRequestError
 from sampler.wire.problem_types import PROBLEM_TYPES
 from service.access.paths import root_of
-from service.batches.parameters import DECIMAL, PathIndex, SamplePageParameters, SampleParameters, refuse_repeated
+from service.batches.parameters import (
+    DECIMAL,
+    PathIndex,
+    SamplePageParameters,
+    SampleParameters,
+    SampleViewParameters,
+    refuse_repeated,
+)
 from service.batches.selection import select_place, select_sample
 from service.contract.responses import NOT_MODIFIED, SAMPLES, Responses, binary, document, problems
 from service.errors.problems import ServiceError
@@ -22,7 +29,7 @@ from service.workers.protocol import ViewJob
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
 
-Parameters = Annotated[SampleParameters, Query()]
+Parameters = Annotated[SampleViewParameters, Query()]
 LayerName = Annotated[str, Path(description="name of a layer, as on the page")]
 
 LAYERS: Responses = {
@@ -87,7 +94,7 @@ async def layer(
     dataset, job = _job("layers", index, parameters, serving)
     check_layer(name, dataset.spec.config, len(dataset.spec.category_names))
     return await view_response(
-        request, serving, dataset, job, media_type_of(name), pinned=parameters.pinned, part=name,
+        request, serving, dataset, job, media_type_of(name), names_all=parameters.names_all, part=name,
         take=lambda view: SampleContents.decode(view).layer(name),
     )  # fmt: skip
 
@@ -119,7 +126,7 @@ async def _download(
     media_type: str,
     suffix: str,
     index: int,
-    parameters: SampleParameters,
+    parameters: SampleViewParameters,
     request: Request,
     serving: Serving,
 ) -> Response:
@@ -127,7 +134,9 @@ async def _download(
     plain = "" if parameters.augment else "-plain"
     name = f"sample-seed{parameters.seed}-epoch{parameters.epoch}-index{index}{plain}.{suffix}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return await view_response(request, serving, dataset, job, media_type, pinned=parameters.pinned, headers=headers)
+    return await view_response(
+        request, serving, dataset, job, media_type, names_all=parameters.names_all, headers=headers
+    )
 
 
 def _job(kind: str, index: int, parameters: SampleParameters, serving: Serving) -> tuple[ServedDataset, ViewJob]:

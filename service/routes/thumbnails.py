@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from sampler.stream.keys import SampleKey
-from service.batches.parameters import ImageParameters, PathIndex, SampleParameters, refuse_repeated
+from service.batches.parameters import ImageViewParameters, PathIndex, SampleViewParameters, refuse_repeated
 from service.batches.selection import select_image, select_sample
 from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, problems
 from service.lifespan.state import CurrentServing
@@ -23,13 +23,13 @@ router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
     response_class=Response,
 )
 async def sample_thumbnail(
-    index: PathIndex, parameters: Annotated[SampleParameters, Query()], request: Request, serving: CurrentServing
+    index: PathIndex, parameters: Annotated[SampleViewParameters, Query()], request: Request, serving: CurrentServing
 ) -> Response:
     """The crop with its boxes and corners, at most 320 pixels wide and high."""
     dataset = serving.dataset(parameters.dataset)
     key = select_sample(index, parameters, dataset.spec)
     job = ViewJob("thumbnail", dataset.number, (key,), parameters.augment)
-    return await view_response(request, serving, dataset, job, JPEG, pinned=parameters.pinned)
+    return await view_response(request, serving, dataset, job, JPEG, names_all=parameters.names_all)
 
 
 @router.get(
@@ -39,10 +39,10 @@ async def sample_thumbnail(
     response_class=Response,
 )
 async def image_thumbnail(
-    index: PathIndex, parameters: Annotated[ImageParameters, Query()], request: Request, serving: CurrentServing
+    index: PathIndex, parameters: Annotated[ImageViewParameters, Query()], request: Request, serving: CurrentServing
 ) -> Response:
     """The image as it is, with its annotated boxes, at most 320 pixels wide and high."""
     dataset = serving.dataset(parameters.dataset)
     key = SampleKey(0, 0, select_image(index, parameters, dataset.spec))
     job = ViewJob("image-thumbnail", dataset.number, (key,))
-    return await view_response(request, serving, dataset, job, JPEG, pinned=parameters.pinned)
+    return await view_response(request, serving, dataset, job, JPEG, names_all=parameters.names_all)

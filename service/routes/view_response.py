@@ -26,7 +26,7 @@ async def view_response(
     job: ViewJob,
     media_type: str,
     *,
-    pinned: bool,
+    names_all: bool,
     part: str = "",
     take: Callable[[bytes], bytes] = lambda view: view,
     headers: dict[str, str] | None = None,
@@ -41,7 +41,7 @@ async def view_response(
         dataset: The dataset that the job is for.
         job: What a worker makes, unless it is cached.
         media_type: Of the response.
-        pinned: Whether the URL names the digests of samples and images, as far as there are any.
+        names_all: Whether the URL names all that the view depends on; see `ViewParameters`.
         part: Name of the part of the view that is sent.
         take: Returns this part.
         headers: More headers.
@@ -52,7 +52,7 @@ async def view_response(
     """
     tag = view_tag(job, dataset.spec, part, run="" if dataset.hashed else serving.run)
     protected = request.app.state.access.credentials is not None
-    caching = cache_control(pinned=pinned and dataset.hashed, protected=protected)
+    caching = cache_control(immutable=names_all and dataset.hashed, protected=protected)
     sent = {"etag": tag, "cache-control": caching, **(headers or {})}
     if is_known(request, tag):
         return not_modified(sent)

@@ -13,11 +13,13 @@ from client.errors import ClientError, DigestMismatchError
 from client.sync_client import SamplerClient
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.hashes import hashes_file
+from sampler.version import VERSION
 from tests.support.coco_files import image_file, write_jpeg
 from tests.support.file_changes import flip_a_byte
 from tests.support.hashes import record
 from tests.support.live_server import LiveServer, live_server, until
 from tests.support.load_balancer import LoadBalancer
+from tests.support.pages import Elements
 from tests.support.stores import write_store
 from tests.support.wire_client import body, get_spec
 
@@ -73,6 +75,27 @@ def test_two_servers_with_other_pictures_are_told_apart(two: tuple[LiveServer, L
     assert httpx.get(f"{two[1].url}/debug/samples/1?pixels={one.pixels}").status_code == 412
     tags = {httpx.get(f"{server.url}/v1/batches?indices=1").headers["etag"] for server in two}
     assert len(tags) == 2
+
+
+VIEWS = ("explore/1/layers/crop", "explore/1/thumbnail", "images/1/thumbnail", "explore/1/arrays.npz",
+         "explore/1/recipe.json", "debug/samples/1.png", "debug/samples/1", "compare/1/thumbnail")  # fmt: skip
+
+
+def test_what_a_page_shows_is_immutable_only_if_its_url_names_the_version_that_drew_it(
+    two: tuple[LiveServer, LiveServer],
+) -> None:
+    url, spec = two[0].url, get_spec(two[0].url)
+    for view in VIEWS:
+        pinned = f"{url}/{view}?digest={spec.digest}&pixels={spec.pixels}"
+        got = {version: httpx.get(f"{pinned}{version}") for version in ("", "&version=0.0.1", f"&version={VERSION}")}
+        assert {one.status_code for one in got.values()} == {200}
+        assert len({one.content for one in got.values()}) == 1
+        assert [one.headers["cache-control"] for one in got.values()] == [
+            "no-cache", "no-cache", "public, max-age=31536000, immutable",
+        ], view  # fmt: skip
+    page = Elements(httpx.get(f"{url}/explore/1").text)
+    shown = [str(image["href"]) for image in page.all("image")]
+    assert {httpx.get(url + one).headers["cache-control"] for one in shown} == {"public, max-age=31536000, immutable"}
 
 
 def test_a_client_that_reaches_a_server_with_other_pictures_gets_an_error_and_no_wrong_batch(

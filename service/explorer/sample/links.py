@@ -37,7 +37,7 @@ class SampleLinks:
         return f"{self.root}/explore/{key.index}{query(values)}"
 
     def file(self, path: str, *, pinned: bool = True) -> str:
-        """Return a file of this sample. path: with {} for its index. pinned: name the digests, so that it is cached."""
+        """Return a file of this sample. path: with {} for its index. pinned: let browsers cache it for good."""
         values = self._sample(self.key, self.augment) | (pins(self.spec) if pinned else {})
         return f"{self.root}{path.format(self.key.index)}{query(values)}"
 

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel
 
+from sampler.version import VERSION
 from sampler.wire.spec import ServiceSpec
 
 
@@ -31,8 +32,8 @@ def named(spec: ServiceSpec) -> dict[str, object]:
 
 
 def pins(spec: ServiceSpec) -> dict[str, object]:
-    """Return the parameters that name a dataset's digests, with which a browser may cache what it gets."""
-    return {"digest": spec.digest, "pixels": spec.pixels}
+    """Return the parameters with which a browser may cache a view for good: the digests, and the running version."""
+    return {"digest": spec.digest, "pixels": spec.pixels, "version": VERSION}
 
 
 def key_parameters(seed: int, epoch: int, *, augment: bool) -> dict[str, object]:

@@ -32,5 +32,5 @@ def _is_served(side: Side) -> bool:
 
 
 def _query(dataset: ServedDataset, side: Side) -> str:
-    """Return the query, with the digests, so that a browser may cache the picture for good."""
+    """Return the query, so that a browser may cache the picture for good."""
     return query(named(dataset.spec) | side.parameters() | pins(dataset.spec))

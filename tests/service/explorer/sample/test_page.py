@@ -10,6 +10,7 @@ from sampler.config.presets import preset
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from sampler.stream.places import StreamPlace
 from sampler.stream.shards import Shard
+from sampler.version import VERSION
 from sampler.wire.spec import ServiceSpec
 from service.explorer.sample.page import Shown, problem_page, sample_page
 from tests.support.pages import Elements, page_request
@@ -62,12 +63,12 @@ def targets(html: str) -> set[str | None]:
 
 
 def test_the_page_links_to_other_samples_and_to_files_of_this_one() -> None:
-    query = "?seed=7&epoch=1&augment=true"
+    query, pins = "?seed=7&epoch=1&augment=true", f"&digest=d1&version={VERSION}"
     assert targets(page()) >= {
         f"/explore/2{query}", f"/explore/4{query}", "/explore/3?seed=8&epoch=1&augment=true",
         "/explore/3?seed=6&epoch=1&augment=true", "/explore/3?seed=7&epoch=2&augment=true",
         "/explore/3?seed=7&epoch=0&augment=true", "/explore/3?seed=7&epoch=1&augment=false",
-        f"/explore/3/arrays.npz{query}&digest=d1", f"/explore/3/recipe.json{query}&digest=d1",
+        f"/explore/3/arrays.npz{query}{pins}", f"/explore/3/recipe.json{query}{pins}",
         f"/debug/samples/3{query}", f"/debug/samples/3.png{query}", "/compare?index=3&seed=7&epoch=1",
         "/what-if?index=3&seed=7&epoch=1&augment=true",
         "/v1/spec", "/metrics",
@@ -126,7 +127,7 @@ def test_the_random_link_leads_to_a_sample_of_the_dataset() -> None:
 
 def test_layers_are_images_one_above_the_other() -> None:
     layers = Elements(page()).all("image")
-    query = "seed=7&epoch=1&augment=true&digest=d1"
+    query = f"seed=7&epoch=1&augment=true&digest=d1&version={VERSION}"
     assert [layer["href"] for layer in layers] == [f"/explore/3/layers/{one['name']}?{query}" for one in LAYERS]
     assert [layer["width"] for layer in layers] == ["640", "255", "255", "255", "256"]
     assert ["hidden" in layer for layer in layers] == [False, False, True, True, True]

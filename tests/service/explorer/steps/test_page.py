@@ -10,6 +10,7 @@ from sampler.errors import InvalidRequestError
 from sampler.stream.keys import SampleKey
 from sampler.stream.shards import Shard
 from sampler.survey.sample_filter import SampleFilter
+from sampler.version import VERSION
 from sampler.wire.spec import ServiceSpec
 from service.explorer.shell.categories import category_choices, category_number
 from service.explorer.steps.page import StepLinks, step_values
@@ -54,7 +55,8 @@ def test_a_thumbnail_leads_to_its_sample_with_its_place_in_the_stream() -> None:
     large = StepParameters(seed=7, batch_size=SPEC.max_batch + 1, augment=False)
     page = values(large, Page(samples((3, 1)), 1, 3, Place(4)), Place(3))
     assert query_of(page["tiles"][0].link) == sample
-    assert query_of(tile.picture) == {"seed": "7", "epoch": "0", "augment": "false", "digest": "d" * 32}
+    pins = {"digest": "d" * 32, "version": VERSION}
+    assert query_of(tile.picture) == {"seed": "7", "epoch": "0", "augment": "false"} | pins
 
 
 def test_rows_are_counted_from_0_within_a_rank() -> None:
