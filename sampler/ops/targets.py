@@ -94,8 +94,8 @@ def untagged(objects: NDArray[Any], config: SamplerConfig) -> int:
     return max(0, int(np.count_nonzero(objects)) - config.max_objects)
 
 
-def locate_corners(boxes: Boxes, config: SamplerConfig) -> Corners:
-    """Return where the corners of (N, 5) float32 boxes in crop pixels lie on the output grid."""
+def locate_corners(boxes: Floats, config: SamplerConfig) -> Corners:
+    """Return where the corners of (N, 4) or (N, 5) float32 boxes in crop pixels lie on the output grid."""
     ratios = grid_ratios(config)
     corners = boxes[:, :4] * np.tile(ratios, 2)
     cells = corners.astype(np.int64)
@@ -127,7 +127,7 @@ def attention_cells(boxes: Boxes, number: int, config: SamplerConfig) -> tuple[B
     return chosen, (middle_y / ratio).astype(np.int64), (middle_x / ratio).astype(np.int64)
 
 
-def _radii(boxes: Boxes, ratios: Floats, config: SamplerConfig) -> list[int]:
+def _radii(boxes: Floats, ratios: Floats, config: SamplerConfig) -> list[int]:
     if not config.gaussian_bump:
         return [0] * len(boxes)
     if config.gaussian_radius != -1:

@@ -12,10 +12,11 @@ from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.families.crop_plan import CropPlan
+from sampler.families.registry import family_of
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.layouts.convert import lay_out
 from sampler.ops.resize import Image
-from sampler.ops.targets import untagged
+from sampler.ops.targets import locate_corners, untagged
 from sampler.recipe import Recipe
 from sampler.sample.sample import PlannedSample, fill_sample, plan_sample
 from sampler.stream.keys import SampleKey
@@ -42,6 +43,7 @@ class InspectedBox:
     is_untagged: bool = False  # an object without a row of tags
     is_cut_off: bool = False  # part of it is in the crop, and part of it is not
     ignored_because: str | None = None  # the reason, if it is ignored and its detector family knows the reason
+    radius: int | None = None  # of its bumps, in cells; None outside the crop, or if the family has no corners
 
     def as_dict(self) -> dict[str, Any]:
         """Return the box as it appears in the sample's document."""
@@ -56,6 +58,7 @@ class InspectedBox:
             "untagged": self.is_untagged,
             "cut_off": self.is_cut_off,
             "ignored_because": self.ignored_because,
+            "radius": self.radius,
         }
 
 
@@ -128,7 +131,7 @@ def inspect_sample(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, a
 def inspect_boxes(dataset: DatasetIndex, config: SamplerConfig, planned: PlannedSample) -> tuple[InspectedBox, ...]:
     """Return all boxes of the image of a planned sample, each with what became of it. Reads no pixels."""
     marks, names = mark_boxes(dataset, config, [planned]), dataset.category_names
-    reasons = _reasons(marks, config)
+    reasons, radii = _reasons(marks, config), _radii(marks, config)
     inspected = []
     for row, (*original, number) in enumerate(marks.boxes.tolist()):
         outside = bool(marks.outside[row])
@@ -145,6 +148,7 @@ def inspect_boxes(dataset: DatasetIndex, config: SamplerConfig, planned: Planned
                 is_untagged=bool(marks.untagged[row]),
                 is_cut_off=bool(marks.cut_off[row]),
                 ignored_because=reasons.get(row),
+                radius=radii.get(row),
             )
         )
     return tuple(inspected)
@@ -156,6 +160,14 @@ def _reasons(marks: BoxMarks, config: SamplerConfig) -> dict[int, str]:
     reasons, found = ignore_reasons(marks.cropped[rows], marks.boxes[rows, 4].astype(np.int32), config)
     named = zip(rows.tolist(), (reasons[one] for one in found.tolist()), strict=True)
     return {row: reason for row, reason in named if reason != ANOTHER_REASON}
+
+
+def _radii(marks: BoxMarks, config: SamplerConfig) -> dict[int, int]:
+    """Return the radii with which boxes are drawn, by their rows; none for a family without corners."""
+    if family_of(config).corner_names(config) is None:
+        return {}
+    rows = np.flatnonzero(~marks.outside)
+    return dict(zip(rows.tolist(), locate_corners(marks.cropped[rows], config).radii.tolist(), strict=True))
 
 
 def sample_document(dataset: Dataset, config: SamplerConfig, key: SampleKey, *, augment: bool = True) -> dict[str, Any]:

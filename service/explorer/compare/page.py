@@ -14,7 +14,7 @@ from service.access.paths import root_of
 from service.explorer.compare.state import EPOCHS, ZOOMS, Comparison
 from service.explorer.shell.links import key_parameters, query
 from service.explorer.shell.templates import page
-from service.explorer.side_by_side.differences import STATES, differences, planes_of
+from service.explorer.side_by_side.differences import STATES, differences
 from service.explorer.side_by_side.made import Made, facts_of, status_of
 from service.explorer.side_by_side.pictures import layer_url, page_url, thumbnail_url
 from service.explorer.side_by_side.shown import BOXES, Shown, layers_of, show_sample
@@ -78,7 +78,6 @@ def compare_page(
         _shown(root, dataset, state, side, made, title)
         for side, made, title in zip((state.left, state.right), samples, ("Left", "Right"), strict=True)
     )
-    planes = {name: background for config in sides for name, background in planes_of(config).items()}
     size = dataset.spec.size
     return page(
         request,
@@ -97,7 +96,7 @@ def compare_page(
         pages=[page_url(root, dataset, state.index, side) for side in (state.left, state.right)],
         sides=list(zip(("left", "right"), (state.left, state.right), shown, strict=True)),
         config_labels={name: config_label(name, config) for name, config in served.configs.items()},
-        found=differences(known[0], known[1], planes) if len(known) == len(samples) else None,
+        found=differences(known[0], known[1], sides) if len(known) == len(samples) else None,
         words=STATES,
         toggles=[(name, label, name in state.layers, link(state.toggled(name))) for name, label in titles.items()],
         zooms=[(zoom, link(replace(state, zoom=zoom))) for zoom in ZOOMS],

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,26 +42,50 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class BoxOutcome:
+    """What a sample made of a box.
+
+    Attributes:
+        state: One of `STATES`.
+        longer_side: In crop pixels, rounded; None outside the crop.
+        reason: Why it is ignored; None if it is not, or if the reason is not known.
+        radius: Of its bumps in cells; None outside the crop, or if the family has no corners.
+    """
+
+    state: str
+    longer_side: int | None = None
+    reason: str | None = None
+    radius: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BoxRow:
-    """A box of the image of which the samples made different things.
+    """A box of the image, and what both samples made of it.
 
     Attributes:
         name: Of its category.
         category: 1…C.
         size: (width, height) in image pixels, rounded.
-        left: Its state, one of `STATES`.
-        right: See `left`.
-        sides: (left, right) longer side in crop pixels, rounded; None outside the crop.
-        reasons: (left, right) why it is ignored; None if it is not, or if the reason is not known.
+        left: What the sample on the left made of it.
+        right: What the sample on the right made of it.
     """
 
     name: str
     category: int
     size: tuple[int, int]
-    left: str
-    right: str
-    sides: tuple[int | None, int | None]
-    reasons: tuple[str | None, str | None]
+    left: BoxOutcome
+    right: BoxOutcome
+
+    @property
+    def has_other_state(self) -> bool:
+        """Whether the samples differ in its state."""
+        return self.left.state != self.right.state
+
+    @property
+    def has_other_radius(self) -> bool:
+        """Whether both samples draw it in the same way, but with different radii."""
+        radii = self.left.radius, self.right.radius
+        return not self.has_other_state and None not in radii and radii[0] != radii[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +95,25 @@ class Differences:
     Attributes:
         recipe: Rows of the recipe, all of them.
         counts: Rows of the counts: of boxes, and of the cells of each plane that are not background.
-        boxes: Boxes with different states, at most `MOST_BOXES`.
-        other_boxes: How many boxes have different states in all.
-        equal_boxes: How many boxes have the same state.
+        boxes: Boxes with different states, then those that differ only in their radius, at most `MOST_BOXES`.
+        other_states: How many boxes have different states in all.
+        other_radii: How many boxes differ only in their radius in all.
+        equal_boxes: How many boxes differ in neither.
         same_image: Whether both are made from the same image; else boxes are not compared.
     """
 
     recipe: tuple[Row, ...]
     counts: tuple[Row, ...]
     boxes: tuple[BoxRow, ...]
-    other_boxes: int
+    other_states: int
+    other_radii: int
     equal_boxes: int
     same_image: bool
+
+    @property
+    def other_boxes(self) -> int:
+        """How many boxes differ in all."""
+        return self.other_states + self.other_radii
 
     @property
     def are_none(self) -> bool:
@@ -90,25 +121,28 @@ class Differences:
         return self.same_image and not self.other_boxes and not any(row.differs for row in (*self.recipe, *self.counts))
 
 
-def planes_of(config: SamplerConfig) -> dict[str, float]:
-    """Return the background of each array that boxes are drawn into: heatmaps, valid masks and attention maps."""
-    _, *targets = dense_table(config, 1)
-    return {spec.name: spec.background for spec in targets if len(spec.shape) == 3}
-
-
-def differences(left: Document, right: Document, planes: Mapping[str, float]) -> Differences:
-    """Return the differences of two samples. left, right: their documents. planes: `planes_of` both configs."""
+def differences(left: Document, right: Document, configs: Iterable[SamplerConfig]) -> Differences:
+    """Return the differences of two samples. left, right: their documents. configs: those that made them."""
     same = left["image"] == right["image"]
-    pairs = list(_pairs(left["boxes"], right["boxes"])) if same else []
-    others = [row for row in (_box_row(*pair) for pair in pairs) if row.left != row.right]
+    rows = [_box_row(*pair) for pair in _pairs(left["boxes"], right["boxes"])] if same else []
+    states = [row for row in rows if row.has_other_state]
+    radii = [row for row in rows if row.has_other_radius]
+    planes = {name: background for config in configs for name, background in _planes_of(config).items()}
     return Differences(
         recipe=tuple(_rows(_recipe(left), _recipe(right))),
         counts=tuple(_rows(_counts(left, planes), _counts(right, planes))),
-        boxes=tuple(others[:MOST_BOXES]),
-        other_boxes=len(others),
-        equal_boxes=len(pairs) - len(others),
+        boxes=tuple((states + radii)[:MOST_BOXES]),
+        other_states=len(states),
+        other_radii=len(radii),
+        equal_boxes=len(rows) - len(states) - len(radii),
         same_image=same,
     )
+
+
+def _planes_of(config: SamplerConfig) -> dict[str, float]:
+    """Return the background of each array that boxes are drawn into: heatmaps, valid masks and attention maps."""
+    _, *targets = dense_table(config, 1)
+    return {spec.name: spec.background for spec in targets if len(spec.shape) == 3}
 
 
 def _rows(left: Mapping[str, str], right: Mapping[str, str]) -> Iterator[Row]:
@@ -169,30 +203,19 @@ def _identity(box: Document) -> tuple[object, ...]:
 def _box_row(left: Document | None, right: Document | None) -> BoxRow:
     [box, *_] = (one for one in (left, right) if one is not None)
     x0, y0, x1, y1 = box["original"]
-    states = [_state(one) for one in (left, right)]
-    return BoxRow(
-        name=box["category"]["name"],
-        category=box["category"]["number"],
-        size=(round(x1 - x0), round(y1 - y0)),
-        left=states[0],
-        right=states[1],
-        sides=(_longer_side(left), _longer_side(right)),
-        reasons=(_reason(left), _reason(right)),
-    )
+    category, size = box["category"], (round(x1 - x0), round(y1 - y0))
+    return BoxRow(category["name"], category["number"], size, _outcome(left), _outcome(right))
 
 
-def _reason(box: Document | None) -> str | None:
-    return None if box is None else box["ignored_because"]
-
-
-def _state(box: Document | None) -> str:
+def _outcome(box: Document | None) -> BoxOutcome:
     if box is None:
-        return DROPPED
-    return UNTAGGED if box["untagged"] else str(box["state"])
+        return BoxOutcome(DROPPED)
+    state = UNTAGGED if box["untagged"] else str(box["state"])
+    return BoxOutcome(state, _longer_side(box["crop"]), box["ignored_because"], box["radius"])
 
 
-def _longer_side(box: Document | None) -> int | None:
-    if box is None or box["crop"] is None:
+def _longer_side(corners: Sequence[float] | None) -> int | None:
+    if corners is None:
         return None
-    x0, y0, x1, y1 = map(float, box["crop"])
+    x0, y0, x1, y1 = corners
     return round(max(x1 - x0, y1 - y0))

@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from sampler.config.export import ExportedConfig
+from sampler.config.schema import SamplerConfig
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
 from service.access.paths import root_of
 from service.explorer.compare.state import Comparison
@@ -15,7 +16,7 @@ from service.explorer.config_changes.changes import Changes, file_name, fitting_
 from service.explorer.config_changes.fields import Field
 from service.explorer.shell.links import named, query
 from service.explorer.shell.templates import page
-from service.explorer.side_by_side.differences import STATES, differences, planes_of
+from service.explorer.side_by_side.differences import STATES, differences
 from service.explorer.side_by_side.made import Made, facts_of, status_of
 from service.explorer.side_by_side.pictures import layer_url, page_url
 from service.explorer.side_by_side.shown import BOXES, Shown, layers_of, show_sample, telling_layers, toggled
@@ -120,7 +121,7 @@ def what_if_page(
             (name, words, name in layers, link(layers=",".join(toggled(layers, name))))
             for name, words in titles.items()
         ],
-        found=differences(known[0], known[1], _planes(state)) if len(known) == 2 else None,
+        found=differences(known[0], known[1], _configs(state)) if len(known) == 2 else None,
         words=STATES,
         reset_all=link({}),
         previous_sample=link(index=(state.index - 1) % size),
@@ -152,8 +153,9 @@ def _group(control: Control) -> str:
     return control.field.group
 
 
-def _planes(state: WhatIf) -> dict[str, float]:
-    return planes_of(state.dataset.spec.config)
+def _configs(state: WhatIf) -> tuple[SamplerConfig, ...]:
+    served, changed = state.dataset.spec.config, state.changes.config
+    return (served,) if changed is None else (served, changed)
 
 
 def _comparison(state: WhatIf) -> Comparison:

@@ -1,5 +1,6 @@
 """The document about one sample."""
 
+import dataclasses
 import hashlib
 import json
 from collections import Counter
@@ -16,6 +17,8 @@ from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.errors import InvalidRequestError
 from sampler.layouts.convert import lay_out
+from sampler.ops.gaussian import clear_bump, draw_bump
+from sampler.ops.targets import grid_ratios
 from sampler.recipe import Recipe
 from sampler.sample.sample import make_sample
 from sampler.stream.keys import SampleKey
@@ -115,6 +118,27 @@ def test_the_reasons_of_ignored_boxes_are_those_of_the_statistics(dataset: Datas
     found = Counter(box["ignored_because"] for box in boxes if box["state"] == "ignored")
     assert found == dict(outcomes.ignored_because)
     assert all(found.values())
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("changes", [
+    {}, {"gaussian_iou": 0.9}, {"gaussian_radius": 3}, {"gaussian_bump": False},
+])  # fmt: skip
+def test_heatmaps_and_masks_are_drawn_with_the_radii_of_the_document(
+    dataset: Dataset, name: str, changes: dict[str, Any]
+) -> None:
+    config, key = dataclasses.replace(preset(name), **changes), SampleKey(5, 0, 0)
+    dense = lay_out(make_sample(dataset, config, key), "dense", config, 2)
+    heats, valids = np.zeros_like(dense["tl_heats"]), np.ones_like(dense["tl_heats"])
+    for box in sample_document(dataset, config, key)["boxes"]:
+        assert (box["radius"] is None) == (box["state"] == "outside")
+        if box["state"] != "outside":
+            draw, planes = (draw_bump, heats) if box["state"] == "object" else (clear_bump, valids)
+            x, y = (np.float32(box["crop"][:2]) * grid_ratios(config)).astype(int).tolist()
+            draw(planes[box["category"]["number"] - 1], y, x, box["radius"])
+    assert heats.any()
+    np.testing.assert_array_equal(heats, dense["tl_heats"])
+    np.testing.assert_array_equal(valids, dense.get("tl_valids", np.ones_like(valids)))
 
 
 def test_all_boxes_of_the_image_are_listed_with_name_and_corners(dataset: Dataset) -> None:

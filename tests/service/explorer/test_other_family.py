@@ -27,6 +27,12 @@ def test_the_document_lists_its_arrays(scenes: tuple[Path, Path], cache_dir: Pat
     assert document["arrays"]["counts"]["max"] == document["counts"]["objects"]
 
 
+def test_boxes_have_no_radius_without_corners(scenes: tuple[Path, Path], cache_dir: Path) -> None:
+    document = sample_document(opened(scenes, cache_dir), TOY, SampleKey(3, 0, 7))
+    assert document["counts"]["objects"] > 0
+    assert {box["radius"] for box in document["boxes"]} == {None}
+
+
 def test_the_picture_shows_its_plane_arrays(scenes: tuple[Path, Path], cache_dir: Path) -> None:
     dataset, key = opened(scenes, cache_dir), SampleKey(3, 0, 7)
     panels = list(draw_panels(inspect_sample(dataset, TOY, key)))

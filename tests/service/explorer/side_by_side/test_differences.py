@@ -10,7 +10,7 @@ from sampler.config.schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.stream.keys import SampleKey
 from service.explorer.inspection import sample_document
-from service.explorer.side_by_side.differences import Differences, differences, planes_of
+from service.explorer.side_by_side.differences import Differences, differences
 from tests.support.scenes import EMPTY, write_scenes
 
 SACCADE, CORNERNET = PRESETS["cornernet_saccade"], PRESETS["cornernet"]
@@ -30,8 +30,7 @@ def document(dataset: Dataset, config: SamplerConfig = SACCADE, index: int = CRO
 
 
 def compared(left: dict[str, Any], right: dict[str, Any], *configs: SamplerConfig) -> Differences:
-    planes = {name: background for config in (SACCADE, *configs) for name, background in planes_of(config).items()}
-    return differences(left, right, planes)
+    return differences(left, right, (SACCADE, *configs))
 
 
 def test_a_sample_does_not_differ_from_itself(dataset: Dataset) -> None:
@@ -52,8 +51,8 @@ def test_boxes_that_a_larger_least_size_makes_ignored_are_listed(dataset: Datase
     larger = dataclasses.replace(SACCADE, min_scale=LARGE)
     left, right = document(dataset), document(dataset, larger)
     found = compared(left, right, larger)
-    assert {(row.left, row.right) for row in found.boxes} == {("object", "ignored")}
-    assert {row.reasons for row in found.boxes} == {(None, "too small")}
+    assert {(row.left.state, row.right.state) for row in found.boxes} == {("object", "ignored")}
+    assert {(row.left.reason, row.right.reason) for row in found.boxes} == {(None, "too small")}
     objects = [box for box in left["boxes"] if box["state"] == "object"]
     small = [box for box in objects if max(box["crop"][2] - box["crop"][0], box["crop"][3] - box["crop"][1]) < LARGE]
     assert found.other_boxes == len(found.boxes) == len(small) > 0
@@ -68,8 +67,31 @@ def test_boxes_that_lose_their_tags_are_listed(dataset: Dataset) -> None:
     few = dataclasses.replace(SACCADE, max_objects=1)
     left, right = document(dataset, index=6), document(dataset, few, index=6)
     found = compared(left, right, few)
-    assert {(row.left, row.right) for row in found.boxes} == {("object", "untagged")}
-    assert found.other_boxes == right["counts"]["untagged"] > left["counts"]["untagged"] == 0
+    assert {(row.left.state, row.right.state) for row in found.boxes} == {("object", "untagged")}
+    assert found.other_states == right["counts"]["untagged"] > left["counts"]["untagged"] == 0
+
+
+@pytest.mark.parametrize("changes", [{"gaussian_iou": 0.9}, {"gaussian_radius": 9}, {"gaussian_bump": False}])
+def test_boxes_whose_bumps_have_another_radius_are_listed(dataset: Dataset, changes: dict[str, Any]) -> None:
+    other = dataclasses.replace(SACCADE, **changes)
+    left, right = document(dataset), document(dataset, other)
+    found = compared(left, right, other)
+    expected = [
+        (one["radius"], two["radius"])
+        for one, two in zip(left["boxes"], right["boxes"], strict=True)
+        if one["radius"] != two["radius"]
+    ]
+    assert [(row.left.radius, row.right.radius) for row in found.boxes] == expected != []
+    assert (found.other_states, found.other_radii) == (0, len(expected))
+    assert found.equal_boxes == len(left["boxes"]) - len(expected)
+    assert not found.are_none
+
+
+def test_boxes_with_another_state_come_before_those_with_another_radius(dataset: Dataset) -> None:
+    other = dataclasses.replace(SACCADE, min_scale=LARGE, gaussian_iou=0.9)
+    found = compared(document(dataset), document(dataset, other), other)
+    assert min(found.other_states, found.other_radii) > 0
+    assert [row.has_other_state for row in found.boxes] == [True] * found.other_states + [False] * found.other_radii
 
 
 def test_crowd_boxes_that_a_config_drops_are_listed_and_the_others_keep_their_partners(dataset: Dataset) -> None:
@@ -77,10 +99,10 @@ def test_crowd_boxes_that_a_config_drops_are_listed_and_the_others_keep_their_pa
     for index in range(len(dataset)):
         crowd = int(dataset.crowd(index).sum())
         left, right = document(dataset, index=index), document(dataset, without, index)
-        left["boxes"] = [box | {"state": "object"} for box in left["boxes"]]
-        right["boxes"] = [box | {"state": "object"} for box in right["boxes"]]
+        left["boxes"] = [box | {"state": "object", "radius": None} for box in left["boxes"]]
+        right["boxes"] = [box | {"state": "object", "radius": None} for box in right["boxes"]]
         found = compared(left, right)
-        assert [row.right for row in found.boxes] == ["dropped"] * crowd
+        assert [row.right.state for row in found.boxes] == ["dropped"] * crowd
         assert found.equal_boxes == len(dataset.boxes(index)) - crowd
 
 
