@@ -20,6 +20,7 @@ import mmap
 import os
 import weakref
 from dataclasses import dataclass
+from time import sleep
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +41,10 @@ _ADMISSION = 17
 """Once the ring is full, one miss of so many is admitted. A prime, so that no periodic order starves an image."""
 
 _ATTEMPTS = 64
-"""How often the lock is tried, 0.1 ms in all; a process holds it for a few microseconds."""
+"""How often the lock is tried at once, 0.1 ms in all; a process holds it for a few microseconds."""
+
+_PAUSES, _PAUSE_SECONDS = 100, 0.001
+"""Pauses, 0.1 s in all, for a process that was suspended while it held the lock. Meanwhile it gets a CPU."""
 
 _BYTES_PER_SLOT = 1 << 14
 """Bytes of the ring for each slot: about 60 slots for each COCO image, so that few images share one."""
@@ -69,6 +73,7 @@ class ImageCache:
         self._table = memory[: _ROWS * _COLUMNS].reshape(_ROWS, _COLUMNS)
         self._slots = memory[_ROWS * _COLUMNS :][:slots]
         self._turn = 0
+        self._pauses = True
         self._counts = self._table[1 + os.getpid() % (_ROWS - 1)]
 
     @classmethod
@@ -158,11 +163,25 @@ class ImageCache:
         return position
 
     def _locked(self) -> bool:
-        """Try to take the lock. It ends with its process, but one that is stopped must not block the others."""
-        for _ in range(_ATTEMPTS):
-            with contextlib.suppress(OSError):  # held by another process
-                fcntl.lockf(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return True
+        """Take the lock, or return False if another process holds it for long.
+
+        The lock is released when its process ends. If that process is stopped, the others pause for it once each.
+        """
+        if any(self._tried() for _ in range(_ATTEMPTS)):
+            self._pauses = True
+            return True
+        if self._pauses:
+            self._pauses = any(self._tried_after_pause() for _ in range(_PAUSES))
+        return self._pauses
+
+    def _tried_after_pause(self) -> bool:
+        sleep(_PAUSE_SECONDS)
+        return self._tried()
+
+    def _tried(self) -> bool:
+        with contextlib.suppress(OSError):  # held by another process
+            fcntl.lockf(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
         return False
 
 
