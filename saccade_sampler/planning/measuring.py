@@ -89,16 +89,20 @@ def measure(images: Callable[[Path], SampleImages], seconds: float, quiet: bool 
     ):
         chosen = images(Path(name))
         advance()
-        recorded = chosen.record_entry_points()
-        advance()
-        part = seconds / (2 * SIZES * len(LAYOUTS))
         try:
-            entry_points = _serve(chosen, part, advance)
-            stored = chosen.decode()  # the next server finds the store
-            advance()
-            store = _serve(chosen, part, advance)
+            return _measure(chosen, seconds / (2 * SIZES * len(LAYOUTS)), advance)
         except ClientError as error:
             raise PlanError(f"the server that is measured has failed: {error}") from error
+
+
+def _measure(chosen: SampleImages, seconds: float, advance: Advance) -> Measurement:
+    """Measure a server with entry points, then one with a decoded store. seconds: for each size and layout."""
+    recorded = chosen.record_entry_points()
+    advance()
+    entry_points = _serve(chosen, seconds, advance)
+    stored = chosen.decode()  # the next server finds the store
+    advance()
+    store = _serve(chosen, seconds, advance)
     return Measurement(
         format=FORMAT,
         version=VERSION,

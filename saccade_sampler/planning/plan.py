@@ -81,6 +81,23 @@ class _Case:
     cores: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """The lines of each section. The last one of CPUs, server, network and hosts is a number of hosts."""
+
+    demand: tuple[Line, Line]
+    cpu: tuple[Line, ...]
+    server: tuple[Line, ...]
+    network: tuple[Line, ...]
+    hosts: tuple[Line, ...]
+    in_flight: Line
+    memory: tuple[Line, ...]
+    page_cache: Line
+    disk: tuple[Line, ...]
+    reading: Line
+    trainer: tuple[Line, ...]
+
+
 def make_plan(measured: Measurement, demand: Demand, supply: Supply) -> Plan:
     """Return the plan of a demand on hosts like the one that was measured."""
     prepared = measured.store if demand.store else measured.entry_points
@@ -88,38 +105,55 @@ def make_plan(measured: Measurement, demand: Demand, supply: Supply) -> Plan:
         measured, demand, supply, prepared, prepared.costs[demand.layout], measured.sample_bytes[demand.layout],
         demand.images or measured.images, supply.cores or measured.cores,
     )  # fmt: skip
-    samples, requests = _rates(demand)
-    cpu = list(_cpu(case, samples.result, requests.result))
-    server = list(_server(case, cpu[1:3]))
-    network = list(_network(case, samples.result))
-    hosts = list(_hosts(case, cpu[-1].result, server[-1].result, network[-1].result))
-    in_flight = _in_flight(case, hosts[0].result)
-    memory = list(_memory(case))
-    cache = _page_cache(case)
-    disk = list(_disk(case))
-    reading = _reading(case, samples.result, hosts[0].result)
+    lines = _compute(case)
+    at_work = lines.hosts[0].value
     return Plan(
-        hosts=int(hosts[-1].value),
+        hosts=int(lines.hosts[-1].value),
         cores_per_host=case.cores,
-        cores=cpu[3].value,
-        network=network[0].value,
-        cpu_share=cpu[-1].value / hosts[0].value,
-        server_share=server[-1].value / hosts[0].value,
-        network_share=network[-1].value / hosts[0].value,
-        memory=memory[-1].value,
-        page_cache=cache.value,
-        disk=disk[-1].value,
-        sections=(
-            Section("Demand", (samples, requests)),
-            Section("CPUs", tuple(cpu)),
-            Section("The server's process, which uses one core at most", tuple(server)),
-            Section("Network", tuple(network)),
-            Section("Hosts", (*hosts, in_flight)),
-            Section("Memory of a host", (*memory, cache)),
-            Section("Disk of a host", (*disk, reading)),
-            Section("Each trainer", tuple(_trainer(case, samples.result))),
-        ),
-        notes=tuple(_notes(case, in_flight)),
+        cores=lines.cpu[3].value,
+        network=lines.network[0].value,
+        cpu_share=lines.cpu[-1].value / at_work,
+        server_share=lines.server[-1].value / at_work,
+        network_share=lines.network[-1].value / at_work,
+        memory=lines.memory[-1].value,
+        page_cache=lines.page_cache.value,
+        disk=lines.disk[-1].value,
+        sections=_sections(lines),
+        notes=tuple(_notes(case, lines.in_flight)),
+    )
+
+
+def _compute(case: _Case) -> _Lines:
+    samples, requests = _rates(case.demand)
+    cpu = tuple(_cpu(case, samples.result, requests.result))
+    server = tuple(_server(case, cpu[1:3]))
+    network = tuple(_network(case, samples.result))
+    hosts = tuple(_hosts(case, cpu[-1].result, server[-1].result, network[-1].result))
+    return _Lines(
+        demand=(samples, requests),
+        cpu=cpu,
+        server=server,
+        network=network,
+        hosts=hosts,
+        in_flight=_in_flight(case, hosts[0].result),
+        memory=tuple(_memory(case)),
+        page_cache=_page_cache(case),
+        disk=tuple(_disk(case)),
+        reading=_reading(case, samples.result, hosts[0].result),
+        trainer=tuple(_trainer(case, samples.result)),
+    )
+
+
+def _sections(lines: _Lines) -> tuple[Section, ...]:
+    return (
+        Section("Demand", lines.demand),
+        Section("CPUs", lines.cpu),
+        Section("The server's process, which uses one core at most", lines.server),
+        Section("Network", lines.network),
+        Section("Hosts", (*lines.hosts, lines.in_flight)),
+        Section("Memory of a host", (*lines.memory, lines.page_cache)),
+        Section("Disk of a host", (*lines.disk, lines.reading)),
+        Section("Each trainer", lines.trainer),
     )
 
 
