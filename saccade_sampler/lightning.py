@@ -176,7 +176,7 @@ class SamplerDataModule(pl.LightningDataModule):
         """End the processes of the loaders."""
         self._close()
 
-    def on_exception(self, exception: BaseException) -> None:  # noqa: ARG002 - likewise
+    def on_exception(self, exception: BaseException) -> None:  # noqa: ARG002 - Lightning passes it
         """End the processes of the loaders."""
         self._close()
 

@@ -87,7 +87,7 @@ def dataset(
         InvalidRequestError: a value is out of range.
     """
     from service.ray_steps import RowsRequest, make_rows  # nodes that only render do not need the server's packages
-    from service.settings.server import Settings  # likewise
+    from service.settings.server import Settings  # nor pydantic
 
     shard = Shard(batch_size, rank, world_size)
     if tasks is not None:

@@ -57,10 +57,10 @@ class OneLineFormatter(logging.Formatter):
         record.message = printable(record.message)
         return super().formatMessage(record)
 
-    def formatException(self, ei: ExceptionInfo) -> str:  # noqa: N802 - likewise
+    def formatException(self, ei: ExceptionInfo) -> str:  # noqa: N802 - the name is that of the base class
         return indented(super().formatException(ei))
 
-    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - likewise
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - the name is that of the base class
         return indented(stack_info)
 
 

@@ -78,7 +78,8 @@ class Bench:
     Attributes:
         jpeg: Dataset without a decoded store.
         images: Number of its images.
-        later: Server of `jpeg` that has sent a whole epoch; `store` likewise, with a decoded store.
+        later: Server of `jpeg` that has sent a whole epoch.
+        store: Server of the same dataset with a decoded store, which has sent a whole epoch.
         peers: Which peers to measure.
     """
 

@@ -26,7 +26,7 @@ class SampleView:
         objects: (n,) bool, False for ignored boxes.
         names: n names of categories.
         top_left: (k, 2) float32, x and y of corners in pixels of the image.
-        bottom_right: (k, 2) float32, likewise.
+        bottom_right: (k, 2) float32, x and y of corners in pixels of the image.
     """
 
     key: SampleKey

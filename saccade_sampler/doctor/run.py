@@ -66,7 +66,7 @@ def _server(subject: Subject, host: HostFacts) -> Iterator[Finding]:
     try:
         with needs_extra("a server", "server"):
             from saccade_sampler.doctor.examine_server import examine_server  # training nodes lack what it needs
-            from service.settings.load import SettingsError, load_settings  # likewise
+            from service.settings.load import SettingsError, load_settings  # which needs pydantic
     except CommandError as error:
         yield skipped(SETTINGS, f"those of a server are not checked: {error}")
         yield check_kernels(None)

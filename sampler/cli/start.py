@@ -22,9 +22,9 @@ def start(program: Program, arguments: Sequence[str] | None = None, *, started_a
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     with one_line_errors():
-        # Here, so that Ctrl-C during the import gives no traceback, and a missing package one line.
         with ends_at_once(), needs_extra(program.name, _extra(program, words, only)):
-            from sampler.cli.group import run  # likewise
+            # Here, so that Ctrl-C during the import gives no traceback, and a missing package one line.
+            from sampler.cli.group import run
         run(program, words, started_as or program.name, only)
 
 

@@ -42,9 +42,10 @@ class PlacementTheory(ABC):
     """The laws of scale and centre. Each law is computed from the published rules, not from the code that draws."""
 
     scale_rule: ClassVar[str]
-    """The law of the scale in words; `center_rule` likewise."""
+    """The law of the scale in words."""
 
     center_rule: ClassVar[str]
+    """The law of the centre in words."""
 
     @abstractmethod
     def scale_law(self, drawn: DrawnPlacements) -> Law:

@@ -41,7 +41,8 @@ class TargetNames:
     """Names of all target arrays of a corner detector.
 
     Attributes:
-        top_left: Arrays of the top-left corners; `bottom_right` likewise.
+        top_left: Arrays of the top-left corners.
+        bottom_right: Arrays of the bottom-right corners.
         tag_masks: (M,) uint8, 1 for rows of offsets and tags that hold an object.
         attentions: (1, a, a) float32 each, in the order of the config's attention maps.
     """

@@ -117,7 +117,7 @@ def _lighting(survey: Survey, config: SamplerConfig) -> Iterator[Decision]:
         weights = survey.lighting[:, column]
         edges = np.linspace(-4 * std, 4 * std, BINS + 1)
         law = _normal(edges / std)
-        law[[0, -1]] = 0, 1  # likewise
+        law[[0, -1]] = 0, 1  # so that the outer bins have the tails
         yield Decision(
             f"lighting {column + 1}",
             "weight",

@@ -21,9 +21,9 @@ class Reading:
         time: When they were read.
         totals: Of all batch responses.
         busy: In which workers did jobs, summed over all workers.
-        views: In which they did jobs of pages, likewise.
-        computing: In which workers used a CPU, likewise.
-        delayed: In which workers could have run but had no CPU, likewise.
+        views: In which they did jobs of pages, summed over all workers.
+        computing: In which workers used a CPU, summed over all workers.
+        delayed: In which workers could have run but had no CPU, summed over all workers.
         own: In which this process, which sends, used a CPU.
         restarts: Workers that were replaced.
         failures: Samples that failed.

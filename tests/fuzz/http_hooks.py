@@ -17,7 +17,7 @@ VALID_COUNTS = frozenset(map(str, range(1, 20_001)))
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Let a stream end soon, unless its start or stop is not a number anyway; likewise, survey few samples."""
+    """Let a stream end soon, unless its start or stop is not a number anyway, and survey few samples."""
     query = dict(case.query or {})
     samples = str(query.get("samples", SAMPLES))
     if case.operation.path == "/stats" and samples in VALID_COUNTS:

@@ -20,6 +20,10 @@ ALLOWED = {
 }
 """Which packages of the project a package may import."""
 
+WITH_JINJA = "Jinja is loaded in a thread, after the start"
+LEAN_NODES = "nodes that only render rows do not need the server's packages"
+ONLY_SERVERS = "only servers have what it needs"
+
 INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("client.protocol.proxies", "urllib.request"): "only macOS and Windows; loads ssl, which loaders load later",
     ("client.access", "client.transport.tls"): "a trainer without TLS loads ssl while the loader's process starts",
@@ -28,33 +32,27 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("sampler.cli.start", "sampler.cli.group"): "a missing package is one line, Ctrl-C no traceback",
     ("saccade_sampler.planning.command", "saccade_sampler.planning.run"): "the help of commands does not need a server",
     ("saccade_sampler.doctor.command", "saccade_sampler.doctor.run"): "the help of commands does not need httpx",
-    ("saccade_sampler.doctor.run", "saccade_sampler.doctor.examine_server"): "only servers have what it needs",
-    ("saccade_sampler.doctor.run", "service.settings.load"): "likewise",
+    ("saccade_sampler.doctor.run", "saccade_sampler.doctor.examine_server"): ONLY_SERVERS,
+    ("saccade_sampler.doctor.run", "service.settings.load"): ONLY_SERVERS,
     ("saccade_sampler.doctor.kernels", "sampler.kernels.compiled.code_cache"): "needs Numba",
     ("saccade_sampler.settings.command", "saccade_sampler.settings.client"): "the help of commands does not need httpx",
-    (
-        "saccade_sampler.settings.command",
-        "saccade_sampler.settings.server",
-    ): "only servers have what it needs",
+    ("saccade_sampler.settings.command", "saccade_sampler.settings.server"): ONLY_SERVERS,
     ("service.server.command", "service.server.run"): "the help of commands does not need FastAPI",
-    ("saccade_sampler.ray", "service.ray_steps"): "nodes that only render rows do not need the server's packages",
-    ("saccade_sampler.ray", "service.settings.server"): "likewise",
-    (
-        "service.explorer.loading",
-        "service.explorer.shell.templates",
-    ): "Jinja is loaded in a thread, after the start",
-    ("service.routes.samples", "service.explorer.sample.page"): "likewise",
-    ("service.routes.compare", "service.explorer.compare.page"): "likewise",
-    ("service.routes.what_if", "service.explorer.what_if.page"): "likewise",
-    ("service.routes.statistics", "service.explorer.statistics.page"): "likewise",
-    ("service.routes.steps", "service.explorer.shell.templates"): "likewise",
-    ("service.routes.images_page", "service.explorer.shell.templates"): "likewise",
-    ("service.routes.status", "service.explorer.status.page"): "likewise",
-    ("service.routes.api", "service.explorer.api.page"): "likewise",
-    ("service.routes.api", "service.explorer.api.viewers"): "likewise",
-    ("service.routes.access", "service.explorer.shell.login"): "likewise",
-    ("service.middleware.guard", "service.explorer.shell.login"): "likewise",
-    ("service.errors.responses", "service.explorer.shell.errors"): "likewise",
+    ("saccade_sampler.ray", "service.ray_steps"): LEAN_NODES,
+    ("saccade_sampler.ray", "service.settings.server"): LEAN_NODES,
+    ("service.explorer.loading", "service.explorer.shell.templates"): WITH_JINJA,
+    ("service.routes.samples", "service.explorer.sample.page"): WITH_JINJA,
+    ("service.routes.compare", "service.explorer.compare.page"): WITH_JINJA,
+    ("service.routes.what_if", "service.explorer.what_if.page"): WITH_JINJA,
+    ("service.routes.statistics", "service.explorer.statistics.page"): WITH_JINJA,
+    ("service.routes.steps", "service.explorer.shell.templates"): WITH_JINJA,
+    ("service.routes.images_page", "service.explorer.shell.templates"): WITH_JINJA,
+    ("service.routes.status", "service.explorer.status.page"): WITH_JINJA,
+    ("service.routes.api", "service.explorer.api.page"): WITH_JINJA,
+    ("service.routes.api", "service.explorer.api.viewers"): WITH_JINJA,
+    ("service.routes.access", "service.explorer.shell.login"): WITH_JINJA,
+    ("service.middleware.guard", "service.explorer.shell.login"): WITH_JINJA,
+    ("service.errors.responses", "service.explorer.shell.errors"): WITH_JINJA,
 }
 """The imports inside functions: (module, imported module) and the reason."""
 

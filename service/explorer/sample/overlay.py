@@ -31,7 +31,10 @@ class BoxShape:
         classes: For the style: its state and its marks.
         name: Of its category.
         meaning: Its state and marks in words.
-        left: Of the box; likewise `top`, `width` and `height`.
+        left: Of the box.
+        top: Of the box.
+        width: Of the box.
+        height: Of the box.
         label_x: Where its label begins, or ends if `ends`.
         ends: Whether the label ends there.
         above: Whether the label is above the box.
