@@ -72,6 +72,9 @@ Augment = Annotated[
     Field(description="false: largest box as reference, centred, no flip, no colour changes"),
 ]  # fmt: skip
 Flag = Annotated[bool, STRICT, BeforeValidator(_boolean_of_url)]
+ShownLayers = Annotated[
+    str | None, Field(description="layers that a page shows, separated by commas; unknown ones are ignored")
+]
 LayoutName = Annotated[Layout, Field(description="how samples travel")]
 DatasetName = Annotated[str | None, Field(description="name of one of the server's datasets; the first by default")]
 Digest = Annotated[str | None, Field(description="refuse with 412 unless the server has this digest")]
@@ -158,12 +161,13 @@ class ImageViewParameters(ImageParameters, ViewParameters):
 
 
 class SamplePageParameters(SampleParameters):
-    """One sample, the step in which a training process gets it, and the search that found it."""
+    """One sample, its layers that are shown, its place in the stream, and the search that found it."""
 
     step: Step | None = None
     batch_size: BatchSize | None = None
     rank: Rank | None = None
     world_size: WorldSize | None = None
+    layers: ShownLayers = None
     search: Annotated[
         Annotated[str, StringConstraints(max_length=2000)] | None,
         Field(description="the query of the page of steps that found the sample, to which the page leads back"),

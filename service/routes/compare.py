@@ -20,15 +20,16 @@ from service.batches.parameters import (
     PathIndex,
     SampleViewParameters,
     Seed,
+    ShownLayers,
     refuse_repeated,
 )
 from service.batches.selection import select_image, select_sample
 from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, problems
 from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, Comparison
 from service.explorer.sample.contents import SampleContents, media_type_of
+from service.explorer.sample.layer_choice import layers_of_text
 from service.explorer.sample.layer_names import check_layer
 from service.explorer.side_by_side.made import facts_or_problem
-from service.explorer.side_by_side.shown import layers_of_text
 from service.explorer.side_by_side.sides import OF_DATASET, SERVED, Side, config_of_side, named_configs, view_job
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
 from service.routes.samples import LAYERS, LayerName
@@ -39,7 +40,6 @@ router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
 
 ConfigName = Annotated[str | None, Field(description="`served`, a built-in config, or `dataset:NAME`")]
 ChangesText = Annotated[str | None, Field(description="changes of the config, such as `min_scale=32&gaussian_iou=0.3`")]
-Layers = Annotated[str | None, Field(description="layers that are shown, separated by commas")]
 Zoom = Annotated[Literal[1, 2, 4], FROM_URL, Field(description="zoom of both sides")]
 
 
@@ -76,7 +76,7 @@ class CompareParameters(ImageParameters):
     right_augment: Augment | None = None
     right_config: ConfigName = None
     right_changes: ChangesText = None
-    layers: Layers = None
+    layers: ShownLayers = None
     zoom: Zoom = 1
     first_epoch: Epoch | None = None
 

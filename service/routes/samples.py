@@ -21,6 +21,7 @@ from service.batches.selection import select_place, select_sample
 from service.contract.responses import NOT_MODIFIED, SAMPLES, Responses, binary, document, problems
 from service.errors.problems import ServiceError
 from service.explorer.sample.contents import SAMPLE_PROBLEMS, SampleContents, media_type_of
+from service.explorer.sample.layer_choice import layers_of_text
 from service.explorer.sample.layer_names import check_layer
 from service.explorer.shell.links import query
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
@@ -47,7 +48,8 @@ JSON = "application/json"
 @router.get("/explore", include_in_schema=False)
 async def choose(request: Request) -> Response:
     """Redirect to the sample that a form names. Without scripts, a browser cannot put its index into the path."""
-    values = {name: text for name, text in request.query_params.items() if text}
+    # An empty index is none, but no layers are a choice.
+    values = {name: text for name, text in request.query_params.items() if text or name == "layers"}
     index = values.pop("index", "0")
     if not DECIMAL.fullmatch(index):
         raise InvalidRequestError("index", index, "an integer")
@@ -64,21 +66,28 @@ async def explore(
     index: PathIndex, parameters: Annotated[SamplePageParameters, Query()], request: Request, serving: CurrentServing
 ) -> Response:
     """Layers of a sample, its boxes and its recipe, with links to others: of the dataset, or of a step's stream."""
-    from service.explorer.sample.page import Shown, problem_page, sample_page  # loads Jinja, which few requests need
+    from service.explorer.sample.page import (  # loads Jinja, which few requests need
+        SamplePageState,
+        problem_page,
+        sample_page,
+    )
 
     dataset, job = _job("layers", index, parameters, serving)
     [key] = job.keys
     place = select_place(key, parameters, dataset.spec)
     specs = tuple(one.spec for one in serving.datasets)
-    shown = Shown(dataset.spec, dataset.title, key, parameters.augment, place, parameters.search, specs)
+    state = SamplePageState(
+        dataset.spec, dataset.title, key, parameters.augment, place, parameters.search,
+        layers_of_text(parameters.layers), specs,
+    )  # fmt: skip
     try:
         contents = SampleContents.decode(await get_view(request, serving, job))
     except ServiceError as error:
         if error.kind not in SAMPLE_PROBLEMS:
             raise
-        return problem_page(request, shown, str(error), PROBLEM_TYPES[error.kind].status)
+        return problem_page(request, state, str(error), PROBLEM_TYPES[error.kind].status)
     # In a thread, so that streams go on: an image may have thousands of boxes.
-    return await asyncio.to_thread(sample_page, request, shown, contents.facts)
+    return await asyncio.to_thread(sample_page, request, state, contents.facts)
 
 
 @router.get(

@@ -10,15 +10,14 @@ from pydantic import ConfigDict
 
 from sampler.config.export import as_cornernet_lite
 from sampler.errors import InvalidRequestError
-from service.batches.parameters import Augment, Epoch, ImageParameters, Index, Seed, refuse_repeated
+from service.batches.parameters import Augment, Epoch, ImageParameters, Index, Seed, ShownLayers, refuse_repeated
 from service.batches.selection import select_image
 from service.contract.responses import PARAMETERS, SAMPLES, document, problems
 from service.explorer.config_changes.changes import Changes, file_name, read_changes
+from service.explorer.sample.layer_choice import layers_of_text
 from service.explorer.side_by_side.made import facts_or_problem
-from service.explorer.side_by_side.shown import layers_of_text
 from service.explorer.side_by_side.sides import Side, view_job
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
-from service.routes.compare import Layers
 from service.routes.view_response import get_view
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
@@ -33,7 +32,7 @@ class WhatIfParameters(ImageParameters):
     seed: Seed = 0
     epoch: Epoch = 0
     augment: Augment = True
-    layers: Layers = None
+    layers: ShownLayers = None
 
     @property
     def side(self) -> Side:

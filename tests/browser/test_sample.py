@@ -1,7 +1,7 @@
 """The page of a sample: layers, zoom, and boxes that the pictures and the table have in common."""
 
 from tests.browser.looks import PHONE
-from tests.browser.playwright import Page, expect
+from tests.browser.playwright import Locator, Page, expect
 from tests.browser.visits import Visits
 
 SAMPLE = "/explore/5?seed=7"
@@ -12,17 +12,45 @@ def view_box(page: Page, name: str) -> list[float]:
     return [float(value) for value in str(page.locator(f"svg[data-name={name}]").get_attribute("viewBox")).split()]
 
 
-def test_keys_show_and_hide_layers_and_the_choice_stays_for_the_next_sample(visit: Visits) -> None:
+def toggle(page: Page, name: str) -> Locator:
+    return page.get_by_label("Layers").get_by_role("link", name=name)
+
+
+def test_keys_show_and_hide_layers_and_the_choice_is_in_the_url_and_stays_for_other_samples(visit: Visits) -> None:
     page = visit(SAMPLE)
     heat = page.locator("[data-layer=tl_heats]")
     assert heat.get_attribute("hidden") is not None
     page.keyboard.press("1")
     assert heat.get_attribute("hidden") is None
-    expect(page.get_by_role("checkbox", name="Top-left corners")).to_be_checked()
+    expect(toggle(page, "Top-left corners")).to_have_attribute("aria-current", "true")
+    assert page.url.endswith("/explore/5?seed=7&layers=crop,boxes,window,tl_heats")
     page.keyboard.press("ArrowRight")
-    page.wait_for_url("**/explore/6?**")
-    expect(page.get_by_role("checkbox", name="Top-left corners")).to_be_checked()
+    page.wait_for_url("**/explore/6?**layers=crop,boxes,window,tl_heats**")
+    expect(toggle(page, "Top-left corners")).to_have_attribute("aria-current", "true")
     assert heat.get_attribute("hidden") is None
+    page.keyboard.press("1")
+    assert "layers" not in page.url
+    page.keyboard.press("w")
+    page.get_by_label("Index").fill("7")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**/explore/7?**")
+    assert page.locator("[data-layer=window]").get_attribute("hidden") is not None
+
+
+def test_a_link_shows_the_layers_and_the_parts_that_its_sender_saw(visit: Visits) -> None:
+    sender = visit(SAMPLE)
+    sender.keyboard.press("i")
+    sender.keyboard.press("b")
+    sender.keyboard.press("+")
+    sender.wait_for_url("**#crop=*")
+    seen = view_box(sender, "crop")
+    receiver = visit(sender.url.partition("/explore")[1] + sender.url.partition("/explore")[2])
+    assert receiver.locator("[data-layer=input]").get_attribute("hidden") is None
+    assert receiver.locator("svg[data-name=crop] [data-layer=boxes]").get_attribute("hidden") is not None
+    for got, expected in zip(view_box(receiver, "crop"), seen, strict=True):
+        assert abs(got - expected) < 0.2
+    receiver.keyboard.press("0")
+    receiver.wait_for_url(lambda url: "#" not in url)
 
 
 def test_a_picture_is_enlarged_by_keys_buttons_and_the_wheel_and_can_be_dragged(visit: Visits) -> None:
@@ -74,6 +102,18 @@ def test_a_row_marks_its_box_and_enlarges_it(visit: Visits) -> None:
     whole = view_box(page, "original")
     link.press("Enter")
     assert view_box(page, "original")[2] < whole[2]
+
+
+def test_without_scripts_links_show_and_hide_layers(visit: Visits) -> None:
+    page = visit(SAMPLE, java_script_enabled=False)
+    toggle(page, "Network input").click()
+    page.wait_for_url("**layers=**input**")
+    assert page.locator("[data-layer=input]").get_attribute("hidden") is None
+    toggle(page, "Boxes").click()
+    assert page.locator("svg[data-name=crop] [data-layer=boxes]").get_attribute("hidden") is not None
+    toggle(page, "Boxes").click()
+    toggle(page, "Network input").click()
+    assert "layers" not in page.url
 
 
 def test_without_scripts_the_page_shows_the_sample_and_its_form_leads_to_another(visit: Visits) -> None:

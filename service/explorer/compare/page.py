@@ -12,12 +12,13 @@ from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
 from sampler.survey.survey import Survey
 from service.access.paths import root_of
 from service.explorer.compare.state import EPOCHS, ZOOMS, Comparison
+from service.explorer.sample.layer_choice import BOXES
 from service.explorer.shell.links import key_parameters, query
 from service.explorer.shell.templates import page
 from service.explorer.side_by_side.differences import STATES, differences
 from service.explorer.side_by_side.made import Made, facts_of, status_of
 from service.explorer.side_by_side.pictures import layer_url, page_url, thumbnail_url
-from service.explorer.side_by_side.shown import BOXES, Shown, layers_of, show_sample
+from service.explorer.side_by_side.shown import Shown, layers_of, show_sample
 from service.explorer.side_by_side.sides import OF_DATASET, SERVED, Side, fitting_side, named_configs
 from service.lifespan.state import ServedDataset
 from service.words import count

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from service.explorer.sample.layer_choice import BOXES, CROP, text_of_layers, toggled
 from service.explorer.shell.links import query
-from service.explorer.side_by_side.shown import BOXES, CROP, toggled
 from service.explorer.side_by_side.sides import Side
 
 ZOOMS = (1, 2, 4)
@@ -45,7 +45,7 @@ class Comparison:
         """Return the query of its URL, with the question mark."""
         sides = self.left.parameters("left_") | self.right.parameters("right_")
         view = {
-            "layers": None if self.layers == DEFAULT_LAYERS else ",".join(self.layers),
+            "layers": text_of_layers(None if self.layers == DEFAULT_LAYERS else self.layers),
             "zoom": None if self.zoom == 1 else self.zoom,
             "first_epoch": self.first_epoch,
         }

@@ -7,8 +7,12 @@ from urllib.parse import parse_qsl
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from sampler.stream.places import StreamPlace
 from sampler.wire.spec import ServiceSpec
+from service.explorer.sample.layer_choice import BOXES, CROP, text_of_layers, toggled
 from service.explorer.shell.links import key_parameters, named, pins, query
 from service.explorer.shell.parameters import BATCH_SIZE
+
+DEFAULT_LAYERS = (CROP, BOXES, "window")
+"""The layers that the page of a sample shows unless its URL names others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,7 @@ class SampleLinks:
         augment: False for the fixed recipe.
         place: In the stream of a training process, if the page was opened with one.
         search: The query of the page of steps that found the sample, which links to other samples keep.
+        layers: Names of the layers that are shown, which links to other samples keep; None for `DEFAULT_LAYERS`.
     """
 
     root: str
@@ -30,16 +35,29 @@ class SampleLinks:
     augment: bool
     place: StreamPlace | None = None
     search: str | None = None
+    layers: tuple[str, ...] | None = None
 
     def page(self, key: SampleKey, augment: bool, place: StreamPlace | None = None) -> str:
         """Return the page of a sample. place: in the stream, which the links of that page then follow."""
-        values = self._sample(key, augment) | _shard(place, with_step=True) | {"search": self.search}
+        kept = {"layers": text_of_layers(self.layers), "search": self.search}
+        values = self._sample(key, augment) | _shard(place, with_step=True) | kept
         return f"{self.root}/explore/{key.index}{query(values)}"
 
     def file(self, path: str, *, pinned: bool = True) -> str:
         """Return a file of this sample. path: with {} for its index. pinned: let browsers cache it for good."""
         values = self._sample(self.key, self.augment) | (pins(self.spec) if pinned else {})
         return f"{self.root}{path.format(self.key.index)}{query(values)}"
+
+    @property
+    def shown_layers(self) -> tuple[str, ...]:
+        """Names of the layers that are shown."""
+        return DEFAULT_LAYERS if self.layers is None else self.layers
+
+    def toggle(self, layer: str) -> str:
+        """Return this page with a layer shown or hidden."""
+        layers = toggled(self.shown_layers, layer)
+        other = replace(self, layers=None if set(layers) == set(DEFAULT_LAYERS) else layers)
+        return other.page(self.key, self.augment, self.place)
 
     @property
     def previous(self) -> str | None:
@@ -99,13 +117,14 @@ class SampleLinks:
         """The page that compares the sample with others of its image; the fixed recipe with the random one."""
         key = {"index": self.key.index, "seed": self.key.seed, "epoch": self.key.epoch}
         sides = {} if self.augment else {"left_augment": False, "right_augment": True}
-        return f"{self.root}/compare{query(named(self.spec) | key | sides)}"
+        layers = {"layers": text_of_layers(self.layers)}
+        return f"{self.root}/compare{query(named(self.spec) | key | sides | layers)}"
 
     @property
     def what_if(self) -> str:
         """The page that makes the sample with a changed config."""
         key = {"index": self.key.index, "seed": self.key.seed, "epoch": self.key.epoch, "augment": self.augment}
-        return f"{self.root}/what-if{query(named(self.spec) | key)}"
+        return f"{self.root}/what-if{query(named(self.spec) | key | {'layers': text_of_layers(self.layers)})}"
 
     @property
     def spec_document(self) -> str:

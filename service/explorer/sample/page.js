@@ -2,14 +2,15 @@
 
 import { watchLayers } from "../shell/pictures.js";
 
-const STORED = "layers of samples"; // the choice of layers stays while someone goes from sample to sample
 const MOST_ZOOM = 40;
 const STEP = 1.4;
+const DELAY_MS = 250; // while someone zooms, the URL is not written at every step: browsers refuse so many
 
 /** Zoom and position of one picture, which are those of its viewBox. */
 class Picture {
-  constructor(svg) {
+  constructor(svg, onShow) {
     this.svg = svg;
+    this.onShow = onShow;
     const { x, y, width, height } = svg.viewBox.baseVal;
     this.whole = { x, y, width, height };
     this.shown = { ...this.whole };
@@ -66,6 +67,21 @@ class Picture {
     this.svg.setAttribute("viewBox", `${this.shown.x} ${this.shown.y} ${width} ${height}`);
     this.svg.setAttribute("font-size", this.fontSize / this.factor); // labels keep their size on the screen
     this.svg.classList.toggle("zoomed", this.factor > 1);
+    this.onShow();
+  }
+
+  /** The part that is shown, as text: its left, top and width; "" for the whole picture. */
+  get part() {
+    const { x, y, width } = this.shown;
+    return this.factor > 1 ? [x, y, width].map((value) => Number(value.toFixed(1))).join(",") : "";
+  }
+
+  set part(text) {
+    const numbers = text.split(",").map(Number);
+    if (text === "" || numbers.length !== 3 || !numbers.every(Number.isFinite)) return this.fit();
+    const [x, y, wanted] = numbers;
+    const width = Math.min(Math.max(wanted, this.whole.width / MOST_ZOOM), this.whole.width);
+    this.show({ x, y, width, height: (width / this.whole.width) * this.whole.height });
   }
 
   onWheel(event) {
@@ -110,9 +126,31 @@ class Picture {
   }
 }
 
+let timer = 0;
 const pictures = new Map(
-  [...document.querySelectorAll(".picture > svg")].map((svg) => [svg.dataset.name, new Picture(svg)]),
+  [...document.querySelectorAll(".picture > svg")].map((svg) => [svg.dataset.name, new Picture(svg, writePartsSoon)]),
 );
+
+/* The URL has the parts of the pictures that are shown, in its fragment: only scripts zoom. */
+function readParts() {
+  const parts = new URLSearchParams(location.hash.slice(1));
+  for (const [name, picture] of pictures) picture.part = parts.get(name) ?? "";
+}
+
+function writeParts() {
+  const shown = [...pictures].filter(([, picture]) => picture.part).map(([name, picture]) => `${name}=${picture.part}`);
+  const url = new URL(location.href);
+  url.hash = shown.join("&");
+  if (url.href !== location.href) history.replaceState(history.state, "", url);
+}
+
+function writePartsSoon() {
+  clearTimeout(timer);
+  timer = setTimeout(writeParts, DELAY_MS);
+}
+
+if (location.hash.includes("=")) readParts();
+window.addEventListener("hashchange", readParts);
 
 /* Zoom buttons */
 for (const group of document.querySelectorAll(".zoom")) {
@@ -122,44 +160,71 @@ for (const group of document.querySelectorAll(".zoom")) {
   group.addEventListener("click", (event) => actions[event.target.dataset.zoom]?.());
 }
 
-/* Layers */
+/* Layers. The URL has those that are shown, and so have the links to other pages with layers. */
 const toggles = document.getElementById("toggles");
-const boxes = toggles ? [...toggles.querySelectorAll("[data-toggle]")] : [];
+const links = new Map(
+  [...(toggles?.querySelectorAll("[data-toggle]") ?? [])].map((link) => [link.dataset.toggle, link]),
+);
+const LAYERED = /\/(explore\/\d+|compare|what-if)$/;
 
-function showLayers() {
-  const chosen = new Map(boxes.map((box) => [box.dataset.toggle, box.checked]));
+/** Return a URL with layers, or without if they are the usual ones. */
+function withLayers(href, layers) {
+  const url = new URL(href, location.href);
+  const usual = toggles.dataset.usual.split(",");
+  const isUsual = layers.length === usual.length && usual.every((name) => layers.includes(name));
+  if (isUsual) url.searchParams.delete("layers");
+  else url.searchParams.set("layers", layers.join(","));
+  url.search = url.search.replaceAll("%2C", ","); // as short as people write it
+  return url.href;
+}
+
+function shownLayers() {
+  const given = new URLSearchParams(location.search).get("layers") ?? toggles.dataset.usual;
+  return given.split(",").filter((name) => name);
+}
+
+function toggled(layers, name) {
+  return layers.includes(name) ? layers.filter((one) => one !== name) : [...layers, name];
+}
+
+function showLayers(layers) {
+  for (const [name, link] of links) {
+    if (layers.includes(name)) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
   for (const layer of document.querySelectorAll("[data-layer]")) {
-    if (chosen.has(layer.dataset.layer)) layer.toggleAttribute("hidden", !chosen.get(layer.dataset.layer));
+    if (links.has(layer.dataset.layer)) layer.toggleAttribute("hidden", !layers.includes(layer.dataset.layer));
   }
   for (const { svg } of pictures.values()) {
-    svg.classList.toggle("named", chosen.get("names"));
+    svg.classList.toggle("named", layers.includes("names"));
     svg.classList.toggle("tinted", svg.querySelector("image.tint:not([hidden])") !== null);
   }
 }
 
-function restoreLayers() {
-  try {
-    const stored = JSON.parse(sessionStorage.getItem(STORED) ?? "{}");
-    for (const box of boxes) box.checked = stored[box.dataset.toggle] ?? box.checked;
-  } catch (error) {
-    console.warn("the choice of layers is not stored:", error); // a browser may forbid it
+/** Write layers into the URL, into the links that keep them, and into the form. */
+function writeLayers(layers) {
+  history.replaceState(history.state, "", withLayers(location.href, layers));
+  for (const link of document.querySelectorAll("#content a[href]")) {
+    if (LAYERED.test(link.pathname)) link.href = withLayers(link.href, layers);
   }
+  for (const [name, link] of links) link.href = withLayers(link.href, toggled(layers, name));
+  const field = document.querySelector("input[name=layers]");
+  field.value = layers.join(",");
+  field.disabled = !new URLSearchParams(location.search).has("layers");
 }
 
-function storeLayers() {
-  try {
-    const chosen = Object.fromEntries(boxes.map((box) => [box.dataset.toggle, box.checked]));
-    sessionStorage.setItem(STORED, JSON.stringify(chosen));
-  } catch (error) {
-    console.warn("the choice of layers is not stored:", error);
-  }
+function onToggle(event) {
+  const link = event.target.closest("[data-toggle]");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  const layers = toggled(shownLayers(), link.dataset.toggle);
+  showLayers(layers);
+  writeLayers(layers);
 }
 
 if (toggles) {
-  toggles.hidden = false;
-  restoreLayers();
-  showLayers();
-  toggles.addEventListener("change", () => { showLayers(); storeLayers(); });
+  for (const key of toggles.querySelectorAll("kbd")) key.hidden = false;
+  toggles.addEventListener("click", onToggle);
 }
 
 /* Boxes and their rows */

@@ -11,8 +11,9 @@ from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from sampler.stream.places import StreamPlace
 from sampler.wire.spec import ServiceSpec
 from service.access.paths import root_of
-from service.explorer.sample.contents import PICTURE_NAMES, PictureName
-from service.explorer.sample.links import SampleLinks
+from service.explorer.sample.contents import ORIGINAL, PICTURE_NAMES, PictureName
+from service.explorer.sample.layer_choice import text_of_layers
+from service.explorer.sample.links import DEFAULT_LAYERS, SampleLinks
 from service.explorer.sample.overlay import Rectangle, box_shapes, classes_of, meaning_of, view_of
 from service.explorer.shell.templates import page
 
@@ -29,8 +30,31 @@ KEYS = {"boxes": "b", "names": "n", "window": "w", "corners": "c", "input": "i"}
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """The sample that a page shows.
+class Toggle:
+    """A link that shows or hides a layer.
+
+    Attributes:
+        name: Of the layer.
+        title: For people.
+        caption: What the layer shows.
+        swatch: Name of the colour of a tint, "" for other layers.
+        key: The key that follows the link, if there is one.
+        shown: Whether the layer is shown.
+        target: The page with the layer hidden or shown.
+    """
+
+    name: str
+    title: str
+    caption: str
+    swatch: str
+    key: str | None
+    shown: bool
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePageState:
+    """What the page shows.
 
     Attributes:
         spec: Of the dataset.
@@ -39,6 +63,7 @@ class Shown:
         augment: False for the fixed recipe.
         place: In the stream, if the page was opened with one.
         search: The query of the page of steps that found the sample, if it was found.
+        layers: Names of the layers that are shown; None for the usual ones.
         datasets: The specs of all datasets of the server.
     """
 
@@ -48,36 +73,42 @@ class Shown:
     augment: bool
     place: StreamPlace | None = None
     search: str | None = None
+    layers: tuple[str, ...] | None = None
     datasets: tuple[ServiceSpec, ...] = ()
 
 
-def sample_page(request: Request, shown: Shown, facts: Mapping[str, Any]) -> HTMLResponse:
+def sample_page(request: Request, state: SamplePageState, facts: Mapping[str, Any]) -> HTMLResponse:
     """Return the page. facts: those of `SampleContents`."""
-    links = _links(request, shown)
+    links = _links(request, state)
     pictures = [_picture(facts, links, place) for place in PICTURE_NAMES]
     return _page(
-        request, shown, links, problem=None, facts=facts, pictures=pictures, toggles=_toggles(facts),
+        request, state, links, problem=None, facts=facts, pictures=pictures, toggles=_toggles(facts, links),
         legend=[(*LEGEND[name], count) for name, count in facts["counts"].items()],
         rows=[(box, classes_of(box), meaning_of(box)) for box in facts["boxes"]],
     )  # fmt: skip
 
 
-def problem_page(request: Request, shown: Shown, problem: str, status: int) -> HTMLResponse:
+def problem_page(request: Request, state: SamplePageState, problem: str, status: int) -> HTMLResponse:
     """Return the page of a sample that cannot be made. It still leads to others."""
-    return _page(request, shown, _links(request, shown), problem=problem, status=status)
+    return _page(request, state, _links(request, state), problem=problem, status=status)
 
 
-def _links(request: Request, shown: Shown) -> SampleLinks:
-    return SampleLinks(root_of(request.scope), shown.spec, shown.key, shown.augment, shown.place, shown.search)
+def _links(request: Request, state: SamplePageState) -> SampleLinks:
+    return SampleLinks(
+        root_of(request.scope), state.spec, state.key, state.augment, state.place, state.search, state.layers
+    )  # fmt: skip
 
 
-def _page(request: Request, shown: Shown, links: SampleLinks, status: int = 200, **values: Any) -> HTMLResponse:
+def _page(
+    request: Request, state: SamplePageState, links: SampleLinks, status: int = 200, **values: Any
+) -> HTMLResponse:
     return page(
-        request, "sample/page.html", title=f"Sample {shown.key.index} · {shown.title}", status=status,
-        scripts=("sample/page.js",), styles=("sample/boxes.css", "sample/page.css"), spec=shown.spec,
-        dataset_name=shown.title, key=shown.key, augment=shown.augment, place=shown.place, links=links,
+        request, "sample/page.html", title=f"Sample {state.key.index} · {state.title}", status=status,
+        scripts=("sample/page.js",), styles=("sample/boxes.css", "sample/page.css"), spec=state.spec,
+        dataset_name=state.title, key=state.key, augment=state.augment, place=state.place, links=links,
+        shown_layers=text_of_layers(links.shown_layers), usual_layers=text_of_layers(DEFAULT_LAYERS),
         last_seed=SEED_LIMIT - 1, last_epoch=EPOCH_LIMIT - 1,
-        datasets=[(spec.dataset_name, links.in_dataset(spec), spec is shown.spec) for spec in shown.datasets], **values,
+        datasets=[(spec.dataset_name, links.in_dataset(spec), spec is state.spec) for spec in state.datasets], **values,
     )  # fmt: skip
 
 
@@ -91,7 +122,16 @@ def _picture(facts: Mapping[str, Any], links: SampleLinks, place: PictureName) -
         "title": TITLES[place],
         "caption": layers[0]["caption"],
         "view": view,
-        "layers": [layer | {"url": links.file(f"/explore/{{}}/layers/{layer['name']}")} for layer in layers],
+        "layers": [
+            layer
+            | {
+                "url": links.file(f"/explore/{{}}/layers/{layer['name']}"),
+                "shown": layer["name"] == ORIGINAL or layer["name"] in links.shown_layers,
+            }
+            for layer in layers
+        ],
+        "shown_layers": links.shown_layers,
+        "tinted": any(layer["kind"] == "tint" and layer["name"] in links.shown_layers for layer in layers),
         "shapes": shapes,
         "window": facts["window"] if place == "original" else None,
         "corners": [shape for shape in shapes if "object" in shape.classes.split()]
@@ -106,20 +146,22 @@ def _view(facts: Mapping[str, Any], place: PictureName) -> Rectangle:
     return view_of(facts["image"]["width"], facts["image"]["height"], facts["window"])
 
 
-def _toggles(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the layers that can be shown and hidden, with their keys."""
-    fixed = [("boxes", "Boxes", True), ("names", "Names", False), ("window", "Crop window", True)]
-    if facts["has_corners"]:
-        fixed.append(("corners", "Corners", False))
-    toggles = [
-        {"name": name, "title": title, "key": KEYS[name], "shown": shown, "swatch": "", "caption": ""}
-        for name, title, shown in fixed
-    ]
-    number = 0
-    for layer in facts["layers"]:
-        if layer["kind"] == "base":
-            continue
-        number += layer["kind"] == "tint"
-        key = str(number) if layer["kind"] == "tint" else KEYS["input"]
-        toggles.append(layer | {"key": key if len(key) == 1 else None, "shown": False})
-    return toggles
+def _toggles(facts: Mapping[str, Any], links: SampleLinks) -> list[Toggle]:
+    """Return the layers that can be shown and hidden: all but the original."""
+    drawn = [("boxes", "Boxes"), ("names", "Names"), ("window", "Crop window"), ("corners", "Corners")]
+    layers = [{"name": name, "title": title, "caption": "", "swatch": ""} for name, title in drawn]
+    if not facts["has_corners"]:
+        layers.pop()
+    layers += [layer for layer in facts["layers"] if layer["name"] != ORIGINAL]
+    numbers = {layer["name"]: str(number) for number, layer in enumerate(_tints(facts), 1) if number < 10}
+    return [
+        Toggle(
+            name := layer["name"], layer["title"], layer["caption"], layer["swatch"], (KEYS | numbers).get(name),
+            name in links.shown_layers, links.toggle(name),
+        )
+        for layer in layers
+    ]  # fmt: skip
+
+
+def _tints(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [layer for layer in facts["layers"] if layer["kind"] == "tint"]

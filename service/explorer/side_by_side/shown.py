@@ -5,16 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.errors.problems import ServiceError
-from service.explorer.sample.contents import PictureName
+from service.explorer.sample.layer_choice import BOXES, CROP, INPUT
 from service.explorer.sample.overlay import BoxShape, box_shapes
-
-BOXES = "boxes"
-"""Name of the layer of boxes, which is drawn in the page."""
-
-CROP: PictureName = "crop"
-"""The picture whose layers are shown, and the name of the layer at its bottom."""
-
-INPUT = "input"
 
 Facts = Mapping[str, Any]
 """The facts of a `service.explorer.sample.contents.SampleContents`."""
@@ -77,13 +69,3 @@ def show_sample(
     shown = [layer | {"url": url(layer["name"])} for layer in layers_of([made]).values() if layer["name"] in layers]
     shapes = tuple(box_shapes(made["boxes"], CROP, (0, 0, side, side))) if BOXES in layers else None
     return Shown(title, name, side, tuple(shown), shapes, dict(made["counts"]))
-
-
-def toggled(layers: tuple[str, ...], layer: str) -> tuple[str, ...]:
-    """Return layers with one of them shown or hidden."""
-    return tuple(one for one in layers if one != layer) if layer in layers else (*layers, layer)
-
-
-def layers_of_text(text: str | None) -> tuple[str, ...] | None:
-    """Return the layers that a parameter names. Unknown ones are as good as hidden: configs have different layers."""
-    return None if text is None else tuple(dict.fromkeys(name for name in text.split(",") if name))

@@ -14,12 +14,13 @@ from service.access.paths import root_of
 from service.explorer.compare.state import Comparison
 from service.explorer.config_changes.changes import Changes, file_name, fitting_changes
 from service.explorer.config_changes.fields import Field
+from service.explorer.sample.layer_choice import BOXES, text_of_layers, toggled
 from service.explorer.shell.links import named, query
 from service.explorer.shell.templates import page
 from service.explorer.side_by_side.differences import STATES, differences
 from service.explorer.side_by_side.made import Made, facts_of, status_of
 from service.explorer.side_by_side.pictures import layer_url, page_url
-from service.explorer.side_by_side.shown import BOXES, Shown, layers_of, show_sample, telling_layers, toggled
+from service.explorer.side_by_side.shown import Shown, layers_of, show_sample, telling_layers
 from service.explorer.side_by_side.sides import Side, changes_text
 from service.lifespan.state import ServedDataset
 
@@ -69,8 +70,8 @@ class WhatIf:
 
     def query(self, changes: Mapping[str, str] | None = None, **other: object) -> str:
         """Return the query of its URL, with the question mark. changes: other changes. other: other parameters."""
-        layers = None if self.layers is None else ",".join(self.layers)
-        values = named(self.dataset.spec) | {"index": self.index} | self.side.parameters() | {"layers": layers} | other
+        layers = {"layers": text_of_layers(self.layers)}
+        values = named(self.dataset.spec) | {"index": self.index} | self.side.parameters() | layers | other
         return query(values | dict(self.changes.parameters if changes is None else changes))
 
 
@@ -118,7 +119,7 @@ def what_if_page(
             for one, made, title in zip((side, state.changed_side), samples, ("Served", "What if"), strict=False)
         ],
         toggles=[
-            (name, words, name in layers, link(layers=",".join(toggled(layers, name))))
+            (name, words, name in layers, link(layers=text_of_layers(toggled(layers, name))))
             for name, words in titles.items()
         ],
         found=differences(known[0], known[1], _configs(state)) if len(known) == 2 else None,

@@ -69,6 +69,7 @@ def test_the_form_leads_to_the_index_that_it_has(server: LiveServer) -> None:
     response = httpx.get(f"{server.url}/explore?index=5&seed=7&epoch=")
     assert response.headers["location"] == "/explore/5?seed=7"
     assert httpx.get(f"{server.url}/explore?index=5").headers["location"] == "/explore/5"
+    assert httpx.get(f"{server.url}/explore?index=5&layers=").headers["location"] == "/explore/5?layers="
     assert httpx.get(f"{server.url}/explore?index=x").status_code == 422
 
 

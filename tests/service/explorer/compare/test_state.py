@@ -4,7 +4,7 @@ from dataclasses import replace
 from urllib.parse import parse_qs
 
 from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, Comparison
-from service.explorer.side_by_side.shown import layers_of_text
+from service.explorer.sample.layer_choice import layers_of_text
 from service.explorer.side_by_side.sides import Side
 
 STATE = Comparison("val", 5, Side(7, 30), Side(7, 31))

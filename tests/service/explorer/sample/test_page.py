@@ -12,7 +12,7 @@ from sampler.stream.places import StreamPlace
 from sampler.stream.shards import Shard
 from sampler.version import VERSION
 from sampler.wire.spec import ServiceSpec
-from service.explorer.sample.page import Shown, problem_page, sample_page
+from service.explorer.sample.page import SamplePageState, problem_page, sample_page
 from tests.support.pages import Elements, page_request
 
 LAYERS = [
@@ -44,13 +44,13 @@ def facts(**changed: Any) -> dict[str, Any]:
     } | changed  # fmt: skip
 
 
-def shown(index: int = 3, place: StreamPlace | None = None, **changed: Any) -> Shown:
+def shown(index: int = 3, place: StreamPlace | None = None, **changed: Any) -> SamplePageState:
     values: dict[str, Any] = {
         "total": 10, "config": "cornernet_saccade", "dataset_name": "demo", "category_names": ("cat", "dog"),
     } | changed  # fmt: skip
     config = replace(preset("cornernet_saccade"), name=values["config"])
     spec = ServiceSpec("d1", "", values["total"], values["category_names"], config, 1024, 1 << 20)
-    return Shown(spec, values["dataset_name"], SampleKey(7, 1, index), augment=True, place=place)
+    return SamplePageState(spec, values["dataset_name"], SampleKey(7, 1, index), augment=True, place=place)
 
 
 def page(index: int = 3, place: StreamPlace | None = None, known: dict[str, Any] | None = None, **changed: Any) -> str:
@@ -131,13 +131,47 @@ def test_layers_are_images_one_above_the_other() -> None:
     assert [layer["href"] for layer in layers] == [f"/explore/3/layers/{one['name']}?{query}" for one in LAYERS]
     assert [layer["width"] for layer in layers] == ["640", "255", "255", "255", "256"]
     assert ["hidden" in layer for layer in layers] == [False, False, True, True, True]
-    toggles = [field["data-toggle"] for field in Elements(page()).all("input") if "data-toggle" in field]
-    assert toggles == ["boxes", "names", "window", "corners", "input", "tl_heats", "attentions_0"]
+    toggles = [link["data-toggle"] for link in Elements(page()).all("a") if "data-toggle" in link]
+    assert toggles == ["boxes", "names", "window", "corners", "crop", "input", "tl_heats", "attentions_0"]
+
+
+def with_layers(*layers: str) -> Elements:
+    request = page_request("/explore/3", "seed=7&epoch=1")
+    return Elements(bytes(sample_page(request, replace(shown(), layers=layers), facts()).body).decode())
+
+
+def layers_of(target: str | None) -> str | None:
+    return dict(parse_qsl(urlsplit(str(target)).query, keep_blank_values=True)).get("layers")
+
+
+def test_the_layers_of_the_url_are_shown_and_the_links_keep_them() -> None:
+    elements = with_layers("input", "tl_heats", "names", "unknown")
+    hidden = {one["data-layer"] for tag in ("image", "g") for one in elements.all(tag) if "hidden" in one}
+    assert hidden == {"crop", "attentions_0", "boxes", "window", "corners"}
+    assert [one["class"] for one in elements.all("svg") if "data-name" in one] == ["named", "named tinted"]
+    kept = {
+        urlsplit(str(link["href"])).path: layers_of(link["href"])
+        for link in elements.all("a")
+        if "data-toggle" not in link
+    }
+    for path in ("/explore/2", "/explore/4", "/explore/3", "/compare", "/what-if"):
+        assert kept[path] == "input,tl_heats,names,unknown"
+    assert not [path for path, layers in kept.items() if layers and path.startswith(("/steps", "/debug", "/v1"))]
+
+
+def test_a_toggle_leads_to_the_page_with_its_layer_shown_or_hidden() -> None:
+    toggles = {one["data-toggle"]: one for one in with_layers("boxes", "crop").all("a") if "data-toggle" in one}
+    assert layers_of(toggles["boxes"]["href"]) == "crop"
+    assert layers_of(toggles["tl_heats"]["href"]) == "boxes,crop,tl_heats"
+    assert layers_of(toggles["window"]["href"]) is None, "these are the usual layers"
+    assert [name for name, one in toggles.items() if one.get("aria-current")] == ["boxes", "crop"]
+    [last] = [one["href"] for one in with_layers("boxes").all("a") if one.get("data-toggle") == "boxes"]
+    assert layers_of(last) == ""
 
 
 def test_a_family_without_corners_has_no_toggle_for_them() -> None:
     elements = Elements(page(known=facts(has_corners=False)))
-    assert "corners" not in [field.get("data-toggle") for field in elements.all("input")]
+    assert "corners" not in [link.get("data-toggle") for link in elements.all("a")]
     assert not [path for path in elements.all("path") if "corner" in str(path.get("class"))]
 
 
