@@ -43,6 +43,7 @@ from service.routes import (
     health,
     images,
     images_page,
+    matches,
     samples,
     statistics,
     status,
@@ -102,8 +103,8 @@ def create_app(settings: Settings | None = None) -> SamplerApp:
     app.state.exposure = None
     app.state.proxies = None
     modules = (
-        batches, images, steps, images_page, samples, debug, compare, what_if, statistics, thumbnails, access, health,
-        status, api, assets,
+        batches, images, steps, images_page, samples, matches, debug, compare, what_if, statistics, thumbnails, access,
+        health, status, api, assets,
     )  # fmt: skip
     endpoints = Endpoints.of([*app.routes, *(route for module in modules for route in module.router.routes)])
     metrics.show_no_errors(endpoints.names)

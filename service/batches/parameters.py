@@ -90,6 +90,7 @@ SubstituteCount = Annotated[
     Annotated[int, STRICT, Field(ge=0), FROM_URL] | None,
     Field(description="refuse with 412 unless the server replaces as many images by substitutes"),
 ]
+SearchQuery = Annotated[str, StringConstraints(max_length=2000)]
 IndexList = Annotated[
     list[Annotated[int, Field(strict=True, json_schema_extra={"minimum": 0})]],
     Field(fail_fast=True),  # report one invalid index, not a million
@@ -169,7 +170,7 @@ class SamplePageParameters(SampleParameters):
     world_size: WorldSize | None = None
     layers: ShownLayers = None
     search: Annotated[
-        Annotated[str, StringConstraints(max_length=2000)] | None,
+        SearchQuery | None,
         Field(description="the query of the page of steps that found the sample, to which the page leads back"),
     ] = None
 

@@ -1,5 +1,6 @@
 """`/steps/{step}`: the samples of a step, or those from there on that match a filter, as thumbnails."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -9,6 +10,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from sampler.errors import InvalidRequestError
 from sampler.stream.keys import SampleKey
+from sampler.stream.places import StreamPlace
+from sampler.survey.sample_filter import SampleFilter
 from sampler.survey.survey import Survey
 from service.access.paths import root_of
 from service.batches.parameters import DECIMAL, Step, refuse_repeated
@@ -17,9 +20,10 @@ from service.contract.methods import is_head
 from service.contract.responses import SAMPLES, problems
 from service.explorer.shell.headers import head_of_page
 from service.explorer.shell.links import query
-from service.explorer.steps.page import StepLinks, step_values
+from service.explorer.steps.links import StepLinks
 from service.explorer.steps.parameters import StepParameters, sample_filter
-from service.explorer.steps.search import Place, Stream, matching_page, step_page
+from service.explorer.steps.search import StepPage, matching_page, step_page
+from service.explorer.steps.stream import SurveyedStream
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
 from service.routes.view_response import get_view
 from service.workers.protocol import ViewJob
@@ -56,35 +60,43 @@ async def samples_of_step(
     step: PathStep, parameters: Annotated[StepParameters, Query()], request: Request, serving: CurrentServing
 ) -> Response:
     """Thumbnails in stream order. With a filter: of the matching samples from this step on, until the page is full."""
-    from service.explorer.shell.templates import page  # loads Jinja, which no other request needs
+    from service.explorer.steps.page import steps_page  # loads Jinja, which few requests need
 
     dataset = serving.dataset(parameters.dataset)
     check_pins(parameters, dataset.spec)
-    stream, place = Stream(dataset.spec.size, parameters.seed, parameters.shard), Place(step, parameters.first)
     wanted = sample_filter(parameters, dataset.spec)
-    stream.keys(place, 1)  # refuses a place that is not in the stream
+    stream = surveyed_stream(dataset, parameters, request, serving)
+    place = StreamPlace(step, parameters.shard, parameters.first)
+    stream.require(place)
     if is_head(request):
         return head_of_page()
+    found = await _found(stream, place, wanted, parameters)
+    rows = await _rows([sample.image for sample in found.samples], dataset, request, serving)
+    links = StepLinks(root_of(request.scope), dataset.spec, parameters)
+    # In a thread, so that streams go on: a page may have 192 thumbnails.
+    return await asyncio.to_thread(
+        steps_page, request, dataset.title, links, place, found, rows, filtered=wanted.is_active
+    )
+
+
+def surveyed_stream(
+    dataset: ServedDataset, parameters: StepParameters, request: Request, serving: Serving
+) -> SurveyedStream:
+    """Return the stream of some parameters, which workers survey for a request."""
 
     async def survey(keys: Sequence[SampleKey]) -> Survey:
         job = ViewJob("survey", dataset.number, tuple(keys), parameters.augment)
         return Survey.from_bytes(await get_view(request, serving, job))
 
-    if wanted.is_active:
-        found = await matching_page(stream, place, wanted, survey, one_step=parameters.one_step)
-    else:
-        found = await step_page(stream, place, survey)
-    rows = await _rows([sample.image for sample in found.samples], dataset, request, serving)
-    links = StepLinks(root_of(request.scope), dataset.spec, parameters)
-    return page(
-        request,
-        "steps/page.html",
-        title=f"Step {step} · {dataset.title}",
-        scripts=("shell/tiles.js",),
-        styles=("shell/tiles.css",),
-        dataset_title=dataset.title,
-        **step_values(links, place, found, rows, filtered=wanted.is_active),
-    )
+    return SurveyedStream(dataset.spec.size, parameters.seed, parameters.shard, survey)
+
+
+async def _found(
+    stream: SurveyedStream, place: StreamPlace, wanted: SampleFilter, parameters: StepParameters
+) -> StepPage:
+    if not wanted.is_active:
+        return await step_page(stream, place)
+    return await matching_page(stream, place, wanted, one_step=parameters.one_step, most=parameters.samples)
 
 
 async def _rows(

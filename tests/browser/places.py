@@ -29,6 +29,7 @@ PLACES = (
     Place("images", "/images"),
     Place("images-found", "/images?category=person&min_boxes=2", variant=True),
     Place("sample", "/explore/5?seed=7"),
+    Place("sample-found", "/explore/5?seed=7&search=step%3D0%26seed%3D7%26state%3Dignored", variant=True),
     Place("sample-of-a-small-dataset", "/explore/3?dataset=scenes&augment=false", variant=True),
     Place("compare", "/compare?index=5&seed=7"),
     Place("what-if", "/what-if?index=5&seed=7&min_scale=32"),

@@ -54,6 +54,28 @@ def test_a_filter_is_chosen_in_the_form_and_removed_by_its_chip(visit: Visits) -
     assert not page.get_by_label("cut off").is_checked()
 
 
+def test_keys_lead_from_match_to_match_and_back_to_the_search(visit: Visits) -> None:
+    page = visit(f"{STEP}&state=ignored")
+    tiles = page.locator("[data-tiles] .tile")
+    matches = [str(tiles.nth(number).get_attribute("href")) for number in range(3)]
+    tiles.first.click()
+    page.wait_for_url(f"**{matches[0]}")
+    expect(page.locator("#keys")).to_contain_text("M previous match, m next match")
+    for key, number in (("m", 1), ("m", 2), ("M", 1)):
+        page.keyboard.press(key)
+        page.wait_for_url(f"**{matches[number]}")
+    page.keyboard.press("u")
+    page.wait_for_url(re.compile(r"/steps/12\?.*state=ignored"))
+
+
+def test_without_scripts_links_lead_from_match_to_match(visit: Visits) -> None:
+    page = visit(f"{STEP}&state=ignored", java_script_enabled=False)
+    following = str(page.locator("[data-tiles] .tile").nth(1).get_attribute("href"))
+    page.locator("[data-tiles] .tile").first.click()
+    page.get_by_role("link", name="Next match").click()
+    page.wait_for_url(f"**{following}")
+
+
 def test_forms_work_without_scripts(visit: Visits) -> None:
     page = visit("/images?dataset=demo", java_script_enabled=False)
     page.get_by_label("crowd").check()

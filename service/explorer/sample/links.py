@@ -4,12 +4,15 @@ import secrets
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
+from sampler.errors import InvalidRequestError
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from sampler.stream.places import StreamPlace
+from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec
 from service.explorer.sample.layer_choice import BOXES, CROP, text_of_layers, toggled
 from service.explorer.shell.links import key_parameters, named, pins, query
 from service.explorer.shell.parameters import BATCH_SIZE
+from service.explorer.steps.sample_search import Direction, Search
 
 DEFAULT_LAYERS = (CROP, BOXES, "window")
 """The layers that the page of a sample shows unless its URL names others."""
@@ -97,7 +100,7 @@ class SampleLinks:
     @property
     def step(self) -> StreamPlace | None:
         """The place of the sample in its step; None if it is beyond the last step."""
-        return self.place or StreamPlace.of(self.key, self.spec.size, BATCH_SIZE)
+        return self.place or StreamPlace.of(self.key, self.spec.size, Shard(BATCH_SIZE))
 
     @property
     def batch(self) -> str | None:
@@ -111,6 +114,16 @@ class SampleLinks:
     def found(self) -> str | None:
         """The page with the matches among which the sample was found."""
         return None if self.search is None else f"{self.root}/steps{query(dict(parse_qsl(self.search)))}"
+
+    @property
+    def previous_match(self) -> str | None:
+        """The sample before this one that the search finds; None if there is none to search."""
+        return self._match("previous")
+
+    @property
+    def next_match(self) -> str | None:
+        """The sample after this one that the search finds; None if there is none to search."""
+        return self._match("next")
 
     @property
     def compare(self) -> str:
@@ -140,6 +153,18 @@ class SampleLinks:
         if self.place is not None:  # at an end of the stream
             return None
         return self.page(replace(self.key, index=(self.key.index + by) % self.spec.size), self.augment)
+
+    def _match(self, direction: Direction) -> str | None:
+        if self.search is None:
+            return None
+        try:
+            search = Search.of(self.search)
+            place = search.place(self.key, self.spec.size, augment=self.augment)
+        except InvalidRequestError:  # a sample that the search does not look at, or a link that a person has changed
+            return None
+        values = self._sample(self.key, self.augment) | {"search": self.search}
+        numbers = search.numbers(place, direction)
+        return f"{self.root}/explore/{self.key.index}/{direction}-match{query(values)}" if numbers else None
 
 
 def _shard(place: StreamPlace | None, *, with_step: bool = False) -> dict[str, object]:

@@ -4,22 +4,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
 from sampler.families.registry import family_of
+from sampler.stream.places import StreamPlace
 from sampler.stream.shards import last_step
 from sampler.survey.sample_filter import SIZES, STATES, State
 from sampler.wire.spec import ServiceSpec
 from service.explorer.shell.categories import category_choices
 from service.explorer.shell.chips import LABELS, chips
-from service.explorer.shell.links import chosen, key_parameters, named, pins, query
+from service.explorer.shell.links import chosen
+from service.explorer.shell.templates import page
+from service.explorer.steps.links import StepLinks
 from service.explorer.steps.parameters import StepParameters
-from service.explorer.steps.search import Found, Page, Place
+from service.explorer.steps.ranges import preceding
+from service.explorer.steps.search import StepPage
+from service.explorer.steps.stream import StepSample
 from service.words import count, joined, span
 
 THUMBNAIL = 320
 """Longest side of a thumbnail in pixels."""
 
-
 STATE_NAMES: dict[State, str] = {"object": "object", "ignored": "ignored", "outside": "outside the crop"}
+
+Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,84 +53,48 @@ class Total:
     kind: str  # class of its mark
 
 
-@dataclass(frozen=True, slots=True)
-class StepLinks:
-    """The links of the page of a step. root: the path under which a proxy serves the server."""
-
-    root: str
-    spec: ServiceSpec
-    parameters: StepParameters
-
-    def step(self, place: Place | None, **changes: object) -> str | None:
-        """Return the link to the page from a place on, with other values of some parameters; None for no place."""
-        if place is None:
-            return None
-        return f"{self.root}/steps/{place.step}{query(self._kept | changes | {'first': place.first or None})}"
-
-    def sample(self, sample: Found, search: Place | None) -> str:
-        """Return the link to the page of a sample, which leads to its neighbours in the stream.
-
-        search: where the search began that found it, to which its page then leads back.
-        """
-        back: dict[str, object] = {}
-        if search is not None:
-            start = {"step": search.step, "first": search.first or None}
-            back["search"] = query(self._kept | start).removeprefix("?")
-        return f"{self.root}/explore/{sample.key.index}{query(self._key(sample) | self._place(sample) | back)}"
-
-    def thumbnail(self, sample: Found) -> str:
-        """Return the link to the thumbnail of a sample."""
-        return f"{self.root}/explore/{sample.key.index}/thumbnail{query(self._key(sample) | pins(self.spec))}"
-
-    @property
-    def _kept(self) -> dict[str, object]:
-        own = self.parameters
-        return named(self.spec) | {"seed": own.seed, "batch_size": own.batch_size} | chosen(own)
-
-    def _place(self, sample: Found) -> dict[str, object]:
-        """Return the parameters that place a sample in its step, unless the step is too large for one request."""
-        own, shard = self.parameters, self.parameters.shard
-        if shard.count > self.spec.max_batch:
-            return {}
-        place: dict[str, object] = {"step": sample.step, "batch_size": own.batch_size}
-        return place | {"rank": shard.rank, "world_size": shard.world_size} if own.is_of_one_rank else place
-
-    def _key(self, sample: Found) -> dict[str, object]:
-        own = self.parameters
-        return named(self.spec) | key_parameters(own.seed, sample.key.epoch, augment=own.augment)
+def steps_page(
+    request: Request, title: str, links: StepLinks, place: StreamPlace, found: StepPage, rows: Rows, *, filtered: bool
+) -> HTMLResponse:
+    """Return the page. title: of the dataset. The others are those of `step_values`."""
+    return page(
+        request, "steps/page.html", title=f"Step {place.step} · {title}", scripts=("shell/tiles.js",),
+        styles=("shell/tiles.css",), dataset_title=title,
+        **step_values(links, place, found, rows, filtered=filtered),
+    )  # fmt: skip
 
 
-def step_values(
-    links: StepLinks, place: Place, found: Page, rows: Sequence[Mapping[str, Any]], *, filtered: bool
-) -> dict[str, Any]:
+def step_values(links: StepLinks, place: StreamPlace, found: StepPage, rows: Rows, *, filtered: bool) -> dict[str, Any]:
     """Return the values of the template.
 
     Args:
         links: The links of the page, with spec and parameters.
         place: Where the page begins.
         found: Its samples.
-        rows: What is known of the image of each, in the same order.
-        filtered: Whether a filter was asked for.
+        rows: The `image_row` of each sample's image, in the same order.
+        filtered: Whether the page is a search.
     """
-    own, spec = links.parameters, links.spec
-    last = last_step(own.shard)
-    search = place if filtered else None
+    own, spec, last = links.parameters, links.spec, last_step(place.shard)
+    search = links.search(place) if filtered else None
+    steps = {step: StreamPlace(step, place.shard, 0) for step in (0, place.step - 1, place.step, place.step + 1)}
+    start = steps[place.step]
     return {
         "spec": spec,
         "parameters": own,
         "place": place,
         "last_step": last,
         "filtered": filtered,
-        "summary": _matches(place, found) if filtered else _whole(own, place, found),
+        "summary": _matches(place, found) if filtered else _whole(place, found),
         "contents": _contents(found.samples),
         "tiles": [_tile(links, sample, row, search) for sample, row in zip(found.samples, rows, strict=True)],
         "side": min(THUMBNAIL, spec.config.input_side),
-        "chips": chips(own, lambda name: links.step(Place(place.step), **{name: None}) or ""),
-        "without_filters": links.step(Place(place.step), **dict.fromkeys(_filters(own))),
-        "previous_step": links.step(Place(place.step - 1)) if place.step else None,
-        "next_step": links.step(Place(place.step + 1)) if place.step < last else None,
-        "first_step": links.step(Place(0)) if place.step or place.first else None,
-        "onward": links.step(_onward(place, found, filtered)),
+        "chips": chips(own, lambda name: links.page(start, **{name: None})),
+        "without_filters": links.page(start, **dict.fromkeys(_filters(own))),
+        "first_step": links.page(steps[0]) if place.samples_before else None,
+        "previous_step": links.page(steps[place.step - 1]) if place.step else None,
+        "next_step": links.page(steps[place.step + 1]) if place.step < last else None,
+        "previous_match": _previous_match(links, place, search),
+        "onward": _onward(links, place, found, filtered),
         "onward_step": None if found.after is None else found.after.step,
         "never_ignored": own.state == "ignored" and not family_of(spec.config).ignores_boxes,
         "categories": category_choices(spec),
@@ -140,26 +113,31 @@ def _possible(parameters: StepParameters, spec: ServiceSpec) -> set[State | None
     return states | {parameters.state}
 
 
-def _onward(place: Place, found: Page, filtered: bool) -> Place | None:
+def _previous_match(links: StepLinks, place: StreamPlace, search: str | None) -> str | None:
+    """Return the link to the match before the page of a search; None if there is no sample to search."""
+    if search is None or not preceding(place, one_step=links.parameters.one_step):
+        return None
+    return links.match(place, "previous", search)
+
+
+def _onward(links: StepLinks, place: StreamPlace, found: StepPage, filtered: bool) -> str | None:
     """Return where the search goes on, or the next part of a step that does not fit on a page."""
     after = found.after
-    return after if filtered or (after is not None and after.step == place.step) else None
+    return links.page(after) if after is not None and (filtered or after.step == place.step) else None
 
 
-def _whole(parameters: StepParameters, place: Place, found: Page) -> str:
-    """Return where in the stream the samples are: `48 samples, positions 96 – 143 of the stream, in epoch 1`."""
-    total, shown = parameters.shard.count, len(found.samples)
+def _whole(place: StreamPlace, found: StepPage) -> str:
+    """Return where in the stream the samples are: `48 samples, at positions 96–143 of the stream, in epoch 1`."""
+    total, shown = place.shard.count, len(found.samples)
     samples = count(total, "sample")
     if shown < total:
-        samples = f"{span(place.first, place.first + shown - 1, 'row')} of {samples}"
-    start = place.step * parameters.batch_size
-    positions = [start + sample.position for sample in found.samples]
-    epochs = [sample.key.epoch for sample in found.samples]
-    where = f"at {span(positions[0], positions[-1], 'position')} of the stream"
-    return f"{samples}, {where}, in {span(epochs[0], epochs[-1], 'epoch')}"
+        samples = f"{span(place.number, place.number + shown - 1, 'row')} of {samples}"
+    first, last = found.samples[0], found.samples[-1]
+    where = f"at {span(first.place.position, last.place.position, 'position')} of the stream"
+    return f"{samples}, {where}, in {span(first.key.epoch, last.key.epoch, 'epoch')}"
 
 
-def _matches(place: Place, found: Page) -> str:
+def _matches(place: StreamPlace, found: StepPage) -> str:
     """Return how many samples were searched, and where: `31 of 4,096 samples in steps 9,500 – 9,585 match`."""
     matching = len(found.samples)
     where = span(place.step, found.last_step, "step")
@@ -167,7 +145,7 @@ def _matches(place: Place, found: Page) -> str:
     return f"{number} of {count(found.searched, 'sample')} in {where} {verb}"
 
 
-def _contents(samples: Sequence[Found]) -> list[Total]:
+def _contents(samples: Sequence[StepSample]) -> list[Total]:
     """Return the totals of the samples shown, each with the class that colours it like the boxes of the pictures."""
     objects, ignored, untagged = (
         sum(getattr(sample, name) for sample in samples) for name in ("objects", "ignored", "untagged")
@@ -182,8 +160,8 @@ def _contents(samples: Sequence[Found]) -> list[Total]:
     return [total for total in totals if total.number]
 
 
-def _tile(links: StepLinks, sample: Found, row: Mapping[str, Any], search: Place | None) -> Tile:
-    """Return the thumbnail of a sample. search: where the search began that found it."""
+def _tile(links: StepLinks, sample: StepSample, row: Mapping[str, Any], search: str | None) -> Tile:
+    """Return the thumbnail of a sample. search: the query of the search that found it, if any."""
     facts = joined(
         [
             count(sample.objects, "object") if sample.objects else "no objects",
@@ -193,8 +171,8 @@ def _tile(links: StepLinks, sample: Found, row: Mapping[str, Any], search: Place
             f"substitute {sample.image}" if sample.image != sample.key.index else "",
         ]
     )
-    prefix = "" if search is None else f"step {sample.step} · "
-    position = f"{prefix}row {sample.position - links.parameters.shard.bounds[0]}"
+    prefix = "" if search is None else f"step {sample.place.step} · "
+    position = f"{prefix}row {sample.place.number}"
     return Tile(
         links.sample(sample, search), links.thumbnail(sample), f"Crop of sample {sample.key.index}", position,
         row["file_name"], sample.key.index, facts,

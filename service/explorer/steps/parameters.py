@@ -16,15 +16,15 @@ from service.batches.parameters import (
     PinnedParameters,
     Rank,
     Seed,
+    Step,
     WorldSize,
 )
 from service.explorer.shell.categories import category_number
 from service.explorer.shell.parameters import BATCH_SIZE, BoxSize, BoxState, CategoryText, LeastSide, SideBelow
+from service.explorer.steps.ranges import SEARCHED
 
 FILTERS = ("state", "size", "min_side", "side_below", "untagged", "cut_off", "crowd", "empty")
 """The parameters that are fields of a `SampleFilter`; it also has the number of the category."""
-
-Place = Annotated[int, STRICT, Field(ge=0), FROM_URL]
 
 
 class StepParameters(PinnedParameters):
@@ -35,7 +35,10 @@ class StepParameters(PinnedParameters):
     rank: Annotated[Rank | None, Field(description="show only the samples of this rank")] = None
     world_size: WorldSize | None = None
     augment: Augment = True
-    first: Annotated[Place, Field(description="samples of the step that are left out")] = 0
+    first: Annotated[int, STRICT, Field(ge=0), FROM_URL, Field(description="samples of the step that are left out")] = 0
+    samples: Annotated[
+        int, STRICT, Field(ge=1, le=SEARCHED), FROM_URL, Field(description="search at most as many samples")
+    ] = SEARCHED
     one_step: Annotated[Flag, Field(description="search this step alone")] = False
     category: CategoryText = None
     state: BoxState = None
@@ -56,6 +59,12 @@ class StepParameters(PinnedParameters):
     def is_of_one_rank(self) -> bool:
         """Whether only the samples of one rank are shown: the first unless it is named, as elsewhere."""
         return self.rank is not None or self.world_size is not None
+
+
+class SearchParameters(StepParameters):
+    """A search, as the page of a sample that it found names it."""
+
+    step: Step = 0
 
 
 def sample_filter(parameters: StepParameters, spec: ServiceSpec) -> SampleFilter:

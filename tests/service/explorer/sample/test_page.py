@@ -113,7 +113,7 @@ def test_nothing_precedes_the_first_sample_of_a_stream() -> None:
 
 
 def test_the_batch_of_a_sample_is_that_of_its_place_in_the_stream() -> None:
-    place = StreamPlace.of(SampleKey(7, 1, 3), 10, 48)
+    place = StreamPlace.of(SampleKey(7, 1, 3), 10, Shard(48))
     assert place is not None
     assert f"/steps/{place.step}?seed=7&batch_size=48&augment=true" in targets(page())
 

@@ -9,6 +9,7 @@ import pytest
 
 from sampler.config.presets import preset
 from sampler.dataset.dataset import Dataset, open_dataset
+from sampler.stream.places import StreamPlace
 from sampler.stream.shards import Shard
 from sampler.survey.sampling import survey_keys, survey_samples
 from sampler.survey.statistics import Statistics, survey_statistics
@@ -19,7 +20,6 @@ from service.explorer.statistics.page import before_and_after, statistics_page
 from service.explorer.statistics.parameters import StatisticsParameters
 from service.explorer.statistics.plots import BOTTOM, LEFT, RIGHT, TOP, plot
 from service.explorer.steps.parameters import StepParameters, sample_filter
-from service.explorer.steps.search import Place, Stream
 from service.lifespan.state import ServedDataset
 from tests.support.pages import Elements, page_request
 
@@ -90,8 +90,8 @@ def test_statistics_begin_where_their_links_begin(dataset: Dataset) -> None:
     parameters = StatisticsParameters(epoch=1, samples=10)
     link = urlsplit(LinksToSteps("", None, len(dataset), parameters).to())
     first = int(dict(parse_qsl(link.query)).get("first", 0))
-    stream = Stream(len(dataset), 0, Shard(48))
-    assert stream.keys(Place(int(link.path.rpartition("/")[2]), first), 10) == survey_keys(len(dataset), 0, 1, 10)
+    place = StreamPlace(int(link.path.rpartition("/")[2]), Shard(48), first)
+    assert place.keys(len(dataset), 0, 10) == survey_keys(len(dataset), 0, 1, 10)
 
 
 def test_without_augmentation_there_is_no_theory(dataset: Dataset) -> None:

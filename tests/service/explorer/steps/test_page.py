@@ -1,5 +1,6 @@
 """What the page of a step says, and where its links lead."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -8,14 +9,17 @@ import pytest
 from sampler.config.presets import preset
 from sampler.errors import InvalidRequestError
 from sampler.stream.keys import SampleKey
+from sampler.stream.places import StreamPlace
 from sampler.stream.shards import Shard
 from sampler.survey.sample_filter import SampleFilter
 from sampler.version import VERSION
 from sampler.wire.spec import ServiceSpec
 from service.explorer.shell.categories import category_choices, category_number
-from service.explorer.steps.page import StepLinks, step_values
+from service.explorer.steps.links import StepLinks
+from service.explorer.steps.page import step_values
 from service.explorer.steps.parameters import StepParameters, sample_filter
-from service.explorer.steps.search import Found, Page, Place
+from service.explorer.steps.search import StepPage
+from service.explorer.steps.stream import StepSample
 
 SPEC = ServiceSpec(
     "d" * 32, "", 100, ("cat", "dog", "cat", "7"), preset("cornernet_saccade"), 1024, 1 << 20,
@@ -24,21 +28,31 @@ SPEC = ServiceSpec(
 ROW = {"file_name": "a.jpg"}
 
 
-def samples(*steps_and_positions: tuple[int, int]) -> tuple[Found, ...]:
-    return tuple(
-        Found(SampleKey(7, 0, 20 + position), 20 + position, step, position, 4, 1, 0, 0)
-        for step, position in steps_and_positions
+def values(
+    parameters: StepParameters,
+    found: Sequence[tuple[int, int]],
+    start: tuple[int, int] = (3, 0),
+    after: tuple[int, int] | None = None,
+    *,
+    searched: int = 0,
+    last_step: int = 3,
+    filtered: bool = False,
+) -> dict[str, Any]:
+    """Return the values of a page. Places are steps with row numbers."""
+
+    def place(step: int, number: int) -> StreamPlace:
+        return StreamPlace(step, parameters.shard, number)
+
+    samples = tuple(
+        StepSample(SampleKey(7, 0, 20 + row), place(step, row), 20 + row, 4, 1, 0, 0) for step, row in found
     )
-
-
-def values(parameters: StepParameters, page: Page, place: Place, *, filtered: bool = False) -> dict[str, Any]:
+    page = StepPage(samples, searched, last_step, place(*after) if after else None)
     links = StepLinks("/sampler", SPEC, parameters)
-    return step_values(links, place, page, [ROW] * len(page.samples), filtered=filtered)
+    return step_values(links, place(*start), page, [ROW] * len(samples), filtered=filtered)
 
 
 def whole_step(**parameters: Any) -> dict[str, Any]:
-    found = Page(samples((3, 0), (3, 1)), 2, 3, Place(4))
-    return values(StepParameters(seed=7, batch_size=2, **parameters), found, Place(3))
+    return values(StepParameters(seed=7, batch_size=2, **parameters), [(3, 0), (3, 1)], after=(4, 0))
 
 
 def query_of(link: str) -> dict[str, str]:
@@ -53,7 +67,7 @@ def test_a_thumbnail_leads_to_its_sample_with_its_place_in_the_stream() -> None:
     whole = whole_step(augment=False)["tiles"][1]
     assert query_of(whole.link) == sample | {"step": "3", "batch_size": "2"}
     large = StepParameters(seed=7, batch_size=SPEC.max_batch + 1, augment=False)
-    page = values(large, Page(samples((3, 1)), 1, 3, Place(4)), Place(3))
+    page = values(large, [(3, 1)], after=(4, 0))
     assert query_of(page["tiles"][0].link) == sample
     pins = {"digest": "d" * 32, "version": VERSION}
     assert query_of(tile.picture) == {"seed": "7", "epoch": "0", "augment": "false"} | pins
@@ -61,7 +75,7 @@ def test_a_thumbnail_leads_to_its_sample_with_its_place_in_the_stream() -> None:
 
 def test_rows_are_counted_from_0_within_a_rank() -> None:
     parameters = StepParameters(seed=7, batch_size=4, rank=1, world_size=2)
-    page = values(parameters, Page(samples((3, 2), (3, 3)), 2, 3, Place(4)), Place(3))
+    page = values(parameters, [(3, 0), (3, 1)], after=(4, 0))
     assert [tile.position for tile in page["tiles"]] == ["row 0", "row 1"]
 
 
@@ -73,8 +87,10 @@ def test_the_number_of_ranks_alone_means_the_first_rank_as_elsewhere() -> None:
 
 
 def test_a_thumbnail_names_the_image_that_a_sample_is_made_from() -> None:
-    found = Found(SampleKey(7, 0, 20), 33, 0, 0, 4, 0, 0, 0)
-    page = values(StepParameters(), Page((found,), 1, 0, Place(1)), Place(0))
+    parameters = StepParameters()
+    place = StreamPlace(0, parameters.shard, 0)
+    found = StepPage((StepSample(SampleKey(7, 0, 20), place, 33, 4, 0, 0, 0),), 1, 0, None)
+    page = step_values(StepLinks("", SPEC, parameters), place, found, [ROW], filtered=False)
     assert page["tiles"][0].facts == "4 objects, substitute 33"
 
 
@@ -88,10 +104,10 @@ def test_neighbouring_steps_keep_the_parameters() -> None:
 
 def test_the_first_and_the_last_step_have_one_neighbour() -> None:
     parameters = StepParameters(batch_size=1)
-    first = values(parameters, Page(samples((0, 0)), 1, 0, Place(1)), Place(0))
+    first = values(parameters, [(0, 0)], (0, 0), (1, 0))
     assert first["previous_step"] is None
     assert first["first_step"] is None
-    last = values(parameters, Page(samples((1 << 62, 0)), 1, 1 << 62, None), Place(1 << 62))
+    last = values(parameters, [(1 << 62, 0)], (1 << 62, 0))
     assert last["next_step"] is None
 
 
@@ -101,14 +117,14 @@ def test_a_page_says_where_in_the_stream_it_is() -> None:
 
 
 def test_a_part_of_a_large_step_leads_to_the_next_one() -> None:
-    page = values(StepParameters(batch_size=5), Page(samples((3, 2), (3, 3)), 2, 3, Place(3, 4)), Place(3, 2))
+    page = values(StepParameters(batch_size=5), [(3, 2), (3, 3)], (3, 2), (3, 4))
     assert page["summary"].startswith("rows 2–3 of 5 samples")
     assert page["onward"] == "/sampler/steps/3?seed=0&batch_size=5&first=4"
 
 
 def test_a_search_says_what_it_searched_and_goes_on_from_there() -> None:
     parameters = StepParameters(seed=7, category="dog", cut_off=True)
-    page = values(parameters, Page(samples((3, 0), (4, 1)), 96, 4, Place(5, 3)), Place(3), filtered=True)
+    page = values(parameters, [(3, 0), (4, 1)], after=(5, 3), searched=96, last_step=4, filtered=True)
     assert page["summary"] == "2 of 96 samples in steps 3–4 match"
     assert page["onward"] == "/sampler/steps/5?seed=7&batch_size=48&category=dog&cut_off=true&first=3"
     assert page["tiles"][1].position == "step 4 · row 1"
@@ -124,13 +140,27 @@ def test_a_search_says_what_it_searched_and_goes_on_from_there() -> None:
     [((), "None of 4,096 samples in steps 0–85 matches"), (((2, 1),), "1 of 4,096 samples in steps 0–85 matches")],
 )
 def test_a_search_with_few_matches_is_counted_in_words(found: tuple[tuple[int, int], ...], text: str) -> None:
-    page = Page(samples(*found), 4096, 85, Place(85, 16))
-    assert values(StepParameters(), page, Place(0), filtered=True)["summary"] == text
+    page = values(StepParameters(), found, (0, 0), (85, 16), searched=4096, last_step=85, filtered=True)
+    assert page["summary"] == text
+
+
+def test_a_search_leads_to_the_match_before_it() -> None:
+    parameters = StepParameters(seed=7, batch_size=2, category="dog", samples=9)
+    link = values(parameters, (), (3, 1), searched=9, filtered=True)["previous_match"]
+    key = StreamPlace(3, parameters.shard, 1).key(SPEC.size, 7)
+    assert urlsplit(link).path == f"/sampler/explore/{key.index}/previous-match"
+    assert query_of(link) == {
+        "seed": "7", "epoch": "0", "augment": "true", "search": "seed=7&batch_size=2&category=dog&step=3&first=1",
+    }  # fmt: skip
+    assert values(parameters, (), (0, 0), searched=9, filtered=True)["previous_match"] is None
+    one_step = StepParameters(seed=7, batch_size=2, category="dog", one_step=True)
+    assert values(one_step, (), (3, 0), searched=2, filtered=True)["previous_match"] is None
+    assert whole_step()["previous_match"] is None
 
 
 def test_each_filter_has_a_chip_that_removes_it() -> None:
     parameters = StepParameters(seed=7, category="dog", min_side=20, untagged=True, first=3)
-    page = values(parameters, Page((), 10, 3, None), Place(3, 3), filtered=True)
+    page = values(parameters, (), (3, 3), searched=10, filtered=True)
     assert [chip.label for chip in page["chips"]] == ["category dog", "side of at least 20 px", "untagged object"]
     assert query_of(page["chips"][1].without) == {
         "seed": "7", "batch_size": "48", "category": "dog", "untagged": "true",
