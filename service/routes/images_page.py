@@ -1,5 +1,6 @@
 """`/images`: the images of a dataset as thumbnails."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Annotated
@@ -16,9 +17,9 @@ from service.batches.parameters import refuse_repeated
 from service.batches.selection import check_pins
 from service.contract.methods import is_head
 from service.contract.responses import PINNED, problems
+from service.explorer.images.links import ImageLinks
 from service.explorer.images.listing import packed
-from service.explorer.images.page import ImageLinks, image_filter, image_values
-from service.explorer.images.parameters import ImageListParameters, Remark
+from service.explorer.images.parameters import ImageListParameters, Remark, image_filter
 from service.explorer.shell.headers import head_of_page
 from service.explorer.shell.links import query
 from service.lifespan.state import CurrentServing
@@ -45,7 +46,7 @@ async def images(
     parameters: Annotated[ImageListParameters, Query()], request: Request, serving: CurrentServing
 ) -> Response:
     """Thumbnails in dataset order, with their annotated boxes; all images, or those that filters find."""
-    from service.explorer.shell.templates import page  # loads Jinja, which no other request needs
+    from service.explorer.images.page import images_page  # loads Jinja, which few requests need
 
     dataset = serving.dataset(parameters.dataset)
     check_pins(parameters, dataset.spec)
@@ -62,15 +63,9 @@ async def images(
     job = ViewJob("image-page", dataset.number, (SampleKey(0, 0, 0),), options=options)
     listing = json.loads(await get_view(request, serving, job))
     links = ImageLinks(root_of(request.scope), dataset.spec, parameters)
-    return page(
-        request,
-        "images/page.html",
-        title=f"Images · {dataset.title}",
-        scripts=("shell/tiles.js",),
-        styles=("shell/tiles.css",),
-        dataset_title=dataset.title,
-        **image_values(links, listing, {kind: int(marked.sum()) for kind, marked in noted.items()}),
-    )
+    counts = {kind: int(marked.sum()) for kind, marked in noted.items()}
+    # In a thread, so that streams go on.
+    return await asyncio.to_thread(images_page, request, dataset.title, links, listing, counts)
 
 
 def _among(remark: Remark | None, noted: Mapping[NoteKind, npt.NDArray[np.bool_]], size: int) -> str | None:

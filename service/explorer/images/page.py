@@ -4,19 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
 from sampler.dataset.images.notes import NoteKind
 from sampler.survey.sample_filter import SIZES
-from sampler.wire.spec import ServiceSpec
+from service.explorer.images.links import ImageLinks
 from service.explorer.images.parameters import REMARKS, ImageListParameters
-from service.explorer.shell.categories import category_choices, category_number
+from service.explorer.shell.categories import category_choices
 from service.explorer.shell.chips import LABELS, chips
-from service.explorer.shell.links import chosen, named, pins, query
+from service.explorer.shell.links import chosen
+from service.explorer.shell.templates import page
 from service.words import count, joined, span
 
 THUMBNAIL = 320
 """Longest side of a thumbnail in pixels."""
-
-_OF_BOXES = ("size", "min_side", "side_below", "crowd", "min_boxes", "max_boxes")
 
 _TOTALS = (("images", "image", "images"), ("boxes", "box", "boxes"))
 
@@ -44,38 +46,14 @@ class Share:
     link: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImageLinks:
-    """The links of the page of images. root: the path under which a proxy serves the server."""
-
-    root: str
-    spec: ServiceSpec
-    parameters: ImageListParameters
-
-    def page(self, first: int | None = 0, **changes: object) -> str | None:
-        """Return the link to the images from an index on, with other values of some parameters; None for no index."""
-        if first is None:
-            return None
-        kept = named(self.spec) | chosen(self.parameters) | changes
-        return f"{self.root}/images{query(kept | {'first': first or None})}"
-
-    def only(self, **parameters: object) -> str:
-        """Return the link to the images that one filter finds."""
-        return f"{self.root}/images{query(named(self.spec) | parameters)}"
-
-    def sample(self, index: int) -> str:
-        """Return the link to the page of an image's sample."""
-        return f"{self.root}/explore/{index}{query(named(self.spec))}"
-
-    def thumbnail(self, index: int) -> str:
-        """Return the link to the thumbnail of an image."""
-        return f"{self.root}/images/{index}/thumbnail{query(named(self.spec) | pins(self.spec))}"
-
-
-def image_filter(parameters: ImageListParameters, spec: ServiceSpec) -> dict[str, Any]:
-    """Return the fields of the `ImageFilter` that parameters ask for. Raises `InvalidRequestError`."""
-    fields = {name: getattr(parameters, name) for name in _OF_BOXES}
-    return fields | {"category": category_number(spec, parameters.category), "find": (parameters.find or "").strip()}
+def images_page(
+    request: Request, title: str, links: ImageLinks, listing: Mapping[str, Any], noted: Mapping[NoteKind, int]
+) -> HTMLResponse:
+    """Return the page. title: of the dataset. The others are those of `image_values`."""
+    return page(
+        request, "images/page.html", title=f"Images · {title}", scripts=("shell/tiles.js",),
+        styles=("shell/tiles.css",), dataset_title=title, **image_values(links, listing, noted),
+    )  # fmt: skip
 
 
 def image_values(links: ImageLinks, listing: Mapping[str, Any], noted: Mapping[NoteKind, int]) -> dict[str, Any]:

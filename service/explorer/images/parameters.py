@@ -1,11 +1,13 @@
 """The parameters of the page of images."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from sampler.stream.keys import INDEX_LIMIT
+from sampler.wire.spec import ServiceSpec
 from service.batches.parameters import FROM_URL, STRICT, Flag, PinnedParameters
+from service.explorer.shell.categories import category_number
 from service.explorer.shell.parameters import BoxSize, CategoryText, LeastSide, SideBelow
 
 Remark = Literal["damaged", "store-damaged", "warning", "orientation", "unreadable", "substituted"]
@@ -20,6 +22,9 @@ REMARKS: dict[Remark, str] = {
     "substituted": "replaced by substitutes",
 }
 """What pages call the images with each remark."""
+
+FILTERS = ("size", "min_side", "side_below", "crowd", "min_boxes", "max_boxes")
+"""The parameters that are fields of an `ImageFilter`; it also has the number of the category, and the text to find."""
 
 BoxCount = Annotated[int, STRICT, Field(ge=0, le=1_000_000), FROM_URL]
 
@@ -42,3 +47,9 @@ class ImageListParameters(PinnedParameters):
     min_boxes: Annotated[BoxCount | None, Field(description="the image has at least as many boxes")] = None
     max_boxes: Annotated[BoxCount | None, Field(description="the image has at most as many boxes")] = None
     remark: Annotated[Remark | None, Field(description="what is unusual about the image")] = None
+
+
+def image_filter(parameters: ImageListParameters, spec: ServiceSpec) -> dict[str, Any]:
+    """Return the fields of the `ImageFilter` that parameters ask for. Raises `InvalidRequestError`."""
+    fields = {name: getattr(parameters, name) for name in FILTERS}
+    return fields | {"category": category_number(spec, parameters.category), "find": (parameters.find or "").strip()}
