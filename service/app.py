@@ -13,12 +13,12 @@ from starlette.types import Message, Receive, Scope, Send
 from sampler.errors import SamplerError
 from sampler.printable import printable
 from sampler.version import VERSION
-from service import connection
+from service import connection, error_responses
 from service.access.exposure import Exposure, listening_host
 from service.access.policy import AccessPolicy
 from service.contract.document import complete
 from service.contract.methods import Endpoints, Methods
-from service.errors import responses as error_responses
+from service.explorer.loading import loading_pages
 from service.explorer.status.events import encode_events
 from service.kubernetes import service_variables
 from service.lifespan.plain_server import check_plain_server
@@ -33,6 +33,7 @@ from service.middleware.request_metrics import RequestMetrics
 from service.middleware.response_headers import with_headers
 from service.middleware.slow_clients import SlowClients
 from service.middleware.uncopied_chunks import without_copies
+from service.monitoring.monitor import monitored
 from service.routes import (
     access,
     api,
@@ -147,7 +148,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             if not app.state.limited:
                 check_plain_server(settings)
             _control_access(app, settings)
-            app.state.serving = await stack.enter_async_context(run_server(settings, app.state.metrics, encode_events))
+            serving = await stack.enter_async_context(run_server(settings, app.state.metrics))
+            await stack.enter_async_context(monitored(serving, encode_events))
+            await stack.enter_async_context(loading_pages())  # now, so that the start does not wait for it
+            app.state.serving = serving
             app.openapi()  # prepares the parameters of all routes, so that the first request does not wait for it
         except SamplerError as error:
             app.state.startup_error = error

@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Literal, Self
 
 from sampler.printable import indented, printable
-from service.access.urls import HIDDEN
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 """The id of the request that is being served."""
@@ -22,6 +21,9 @@ LOGGERS = ("saccade_sampler", "uvicorn", "asyncio", "py.warnings")
 
 MAX_ADDRESS = 64
 """Most characters in the log of a client's address."""
+
+HIDDEN = "[hidden]"
+"""Stands for a text that no line shows."""
 
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 

@@ -24,8 +24,8 @@ from sampler.wire.messages import Header
 from service.lifespan.datasets import open_datasets
 from service.settings.load import SettingsError
 from service.settings.server import Settings
-from service.workers.main import Worker
 from service.workers.protocol import WorkerSetup
+from service.workers.worker import Worker
 
 log = logging.getLogger("saccade_sampler")
 
@@ -85,7 +85,8 @@ class StepSampler:
                 f"this node has {opened.title} with digest {self._spec.digest}, expected {digest}; give all nodes the "
                 "same annotations, config and version"
             )
-        self._worker = Worker.start(WorkerSetup((opened.setup(0),), kernel_cache=settings.cache_dir / "kernels"))
+        setup = WorkerSetup((opened.setup(0),), kernel_cache=settings.cache_dir / "kernels")
+        self._worker = Worker.start(setup, views={})
         self._document = json.dumps(self._spec.as_dict()).encode()
         self._opened = opened  # keeps the shared memory that the worker has mapped
 

@@ -8,8 +8,7 @@ import re
 from urllib.parse import unquote
 
 from service.access.credentials import Credentials
-
-HIDDEN = "[hidden]"
+from service.log_lines import HIDDEN
 
 _PARAMETER = re.compile(r"((?:^|[?&;])(?:(?:access|api|auth|bearer)[_-]?)?(?:token|key)=)[^&;]*", re.IGNORECASE)
 """A query parameter whose name says that it is a token."""

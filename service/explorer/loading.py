@@ -1,9 +1,22 @@
 """Loading what pages need, so that the first one is as fast as the others and streams do not wait for it."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.resources import files
 
 from service.explorer.shell.assets import assets
+
+
+@asynccontextmanager
+async def loading_pages() -> AsyncIterator[None]:
+    """Load the pages in a thread while the block runs. Its end waits for the thread."""
+    loading = asyncio.create_task(asyncio.to_thread(load_pages))
+    try:
+        yield
+    finally:
+        await asyncio.wait([loading])
 
 
 def load_pages() -> None:

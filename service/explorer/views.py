@@ -1,7 +1,7 @@
 """The kinds of views: what pages show, made by workers."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sampler.kernels.compiled.kernels import COMPILED
@@ -14,8 +14,7 @@ from service.explorer.sample.layers import sample_layers
 from service.explorer.sample.thumbnail import image_thumbnail, sample_thumbnail
 from service.workers.datasets import WorkerDataset
 from service.workers.protocol import ViewJob
-
-View = Callable[[WorkerDataset, ViewJob], bytes]
+from service.workers.worker import View
 
 
 def _document(opened: WorkerDataset, job: ViewJob) -> bytes:

@@ -3,17 +3,18 @@
 import asyncio
 import errno
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 
 from sampler.arrays import LAYOUTS
+from sampler.dataset.images.image_cache import ImageCache
 from sampler.errors import ImageError
 from sampler.system_errors import explain
 from sampler.wire.spec import ServiceSpec
 from service.activity.activity import Activity
-from service.activity.monitor import Encode, monitored
 from service.activity.recent_errors import RecentErrors
 from service.arena import Arena, warm_bytes
 from service.batches.admission import Admission
@@ -23,7 +24,6 @@ from service.batches.plan import Planner
 from service.batches.selection import select_stream
 from service.bodies import Bodies, BodyLimits
 from service.descriptors import DescriptorReserve, raise_limit, reserve_for_workers
-from service.explorer.loading import load_pages
 from service.lifespan.datasets import OpenedDataset, open_datasets
 from service.lifespan.decoded_images import create_cache
 from service.lifespan.state import ServedDataset, Serving
@@ -45,13 +45,12 @@ WARM_UP_BATCH = 64
 
 
 @asynccontextmanager
-async def run_server(settings: Settings, metrics: Metrics, encode_events: Encode) -> AsyncIterator[Serving]:
+async def run_server(settings: Settings, metrics: Metrics) -> AsyncIterator[Serving]:
     """Start a server, yield what it holds, stop its workers afterwards. Raises `SamplerError`, in one line.
 
     Args:
         settings: The settings.
         metrics: Counts what the server does.
-        encode_events: What is sent once a second to those who watch the status.
     """
     shutdown = Shutdown(settings.grace_seconds)
     shutdown.install()
@@ -60,7 +59,6 @@ async def run_server(settings: Settings, metrics: Metrics, encode_events: Encode
         async with (
             reserve_for_workers(settings.workers) as reserve,
             _run(settings, metrics, shutdown, reserve) as serving,
-            monitored(serving, encode_events),
         ):
             shutdown.startup_complete()
             yield serving
@@ -72,69 +70,113 @@ async def run_server(settings: Settings, metrics: Metrics, encode_events: Encode
 async def _run(
     settings: Settings, metrics: Metrics, shutdown: Shutdown, reserve: DescriptorReserve
 ) -> AsyncIterator[Serving]:
-    opened = await open_datasets(settings)
-    images = list(accumulate((len(one.dataset) for one in opened), initial=0))
-    image_cache = None if all(one.store for one in opened) else create_cache(settings, images[-1])
-    cached = min(settings.batch_cache_mb, settings.buffer_mb) * MEGABYTE
-    planners = tuple(one.planner(settings.workers) for one in opened)
-    with closing(_arena(settings, max(planner.largest_run for planner in planners))) as arena:
-        # Only the shared part: each worker would populate memory of the reserve, which may never be used.
-        warm = min(warm_bytes(cached), arena.shared)
-        setup = WorkerSetup(
-            datasets=tuple(one.setup(first) for one, first in zip(opened, images[:-1], strict=True)),
-            arena=arena.descriptor,
-            warm_bytes=warm,
-            memory=settings.worker_memory,
-            kernel_cache=settings.cache_dir / "kernels",
-            image_cache=None if image_cache is None else image_cache.descriptor,
-        )
-        notices = ImageNotices(tuple((one.title, len(one.dataset)) for one in opened))
-        slowest = max(one.dataset.images.read_seconds for one in opened)
-        restore = partial(_restore_indexes, opened, reserve)
-        activity = Activity()
-        pool = WorkerPool(
-            setup, settings.workers, settings.job_seconds, restore, partial(_note_image, notices, activity.errors),
-            reserve.lent, slowest, partial(activity.errors.add, "worker"),
-        )  # fmt: skip
-        cache = BatchCache(pool, arena, planners, cached)
-        admission = Admission(settings.max_requests, settings.retry_after, shutdown, settings.queue_seconds)
-        reading = ReadLimits(settings.pause_seconds, settings.min_rate)
-        bodies = Bodies(_body_limits(settings), admission)
-        views = Views(pool, shutdown)
-        named = tuple((one.title, one.spec) for one in opened)
-        registry = registry_of(Sources(metrics, named, pool, admission, cache, image_cache, notices, views, activity))
-        for one in opened:
-            metrics.show_zeros(one.title)
-        await _start(pool, arena, warm, planners, opened)
-        for one in opened:
-            _log_start(one, pool.size)
-        datasets = tuple(
-            ServedDataset(
-                number, one.title, one.spec, one.hashes is not None, one.store is not None, one.dataset.images.is_remote
-            )
-            for number, one in enumerate(opened)
-        )
-        serving = Serving(
-            datasets, pool, cache, admission, shutdown, metrics, settings.steps_ahead, reading, bodies,
-            views, registry, activity, image_cache, notices,
-        )  # fmt: skip
-        loading = asyncio.create_task(asyncio.to_thread(load_pages))  # now, so that the start does not wait for it
+    with closing(await _prepare(settings, reserve)) as prepared:
+        serving = _assemble(settings, metrics, shutdown, prepared)
+        await _start(serving.pool, prepared)
+        for one in prepared.opened:
+            _log_start(one, serving.pool.size)
         try:
             yield serving
         finally:
             shutdown.uninstall()
-            await pool.stop()
-            await asyncio.wait([loading])
+            await serving.pool.stop()
 
 
-async def _start(
-    pool: WorkerPool, arena: Arena, warm: int, planners: Sequence[Planner], opened: Sequence[OpenedDataset]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What a server is assembled from. Close it.
+
+    Attributes:
+        opened: The datasets, the default first.
+        planners: Of the datasets.
+        arena: Memory for samples.
+        cached: Bytes of the arena for cached batches.
+        image_cache: None without one.
+        reserve: Descriptors for workers that are started later.
+    """
+
+    opened: tuple[OpenedDataset, ...]
+    planners: tuple[Planner, ...]
+    arena: Arena
+    cached: int
+    image_cache: ImageCache | None
+    reserve: DescriptorReserve
+
+    @property
+    def warm_bytes(self) -> int:
+        """Bytes of the arena that are populated at the start."""
+        # Only the shared part: each worker would populate memory of the reserve, which may never be used.
+        return min(warm_bytes(self.cached), self.arena.shared)
+
+    def close(self) -> None:
+        """Release the arena."""
+        self.arena.close()
+
+
+async def _prepare(settings: Settings, reserve: DescriptorReserve) -> _Prepared:
+    """Open the datasets and create the memory that all processes share. Raises `SamplerError`."""
+    opened = await open_datasets(settings)
+    decoded = all(one.store for one in opened)
+    image_cache = None if decoded else create_cache(settings, sum(len(one.dataset) for one in opened))
+    planners = tuple(one.planner(settings.workers) for one in opened)
+    arena = _arena(settings, max(planner.largest_run for planner in planners))
+    cached = min(settings.batch_cache_mb, settings.buffer_mb) * MEGABYTE
+    return _Prepared(opened, planners, arena, cached, image_cache, reserve)
+
+
+def _assemble(settings: Settings, metrics: Metrics, shutdown: Shutdown, prepared: _Prepared) -> Serving:
+    """Return the server, whose workers are not started yet."""
+    opened, image_cache = prepared.opened, prepared.image_cache
+    notices = ImageNotices(tuple((one.title, len(one.dataset)) for one in opened))
+    activity = Activity()
+    pool = _pool(settings, prepared, notices, activity.errors)
+    cache = BatchCache(pool, prepared.arena, prepared.planners, prepared.cached)
+    admission = Admission(settings.max_requests, settings.retry_after, shutdown, settings.queue_seconds)
+    views = Views(pool, shutdown)
+    named = tuple((one.title, one.spec) for one in opened)
+    registry = registry_of(Sources(metrics, named, pool, admission, cache, image_cache, notices, views, activity))
+    for one in opened:
+        metrics.show_zeros(one.title)
+    return Serving(
+        tuple(_served(number, one) for number, one in enumerate(opened)),
+        pool, cache, admission, shutdown, metrics, settings.steps_ahead,
+        ReadLimits(settings.pause_seconds, settings.min_rate), Bodies(_body_limits(settings), admission),
+        views, registry, activity, image_cache, notices,
+    )  # fmt: skip
+
+
+def _pool(settings: Settings, prepared: _Prepared, notices: ImageNotices, errors: RecentErrors) -> WorkerPool:
+    slowest = max(one.dataset.images.read_seconds for one in prepared.opened)
+    restore = partial(_restore_indexes, prepared.opened, prepared.reserve)
+    return WorkerPool(
+        _worker_setup(settings, prepared), settings.workers, settings.job_seconds, restore,
+        partial(_note_image, notices, errors), prepared.reserve.lent, slowest, partial(errors.add, "worker"),
+    )  # fmt: skip
+
+
+def _worker_setup(settings: Settings, prepared: _Prepared) -> WorkerSetup:
+    first_images = accumulate((len(one.dataset) for one in prepared.opened), initial=0)
+    return WorkerSetup(
+        datasets=tuple(one.setup(first) for one, first in zip(prepared.opened, first_images, strict=False)),
+        arena=prepared.arena.descriptor,
+        warm_bytes=prepared.warm_bytes,
+        memory=settings.worker_memory,
+        kernel_cache=settings.cache_dir / "kernels",
+        image_cache=None if prepared.image_cache is None else prepared.image_cache.descriptor,
+    )
+
+
+def _served(number: int, opened: OpenedDataset) -> ServedDataset:
+    hashed, decoded = opened.hashes is not None, opened.store is not None
+    return ServedDataset(number, opened.title, opened.spec, hashed, decoded, opened.dataset.images.is_remote)
+
+
+async def _start(pool: WorkerPool, prepared: _Prepared) -> None:
     """Start the workers, and warm up this process while they import their libraries. Raises `ServiceError`."""
     starting = asyncio.create_task(pool.start())
     try:
-        await asyncio.to_thread(arena.warm_up, warm)
-        for planner, one in zip(planners, opened, strict=True):
+        await asyncio.to_thread(prepared.arena.warm_up, prepared.warm_bytes)
+        for planner, one in zip(prepared.planners, prepared.opened, strict=True):
             _warm_up(planner, one.spec)
     finally:
         await starting

@@ -2,8 +2,8 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.error_responses import problem_response
 from service.errors.problems import ServiceError
-from service.errors.responses import problem_response
 from service.middleware.request_log import HEADER
 
 RETRY_SECONDS = 1

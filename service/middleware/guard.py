@@ -11,8 +11,8 @@ from service.access.paths import route_path
 from service.access.policy import AccessPolicy
 from service.access.urls import has_token, names_token
 from service.contract.methods import PROBES
+from service.error_responses import problem_response
 from service.errors.problems import ServiceError
-from service.errors.responses import problem_response
 from service.metrics import Metrics
 
 TRUSTED = "trusted"

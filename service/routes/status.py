@@ -4,8 +4,6 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from service.activity.monitor import encode
-from service.activity.observe import observe
 from service.activity.snapshot import Snapshot
 from service.activity.watchers import Watchers
 from service.batches.parameters import refuse_repeated
@@ -13,6 +11,8 @@ from service.contract.methods import HeadResponse, is_head
 from service.contract.responses import document, problems
 from service.explorer.status.events import encode_events
 from service.lifespan.state import CurrentServing
+from service.monitoring.monitor import encode
+from service.monitoring.observe import observe
 
 router = APIRouter(tags=["status"], dependencies=[Depends(refuse_repeated)])
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from service.error_responses import MEDIA_TYPE
 from service.errors.problems import problem
-from service.errors.responses import MEDIA_TYPE
 
 KILOBYTE = 1 << 10
 MAX_HEAD = 64 * KILOBYTE

@@ -54,7 +54,7 @@ class WorkerProcess:
         child = None
         try:
             with lend():  # nothing else on the event loop can take the descriptors: there is no await
-                child = ChildProcess("service.workers.main", setup.descriptors, stderr)
+                child = ChildProcess("service.worker", setup.descriptors, stderr)
                 child.start()
             worker = cls(child, await AsyncFrameSocket.connect(child.detach_socket()))
         except BaseException as error:  # the server may be stopped at any moment; no process may be left behind

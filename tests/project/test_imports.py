@@ -3,6 +3,8 @@
 import ast
 import json
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from itertools import takewhile
 
 import pytest
 
@@ -52,9 +54,13 @@ INSIDE_FUNCTIONS: dict[tuple[str, str], str] = {
     ("service.routes.api", "service.explorer.api.viewers"): WITH_JINJA,
     ("service.routes.access", "service.explorer.shell.login"): WITH_JINJA,
     ("service.middleware.guard", "service.explorer.shell.login"): WITH_JINJA,
-    ("service.errors.responses", "service.explorer.shell.errors"): WITH_JINJA,
+    ("service.error_responses", "service.explorer.shell.errors"): WITH_JINJA,
 }
 """The imports inside functions: (module, imported module) and the reason."""
+
+BELOW_PAGES = tuple(
+    f"service.{folder}." for folder in ("activity", "batches", "lifespan", "monitoring", "views", "workers")
+)
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
@@ -119,24 +125,30 @@ def test_there_are_no_import_cycles() -> None:
         visit(module, ())
 
 
-def test_pages_do_not_import_each_other_in_a_circle_and_nothing_below_imports_pages() -> None:
-    graph: dict[str, set[str]] = {}
+def test_folders_do_not_import_each_other_in_a_circle() -> None:
+    """In each package, its folders and the modules next to them form layers. Imports inside functions count, too."""
+    layers: dict[str, dict[str, set[str]]] = {}
     for module, tree in trees():
-        if module.startswith("service."):
-            targets = {_folder(target) for target in imports_of(module, tree) if target in MODULES}
-            graph.setdefault(_folder(module), set()).update(targets)
-    pages = {folder for folder in graph if folder.startswith("service.explorer.")}
-    for page in pages:
-        below = graph[page] & pages - {page}
-        while new := {other for one in below for other in graph[one] & pages} - below:
-            below |= new
-        assert page not in below, f"{page} imports folders of pages that import it"
-    for folder in ("service.activity", "service.batches", "service.views", "service.lifespan"):
-        assert not graph[folder] & pages, folder
+        for target in imports_of(module, tree) & MODULES.keys():
+            parts = zip(module.split("."), target.split("."), strict=False)
+            shared = [name for name, _ in takewhile(lambda pair: pair[0] == pair[1], parts)]
+            importer, imported = (name.split(".")[len(shared) : len(shared) + 1] for name in (module, target))
+            if importer and imported:  # neither is the package itself
+                layers.setdefault(".".join(shared), {}).setdefault(importer[0], set()).add(imported[0])
+    for package, graph in layers.items():
+        if not package.startswith(("service", "saccade_sampler")):
+            continue
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            pytest.fail(f"in {package or 'the project'}: {' ← '.join(error.args[1])}")
 
 
-def _folder(module: str) -> str:
-    return module if MODULES[module].name == "__init__.py" else module.rpartition(".")[0]
+def test_nothing_below_imports_pages() -> None:
+    for module, tree in trees():
+        if module.startswith(BELOW_PAGES):
+            pages = [target for target in imports_of(module, tree) if target.startswith("service.explorer")]
+            assert not pages, module
 
 
 def test_imports_stand_at_the_top_but_for_those_with_a_reason() -> None:
@@ -208,7 +220,7 @@ def test_importing_the_client_loads_nothing_of_the_server() -> None:
     [
         ("import service.main", {"obstore", "numba", "llvmlite", "scipy", "jinja2", "httpx", "torch", "client"}),
         (
-            "import service.workers.main",
+            "import service.worker",
             {"obstore", "numba", "scipy", "fastapi", "pydantic", "uvicorn", "jinja2", "httpx", "torch"},
         ),
         (

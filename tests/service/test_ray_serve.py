@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from service.error_responses import install
 from service.errors.problems import ServiceError
-from service.errors.responses import install
 from service.settings.load import SettingsError
 
 ray_serve = pytest.importorskip("service.ray_serve", reason="ray is not installed", exc_type=ImportError)

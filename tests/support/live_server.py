@@ -44,7 +44,7 @@ class LiveServer:
         found = []
         for child in psutil.Process(self.process.pid).children():
             with suppress(psutil.NoSuchProcess):  # also raised for a zombie: a worker that was just killed
-                if "service.workers.main" in " ".join(child.cmdline()):
+                if "service.worker" in " ".join(child.cmdline()):
                     found.append(child)
         return found
 

@@ -2,9 +2,9 @@
 
 from pydantic import TypeAdapter
 
-from service.activity.monitor import encode
 from service.activity.snapshot import Snapshot
 from service.explorer.status.display import Display, display
+from service.monitoring.monitor import encode
 
 DISPLAYS = TypeAdapter(Display)
 

@@ -8,8 +8,8 @@ from fastapi.exceptions import RequestValidationError
 
 from sampler.errors import InvalidRequestError
 from service.batches.body import parse_body
+from service.error_responses import problem_response
 from service.errors.problems import problem_of
-from service.errors.responses import problem_response
 
 MAX_BATCH = 1024
 

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from sampler.ipc.frames import FrameSocket
-from service.workers.main import serve
 from service.workers.protocol import ImagesJob, WorkerSetup, encode_job
+from service.workers.worker import serve
 from tests.support.coco_files import box_entry, category_entry, coco, image_entry, write_dataset
 from tests.support.live_server import live_server, until
 from tests.support.wire_client import batches
@@ -68,12 +68,13 @@ def test_a_busy_worker_releases_freed_memory_once_in_each_interval(
     interval: float, releases: int, setup: WorkerSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     released: list[bool] = []
-    monkeypatch.setattr("service.workers.main.RELEASE_SECONDS", interval)
-    monkeypatch.setattr("service.workers.main.release_freed_memory", lambda: released.append(True))
-    monkeypatch.setattr("service.workers.main.exit_with_parent", nullcontext)  # the worker is a thread of this process
+    monkeypatch.setattr("service.workers.worker.RELEASE_SECONDS", interval)
+    monkeypatch.setattr("service.workers.worker.release_freed_memory", lambda: released.append(True))
+    # The worker is a thread of this process.
+    monkeypatch.setattr("service.workers.worker.exit_with_parent", nullcontext)
     server_end, worker_end = socket.socketpair()
     with server_end, worker_end:
-        worker = threading.Thread(target=serve, args=(FrameSocket(worker_end),))
+        worker = threading.Thread(target=serve, args=(FrameSocket(worker_end), {}))
         worker.start()
         server = FrameSocket(server_end)
         server.send(setup.encode())

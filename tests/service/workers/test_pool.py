@@ -346,18 +346,18 @@ def test_stop_waits_for_a_worker_that_is_ending(setup: WorkerSetup) -> None:
 
 POISON = """
 import os, sys
-from service.workers import main
-honest = main.write_sample
+from service.workers import worker
+honest = worker.write_sample
 
 def write_sample(memory, position, dataset, config, categories, key, **manner):
     if key.index == 2:
         os._exit(9)
     return honest(memory, position, dataset, config, categories, key, **manner)
 
-main.write_sample = write_sample
+worker.write_sample = write_sample
 from sampler.ipc.child_process import run_child
-from service.workers.main import serve
-run_child(serve)
+from service.workers.worker import serve
+run_child(lambda server: serve(server, {}))
 """
 """A worker that ends at image 2."""
 

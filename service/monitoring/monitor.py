@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager, suppress
 
 from pydantic import TypeAdapter
 
-from service.activity.observe import observe
 from service.activity.snapshot import Snapshot
 from service.activity.stream_log import StreamLog
 from service.lifespan.state import Serving
+from service.monitoring.observe import observe
 
 log = logging.getLogger("saccade_sampler")
 

@@ -1,10 +1,10 @@
-"""The worker process: does the server's jobs, one after another."""
+"""The worker: does the server's jobs, one after another."""
 
 import json
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Self
@@ -21,7 +21,7 @@ from sampler.dataset.images.notes import ImageNote
 from sampler.dataset.images.part_decoding import DecodeCounts
 from sampler.errors import SamplerError
 from sampler.image_part import ImagePart, Region
-from sampler.ipc.child_process import exit_with_parent, run_child
+from sampler.ipc.child_process import exit_with_parent
 from sampler.ipc.frames import FrameSocket
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.kernels.compiled.kernels import warm_up as warm_up_kernels
@@ -33,7 +33,6 @@ from sampler.stream.keys import SampleKey
 from sampler.wire.sample_writer import largest_message, write_sample
 from service.arena import CHUNK, PROGRESS_BYTES, AttachedArena
 from service.errors.problems import Problem, problem, problem_of
-from service.explorer.views import VIEWS
 from service.workers.datasets import WorkerDataset, open_datasets
 from service.workers.images import images_document
 from service.workers.memory_limit import limit_memory
@@ -46,6 +45,7 @@ from service.workers.protocol import (
     Reply,
     RunJob,
     RunResult,
+    ViewJob,
     WorkerSetup,
     decode_job,
 )
@@ -56,15 +56,19 @@ RELEASE_SECONDS = 10.0
 it allocate the memory again, some 30."""
 
 
-def serve(server: FrameSocket) -> None:
-    """Reply to jobs until the server is gone."""
+View = Callable[[WorkerDataset, ViewJob], bytes]
+"""Makes a view for a page, with the dataset and the config of the job."""
+
+
+def serve(server: FrameSocket, views: Mapping[str, View]) -> None:
+    """Reply to jobs until the server is gone. views: by the kind of their jobs."""
     setup = server.read()
     if setup is None:
         return
     try:
         compiling = Reply(STARTING, Outcome.COMPILING, b"").encode()
         with exit_with_parent():
-            worker = Worker.start(WorkerSetup.decode(setup), lambda: server.send(compiling))
+            worker = Worker.start(WorkerSetup.decode(setup), views, lambda: server.send(compiling))
     except Exception as error:  # noqa: BLE001 - sent to the server, which logs it
         server.send(Reply(STARTING, Outcome.FAILED, msgpack.packb(_problem(error))).encode())
         return
@@ -99,6 +103,7 @@ class Worker:
     Attributes:
         datasets: The datasets by number.
         arena: None if it gets no runs to make.
+        views: What makes views, by the kind of their jobs.
         counts: How image files of all datasets were decoded since the last reply.
         outbox: Notices that were not sent yet.
         sample_seconds: How long each sample took that was made since the last reply.
@@ -106,15 +111,21 @@ class Worker:
 
     datasets: tuple[WorkerDataset, ...]
     arena: AttachedArena | None
+    views: Mapping[str, View]
     counts: DecodeCounts
     outbox: Outbox = field(default_factory=Outbox)
     sample_seconds: list[float] = field(default_factory=list)
 
     @classmethod
-    def start(cls, setup: WorkerSetup, on_compile: Callable[[], None] = lambda: None) -> Self:
+    def start(
+        cls, setup: WorkerSetup, views: Mapping[str, View], on_compile: Callable[[], None] = lambda: None
+    ) -> Self:
         """Load, compile and open everything that jobs need. Raises `SamplerError`.
 
-        on_compile: Called before kernels are compiled.
+        Args:
+            setup: What the worker needs.
+            views: What makes views, by the kind of their jobs.
+            on_compile: Called before kernels are compiled.
         """
         cv2.setNumThreads(1)  # there is one worker per CPU; OpenCV's own threads would only compete
         warm_up_kernels(setup.kernel_cache, on_compile)
@@ -129,7 +140,7 @@ class Worker:
             arena.populate(0, setup.warm_bytes)
         if setup.memory is not None:
             limit_memory(setup.memory + sum(opened.dataset.images.read_ahead_bytes for opened in datasets))
-        worker = cls(datasets, arena, counts)
+        worker = cls(datasets, arena, views, counts)
         for number, opened in enumerate(datasets):
             _notify(opened.dataset, worker.outbox.listener(number, opened.dataset))
         return worker
@@ -153,7 +164,7 @@ class Worker:
             return _json(images_document(self.datasets[job.dataset].dataset, job.indices))
         opened = self.datasets[job.dataset]
         config = job.options.get("config")
-        return VIEWS[job.kind](opened if config is None else opened.with_config(config), job)
+        return self.views[job.kind](opened if config is None else opened.with_config(config), job)
 
     def take_seconds(self) -> tuple[float, ...]:
         """Remove and return the times of samples."""
@@ -238,7 +249,3 @@ def _problem(error: Exception) -> Problem:
     if not isinstance(error, SamplerError):  # a bug: the stack trace helps
         print(f"worker failed:\n{indented(''.join(traceback.format_exception(error)))}", file=sys.stderr, flush=True)
     return problem_of(error)
-
-
-if __name__ == "__main__":
-    run_child(serve)

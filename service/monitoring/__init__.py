@@ -1,0 +1,1 @@
+"""Watching a running server: snapshots of it, taken once a second and sent to everyone who watches."""
