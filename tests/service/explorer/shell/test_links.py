@@ -1,5 +1,10 @@
 """Queries of links: written in one way on all pages."""
 
+from urllib.parse import urlencode
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from sampler.config.presets import preset
 from sampler.stream.keys import SampleKey
 from sampler.stream.places import StreamPlace
@@ -20,6 +25,11 @@ SPEC = ServiceSpec("d1", "p1", 100, ("cat",), preset("cornernet_saccade"), 1024,
 def test_a_query_without_values_has_no_question_mark() -> None:
     assert query({}) == query({"seed": None}) == ""
     assert query({"seed": 0, "augment": False, "size": ""}) == "?seed=0&augment=false&size="
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text() | st.integers(), min_size=1))
+def test_a_query_has_the_form_of_a_form(values: dict[str, object]) -> None:
+    assert query(values) == f"?{urlencode(values)}"
 
 
 def test_all_pages_have_the_same_url_for_a_picture_so_that_a_browser_loads_it_once() -> None:
