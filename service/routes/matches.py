@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from sampler.stream.places import StreamPlace
 from service.access.paths import root_of
-from service.batches.parameters import PathIndex, SampleParameters, SearchQuery, refuse_repeated
+from service.batches.parameters import PathIndex, SampleParameters, SearchQuery, ShownLayers, refuse_repeated
 from service.batches.selection import select_sample
 from service.explorer.steps.links import StepLinks
 from service.explorer.steps.parameters import sample_filter
@@ -20,9 +20,10 @@ router = APIRouter(tags=["explorer"], include_in_schema=False, dependencies=[Dep
 
 
 class MatchParameters(SampleParameters):
-    """One sample, and the search whose matches are wanted."""
+    """One sample, the search whose matches are wanted, and the layers that the page of a match shows."""
 
     search: SearchQuery
+    layers: ShownLayers = None
 
 
 Parameters = Annotated[MatchParameters, Query()]
@@ -55,6 +56,6 @@ async def _redirect(
     found = await nearest_match(stream, numbers, wanted, backwards=direction == "previous")
     links = StepLinks(root_of(request.scope), dataset.spec, search.parameters)
     if found is not None:
-        return RedirectResponse(links.sample(found, search.text))
+        return RedirectResponse(links.sample(found, search.text, parameters.layers))
     begin = StreamPlace.at(numbers.start, here.shard) if numbers else None  # none before the first sample, for instance
     return RedirectResponse(links.page(begin or here, samples=len(numbers) or None))

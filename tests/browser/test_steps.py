@@ -64,6 +64,9 @@ def test_keys_lead_from_match_to_match_and_back_to_the_search(visit: Visits) -> 
     for key, number in (("m", 1), ("m", 2), ("M", 1)):
         page.keyboard.press(key)
         page.wait_for_url(f"**{matches[number]}")
+    page.keyboard.press("1")
+    page.keyboard.press("m")
+    page.wait_for_url(re.compile(r"/explore/.*layers=[^&]*tl_heats.*search="))
     page.keyboard.press("u")
     page.wait_for_url(re.compile(r"/steps/12\?.*state=ignored"))
 

@@ -72,6 +72,14 @@ def test_every_match_leads_back_to_the_page_where_the_search_began(server: LiveS
         assert search == dict(parse_qsl(SEARCH)) | {"step": "2", "first": "3"}
 
 
+def test_the_layers_that_are_shown_stay_from_match_to_match(server: LiveServer) -> None:
+    first, second, *_ = tiles(server, f"/steps/2?{SEARCH}")
+    for layers in ("boxes,tl_heats", ""):
+        target = match_from(server, f"{first}&layers={layers}", "next")
+        assert urlsplit(target).path == urlsplit(second).path
+        assert dict(parse_qsl(urlsplit(target).query, keep_blank_values=True))["layers"] == layers
+
+
 def test_a_sample_that_does_not_match_leads_to_the_matches_around_it(server: LiveServer) -> None:
     search = f"step=0&{SEARCH}"
     matches = [urlsplit(tile).path for tile in tiles(server, f"/steps/0?{SEARCH}")]

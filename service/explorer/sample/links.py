@@ -42,8 +42,7 @@ class SampleLinks:
 
     def page(self, key: SampleKey, augment: bool, place: StreamPlace | None = None) -> str:
         """Return the page of a sample. place: in the stream, which the links of that page then follow."""
-        kept = {"layers": text_of_layers(self.layers), "search": self.search}
-        values = self._sample(key, augment) | _shard(place, with_step=True) | kept
+        values = self._sample(key, augment) | _shard(place, with_step=True) | self._kept
         return f"{self.root}/explore/{key.index}{query(values)}"
 
     def file(self, path: str, *, pinned: bool = True) -> str:
@@ -144,6 +143,11 @@ class SampleLinks:
         """The spec of the dataset."""
         return f"{self.root}/v1/spec{query(named(self.spec))}"
 
+    @property
+    def _kept(self) -> dict[str, object]:
+        """The parameters that links to other samples keep."""
+        return {"layers": text_of_layers(self.layers), "search": self.search}
+
     def _sample(self, key: SampleKey, augment: bool) -> dict[str, object]:
         return named(self.spec) | key_parameters(key.seed, key.epoch, augment=augment)
 
@@ -162,7 +166,7 @@ class SampleLinks:
             place = search.place(self.key, self.spec.size, augment=self.augment)
         except InvalidRequestError:  # a sample that the search does not look at, or a link that a person has changed
             return None
-        values = self._sample(self.key, self.augment) | {"search": self.search}
+        values = self._sample(self.key, self.augment) | self._kept
         numbers = search.numbers(place, direction)
         return f"{self.root}/explore/{self.key.index}/{direction}-match{query(values)}" if numbers else None
 

@@ -165,7 +165,7 @@ const toggles = document.getElementById("toggles");
 const links = new Map(
   [...(toggles?.querySelectorAll("[data-toggle]") ?? [])].map((link) => [link.dataset.toggle, link]),
 );
-const LAYERED = /\/(explore\/\d+|compare|what-if)$/;
+const LAYERED = /\/(explore\/\d+(\/(previous|next)-match)?|compare|what-if)$/;
 
 /** Return a URL with layers, or without if they are the usual ones. */
 function withLayers(href, layers) {

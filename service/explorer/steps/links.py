@@ -29,12 +29,15 @@ class StepLinks:
         start = {"step": place.step, "first": place.number or None}
         return query(self._same | start).removeprefix("?")
 
-    def sample(self, sample: StepSample, search: str | None) -> str:
+    def sample(self, sample: StepSample, search: str | None, layers: str | None = None) -> str:
         """Return the page of a sample, which leads to its neighbours in the stream.
 
-        search: the query of the search that found it, if any, to whose matches the page then leads, too.
+        Args:
+            sample: The sample.
+            search: The query of the search that found it, if any, to whose matches the page then leads, too.
+            layers: Names of the layers that the page shows, with commas; None for the usual ones.
         """
-        values = self._key(sample.key) | self._place(sample.place) | {"search": search}
+        values = self._key(sample.key) | self._place(sample.place) | {"layers": layers, "search": search}
         return f"{self.root}/explore/{sample.key.index}{query(values)}"
 
     def match(self, place: StreamPlace, direction: Direction, search: str) -> str:
