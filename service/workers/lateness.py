@@ -81,8 +81,20 @@ class SampleTimes:
         # The second limit takes a sort to compute, which the first makes rare.
         return seconds > min(self.least, self.longest) and seconds > self.limit(repetitions)
 
+    def is_view_late(self, seconds: float, repetitions: int = 0, *, leisurely: bool) -> bool:
+        """Return whether a view is late that has taken `seconds` so far.
+
+        Args:
+            seconds: The time.
+            repetitions: How often it was ended because training waited, each of which gives it more time.
+            leisurely: Whether training does not wait for it.
+        """
+        if not leisurely and self.is_late(seconds, repetitions):
+            return True
+        return seconds > min(self.least, self.longest) and seconds > self.view_limit()
+
     def view_limit(self) -> float:
-        """Return after how many seconds a view is late."""
+        """Return after how many seconds a view is late in any case."""
         return min(self.longest, max(LEAST_VIEW_SECONDS, self.limit()))
 
     def percentile(self) -> float:

@@ -20,13 +20,14 @@ from service.arena import Slab
 from service.counting import Histogram
 from service.errors.problems import ServiceError
 from service.workers.fair_queue import FairQueue
+from service.workers.late_views import LateViews
 from service.workers.lateness import LEAST_SECONDS, LOOK_SECONDS, RunningClock, SampleTimes
 from service.workers.memory_use import private_bytes
 from service.workers.notices import Notice
 from service.workers.output import WorkerOutput
-from service.workers.process import WorkerProcess
+from service.workers.process import WorkerProcess, describe_exit
 from service.workers.protocol import ImagesJob, Job, Reply, RunJob, ViewJob, WorkerSetup, encode_job
-from service.workers.seats import ATTEMPTS, CAUSES, Cause, Seat, Ticket
+from service.workers.seats import ATTEMPTS, CAUSES, Cause, Seat, Ticket, leaves_a_worker
 from service.workers.view_turns import Turn, ViewTurns
 
 log = logging.getLogger("saccade_sampler.pool")
@@ -108,6 +109,7 @@ class WorkerPool:
         self._queue: FairQueue[Ticket] = FairQueue()
         self._views: FairQueue[Ticket] = FairQueue()
         self._turns = ViewTurns(size, self._clock.now())
+        self._late_views = LateViews()
         self._last_number = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._ending: set[WorkerProcess] = set()
@@ -182,7 +184,7 @@ class WorkerPool:
             log.exception("a job cannot be sent to a worker")
             reply.set_exception(ServiceError("internal", f"the job cannot be sent to a worker: {error}"))
             return reply
-        ticket = Ticket(self._last_number, job, reply, message, slab)
+        ticket = Ticket(self._last_number, job, reply, message, slab, repetitions=self._late_views.times(job))
         (self._views if ticket.is_view else self._queue).put(owner, ticket)
         self._hand_out()
         return reply
@@ -197,29 +199,36 @@ class WorkerPool:
         return not is_sent and reply.cancel()
 
     def _hand_out(self) -> None:
-        """Send queued jobs to the workers that have fewest."""
+        """Send queued jobs to the workers that have fewest, and rather to those that make no view."""
         while self._queue or self._views:
             free = [seat for seat in self._seats if seat.process and self._has_room(seat)]
             if not free:
                 return
-            seat = min(free, key=lambda seat: len(seat.tickets))
+            seat = min(free, key=lambda seat: (seat.makes_view, len(seat.tickets)))
             now = self._clock.now()
-            ticket = self._next_ticket(now, idle=not seat.tickets)
+            ticket = self._next_ticket(now, seat)
             if ticket is None:
                 return
             seat.send(ticket, now)
 
-    def _next_ticket(self, now: float, *, idle: bool) -> Ticket | None:
-        """Remove and return the next job that someone waits for, or None if none may begin.
-
-        idle: whether the worker that gets it has no job.
-        """
+    def _next_ticket(self, now: float, seat: Seat) -> Ticket | None:
+        """Remove and return the next job that someone waits for, or None if none may begin. seat: that gets it."""
+        leaves = leaves_a_worker(self._seats, seat)
+        may_view = leaves or not any(other.makes_late_view for other in self._seats)
         while self._queue or self._views:
-            turn = self._turns.next(now, spare=idle and not self._queue) if self._views else None
+            spare = not seat.tickets and not self._queue
+            turn = self._turns.next(now, spare=spare) if self._views and may_view else None
             if turn is None and not self._queue:
                 return None
             ticket = self._queue.take() if turn is None else self._views.take()
             if ticket.reply.done():
+                continue
+            if turn and ticket.repetitions and not leaves and (self._queue or not self._turns.is_quiet(now)):
+                may_view = False
+                if self.size == 1:
+                    ticket.refuse()
+                else:
+                    self._views.put_first(ticket)  # until another worker makes no view
                 continue
             self._begin(ticket, turn, now)
             return ticket
@@ -288,8 +297,10 @@ class WorkerPool:
         self._ending.add(process)  # a stop at this moment waits for it too
         status = await process.end()
         self._ending.discard(process)
-        log.warning("worker %d ended (%s) and is replaced", process.pid, _describe(status))
-        how = f" ({_describe(status)})" if cause == "died" or status is None else ""  # else it was ended by this server
+        log.warning("worker %d ended (%s) and is replaced", process.pid, describe_exit(status))
+        how = (
+            f" ({describe_exit(status)})" if cause == "died" or status is None else ""
+        )  # else it was ended by this server
         self._on_failure(f"A worker {CAUSES[cause]}{how} and was replaced.")
         if status is None:
             self._left.append(process)
@@ -340,6 +351,7 @@ class WorkerPool:
         self.busy_seconds[WORK[type(job)]] += reply.seconds
         if isinstance(job, ViewJob):
             self.view_seconds.of(job.kind).observe(reply.seconds)
+            self._late_views.note_done(job, reply.seconds)
         times = self.sample_seconds.of(job.dataset)
         for seconds in reply.sample_seconds:
             times.observe(seconds)
@@ -369,22 +381,20 @@ class WorkerPool:
     def _look_for_late_workers(self) -> None:
         now = self._clock.now()
         for seat in self._seats:
-            if seat.process and seat.is_late(now, self._times, leisurely=not self._waits_for_views()):
-                log.error("worker %d: %s; it is killed", seat.process.pid, seat.end_late(now, self._times))
+            leisurely = not self._waits_for_views()
+            if not seat.process or not seat.is_late(now, self._times, leisurely=leisurely):
+                continue
+            if not leisurely:
+                self._late_views.note(seat.tickets[0].job)
+            why = seat.end_late(now, self._times, leisurely=leisurely)
+            log.error("worker %d: %s; it is killed", seat.process.pid, why)
 
     def _waits_for_views(self) -> bool:
         """Return whether jobs for training wait while all workers make views, and none is about to be replaced."""
-        return bool(self._queue) and all(
-            seat.process and seat.makes_view and seat.cause != "late" for seat in self._seats
-        )
+        waits = self._queue or any(not ticket.is_view for seat in self._seats for ticket in seat.tickets)
+        return bool(waits) and all(seat.is_at_view for seat in self._seats)
 
 
 def _longer(pause: float) -> float:
     """Return the pause in seconds before the next attempt to start a worker."""
     return min(MAX_PAUSE, max(0.1, 2 * pause))
-
-
-def _describe(status: int | None) -> str:
-    if status is None:
-        return "killed, but it has not exited yet"
-    return f"signal {-status}" if status < 0 else f"status {status}"

@@ -117,3 +117,10 @@ class WorkerProcess:
         """
         self._frames.close()
         return await asyncio.to_thread(self._child.end, END_SECONDS)
+
+
+def describe_exit(status: int | None) -> str:
+    """Return how a process ended, in words. status: its exit status, negative for a signal; None if it still runs."""
+    if status is None:
+        return "killed, but it has not exited yet"
+    return f"signal {-status}" if status < 0 else f"status {status}"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
@@ -17,6 +18,9 @@ from service.workers.view_turns import Turn
 
 ATTEMPTS = 3
 """How often a job is begun before it is considered the cause of its workers' deaths."""
+
+RETRY_SECONDS = 30
+"""Seconds after which a client may ask again for a view that would hold up training."""
 
 Cause = Literal["died", "late", "invalid"]
 """Why a worker is replaced: it exited or was killed, made no progress, or sent something that is no reply."""
@@ -35,7 +39,7 @@ class Ticket:
     message: bytes  # the job, encoded
     slab: Slab | None = None  # where a run is written; not borrowed again before the job is over
     attempts: int = 0  # how often the sample that no worker has got past was begun
-    repetitions: int = 0  # how often it was begun again because it was late, although a sample may take longer
+    repetitions: int = 0  # how often it was late and not blamed, since a sample may take longer, and a view even more
     furthest: int = 0  # samples of a run that the most successful worker has written
     seen: int = 0  # samples written when progress was last checked
     turn: Turn | None = None  # of a view that a worker has
@@ -79,6 +83,15 @@ class Ticket:
         else:
             self.reply.set_exception(JobError(msgpack.unpackb(reply.payload)))
 
+    def refuse(self) -> None:
+        """Fail, because the view takes long and training needs all workers."""
+        if not self.reply.done():
+            detail = (
+                f"a view of sample {self.culprit} takes long, and training needs all workers now; try again when "
+                "training is idle, or start the server with more workers"
+            )
+            self.reply.set_exception(ServiceError("overloaded", detail, retry_after=RETRY_SECONDS))
+
     def give_up(self) -> None:
         """Fail, because no worker survives the job."""
         if not self.reply.done():
@@ -104,6 +117,16 @@ class Seat:
     def makes_view(self) -> bool:
         """Whether the worker has a view to make."""
         return any(ticket.is_view for ticket in self.tickets)
+
+    @property
+    def is_at_view(self) -> bool:
+        """Whether the worker makes a view now, for which its other jobs wait, and is not about to be replaced."""
+        return self.process is not None and self.cause != "late" and bool(self.tickets) and self.tickets[0].is_view
+
+    @property
+    def makes_late_view(self) -> bool:
+        """Whether the worker has a view to make that training waited for before."""
+        return any(ticket.is_view and ticket.repetitions for ticket in self.tickets)
 
     def send(self, ticket: Ticket, now: float) -> None:
         self.tickets.append(ticket)
@@ -140,21 +163,28 @@ class Seat:
                 times.add(now - self.since, written)
             self.since = now
         seconds = now - self.since
-        has_more_time = oldest.is_view and leisurely and seconds <= times.view_limit()
-        return times.is_late(seconds, oldest.repetitions) and not has_more_time
+        if oldest.is_view:
+            return times.is_view_late(seconds, oldest.repetitions, leisurely=leisurely)
+        return times.is_late(seconds, oldest.repetitions)
 
-    def end_late(self, now: float, times: SampleTimes) -> str:
-        """Kill the worker, which is late; return a description for the log."""
+    def end_late(self, now: float, times: SampleTimes, *, leisurely: bool = True) -> str:
+        """Kill the worker, which is late; return a description for the log. leisurely: as for `is_late`."""
         assert self.process is not None
         oldest, seconds = self.tickets[0], now - self.since
         limit = times.limit(oldest.repetitions)
-        # A sample may just be slow: it gets more time, and is not blamed. A view had plenty.
-        if limit < times.longest and not oldest.is_view:
+        # A sample may just be slow: it gets more time, and is not blamed. So does a view, unless it had plenty.
+        if (not leisurely) if oldest.is_view else limit < times.longest:
             oldest.repetitions += 1
             oldest.attempts -= 1
         self.cause = "late"
         self.process.kill()
         self.process.disconnect()  # a process that waits for a disk keeps its socket open although it was killed
         if oldest.is_view:
-            return f"a view of sample {oldest.culprit} takes over {seconds:.1f} s"
+            waits = "" if leisurely else ", and training waits for it"
+            return f"a view of sample {oldest.culprit} takes over {seconds:.1f} s{waits}"
         return f"no progress for {seconds:.1f} s with sample {oldest.culprit} (limit {limit:.1f} s)"
+
+
+def leaves_a_worker(seats: Iterable[Seat], seat: Seat) -> bool:
+    """Return whether training can go on at another worker while that of `seat` makes a view."""
+    return any(other.process and not other.makes_view for other in seats if other is not seat)

@@ -46,6 +46,10 @@ class ViewTurns:
         # One at a time: how long a view takes is known at its end.
         return "share" if self._credit > 0 and not self._under_way["share"] else None
 
+    def is_quiet(self, now: float) -> bool:
+        """Return whether nothing was made for training for a while."""
+        return now - self._trained >= QUIET_SECONDS
+
     def begin(self, turn: Turn) -> None:
         """Take a turn. `end` must follow."""
         self._under_way[turn] += 1
@@ -57,4 +61,4 @@ class ViewTurns:
             self._credit = max(-self._most, self._credit - seconds)
 
     def _most_in_spare_time(self, now: float) -> int:
-        return self._workers if now - self._trained >= QUIET_SECONDS else max(1, self._workers // 2)
+        return self._workers if self.is_quiet(now) else max(1, self._workers // 2)

@@ -125,16 +125,32 @@ def test_a_late_worker_is_killed_once_and_its_sample_is_not_blamed_before_it_had
     asyncio.run(scene())
 
 
+def view_ticket(index: int = 3) -> Ticket:
+    return Ticket(1, ViewJob("picture", 0, (SampleKey(0, 0, index),)), asyncio.Future(), b"")
+
+
 def test_a_view_has_more_time_than_a_sample_and_is_blamed_at_once() -> None:
     async def scene() -> None:
-        known, seat = times((0.1, 100)), Seat(StoppedWorker())
-        view = Ticket(1, ViewJob("picture", 0, (SampleKey(0, 0, 3),)), asyncio.Future(), b"")
+        known, seat, view = times((0.1, 100)), Seat(StoppedWorker()), view_ticket()
         seat.send(view, 100.0)
         assert not seat.is_late(99.0 + LEAST_VIEW_SECONDS, known)
         assert seat.is_late(101.0 + LEAST_VIEW_SECONDS, known)
-        assert seat.is_late(101.0 + LEAST_SECONDS, known, leisurely=False)
         assert "a view of sample" in seat.end_late(101.0 + LEAST_VIEW_SECONDS, known)
         assert (view.attempts, view.repetitions) == (1, 0)
+
+    asyncio.run(scene())
+
+
+def test_a_view_that_training_waits_for_has_the_time_of_a_sample_and_is_not_blamed() -> None:
+    async def scene() -> None:
+        known, view = times((0.1, 100)), view_ticket()
+        for limit in (5.0, 20.0, LEAST_VIEW_SECONDS, LEAST_VIEW_SECONDS):
+            seat = Seat(StoppedWorker())
+            seat.send(view, 100.0)
+            assert not seat.is_late(100.0 + limit, known, leisurely=False)
+            assert seat.is_late(100.1 + limit, known, leisurely=False)
+            assert "training waits for it" in seat.end_late(100.1 + limit, known, leisurely=False)
+        assert (view.attempts, view.repetitions) == (0, 4)
 
     asyncio.run(scene())
 
