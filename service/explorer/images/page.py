@@ -15,10 +15,8 @@ from service.explorer.shell.categories import category_choices
 from service.explorer.shell.chips import LABELS, chips
 from service.explorer.shell.links import chosen
 from service.explorer.shell.templates import page
+from service.explorer.shell.thumbnails import THUMBNAIL_SIDE
 from service.words import count, joined, span
-
-THUMBNAIL = 320
-"""Longest side of a thumbnail in pixels."""
 
 _TOTALS = (("images", "image", "images"), ("boxes", "box", "boxes"))
 
@@ -111,7 +109,7 @@ def _shares(links: ImageLinks, counts: Mapping[str, int], noted: Mapping[NoteKin
 
 def _tile(links: ImageLinks, row: Mapping[str, Any]) -> Tile:
     index, width, height = row["index"], row["width"], row["height"]
-    zoom = min(1.0, THUMBNAIL / max(width, height))
+    zoom = min(1.0, THUMBNAIL_SIDE / max(width, height))
     boxes = joined([count(row["boxes"], "box", "boxes") if row["boxes"] else "no boxes", _crowd(row["crowd"])])
     return Tile(
         links.sample(index), links.thumbnail(index), f"Image {index} with its boxes",

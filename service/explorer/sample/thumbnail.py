@@ -14,11 +14,9 @@ from sampler.families.registry import family_of
 from sampler.image_part import ImagePart
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.sample.sample import fill_sample, plan_sample
+from service.explorer.shell.thumbnails import THUMBNAIL_SIDE
 from service.workers.datasets import WorkerDataset
 from service.workers.protocol import ViewJob
-
-SIDE = 320
-"""Longest side in pixels. Smaller crops are not enlarged."""
 
 MEDIA_TYPE = "image/jpeg"
 
@@ -59,7 +57,7 @@ def image_thumbnail(opened: WorkerDataset, job: ViewJob) -> bytes:
 def _jpeg(pixels: NDArray[np.uint8], outlines: Iterable[Outline], corners: Iterable[tuple[float, ...]]) -> bytes:
     """pixels: (H, W, 3) BGR. corners: the boxes whose corners are marked."""
     height, width = pixels.shape[:2]
-    zoom = min(1.0, SIDE / max(height, width))
+    zoom = min(1.0, THUMBNAIL_SIDE / max(height, width))  # smaller crops are not enlarged
     size = max(1, round(width * zoom)), max(1, round(height * zoom))
     smaller = pixels if zoom == 1 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     shown = Image.fromarray(cv2.cvtColor(smaller, cv2.COLOR_BGR2RGB))

@@ -16,15 +16,13 @@ from service.explorer.shell.categories import category_choices
 from service.explorer.shell.chips import LABELS, chips
 from service.explorer.shell.links import chosen
 from service.explorer.shell.templates import page
+from service.explorer.shell.thumbnails import THUMBNAIL_SIDE
 from service.explorer.steps.links import StepLinks
 from service.explorer.steps.parameters import StepParameters
 from service.explorer.steps.ranges import preceding
 from service.explorer.steps.search import StepPage
 from service.explorer.steps.stream import StepSample
 from service.words import count, joined, span
-
-THUMBNAIL = 320
-"""Longest side of a thumbnail in pixels."""
 
 STATE_NAMES: dict[State, str] = {"object": "object", "ignored": "ignored", "outside": "outside the crop"}
 
@@ -84,10 +82,10 @@ def step_values(links: StepLinks, place: StreamPlace, found: StepPage, rows: Row
         "place": place,
         "last_step": last,
         "filtered": filtered,
-        "summary": _matches(place, found) if filtered else _whole(place, found),
+        "summary": _search_summary(place, found) if filtered else _step_summary(place, found),
         "contents": _contents(found.samples),
         "tiles": [_tile(links, sample, row, search) for sample, row in zip(found.samples, rows, strict=True)],
-        "side": min(THUMBNAIL, spec.config.input_side),
+        "side": min(THUMBNAIL_SIDE, spec.config.input_side),
         "chips": chips(own, lambda name: links.page(start, **{name: None})),
         "without_filters": links.page(start, **dict.fromkeys(_filters(own))),
         "first_step": links.page(steps[0]) if place.samples_before else None,
@@ -126,7 +124,7 @@ def _onward(links: StepLinks, place: StreamPlace, found: StepPage, filtered: boo
     return links.page(after) if after is not None and (filtered or after.step == place.step) else None
 
 
-def _whole(place: StreamPlace, found: StepPage) -> str:
+def _step_summary(place: StreamPlace, found: StepPage) -> str:
     """Return where in the stream the samples are: `48 samples, at positions 96–143 of the stream, in epoch 1`."""
     total, shown = place.shard.count, len(found.samples)
     samples = count(total, "sample")
@@ -137,8 +135,8 @@ def _whole(place: StreamPlace, found: StepPage) -> str:
     return f"{samples}, {where}, in {span(first.key.epoch, last.key.epoch, 'epoch')}"
 
 
-def _matches(place: StreamPlace, found: StepPage) -> str:
-    """Return how many samples were searched, and where: `31 of 4,096 samples in steps 9,500 – 9,585 match`."""
+def _search_summary(place: StreamPlace, found: StepPage) -> str:
+    """Return how many samples were searched, and where: `31 of 4,096 samples in steps 9,500–9,585 match`."""
     matching = len(found.samples)
     where = span(place.step, found.last_step, "step")
     number, verb = str(matching) if matching else "None", "matches" if matching < 2 else "match"

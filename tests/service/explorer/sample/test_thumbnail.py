@@ -14,8 +14,9 @@ from sampler.dataset.dataset import open_dataset
 from sampler.drawing.colours import BOTTOM_RIGHT, CROWD, OBJECT, TOP_LEFT, Colour
 from sampler.families.registry import register_family
 from sampler.stream.keys import SampleKey
-from service.explorer.sample.thumbnail import SIDE, image_thumbnail, sample_thumbnail
+from service.explorer.sample.thumbnail import image_thumbnail, sample_thumbnail
 from service.explorer.shell.assets import assets
+from service.explorer.shell.thumbnails import THUMBNAIL_SIDE
 from service.workers.datasets import WorkerDataset
 from service.workers.protocol import ViewJob
 from tests.support.toy_family import PATH
@@ -44,7 +45,7 @@ def has(shown: Image.Image, colour: Colour) -> bool:
 def test_a_sample_is_shown_with_boxes_and_corners(scenes: tuple[Path, Path], cache_dir: Path, name: str) -> None:
     config = preset(name)
     shown = picture(sample_thumbnail(opened(scenes, cache_dir, config), ViewJob("thumbnail", 0, (KEY,), False)))
-    assert shown.size == (min(SIDE, config.input_size[1]), min(SIDE, config.input_size[0]))
+    assert shown.size == (min(THUMBNAIL_SIDE, config.input_size[1]), min(THUMBNAIL_SIDE, config.input_size[0]))
     assert [has(shown, colour) for colour in (OBJECT, TOP_LEFT, BOTTOM_RIGHT)] == [True] * 3
 
 
@@ -77,6 +78,6 @@ def test_an_image_is_shown_as_it_is(scenes: tuple[Path, Path], cache_dir: Path) 
     dataset = opened(scenes, cache_dir, TOY)
     shown = picture(image_thumbnail(dataset, ViewJob("image-thumbnail", 0, (SampleKey(0, 0, 7),))))
     height, width = dataset.dataset.size(7)
-    assert max(shown.size) == SIDE
+    assert max(shown.size) == THUMBNAIL_SIDE
     assert shown.width / shown.height == pytest.approx(width / height, abs=0.02)
     assert has(shown, OBJECT)
