@@ -1,8 +1,8 @@
 """Two samples of an image side by side, and pictures of samples of other configs than the served one."""
 
 import asyncio
-from dataclasses import replace
-from typing import Annotated, Literal
+from dataclasses import fields, replace
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
@@ -25,13 +25,20 @@ from service.batches.parameters import (
 )
 from service.batches.selection import select_image, select_sample
 from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, problems
-from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, Comparison
+from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, CompareState
 from service.explorer.sample.contents import SampleContents, media_type_of
 from service.explorer.sample.layer_choice import layers_of_text
 from service.explorer.sample.layer_names import check_layer
-from service.explorer.side_by_side.made import facts_or_problem
-from service.explorer.side_by_side.sides import OF_DATASET, SERVED, Side, config_of_side, named_configs, view_job
+from service.explorer.side_by_side.variants import (
+    OF_DATASET,
+    SERVED,
+    Variant,
+    config_of_variant,
+    named_configs,
+    view_job,
+)
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
+from service.routes.pair import get_pair
 from service.routes.samples import LAYERS, LayerName
 from service.routes.view_response import JPEG, get_view, view_response
 from service.workers.protocol import ViewJob
@@ -43,7 +50,7 @@ ChangesText = Annotated[str | None, Field(description="changes of the config, su
 Zoom = Annotated[Literal[1, 2, 4], FROM_URL, Field(description="zoom of both sides")]
 
 
-class SideParameters(SampleViewParameters):
+class VariantParameters(SampleViewParameters):
     """A sample of the served config or of another one; its index is in the path."""
 
     config: ConfigName = None
@@ -55,13 +62,13 @@ class SideParameters(SampleViewParameters):
         return super().names_all and not (self.config or "").startswith(OF_DATASET)
 
     @property
-    def side(self) -> Side:
-        """The side of a comparison that they describe."""
-        return Side(self.seed, self.epoch, self.augment, self.config or SERVED, self.changes or "")
+    def variant(self) -> Variant:
+        """The sample of the image."""
+        return Variant(self.seed, self.epoch, self.augment, self.config or SERVED, self.changes or "")
 
 
 class CompareParameters(ImageParameters):
-    """Two samples of an image. `seed` and `epoch` are those of a side that has none."""
+    """Two samples of an image. `seed` and `epoch` are those of a sample that is not given its own."""
 
     index: Index = 0
     seed: Seed = 0
@@ -80,19 +87,22 @@ class CompareParameters(ImageParameters):
     zoom: Zoom = 1
     first_epoch: Epoch | None = None
 
-    def side(self, name: Literal["left", "right"]) -> Side:
-        """Return a side. What is not said of the right one is as on the left; if nothing is, it is the next epoch."""
-        given = {
-            part: value
-            for part in ("seed", "epoch", "augment", "config", "changes")
-            if (value := getattr(self, f"{name}_{part}")) is not None
-        }
-        if name == "left":
-            return Side(**{"seed": self.seed, "epoch": self.epoch, **given})
-        left = self.side("left")
+    @property
+    def left(self) -> Variant:
+        """The sample on the left."""
+        return Variant(**{"seed": self.seed, "epoch": self.epoch, **self._given("left")})
+
+    @property
+    def right(self) -> Variant:
+        """The sample on the right. It has what it is not given from the left one; if nothing is, the next epoch."""
+        left, given = self.left, self._given("right")
         if not given:
             return left.next_epoch()
-        return Side(**{"seed": left.seed, "epoch": left.epoch, "augment": left.augment, **given})
+        return Variant(**{"seed": left.seed, "epoch": left.epoch, "augment": left.augment, **given})
+
+    def _given(self, side: Literal["left", "right"]) -> dict[str, Any]:
+        values = {field.name: getattr(self, f"{side}_{field.name}") for field in fields(Variant)}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @router.get(
@@ -105,32 +115,35 @@ async def compare(
     parameters: Annotated[CompareParameters, Query()], request: Request, serving: CurrentServing
 ) -> Response:
     """Their pictures, what differs between them, and the same image across epochs."""
-    from service.explorer.compare.page import Served, compare_page  # loads Jinja, which no other request needs
+    from service.explorer.compare.page import Comparable, compare_page  # loads Jinja, which no other request needs
 
     dataset = serving.dataset(parameters.dataset)
-    index = select_image(parameters.index, parameters, dataset.spec)
-    layers = layers_of_text(parameters.layers)
-    state = Comparison(
-        dataset.spec.dataset_name, index, parameters.side("left"), parameters.side("right"),
-        DEFAULT_LAYERS if layers is None else layers, parameters.zoom, parameters.first_epoch,
-    )  # fmt: skip
-    configs = named_configs(dataset, serving.datasets)
-    sides = config_of_side(state.left, configs, "left_"), config_of_side(state.right, configs, "right_")
-    left_job, right_job = (
-        view_job("layers", dataset, index, side, config)
-        for side, config in zip((state.left, state.right), sides, strict=True)
+    comparable = Comparable(dataset, serving.datasets, named_configs(dataset, serving.datasets))
+    state = _state(parameters, dataset)
+    left = config_of_variant(state.left, comparable.configs, "left_")
+    right = config_of_variant(state.right, comparable.configs, "right_")
+    pair, strip = await asyncio.gather(
+        get_pair(request, serving, dataset, state.index, [(state.left, left), (state.right, right)]),
+        get_view(request, serving, _strip_job(dataset, state, left)),
     )
-    left, right, strip = await asyncio.gather(
-        facts_or_problem(get_view(request, serving, left_job)),
-        facts_or_problem(get_view(request, serving, right_job)),
-        get_view(request, serving, _strip_job(dataset, state, sides[0])),
-    )
-    served = Served(dataset, serving.datasets, configs)
     # In a thread, so that streams go on: an image may have thousands of boxes.
-    return await asyncio.to_thread(compare_page, request, served, state, sides, (left, right), Survey.from_bytes(strip))
+    return await asyncio.to_thread(compare_page, request, comparable, state, pair, Survey.from_bytes(strip))
 
 
-def _strip_job(dataset: ServedDataset, state: Comparison, config: SamplerConfig) -> ViewJob:
+def _state(parameters: CompareParameters, dataset: ServedDataset) -> CompareState:
+    layers = layers_of_text(parameters.layers)
+    return CompareState(
+        dataset=dataset.spec.dataset_name,
+        index=select_image(parameters.index, parameters, dataset.spec),
+        left=parameters.left,
+        right=parameters.right,
+        layers=DEFAULT_LAYERS if layers is None else layers,
+        zoom=parameters.zoom,
+        first_epoch=parameters.first_epoch,
+    )
+
+
+def _strip_job(dataset: ServedDataset, state: CompareState, config: SamplerConfig) -> ViewJob:
     """Return the job of the survey of one image across epochs."""
     epochs = range(state.strip_start, min(state.strip_start + EPOCHS, EPOCH_LIMIT))
     keys = tuple(SampleKey(state.left.seed, epoch, state.index) for epoch in epochs)
@@ -144,11 +157,11 @@ def _strip_job(dataset: ServedDataset, state: Comparison, config: SamplerConfig)
     response_class=Response,
 )
 async def thumbnail(
-    index: PathIndex, parameters: Annotated[SideParameters, Query()], request: Request, serving: CurrentServing
+    index: PathIndex, parameters: Annotated[VariantParameters, Query()], request: Request, serving: CurrentServing
 ) -> Response:
     """The crop with its boxes and corners, at most 320 pixels wide and high."""
     dataset = serving.dataset(parameters.dataset)
-    job = _side_job("thumbnail", index, parameters, dataset, serving)
+    job = _job("thumbnail", index, parameters, dataset, serving)
     return await view_response(request, serving, dataset, job, JPEG, names_all=parameters.names_all)
 
 
@@ -159,12 +172,12 @@ async def thumbnail(
     response_class=Response,
 )
 async def layer(
-    index: PathIndex, name: LayerName, parameters: Annotated[SideParameters, Query()], request: Request,
+    index: PathIndex, name: LayerName, parameters: Annotated[VariantParameters, Query()], request: Request,
     serving: CurrentServing,
 ) -> Response:  # fmt: skip
     """`original`, `crop`, `input`, or the name of a target array. All layers of a sample are made at once."""
     dataset = serving.dataset(parameters.dataset)
-    job = _side_job("layers", index, parameters, dataset, serving)
+    job = _job("layers", index, parameters, dataset, serving)
     check_layer(name, _config(parameters, dataset, serving), len(dataset.spec.category_names))
     return await view_response(
         request, serving, dataset, job, media_type_of(name), names_all=parameters.names_all, part=name,
@@ -172,10 +185,10 @@ async def layer(
     )  # fmt: skip
 
 
-def _side_job(kind: str, index: int, parameters: SideParameters, dataset: ServedDataset, serving: Serving) -> ViewJob:
+def _job(kind: str, index: int, parameters: VariantParameters, dataset: ServedDataset, serving: Serving) -> ViewJob:
     key = select_sample(index, parameters, dataset.spec)
-    return view_job(kind, dataset, key.index, parameters.side, _config(parameters, dataset, serving))
+    return view_job(kind, dataset, key.index, parameters.variant, _config(parameters, dataset, serving))
 
 
-def _config(parameters: SideParameters, dataset: ServedDataset, serving: Serving) -> SamplerConfig:
-    return config_of_side(parameters.side, named_configs(dataset, serving.datasets))
+def _config(parameters: VariantParameters, dataset: ServedDataset, serving: Serving) -> SamplerConfig:
+    return config_of_variant(parameters.variant, named_configs(dataset, serving.datasets))

@@ -15,10 +15,10 @@ from service.batches.selection import select_image
 from service.contract.responses import PARAMETERS, SAMPLES, document, problems
 from service.explorer.config_changes.changes import Changes, file_name, read_changes
 from service.explorer.sample.layer_choice import layers_of_text
-from service.explorer.side_by_side.made import facts_or_problem
-from service.explorer.side_by_side.sides import Side, view_job
+from service.explorer.side_by_side.variants import Variant
+from service.explorer.what_if.state import WhatIfState
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
-from service.routes.view_response import get_view
+from service.routes.pair import get_pair
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
 
@@ -35,9 +35,9 @@ class WhatIfParameters(ImageParameters):
     layers: ShownLayers = None
 
     @property
-    def side(self) -> Side:
+    def served(self) -> Variant:
         """The served sample."""
-        return Side(self.seed, self.epoch, self.augment)
+        return Variant(self.seed, self.epoch, self.augment)
 
     @property
     def changes(self) -> Mapping[str, str]:
@@ -56,17 +56,18 @@ Parameters = Annotated[WhatIfParameters, Query()]
 )
 async def what_if(parameters: Parameters, request: Request, serving: CurrentServing) -> Response:
     """The served sample, the one of the changed config, and what differs between them."""
-    from service.explorer.what_if.page import WhatIf, what_if_page  # loads Jinja, which no other request needs
+    from service.explorer.what_if.page import what_if_page  # loads Jinja, which no other request needs
 
     dataset, changes = _changes(parameters, serving)
     index = select_image(parameters.index, parameters, dataset.spec)
-    state = WhatIf(dataset, index, parameters.side, changes, layers_of_text(parameters.layers))
-    configs = [dataset.spec.config] if changes.config is None else [dataset.spec.config, changes.config]
-    jobs = [view_job("layers", dataset, index, parameters.side, config) for config in configs]
-    made = await asyncio.gather(*(facts_or_problem(get_view(request, serving, job)) for job in jobs))
+    state = WhatIfState(dataset, index, parameters.served, changes, layers_of_text(parameters.layers))
+    variants = [(state.served, dataset.spec.config)]
+    if changes.config is not None:
+        variants.append((state.changed, changes.config))
+    pair = await get_pair(request, serving, dataset, index, variants)
     exported = None if changes.config is None else as_cornernet_lite(changes.config)
     # In a thread, so that streams go on: an image may have thousands of boxes.
-    return await asyncio.to_thread(what_if_page, request, state, serving.datasets, tuple(made), exported)
+    return await asyncio.to_thread(what_if_page, request, state, serving.datasets, pair, exported)
 
 
 @router.get(

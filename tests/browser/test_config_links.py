@@ -71,3 +71,4 @@ def test_both_pages_work_without_scripts(visit: Visits) -> None:
     page.get_by_role("button", name="Show").click()
     expect(page).to_have_url(re.compile("min_scale=64"))
     expect(page.get_by_role("link", name=re.compile("Download"))).to_be_visible()
+    expect(page.locator("#layer-input[aria-current=true]")).to_be_visible()

@@ -38,7 +38,7 @@ def stages(elements: Elements) -> list[dict[str, str | None]]:
 
 
 def test_without_parameters_an_image_is_compared_with_itself_in_the_next_epoch(server: LiveServer) -> None:
-    fields = {field["id"]: field.get("value") for field in page(server, "/compare?seed=7").all("input")}
+    fields = {field.get("id"): field.get("value") for field in page(server, "/compare?seed=7").all("input")}
     assert (fields["left-seed"], fields["left-epoch"]) == ("7", "0")
     assert (fields["right-seed"], fields["right-epoch"]) == ("7", "1")
 

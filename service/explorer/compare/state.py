@@ -1,10 +1,10 @@
-"""What the page shows, as the parameters of its URL."""
+"""The state of the page of two samples, which is in its URL."""
 
 from dataclasses import dataclass, replace
 
-from service.explorer.sample.layer_choice import BOXES, CROP, text_of_layers, toggled
+from service.explorer.sample.layer_choice import BOXES, CROP, text_of_layers
 from service.explorer.shell.links import query
-from service.explorer.side_by_side.sides import Side
+from service.explorer.side_by_side.variants import Variant
 
 ZOOMS = (1, 2, 4)
 
@@ -15,23 +15,23 @@ DEFAULT_LAYERS = (CROP, BOXES)
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class CompareState:
     """The state of the page.
 
     Attributes:
         dataset: Name of the dataset; None if the server's only one has none.
-        index: Of the image, as is that of both keys.
-        left: One sample.
-        right: The other.
-        layers: Names of the layers that are shown, of both.
+        index: Of the image, which is that of both keys.
+        left: The sample on the left.
+        right: The sample on the right.
+        layers: Names of the layers of both that are shown.
         zoom: One of `ZOOMS`.
         first_epoch: Of the strip; None for the one that has the left sample's epoch.
     """
 
     dataset: str | None
     index: int
-    left: Side
-    right: Side
+    left: Variant
+    right: Variant
     layers: tuple[str, ...] = DEFAULT_LAYERS
     zoom: int = 1
     first_epoch: int | None = None
@@ -43,18 +43,14 @@ class Comparison:
 
     def query(self) -> str:
         """Return the query of its URL, with the question mark."""
-        sides = self.left.parameters("left_") | self.right.parameters("right_")
+        variants = self.left.parameters("left_") | self.right.parameters("right_")
         view = {
             "layers": text_of_layers(None if self.layers == DEFAULT_LAYERS else self.layers),
             "zoom": None if self.zoom == 1 else self.zoom,
             "first_epoch": self.first_epoch,
         }
-        return query({"dataset": self.dataset, "index": self.index} | sides | view)
+        return query({"dataset": self.dataset, "index": self.index} | variants | view)
 
-    def swapped(self) -> "Comparison":
+    def swapped(self) -> "CompareState":
         """Return the state with left and right swapped."""
         return replace(self, left=self.right, right=self.left)
-
-    def toggled(self, layer: str) -> "Comparison":
-        """Return the state with a layer shown or hidden."""
-        return replace(self, layers=toggled(self.layers, layer))

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
+from sampler.stream.keys import SampleKey
 from sampler.stream.places import StreamPlace
 from sampler.wire.spec import ServiceSpec
 from service.access.paths import root_of
@@ -107,7 +107,6 @@ def _page(
         scripts=("sample/page.js",), styles=("sample/boxes.css", "sample/page.css"), spec=state.spec,
         dataset_name=state.title, key=state.key, augment=state.augment, place=state.place, links=links,
         shown_layers=text_of_layers(links.shown_layers), usual_layers=text_of_layers(DEFAULT_LAYERS),
-        last_seed=SEED_LIMIT - 1, last_epoch=EPOCH_LIMIT - 1,
         datasets=[(spec.dataset_name, links.in_dataset(spec), spec is state.spec) for spec in state.datasets], **values,
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
 from sampler.version import VERSION
 from service.access.paths import root_of, route_path
 from service.explorer.shell.assets import FAVICON, assets
@@ -25,6 +26,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["counted"] = count
+    environment.globals |= {"last_seed": SEED_LIMIT - 1, "last_epoch": EPOCH_LIMIT - 1}
     return environment
 
 
@@ -49,7 +51,8 @@ def page(
     """Return the response with a page.
 
     Besides `values`, which are escaped, its template gets `title`; `root`, with which every link to this server begins;
-    `asset(name)`, the URL of a file; `navigation`; `may_log_out`; and `version`.
+    `asset(name)`, the URL of a file; `navigation`; `may_log_out`; and `version`. All templates know `last_seed` and
+    `last_epoch`.
 
     Args:
         request: The request for the page. Its parameters `dataset` and `seed`, if any, are kept by the navigation.

@@ -93,8 +93,9 @@ function values() {
 /** Give the fields of live forms the values of a page, except for those that were changed since it was requested. */
 function fill(page, before) {
   for (const [field, value] of before) {
-    const other = page.getElementById(field.id);
+    const other = page.querySelector(`form[data-live] [name="${CSS.escape(field.name)}"]`);
     if (!other || field.value !== value) continue;
+    field.disabled = other.disabled;
     if (other.ariaInvalid) field.ariaInvalid = other.ariaInvalid;
     else field.removeAttribute("aria-invalid");
     if (field !== document.activeElement) field.value = other.value; // someone may be typing there
@@ -104,8 +105,8 @@ function fill(page, before) {
 /** Return the URL of a form, without fields that are empty or have the value that they have without the parameter. */
 export function urlOf(form) {
   const fields = [...new FormData(form)].filter(([name, value]) => {
-    const usual = form.elements[name].dataset?.served;
-    return value !== "" && value !== usual;
+    const field = form.elements[name];
+    return field.type === "hidden" || (value !== "" && value !== field.dataset.served);
   });
   return `${form.action}?${new URLSearchParams(fields)}`;
 }

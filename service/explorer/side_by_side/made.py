@@ -2,10 +2,9 @@
 
 from collections.abc import Awaitable
 
-from sampler.wire.problem_types import PROBLEM_TYPES
 from service.errors.problems import ServiceError
 from service.explorer.sample.contents import SAMPLE_PROBLEMS, SampleContents
-from service.explorer.side_by_side.shown import Facts
+from service.explorer.side_by_side.layers import Facts
 
 Made = Facts | ServiceError
 """The facts about a sample, or why it cannot be made."""
@@ -19,13 +18,3 @@ async def facts_or_problem(view: Awaitable[bytes]) -> Made:
         if error.kind not in SAMPLE_PROBLEMS:
             raise
         return error
-
-
-def facts_of(samples: tuple[Made, ...]) -> list[Facts]:
-    """Return the facts of the samples that could be made."""
-    return [made for made in samples if not isinstance(made, ServiceError)]
-
-
-def status_of(samples: tuple[Made, ...]) -> int:
-    """Return the HTTP status of a page of samples: that of the first problem, or 200."""
-    return next((PROBLEM_TYPES[made.kind].status for made in samples if isinstance(made, ServiceError)), 200)

@@ -8,7 +8,6 @@ from itertools import pairwise
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT
 from sampler.survey.decisions import Decision
 from sampler.survey.histograms import shown
 from sampler.survey.statistics import CategoryCount, Comparison, Outcomes, Statistics
@@ -102,8 +101,6 @@ def statistics_page(
         spec=spec,
         parameters=parameters,
         most_samples=MOST_SAMPLES,
-        last_seed=SEED_LIMIT - 1,
-        last_epoch=EPOCH_LIMIT - 1,
         outcomes=found.outcomes,
         empty_share=f"{found.outcomes.samples_empty / found.outcomes.samples:.1%}",
         empty_link=links.to(empty=True),

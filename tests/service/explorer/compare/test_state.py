@@ -3,11 +3,11 @@
 from dataclasses import replace
 from urllib.parse import parse_qs
 
-from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, Comparison
+from service.explorer.compare.state import EPOCHS, CompareState
 from service.explorer.sample.layer_choice import layers_of_text
-from service.explorer.side_by_side.sides import Side
+from service.explorer.side_by_side.variants import Variant
 
-STATE = Comparison("val", 5, Side(7, 30), Side(7, 31))
+STATE = CompareState("val", 5, Variant(7, 30), Variant(7, 31))
 
 
 def test_a_url_has_what_differs_from_the_default() -> None:
@@ -18,15 +18,6 @@ def test_a_url_has_what_differs_from_the_default() -> None:
     query = {name: values[0] for name, values in parse_qs(other.query()[1:]).items()}
     assert (query["layers"], query["zoom"], query["first_epoch"]) == ("input,tl_heats", "4", "0")
     assert layers_of_text(query["layers"]) == other.layers
-
-
-def test_layers_are_shown_and_hidden() -> None:
-    shown = STATE.toggled("input")
-    assert shown.layers == (*DEFAULT_LAYERS, "input")
-    assert shown.toggled("input") == STATE
-    assert layers_of_text("") == ()
-    assert layers_of_text("crop,,crop") == ("crop",)
-    assert layers_of_text(None) is None
 
 
 def test_swapping_twice_changes_nothing() -> None:

@@ -12,12 +12,11 @@ from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec
 from service.explorer.sample.links import SampleLinks
 from service.explorer.shell.links import query
-from service.explorer.side_by_side.pictures import layer_url, thumbnail_url
-from service.explorer.side_by_side.sides import Side
+from service.explorer.side_by_side.urls import VariantUrls
+from service.explorer.side_by_side.variants import Variant
 from service.explorer.steps.links import StepLinks
 from service.explorer.steps.parameters import StepParameters
 from service.explorer.steps.stream import StepSample
-from service.lifespan.state import ServedDataset
 
 SPEC = ServiceSpec("d1", "p1", 100, ("cat",), preset("cornernet_saccade"), 1024, 1 << 20)
 
@@ -33,9 +32,9 @@ def test_a_query_has_the_form_of_a_form(values: dict[str, object]) -> None:
 
 
 def test_all_pages_have_the_same_url_for_a_picture_so_that_a_browser_loads_it_once() -> None:
-    sample, side = SampleLinks("", SPEC, SampleKey(7, 1, 3), True), Side(7, 1)
+    sample, variant = SampleLinks("", SPEC, SampleKey(7, 1, 3), True), Variant(7, 1)
     steps = StepLinks("", SPEC, StepParameters(seed=7))
     found = StepSample(SampleKey(7, 1, 3), StreamPlace(0, Shard(48), 0), 3, 1, 0, 0, 0)
-    dataset = ServedDataset(0, "val", SPEC)
-    assert sample.file("/explore/{}/thumbnail") == steps.thumbnail(found) == thumbnail_url("", dataset, 3, side)
-    assert sample.file("/explore/{}/layers/crop") == layer_url("", dataset, 3, side, "crop")
+    urls = VariantUrls("", SPEC, 3)
+    assert sample.file("/explore/{}/thumbnail") == steps.thumbnail(found) == urls.thumbnail(variant)
+    assert sample.file("/explore/{}/layers/crop") == urls.layer(variant, "crop")

@@ -1,4 +1,4 @@
-"""One side of a comparison: which sample of an image, made with which config."""
+"""The variants of an image's sample: another seed, epoch or config, or no augmentation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,14 +26,14 @@ MOST_CHANGES = 2 * LONGEST_TEXT
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """A sample of an image.
+class Variant:
+    """All that a sample of an image depends on, except for the image.
 
     Attributes:
-        seed: Of its key, as is `epoch`.
-        epoch: See `seed`.
+        seed: Of the sample's key.
+        epoch: Of the sample's key.
         augment: False for the fixed recipe.
-        config: Name of its config.
+        config: Name of the config that makes the sample.
         changes: Changes of that config, as the query of a URL, such as "min_scale=32&gaussian_iou=0.3".
     """
 
@@ -42,6 +42,11 @@ class Side:
     augment: bool = True
     config: str = SERVED
     changes: str = ""
+
+    @property
+    def is_served(self) -> bool:
+        """Whether it is a sample that trainers get."""
+        return self.config == SERVED and not self.changes
 
     def key(self, index: int) -> SampleKey:
         """Return the key of its sample."""
@@ -56,12 +61,12 @@ class Side:
             values["changes"] = self.changes
         return {f"{prefix}{name}": value for name, value in values.items()}
 
-    def next_seed(self) -> "Side":
-        """Return the side with the next seed; 0 follows the last one."""
+    def next_seed(self) -> "Variant":
+        """Return the variant with the next seed; 0 follows the last one."""
         return replace(self, seed=(self.seed + 1) % SEED_LIMIT)
 
-    def next_epoch(self) -> "Side":
-        """Return the side with the next epoch; 0 follows the last one."""
+    def next_epoch(self) -> "Variant":
+        """Return the variant with the next epoch; 0 follows the last one."""
         return replace(self, epoch=(self.epoch + 1) % EPOCH_LIMIT)
 
 
@@ -90,35 +95,38 @@ def _fitted(config: SamplerConfig, categories: int) -> SamplerConfig | None:
     return fitted
 
 
-def config_of_side(side: Side, configs: Mapping[str, SamplerConfig], prefix: str = "") -> SamplerConfig:
-    """Return the config of a side.
+def config_of_variant(variant: Variant, configs: Mapping[str, SamplerConfig], prefix: str = "") -> SamplerConfig:
+    """Return the config of a variant.
 
     Args:
-        side: The side.
+        variant: The variant.
         configs: The configs that it may have, by name.
         prefix: Of its parameters in the URL, such as "left_".
 
     Raises:
         InvalidRequestError: Its name is unknown, or its changes are invalid.
     """
-    if side.config not in configs:
-        raise InvalidRequestError(f"{prefix}config", side.config, f"one of {', '.join(configs)}")
-    base = configs[side.config]
-    if not side.changes:
+    if variant.config not in configs:
+        raise InvalidRequestError(f"{prefix}config", variant.config, f"one of {', '.join(configs)}")
+    base = configs[variant.config]
+    if not variant.changes:
         return base
-    changes = read_changes(base, _pairs(side.changes, f"{prefix}changes"))
+    changes = read_changes(base, _pairs(variant.changes, f"{prefix}changes"))
     if changes.config is None:
-        raise InvalidRequestError(f"{prefix}changes", side.changes, "; ".join(changes.errors.values()))
+        raise InvalidRequestError(f"{prefix}changes", variant.changes, "; ".join(changes.errors.values()))
     return changes.config
 
 
-def fitting_side(side: Side, configs: Mapping[str, SamplerConfig]) -> Side:
-    """Return a side for another dataset, with the served config unless it has the side's. configs: of that dataset."""
+def fitting_variant(variant: Variant, configs: Mapping[str, SamplerConfig]) -> Variant:
+    """Return a variant for a dataset: with the served config, unless the dataset has that of the variant.
+
+    configs: those that samples of the dataset may have, by name.
+    """
     try:
-        config_of_side(side, configs)
+        config_of_variant(variant, configs)
     except InvalidRequestError:
-        return replace(side, config=SERVED, changes="")
-    return side
+        return replace(variant, config=SERVED, changes="")
+    return variant
 
 
 def _pairs(changes: str, parameter: str) -> dict[str, str]:
@@ -137,8 +145,8 @@ def changes_text(parameters: Mapping[str, str]) -> str:
 
 
 def view_job(
-    kind: str, dataset: ServedDataset, index: int, side: Side, config: SamplerConfig, **options: Any
+    kind: str, dataset: ServedDataset, index: int, variant: Variant, config: SamplerConfig, **options: Any
 ) -> ViewJob:
-    """Return the job of a view of a side. If its config is the served one, other pages have the same views."""
+    """Return the job of a view of a variant. If its config is the served one, other pages have the same views."""
     changed = {} if config == dataset.spec.config else {"config": config.as_dict()}
-    return ViewJob(kind, dataset.number, (side.key(index),), side.augment, {**options, **changed})
+    return ViewJob(kind, dataset.number, (variant.key(index),), variant.augment, {**options, **changed})

@@ -1,0 +1,89 @@
+"""Where the links of the page of a changed config lead."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from service.explorer.compare.state import CompareState
+from service.explorer.config_changes.changes import fitting_changes
+from service.explorer.side_by_side.variants import Variant
+from service.explorer.what_if.state import WhatIfState
+from service.lifespan.state import ServedDataset
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIfLinks:
+    """The links of the page. All but `file` and `compare` lead to the page itself in another state.
+
+    Attributes:
+        root: The path under which a proxy serves the server; every link begins with it.
+        datasets: All datasets of the server.
+        state: The state of the page.
+    """
+
+    root: str
+    datasets: Sequence[ServedDataset]
+    state: WhatIfState
+
+    @property
+    def previous_image(self) -> str:
+        """The image before this one; the last one is before the first."""
+        return self._image(self.state.index - 1)
+
+    @property
+    def next_image(self) -> str:
+        """The image after this one; the first one is after the last."""
+        return self._image(self.state.index + 1)
+
+    @property
+    def next_seed(self) -> str:
+        """The sample of the next seed."""
+        return self._sample(self.state.served.next_seed())
+
+    @property
+    def next_epoch(self) -> str:
+        """The sample of the next epoch."""
+        return self._sample(self.state.served.next_epoch())
+
+    @property
+    def without_changes(self) -> str:
+        """The page without any change."""
+        return self._page(self.state.query({}))
+
+    @property
+    def file(self) -> str:
+        """The file with the changed config."""
+        return f"{self.root}/what-if/config.json{self.state.query()}"
+
+    @property
+    def compare(self) -> str:
+        """The page that compares both samples."""
+        state = self.state
+        compared = CompareState(state.dataset.spec.dataset_name, state.index, state.served, state.changed)
+        return f"{self.root}/compare{compared.query()}"
+
+    def without(self, field: str) -> str:
+        """Return the link to the page without the change of a field."""
+        return self._page(self.state.query(self.state.changes.without(field)))
+
+    def layers(self, layers: tuple[str, ...]) -> str:
+        """Return the link to the page with these layers."""
+        return self._page(replace(self.state, layers=layers).query())
+
+    def in_datasets(self) -> Iterator[tuple[str | None, str, bool]]:
+        """Yield for each dataset its name, the link to the page there, and whether it is that of the page.
+
+        A dataset with fewer images has its last one, and only the changes that its config can have.
+        """
+        for one in self.datasets:
+            there = replace(self.state, dataset=one, index=min(self.state.index, one.spec.size - 1))
+            changes = fitting_changes(one.spec.config, self.state.changes.parameters)
+            yield one.spec.dataset_name, self._page(there.query(changes)), one is self.state.dataset
+
+    def _image(self, index: int) -> str:
+        return self._page(replace(self.state, index=index % self.state.dataset.spec.size).query())
+
+    def _sample(self, served: Variant) -> str:
+        return self._page(replace(self.state, served=served).query())
+
+    def _page(self, query: str) -> str:
+        return f"{self.root}/what-if{query}"
