@@ -74,6 +74,12 @@ def test_links_to_another_dataset_keep_the_changes_that_its_config_can_have(serv
         assert httpx.get(server.url + path, headers={"accept": "text/html"}, timeout=60).status_code == 200
 
 
+def test_a_changed_config_is_exported_for_its_dataset(server: LiveServer) -> None:
+    page = httpx.get(f"{server.url}/what-if?dataset=val&gaussian_iou=0.6", timeout=60).text
+    assert '[datasets.val]\nconfig = "cornernet_what_if.json"</pre>' in page
+    assert "SAMPLER_CONFIG=" not in page
+
+
 def test_each_dataset_has_the_samples_of_a_server_of_its_own(
     server: LiveServer, folders: dict[str, tuple[Path, Path]], tmp_path: Path
 ) -> None:

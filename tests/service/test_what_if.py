@@ -135,6 +135,17 @@ def test_the_exported_file_has_the_changed_config(server: LiveServer, tmp_path: 
         SACCADE, name="exported", min_scale=80, rand_scales=(0.5, 2.0), attention=(first, *SACCADE.attention[1:])
     )
     assert load_config(str(file)) == expected
+    assert "SAMPLER_CONFIG=cornernet_saccade_what_if.json saccade-sampler serve</pre>" in get(server, changes).text
+
+
+def test_the_radius_of_each_box_is_shown_if_it_differs(server: LiveServer) -> None:
+    text = get(server, {"gaussian_iou": "0.95"}).text
+    served = json.loads(httpx.get(f"{server.url}/debug/samples/7").content)["boxes"]
+    radius = max(box["radius"] for box in served if box["state"] == "object")
+    assert radius > 0
+    assert f"px, radius {radius}</span>" in text
+    assert "px, radius 0</span>" in text
+    assert "with different radii of bumps" in text
 
 
 def test_the_page_says_which_values_a_file_cannot_give(server: LiveServer) -> None:

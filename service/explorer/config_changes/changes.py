@@ -25,6 +25,9 @@ LONGEST_TEXT = 1000
 DIGITS = 12
 """Most digits of a number: computed scales, such as 0.7999999999999999, read as people mean them."""
 
+WHAT_IF = "_what_if"
+"""How the names of files with changed configs end."""
+
 SWITCHES = {"true": True, "false": False}
 
 FIELDS_OF_ERRORS = (
@@ -113,7 +116,8 @@ def texts_of(fields: tuple[Field, ...], values: Mapping[str, Any]) -> dict[str, 
 def file_name(config: SamplerConfig) -> str:
     """Return the name of a file with a changed config."""
     name = "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "_" for char in config.name)
-    return f"{name[:80] or 'config'}_what_if.json"
+    # A server of such a file has a config of that name, which may be changed again.
+    return f"{name[:80].removesuffix(WHAT_IF) or 'config'}{WHAT_IF}.json"
 
 
 def changed_config(served: SamplerConfig, values: Mapping[str, Any]) -> SamplerConfig:

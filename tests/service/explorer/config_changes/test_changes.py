@@ -10,7 +10,7 @@ from sampler.config.presets import PRESETS
 from sampler.config.schema import SamplerConfig
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import register_family
-from service.explorer.config_changes.changes import Changes, read_changes
+from service.explorer.config_changes.changes import Changes, file_name, read_changes
 from service.explorer.config_changes.fields import LARGEST_SCALE, SCALE_FIELDS, fields_of
 from tests.support import toy_family
 
@@ -150,6 +150,16 @@ TEXTS = st.one_of(
     st.lists(st.floats(0, 9).map(str), max_size=80).map(",".join),
     st.text(max_size=20),
 )
+
+
+@pytest.mark.parametrize(("name", "expected"), [
+    ("cornernet_saccade", "cornernet_saccade_what_if.json"),
+    ("cornernet_saccade_what_if", "cornernet_saccade_what_if.json"),  # an exported file that is served
+    ("../größe", "___gr__e_what_if.json"),
+    ("_what_if", "config_what_if.json"),
+])  # fmt: skip
+def test_the_file_has_the_name_of_the_config(name: str, expected: str) -> None:
+    assert file_name(dataclasses.replace(SACCADE, name=name)) == expected
 
 
 @settings(max_examples=300, deadline=None)
