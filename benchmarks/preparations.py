@@ -14,9 +14,9 @@ from benchmarks.server import server
 from benchmarks.table import markdown, number
 from sampler.config.presets import preset
 from sampler.cpus import available_cpus
-from sampler.dataset.images.decoded_store.writer import open_writer
-from sampler.dataset.images.entry_points.recording import record_images
 from sampler.dataset.images.entry_points.records import EntryPointRecords
+from sampler.dataset.preparation.entry_points import record_images
+from sampler.dataset.preparation.store_writer import open_writer
 
 TRAIN2017 = 118_287
 """Images of COCO train2017, for which size and time are given too."""

@@ -15,7 +15,7 @@ from benchmarks.row import Row, paired
 from sampler.array_table import allocate
 from sampler.arrays import Arrays
 from sampler.config.presets import preset
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.entry_points.part_decoder import EntryPointDecoder
 from sampler.dataset.images.entry_points.records import EntryPointRecords

@@ -9,11 +9,12 @@ from typing import Any, Self, Unpack, cast, overload
 
 import httpx
 
-from client.access import Token, access_to, as_token
+from client.access import access_to
 from client.asynchronous.one_server import AsyncOneServer
 from client.asynchronous.several_servers import AsyncSeveralServers
 from client.batches import Batch, PackedBatch
 from client.contact import ContactSettings
+from client.credentials import Token, as_token
 from client.errors import checked_arguments
 from client.fleet.addresses import ServerAddresses
 from client.fleet.statistics import FleetStatistics

@@ -5,7 +5,8 @@ from typing import Any, Generic, TypeVar
 
 import httpx
 
-from client.access import Access, warn_if_readable
+from client.access import warn_if_readable
+from client.credentials import Access
 from client.protocol.session import HEADERS, Session
 from client.transport.choice import async_transport, no_cookies, sync_transport
 from client.transport.tls import ClientTls

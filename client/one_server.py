@@ -8,9 +8,9 @@ from typing import TypeVar
 import httpx
 import stamina
 
-from client.access import without_credentials
 from client.batches import PackedBatch
 from client.contact import Contact, ContactSettings
+from client.credentials import without_credentials
 from client.images import ImageInfo
 from client.link import Link, fetch_document, open_response
 from client.process_owner import ProcessOwner

@@ -9,9 +9,10 @@ from typing import Any, Self, Unpack, cast, overload
 
 import httpx
 
-from client.access import Token, access_to, as_token
+from client.access import access_to
 from client.batches import Batch, PackedBatch
 from client.contact import ContactSettings
+from client.credentials import Token, as_token
 from client.errors import checked_arguments
 from client.fleet.addresses import ServerAddresses
 from client.fleet.several_servers import SeveralServers

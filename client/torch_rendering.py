@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from sampler.array_table import allocate
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.families.registry import family_of
 from sampler.layouts.render import render_targets
 from sampler.ops.boxes import Boxes

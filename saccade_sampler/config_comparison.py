@@ -9,7 +9,7 @@ from typing import Any
 from client import ClientError, ServiceSpec
 from sampler import load_config
 from sampler.config.cornernet_lite import IgnoredKeysWarning
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 
 UNCOMPARED = frozenset({"name", "categories", "keep_crowd"})
 """Fields in which a server may differ from the config file: it has a name for the file and a setting for crowd boxes.

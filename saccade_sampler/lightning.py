@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
-from client.access import as_token
 from client.batches import Batch, TorchBatch
+from client.credentials import as_token
 from client.errors import MissingExtraError, RequestRefusedError, checked_arguments
 from client.loading.loader import Loader, loader
 from client.loading.options import ReceivingOptions

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sampler.arrays import LAYOUTS, ArraySpec, Layout
     from sampler.config.cornernet_lite import load_config
     from sampler.config.presets import PRESETS, preset
-    from sampler.config.schema import AttentionMap, SamplerConfig
+    from sampler.config_schema import AttentionMap, SamplerConfig
     from sampler.errors import SamplerError
     from sampler.recipe import Recipe
     from sampler.sample.sample import Sample, make_sample, recipe_of
@@ -65,7 +65,7 @@ _MODULES = {
     "array_table": "sampler.array_table",
     "load_config": "sampler.config.cornernet_lite",
     **dict.fromkeys(("PRESETS", "preset"), "sampler.config.presets"),
-    **dict.fromkeys(("AttentionMap", "SamplerConfig"), "sampler.config.schema"),
+    **dict.fromkeys(("AttentionMap", "SamplerConfig"), "sampler.config_schema"),
     "SamplerError": "sampler.errors",
     "Recipe": "sampler.recipe",
     **dict.fromkeys(("Sample", "make_sample", "recipe_of"), "sampler.sample.sample"),

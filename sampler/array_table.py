@@ -12,7 +12,7 @@ import numpy as np
 
 from sampler.arrays import LAYOUTS, Arrays, ArraySpec, Layout
 from sampler.checks import require_integer
-from sampler.config.schema import MAX_CATEGORIES, SamplerConfig
+from sampler.config_schema import MAX_CATEGORIES, SamplerConfig
 from sampler.errors import ConfigError, InvalidRequestError
 from sampler.families.registry import family_of
 from sampler.ops.gaussian import largest_radius

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from sampler.config.digest import sample_digest
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.replay import Case
 from sampler.sample.sample import recipe_of

@@ -25,9 +25,10 @@ from sampler.checks import require_integer
 from sampler.config.cornernet_lite import load_config
 from sampler.config.parsing import config_from_dict
 from sampler.config.presets import PRESETS
-from sampler.config.schema import MAX_CATEGORIES, SamplerConfig
+from sampler.config_schema import MAX_CATEGORIES, SamplerConfig
+from sampler.dataset.image_names import name_fault
 from sampler.dataset.images.decode import DEFAULT_OPTIONS, ReadOptions, read_image
-from sampler.dataset.images.source import ImageSource, name_fault
+from sampler.dataset.images.source import ImageSource
 from sampler.errors import CaseError, ConfigError, ImageError, RecipeError, SamplerError
 from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes

@@ -15,7 +15,7 @@ from itertools import islice
 import pyarrow as pa
 from ray.exceptions import UserCodeException
 
-from sampler.dataset.reading_ahead import AHEAD
+from sampler.dataset.images.reading_ahead import AHEAD
 from sampler.errors import SamplerError
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.stream.shards import Shard, step_keys

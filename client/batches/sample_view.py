@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from client.errors import ClientError
 from client.optional_module import optional_module
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.families.registry import family_of
 from sampler.ops.targets import grid_ratios
 from sampler.stream.keys import SampleKey

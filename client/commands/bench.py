@@ -12,7 +12,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from client.access import read_token
 from client.commands.errors import client_errors
 from client.commands.options import (
     AttemptsOption,
@@ -23,6 +22,7 @@ from client.commands.options import (
     TokenFileOption,
     UrlsArgument,
 )
+from client.credentials import read_token
 from client.protocol.requests import StreamRequest, require_layout
 from client.sync_client import SamplerClient
 from sampler.array_table import allocate

@@ -7,7 +7,6 @@ import numpy as np
 import typer
 from rich.table import Column, Table
 
-from client.access import read_token
 from client.batches import Batch
 from client.commands.errors import client_errors
 from client.commands.options import (
@@ -19,6 +18,7 @@ from client.commands.options import (
     TokenFileOption,
     UrlsArgument,
 )
+from client.credentials import read_token
 from client.protocol.requests import require_layout
 from client.sync_client import SamplerClient
 from sampler.cli.errors import CommandError

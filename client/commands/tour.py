@@ -23,11 +23,12 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from client.access import Token, access_to, read_token, without_credentials
+from client.access import access_to
 from client.batches import Batch
 from client.commands.errors import client_errors
 from client.commands.options import CaOption, DatasetOption, TokenFileOption
 from client.commands.tour_server import own_server, require_server_packages
+from client.credentials import Token, read_token, without_credentials
 from client.errors import ClientError, ServerError
 from client.fleet.addresses import URL_VARIABLE, Address, ServerAddresses
 from client.protocol.exchange import Exchange

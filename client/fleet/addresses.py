@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
-from client.access import without_credentials
+from client.credentials import without_credentials
 from client.errors import ServerUnavailableError
 from client.protocol.proxies import Proxy, proxy_for
 from client.protocol.urls import EXPECTED, FIELD, port_of, require_url, server_of

@@ -7,8 +7,9 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar, Unpack, cast, overload
 
-from client.access import Token, access_to, as_token
+from client.access import access_to
 from client.batches import Batch, TorchBatch
+from client.credentials import Token, as_token
 from client.errors import ClientError, checked_arguments
 from client.fleet.addresses import ServerAddresses
 from client.loading.options import LoaderOptions
@@ -227,7 +228,7 @@ class Loader(Generic[BatchT_co]):
         Raises:
             MissingExtraError: torch is not installed.
         """
-        module = torch_module("client.loading.trainer.torch_dataset")
+        module = torch_module("client.loading.torch_dataset")
         dataset: StatefulDataset = module.BatchDataset(self._settings.at(self._next_step))
         return dataset
 

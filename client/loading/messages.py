@@ -14,8 +14,8 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from client.access import Token
 from client.batches.box_table import BoxTable
+from client.credentials import Token
 from client.errors import ClientError
 from client.fleet.statistics import FleetStatistics
 from client.loading.settings import LoaderSettings

@@ -3,7 +3,7 @@
 import os
 from typing import TypedDict
 
-from client.access import Token
+from client.credentials import Token
 from client.protocol.requests import StepsOptions
 from sampler.arrays import Layout
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from client.access import Token
+from client.credentials import Token
 from client.errors import DigestMismatchError
 from client.families import register_family
 from client.fleet.addresses import ServerAddresses

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from client.access import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, without_credentials
+from client.credentials import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, without_credentials
 from client.errors import (
     ClientError,
     DigestMismatchError,

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from client.access import Access
 from client.contact import Contact, ContactSettings
+from client.credentials import Access
 from client.errors import ClientError, ProtocolError, RequestRefusedError, ServerUnavailableError
 from client.fleet.addresses import Address
 from client.link import fetch_document, open_response, read_document

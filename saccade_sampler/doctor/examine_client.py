@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from client.access import TOKEN_FILE_VARIABLE, access_to, read_token
+from client.access import access_to
+from client.credentials import TOKEN_FILE_VARIABLE, read_token
 from client.errors import ClientError
 from client.fleet.addresses import URL_VARIABLE, ServerAddresses
 from client.loading.loader import AHEAD

@@ -9,14 +9,14 @@ import numpy as np
 
 from saccade_sampler.planning.demand import PlanError
 from sampler.config.cornernet_lite import load_config
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.cpus import available_cpus
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decode import ReadOptions
-from sampler.dataset.images.decoded_store.writer import open_writer
-from sampler.dataset.images.entry_points.recording import record_images
 from sampler.dataset.images.entry_points.records import EntryPointRecords, records_file
 from sampler.dataset.parallel_map import parallel_map
+from sampler.dataset.preparation.entry_points import record_images
+from sampler.dataset.preparation.store_writer import open_writer
 from sampler.errors import ImageError
 from sampler.kernels.compiled.kernels import warm_up
 from sampler.printable import name_text

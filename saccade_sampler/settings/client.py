@@ -3,7 +3,8 @@
 import os
 from collections.abc import Iterator, Sequence
 
-from client.access import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, access_to
+from client.access import access_to
+from client.credentials import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE
 from client.errors import ClientError
 from client.fleet.addresses import URL_VARIABLE, ServerAddresses
 from client.protocol.proxies import Proxy

@@ -25,8 +25,8 @@ from sampler.commands.options import (
 from sampler.cpus import available_cpus
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decode import MAX_PIXELS, ReadOptions
-from sampler.dataset.images.decoded_store.writer import StoreWriter, open_writer
 from sampler.dataset.images.stamps import ImageStamps, stamps_file
+from sampler.dataset.preparation.store_writer import StoreWriter, open_writer
 from sampler.errors import CacheError, ImageError, StoreError
 from sampler.printable import printable
 from sampler.system_errors import explain

@@ -12,8 +12,8 @@ from rich.filesize import decimal
 from sampler.cli.exit_status import INTERRUPTED
 from sampler.cli.output import Output, errors_by_kind
 from sampler.dataset.dataset import Dataset
-from sampler.dataset.images.entry_points.recording import RecordedImage, record_images
 from sampler.dataset.images.entry_points.records import EntryPointRecords, records_file
+from sampler.dataset.preparation.entry_points import RecordedImage, record_images
 from sampler.errors import CacheError, ImageError
 from sampler.kernels.selection import warm_up
 from sampler.printable import printable

@@ -17,7 +17,7 @@ from sampler.commands.options import (
 from sampler.commands.stats_tables import tables
 from sampler.config.cornernet_lite import load_config
 from sampler.config.digest import sample_digest
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.index.cache import ensure_index
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.substitutes import find_substitutes

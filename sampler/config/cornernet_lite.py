@@ -17,7 +17,7 @@ from sampler.config.database_section import Base, Section, read_section
 from sampler.config.document import Document, parse_document, read_json
 from sampler.config.presets import PRESETS, preset
 from sampler.config.published import DEFAULTS, KEYS_WITHOUT_EFFECT
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import ConfigError
 from sampler.families.registry import family_of, is_import_path, register_family
 from sampler.path_lists import expand_home

@@ -8,7 +8,7 @@ from typing import Any
 from sampler.checks import require_number
 from sampler.config.published import KEYS_WITHOUT_EFFECT, SCALE_RANGE
 from sampler.config.scale_range import ScaleRange
-from sampler.config.schema import AttentionMap, SamplerConfig
+from sampler.config_schema import AttentionMap, SamplerConfig
 from sampler.errors import ConfigError
 
 DIRECT_KEYS = (

@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.version import SAMPLER_VERSION
 
 

@@ -9,7 +9,7 @@ from sampler.config.cornernet_lite import FIELDS, base_of, config_of
 from sampler.config.database_section import ATTENTION_KEYS, DIRECT_KEYS, Base
 from sampler.config.published import SCALE_RANGE
 from sampler.config.scale_range import range_of
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.families.registry import find_family, is_import_path
 
 OWN_KEYS = frozenset({"max_objects", "keep_crowd"})

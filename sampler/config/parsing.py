@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sampler.config.schema import AttentionMap, SamplerConfig
+from sampler.config_schema import AttentionMap, SamplerConfig
 from sampler.families.registry import family_of, is_import_path, register_family
 
 

@@ -1,6 +1,6 @@
 """The published configs, by name."""
 
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import ConfigError
 from sampler.families.registry import BUILT_IN
 

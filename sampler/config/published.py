@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from sampler.config.schema import AttentionMap
+from sampler.config_schema import AttentionMap
 
 DEFAULTS: Mapping[str, Any] = MappingProxyType({
     "input_size": (383, 383), "output_size": (96, 96), "rand_scales": (1,), "gaussian_iou": 0.7, "gaussian_radius": -1,

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import ConfigError, RecipeError
 from sampler.families.corners import CornerFamily
 from sampler.families.crop_plan import CropPlan, scaled_size, window_at

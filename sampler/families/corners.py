@@ -3,7 +3,7 @@
 import math
 
 from sampler.arrays import ArrayMap, ArraySpec, Booleans, Integers
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.families.interface import Family, TrainingOrder
 from sampler.kernels.interface import Kernels
 from sampler.ops.boxes import Boxes

@@ -40,7 +40,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sampler.arrays import ArrayMap, ArraySpec, Booleans, Integers
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.families.crop_plan import CropPlan
 from sampler.families.placement_theory import PlacementTheory
 from sampler.kernels.interface import Kernels

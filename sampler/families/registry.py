@@ -7,7 +7,7 @@ The built-in families have short names. Other families are loaded by import path
 import importlib
 from functools import lru_cache
 
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import ConfigError, UnknownFamilyError
 from sampler.families.cornernet import CORNERNET
 from sampler.families.interface import Family

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sampler.config.schema import AttentionMap, SamplerConfig
+from sampler.config_schema import AttentionMap, SamplerConfig
 from sampler.errors import RecipeError
 from sampler.families.corners import CornerFamily
 from sampler.families.crop_plan import CropPlan, scaled_size, window_at

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.arrays import ArrayMap, Booleans, Floats, Integers
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.ops.boxes import Boxes, Frame
 from sampler.ops.colour import ColourMatrix
 from sampler.ops.resize import Image, Pair

@@ -13,7 +13,7 @@ import numpy as np
 
 from sampler.array_table import allocate, array_table, dense_table
 from sampler.arrays import ArrayMap, Arrays, Layout
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.kernels.interface import Kernels
 from sampler.kernels.reference import REFERENCE
 from sampler.layouts.render import fill_backgrounds, render_batch, render_targets

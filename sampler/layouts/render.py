@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sampler.array_table import dense_table
 from sampler.arrays import ArrayMap, Floats, Integers
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.families.registry import family_of
 from sampler.kernels.interface import Kernels
 from sampler.kernels.reference import REFERENCE

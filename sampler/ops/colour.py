@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.arrays import Floats
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.recipe import Recipe
 
 GREY = (0.114, 0.587, 0.299)

@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 import numpy as np
 
 from sampler.arrays import Floats, Integers
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.rng import exact_math
 
 

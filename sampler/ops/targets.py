@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.arrays import ArrayMap, Booleans, Floats, Integers
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.ops.boxes import Boxes, longest_sides
 from sampler.ops.gaussian import bump_radius, clear_bump, draw_bump
 

@@ -6,7 +6,7 @@ Every decision has its own random integer, so one decision more or less does not
 from collections.abc import Sequence
 from enum import IntEnum
 
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.families.interface import PLACEMENT_DRAWS
 from sampler.families.registry import family_of
 from sampler.kernels.interface import Kernels

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from sampler.arrays import Booleans
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.families.crop_plan import CropPlan
 from sampler.families.registry import family_of
 from sampler.image_part import ImagePart, Region

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.families.placement_theory import DrawnPlacements, Law, PlacementTheory
 from sampler.families.registry import family_of
 from sampler.recipe import JITTER_STEPS

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.arrays import Floats
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.families.registry import family_of
 
 ANOTHER_REASON = "for another reason"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.arrays import Booleans, Floats, Integers
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.ops.boxes import Boxes, clip
 from sampler.ops.targets import rows_of_objects
 from sampler.sample.sample import BoxSource, PlannedSample

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sampler.checks import require_integer
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.kernels.interface import Kernels
 from sampler.kernels.reference import REFERENCE
 from sampler.recipe import JITTER_STEPS, Recipe

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.arrays import Booleans
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.survey.box_sides import box_areas, box_sides
 from sampler.survey.decisions import Decision, compare_decisions
 from sampler.survey.histograms import Histogram, octaves

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sampler.array_table import array_table
 from sampler.arrays import ArraySpec, Layout
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import ProtocolError
 from sampler.printable import shown
 

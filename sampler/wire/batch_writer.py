@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.kernels.interface import Kernels
 from sampler.kernels.reference import REFERENCE
 from sampler.sample.sample import SampleSource, plan_samples

@@ -22,7 +22,7 @@ import msgpack
 
 from sampler.array_table import dense_table, largest_sample
 from sampler.arrays import LAYOUTS, Layout
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import ProtocolError, SamplerError
 from sampler.memory.buffer_pool import BufferPool
 from sampler.wire.array_format import ArrayFormat, array_formats, binary_header, map_header

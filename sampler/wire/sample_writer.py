@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sampler.array_table import array_table
 from sampler.arrays import Arrays, Layout
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import family_of
 from sampler.kernels.interface import Kernels

@@ -8,7 +8,7 @@ from sampler.array_table import array_table, require_moderate
 from sampler.arrays import LAYOUTS
 from sampler.checks import require_integer
 from sampler.config.parsing import config_from_dict
-from sampler.config.schema import MAX_CATEGORIES, SamplerConfig
+from sampler.config_schema import MAX_CATEGORIES, SamplerConfig
 from sampler.errors import ProtocolError, SamplerError, UnknownFamilyError
 from sampler.printable import printable, shown
 from sampler.stream.keys import INDEX_LIMIT

@@ -9,7 +9,7 @@ import numpy as np
 
 from sampler.array_table import dense_table
 from sampler.arrays import Arrays, Layout
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import ProtocolError
 from sampler.families.registry import family_of
 

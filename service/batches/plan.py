@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.arrays import LAYOUTS, Layout
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.stream.substitutes import Substitutes
 from sampler.wire.sample_writer import largest_message
 from service.batches.selection import Batch

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.arrays import Arrays
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.families.crop_plan import CropPlan

@@ -11,7 +11,7 @@ from pathlib import Path
 from sampler.array_table import require_moderate
 from sampler.config.cornernet_lite import IgnoredKeysWarning, LoadedConfig, load_with_origins
 from sampler.config.digest import sample_digest
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, image_folders, open_dataset
 from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.hashes import ImageHashes, SharedHashes
@@ -72,11 +72,13 @@ class OpenedDataset:
             raise AnnotationError(folder, "", f"{cause}; restart the server")
 
     def planner(self, workers: int) -> Planner:
+        """Return what cuts its batches into runs for so many workers."""
         starts, substitutes = self.dataset.box_starts, self.dataset.substitutes
         limits = DECODED_RUNS if self.store is None else STORED_RUNS
         return Planner(self.config, self.spec.categories, starts, workers, substitutes, limits)
 
     def setup(self, first_image: int) -> DatasetSetup:
+        """Return what workers need to open it. first_image: number of its first image in the image cache."""
         store = self.store
         return DatasetSetup(
             index_dir=self.dataset.index_dir,

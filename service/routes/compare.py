@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.stream.keys import EPOCH_LIMIT, SampleKey
 from sampler.survey.survey import Survey
 from service.batches.parameters import (

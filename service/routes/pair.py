@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from fastapi import Request
 
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from service.explorer.side_by_side.made import facts_or_problem
 from service.explorer.side_by_side.pair import Pair
 from service.explorer.side_by_side.variants import Variant, view_job

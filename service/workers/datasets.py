@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sampler.config.parsing import config_from_dict
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_source
 from sampler.dataset.images.decoded_store.blocks import SharedBlockStates
 from sampler.dataset.images.decoded_store.reader import DecodedStore

@@ -31,7 +31,7 @@ import msgpack
 
 from sampler.arrays import Layout
 from sampler.config.parsing import config_from_dict
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.images.decode import DEFAULT_OPTIONS, ReadOptions
 from sampler.path_lists import Location
 from sampler.stream.keys import SampleKey
@@ -120,7 +120,7 @@ class ViewJob:
     """Make what a page shows of samples or images.
 
     Attributes:
-        kind: Name of the function in `service.explorer.views`.
+        kind: Key of the function in `service.explorer.views.VIEWS`.
         dataset: Number of the dataset.
         keys: Of the samples. Of images as they are, seed and epoch are 0.
         augment: False for the fixed recipe.

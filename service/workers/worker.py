@@ -14,7 +14,7 @@ import msgpack
 import numpy as np
 
 from sampler.arrays import LAYOUTS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.entry_points import part_decoder
 from sampler.dataset.images.notes import ImageNote

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sampler.atomic_write import atomic_write
 from sampler.config.cornernet_lite import load_config
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
 from tests.support.coco_files import Entry, box_entry, category_entry, coco, image_entry, write_images, write_json
 

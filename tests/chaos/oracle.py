@@ -1,7 +1,7 @@
 """What the trainer must receive: f(dataset, config, seed, step), computed here, without server and client."""
 
 from sampler.arrays import Arrays
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
 from sampler.kernels.selection import fastest_kernels
 from sampler.layouts.convert import lay_out

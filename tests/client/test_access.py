@@ -14,7 +14,7 @@ import pytest
 
 import client
 from client import AsyncSamplerClient, ClientError, RequestRefusedError, SamplerClient
-from client.access import Access, Token
+from client.credentials import Access, Token
 from client.loading.messages import LoaderJob, decode_job, encode
 from client.loading.settings import LoaderSettings
 from client.protocol.proxies import is_loopback

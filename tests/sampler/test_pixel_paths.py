@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.dataset.images.decoded_store.reader import find_store
 from sampler.dataset.images.image_cache import ImageCache

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from client.access import access_to
-from client.access import read_token as clients_token
+from client.credentials import read_token as clients_token
 from saccade_sampler.planning.measurement import read_measurement
 from sampler.access_token import read_token
 from sampler.config.cornernet_lite import load_config

@@ -13,7 +13,7 @@ from sampler.array_table import allocate
 from sampler.arrays import LAYOUTS, Layout
 from sampler.config.cornernet_lite import config_of
 from sampler.config.digest import sample_digest
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.layouts.convert import unpack_batch
 from tests.support.coco_files import write_dataset, write_json
 from tests.support.live_server import LiveServer, failure, live_server

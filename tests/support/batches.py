@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sampler.array_table import allocate
 from sampler.arrays import Arrays
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from tests.support.laws import random_numbers
 
 CATEGORIES = 3

@@ -6,7 +6,7 @@ from itertools import chain
 import numpy as np
 
 from sampler.arrays import Arrays, Layout
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.image_part import ImagePart, Region
 from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes

@@ -19,7 +19,7 @@ import numpy as np
 
 from sampler.arrays import Layout
 from sampler.config.presets import preset
-from sampler.config.schema import AttentionMap, SamplerConfig
+from sampler.config_schema import AttentionMap, SamplerConfig
 from sampler.image_part import ImagePart, Region
 from sampler.layouts.convert import lay_out
 from sampler.ops.boxes import Boxes

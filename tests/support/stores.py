@@ -7,7 +7,7 @@ import numpy as np
 
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.decoded_store.reader import DecodedStore, find_store
-from sampler.dataset.images.decoded_store.writer import open_writer
+from sampler.dataset.preparation.store_writer import open_writer
 from sampler.errors import ImageError
 from tests.support.processes import start_python
 
@@ -18,7 +18,7 @@ START = """
 import os, sys, time
 from pathlib import Path
 from sampler.dataset import dataset
-from sampler.dataset.images.decoded_store import writer as store_writer
+from sampler.dataset.preparation import store_writer
 from tests.support.commands import app
 store_writer.CHECKPOINT_BYTES = 0
 {before}

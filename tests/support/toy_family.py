@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sampler.arrays import ArraySpec
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.families.crop_plan import CropPlan, Window
 from sampler.families.interface import Family, Placement, TrainingOrder
 from sampler.kernels.interface import Kernels

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sampler.dataset.coco.boxes import sides_of
 from sampler.dataset.coco.entries import AnnotationEntry, CategoryEntry, ImageEntry
 from sampler.dataset.coco.image_ids import IdColumn
-from sampler.dataset.images.source import name_fault
+from sampler.dataset.image_names import name_fault
 from sampler.printable import printable
 
 LARGEST_SIDE = 2**31 - 1

@@ -26,10 +26,10 @@ from sampler.atomic_write import atomic_writer
 from sampler.dataset.images.decode import read_encoded
 from sampler.dataset.images.header import DecodeError
 from sampler.dataset.images.presence import require_images
+from sampler.dataset.images.reading_ahead import reading_ahead
 from sampler.dataset.images.source import ImageSource
 from sampler.dataset.index.dataset_index import DatasetIndex
 from sampler.dataset.parallel_map import parallel_map
-from sampler.dataset.reading_ahead import reading_ahead
 from sampler.errors import HashError, ImageError
 from sampler.memory.shared_memory import create_shared_memory
 from sampler.npy_file import load_npy

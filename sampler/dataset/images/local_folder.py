@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sampler.dataset.images.source import ImageSource, ImageStat, name_fault
+from sampler.dataset.image_names import name_fault
+from sampler.dataset.images.source import ImageSource, ImageStat
 from sampler.errors import ImageError, ImageSourceError
 from sampler.printable import path_text, printable
 from sampler.system_errors import explain, is_of_the_process

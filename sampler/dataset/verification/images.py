@@ -5,8 +5,8 @@ from contextlib import closing
 
 from sampler.dataset.dataset import Dataset
 from sampler.dataset.images.notes import ImageNote
+from sampler.dataset.images.reading_ahead import reading_ahead
 from sampler.dataset.parallel_map import parallel_map
-from sampler.dataset.reading_ahead import reading_ahead
 from sampler.dataset.verification.kinds import KINDS
 from sampler.dataset.verification.report import Tally
 from sampler.errors import ImageError

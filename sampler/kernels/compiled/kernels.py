@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sampler.arrays import Arrays
-from sampler.config.schema import AttentionMap, SamplerConfig
+from sampler.config_schema import AttentionMap, SamplerConfig
 from sampler.kernels.compiled import boxes, canvas, colour, crop, jpeg_scan, jpeg_table, jpeg_window, philox, targets
 from sampler.kernels.compiled.code_cache import CODE, warn_of_compiling
 from sampler.kernels.compiled.jit import Kernel

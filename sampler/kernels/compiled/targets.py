@@ -3,7 +3,7 @@
 import numpy as np
 
 from sampler.arrays import ArrayMap, Booleans, Floats, Integers
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.kernels.compiled.intrinsics import FLOAT, LONG, address_of, load_float32, store
 from sampler.kernels.compiled.jit import njit
 from sampler.ops import targets as reference

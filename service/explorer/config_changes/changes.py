@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sampler.config.scale_range import ScaleRange
-from sampler.config.schema import AttentionMap, SamplerConfig
+from sampler.config_schema import AttentionMap, SamplerConfig
 from sampler.errors import ConfigError, InvalidRequestError
 from sampler.families.registry import family_of
 from service.explorer.config_changes.fields import (

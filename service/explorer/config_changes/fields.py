@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sampler.config.scale_range import range_of
-from sampler.config.schema import BOOLEANS, AttentionMap, SamplerConfig
+from sampler.config_schema import BOOLEANS, AttentionMap, SamplerConfig
 from sampler.errors import ConfigError
 from sampler.families.registry import family_of
 

@@ -4,7 +4,7 @@ import io
 
 from PIL import Image, ImageDraw
 
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
 from sampler.drawing.boxes import label_text
 from sampler.drawing.colours import IGNORED, INK, OBJECT

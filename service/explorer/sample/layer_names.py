@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import family_of
 from sampler.ops.targets import TargetNames

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sampler.array_table import dense_table
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.recipe import JITTER_STEPS
 from service.explorer.sample.overlay import STATES as BOX_STATES
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.wire.problem_types import PROBLEM_TYPES
 from service.errors.problems import ServiceError
 from service.explorer.sample.layer_choice import BOXES, toggled

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from sampler.array_table import require_moderate
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import ConfigError, InvalidRequestError
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from service.explorer.config_changes.changes import LONGEST_TEXT, read_changes

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from client import Batch, ClientError, MissingExtraError, RequestRefusedError, SamplerClient, StreamRequest
 from sampler.array_table import dense_table
 from sampler.arrays import LAYOUTS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.layouts.convert import compact, compact_to_dense
 from sampler.recipe import Recipe
 from sampler.sample.sample import make_sample

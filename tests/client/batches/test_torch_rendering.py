@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sampler.array_table import allocate, dense_table
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.layouts.render import render_batch
 from tests.support.batches import CATEGORIES, CONFIGS, random_batch
 

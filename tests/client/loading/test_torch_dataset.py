@@ -114,7 +114,7 @@ def test_a_dataset_resumes_without_workers(small: ScriptedServer) -> None:
 def test_a_dataset_resumes_in_its_workers(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     def worker(number: int) -> None:
         info = type("Info", (), {"id": number, "num_workers": 2})
-        monkeypatch.setattr("client.loading.trainer.torch_dataset.get_worker_info", lambda: info)
+        monkeypatch.setattr("client.loading.torch_dataset.get_worker_info", lambda: info)
 
     states = []
     for number, taken in ((0, 2), (1, 1)):
@@ -148,7 +148,7 @@ def test_an_error_reaches_the_trainer(small: ScriptedServer, workers: int) -> No
 @pytest.mark.parametrize("world", [1, 3, 5])
 @pytest.mark.parametrize("workers", [1, 2, 4, 7])
 def test_every_nth_step_is_the_same_part_of_the_same_steps(workers: int, world: int) -> None:
-    every_nth_step = importlib.import_module("client.loading.trainer.torch_dataset").every_nth_step
+    every_nth_step = importlib.import_module("client.loading.torch_dataset").every_nth_step
     for rank in range(world):
         request = StreamRequest(seed=3, start=5, stop=14, shard=Shard(11, rank, world))
         found: dict[int, Any] = {}

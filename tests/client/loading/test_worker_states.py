@@ -21,7 +21,7 @@ def state(small: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, A
     """Of worker 0 of 2, which has given the steps 0 and 2; the other has given 1 perhaps, or not."""
     with monkeypatch.context() as patched:
         info = type("Info", (), {"id": 0, "num_workers": 2})
-        patched.setattr("client.loading.trainer.torch_dataset.get_worker_info", lambda: info)
+        patched.setattr("client.loading.torch_dataset.get_worker_info", lambda: info)
         dataset = load(small.url, stop=8).dataset()
         batches = iter(dataset)
         assert [batch.step for batch in islice(batches, 2)] == [0, 2]
@@ -82,7 +82,7 @@ class Workers:
 
     def _become(self, number: int) -> None:
         info = type("Info", (), {"id": number, "num_workers": len(self._datasets)})
-        self._monkeypatch.setattr("client.loading.trainer.torch_dataset.get_worker_info", lambda: info)
+        self._monkeypatch.setattr("client.loading.torch_dataset.get_worker_info", lambda: info)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 5])

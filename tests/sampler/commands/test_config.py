@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from sampler.config.cornernet_lite import config_of
 from sampler.config.parsing import config_from_dict
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from tests.support.coco_files import write_json
 from tests.support.commands import app
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sampler.config.cornernet_lite import IgnoredKeysWarning, config_of
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import ConfigError
 
 SACCADE = {"input_size": [255, 255], "output_sizes": [[64, 64]]}

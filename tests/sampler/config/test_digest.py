@@ -7,7 +7,7 @@ import pytest
 
 from sampler.config.digest import config_digest, sample_digest
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 
 SACCADE = PRESETS["cornernet_saccade"]
 

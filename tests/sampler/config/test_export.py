@@ -14,7 +14,7 @@ from sampler.config.digest import config_digest
 from sampler.config.export import as_cornernet_lite
 from sampler.config.presets import PRESETS
 from sampler.config.scale_range import range_of
-from sampler.config.schema import AttentionMap, SamplerConfig
+from sampler.config_schema import AttentionMap, SamplerConfig
 from sampler.errors import ConfigError, UnknownFamilyError
 from sampler.families.registry import register_family
 from tests.support import toy_family

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sampler.config.cornernet_lite import config_of, load_config
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import ConfigError
 from sampler.recipe import Recipe
 from sampler.replay import Case, render

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.families.crop_plan import CropPlan, Window
 from sampler.image_part import ImagePart, Region
 from sampler.kernels.compiled.kernels import COMPILED

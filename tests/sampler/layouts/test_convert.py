@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sampler.array_table import allocate, array_table, largest_sample
 from sampler.arrays import LAYOUTS, Arrays, Layout
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import InvalidRequestError
 from sampler.layouts.convert import (
     compact,

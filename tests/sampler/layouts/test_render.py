@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sampler.array_table import allocate
 from sampler.arrays import LAYOUTS, Arrays, Layout
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.kernels.interface import Kernels
 from sampler.kernels.reference import REFERENCE

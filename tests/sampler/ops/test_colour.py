@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.ops.colour import apply_colour, colour_matrix, mean_grey
 from sampler.recipe import JITTER_STEPS, Recipe
 from tests.support.laws import random_numbers

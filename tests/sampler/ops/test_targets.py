@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sampler.array_table import allocate, dense_table
 from sampler.arrays import Arrays
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.layouts.render import render_targets
 from sampler.ops.boxes import Boxes
 from sampler.ops.gaussian import bump_radius

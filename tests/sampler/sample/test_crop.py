@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import RecipeError
 from sampler.families.crop_plan import window_at
 from sampler.families.registry import family_of

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.families import cornernet, saccade
 from sampler.families.cornernet import centre_margin
 from sampler.families.interface import PLACEMENT_DRAWS

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import Dataset
 from sampler.families.registry import register_family
 from sampler.stream.keys import SampleKey

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sampler.arrays import LAYOUTS, Layout
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import InvalidRequestError
 from sampler.kernels.compiled.kernels import COMPILED
 from sampler.kernels.reference import REFERENCE, NumpyKernels

@@ -13,7 +13,7 @@ import pytest
 
 from sampler.array_table import dense_table
 from sampler.config.presets import PRESETS, preset
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.errors import InvalidRequestError
 from sampler.layouts.convert import lay_out

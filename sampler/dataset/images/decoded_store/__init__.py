@@ -1,1 +1,1 @@
-"""A file with all images of a dataset decoded: format, reader and writer."""
+"""A file with all images of a dataset decoded: format, reader and check."""

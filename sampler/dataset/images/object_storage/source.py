@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import ClassVar
 
+from sampler.dataset.image_names import name_fault
 from sampler.dataset.images.object_storage.loop_thread import LoopThread
 from sampler.dataset.images.object_storage.objects import Fetched, Objects
 from sampler.dataset.images.object_storage.read_ahead import MOST_BYTES, REQUESTS, ReadAhead
 from sampler.dataset.images.object_storage.urls import ObjectUrl
-from sampler.dataset.images.source import ImageSource, ImageStat, name_fault
+from sampler.dataset.images.source import ImageSource, ImageStat
 from sampler.errors import ImageError, ImageSourceError
 from sampler.printable import printable
 

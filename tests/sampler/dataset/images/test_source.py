@@ -8,10 +8,11 @@ import pytest
 
 from sampler.config.presets import preset
 from sampler.dataset.dataset import Dataset, open_dataset, open_source
+from sampler.dataset.image_names import name_fault
 from sampler.dataset.images.decoded_store.reader import find_store
 from sampler.dataset.images.image_cache import ImageCache
 from sampler.dataset.images.local_folder import LocalFolder
-from sampler.dataset.images.source import ImageSource, name_fault
+from sampler.dataset.images.source import ImageSource
 from sampler.dataset.verification.verify import verify_dataset
 from sampler.errors import ImageError, ImageSourceError
 from sampler.replay import Case, replay_cases

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.errors import InvalidRequestError
 from sampler.families.registry import register_family
 from service.explorer.config_changes.changes import Changes, file_name, read_changes

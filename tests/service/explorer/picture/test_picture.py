@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from sampler.config.presets import PRESETS, preset
-from sampler.config.schema import AttentionMap
+from sampler.config_schema import AttentionMap
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.drawing.boxes import label_text
 from sampler.drawing.colours import IGNORED, OBJECT

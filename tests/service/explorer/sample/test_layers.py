@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sampler.config.presets import PRESETS, preset
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import open_dataset
 from sampler.drawing.colours import TOP_LEFT
 from sampler.errors import InvalidRequestError

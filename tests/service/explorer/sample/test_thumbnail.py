@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from sampler.config.presets import preset
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import open_dataset
 from sampler.drawing.colours import BOTTOM_RIGHT, CROWD, OBJECT, TOP_LEFT, Colour
 from sampler.families.registry import register_family

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sampler.config.presets import PRESETS
-from sampler.config.schema import SamplerConfig
+from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.stream.keys import SampleKey
 from service.explorer.inspection import sample_document

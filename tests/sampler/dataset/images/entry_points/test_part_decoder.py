@@ -18,12 +18,12 @@ from sampler.dataset.images.decode import ReadOptions
 from sampler.dataset.images.decoded_store.reader import find_store
 from sampler.dataset.images.entry_points import part_decoder
 from sampler.dataset.images.entry_points.find import find_entry_points
-from sampler.dataset.images.entry_points.recording import record_images
 from sampler.dataset.images.entry_points.records import STRIDE, EntryPointRecords, Record
 from sampler.dataset.images.entry_points.small_header import SIZE_AFTER
 from sampler.dataset.images.hashes import image_hash
 from sampler.dataset.images.image_cache import ImageCache
 from sampler.dataset.images.notes import ImageNote
+from sampler.dataset.preparation.entry_points import record_images
 from sampler.errors import ImageError
 from sampler.image_part import Region
 from tests.support.coco_files import (

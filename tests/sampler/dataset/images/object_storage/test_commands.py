@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sampler.dataset.dataset import Dataset, open_dataset
-from sampler.dataset.images.decoded_store.writer import open_writer
-from sampler.dataset.images.entry_points.recording import record_images
 from sampler.dataset.images.entry_points.records import EntryPointRecords
 from sampler.dataset.images.hashes import hash_images
+from sampler.dataset.preparation.entry_points import record_images
+from sampler.dataset.preparation.store_writer import open_writer
 from sampler.dataset.verification.images import check_images
 from sampler.dataset.verification.report import Tally
 from tests.support.coco_files import box_entry, category_entry, coco, image_entry, write_dataset

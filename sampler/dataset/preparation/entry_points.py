@@ -11,8 +11,8 @@ from sampler.dataset.images.decode import ReadOptions, decode_image
 from sampler.dataset.images.entry_points.part_decoder import record_of
 from sampler.dataset.images.entry_points.records import EntryPointRecords, Record
 from sampler.dataset.images.part_decoding import EncodedImage
+from sampler.dataset.images.reading_ahead import reading_ahead
 from sampler.dataset.parallel_map import parallel_map
-from sampler.dataset.reading_ahead import reading_ahead
 from sampler.errors import ImageError
 
 _NOTED = {"warning": "a warning of the decoder", "orientation": "an orientation that is not applied"}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sampler.config.presets import PRESETS, preset
-from sampler.config.schema import AttentionMap, SamplerConfig
+from sampler.config_schema import AttentionMap, SamplerConfig
 from sampler.errors import ConfigError
 from sampler.families.registry import family_of
 

@@ -50,8 +50,8 @@ from sampler.dataset.images.decoded_store.format import (
 )
 from sampler.dataset.images.hashes import UNREADABLE, Hash
 from sampler.dataset.images.presence import require_images
+from sampler.dataset.images.reading_ahead import reading_ahead
 from sampler.dataset.parallel_map import parallel_map
-from sampler.dataset.reading_ahead import reading_ahead
 from sampler.errors import ImageError, StoreError
 from sampler.progress import Advance, progress_bar
 from sampler.system_errors import explain, is_of_the_file
