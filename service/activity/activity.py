@@ -14,7 +14,17 @@ from service.workers.pool import WorkerPool
 
 
 class Activity:
-    """The activity of one server."""
+    """The activity of one server.
+
+    Attributes:
+        streams: The batch responses under way.
+        errors: Recent errors.
+        readings: Of the last minute.
+        watchers: Pages that are updated once a second.
+        begun: When the server started, by `clock`.
+        clock: Returns the seconds since an arbitrary moment.
+        worker_times: What the workers' time goes into.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.streams = StreamRegistry(clock)

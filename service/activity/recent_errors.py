@@ -45,6 +45,7 @@ class RecentError:
         last: When it occurred last.
         times: How often; 0 if no batch had it so far, only pages.
         advice: What to do.
+        stream: The response that failed because of it, the last time; "" if none did.
     """
 
     kind: Kind
@@ -54,7 +55,7 @@ class RecentError:
     last: float
     times: int
     advice: str
-    stream: str = ""  # the response that failed because of it, the last time
+    stream: str = ""
 
 
 class RecentErrors:
@@ -66,7 +67,7 @@ class RecentErrors:
         self._errors: OrderedDict[tuple[str, str, str | None], RecentError] = OrderedDict()
 
     def add(self, kind: Kind, text: str, file: str | None = None, stream: str = "") -> None:
-        """Note an error. The one that did not occur for longest is forgotten.
+        """Note an error. If there are too many, the least recent one is forgotten.
 
         stream: the response that failed because of it.
         """
@@ -74,7 +75,7 @@ class RecentErrors:
         key = kind, text[:MAX_TEXT], file
         before, now = self._errors.pop(key, None), self._now()
         first, times = (now, 0) if before is None else (before.first, before.times)
-        self._keep(key, RecentError(kind, key[1], file, first, now, times + 1, ADVICE[kind], stream))
+        self._remember(key, RecentError(kind, key[1], file, first, now, times + 1, ADVICE[kind], stream))
 
     def add_failure(self, error: Exception, stream: str = "") -> None:
         """Note that a sample failed, and with it a response."""
@@ -90,13 +91,13 @@ class RecentErrors:
         key = "image", str(error)[:MAX_TEXT], error.file
         if key not in self._errors:
             now = self._now()
-            self._keep(key, RecentError("image", key[1], error.file, now, now, 0, ADVICE["image"]))
+            self._remember(key, RecentError("image", key[1], error.file, now, now, 0, ADVICE["image"]))
 
     def latest(self) -> list[RecentError]:
         """Return the errors, the latest first."""
         return list(reversed(self._errors.values()))
 
-    def _keep(self, key: tuple[str, str, str | None], error: RecentError) -> None:
+    def _remember(self, key: tuple[str, str, str | None], error: RecentError) -> None:
         self._errors[key] = error
         if len(self._errors) > MAX_ERRORS:
             self._errors.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Views that were made, and views that are being made. Equal ones are made once."""
+"""A cache of views, with a limit on its bytes."""
 
 from collections import OrderedDict
 
@@ -31,7 +31,7 @@ class ViewCache:
         return view
 
     def put(self, identity: str, view: bytes) -> None:
-        """Add a view, and remove those that were not used for longest. A view over the capacity is not added."""
+        """Add a view, and remove the least recently used ones. A view over the capacity is not added."""
         self._remove(identity)
         size = len(identity) + len(view)
         if size > self.capacity:

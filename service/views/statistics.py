@@ -43,7 +43,7 @@ class Surveyed:
 
 
 class RecentStatistics:
-    """The statistics that were asked for last, each computed once. An entry has some ten kilobytes."""
+    """A cache of the most recently requested statistics, each computed once. An entry has some ten kilobytes."""
 
     def __init__(self, capacity: int = 64) -> None:
         """capacity: most entries."""
@@ -74,7 +74,7 @@ class RecentStatistics:
 
     def _begin(self, views: Views, spec: ServiceSpec, wanted: Surveyed) -> "asyncio.Task[Statistics]":
         computing = asyncio.create_task(self._compute(views, spec, wanted))
-        computing.add_done_callback(partial(self._keep, wanted))
+        computing.add_done_callback(partial(self._cache, wanted))
         return computing
 
     async def _compute(self, views: Views, spec: ServiceSpec, wanted: Surveyed) -> Statistics:
@@ -83,7 +83,7 @@ class RecentStatistics:
             keys = await asyncio.to_thread(survey_keys, spec.size, wanted.seed, wanted.epoch, wanted.samples)
             return await _statistics_of(views, wanted.dataset, spec, keys, wanted.augment)
 
-    def _keep(self, wanted: Surveyed, computing: "asyncio.Task[Statistics]") -> None:
+    def _cache(self, wanted: Surveyed, computing: "asyncio.Task[Statistics]") -> None:
         if computing.cancelled() or computing.exception() is not None:
             return
         self._entries[wanted] = computing.result()

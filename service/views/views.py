@@ -44,7 +44,7 @@ class Views:
             shutdown: Of the server.
             capacity: Bytes of views that are cached.
             places: Most views that are made or wait at once.
-            places_of_client: Most of these that one client asked for first.
+            places_of_client: Most of these that one client was the first to request.
         """
         self.cache = ViewCache(capacity)
         self._pool = pool
@@ -79,7 +79,7 @@ class Views:
         return await self._making.join(job.identity, lambda: self._begin(job, client), receive)
 
     def _begin(self, job: ViewJob, client: str) -> "asyncio.Future[bytes]":
-        """Give a job to the workers, and keep what becomes of it. Raises `ServiceError` if there is no room."""
+        """Give a job to the workers, whose reply is cached. Raises `ServiceError` if there is no room."""
         if self._shutdown.begun:
             detail = "the server is shutting down; use another server or try again later"
             raise ServiceError("shutting-down", detail, retry_after=RETRY_SECONDS)
@@ -91,10 +91,10 @@ class Views:
             raise ServiceError("overloaded", f"{detail}; try again later", retry_after=RETRY_SECONDS)
         reply = self._pool.submit(job, (client, job.kind))
         self._clients[client] += 1
-        reply.add_done_callback(partial(self._keep, job.identity, client))
+        reply.add_done_callback(partial(self._finish, job.identity, client))
         return reply
 
-    def _keep(self, identity: str, client: str, reply: "asyncio.Future[bytes]") -> None:
+    def _finish(self, identity: str, client: str, reply: "asyncio.Future[bytes]") -> None:
         self._clients[client] -= 1
         if not self._clients[client]:
             del self._clients[client]

@@ -82,9 +82,9 @@ class WorkerPool:
             setup: What each worker needs.
             size: Number of workers.
             job_seconds: Longest timeout for one sample, after which its worker is replaced.
-            on_notice: Called with each notice of a worker about an image.
             prepare: Called in a thread, one call at a time, before a worker is replaced: restores files that the setup
                 names. A SamplerError is logged, and the start is tried again later.
+            on_notice: Called with each notice of a worker about an image.
             lend: Gives the block in which a process is started; see `WorkerProcess.start`.
             read_seconds: Longest time for reading an image from another host; 0 if all images are local.
             on_failure: Called with a description when a worker ended or cannot start.
@@ -242,7 +242,7 @@ class WorkerPool:
             self._turns.begin(turn)
 
     def _end_turn(self, ticket: Ticket, now: float, since: float) -> None:
-        """Note that a job ends, at which its worker was since a moment."""
+        """Note that a job ends. since: when its worker last made progress with it."""
         if ticket.turn is None:
             self._turns.note_training(now)
         else:
