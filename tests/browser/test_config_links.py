@@ -62,6 +62,18 @@ def test_a_slider_changes_the_sample_and_the_file_to_download(visit: Visits, tmp
     expect(page.locator("#samples .counts").nth(1)).to_have_text(served)
 
 
+def test_layers_that_are_hidden_stay_hidden_while_the_config_changes(visit: Visits) -> None:
+    page = visit(f"{WHAT_IF}&layers=boxes")
+    shown = page.locator("[id^=layer-][aria-current=true]")
+    page.locator("#layer-boxes").click()
+    expect(shown).to_have_count(0)
+    page.get_by_label("least object", exact=True).fill("64")
+    expect(page).to_have_url(re.compile("min_scale=64"))
+    expect(shown).to_have_count(0)
+    page.go_back()
+    expect(page.locator("#layer-boxes")).to_have_attribute("aria-current", "true")
+
+
 def test_both_pages_work_without_scripts(visit: Visits) -> None:
     page = visit(COMPARE, java_script_enabled=False)
     page.get_by_role("link", name="Next seed").click()

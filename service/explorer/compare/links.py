@@ -7,12 +7,13 @@ from urllib.parse import parse_qsl
 from sampler.stream.keys import EPOCH_LIMIT
 from service.explorer.compare.state import EPOCHS, CompareState
 from service.explorer.shell.links import key_parameters, query
+from service.explorer.side_by_side.neighbours import NeighbourLinks
 from service.explorer.side_by_side.variants import SERVED, Variant, fitting_variant, named_configs
 from service.lifespan.state import ServedDataset
 
 
 @dataclass(frozen=True, slots=True)
-class CompareLinks:
+class CompareLinks(NeighbourLinks):
     """The links of the page. All but `what_if` lead to the page itself in another state.
 
     Attributes:
@@ -27,15 +28,8 @@ class CompareLinks:
     datasets: Sequence[ServedDataset]
     state: CompareState
 
-    @property
-    def previous_image(self) -> str:
-        """The image before this one; the last one is before the first."""
-        return self._image(self.state.index - 1)
-
-    @property
-    def next_image(self) -> str:
-        """The image after this one; the first one is after the last."""
-        return self._image(self.state.index + 1)
+    def image(self, by: int) -> str:
+        return self._page(replace(self.state, index=(self.state.index + by) % self.dataset.spec.size))
 
     @property
     def next_seed(self) -> str:
@@ -101,9 +95,6 @@ class CompareLinks:
             name, index = one.spec.dataset_name, min(self.state.index, one.spec.size - 1)
             there = replace(self.state, dataset=name, index=index, left=left, right=right)
             yield name, self._page(there), one is self.dataset
-
-    def _image(self, index: int) -> str:
-        return self._page(replace(self.state, index=index % self.dataset.spec.size))
 
     def _page(self, state: CompareState) -> str:
         return f"{self.root}/compare{state.query()}"

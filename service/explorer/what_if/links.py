@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 from service.explorer.compare.state import CompareState
 from service.explorer.config_changes.changes import fitting_changes
+from service.explorer.side_by_side.neighbours import NeighbourLinks
 from service.explorer.side_by_side.variants import Variant
 from service.explorer.what_if.state import WhatIfState
 from service.lifespan.state import ServedDataset
 
 
 @dataclass(frozen=True, slots=True)
-class WhatIfLinks:
+class WhatIfLinks(NeighbourLinks):
     """The links of the page. All but `file` and `compare` lead to the page itself in another state.
 
     Attributes:
@@ -24,15 +25,9 @@ class WhatIfLinks:
     datasets: Sequence[ServedDataset]
     state: WhatIfState
 
-    @property
-    def previous_image(self) -> str:
-        """The image before this one; the last one is before the first."""
-        return self._image(self.state.index - 1)
-
-    @property
-    def next_image(self) -> str:
-        """The image after this one; the first one is after the last."""
-        return self._image(self.state.index + 1)
+    def image(self, by: int) -> str:
+        state = self.state
+        return self._page(replace(state, index=(state.index + by) % state.dataset.spec.size).query())
 
     @property
     def next_seed(self) -> str:
@@ -78,9 +73,6 @@ class WhatIfLinks:
             there = replace(self.state, dataset=one, index=min(self.state.index, one.spec.size - 1))
             changes = fitting_changes(one.spec.config, self.state.changes.parameters)
             yield one.spec.dataset_name, self._page(there.query(changes)), one is self.state.dataset
-
-    def _image(self, index: int) -> str:
-        return self._page(replace(self.state, index=index % self.state.dataset.spec.size).query())
 
     def _sample(self, served: Variant) -> str:
         return self._page(replace(self.state, served=served).query())
