@@ -24,6 +24,7 @@ from service.batches.plan import Planner
 from service.batches.selection import select_stream
 from service.bodies import Bodies, BodyLimits
 from service.descriptors import DescriptorReserve, raise_limit, reserve_for_workers
+from service.image_folders import ImageFolders
 from service.lifespan.datasets import OpenedDataset, open_datasets
 from service.lifespan.decoded_images import create_cache
 from service.lifespan.state import ServedDataset, Serving
@@ -168,7 +169,8 @@ def _worker_setup(settings: Settings, prepared: _Prepared) -> WorkerSetup:
 
 def _served(number: int, opened: OpenedDataset) -> ServedDataset:
     hashed, decoded = opened.hashes is not None, opened.store is not None
-    return ServedDataset(number, opened.title, opened.spec, hashed, decoded, opened.dataset.images.is_remote)
+    remote, folders = opened.dataset.images.is_remote, ImageFolders.of(opened.images)
+    return ServedDataset(number, opened.title, opened.spec, hashed, decoded, remote, folders)
 
 
 async def _start(pool: WorkerPool, prepared: _Prepared) -> None:

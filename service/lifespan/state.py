@@ -16,6 +16,7 @@ from service.batches.admission import Admission
 from service.batches.cache import BatchCache
 from service.bodies import Bodies
 from service.errors.problems import ServiceError
+from service.image_folders import NO_FOLDERS, ImageFolders
 from service.metrics import Metrics
 from service.reading import ReadLimits
 from service.shutdown import Shutdown
@@ -35,6 +36,7 @@ class ServedDataset:
     hashed: bool = False  # whether hashes of the image files are recorded, so that a changed file is noticed
     decoded: bool = False  # whether its images come from a decoded store
     remote: bool = False  # whether its images are in object storage
+    folders: ImageFolders = NO_FOLDERS  # of its images, as pages show them
 
 
 @dataclass(frozen=True, slots=True)

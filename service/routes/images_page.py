@@ -51,6 +51,7 @@ async def images(
     dataset = serving.dataset(parameters.dataset)
     check_pins(parameters, dataset.spec)
     wanted = image_filter(parameters, dataset.spec)
+    wanted["find"] = dataset.folders.file_name(wanted["find"])
     if is_head(request):
         return head_of_page()
     noted = serving.notices.noted(dataset.number)
@@ -65,7 +66,7 @@ async def images(
     links = ImageLinks(root_of(request.scope), dataset.spec, parameters)
     counts = {kind: int(marked.sum()) for kind, marked in noted.items()}
     # In a thread, so that streams go on.
-    return await asyncio.to_thread(images_page, request, dataset.title, links, listing, counts)
+    return await asyncio.to_thread(images_page, request, dataset, links, listing, counts)
 
 
 def _among(remark: Remark | None, noted: Mapping[NoteKind, npt.NDArray[np.bool_]], size: int) -> str | None:

@@ -78,7 +78,7 @@ async def explore(
     specs = tuple(one.spec for one in serving.datasets)
     state = SamplePageState(
         dataset.spec, dataset.title, key, parameters.augment, place, parameters.search,
-        layers_of_text(parameters.layers), specs,
+        layers_of_text(parameters.layers), specs, dataset.folders,
     )  # fmt: skip
     try:
         contents = SampleContents.decode(await get_view(request, serving, job))

@@ -60,7 +60,7 @@ def compare_page(
         dataset=dataset,
         state=state,
         links=links,
-        file_name=pair.file_name,
+        path=dataset.folders.path(pair.file_name) if pair.file_name else "",
         sides=list(zip(("left", "right"), pair.shown(("Left", "Right"), state.layers, urls), strict=True)),
         config_labels={name: _config_label(name, config) for name, config in comparable.configs.items()},
         found=pair.differences(),

@@ -16,6 +16,8 @@ from service.explorer.shell.chips import LABELS, chips
 from service.explorer.shell.links import chosen
 from service.explorer.shell.templates import page
 from service.explorer.shell.thumbnails import THUMBNAIL_SIDE
+from service.image_folders import ImageFolders
+from service.lifespan.state import ServedDataset
 from service.words import count, joined, span
 
 _TOTALS = (("images", "image", "images"), ("boxes", "box", "boxes"))
@@ -23,7 +25,7 @@ _TOTALS = (("images", "image", "images"), ("boxes", "box", "boxes"))
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One thumbnail with its text."""
+    """One thumbnail with its text. name: of the file; its whole path if the dataset has several folders."""
 
     link: str
     picture: str
@@ -31,6 +33,7 @@ class Tile:
     width: int
     height: int
     name: str
+    path: str
     index: int
     identity: int | str
     facts: str
@@ -45,22 +48,27 @@ class Share:
 
 
 def images_page(
-    request: Request, title: str, links: ImageLinks, listing: Mapping[str, Any], noted: Mapping[NoteKind, int]
-) -> HTMLResponse:
-    """Return the page. title: of the dataset. The others are those of `image_values`."""
+    request: Request, dataset: ServedDataset, links: ImageLinks, listing: Mapping[str, Any],
+    noted: Mapping[NoteKind, int],
+) -> HTMLResponse:  # fmt: skip
+    """Return the page of the images of a dataset. The others are those of `image_values`."""
     return page(
-        request, "images/page.html", title=f"Images · {title}", scripts=("shell/tiles.js",),
-        styles=("shell/tiles.css",), dataset_title=title, **image_values(links, listing, noted),
+        request, "images/page.html", title=f"Images · {dataset.title}", scripts=("shell/tiles.js",),
+        styles=("shell/tiles.css",), dataset_title=dataset.title,
+        **image_values(links, listing, noted, dataset.folders),
     )  # fmt: skip
 
 
-def image_values(links: ImageLinks, listing: Mapping[str, Any], noted: Mapping[NoteKind, int]) -> dict[str, Any]:
+def image_values(
+    links: ImageLinks, listing: Mapping[str, Any], noted: Mapping[NoteKind, int], folders: ImageFolders
+) -> dict[str, Any]:
     """Return the values of the template.
 
     Args:
         links: The links of the page, with spec and parameters.
         listing: The document of `image_page`.
         noted: Number of images of the dataset that were noted, by remark.
+        folders: Of the images.
     """
     own, spec = links.parameters, links.spec
     filtered = bool(_filters(own))
@@ -71,7 +79,8 @@ def image_values(links: ImageLinks, listing: Mapping[str, Any], noted: Mapping[N
         "summary": _summary(listing, filtered),
         "counts": joined([count(listing["counts"][name], one, several) for name, one, several in _TOTALS]),
         "shares": _shares(links, listing["counts"], noted),
-        "tiles": [_tile(links, row) for row in listing["rows"]],
+        "folders": list(dict.fromkeys(name for name in folders.names if name)),
+        "tiles": [_tile(links, row, folders) for row in listing["rows"]],
         "chips": chips(own, lambda name: links.page(**{name: None}) or ""),
         "without_filters": links.page(**dict.fromkeys(_filters(own))),
         "first_page": links.page() if listing["before"] else None,
@@ -107,14 +116,16 @@ def _shares(links: ImageLinks, counts: Mapping[str, int], noted: Mapping[NoteKin
     return [Share(f"{number:,} {text}", links.only(**one)) for number, text, one in shares if number]
 
 
-def _tile(links: ImageLinks, row: Mapping[str, Any]) -> Tile:
+def _tile(links: ImageLinks, row: Mapping[str, Any], folders: ImageFolders) -> Tile:
     index, width, height = row["index"], row["width"], row["height"]
+    path = folders.path(row["file_name"])
+    name = path if len(folders.names) > 1 else row["file_name"]  # the heading names the only folder
     zoom = min(1.0, THUMBNAIL_SIDE / max(width, height))
     boxes = joined([count(row["boxes"], "box", "boxes") if row["boxes"] else "no boxes", _crowd(row["crowd"])])
     return Tile(
         links.sample(index), links.thumbnail(index), f"Image {index} with its boxes",
         max(1, round(width * zoom)), max(1, round(height * zoom)),
-        row["file_name"], index, row["id"], f"{width} × {height}, {boxes}",
+        name, path, index, row["id"], f"{width} × {height}, {boxes}",
     )  # fmt: skip
 
 

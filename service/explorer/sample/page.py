@@ -16,6 +16,7 @@ from service.explorer.sample.layer_choice import text_of_layers
 from service.explorer.sample.links import DEFAULT_LAYERS, SampleLinks
 from service.explorer.sample.overlay import Rectangle, box_shapes, classes_of, meaning_of, view_of
 from service.explorer.shell.templates import page
+from service.image_folders import NO_FOLDERS, ImageFolders
 
 LEGEND = {
     "objects": ("object", "objects"), "ignored": ("ignored", "ignored"), "outside": ("outside", "outside the crop"),
@@ -65,6 +66,7 @@ class SamplePageState:
         search: The query of the page of steps that found the sample, if it was found.
         layers: Names of the layers that are shown; None for the usual ones.
         datasets: The specs of all datasets of the server.
+        folders: Of the dataset's images.
     """
 
     spec: ServiceSpec
@@ -75,6 +77,7 @@ class SamplePageState:
     search: str | None = None
     layers: tuple[str, ...] | None = None
     datasets: tuple[ServiceSpec, ...] = ()
+    folders: ImageFolders = NO_FOLDERS
 
 
 def sample_page(request: Request, state: SamplePageState, facts: Mapping[str, Any]) -> HTMLResponse:
@@ -82,7 +85,8 @@ def sample_page(request: Request, state: SamplePageState, facts: Mapping[str, An
     links = _links(request, state)
     pictures = [_picture(facts, links, place) for place in PICTURE_NAMES]
     return _page(
-        request, state, links, problem=None, facts=facts, pictures=pictures, toggles=_toggles(facts, links),
+        request, state, links, problem=None, facts=facts,
+        path=state.folders.path(facts["image"]["file_name"]), pictures=pictures, toggles=_toggles(facts, links),
         legend=[(*LEGEND[name], count) for name, count in facts["counts"].items()],
         rows=[(box, classes_of(box), meaning_of(box)) for box in facts["boxes"]],
     )  # fmt: skip
