@@ -5,8 +5,6 @@ from typing import Any, Literal, Self
 
 import msgpack
 
-from sampler.errors import InvalidRequestError
-
 PictureName = Literal["original", "crop"]
 """A picture of the page, to which a layer belongs; its pixels are the units of the layer's position."""
 
@@ -61,9 +59,7 @@ class SampleContents:
         return cls(facts, files)
 
     def layer(self, name: str) -> bytes:
-        """Return the file of a layer. Raises `InvalidRequestError` if there is no such layer."""
-        if name not in self.files:
-            raise InvalidRequestError("name", name, f"one of {', '.join(self.files)}")
+        """Return the file of a layer, which must be one of `service.explorer.sample.layer_names`."""
         return self.files[name]
 
 

@@ -83,7 +83,7 @@ class SamplePageState:
 def sample_page(request: Request, state: SamplePageState, facts: Mapping[str, Any]) -> HTMLResponse:
     """Return the page. facts: those of `SampleContents`."""
     links = _links(request, state)
-    pictures = [_picture(facts, links, place) for place in PICTURE_NAMES]
+    pictures = [_picture(facts, links, name) for name in PICTURE_NAMES]
     return _page(
         request, state, links, problem=None, facts=facts,
         path=state.folders.path(facts["image"]["file_name"]), pictures=pictures, toggles=_toggles(facts, links),
@@ -115,36 +115,37 @@ def _page(
     )  # fmt: skip
 
 
-def _picture(facts: Mapping[str, Any], links: SampleLinks, place: PictureName) -> dict[str, Any]:
+def _picture(facts: Mapping[str, Any], links: SampleLinks, picture: PictureName) -> dict[str, Any]:
     """Return what the template needs to draw one of the pictures."""
-    view = _view(facts, place)
-    layers = [layer for layer in facts["layers"] if layer["place"] == place]
-    shapes = box_shapes(facts["boxes"], place, view)
+    view = _view(facts, picture)
+    layers = [_shown_layer(layer, links) for layer in facts["layers"] if layer["place"] == picture]
+    shapes = box_shapes(facts["boxes"], picture, view)
+    has_corners = picture == "crop" and facts["has_corners"]
     return {
-        "name": place,
-        "title": TITLES[place],
+        "name": picture,
+        "title": TITLES[picture],
         "caption": layers[0]["caption"],
         "view": view,
-        "layers": [
-            layer
-            | {
-                "url": links.file(f"/explore/{{}}/layers/{layer['name']}"),
-                "shown": layer["name"] == ORIGINAL or layer["name"] in links.shown_layers,
-            }
-            for layer in layers
-        ],
+        "layers": layers,
         "shown_layers": links.shown_layers,
-        "tinted": any(layer["kind"] == "tint" and layer["name"] in links.shown_layers for layer in layers),
+        "tinted": any(layer["kind"] == "tint" and layer["shown"] for layer in layers),
         "shapes": shapes,
-        "window": facts["window"] if place == "original" else None,
-        "corners": [shape for shape in shapes if "object" in shape.classes.split()]
-        if place == "crop" and facts["has_corners"]
-        else [],
+        "window": facts["window"] if picture == "original" else None,
+        "corners": [shape for shape in shapes if "object" in shape.classes.split()] if has_corners else [],
     }
 
 
-def _view(facts: Mapping[str, Any], place: PictureName) -> Rectangle:
-    if place == "crop":
+def _shown_layer(layer: dict[str, Any], links: SampleLinks) -> dict[str, Any]:
+    """Return a layer of the facts with its URL, and whether it is shown; the original always is."""
+    name = layer["name"]
+    return layer | {
+        "url": links.file(f"/explore/{{}}/layers/{name}"),
+        "shown": name == ORIGINAL or name in links.shown_layers,
+    }
+
+
+def _view(facts: Mapping[str, Any], picture: PictureName) -> Rectangle:
+    if picture == "crop":
         return 0.0, 0.0, facts["side"], facts["side"]
     return view_of(facts["image"]["width"], facts["image"]["height"], facts["window"])
 

@@ -16,7 +16,7 @@ from sampler.families.registry import register_family
 from sampler.stream.keys import SampleKey
 from service.explorer.inspection import Inspection, inspect_sample
 from service.explorer.sample.contents import SampleContents, media_type_of
-from service.explorer.sample.layer_names import layer_names
+from service.explorer.sample.layer_names import check_layer, layer_names
 from service.explorer.sample.layers import LONGEST_SIDE, contents_of, original_layer, sample_layers
 from service.workers.datasets import WorkerDataset
 from service.workers.protocol import ViewJob
@@ -104,5 +104,9 @@ def test_one_view_has_all_layers_and_facts(scenes: tuple[Path, Path], cache_dir:
     contents = SampleContents.decode(sample_layers(opened, ViewJob("layers", 0, (KEY,))))
     assert contents.layer("crop").startswith(b"\x89PNG")
     assert contents.facts["key"] == KEY.as_dict()
-    with pytest.raises(InvalidRequestError, match="one of original, crop"):
-        contents.layer("nothing")
+
+
+def test_a_layer_that_samples_of_a_config_do_not_have_is_refused() -> None:
+    check_layer("centres", TOY, 1)
+    with pytest.raises(InvalidRequestError, match="one of original, crop, input, centres"):
+        check_layer("tl_heats", TOY, 1)
