@@ -12,7 +12,7 @@ from client.protocol.exchange import Exchange
 from client.protocol.session import Delivery
 from client.transport.cancellation import CANCELLATION, Cancellation, cancellable
 from client.transport.direct import PIECE_BYTES, RECEIVE_INTO, receiver
-from client.transport.failures import client_errors
+from client.transport.failures import client_errors, require_open
 from client.transport.pace import FINISH_SECONDS, PACE, Pace
 
 
@@ -41,7 +41,7 @@ class Link:
         if self._delivery.done:
             pace.begin(FINISH_SECONDS)
         else:
-            _require_open(self._http)
+            require_open(self._http)
         if self._response is None:
             if self._delivery.done:
                 return None
@@ -80,16 +80,11 @@ class Link:
             response.close()
 
 
-def _require_open(http: httpx.Client) -> None:
-    if http.is_closed:
-        raise ClientError("the client is closed: make a new one")
-
-
 def open_response(
     http: httpx.Client, exchange: Exchange, pace: Pace, cancellation: Cancellation | None = None
 ) -> httpx.Response:
     """Send a request and return its response, whose status is 200. Raises `ClientError` and the transport's errors."""
-    _require_open(http)
+    require_open(http)
     request = http.build_request(
         exchange.method, exchange.url, json=exchange.body, headers=exchange.headers,
         timeout=pace.attempt(http.timeout),

@@ -12,7 +12,7 @@ from client.errors import ClientError
 from client.process_owner import ProcessOwner
 from client.protocol.exchange import Exchange
 from client.protocol.session import Delivery
-from client.transport.failures import client_errors
+from client.transport.failures import client_errors, require_open
 from client.transport.pace import FINISH_SECONDS, OutOfTimeError, Pace, count_piece, head_seconds
 
 
@@ -32,7 +32,7 @@ class AsyncLink:
         if self._delivery.done:
             pace.begin(FINISH_SECONDS)
         else:
-            _require_open(self._http)
+            require_open(self._http)
         if self._response is None:
             if self._delivery.done:
                 return None
@@ -73,14 +73,9 @@ class AsyncLink:
             await response.aclose()
 
 
-def _require_open(http: httpx.AsyncClient) -> None:
-    if http.is_closed:
-        raise ClientError("the client is closed: make a new one")
-
-
 async def open_response(http: httpx.AsyncClient, exchange: Exchange, pace: Pace) -> httpx.Response:
     """Send a request and return its response, whose status is 200. Raises `ClientError` and the transport's errors."""
-    _require_open(http)
+    require_open(http)
     timeout = pace.attempt(http.timeout)
     request = http.build_request(
         exchange.method, exchange.url, json=exchange.body, headers=exchange.headers, timeout=timeout,

@@ -28,6 +28,12 @@ REFUSED_BY_PROXY = re.compile("4(?!08|29)[0-9][0-9]")
 """Start of httpx's message if a proxy refuses to connect to a server: a status other than "not now"."""
 
 
+def require_open(http: httpx.Client | httpx.AsyncClient) -> None:
+    """Raise `ClientError` if a client is closed."""
+    if http.is_closed:
+        raise ClientError("the client is closed: make a new one")
+
+
 @contextmanager
 def client_errors(exchange: Exchange) -> Iterator[None]:
     """Raise errors of the transport and of `sampler` as `ClientError` that names the exchange."""
