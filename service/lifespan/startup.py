@@ -34,6 +34,7 @@ from service.settings.limits import MEGABYTE
 from service.settings.load import SettingsError
 from service.settings.server import Settings
 from service.shutdown import Shutdown
+from service.views.rendering import PageRendering
 from service.views.views import Views
 from service.workers.notices import ImageNotices, Notice
 from service.workers.pool import WorkerPool
@@ -80,6 +81,7 @@ async def _run(
             yield serving
         finally:
             shutdown.uninstall()
+            serving.rendering.close()
             await serving.pool.stop()
 
 
@@ -142,7 +144,7 @@ def _assemble(settings: Settings, metrics: Metrics, shutdown: Shutdown, prepared
         tuple(_served(number, one) for number, one in enumerate(opened)),
         pool, cache, admission, shutdown, metrics, settings.steps_ahead,
         ReadLimits(settings.pause_seconds, settings.min_rate), Bodies(_body_limits(settings), admission),
-        views, registry, activity, image_cache, notices,
+        views, registry, activity, image_cache, notices, PageRendering(lambda: len(activity.streams) > 0),
     )  # fmt: skip
 
 

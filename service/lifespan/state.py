@@ -20,6 +20,7 @@ from service.image_folders import NO_FOLDERS, ImageFolders
 from service.metrics import Metrics
 from service.reading import ReadLimits
 from service.shutdown import Shutdown
+from service.views.rendering import PageRendering
 from service.views.statistics import RecentStatistics
 from service.views.views import Views
 from service.workers.notices import ImageNotices
@@ -57,6 +58,7 @@ class Serving:
     activity: Activity = field(default_factory=Activity)
     image_cache: ImageCache | None = None
     notices: ImageNotices = field(default_factory=ImageNotices)  # what workers found unusual about images
+    rendering: PageRendering = field(default_factory=PageRendering)
     statistics: RecentStatistics = field(default_factory=RecentStatistics)
     run: str = field(default_factory=partial(secrets.token_hex, 8))  # differs between starts of a server
 

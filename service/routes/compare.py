@@ -26,7 +26,7 @@ from service.batches.parameters import (
 from service.batches.selection import select_image, select_sample
 from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, problems
 from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, CompareState
-from service.explorer.sample.contents import SampleContents, media_type_of
+from service.explorer.sample.contents import layer_of, media_type_of
 from service.explorer.sample.layer_choice import layers_of_text
 from service.explorer.sample.layer_names import check_layer
 from service.explorer.side_by_side.variants import (
@@ -40,7 +40,7 @@ from service.explorer.side_by_side.variants import (
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
 from service.routes.pair import get_pair
 from service.routes.samples import LAYERS, LayerName
-from service.routes.view_response import JPEG, get_view, view_response
+from service.routes.view_response import JPEG, get_view, rendered, view_response
 from service.workers.protocol import ViewJob
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
@@ -126,8 +126,8 @@ async def compare(
         get_pair(request, serving, dataset, state.index, [(state.left, left), (state.right, right)]),
         get_view(request, serving, _strip_job(dataset, state, left)),
     )
-    # In a thread, so that streams go on: an image may have thousands of boxes.
-    return await asyncio.to_thread(compare_page, request, comparable, state, pair, Survey.from_bytes(strip))
+    survey = Survey.from_bytes(strip)
+    return await rendered(request, serving, lambda: compare_page(request, comparable, state, pair, survey))
 
 
 def _state(parameters: CompareParameters, dataset: ServedDataset) -> CompareState:
@@ -181,7 +181,7 @@ async def layer(
     check_layer(name, _config(parameters, dataset, serving), len(dataset.spec.category_names))
     return await view_response(
         request, serving, dataset, job, media_type_of(name), names_all=parameters.names_all, part=name,
-        take=lambda view: SampleContents.decode(view).layer(name),
+        take=lambda view: layer_of(view, name),
     )  # fmt: skip
 
 

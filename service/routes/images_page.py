@@ -1,6 +1,5 @@
 """`/images`: the images of a dataset as thumbnails."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from typing import Annotated
@@ -23,7 +22,7 @@ from service.explorer.images.parameters import ImageListParameters, Remark, imag
 from service.explorer.shell.headers import head_of_page
 from service.explorer.shell.links import query
 from service.lifespan.state import CurrentServing
-from service.routes.view_response import get_view
+from service.routes.view_response import get_view, rendered
 from service.workers.protocol import ViewJob
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
@@ -65,8 +64,7 @@ async def images(
     listing = json.loads(await get_view(request, serving, job))
     links = ImageLinks(root_of(request.scope), dataset.spec, parameters)
     counts = {kind: int(marked.sum()) for kind, marked in noted.items()}
-    # In a thread, so that streams go on.
-    return await asyncio.to_thread(images_page, request, dataset, links, listing, counts)
+    return await rendered(request, serving, lambda: images_page(request, dataset, links, listing, counts))
 
 
 def _among(remark: Remark | None, noted: Mapping[NoteKind, npt.NDArray[np.bool_]], size: int) -> str | None:

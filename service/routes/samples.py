@@ -1,6 +1,5 @@
 """The page of one sample, its layers, and its files to download."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -20,12 +19,12 @@ from service.batches.parameters import (
 from service.batches.selection import select_place, select_sample
 from service.contract.responses import NOT_MODIFIED, SAMPLES, Responses, binary, document, problems
 from service.errors.problems import ServiceError
-from service.explorer.sample.contents import SAMPLE_PROBLEMS, SampleContents, media_type_of
+from service.explorer.sample.contents import SAMPLE_PROBLEMS, SampleContents, layer_of, media_type_of
 from service.explorer.sample.layer_choice import layers_of_text
 from service.explorer.sample.layer_names import check_layer
 from service.explorer.shell.links import query
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
-from service.routes.view_response import get_view, view_response
+from service.routes.view_response import get_view, rendered, view_response
 from service.workers.protocol import ViewJob
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
@@ -81,13 +80,12 @@ async def explore(
         layers_of_text(parameters.layers), specs, dataset.folders,
     )  # fmt: skip
     try:
-        contents = SampleContents.decode(await get_view(request, serving, job))
+        view = await get_view(request, serving, job)
     except ServiceError as error:
         if error.kind not in SAMPLE_PROBLEMS:
             raise
         return problem_page(request, state, str(error), PROBLEM_TYPES[error.kind].status)
-    # In a thread, so that streams go on: an image may have thousands of boxes.
-    return await asyncio.to_thread(sample_page, request, state, contents.facts)
+    return await rendered(request, serving, lambda: sample_page(request, state, SampleContents.decode(view).facts))
 
 
 @router.get(
@@ -104,7 +102,7 @@ async def layer(
     check_layer(name, dataset.spec.config, len(dataset.spec.category_names))
     return await view_response(
         request, serving, dataset, job, media_type_of(name), names_all=parameters.names_all, part=name,
-        take=lambda view: SampleContents.decode(view).layer(name),
+        take=lambda view: layer_of(view, name),
     )  # fmt: skip
 
 

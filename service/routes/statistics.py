@@ -13,6 +13,7 @@ from service.contract.responses import PINNED, problems
 from service.explorer.shell.headers import head_of_page
 from service.explorer.statistics.parameters import StatisticsParameters
 from service.lifespan.state import CurrentServing
+from service.routes.view_response import rendered
 from service.views.statistics import Surveyed
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
@@ -37,4 +38,4 @@ async def statistics(
         return head_of_page()
     wanted = Surveyed(dataset.number, parameters.seed, parameters.epoch, parameters.samples, parameters.augment)
     found = await serving.statistics.get(serving.views, dataset.spec, wanted, request.receive)
-    return statistics_page(request, dataset, parameters, found)
+    return await rendered(request, serving, lambda: statistics_page(request, dataset, parameters, found))

@@ -1,6 +1,5 @@
 """`/steps/{step}`: the samples of a step, or those from there on that match a filter, as thumbnails."""
 
-import asyncio
 import json
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -25,7 +24,7 @@ from service.explorer.steps.parameters import StepParameters, sample_filter
 from service.explorer.steps.search import StepPage, matching_page, step_page
 from service.explorer.steps.stream import SurveyedStream
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
-from service.routes.view_response import get_view
+from service.routes.view_response import get_view, rendered
 from service.workers.protocol import ViewJob
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
@@ -73,9 +72,10 @@ async def samples_of_step(
     found = await _found(stream, place, wanted, parameters)
     rows = await _rows([sample.image for sample in found.samples], dataset, request, serving)
     links = StepLinks(root_of(request.scope), dataset.spec, parameters)
-    # In a thread, so that streams go on: a page may have 192 thumbnails.
-    return await asyncio.to_thread(
-        steps_page, request, dataset.title, links, place, found, rows, filtered=wanted.is_active
+    return await rendered(
+        request,
+        serving,
+        lambda: steps_page(request, dataset.title, links, place, found, rows, filtered=wanted.is_active),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from fastapi import Request
+from fastapi.responses import HTMLResponse
 from starlette.responses import Response
 
 from service.conditional import is_known
@@ -17,6 +18,11 @@ JPEG = "image/jpeg"
 async def get_view(request: Request, serving: Serving, job: ViewJob) -> bytes:
     """Return a view for a request. Raises what `Views.get` raises."""
     return await serving.views.get(job, request.receive, client_address(request.scope))
+
+
+async def rendered(request: Request, serving: Serving, page: Callable[[], HTMLResponse]) -> HTMLResponse:
+    """Return a page for a request. Raises what `PageRendering.render` raises."""
+    return await serving.rendering.render(page, request.receive, client_address(request.scope))
 
 
 async def view_response(

@@ -1,6 +1,5 @@
 """What a changed config would make of a sample. Nothing here changes what is served."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -19,6 +18,7 @@ from service.explorer.side_by_side.variants import Variant
 from service.explorer.what_if.state import WhatIfState
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
 from service.routes.pair import get_pair
+from service.routes.view_response import rendered
 
 router = APIRouter(tags=["explorer"], dependencies=[Depends(refuse_repeated)])
 
@@ -66,8 +66,7 @@ async def what_if(parameters: Parameters, request: Request, serving: CurrentServ
         variants.append((state.changed, changes.config))
     pair = await get_pair(request, serving, dataset, index, variants)
     exported = None if changes.config is None else as_cornernet_lite(changes.config)
-    # In a thread, so that streams go on: an image may have thousands of boxes.
-    return await asyncio.to_thread(what_if_page, request, state, serving.datasets, pair, exported)
+    return await rendered(request, serving, lambda: what_if_page(request, state, serving.datasets, pair, exported))
 
 
 @router.get(

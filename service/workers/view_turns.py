@@ -2,10 +2,12 @@
 
 from typing import Literal
 
+from service.time_share import TimeShare
+
 Turn = Literal["spare", "share"]
 """Spare: the worker is idle and no other job waits. Share: the view takes time from training."""
 
-SHARE = 0.02
+SHARE = 0.01
 """Part of the workers' time that views get while training needs all of it, so that pages are slow, but not dead."""
 
 SAVED_SECONDS = 10.0
@@ -23,10 +25,7 @@ class ViewTurns:
     def __init__(self, workers: int, now: float = 0.0) -> None:
         """workers: size of the pool."""
         self._workers = workers
-        self._rate = SHARE * workers
-        self._most = self._rate * SAVED_SECONDS
-        self._credit = self._most
-        self._since = now
+        self._share = TimeShare(SHARE * workers, SAVED_SECONDS, now)
         self._trained = now - QUIET_SECONDS
         self._under_way: dict[Turn, int] = {"spare": 0, "share": 0}
 
@@ -41,10 +40,8 @@ class ViewTurns:
         """
         if spare and self._under_way["spare"] < self._most_in_spare_time(now):
             return "spare"
-        self._credit = min(self._most, self._credit + self._rate * (now - self._since))
-        self._since = now
         # One at a time: how long a view takes is known at its end.
-        return "share" if self._credit > 0 and not self._under_way["share"] else None
+        return "share" if not self._share.wait(now) and not self._under_way["share"] else None
 
     def is_quiet(self, now: float) -> bool:
         """Return whether nothing was made for training for a while."""
@@ -58,7 +55,7 @@ class ViewTurns:
         """End a turn in which a worker spent `seconds`."""
         self._under_way[turn] -= 1
         if turn == "share":
-            self._credit = max(-self._most, self._credit - seconds)
+            self._share.spend(seconds)
 
     def _most_in_spare_time(self, now: float) -> int:
         return self._workers if self.is_quiet(now) else max(1, self._workers // 2)

@@ -50,17 +50,23 @@ class SampleContents:
     files: dict[str, bytes]
 
     def encode(self) -> bytes:
-        packed: bytes = msgpack.packb((self.facts, self.files))
+        packed: bytes = msgpack.packb((msgpack.packb(self.facts), self.files))
         return packed
 
     @classmethod
     def decode(cls, view: bytes) -> Self:
         facts, files = msgpack.unpackb(view)
-        return cls(facts, files)
+        return cls(msgpack.unpackb(facts), files)
 
-    def layer(self, name: str) -> bytes:
-        """Return the file of a layer, which must be one of `service.explorer.sample.layer_names`."""
-        return self.files[name]
+
+def layer_of(view: bytes, name: str) -> bytes:
+    """Return the file of a layer of encoded contents, whose facts are not decoded: there may be thousands of boxes.
+
+    name: one of `service.explorer.sample.layer_names`.
+    """
+    _, files = msgpack.unpackb(view)
+    layer: bytes = files[name]
+    return layer
 
 
 def media_type_of(layer: str) -> str:

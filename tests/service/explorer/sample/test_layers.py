@@ -15,7 +15,7 @@ from sampler.errors import InvalidRequestError
 from sampler.families.registry import register_family
 from sampler.stream.keys import SampleKey
 from service.explorer.inspection import Inspection, inspect_sample
-from service.explorer.sample.contents import SampleContents, media_type_of
+from service.explorer.sample.contents import SampleContents, layer_of, media_type_of
 from service.explorer.sample.layer_names import check_layer, layer_names
 from service.explorer.sample.layers import LONGEST_SIDE, contents_of, original_layer, sample_layers
 from service.workers.datasets import WorkerDataset
@@ -101,8 +101,9 @@ def test_a_large_original_is_sent_smaller(scenes: tuple[Path, Path], cache_dir: 
 def test_one_view_has_all_layers_and_facts(scenes: tuple[Path, Path], cache_dir: Path) -> None:
     annotations, images = scenes
     opened = WorkerDataset(open_dataset(annotations, images, cache_dir), TOY)
-    contents = SampleContents.decode(sample_layers(opened, ViewJob("layers", 0, (KEY,))))
-    assert contents.layer("crop").startswith(b"\x89PNG")
+    view = sample_layers(opened, ViewJob("layers", 0, (KEY,)))
+    contents = SampleContents.decode(view)
+    assert layer_of(view, "crop") == contents.files["crop"]
     assert contents.facts["key"] == KEY.as_dict()
 
 
