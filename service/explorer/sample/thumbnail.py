@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from sampler.drawing.boxes import draw_outline
-from sampler.drawing.colours import BOTTOM_RIGHT, CASING, CROWD, IGNORED, OBJECT, TOP_LEFT, Colour
+from sampler.drawing.colours import BOTTOM_RIGHT, CASING, CROWD, IGNORED, OBJECT, TOP_LEFT, UNTAGGED, Colour
 from sampler.families.registry import family_of
 from sampler.image_part import ImagePart
 from sampler.kernels.compiled.kernels import COMPILED
@@ -39,10 +39,11 @@ def sample_thumbnail(opened: WorkerDataset, job: ViewJob) -> bytes:
     part = dataset.read(planned.image, planned.region)
     crop = fill_sample(part, planned.plan, planned.recipe, config, COMPILED).crop
     plan = planned.plan
-    rows = zip(plan.boxes.tolist(), plan.objects.tolist(), strict=True)
-    outlines = [(tuple(box[:4]), OBJECT if is_object else IGNORED) for box, is_object in rows]
+    colours = np.where(plan.objects, np.where(np.cumsum(plan.objects) > config.max_objects, 2, 1), 0).tolist()
+    boxes = [tuple(box[:4]) for box in plan.boxes.tolist()]
+    outlines = [(box, (IGNORED, OBJECT, UNTAGGED)[colour]) for box, colour in zip(boxes, colours, strict=True)]
     with_corners = family_of(config).corner_names(config) is not None
-    corners = [box for box, colour in outlines if colour == OBJECT] if with_corners else []
+    corners = [box for box, colour in outlines if colour != IGNORED] if with_corners else []
     return _jpeg(crop, outlines, corners)
 
 

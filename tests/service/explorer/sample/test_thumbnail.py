@@ -11,7 +11,7 @@ from PIL import Image
 from sampler.config.presets import preset
 from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import open_dataset
-from sampler.drawing.colours import BOTTOM_RIGHT, CROWD, OBJECT, TOP_LEFT, Colour
+from sampler.drawing.colours import BOTTOM_RIGHT, CROWD, OBJECT, TOP_LEFT, UNTAGGED, Colour
 from sampler.families.registry import register_family
 from sampler.stream.keys import SampleKey
 from service.explorer.sample.thumbnail import image_thumbnail, sample_thumbnail
@@ -37,8 +37,13 @@ def picture(jpeg: bytes) -> Image.Image:
 
 def has(shown: Image.Image, colour: Colour) -> bool:
     """Whether a JPEG has pixels that are nearly of a colour."""
+    return pixels_like(shown, colour) > 0
+
+
+def pixels_like(shown: Image.Image, colour: Colour) -> int:
+    """How many pixels of a JPEG are nearly of a colour."""
     distance = np.abs(np.asarray(shown).astype(int) - np.array(colour)).max(axis=-1)
-    return bool((distance < 40).any())
+    return int((distance < 40).sum())
 
 
 @pytest.mark.parametrize("name", ["cornernet_saccade", "cornernet", "cornernet_squeeze"])
@@ -47,6 +52,14 @@ def test_a_sample_is_shown_with_boxes_and_corners(scenes: tuple[Path, Path], cac
     shown = picture(sample_thumbnail(opened(scenes, cache_dir, config), ViewJob("thumbnail", 0, (KEY,), False)))
     assert shown.size == (min(THUMBNAIL_SIDE, config.input_size[1]), min(THUMBNAIL_SIDE, config.input_size[0]))
     assert [has(shown, colour) for colour in (OBJECT, TOP_LEFT, BOTTOM_RIGHT)] == [True] * 3
+
+
+def test_objects_without_tags_have_their_own_colour(scenes: tuple[Path, Path], cache_dir: Path) -> None:
+    few, enough = (replace(preset("cornernet_saccade"), name=f"of-{most}", max_objects=most) for most in (1, 128))
+    job = ViewJob("thumbnail", 0, (KEY,), False)
+    shown = {most: picture(sample_thumbnail(opened(scenes, cache_dir, most), job)) for most in (few, enough)}
+    assert pixels_like(shown[few], UNTAGGED) > 100 + pixels_like(shown[enough], UNTAGGED)
+    assert pixels_like(shown[few], OBJECT) < pixels_like(shown[enough], OBJECT)
 
 
 def test_a_family_without_corners_is_shown_with_boxes(scenes: tuple[Path, Path], cache_dir: Path) -> None:
