@@ -4,7 +4,7 @@ Colours are classes of the style sheet, so that a plot is readable in light and 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 400, 220
@@ -96,27 +96,34 @@ def plot(
     """
     steps = _steps(max(*first, *second, LEAST_TOP))
     top, width = steps[-1], (RIGHT - LEFT) / len(labels)
-
-    def height(value: float) -> float:
-        return round(value / top * (BOTTOM - TOP), 2)
-
-    targets = links or [""] * len(labels)
-    bars = [
-        Bar(
-            round(LEFT + place * width + 0.5, 2), BOTTOM - height(one), round(max(width - 1, 0.5), 2), height(one),
-            f"{label}: {series[0]} {one:.1%}, {series[1]} {other:.1%}", target,
-        )
-        for place, (label, one, other, target) in enumerate(zip(labels, first, second, targets, strict=True))
-    ]  # fmt: skip
+    heights, texts = [_height(value, top) for value in first], _texts(labels, first, second, series)
     return Plot(
         name=name,
         title=title,
         description=description,
-        bars=tuple(bars),
-        line=_stairs([BOTTOM - height(value) for value in second], width),
+        bars=tuple(_bars(heights, width, texts, links or [""] * len(labels))),
+        line=_stairs([BOTTOM - _height(value, top) for value in second], width),
         places=_places(marks, 0 if len(marks) > len(labels) else width / 2, width),
-        values=tuple(Label(BOTTOM - height(step), f"{step:.{_decimals(top)}%}") for step in steps),
+        values=tuple(Label(BOTTOM - _height(step, top), f"{step:.{_decimals(top)}%}") for step in steps),
     )
+
+
+def _height(value: float, top: float) -> float:
+    """Return the height of a value in the units of the plot. top: the value at its upper edge."""
+    return round(value / top * (BOTTOM - TOP), 2)
+
+
+def _texts(
+    labels: Sequence[str], first: Sequence[float], second: Sequence[float], series: tuple[str, str]
+) -> list[str]:
+    rows = zip(labels, first, second, strict=True)
+    return [f"{label}: {series[0]} {one:.1%}, {series[1]} {other:.1%}" for label, one, other in rows]
+
+
+def _bars(heights: Sequence[float], width: float, texts: Sequence[str], links: Sequence[str]) -> Iterator[Bar]:
+    for place, (height, text, link) in enumerate(zip(heights, texts, links, strict=True)):
+        x, inner = round(LEFT + place * width + 0.5, 2), round(max(width - 1, 0.5), 2)
+        yield Bar(x, BOTTOM - height, inner, height, text, link)
 
 
 def _stairs(heights: Sequence[float], width: float) -> str:
