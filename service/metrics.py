@@ -23,6 +23,7 @@ from service.activity.streams import Totals
 from service.batches.admission import Admission
 from service.batches.cache import BatchCache
 from service.counting import Counter, Histogram, Times
+from service.views.rendering import PageRendering
 from service.views.views import Views
 from service.workers.notices import ImageNotices
 from service.workers.pool import WorkerPool
@@ -113,6 +114,7 @@ class Sources:
     images: ImageCache | None
     notices: ImageNotices
     views: Views
+    rendering: PageRendering
     activity: Activity
 
 
@@ -305,6 +307,9 @@ METRICS = (
            ("found",), lambda it: _by({"hit": it.views.cache.hits, "miss": it.views.cache.misses})),
     Metric("sampler_view_cache_bytes", "gauge", "Bytes of cached views",
            (), lambda it: _one(it.views.cache.used)),
+    Metric("sampler_page_rendering_seconds_total", "counter",
+           "CPU seconds that the server process, which also sends batches, spent on rendering pages",
+           (), lambda it: _one(it.rendering.seconds)),
     Metric("sampler_status_watchers", "gauge", "Open status pages, which get events once a second",
            (), lambda it: _one(len(it.activity.watchers))),
     # --- images ---

@@ -10,6 +10,7 @@ from service.activity.watchers import Watchers
 from service.activity.worker_times import WorkerTimes
 from service.batches.admission import Admission
 from service.batches.cache import BatchCache
+from service.views.rendering import PageRendering
 from service.workers.pool import WorkerPool
 
 
@@ -35,7 +36,7 @@ class Activity:
         self.clock = clock
         self.worker_times = WorkerTimes()
 
-    def read(self, pool: WorkerPool, admission: Admission, cache: BatchCache) -> None:
+    def read(self, pool: WorkerPool, admission: Admission, cache: BatchCache, rendering: PageRendering) -> None:
         """Take a reading. Call it once a second."""
         self.worker_times.update(pool.pids)
         reading = Reading(
@@ -46,6 +47,7 @@ class Activity:
             computing=self.worker_times.computing,
             delayed=self.worker_times.delayed,
             own=time.process_time(),
+            rendering=rendering.seconds,
             restarts=sum(pool.restarts.values()),
             failures=self.errors.failures,
             refusals=admission.refusals,

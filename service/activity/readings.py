@@ -25,6 +25,7 @@ class Reading:
         computing: In which workers used a CPU, summed over all workers.
         delayed: In which workers could have run but had no CPU, summed over all workers.
         own: In which this process, which sends, used a CPU.
+        rendering: In which it used a CPU to render pages.
         restarts: Workers that were replaced.
         failures: Samples that failed.
         refusals: Requests that got no place.
@@ -38,6 +39,7 @@ class Reading:
     computing: float = 0.0
     delayed: float = 0.0
     own: float = 0.0
+    rendering: float = 0.0
     restarts: int = 0
     failures: int = 0
     refusals: int = 0
@@ -64,6 +66,8 @@ class Rates:
         computing: Share of the busy time in which they used a CPU.
         delayed: Share of the busy time in which they waited for a CPU.
         sender_cpu: CPU time of the process that sends, in CPUs.
+        rendering: CPU time in which it rendered pages, in CPUs.
+        rendering_sending: The same in the seconds of `sending` only.
         failures: Samples that failed.
         refusals: Requests that got no place.
         no_memory: Times that a response found no memory for its next run.
@@ -83,6 +87,8 @@ class Rates:
     computing: float = 0.0
     delayed: float = 0.0
     sender_cpu: float = 0.0
+    rendering: float = 0.0
+    rendering_sending: float = 0.0
     failures: int = 0
     refusals: int = 0
     no_memory: int = 0
@@ -108,17 +114,23 @@ def rates(before: Reading, after: Reading, workers: int) -> Rates:
         computing=computing,
         delayed=min(1 - computing, _share(after.delayed - before.delayed, busy)),  # workers also wait between jobs
         sender_cpu=(after.own - before.own) / seconds,
+        rendering=(after.rendering - before.rendering) / seconds,
         failures=after.failures - before.failures,
         refusals=after.refusals - before.refusals,
         no_memory=after.no_memory - before.no_memory,
     )
 
 
-def _while_sending(recent: Sequence[Reading], workers: int) -> tuple[float, float]:
-    """Return `sending` and `busy_sending` of readings in a row: waits of responses compare with these alone."""
+def _while_sending(recent: Sequence[Reading], workers: int, rates: Rates) -> Rates:
+    """Return rates with what readings in a row say of the time of sending: waits of responses compare with it alone."""
     pairs = [(a, b) for a, b in pairwise(recent) if b.totals.seconds > a.totals.seconds]
     seconds = sum(after.time - before.time for before, after in pairs)
-    return seconds, _share(sum(after.busy - before.busy for before, after in pairs), workers * seconds)
+    return replace(
+        rates,
+        sending=seconds,
+        busy_sending=_share(sum(after.busy - before.busy for before, after in pairs), workers * seconds),
+        rendering_sending=_share(sum(after.rendering - before.rendering for before, after in pairs), seconds),
+    )
 
 
 def _share(part: float, whole: float) -> float:
@@ -145,8 +157,7 @@ class Readings:
         if not self._all:
             return Rates()
         recent = list(self._all)[-RECENT_SECONDS - 1 :]
-        sending, busy = _while_sending(recent, workers)
-        return replace(rates(recent[0], recent[-1], workers), sending=sending, busy_sending=busy)
+        return _while_sending(recent, workers, rates(recent[0], recent[-1], workers))
 
     def history(self) -> list[tuple[float, float]]:
         """Return samples and bytes per second of each of the last seconds, the latest last."""

@@ -85,12 +85,13 @@ class Caches:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What pages request of workers, such as pictures and thumbnails."""
+    """What pages request of workers, such as pictures and thumbnails, and the pages themselves."""
 
     waiting: int = 0  # being made, or waiting for a worker
     hits: int = 0  # in the cache, since the start
     misses: int = 0
     cached_bytes: int = 0
+    pages_waiting: int = 0  # rendered by the sending process, or waiting for that
 
 
 @dataclass(frozen=True, slots=True)

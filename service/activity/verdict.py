@@ -19,6 +19,9 @@ SENDER_SATURATED = 0.9
 STARVED = 0.25
 """Share of the workers' busy time without a free CPU above which the host has too few."""
 
+RENDERING = 0.25
+"""CPUs that the sending process uses to render pages from which on they may hold up batches."""
+
 SHORTEST = 5.0
 """Seconds with a response under way that a verdict on waits needs, at least."""
 
@@ -115,7 +118,7 @@ def _last_place(now: Snapshot) -> Verdict | None:
     if now.requests.ready:
         return None
     text = f"The server is full: new requests find {_all_places(now.requests.most)} taken, and /readyz says so."
-    return Verdict("full", "notice", text, MORE_PLACES)
+    return Verdict("no-place-left", "notice", text, MORE_PLACES)
 
 
 def _all_places(most: int) -> str:
@@ -167,6 +170,20 @@ def _measuring(now: Snapshot) -> Verdict | None:
     return Verdict("measuring", "good", text, f"The verdict needs {SHORTEST:.0f} s of them.")
 
 
+def _pages(now: Snapshot) -> Verdict | None:
+    shares = now.rates
+    held_up = shares.sender_cpu >= SENDER_SATURATED or (_waits_for_workers(now) and shares.busy_sending < SATURATED)
+    if not held_up or shares.rendering_sending < RENDERING:
+        return None
+    waiting = now.views.pages_waiting
+    more = f", and {count(waiting, 'page')} {'waits' if waiting == 1 else 'wait'}" if waiting else ""
+    text = (
+        f"Pages of the explorer are the bottleneck: rendering takes {percent(shares.rendering_sending)} of a CPU of "
+        f"the sending process{more}."
+    )
+    return Verdict("pages", "notice", text, "Close pages, or open them at a server that sends no batches.")
+
+
 def _sender(now: Snapshot) -> Verdict | None:
     if now.rates.sender_cpu < SENDER_SATURATED:
         return None
@@ -179,7 +196,7 @@ def _sender(now: Snapshot) -> Verdict | None:
 
 def _workers(now: Snapshot) -> Verdict | None:
     shares = now.rates
-    if not _starving(now) and not MOSTLY <= shares.waiting_for_workers >= shares.waiting_for_clients:
+    if not _starving(now) and not _waits_for_workers(now):
         return None
     if shares.busy_sending < SATURATED:
         return _unused_workers(now)
@@ -187,14 +204,23 @@ def _workers(now: Snapshot) -> Verdict | None:
     if shares.computing and images >= MOSTLY:
         return _storage(now, images)
     if shares.delayed >= STARVED:
-        waiting = percent(shares.delayed)
-        text = f"The CPUs of this host are the bottleneck: workers wait {waiting} of their busy time for one."
-        fewer = "set SAMPLER_WORKERS to fewer, " if now.workers.size > 1 else ""
-        return Verdict("cpus", "notice", text, f"Stop other programs, {fewer}or add a host.")
+        return _cpus(now)
     text = f"The server is the bottleneck: {_waiting(now)} for workers, which are {percent(shares.busy_sending)} busy."
     decoded = all(dataset.decoded for dataset in now.datasets)
     advice = "Add a host." if decoded else "Decode once (`saccade-sampler decode`), or add a host."
     return Verdict("workers", "notice", text, advice)
+
+
+def _waits_for_workers(now: Snapshot) -> bool:
+    """Return whether batches mostly wait for samples, whatever delays these."""
+    return MOSTLY <= now.rates.waiting_for_workers >= now.rates.waiting_for_clients
+
+
+def _cpus(now: Snapshot) -> Verdict:
+    waiting = percent(now.rates.delayed)
+    text = f"The CPUs of this host are the bottleneck: workers wait {waiting} of their busy time for one."
+    fewer = "set SAMPLER_WORKERS to fewer, " if now.workers.size > 1 else ""
+    return Verdict("cpus", "notice", text, f"Stop other programs, {fewer}or add a host.")
 
 
 def _starving(now: Snapshot) -> list[StreamState]:
@@ -231,15 +257,42 @@ def _storage(now: Snapshot, images: float) -> Verdict:
 
 def _unused_workers(now: Snapshot) -> Verdict:
     """Return the verdict if responses wait for samples although workers have time for more."""
-    busy = percent(now.rates.busy_sending)
-    if now.rates.no_memory:
+    shares = now.rates
+    if shares.no_memory:
         text = (
-            f"Memory is the bottleneck: {_waiting(now)} for samples, for which the arena has no room, "
-            f"and workers are busy {busy} of the time."
+            f"Memory is the bottleneck: {_waiting(now)} for samples, for which the arena has no room, and workers are "
+            f"busy {_busy(now)} of the time."
         )
         return Verdict("memory", "notice", text, "Raise SAMPLER_BUFFER_MB.")
-    text = f"Clients set the pace: they request {_samples(now)}, which keep workers busy {busy} of the time."
-    return Verdict("trainer", "good", text, _capacity(now))
+    if shares.sender_cpu >= MOSTLY > shares.busy_sending:
+        return _slow_sender(now)
+    if shares.delayed >= STARVED:
+        return _cpus(now)
+    return _few_requests(now)
+
+
+def _slow_sender(now: Snapshot) -> Verdict:
+    text = (
+        f"The sending process is the bottleneck: it uses {percent(now.rates.sender_cpu)} of a CPU, and batches wait "
+        f"for workers, which are busy {_busy(now)} of the time."
+    )
+    return Verdict("sender", "notice", text, "Request larger batches, or add a host.")
+
+
+def _few_requests(now: Snapshot) -> Verdict:
+    """Return the verdict if the server has all that it needs: streams should prefetch, single batches cannot."""
+    if any(_is_starving(stream) for stream in now.streams):
+        text = (
+            f"Clients request too little at once: batches wait {percent(now.rates.waiting_for_workers)} of the time "
+            f"for workers, which are busy {_busy(now)} of the time."
+        )
+        return Verdict("requests", "notice", text, "Request larger batches, or raise SAMPLER_STEPS_AHEAD.")
+    text = f"Clients set the pace: they request {_samples(now)}, which keep workers busy {_busy(now)} of the time."
+    return Verdict("pace", "good", text, _capacity(now))
+
+
+def _busy(now: Snapshot) -> str:
+    return percent(now.rates.busy_sending)
 
 
 def _clients(now: Snapshot) -> Verdict | None:
@@ -260,13 +313,14 @@ def _clients(now: Snapshot) -> Verdict | None:
 
 
 def _samples(now: Snapshot) -> str:
-    return f"{rate(now.rates.samples_per_second)} samples/s"
+    """Return the samples per second while responses were under way, as `busy_sending` is of that time."""
+    return f"{rate(now.rates.samples_per_second * now.rates.seconds / now.rates.sending)} samples/s"
 
 
 def _capacity(now: Snapshot) -> str:
-    """Return what the server could do besides, if there is enough to tell from."""
+    """Return what the server could do besides, if there is enough to tell from, and CPUs for it."""
     busy, made = now.rates.workers_busy, now.rates.samples_per_second
-    if busy < 0.02 or made < 1:
+    if busy < 0.02 or made < 1 or now.rates.delayed >= STARVED:
         return "Nothing to do here: the server waits for the trainer."
     return f"Nothing to do here: the workers could make about {rate(made / busy)} samples/s."
 
@@ -283,8 +337,8 @@ def _note_of_restart(now: Snapshot) -> str:
 
 
 RULES: tuple[Callable[[Snapshot], Verdict | None], ...] = (
-    _shutting_down, _no_worker, _failing_samples, _restarting_workers, _full, _idle, _measuring, _sender, _workers,
-    _clients, _last_place,
+    _shutting_down, _no_worker, _failing_samples, _restarting_workers, _full, _idle, _measuring, _pages, _sender,
+    _workers, _clients, _last_place,
 )  # fmt: skip
 """The rules in order; the first that applies is the verdict."""
 

@@ -137,14 +137,17 @@ def _assemble(settings: Settings, metrics: Metrics, shutdown: Shutdown, prepared
     admission = Admission(settings.max_requests, settings.retry_after, shutdown, settings.queue_seconds)
     views = Views(pool, shutdown)
     named = tuple((one.title, one.spec) for one in opened)
-    registry = registry_of(Sources(metrics, named, pool, admission, cache, image_cache, notices, views, activity))
+    rendering = PageRendering(lambda: len(activity.streams) > 0)
+    registry = registry_of(
+        Sources(metrics, named, pool, admission, cache, image_cache, notices, views, rendering, activity)
+    )
     for one in opened:
         metrics.show_zeros(one.title)
     return Serving(
         tuple(_served(number, one) for number, one in enumerate(opened)),
         pool, cache, admission, shutdown, metrics, settings.steps_ahead,
         ReadLimits(settings.pause_seconds, settings.min_rate), Bodies(_body_limits(settings), admission),
-        views, registry, activity, image_cache, notices, PageRendering(lambda: len(activity.streams) > 0),
+        views, registry, activity, image_cache, notices, rendering,
     )  # fmt: skip
 
 

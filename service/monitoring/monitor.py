@@ -53,7 +53,7 @@ async def _monitor(serving: Serving, encode_events: Encode) -> None:
 def tick(serving: Serving, stream_log: StreamLog, encode_events: Encode) -> None:
     """Do what is done once a second."""
     activity = serving.activity
-    activity.read(serving.pool, serving.admission, serving.cache)
+    activity.read(serving.pool, serving.admission, serving.cache, serving.rendering)
     stream_log.update(activity.streams)
     if activity.watchers:
         activity.watchers.send(encode_events(observe(serving)))

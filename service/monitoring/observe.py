@@ -28,7 +28,7 @@ MAX_STREAMS = 200
 
 def observe(serving: Serving) -> Snapshot:
     """Return a snapshot, with the verdict."""
-    pool, admission, activity, views = serving.pool, serving.admission, serving.activity, serving.views
+    pool, admission, activity = serving.pool, serving.admission, serving.activity
     open_streams = list(activity.streams)
     snapshot = Snapshot(
         time=time.time(),
@@ -47,7 +47,7 @@ def observe(serving: Serving) -> Snapshot:
         requests=_requests(admission),
         caches=_caches(serving),
         memory=_memory(serving.cache),
-        views=Views(views.waiting, views.cache.hits, views.cache.misses, views.cache.used),
+        views=_views(serving),
         datasets=[_dataset(served) for served in serving.datasets],
         streams=[_stream(progress, activity) for progress in open_streams[:MAX_STREAMS]],
         stream_count=len(open_streams),
@@ -82,6 +82,11 @@ def _caches(serving: Serving) -> Caches:
         decoded_whole=decoded.whole,
         decoded_parts=decoded.parts,
     )
+
+
+def _views(serving: Serving) -> Views:
+    views = serving.views
+    return Views(views.waiting, views.cache.hits, views.cache.misses, views.cache.used, serving.rendering.waiting)
 
 
 def _memory(cache: BatchCache) -> Memory:

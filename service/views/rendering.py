@@ -33,7 +33,11 @@ T = TypeVar("T")
 
 
 class PageRendering:
-    """Renders the pages of one server. All methods belong to one event loop."""
+    """Renders the pages of one server. All methods belong to one event loop.
+
+    Attributes:
+        seconds: CPU time that pages have taken since the start.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,12 @@ class PageRendering:
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pages")
         self._share = TimeShare(SHARE, SAVED_SECONDS, clock())
+        self.seconds = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Pages that are rendered or wait."""
+        return self._clients.total()
 
     async def render(self, make: Callable[[], T], receive: Receive, client: str = "") -> T:
         """Return a page once it is its turn. One whose client disconnects before is not rendered.
@@ -71,8 +81,8 @@ class PageRendering:
             ServiceError: Too many pages wait.
             ClientDisconnectedError: The client has disconnected.
         """
-        if self._clients.total() >= self._places or self._clients[client] >= self._places_of_client:
-            detail = f"{self._clients[client]} pages of this client and {self._clients.total()} in all wait"
+        if self.waiting >= self._places or self._clients[client] >= self._places_of_client:
+            detail = f"{self._clients[client]} pages of this client and {self.waiting} in all wait"
             limits = f"the limits are {self._places_of_client} and {self._places}; try again later"
             raise ServiceError("overloaded", f"{detail}; {limits}", retry_after=RETRY_SECONDS)
         self._clients[client] += 1
@@ -108,6 +118,7 @@ class PageRendering:
     def _end(self, made: "asyncio.Future[tuple[T, float]]") -> None:
         if not made.cancelled() and made.exception() is None:
             _, seconds = made.result()
+            self.seconds += seconds
             self._share.spend(seconds)
         self._turn.release()
 

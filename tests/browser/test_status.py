@@ -17,7 +17,7 @@ def test_the_page_is_live_until_it_is_paused(visit: Visits) -> None:
     page.keyboard.press("p")
     expect(state).to_have_text(re.compile("^paused at "))
     uptime = page.locator("[data-value=uptime]").inner_text()
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Resume").click()
     expect(state).to_have_text("live")
     expect(page.locator("[data-value=uptime]")).not_to_have_text(uptime)
 
@@ -27,7 +27,7 @@ def test_the_page_says_so_when_the_server_is_away_and_goes_on_when_it_is_back(vi
     expect(page.locator("#state")).to_have_text("live")
     page.get_by_role("button", name="Pause").click()
     page.context.set_offline(True)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("alert")).to_contain_text("The server does not respond. The numbers are those of")
     page.context.set_offline(False)
     expect(page.locator("#state")).to_have_text("live")
@@ -51,7 +51,7 @@ def test_a_page_follows_one_stream_of_events_and_none_while_it_is_paused(visit: 
     page.get_by_role("button", name="Pause").click()
     page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     expect(state).to_have_text("paused")
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Resume").click()
     page.clock.run_for(4000)  # in which it would have tried again
     expect(state).to_have_text("live")
     assert page.evaluate("sources.map((source) => source.readyState === EventSource.OPEN)") == [False, True]

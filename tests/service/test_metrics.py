@@ -45,6 +45,13 @@ def test_names_follow_the_conventions() -> None:
         assert not metric.help.endswith(".")
 
 
+def test_the_time_that_pages_take_is_counted(server: LiveServer) -> None:
+    before = server.metric("sampler_page_rendering_seconds_total")
+    page = httpx.get(f"{server.url}/steps/0", headers={"accept": "text/html"}, timeout=60)
+    assert page.status_code == 200
+    assert server.metric("sampler_page_rendering_seconds_total") > before
+
+
 def test_no_series_says_when_a_counter_was_created(text: str) -> None:
     assert "_created" not in text
 

@@ -111,6 +111,7 @@ def _texts(now: Snapshot) -> dict[str, str]:
         "queued": f"{workers.queued:,} samples",
         "restarts": _restarts(workers.restarts),
         "sender": f"{percent(shares.sender_cpu)} of a CPU",
+        "pages": f"{views.pages_waiting:,} waiting, {percent(shares.rendering)} of a CPU",
         "views": f"{views.waiting:,} waiting, workers {percent(shares.views)} of the time",
         "arena": f"{size(memory.in_use)} of {size(memory.capacity)}",
         "prefetched": size(memory.prefetched),

@@ -98,7 +98,7 @@ function leave() {
 
 function togglePause() {
   const paused = pause.toggleAttribute("data-paused");
-  setText(pause, paused ? "Go on" : "Pause");
+  setText(pause, paused ? "Resume" : "Pause");
   follow();
   if (!paused) return;
   away.hidden = true; // it says that the page tries again

@@ -73,12 +73,13 @@ def test_a_response_counts_only_its_part_of_its_connection() -> None:
 def test_rates_are_those_of_the_time_between_two_readings() -> None:
     before = Reading(100.0, Totals(samples=50, sent_bytes=1000, seconds=10.0, workers=2.0), busy=3.0, own=1.0)
     totals = Totals(250, 9000, 20.0, workers=8.0, client=1.0, place=1.0, sending=4.0, unread=1.0)
-    after = Reading(110.0, totals, busy=13.0, views=2.0, computing=8.0, delayed=1.0, own=6.0, failures=3)
+    after = Reading(110.0, totals, busy=13.0, views=2.0, computing=8.0, delayed=1.0, own=6.0, rendering=2.0, failures=3)
     found = rates(before, after, workers=4)
     assert (found.samples_per_second, found.bytes_per_second) == (20.0, 800.0)
     assert (found.waiting_for_workers, found.waiting_for_clients, found.waiting_for_places) == (0.6, 0.1, 0.1)
     assert (found.unread, found.workers_busy, found.views) == (0.25, 0.25, 0.05)
     assert (found.computing, found.delayed, found.sender_cpu, found.failures) == (0.8, 0.1, 0.5, 3)
+    assert found.rendering == 0.2
 
 
 def test_workers_are_compared_with_the_seconds_in_which_responses_were_under_way() -> None:
@@ -88,6 +89,15 @@ def test_workers_are_compared_with_the_seconds_in_which_responses_were_under_way
         readings.add(Reading(float(second), Totals(seconds=under_way), busy=2 * under_way), streams)
     found = readings.rates(2)
     assert (found.workers_busy, found.sending, found.busy_sending) == pytest.approx((0.4, 4.0, 1.0))
+
+
+def test_pages_that_were_rendered_before_responses_were_under_way_do_not_hold_them_up() -> None:
+    readings, streams = Readings(), StreamRegistry(Clock())
+    for second in range(11):
+        under_way = max(0.0, second - 5.0)
+        readings.add(Reading(float(second), Totals(seconds=under_way), rendering=min(5.0, second)), streams)
+    found = readings.rates(1)
+    assert (found.rendering, found.rendering_sending) == (0.5, 0.0)
 
 
 def test_readings_have_the_last_ten_seconds_and_a_minute_of_history() -> None:

@@ -172,6 +172,21 @@ def test_while_batches_are_sent_pages_wait_once_their_share_is_used_up() -> None
     run(scene, is_serving=lambda: sending, clock=lambda: 0.0)
 
 
+def test_pages_are_counted_while_they_wait_and_their_time_once_they_are_rendered() -> None:
+    async def scene(rendering: PageRendering) -> None:
+        slow = SlowPage()
+        clients = [Client(rendering, slow), Client(rendering, page)]
+        await slow.begins()
+        await settle()
+        assert (rendering.waiting, rendering.seconds) == (2, 0.0)
+        slow.ended.set()
+        await asyncio.gather(*(client.request for client in clients))
+        assert rendering.waiting == 0
+        assert 0.0 < rendering.seconds < 60
+
+    run(scene)
+
+
 def test_pages_take_all_the_time_that_they_need_while_no_batch_is_sent() -> None:
     async def scene(rendering: PageRendering) -> None:
         began = time.thread_time()

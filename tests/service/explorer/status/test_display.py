@@ -6,7 +6,7 @@ import pytest
 
 from service.activity.readings import Rates
 from service.activity.recent_errors import RecentErrors
-from service.activity.snapshot import Snapshot, StreamState, Verdict, Workers
+from service.activity.snapshot import Snapshot, StreamState, Verdict, Views, Workers
 from service.activity.streams import StreamFacts
 from service.explorer.status.display import CHART_HEIGHT, CHART_WIDTH, display, duration, path, size
 
@@ -50,6 +50,11 @@ def test_the_bars_have_all_of_the_time() -> None:
 
 def test_without_a_response_no_batch_is_being_sent() -> None:
     assert {part.width for part in display(IDLE).bars["batches"]} == {0.0}
+
+
+def test_pages_that_wait_and_what_rendering_takes_are_shown() -> None:
+    shown = display(replace(IDLE, rates=Rates(rendering=0.04), views=Views(pages_waiting=12)))
+    assert shown.values["pages"] == "12 waiting, 4 % of a CPU"
 
 
 def test_commands_in_advice_have_no_marks() -> None:
