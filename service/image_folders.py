@@ -1,10 +1,16 @@
 """Image folders as people see them: by their own names, without the paths that lead to them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
+from sampler.dataset.images.local_folder import LEADS_OUT
 from sampler.path_lists import Location
+from sampler.printable import path_text, printable
+
+_TARGET = re.compile(f"({LEADS_OUT}), to .*?(?=; |$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,14 +19,16 @@ class ImageFolders:
 
     Attributes:
         names: The folder name of each annotation file; "" if it has none, such as the folder in which the server runs.
+        locations: The paths or URLs as errors have them.
     """
 
     names: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, locations: Sequence[Location]) -> Self:
         """Return the folders at some paths or URLs, one for each annotation file."""
-        return cls(tuple(_name(str(location)) for location in locations))
+        return cls(tuple(_name(str(location)) for location in locations), tuple(map(_text, locations)))
 
     def path(self, file_name: str) -> str:
         """Return the path of an image from its folder on, such as `val2017/000139.jpg`.
@@ -41,8 +49,22 @@ class ImageFolders:
         several = len(self.names) > 1 and self.names.count(folder) == 1
         return f"{self.names.index(folder)}/{rest}" if several else rest
 
+    def without_locations(self, text: str) -> str:
+        """Return the text of an error for visitors: images in it are named like `path` does."""
+        shown = _TARGET.sub(r"\1", text)
+        for location, name in sorted(zip(self.locations, self.names, strict=True), reverse=True):  # longest first
+            for written in {location, printable(location)} - {"", "."}:
+                place = rf"(?<![\w./-]){re.escape(written)}" + (r"(?![^\s/:;,)\"'])" if name else "/")
+                shown = re.sub(place, printable(name).replace("\\", r"\\"), shown)
+        return shown
+
 
 NO_FOLDERS = ImageFolders()
+
+
+def _text(location: Location) -> str:
+    """Return a location as `ImageSource.describe` writes it before the name of an image."""
+    return (path_text(location) if isinstance(location, Path) else location).rstrip("/")
 
 
 def _name(location: str) -> str:

@@ -1,7 +1,7 @@
 """Errors as problem documents (RFC 9457)."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sampler.errors import ImageError, ImageSourceError, InvalidRequestError, SamplerError
@@ -27,6 +27,11 @@ class ServiceError(SamplerError):
         self.kind = kind
         self.members = dict(members or {})
         self.retry_after = retry_after
+
+    def reworded(self, change: Callable[[str], str]) -> "ServiceError":
+        """Return the same error with other texts. change: makes one of them."""
+        members = {name: change(value) if isinstance(value, str) else value for name, value in self.members.items()}
+        return ServiceError(self.kind, change(str(self)), members, self.retry_after)
 
 
 class JobError(ServiceError):

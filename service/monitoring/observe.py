@@ -1,10 +1,12 @@
 """Taking a snapshot of a running server."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sampler.version import VERSION
 from service.activity.activity import Activity
+from service.activity.recent_errors import RecentError
 from service.activity.snapshot import (
     Caches,
     DatasetState,
@@ -51,7 +53,7 @@ def observe(serving: Serving) -> Snapshot:
         datasets=[_dataset(served) for served in serving.datasets],
         streams=[_stream(progress, activity) for progress in open_streams[:MAX_STREAMS]],
         stream_count=len(open_streams),
-        errors=activity.errors.latest(),
+        errors=[_shown(error, serving.datasets) for error in activity.errors.latest()],
     )
     return replace(snapshot, verdict=judge(snapshot))
 
@@ -62,6 +64,15 @@ def _state(serving: Serving) -> State:
     if serving.pool.alive:
         return "serving"
     return "no-worker" if any(serving.pool.restarts.values()) else "starting"
+
+
+def _shown(error: RecentError, datasets: Sequence[ServedDataset]) -> RecentError:
+    """Return an error without the locations of images, which visitors need not know."""
+    text, file = error.text, error.file
+    for served in datasets:
+        text = served.folders.without_locations(text)
+        file = file and served.folders.without_locations(file)
+    return replace(error, text=text, file=file)
 
 
 def _requests(admission: Admission) -> Requests:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from service.conditional import is_known
 from service.connection import client_address
+from service.errors.problems import JobError
 from service.lifespan.state import ServedDataset, Serving
 from service.routes.caching import cache_control, not_modified, view_tag
 from service.workers.protocol import ViewJob
@@ -16,8 +17,11 @@ JPEG = "image/jpeg"
 
 
 async def get_view(request: Request, serving: Serving, job: ViewJob) -> bytes:
-    """Return a view for a request. Raises what `Views.get` raises."""
-    return await serving.views.get(job, request.receive, client_address(request.scope))
+    """Return a view for a request. Raises what `Views.get` raises, without the locations of images."""
+    try:
+        return await serving.views.get(job, request.receive, client_address(request.scope))
+    except JobError as error:
+        raise error.reworded(serving.datasets[job.dataset].folders.without_locations) from error
 
 
 async def rendered(request: Request, serving: Serving, page: Callable[[], HTMLResponse]) -> HTMLResponse:

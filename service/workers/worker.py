@@ -209,7 +209,7 @@ def _notify(dataset: Dataset, listener: Callable[[int, ImageNote], None]) -> Non
     """Let a dataset and its store report what is unusual about images."""
     dataset.notify = listener
     if dataset.store is not None:
-        text = f"its pixels in {dataset.store.folder} are damaged; its file is read instead"
+        text = f"its pixels in the decoded store {dataset.store.folder.name} are damaged; its file is read instead"
         note = ImageNote("store-damaged", f"{text}; run `saccade-sampler decode` to repair the store")
         dataset.store.report = lambda index: listener(index, note)
 

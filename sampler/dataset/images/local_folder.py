@@ -15,6 +15,9 @@ from sampler.system_errors import explain, is_of_the_process
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _TEXT_ERRORS = "surrogateescape"
 
+LEADS_OUT = "a link leads out of the image folder"
+"""Begins the cause of an error of kind "outside"; the target of the link follows."""
+
 
 class LocalFolder(ImageSource):
     """The regular files of a folder and its subfolders. Pipes and devices are refused without waiting for them.
@@ -104,7 +107,7 @@ class LocalFolder(ImageSource):
         if not place.startswith(self._inside):
             target = printable(path_text(place))
             remedy = "copy the file, or set SAMPLER_FOLLOW_LINKS=true (--follow-links)"
-            cause = f"a link leads out of the image folder, to {target}; {remedy}"
+            cause = f"{LEADS_OUT}, to {target}; {remedy}"
             raise ImageError(self.describe(name), "outside", cause)
 
     def _resolved(self) -> bytes:
