@@ -16,6 +16,9 @@ _PARAMETER = re.compile(r"((?:^|[?&;])(?:(?:access|api|auth|bearer)[_-]?)?(?:tok
 _LONG = re.compile(r"[^/?&;=,]{13,}")
 """Parts of paths and queries that are longer than those of ordinary requests."""
 
+_ENCODED = 8
+"""How often a text may be encoded; one of more layers is treated as if it had the token."""
+
 
 def names_token(query: str) -> bool:
     """Return whether a query string has a parameter that is meant for a token."""
@@ -24,8 +27,18 @@ def names_token(query: str) -> bool:
 
 
 def has_token(text: str, credentials: Credentials) -> bool:
-    """Return whether the path or query of a request that carried the token contains it once more."""
-    return credentials.token in unquote(text)
+    """Return whether the path or query of a request that carried the token contains it once more.
+
+    The token may be encoded several times: `search` is a query within the query.
+    """
+    for _ in range(_ENCODED):
+        decoded = unquote(text)
+        if credentials.token in decoded:
+            return True
+        if decoded == text:
+            return False
+        text = decoded
+    return True
 
 
 def loggable(target: str, credentials: Credentials | None, *, trusted: bool) -> str:

@@ -1,5 +1,7 @@
 """The token and the cookie that stands for it."""
 
+from urllib.parse import quote
+
 import pytest
 
 from service.access.credentials import Credentials
@@ -56,6 +58,15 @@ def test_a_token_anywhere_else_is_hidden(target: str, trusted: bool) -> None:
     shown = loggable(target, CREDENTIALS, trusted=trusted)
     assert "[hidden]" in shown
     assert all(part not in shown for part in (TOKEN, ENCODED, "correct-horse"))
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 20])
+def test_a_token_in_a_query_within_the_query_is_found_and_hidden(times: int) -> None:
+    value = f"category={TOKEN}"
+    for _ in range(times):
+        value = quote(value, safe="")
+    assert has_token(f"search={value}", CREDENTIALS)
+    assert loggable(f"/explore/3/next-match?search={value}", CREDENTIALS, trusted=True) == "[hidden]"
 
 
 def test_of_requests_without_the_token_only_short_parts_are_shown() -> None:
