@@ -14,12 +14,10 @@ from sampler.stream.keys import SampleKey
 from service.access.paths import root_of
 from service.batches.parameters import refuse_repeated
 from service.batches.selection import check_pins
-from service.contract.methods import is_head
 from service.contract.responses import PINNED, problems
 from service.explorer.images.links import ImageLinks
 from service.explorer.images.listing import packed
 from service.explorer.images.parameters import ImageListParameters, Remark, image_filter
-from service.explorer.shell.headers import head_of_page
 from service.explorer.shell.links import query
 from service.lifespan.state import CurrentServing
 from service.routes.view_response import get_view, rendered
@@ -51,8 +49,6 @@ async def images(
     check_pins(parameters, dataset.spec)
     wanted = image_filter(parameters, dataset.spec)
     wanted["find"] = dataset.folders.file_name(wanted["find"])
-    if is_head(request):
-        return head_of_page()
     noted = serving.notices.noted(dataset.number)
     options = {
         "filter": wanted,

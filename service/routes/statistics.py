@@ -8,9 +8,7 @@ from fastapi.responses import HTMLResponse, Response
 from sampler.survey.sampling import survey_keys
 from service.batches.parameters import refuse_repeated
 from service.batches.selection import check_pins
-from service.contract.methods import is_head
 from service.contract.responses import PINNED, problems
-from service.explorer.shell.headers import head_of_page
 from service.explorer.statistics.parameters import StatisticsParameters
 from service.lifespan.state import CurrentServing
 from service.routes.view_response import rendered
@@ -34,8 +32,6 @@ async def statistics(
     dataset = serving.dataset(parameters.dataset)
     check_pins(parameters, dataset.spec)
     survey_keys(dataset.spec.size, parameters.seed, parameters.epoch, 1)  # refuses an epoch that no stream has
-    if is_head(request):
-        return head_of_page()
     wanted = Surveyed(dataset.number, parameters.seed, parameters.epoch, parameters.samples, parameters.augment)
     found = await serving.statistics.get(serving.views, dataset.spec, wanted, request.receive)
     return await rendered(request, serving, lambda: statistics_page(request, dataset, parameters, found))

@@ -15,9 +15,7 @@ from sampler.survey.survey import Survey
 from service.access.paths import root_of
 from service.batches.parameters import DECIMAL, Step, refuse_repeated
 from service.batches.selection import check_pins
-from service.contract.methods import is_head
 from service.contract.responses import SAMPLES, problems
-from service.explorer.shell.headers import head_of_page
 from service.explorer.shell.links import query
 from service.explorer.steps.links import StepLinks
 from service.explorer.steps.parameters import StepParameters, sample_filter
@@ -67,8 +65,6 @@ async def samples_of_step(
     stream = surveyed_stream(dataset, parameters, request, serving)
     place = StreamPlace(step, parameters.shard, parameters.first)
     stream.require(place)
-    if is_head(request):
-        return head_of_page()
     found = await _found(stream, place, wanted, parameters)
     rows = await _rows([sample.image for sample in found.samples], dataset, request, serving)
     links = StepLinks(root_of(request.scope), dataset.spec, parameters)

@@ -2,10 +2,6 @@
 
 from collections.abc import Mapping
 
-from fastapi.responses import HTMLResponse
-
-from service.contract.methods import HeadResponse
-
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
@@ -27,8 +23,3 @@ def page_headers(policy: Mapping[str, str] | None = None) -> dict[str, str]:
         "referrer-policy": "same-origin",
         "cache-control": "no-cache",
     }
-
-
-def head_of_page() -> HeadResponse:
-    """Return the response to HEAD of a page, which need not be made for it."""
-    return HeadResponse(page_headers(), HTMLResponse.media_type)
