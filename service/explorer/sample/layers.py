@@ -145,7 +145,7 @@ def _tint(levels: NDArray[np.uint8], opacities: Sequence[float], colour: Colour)
 
     levels: (H, W), which of the opacities each pixel has. opacities: 0…1.
     """
-    image = Image.fromarray(levels, "P")
+    image = Image.fromarray(levels)
     image.putpalette(bytes(colour) * len(opacities))
     file = io.BytesIO()
     alphas = bytes(round(opacity * 255) for opacity in opacities)
