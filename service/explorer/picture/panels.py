@@ -70,7 +70,7 @@ def original_panel(seen: Inspection) -> Panel:
     draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline=CASING, width=4)
     draw.rectangle(frame, outline=style.WINDOW, width=2)
     draw_boxes(shown, [(box, box.original) for box in seen.boxes], view)
-    return Panel("Original", f"{width} x {height} px, {counted(len(seen.boxes), 'box', 'boxes')}, crop in white", shown)
+    return Panel("Original", f"{width} × {height} px, {counted(len(seen.boxes), 'box', 'boxes')}, crop in white", shown)
 
 
 def _view_of(area: Corners) -> View:
@@ -86,7 +86,7 @@ def crop_panel(seen: Inspection) -> Panel:
     boxes = [(box, box.cropped) for box in seen.boxes if box.cropped is not None]
     draw_boxes(shown, boxes, view)
     side, flipped = seen.config.input_side, ", flipped" if seen.recipe.flip else ""
-    return Panel("Crop", f"{side} x {side} px{flipped}, {counted(len(boxes), 'box', 'boxes')}", shown)
+    return Panel("Crop", f"{side} × {side} px{flipped}, {counted(len(boxes), 'box', 'boxes')}", shown)
 
 
 def network_panel(seen: Inspection) -> Panel:
@@ -110,7 +110,7 @@ def plane_panel(
     """Return the highest value of all categories as a tint on the crop, hatched where a valid mask is 0."""
     count, height, width = planes.shape
     pixels = _backdrop(seen, seen.plan.objects | True)
-    caption = f"{width} x {height} cells, highest of {counted(count, 'category', 'categories')}"
+    caption = f"{width} × {height} cells, highest of {counted(count, 'category', 'categories')}"
     if valids is not None and valids.min() == 0:
         caption += "; hatched: no loss"
         _hatch(pixels, _enlarged(valids.min(axis=0), (height, width)) == 0)
@@ -126,7 +126,7 @@ def attention_panel(seen: Inspection, number: int, cells: NDArray[np.float32]) -
     shown = _blended(_backdrop(seen, chosen), _enlarged(cells, (extent, extent)), style.ATTENTION)
     low, high = attention.longest
     caption = f"longer side {low:g} to {high:g} px: {counted(int(cells.sum()), 'cell', 'cells')}"
-    return Panel(f"Attention {attention.size[1]} x {attention.size[0]}", caption, shown)
+    return Panel(f"Attention {attention.size[1]} × {attention.size[0]}", caption, shown)
 
 
 def _rgb(bgr: NDArray[np.uint8]) -> Image.Image:

@@ -96,9 +96,9 @@ def recipe_lines(seen: Inspection) -> list[tuple[str, str]]:
     recipe, plan, reference = seen.recipe, seen.plan, seen.reference
     (plane_height, plane_width), (y, x) = plan.size, recipe.center
     if plan.canvas is None:
-        scale = f"the image becomes {plane_width} x {plane_height} px"
+        scale = f"the image becomes {plane_width} × {plane_height} px"
     else:
-        scale = f"{plan.canvas[1]} x {plan.canvas[0]} px of the image fill the crop"
+        scale = f"{plan.canvas[1]} × {plan.canvas[0]} px of the image fill the crop"
     jitter = [(name, f"{gain:.3f}") for name, gain in recipe.jitter]
     unusable = (
         []
@@ -109,7 +109,7 @@ def recipe_lines(seen: Inspection) -> list[tuple[str, str]]:
         *unusable,
         ("scale", f"{recipe.scale:.4g}: {scale}"),
         ("reference", "none" if reference is None else _reference_line(reference)),
-        ("centre", f"x {x}, y {y} of {plane_width} x {plane_height} px"),
+        ("centre", f"x {x}, y {y} of {plane_width} × {plane_height} px"),
         ("flip", "left and right swapped" if recipe.flip else "no"),
         *(jitter or [("jitter", "none")]),
         ("lighting", ", ".join(f"{normal:+.3f}" for normal in recipe.lighting) if any(recipe.lighting) else "none"),

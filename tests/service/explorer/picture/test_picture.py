@@ -215,7 +215,7 @@ def test_heatmaps_are_hatched_if_a_valid_mask_has_zeros(look: Look, seed: int) -
 def test_attention_maps_show_their_marked_cells_only(look: Look, number: int) -> None:
     seen = look("crowded", 4)
     attention = seen.config.attention[number]
-    shown = panel(seen, f"Attention {attention.size[1]} x {attention.size[0]}")
+    shown = panel(seen, f"Attention {attention.size[1]} × {attention.size[0]}")
     lit = (shown == style.ATTENTION).all(axis=-1)
     cells = seen.dense[f"attentions_{number}"][0]
     assert cells.any()
