@@ -20,8 +20,8 @@ class ProblemType(NamedTuple):
 
 
 PROBLEM_TYPES = {
-    "invalid-request": ProblemType(422, "The request cannot be answered"),
-    "digest-mismatch": ProblemType(412, "The server does not serve what was asked for"),
+    "invalid-request": ProblemType(422, "Invalid request"),
+    "digest-mismatch": ProblemType(412, "Digest mismatch"),
     "body-too-large": ProblemType(413, "The request body is too large"),
     "body-timeout": ProblemType(408, "The request body did not arrive in time"),
     "media-type": ProblemType(415, "The request body is not declared as JSON"),

@@ -49,6 +49,10 @@ def _row(error: Mapping[str, Any]) -> dict[str, object]:
             expected = "no such parameter"
         case "missing":
             return {"field": field, "value": None, "expected": "a value"}
+        case "int_type":
+            expected = "an integer"
+        case "bool_type":
+            expected = "true or false"
         case _:
             expected = expectation(str(error["msg"]))
     return {"field": field, "value": error.get("input"), "expected": expected}

@@ -30,7 +30,8 @@ def targets(page: str) -> list[str]:
     [
         ("/nowhere", 404, ["Check the address"]),
         ("/explore/99999", 422, ["<code>index</code>", "99999", "expected"]),
-        ("/explore/0?seed=abc&epoch=1", 422, ["<code>seed</code>", "<code>abc</code>", "integer"]),
+        ("/explore/0?seed=abc&epoch=1", 422, ["<code>seed</code>", "<code>abc</code>", "an integer"]),
+        ("/explore/0?augment=maybe", 422, ["<code>augment</code>", "<code>maybe</code>", "true or false"]),
         ("/explore/0?dataset=coco", 422, ["<code>dataset</code>", "no name"]),
         ("/explore/0?colour=1", 422, ["<code>colour</code>", "no such parameter"]),
         ("/explore/0?digest=00&seed=7", 412, ["digest"]),

@@ -71,7 +71,7 @@ def _ways_out(request: Request, problem: Problem) -> Iterator[WayOut]:
         yield WayOut(f"This page without {' and '.join(names)}", f"{root}{path}{query}")
     for entry in ENTRIES:
         if path.startswith(entry.below) and path != entry.path:
-            yield WayOut(f"{entry.name}, from the beginning", root + entry.path)
+            yield WayOut("Step 0" if entry.name == "Steps" else entry.name, root + entry.path)
     if problem["status"] >= 500:
-        yield WayOut("The state of the server", f"{root}/status")
-    yield WayOut("The first page of this server", f"{root}/")
+        yield WayOut("Status", f"{root}/status")
+    yield WayOut("Home", f"{root}/")
