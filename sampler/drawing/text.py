@@ -10,6 +10,9 @@ from sampler.drawing.colours import INK, Colour
 ANY_SIZE = 14
 """A font has the same characters in every size."""
 
+ALIKE = {"×": "x"}
+"""What is drawn for characters that the font lacks and that are no letters with accents."""
+
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
@@ -32,7 +35,8 @@ def drawable(text: str) -> str:
 
 
 def _without_accents(character: str) -> str:
-    letters = [part for part in unicodedata.normalize("NFKD", character) if not unicodedata.combining(part)]
+    parts = unicodedata.normalize("NFKD", ALIKE.get(character, character))
+    letters = [part for part in parts if not unicodedata.combining(part)]
     return "".join(letter if _has_glyph(letter) else "?" for letter in letters)
 
 

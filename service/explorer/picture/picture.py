@@ -74,7 +74,8 @@ def _draw_card(page: Image.Image, panel: Panel, x: int, y: int) -> None:
     edges = (x, y, x + _CARD_WIDTH - 1, y + _CARD_HEIGHT - 1)
     draw.rectangle(edges, fill=style.CARD, outline=style.CARD_EDGE)
     caption = fitted(panel.caption, style.TEXT_SIZE, SIDE)
-    write(draw, (x + _PADDING, y + 15), panel.heading, style.HEADING_SIZE)
+    heading = fitted(panel.heading, style.HEADING_SIZE, SIDE)
+    write(draw, (x + _PADDING, y + 15), heading, style.HEADING_SIZE)
     write(draw, (x + _PADDING, y + _CAPTION_TOP), caption, style.TEXT_SIZE, style.SOFT_INK)
     page.paste(panel.image, (x + _PADDING, y + _IMAGE_TOP))
 

@@ -14,6 +14,7 @@ def test_characters_that_the_font_lacks_are_replaced_visibly() -> None:
     assert drawable("a\tb\n c") == "a b c"
     assert drawable("🐈\u0000") == "??"
     assert drawable("person") == "person"
+    assert drawable("771 × 513 px") == "771 x 513 px"
 
 
 @pytest.mark.parametrize("text", [LONG, "自" * 500, "short", "", "…"])
