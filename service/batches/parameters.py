@@ -72,9 +72,7 @@ Augment = Annotated[
     Field(description="false: largest box as reference, centred, no flip, no colour changes"),
 ]  # fmt: skip
 Flag = Annotated[bool, STRICT, BeforeValidator(_boolean_of_url)]
-ShownLayers = Annotated[
-    str | None, Field(description="layers that a page shows, separated by commas; unknown ones are ignored")
-]
+ShownLayers = Annotated[str | None, Field(max_length=2000, description="layers that a page shows, separated by commas")]
 LayoutName = Annotated[Layout, Field(description="how samples travel")]
 DatasetName = Annotated[str | None, Field(description="name of one of the server's datasets; the first by default")]
 Digest = Annotated[str | None, Field(description="refuse with 412 unless the server has this digest")]

@@ -12,6 +12,9 @@ Problem = dict[str, Any]
 MAX_VALUE_CHARACTERS = 200
 """Characters of an invalid value, or its name, that are quoted."""
 
+MAX_EXPECTED_CHARACTERS = 1000
+"""Characters of an expectation, which may list many names."""
+
 SHORT_INTEGER = 1 << 128
 """Integers from here on are quoted as text that is cut."""
 
@@ -59,9 +62,16 @@ def quotable(value: object) -> object:
     return _cut(repr(value))
 
 
-def _cut(text: str) -> str:
+def _quoted(name: str, value: object) -> object:
+    """Return a member of a row about an invalid value."""
+    if name == "expected":
+        return _cut(str(value), MAX_EXPECTED_CHARACTERS)
+    return value if value == [] else quotable(value)
+
+
+def _cut(text: str, most: int = MAX_VALUE_CHARACTERS) -> str:
     """Return the beginning of a text, without surrogates, which cannot be encoded."""
-    short = text if len(text) <= MAX_VALUE_CHARACTERS else text[:MAX_VALUE_CHARACTERS] + "…"
+    short = text if len(text) <= most else text[:most] + "…"
     return short.encode(errors="backslashreplace").decode()
 
 
@@ -73,7 +83,7 @@ def problem(kind: str, detail: str, members: Mapping[str, object] | None = None)
 
 def invalid_request(errors: Sequence[Mapping[str, object]]) -> Problem:
     """Return the problem document for invalid values. errors: rows of field, value and expected."""
-    rows = [{name: value if value == [] else quotable(value) for name, value in row.items()} for row in errors]
+    rows = [{name: _quoted(name, value) for name, value in row.items()} for row in errors]
     detail = "; ".join(f"{row['field']} = {row['value']!r}: expected {row['expected']}" for row in rows)
     return problem("invalid-request", detail, {"errors": rows})
 

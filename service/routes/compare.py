@@ -28,7 +28,7 @@ from service.contract.responses import NOT_MODIFIED, SAMPLES, binary, problems
 from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, CompareState
 from service.explorer.sample.contents import layer_of, media_type_of
 from service.explorer.sample.layer_choice import layers_of_text
-from service.explorer.sample.layer_names import check_layer
+from service.explorer.sample.layer_names import check_layer, check_layers
 from service.explorer.side_by_side.variants import (
     OF_DATASET,
     SERVED,
@@ -120,6 +120,7 @@ async def compare(
     dataset = serving.dataset(parameters.dataset)
     comparable = Comparable(dataset, serving.datasets, named_configs(dataset, serving.datasets))
     state = _state(parameters, dataset)
+    check_layers(state.layers, dataset.spec, comparable.configs.values())
     left = config_of_variant(state.left, comparable.configs, "left_")
     right = config_of_variant(state.right, comparable.configs, "right_")
     pair, strip = await asyncio.gather(

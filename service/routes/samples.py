@@ -21,7 +21,7 @@ from service.contract.responses import NOT_MODIFIED, SAMPLES, Responses, binary,
 from service.errors.problems import ServiceError
 from service.explorer.sample.contents import SAMPLE_PROBLEMS, SampleContents, layer_of, media_type_of
 from service.explorer.sample.layer_choice import layers_of_text
-from service.explorer.sample.layer_names import check_layer
+from service.explorer.sample.layer_names import check_layer, check_layers
 from service.explorer.shell.links import query
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
 from service.routes.view_response import get_view, rendered, view_response
@@ -74,10 +74,12 @@ async def explore(
     dataset, job = _job("layers", index, parameters, serving)
     [key] = job.keys
     place = select_place(key, parameters, dataset.spec)
+    layers = layers_of_text(parameters.layers)
+    check_layers(layers, dataset.spec)
     specs = tuple(one.spec for one in serving.datasets)
     state = SamplePageState(
         dataset.spec, dataset.title, key, parameters.augment, place, parameters.search,
-        layers_of_text(parameters.layers), specs, dataset.folders,
+        layers, specs, dataset.folders,
     )  # fmt: skip
     try:
         view = await get_view(request, serving, job)

@@ -14,6 +14,7 @@ from service.batches.selection import select_image
 from service.contract.responses import PARAMETERS, SAMPLES, document, problems
 from service.explorer.config_changes.changes import Changes, file_name, read_changes
 from service.explorer.sample.layer_choice import layers_of_text
+from service.explorer.sample.layer_names import check_layers
 from service.explorer.side_by_side.variants import Variant
 from service.explorer.what_if.state import WhatIfState
 from service.lifespan.state import CurrentServing, ServedDataset, Serving
@@ -60,7 +61,9 @@ async def what_if(parameters: Parameters, request: Request, serving: CurrentServ
 
     dataset, changes = _changes(parameters, serving)
     index = select_image(parameters.index, parameters, dataset.spec)
-    state = WhatIfState(dataset, index, parameters.served, changes, layers_of_text(parameters.layers))
+    layers = layers_of_text(parameters.layers)
+    check_layers(layers, dataset.spec)
+    state = WhatIfState(dataset, index, parameters.served, changes, layers)
     variants = [(state.served, dataset.spec.config)]
     if changes.config is not None:
         variants.append((state.changed, changes.config))

@@ -26,6 +26,50 @@ def test_layers_and_zoom_change_both_sides_and_both_scroll_together(visit: Visit
     assert query(page)["index"] == "3"
 
 
+def test_a_zoomed_picture_opens_in_its_middle_and_another_zoom_keeps_the_place(visit: Visits) -> None:
+    page = visit("/compare?dataset=demo&index=3&zoom=4")
+    stage = page.locator(".stage").first
+    middle = "stage => Math.round(100 * (stage.scrollLeft + stage.clientWidth / 2) / stage.scrollWidth)"
+    assert stage.evaluate(middle) == 50
+    stage.evaluate("stage => stage.scrollTo(0.6 * stage.scrollWidth, 0)")
+    place = stage.evaluate(middle)
+    page.locator("#zoom-2").click()
+    expect(page.locator(".zoom-2")).to_have_count(2)
+    assert stage.evaluate(middle) == place == 73
+
+
+def test_a_server_that_is_away_is_named_in_a_sentence(visit: Visits) -> None:
+    page = visit("/compare?dataset=demo&index=5")
+    page.route("**/compare?*", lambda route: route.abort())
+    page.locator("#next-epoch").click()
+    expect(page.locator("#problem")).to_have_text(
+        "The server cannot be reached, or its response cannot be read. Reload the page to try again."
+    )
+    visit.forgive("/compare?")
+    visit.forgive("TypeError")
+
+
+def test_what_is_wrong_with_a_field_is_scrolled_into_view(visit: Visits) -> None:
+    page = visit("/what-if?dataset=demo&index=5")
+    field = page.locator("#max_objects")
+    field.scroll_into_view_if_needed()
+    page.locator("#controls").evaluate(
+        """(form) => {
+          const { bottom } = form.querySelector("#max_objects").getBoundingClientRect();
+          form.scrollTop -= form.getBoundingClientRect().bottom - bottom - 4;  // the last one in view
+        }"""
+    )
+    field.evaluate("field => field.focus({ preventScroll: true })")
+    page.keyboard.type("99999")
+    error = page.locator("#max_objects-note .wrong")
+    expect(error).to_be_visible()
+    bottoms = page.evaluate(
+        """[document.querySelector("#max_objects-note .wrong"), document.querySelector("#controls")]
+          .map((element) => element.getBoundingClientRect().bottom)"""
+    )
+    assert bottoms[0] <= bottoms[1]
+
+
 def test_a_slider_shows_its_last_value_and_the_server_is_not_asked_for_each(visit: Visits) -> None:
     page = visit("/what-if?dataset=demo&index=5")
     asked: list[str] = []
@@ -98,6 +142,8 @@ def test_on_a_phone_the_samples_do_not_cover_what_has_the_focus(visit: Visits) -
         assert samples is not None
         assert focused is not None
         assert focused["y"] >= samples["y"] + samples["height"]
+    assert page.locator("#samples").evaluate("part => getComputedStyle(part).backgroundColor") != "rgba(0, 0, 0, 0)"
+    expect(page.locator("#samples .counts").first).to_be_hidden()
 
 
 def test_layers_and_thumbnails_that_cannot_be_loaded_say_why(visit: Visits) -> None:

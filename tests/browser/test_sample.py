@@ -53,6 +53,24 @@ def test_a_link_shows_the_layers_and_the_parts_that_its_sender_saw(visit: Visits
     receiver.wait_for_url(lambda url: "#" not in url)
 
 
+def test_the_skip_link_keeps_the_enlarged_part_and_numbers_that_are_no_part_are_ignored(visit: Visits) -> None:
+    page = visit(SAMPLE)
+    whole = view_box(page, "crop")
+    page.keyboard.press("+")
+    page.wait_for_url("**#crop=*")
+    enlarged = view_box(page, "crop")
+    skip = page.locator("a[href='#content']")
+    skip.focus()
+    skip.press("Enter")
+    page.wait_for_url("**#crop=*")
+    assert view_box(page, "crop") == enlarged
+    for part in ("crop=0,0,0", "crop=,,", "crop=1,2"):
+        page.evaluate("part => { location.hash = part; }", part)
+        page.wait_for_function(
+            "box => document.querySelector('svg[data-name=crop]').viewBox.baseVal.width === box", arg=whole[2]
+        )
+
+
 def test_a_picture_is_enlarged_by_keys_buttons_and_the_wheel_and_can_be_dragged(visit: Visits) -> None:
     page = visit(SAMPLE)
     whole = view_box(page, "crop")

@@ -92,6 +92,24 @@ def test_layers_and_zoom_are_in_the_links_of_both_sides(server: LiveServer) -> N
     assert "layers" not in found["layer-boxes"]  # crop and boxes are what a page without the parameter shows
 
 
+@pytest.mark.parametrize("layers", ["crop,tl_heats", ""])
+def test_links_to_other_pages_of_the_sample_keep_the_layers(server: LiveServer, layers: str) -> None:
+    compare = links(page(server, f"/compare?index=2&layers={layers}"))
+    what_if = links(page(server, f"/what-if?index=2&min_scale=40&layers={layers}"))
+    for target in (
+        compare["what-if"], compare["left-sample"], compare["right-sample"],
+        what_if["compare"], what_if["served-sample"],
+    ):  # fmt: skip
+        assert parse_qs(urlsplit(target).query, keep_blank_values=True)["layers"] == [layers], target
+        page(server, target)
+
+
+def test_links_to_other_pages_have_the_usual_layers_if_none_are_chosen(server: LiveServer) -> None:
+    compare, what_if = links(page(server, "/compare?index=2")), links(page(server, "/what-if?index=2&min_scale=40"))
+    for target in (compare["what-if"], compare["left-sample"], what_if["compare"], what_if["served-sample"]):
+        assert "layers" not in target
+
+
 def test_boxes_that_another_config_ignores_are_named(server: LiveServer) -> None:
     text = get(server, "/compare?index=7&seed=3&right_changes=min_scale%3D150").text
     assert "with different states" in text
@@ -109,7 +127,12 @@ def test_samples_of_another_config_have_its_size(server: LiveServer) -> None:
     ("/compare?left_changes=foo", "left_changes = 'foo': expected names with values"),
     ("/compare?right_config=mine", "right_config = 'mine': expected one of served, cornernet_saccade"),
     ("/compare?right_changes=min_scale%3DNaN", "expected an integer from 0 to 255"),
-    ("/compare?right_changes=nothing%3D1", "nothing = '1': expected one of rand_scale_min"),
+    ("/compare?right_changes=nothing%3D1", "right_changes = 'nothing=1': expected one of rand_scale_min"),
+    ("/compare?right_changes=nothing%3D1", "att_to_2; 'nothing' is unknown"),
+    ("/compare?layers=crop,foo", "layers = 'foo': expected some of boxes, names, window, corners, original, crop"),
+    ("/what-if?layers=foo", "layers = 'foo': expected some of boxes"),
+    ("/explore/5?layers=foo", "layers = 'foo': expected some of boxes"),
+    ("/explore/5?layers=" + "crop," * 500, "at most 2000 characters"),
     ("/compare?index=24", "index = 24: expected an integer from 0 to 23"),
     ("/compare?zoom=3", "zoom = 3: expected 1, 2 or 4"),
     ("/compare?left_sed=3", "left_sed = '3': expected no such parameter"),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -146,3 +147,29 @@ def test_an_error_at_the_start_names_the_dataset(folders: dict[str, tuple[Path, 
     file.write_text(f"workers = 1\n[datasets.train]\n{paths}[datasets.val]\n{paths}config = 'nowhere.json'\n")
     line = failure(tmp_path, settings=file, cache_dir=tmp_path / "cache")
     assert "datasets.val: nowhere.json: cannot be read" in line
+
+
+def targets(server: LiveServer, page: str) -> dict[str, str]:
+    """Return the links of a page by their ids."""
+    response = httpx.get(f"{server.url}{page}", headers={"accept": "text/html"}, timeout=60)
+    assert response.status_code == 200, response.text
+    return {str(link["id"]): str(link["href"]) for link in Elements(response.text).all("a") if link.get("id")}
+
+
+@pytest.mark.parametrize("path", ["/explore/5?", "/compare?index=5&", "/what-if?index=5&"])
+def test_links_to_another_dataset_name_only_layers_that_it_has(server: LiveServer, path: str) -> None:
+    has_both = path.startswith("/compare")  # whose samples may have the config of either
+    for layers, there in (
+        ("tl_heats,tl_valids", ["tl_heats,tl_valids" if has_both else "tl_heats"]),
+        ("tl_valids", ["tl_valids"] if has_both else None),
+        ("", [""]),
+    ):
+        target = targets(server, f"{path}dataset=train&layers={layers}")["dataset-val"]
+        assert parse_qs(urlsplit(target).query, keep_blank_values=True).get("layers") == there
+        targets(server, target)
+
+
+def test_layers_that_only_another_config_has_are_left_out_of_links_to_served_samples(server: LiveServer) -> None:
+    found = targets(server, "/compare?index=5&dataset=val&right_config=cornernet_saccade&layers=crop,tl_valids")
+    for name in ("what-if", "left-sample"):
+        assert parse_qs(urlsplit(found[name]).query)["layers"] == ["crop"]

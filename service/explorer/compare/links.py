@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
 from sampler.stream.keys import EPOCH_LIMIT
-from service.explorer.compare.state import EPOCHS, CompareState
+from service.explorer.compare.state import DEFAULT_LAYERS, EPOCHS, CompareState
+from service.explorer.sample.layer_choice import text_of_layers
+from service.explorer.sample.layer_names import known_layers
 from service.explorer.shell.links import key_parameters, query
 from service.explorer.side_by_side.neighbours import NeighbourLinks
 from service.explorer.side_by_side.variants import SERVED, Variant, fitting_variant, named_configs
@@ -70,7 +72,9 @@ class CompareLinks(NeighbourLinks):
         variant = right if right.changes else state.left
         key = key_parameters(variant.seed, variant.epoch, augment=variant.augment)
         changes = dict(parse_qsl(variant.changes)) if variant.config == SERVED else {}
-        return f"{self.root}/what-if{query({'dataset': state.dataset, 'index': state.index, **key, **changes})}"
+        layers = text_of_layers(known_layers(state.chosen_layers, self.dataset.spec))
+        values = {"dataset": state.dataset, "index": state.index, **key, "layers": layers, **changes}
+        return f"{self.root}/what-if{query(values)}"
 
     def right(self, variant: Variant) -> str:
         """Return the link to the left sample next to a variant."""
@@ -93,7 +97,11 @@ class CompareLinks(NeighbourLinks):
             configs = named_configs(one, self.datasets)
             left, right = (fitting_variant(variant, configs) for variant in (self.state.left, self.state.right))
             name, index = one.spec.dataset_name, min(self.state.index, one.spec.size - 1)
-            there = replace(self.state, dataset=name, index=index, left=left, right=right)
+            layers = known_layers(self.state.chosen_layers, one.spec, configs.values())
+            there = replace(
+                self.state, dataset=name, index=index, left=left, right=right,
+                layers=DEFAULT_LAYERS if layers is None else layers,
+            )  # fmt: skip
             yield name, self._page(there), one is self.dataset
 
     def _page(self, state: CompareState) -> str:

@@ -10,8 +10,10 @@ from sampler.config_schema import SamplerConfig
 from sampler.survey.survey import Survey
 from service.access.paths import root_of
 from service.explorer.compare.links import CompareLinks
-from service.explorer.compare.state import ZOOMS, CompareState
+from service.explorer.compare.state import DEFAULT_LAYERS, ZOOMS, CompareState
 from service.explorer.compare.strip import epoch_tiles
+from service.explorer.sample.layer_choice import text_of_layers
+from service.explorer.sample.layer_names import known_layers
 from service.explorer.shell.templates import page
 from service.explorer.side_by_side.differences import STATES
 from service.explorer.side_by_side.pair import Pair
@@ -48,7 +50,7 @@ def compare_page(
         strip: The samples of the strip.
     """
     root, dataset = root_of(request.scope), comparable.dataset
-    urls = VariantUrls(root, dataset.spec, state.index)
+    urls = VariantUrls(root, dataset.spec, state.index, known_layers(state.chosen_layers, dataset.spec))
     links = CompareLinks(root, dataset, comparable.datasets, state)
     return page(
         request,
@@ -63,9 +65,10 @@ def compare_page(
         path=dataset.folders.path(pair.file_name) if pair.file_name else "",
         sides=list(zip(("left", "right"), pair.shown(("Left", "Right"), state.layers, urls), strict=True)),
         config_labels={name: _config_label(name, config) for name, config in comparable.configs.items()},
-        found=pair.differences(),
+        found=pair.differences(dataset.folders),
         words=STATES,
         toggles=pair.toggles(state.layers, links.layers),
+        usual_layers=text_of_layers(DEFAULT_LAYERS),
         zooms=ZOOMS,
         tiles=list(epoch_tiles(strip, links, urls)),
     )

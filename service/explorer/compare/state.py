@@ -37,6 +37,11 @@ class CompareState:
     first_epoch: int | None = None
 
     @property
+    def chosen_layers(self) -> tuple[str, ...] | None:
+        """The layers as other pages take them: None for the usual ones."""
+        return None if self.layers == DEFAULT_LAYERS else self.layers
+
+    @property
     def strip_start(self) -> int:
         """The first epoch of the strip."""
         return self.left.epoch // EPOCHS * EPOCHS if self.first_epoch is None else self.first_epoch
@@ -45,7 +50,7 @@ class CompareState:
         """Return the query of its URL, with the question mark."""
         variants = self.left.parameters("left_") | self.right.parameters("right_")
         view = {
-            "layers": text_of_layers(None if self.layers == DEFAULT_LAYERS else self.layers),
+            "layers": text_of_layers(self.chosen_layers),
             "zoom": None if self.zoom == 1 else self.zoom,
             "first_epoch": self.first_epoch,
         }

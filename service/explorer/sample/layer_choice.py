@@ -12,7 +12,7 @@ INPUT = "input"
 
 
 def layers_of_text(text: str | None) -> tuple[str, ...] | None:
-    """Return the layers that a parameter names. Unknown ones are as good as hidden: configs have different layers."""
+    """Return the layers that a parameter names; None without the parameter."""
     return None if text is None else tuple(dict.fromkeys(name for name in text.split(",") if name))
 
 

@@ -10,6 +10,7 @@ from sampler.stream.places import StreamPlace
 from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec
 from service.explorer.sample.layer_choice import BOXES, CROP, text_of_layers, toggled
+from service.explorer.sample.layer_names import known_layers
 from service.explorer.shell.links import key_parameters, named, pins, query
 from service.explorer.shell.parameters import BATCH_SIZE
 from service.explorer.steps.sample_search import Direction, Search
@@ -93,7 +94,7 @@ class SampleLinks:
 
     def in_dataset(self, spec: ServiceSpec) -> str:
         """Return the sample of the same index in another dataset, or the last one if that has fewer images."""
-        there = replace(self, spec=spec, search=None)
+        there = replace(self, spec=spec, search=None, layers=known_layers(self.layers, spec))
         return there.page(replace(self.key, index=min(self.key.index, spec.size - 1)), self.augment)
 
     @property

@@ -77,9 +77,10 @@ class Picture {
   }
 
   set part(text) {
-    const numbers = text.split(",").map(Number);
-    if (text === "" || numbers.length !== 3 || !numbers.every(Number.isFinite)) return this.fit();
-    const [x, y, wanted] = numbers;
+    const parts = text.split(",");
+    const [x, y, wanted] = parts.map(Number);
+    const isPart = parts.length === 3 && parts.every((part) => part.trim() && Number.isFinite(Number(part)));
+    if (!isPart || wanted <= 0) return this.fit();
     const width = Math.min(Math.max(wanted, this.whole.width / MOST_ZOOM), this.whole.width);
     this.show({ x, y, width, height: (width / this.whole.width) * this.whole.height });
   }
@@ -133,6 +134,10 @@ const pictures = new Map(
 
 /* The URL has the parts of the pictures that are shown, in its fragment: only scripts zoom. */
 function readParts() {
+  if (location.hash && !location.hash.includes("=")) { // it leads to an element, such as the content
+    if ([...pictures.values()].some((picture) => picture.part)) writePartsSoon();
+    return;
+  }
   const parts = new URLSearchParams(location.hash.slice(1));
   for (const [name, picture] of pictures) picture.part = parts.get(name) ?? "";
 }
@@ -149,7 +154,7 @@ function writePartsSoon() {
   timer = setTimeout(writeParts, DELAY_MS);
 }
 
-if (location.hash.includes("=")) readParts();
+if (location.hash) readParts();
 window.addEventListener("hashchange", readParts);
 
 /* Zoom buttons */

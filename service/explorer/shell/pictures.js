@@ -1,6 +1,6 @@
 /** Pictures that cannot be loaded say why. An image element does not tell, so the server is asked again. */
 
-import { tell } from "./problem.js";
+import { tell, UNREACHABLE } from "./problem.js";
 
 /** Return why the picture of a URL cannot be loaded; null if it can. */
 async function causeOf(url) {
@@ -11,7 +11,7 @@ async function causeOf(url) {
     return problem.detail ?? problem.title ?? `The server responded with status ${response.status}.`;
   } catch (error) {
     console.warn(error);
-    return "The server cannot be reached, or its response cannot be read. Reload the page to try again.";
+    return UNREACHABLE;
   }
 }
 

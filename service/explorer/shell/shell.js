@@ -21,6 +21,12 @@ function submitOnChange(event) {
   }
 }
 
+/** Let forms say what the page shows: a page that the browser kept also has what was entered before it was left. */
+function resetForms(event) {
+  if (event.persisted) document.querySelectorAll("form").forEach((form) => form.reset());
+}
+
 document.addEventListener("submit", leaveOutEmptyFields);
 document.addEventListener("change", submitOnChange);
+window.addEventListener("pageshow", resetForms);
 useKeys();

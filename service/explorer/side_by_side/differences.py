@@ -10,6 +10,7 @@ from sampler.array_table import dense_table
 from sampler.config_schema import SamplerConfig
 from sampler.recipe import JITTER_STEPS
 from service.explorer.sample.overlay import STATES as BOX_STATES
+from service.image_folders import NO_FOLDERS, ImageFolders
 
 Document = Mapping[str, Any]
 """What `service.explorer.inspection.sample_document` returns."""
@@ -121,15 +122,24 @@ class Differences:
         return self.same_image and not self.other_boxes and not any(row.differs for row in (*self.recipe, *self.counts))
 
 
-def differences(left: Document, right: Document, configs: Iterable[SamplerConfig]) -> Differences:
-    """Return the differences of two samples. left, right: their documents. configs: those that made them."""
+def differences(
+    left: Document, right: Document, configs: Iterable[SamplerConfig], folders: ImageFolders = NO_FOLDERS
+) -> Differences:
+    """Return the differences of two samples.
+
+    Args:
+        left: The document of one.
+        right: The document of the other.
+        configs: Those that made them.
+        folders: Of the dataset's images, which name them.
+    """
     same = left["image"] == right["image"]
     rows = [_box_row(*pair) for pair in _pairs(left["boxes"], right["boxes"])] if same else []
     states = [row for row in rows if row.has_other_state]
     radii = [row for row in rows if row.has_other_radius]
     planes = {name: background for config in configs for name, background in _planes_of(config).items()}
     return Differences(
-        recipe=tuple(_rows(_recipe(left), _recipe(right))),
+        recipe=tuple(_rows(_recipe(left, folders), _recipe(right, folders))),
         counts=tuple(_rows(_counts(left, planes), _counts(right, planes))),
         boxes=tuple((states + radii)[:MOST_BOXES]),
         other_states=len(states),
@@ -150,13 +160,13 @@ def _rows(left: Mapping[str, str], right: Mapping[str, str]) -> Iterator[Row]:
         yield Row(name, left.get(name, "—"), right.get(name, "—"))
 
 
-def _recipe(document: Document) -> dict[str, str]:
+def _recipe(document: Document, folders: ImageFolders) -> dict[str, str]:
     recipe = document["recipe"]
     reference = next((box for box in document["boxes"] if box["reference"]), None)
     y, x = recipe["center"]
     gains = dict(recipe["jitter"])
     facts = {
-        "image": str(document["image"]["file_name"]),
+        "image": folders.path(document["image"]["file_name"]),
         "scale": f"{recipe['scale']:.4g}",
         "reference box": "none" if reference is None else f"{reference['category']['name']}, box {reference['row']}",
         "centre": f"x {x}, y {y}",

@@ -14,6 +14,7 @@ from service.explorer.side_by_side.made import Made
 from service.explorer.side_by_side.shown_sample import ShownSample, show_sample
 from service.explorer.side_by_side.urls import VariantUrls
 from service.explorer.side_by_side.variants import Variant
+from service.image_folders import ImageFolders
 
 
 class LayerToggle(NamedTuple):
@@ -61,12 +62,12 @@ class Pair:
         """The HTTP status of a page of both: that of the first problem, or 200."""
         return next((PROBLEM_TYPES[made.kind].status for made in self.made if isinstance(made, ServiceError)), 200)
 
-    def differences(self) -> Differences | None:
-        """Return what distinguishes the samples; None if one of them is missing."""
+    def differences(self, folders: ImageFolders) -> Differences | None:
+        """Return what distinguishes the samples; None if one of them is missing. folders: of the dataset's images."""
         if len(self.facts) < 2:
             return None
         left, right = self.facts
-        return differences(left, right, self.configs)
+        return differences(left, right, self.configs, folders)
 
     def shown(self, titles: tuple[str, str], layers: Sequence[str], urls: VariantUrls) -> list[ShownSample]:
         """Return the samples for a template. titles: of their cards. layers: names of those to show."""

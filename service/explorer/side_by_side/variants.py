@@ -1,6 +1,6 @@
 """The variants of an image's sample: another seed, epoch or config, or no augmentation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -9,8 +9,9 @@ from sampler.array_table import require_moderate
 from sampler.config.presets import PRESETS
 from sampler.config_schema import SamplerConfig
 from sampler.errors import ConfigError, InvalidRequestError
+from sampler.printable import shown
 from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
-from service.explorer.config_changes.changes import LONGEST_TEXT, read_changes
+from service.explorer.config_changes.changes import LONGEST_TEXT, Changes, read_changes
 from service.explorer.shell.links import key_parameters
 from service.lifespan.state import ServedDataset
 from service.workers.protocol import ViewJob
@@ -111,10 +112,22 @@ def config_of_variant(variant: Variant, configs: Mapping[str, SamplerConfig], pr
     base = configs[variant.config]
     if not variant.changes:
         return base
-    changes = read_changes(base, _pairs(variant.changes, f"{prefix}changes"))
+    parameter = f"{prefix}changes"
+    try:
+        changes = read_changes(base, _pairs(variant.changes, parameter))
+    except InvalidRequestError as error:
+        expected = error.expected if error.field == parameter else f"{error.expected}; {shown(error.field)} is unknown"
+        raise InvalidRequestError(parameter, variant.changes, expected) from None
     if changes.config is None:
-        raise InvalidRequestError(f"{prefix}changes", variant.changes, "; ".join(changes.errors.values()))
+        raise InvalidRequestError(parameter, variant.changes, "; ".join(_expectations(changes)))
     return changes.config
+
+
+def _expectations(changes: Changes) -> Iterator[str]:
+    """Yield what each invalid value should be, without the value, which is in the text of all changes."""
+    for name, error in changes.errors.items():
+        _, found, expected = error.rpartition("expected ")
+        yield f"{expected} for {name}" if found and name else error
 
 
 def fitting_variant(variant: Variant, configs: Mapping[str, SamplerConfig]) -> Variant:
@@ -133,10 +146,14 @@ def _pairs(changes: str, parameter: str) -> dict[str, str]:
     if len(changes) > MOST_CHANGES:
         raise InvalidRequestError(parameter, changes, f"at most {MOST_CHANGES} characters")
     try:
-        return dict(parse_qsl(changes, keep_blank_values=True, strict_parsing=True))
+        pairs = parse_qsl(changes, keep_blank_values=True, strict_parsing=True)
     except ValueError:
         expected = "names with values, joined by &, such as min_scale=32&gaussian_iou=0.3"
         raise InvalidRequestError(parameter, changes, expected) from None
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise InvalidRequestError(parameter, changes, "each name once")
+    return found
 
 
 def changes_text(parameters: Mapping[str, str]) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from service.explorer.compare.state import CompareState
+from service.explorer.compare.state import DEFAULT_LAYERS, CompareState
 from service.explorer.config_changes.changes import fitting_changes
+from service.explorer.sample.layer_names import known_layers
 from service.explorer.side_by_side.neighbours import NeighbourLinks
 from service.explorer.side_by_side.variants import Variant
 from service.explorer.what_if.state import WhatIfState
@@ -53,7 +54,8 @@ class WhatIfLinks(NeighbourLinks):
     def compare(self) -> str:
         """The page that compares both samples."""
         state = self.state
-        compared = CompareState(state.dataset.spec.dataset_name, state.index, state.served, state.changed)
+        layers = DEFAULT_LAYERS if state.layers is None else state.layers
+        compared = CompareState(state.dataset.spec.dataset_name, state.index, state.served, state.changed, layers)
         return f"{self.root}/compare{compared.query()}"
 
     def without(self, field: str) -> str:
@@ -70,7 +72,8 @@ class WhatIfLinks(NeighbourLinks):
         A dataset with fewer images has its last one, and only the changes that its config can have.
         """
         for one in self.datasets:
-            there = replace(self.state, dataset=one, index=min(self.state.index, one.spec.size - 1))
+            layers = known_layers(self.state.layers, one.spec)
+            there = replace(self.state, dataset=one, index=min(self.state.index, one.spec.size - 1), layers=layers)
             changes = fitting_changes(one.spec.config, self.state.changes.parameters)
             yield one.spec.dataset_name, self._page(there.query(changes)), one is self.state.dataset
 

@@ -31,6 +31,14 @@ form.addEventListener("input", (event) => {
   // A slider has no name, so that forms without scripts do not send it; its field tells that it has changed.
   if (slider) form.elements[slider].dispatchEvent(new Event("input", { bubbles: true }));
 });
-document.addEventListener("shown", followAll);
+/** Scroll to what is wrong with the field that has the focus; the form may scroll by itself. */
+function showError() {
+  document.activeElement.closest(".control")?.querySelector(".wrong")?.scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("shown", () => {
+  followAll();
+  showError();
+});
 form.querySelectorAll("[type=range]").forEach((slider) => { slider.hidden = false; });
 followAll();

@@ -32,7 +32,8 @@ def what_if_page(
         exported: The changed config as a file; None if the changes are invalid.
     """
     root, dataset, changes = root_of(request.scope), state.dataset, state.changes
-    urls, links = VariantUrls(root, dataset.spec, state.index), WhatIfLinks(root, datasets, state)
+    urls = VariantUrls(root, dataset.spec, state.index, state.layers)
+    links = WhatIfLinks(root, datasets, state)
     layers = telling_layers(pair.facts) if state.layers is None else state.layers
     return page(
         request,
@@ -48,7 +49,7 @@ def what_if_page(
         changes=changes,
         samples=pair.shown(("Served", "What if"), layers, urls),
         toggles=pair.toggles(layers, links.layers),
-        found=pair.differences(),
+        found=pair.differences(dataset.folders),
         words=STATES,
         exported=exported,
         file_name=file_name(changes.config or dataset.spec.config),

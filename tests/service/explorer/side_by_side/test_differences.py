@@ -4,13 +4,16 @@ import dataclasses
 from typing import Any
 
 import pytest
+from jinja2 import Environment, PackageLoader
 
 from sampler.config.presets import PRESETS
 from sampler.config_schema import SamplerConfig
 from sampler.dataset.dataset import Dataset, open_dataset
 from sampler.stream.keys import SampleKey
 from service.explorer.inspection import sample_document
-from service.explorer.side_by_side.differences import Differences, differences
+from service.explorer.side_by_side.differences import STATES, Differences, differences
+from service.image_folders import ImageFolders
+from service.words import count
 from tests.support.scenes import EMPTY, write_scenes
 
 SACCADE, CORNERNET = PRESETS["cornernet_saccade"], PRESETS["cornernet"]
@@ -45,6 +48,24 @@ def test_another_epoch_differs_in_its_recipe(dataset: Dataset) -> None:
     assert {"scale", "centre", "brightness"} <= differing
     assert "image" not in differing
     assert not found.are_none
+
+
+def test_an_image_is_named_by_its_path_from_its_folder_on(dataset: Dataset) -> None:
+    left = document(dataset)
+    left["image"] = left["image"] | {"file_name": "1/a.jpg"}
+    found = differences(left, left, (SACCADE,), ImageFolders(("train2017", "val2017")))
+    assert [row.left for row in found.recipe if row.name == "image"] == ["val2017/a.jpg"]
+
+
+def test_below_a_list_that_ends_early_is_how_many_boxes_there_are(dataset: Dataset) -> None:
+    found = compared(document(dataset), document(dataset, dataclasses.replace(SACCADE, min_scale=LARGE)))
+    cut = dataclasses.replace(found, boxes=found.boxes[:1], other_states=121)
+    templates = Environment(loader=PackageLoader("service", "explorer"), autoescape=True)
+    templates.filters["counted"] = count
+    show = templates.get_template("side_by_side/differences.html").module.differences  # type: ignore[attr-defined] # a macro
+    last = str(show(cut, ("left", "right"), STATES)).rpartition("</table>")[2]
+    assert "The first 1 of 121 boxes are listed." in last.partition("</div>\n    </div>")[0]
+    assert "are listed" not in show(found, ("left", "right"), STATES)
 
 
 def test_boxes_that_a_larger_least_size_makes_ignored_are_listed(dataset: Dataset) -> None:

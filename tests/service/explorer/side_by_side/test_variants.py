@@ -51,11 +51,13 @@ def test_changes_apply_to_the_named_config() -> None:
 
 @pytest.mark.parametrize(("variant", "expected"), [
     (Variant(config="mine"), "config = 'mine': expected one of served, dataset:d1, cornernet_saccade"),
-    (Variant(changes="min_scale=x"), "changes = 'min_scale=x': expected min_scale = 'x': expected an integer"),
-    (Variant(changes="border=1"), "border = '1': expected one of rand_scale_min"),
+    (Variant(changes="min_scale=-4"), "changes = 'min_scale=-4': expected an integer from 0 to 255 for min_scale"),
+    (Variant(changes="min_scale=x&jitter=7"), "from 0 to 255 for min_scale; a number from 0 to 1 for jitter"),
+    (Variant(changes="min_scale=16&min_scale=99"), "changes = 'min_scale=16&min_scale=99': expected each name once"),
+    (Variant(changes="border=1"), "changes = 'border=1': expected one of rand_scale_min"),
     (Variant(changes="gaussian_iou:0.3"), "changes = 'gaussian_iou:0.3': expected names with values, joined by &"),
     (Variant(changes="min_scale"), "expected names with values"),
-    (Variant(changes="foo="), "foo = '': expected one of rand_scale_min"),
+    (Variant(changes="foo="), "att_to_2; 'foo' is unknown"),
     (Variant(changes="min_scale=1&" * 400), "expected at most 2000 characters"),
 ])  # fmt: skip
 def test_an_invalid_config_is_refused(variant: Variant, expected: str) -> None:
