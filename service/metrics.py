@@ -285,7 +285,8 @@ METRICS = (
     Metric("sampler_workers", "gauge", "Workers that the server is configured for", (), lambda it: _one(it.pool.size)),
     Metric("sampler_workers_alive", "gauge", "Workers that are ready", (), lambda it: _one(it.pool.alive)),
     Metric("sampler_worker_restarts_total", "counter",
-           "Workers that were replaced, by cause: died, late (made no progress), invalid (sent no valid reply)",
+           "Workers that were replaced, by cause: died, late (made no progress), view (took too long for a page), "
+           "invalid (sent no valid reply)",
            ("cause",), lambda it: _by(it.pool.restarts)),
     Metric("sampler_queued_samples", "gauge", "Samples that wait for a worker", (), lambda it: _one(it.pool.queued)),
     Metric("sampler_worker_busy_seconds_total", "counter", "Seconds that workers spent on jobs, by kind of work",

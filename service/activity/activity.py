@@ -48,7 +48,7 @@ class Activity:
             delayed=self.worker_times.delayed,
             own=time.process_time(),
             rendering=rendering.seconds,
-            restarts=sum(pool.restarts.values()),
+            restarts=sum(count for cause, count in pool.restarts.items() if cause != "view"),
             failures=self.errors.failures,
             refusals=admission.refusals,
             no_memory=cache.shortages,

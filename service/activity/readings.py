@@ -26,7 +26,7 @@ class Reading:
         delayed: In which workers could have run but had no CPU, summed over all workers.
         own: In which this process, which sends, used a CPU.
         rendering: In which it used a CPU to render pages.
-        restarts: Workers that were replaced.
+        restarts: Workers that were replaced, without those that the server ended for a view.
         failures: Samples that failed.
         refusals: Requests that got no place.
         no_memory: Times that a response found no memory for its next run.

@@ -15,15 +15,17 @@ MAX_ERRORS = 50
 MAX_TEXT = 500
 """Characters of an error that are shown."""
 
-Kind = Literal["sample", "image", "storage", "worker", "damaged", "store-damaged"]
+Kind = Literal["sample", "image", "storage", "worker", "view", "damaged", "store-damaged"]
 """A sample that was requested failed, because of an image or for another reason; the storage cannot be reached; a
-worker ended; an image is damaged, but used; the decoded store is damaged."""
+worker ended; one was ended because a view took too long; an image is damaged, but used; the decoded store is damaged.
+"""
 
 ADVICE: Mapping[Kind, str] = {
     "sample": "See the server's log; report it if the server has a fault.",
     "image": "Restore the file, or list it with `saccade-sampler verify --unusable` and set SAMPLER_SUBSTITUTE.",
     "storage": "Check the network, the credentials and the storage; clients retry meanwhile.",
     "worker": "Its samples are made again. If it recurs, check memory, disks and the server's log.",
+    "view": "Nothing to do if the image is very large; otherwise check the disks. More workers keep training going.",
     "damaged": "OpenCV's pixels are served. Replace the file, or set SAMPLER_DAMAGED=refuse.",
     "store-damaged": "The image file is read instead. Repair the store: `saccade-sampler decode`.",
 }

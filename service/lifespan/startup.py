@@ -36,6 +36,7 @@ from service.settings.server import Settings
 from service.shutdown import Shutdown
 from service.views.rendering import PageRendering
 from service.views.views import Views
+from service.workers.failures import WorkerFailure
 from service.workers.notices import ImageNotices, Notice
 from service.workers.pool import WorkerPool
 from service.workers.protocol import WorkerSetup
@@ -156,7 +157,8 @@ def _pool(settings: Settings, prepared: _Prepared, notices: ImageNotices, errors
     restore = partial(_restore_indexes, prepared.opened, prepared.reserve)
     return WorkerPool(
         _worker_setup(settings, prepared), settings.workers, settings.job_seconds, restore,
-        partial(_note_image, notices, errors), prepared.reserve.lent, slowest, partial(errors.add, "worker"),
+        partial(_note_image, notices, errors), prepared.reserve.lent, slowest,
+        partial(_note_failure, prepared.opened, errors),
     )  # fmt: skip
 
 
@@ -196,6 +198,17 @@ def _note_image(notices: ImageNotices, errors: RecentErrors, notice: Notice) -> 
         errors.add(notice.kind, notice.text, notice.file)
     if notice.kind == "unreadable":
         errors.add_seen(ImageError(notice.file, "unreadable", notice.text, notice.index))
+
+
+def _note_failure(opened: tuple[OpenedDataset, ...], errors: RecentErrors, failure: WorkerFailure) -> None:
+    """List that a worker ended or cannot start, with the image of the view for which it was ended."""
+    if failure.view is None:
+        errors.add("worker", failure.text)
+        return
+    images = {key.index for key in failure.view.keys}
+    one = opened[failure.view.dataset]
+    file = ImageFolders.of(one.images).path(one.dataset.file_name(images.pop())) if len(images) == 1 else None
+    errors.add("view", failure.text, file)
 
 
 def _restore_indexes(opened: tuple[OpenedDataset, ...], reserve: DescriptorReserve) -> None:

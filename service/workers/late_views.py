@@ -1,6 +1,7 @@
 """Views that were ended because training waited for them, such as those of a very large image.
 
 Such a view may begin again only while it does not hold up training: another worker makes no view, or training is quiet.
+If training waits for it nevertheless, it is ended at once.
 """
 
 from collections import OrderedDict
@@ -14,28 +15,29 @@ MOST = 1024
 
 
 class LateViews:
-    """How often views of the same images were ended because training waited for them."""
+    """The images of which views were ended because training waited for them."""
 
     def __init__(self) -> None:
-        self._times: OrderedDict[Hashable, int] = OrderedDict()
+        self._images: OrderedDict[Hashable, None] = OrderedDict()
 
     def note(self, job: Job) -> None:
         """Note that a view was ended because training waited. Other jobs do not count."""
         if not isinstance(job, ViewJob):
             return
         images = _images(job)
-        self._times[images] = self._times.pop(images, 0) + 1
-        while len(self._times) > MOST:
-            self._times.popitem(last=False)
+        self._images[images] = None
+        self._images.move_to_end(images)
+        while len(self._images) > MOST:
+            self._images.popitem(last=False)
 
     def note_done(self, job: ViewJob, seconds: float) -> None:
         """Note that a view was made: one that does not take long was late because of something else."""
         if seconds < LEAST_SECONDS:
-            self._times.pop(_images(job), None)
+            self._images.pop(_images(job), None)
 
-    def times(self, job: Job) -> int:
-        """Return how often views of the job's images were ended; 0 for jobs that are no views."""
-        return self._times.get(_images(job), 0) if isinstance(job, ViewJob) else 0
+    def includes(self, job: Job) -> bool:
+        """Return whether the job is a view, and one of the same images was ended."""
+        return isinstance(job, ViewJob) and _images(job) in self._images
 
 
 def _images(job: ViewJob) -> Hashable:

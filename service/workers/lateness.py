@@ -81,15 +81,15 @@ class SampleTimes:
         # The second limit takes a sort to compute, which the first makes rare.
         return seconds > min(self.least, self.longest) and seconds > self.limit(repetitions)
 
-    def is_view_late(self, seconds: float, repetitions: int = 0, *, leisurely: bool) -> bool:
+    def is_view_late(self, seconds: float, *, leisurely: bool, was_late: bool = False) -> bool:
         """Return whether a view is late that has taken `seconds` so far.
 
         Args:
             seconds: The time.
-            repetitions: How often it was ended because training waited, each of which gives it more time.
             leisurely: Whether training does not wait for it.
+            was_late: Whether such a view was ended before because training waited, which does not wait for it again.
         """
-        if not leisurely and self.is_late(seconds, repetitions):
+        if not leisurely and (was_late or self.is_late(seconds)):
             return True
         return seconds > min(self.least, self.longest) and seconds > self.view_limit()
 

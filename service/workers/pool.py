@@ -1,7 +1,7 @@
 """The worker pool: a fair queue of jobs, and the processes that do them.
 
 Views, which are for pages, wait in a second queue, and the workers do them in their spare time
-(`service.workers.view_turns`).
+(`service.workers.waiting_jobs`).
 
 A worker that dies is replaced, and its jobs go back to the front of the queue. The bytes are the same, since a sample
 does not depend on who makes it. A job that ends its worker again and again is given up.
@@ -19,16 +19,15 @@ from sampler.system_errors import explain
 from service.arena import Slab
 from service.counting import Histogram
 from service.errors.problems import ServiceError
-from service.workers.fair_queue import FairQueue
-from service.workers.late_views import LateViews
+from service.workers.failures import WorkerFailure
 from service.workers.lateness import LEAST_SECONDS, LOOK_SECONDS, RunningClock, SampleTimes
 from service.workers.memory_use import private_bytes
 from service.workers.notices import Notice
 from service.workers.output import WorkerOutput
 from service.workers.process import WorkerProcess, describe_exit
 from service.workers.protocol import ImagesJob, Job, Reply, RunJob, ViewJob, WorkerSetup, encode_job
-from service.workers.seats import ATTEMPTS, CAUSES, Cause, Seat, Ticket, leaves_a_worker
-from service.workers.view_turns import Turn, ViewTurns
+from service.workers.seats import ATTEMPTS, CAUSES, Cause, Seat, Ticket
+from service.workers.waiting_jobs import WaitingJobs
 
 log = logging.getLogger("saccade_sampler.pool")
 
@@ -74,7 +73,7 @@ class WorkerPool:
         on_notice: Callable[[Notice], None] = lambda _: None,
         lend: Callable[[], AbstractContextManager[None]] = nullcontext,
         read_seconds: float = 0.0,
-        on_failure: Callable[[str], None] = lambda _: None,
+        on_failure: Callable[[WorkerFailure], None] = lambda _: None,
     ) -> None:
         """Start nothing yet.
 
@@ -87,7 +86,7 @@ class WorkerPool:
             on_notice: Called with each notice of a worker about an image.
             lend: Gives the block in which a process is started; see `WorkerProcess.start`.
             read_seconds: Longest time for reading an image from another host; 0 if all images are local.
-            on_failure: Called with a description when a worker ended or cannot start.
+            on_failure: Called when a worker ended or cannot start.
         """
         self.size = size
         self.restarts: dict[Cause, int] = dict.fromkeys(get_args(Cause), 0)
@@ -106,10 +105,7 @@ class WorkerPool:
         self._preparing = asyncio.Lock()
         self._compiling = False
         self._seats = [Seat() for _ in range(size)]
-        self._queue: FairQueue[Ticket] = FairQueue()
-        self._views: FairQueue[Ticket] = FairQueue()
-        self._turns = ViewTurns(size, self._clock.now())
-        self._late_views = LateViews()
+        self._waiting = WaitingJobs(size, self._clock.now())
         self._last_number = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._ending: set[WorkerProcess] = set()
@@ -129,7 +125,7 @@ class WorkerPool:
     @property
     def queued(self) -> int:
         """Number of samples that wait for a worker, without those of views."""
-        return sum(len(ticket.job.keys) for ticket in self._queue if not ticket.reply.done())
+        return sum(len(ticket.job.keys) for ticket in self._waiting.training if not ticket.reply.done())
 
     def private_bytes(self) -> int | None:
         """Return the memory of all workers that no other process shares; None if the system does not tell."""
@@ -152,16 +148,16 @@ class WorkerPool:
             await self.stop()
             raise failures[0]
         self._tasks = [asyncio.create_task(self._keep(seat)) for seat in self._seats]
-        self._tasks.append(asyncio.create_task(self._end_late_workers()))
+        self._tasks.append(asyncio.create_task(self._look_regularly()))
 
     async def stop(self) -> None:
         """Stop all workers and cancel unfinished jobs. No process is left."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for ticket in [*self._queue, *self._views, *(ticket for seat in self._seats for ticket in seat.tickets)]:
+        for ticket in [*self._waiting, *(ticket for seat in self._seats for ticket in seat.tickets)]:
             ticket.reply.cancel()
-        self._queue, self._views = FairQueue(), FairQueue()
+        self._waiting.clear()
         processes = [*(seat.process for seat in self._seats if seat.process), *self._ending]
         for seat in self._seats:
             seat.process = None
@@ -184,8 +180,7 @@ class WorkerPool:
             log.exception("a job cannot be sent to a worker")
             reply.set_exception(ServiceError("internal", f"the job cannot be sent to a worker: {error}"))
             return reply
-        ticket = Ticket(self._last_number, job, reply, message, slab, repetitions=self._late_views.times(job))
-        (self._views if ticket.is_view else self._queue).put(owner, ticket)
+        self._waiting.put(owner, Ticket(self._last_number, job, reply, message, slab))
         self._hand_out()
         return reply
 
@@ -200,54 +195,16 @@ class WorkerPool:
 
     def _hand_out(self) -> None:
         """Send queued jobs to the workers that have fewest, and rather to those that make no view."""
-        while self._queue or self._views:
+        while self._waiting:
             free = [seat for seat in self._seats if seat.process and self._has_room(seat)]
             if not free:
                 return
             seat = min(free, key=lambda seat: (seat.makes_view, len(seat.tickets)))
             now = self._clock.now()
-            ticket = self._next_ticket(now, seat)
+            ticket = self._waiting.next(now, seat, self._seats)
             if ticket is None:
                 return
             seat.send(ticket, now)
-
-    def _next_ticket(self, now: float, seat: Seat) -> Ticket | None:
-        """Remove and return the next job that someone waits for, or None if none may begin. seat: that gets it."""
-        leaves = leaves_a_worker(self._seats, seat)
-        may_view = leaves or not any(other.makes_late_view for other in self._seats)
-        while self._queue or self._views:
-            spare = not seat.tickets and not self._queue
-            turn = self._turns.next(now, spare=spare) if self._views and may_view else None
-            if turn is None and not self._queue:
-                return None
-            ticket = self._queue.take() if turn is None else self._views.take()
-            if ticket.reply.done():
-                continue
-            if turn and ticket.repetitions and not leaves and (self._queue or not self._turns.is_quiet(now)):
-                may_view = False
-                if self.size == 1:
-                    ticket.refuse()
-                else:
-                    self._views.put_first(ticket)  # until another worker makes no view
-                continue
-            self._begin(ticket, turn, now)
-            return ticket
-        return None
-
-    def _begin(self, ticket: Ticket, turn: Turn | None, now: float) -> None:
-        ticket.turn = turn
-        if turn is None:
-            self._turns.note_training(now)
-        else:
-            self._turns.begin(turn)
-
-    def _end_turn(self, ticket: Ticket, now: float, since: float) -> None:
-        """Note that a job ends. since: when its worker last made progress with it."""
-        if ticket.turn is None:
-            self._turns.note_training(now)
-        else:
-            self._turns.end(ticket.turn, now - since)
-            ticket.turn = None
 
     def _has_room(self, seat: Seat) -> bool:
         if seat.makes_view:  # which may take long: what trainers wait for goes to the other workers
@@ -262,7 +219,7 @@ class WorkerPool:
                 pause = await self._run(seat, pause)
             except Exception as error:  # a seat that nobody looks after would never have a worker again
                 log.exception("an unexpected error at the seat of a worker, which is filled again")
-                self._on_failure(f"An unexpected error at the seat of a worker: {type(error).__name__}: {error}")
+                self._report(f"An unexpected error at the seat of a worker: {type(error).__name__}: {error}")
                 pause = _longer(pause)
 
     async def _run(self, seat: Seat, pause: float) -> float:
@@ -298,10 +255,11 @@ class WorkerPool:
         status = await process.end()
         self._ending.discard(process)
         log.warning("worker %d ended (%s) and is replaced", process.pid, describe_exit(status))
-        how = (
-            f" ({describe_exit(status)})" if cause == "died" or status is None else ""
-        )  # else it was ended by this server
-        self._on_failure(f"A worker {CAUSES[cause]}{how} and was replaced.")
+        is_told = cause == "died" or status is None  # else it was ended by this server
+        if cause != "view":  # which was reported with its view
+            self._report(
+                f"A worker {CAUSES[cause]}{f' ({describe_exit(status)})' if is_told else ''} and was replaced."
+            )
         if status is None:
             self._left.append(process)
 
@@ -318,7 +276,7 @@ class WorkerPool:
             seat.process = await self._start_worker()
         except SamplerError as error:
             log.error("a worker cannot start: %s", error)
-            self._on_failure(f"A worker cannot start: {error}")
+            self._report(f"A worker cannot start: {error}")
             return _longer(pause)
         self._hand_out()
         return 0.0
@@ -342,7 +300,7 @@ class WorkerPool:
             for notice in reply.notices:
                 self._on_notice(notice)
             now = self._clock.now()
-            self._end_turn(seat.tickets[0], now, seat.since)
+            self._waiting.end_turn(seat.tickets[0], now, seat.since)
             seat.finish_oldest(reply, now, self._times)
             self._hand_out()
 
@@ -351,7 +309,7 @@ class WorkerPool:
         self.busy_seconds[WORK[type(job)]] += reply.seconds
         if isinstance(job, ViewJob):
             self.view_seconds.of(job.kind).observe(reply.seconds)
-            self._late_views.note_done(job, reply.seconds)
+            self._waiting.late_views.note_done(job, reply.seconds)
         times = self.sample_seconds.of(job.dataset)
         for seconds in reply.sample_seconds:
             times.observe(seconds)
@@ -360,38 +318,52 @@ class WorkerPool:
         now = self._clock.now()
         while seat.tickets:
             ticket = seat.tickets.pop()
-            self._end_turn(ticket, now, seat.since)
+            self._waiting.end_turn(ticket, now, seat.since)
             if ticket.got_further():
                 ticket.attempts = 1  # an earlier sample of the run was the cause before
             if ticket.attempts >= ATTEMPTS:
                 ticket.give_up()
             else:
-                (self._views if ticket.is_view else self._queue).put_first(ticket)
+                self._waiting.put_first(ticket)
         self._hand_out()
 
-    async def _end_late_workers(self) -> None:
-        """End workers that make no progress; they are replaced like any that die."""
+    async def _look_regularly(self) -> None:
+        """End workers that make no progress, which are replaced like any that die, and begin views that now may."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                self._look_for_late_workers()
+                self._look()
             except Exception:  # later, there may be a worker that hangs
                 log.exception("an unexpected error in the search for workers that hang")
 
-    def _look_for_late_workers(self) -> None:
+    def _look(self) -> None:
         now = self._clock.now()
         for seat in self._seats:
             leisurely = not self._waits_for_views()
-            if not seat.process or not seat.is_late(now, self._times, leisurely=leisurely):
-                continue
-            if not leisurely:
-                self._late_views.note(seat.tickets[0].job)
-            why = seat.end_late(now, self._times, leisurely=leisurely)
-            log.error("worker %d: %s; it is killed", seat.process.pid, why)
+            if seat.process and seat.is_late(now, self._times, leisurely=leisurely):
+                self._end_late(seat, seat.process.pid, now, leisurely=leisurely)
+        self._hand_out()  # when training has become quiet, nothing else says so
+
+    def _end_late(self, seat: Seat, pid: int, now: float, *, leisurely: bool) -> None:
+        job = seat.tickets[0].job
+        why = seat.end_late(now, self._times, leisurely=leisurely)
+        if not isinstance(job, ViewJob):
+            log.error("worker %d: %s; it is killed", pid, why)
+            return
+        log.warning("worker %d: %s; it is killed", pid, why)
+        waited = "" if leisurely else " while training waited"
+        self._on_failure(WorkerFailure(f"What a page shows took too long{waited}. Its worker was replaced.", job))
+        if not leisurely:
+            self._waiting.late_views.note(job)
+            for ticket in (ticket for other in self._seats for ticket in other.tickets):
+                ticket.was_late = self._waiting.late_views.includes(ticket.job)
+
+    def _report(self, text: str) -> None:
+        self._on_failure(WorkerFailure(text))
 
     def _waits_for_views(self) -> bool:
         """Return whether jobs for training wait while all workers make views, and none is about to be replaced."""
-        waits = self._queue or any(not ticket.is_view for seat in self._seats for ticket in seat.tickets)
+        waits = self._waiting.training or any(not ticket.is_view for seat in self._seats for ticket in seat.tickets)
         return bool(waits) and all(seat.is_at_view for seat in self._seats)
 
 

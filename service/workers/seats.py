@@ -22,11 +22,20 @@ ATTEMPTS = 3
 RETRY_SECONDS = 30
 """Seconds after which a client may ask again for a view that would hold up training."""
 
-Cause = Literal["died", "late", "invalid"]
-"""Why a worker is replaced: it exited or was killed, made no progress, or sent something that is no reply."""
+Cause = Literal["died", "late", "view", "invalid"]
+"""Why a worker is replaced: it exited or was killed, made no progress, took too long for a view, or sent something that
+is no reply."""
 
-CAUSES: dict[Cause, str] = {"died": "ended", "late": "made no progress", "invalid": "sent an invalid reply"}
+CAUSES: dict[Cause, str] = {
+    "died": "ended",
+    "late": "made no progress",
+    "view": "took too long for a page",
+    "invalid": "sent an invalid reply",
+}
 """The causes in words."""
+
+ENDED_LATE = frozenset[Cause]({"late", "view"})
+"""Causes for which the server itself ends a worker that may still be working."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,7 +48,8 @@ class Ticket:
     message: bytes  # the job, encoded
     slab: Slab | None = None  # where a run is written; not borrowed again before the job is over
     attempts: int = 0  # how often the sample that no worker has got past was begun
-    repetitions: int = 0  # how often it was late and not blamed, since a sample may take longer, and a view even more
+    repetitions: int = 0  # how often it was late and not blamed, since a sample may take longer
+    was_late: bool = False  # whether it is a view like one that was ended because training waited for it
     furthest: int = 0  # samples of a run that the most successful worker has written
     seen: int = 0  # samples written when progress was last checked
     turn: Turn | None = None  # of a view that a worker has
@@ -121,12 +131,17 @@ class Seat:
     @property
     def is_at_view(self) -> bool:
         """Whether the worker makes a view now, for which its other jobs wait, and is not about to be replaced."""
-        return self.process is not None and self.cause != "late" and bool(self.tickets) and self.tickets[0].is_view
+        return self.process is not None and not self.is_ended and bool(self.tickets) and self.tickets[0].is_view
 
     @property
     def makes_late_view(self) -> bool:
         """Whether the worker has a view to make that training waited for before."""
-        return any(ticket.is_view and ticket.repetitions for ticket in self.tickets)
+        return any(ticket.was_late for ticket in self.tickets)
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the worker was ended because it was late, and is about to be replaced."""
+        return self.cause in ENDED_LATE
 
     def send(self, ticket: Ticket, now: float) -> None:
         self.tickets.append(ticket)
@@ -155,7 +170,7 @@ class Seat:
 
         leisurely: whether a view may take longer than a sample, since no training job waits for all workers.
         """
-        if not self.process or not self.tickets or self.cause == "late":
+        if not self.process or not self.tickets or self.is_ended:
             return False
         oldest = self.tickets[0]
         if written := oldest.progress():
@@ -164,7 +179,7 @@ class Seat:
             self.since = now
         seconds = now - self.since
         if oldest.is_view:
-            return times.is_view_late(seconds, oldest.repetitions, leisurely=leisurely)
+            return times.is_view_late(seconds, leisurely=leisurely, was_late=oldest.was_late)
         return times.is_late(seconds, oldest.repetitions)
 
     def end_late(self, now: float, times: SampleTimes, *, leisurely: bool = True) -> str:
@@ -172,11 +187,11 @@ class Seat:
         assert self.process is not None
         oldest, seconds = self.tickets[0], now - self.since
         limit = times.limit(oldest.repetitions)
-        # A sample may just be slow: it gets more time, and is not blamed. So does a view, unless it had plenty.
+        # A sample may just be slow: it gets more time, and is not blamed. Nor is a view, unless it had plenty.
         if (not leisurely) if oldest.is_view else limit < times.longest:
-            oldest.repetitions += 1
+            oldest.repetitions += not oldest.is_view
             oldest.attempts -= 1
-        self.cause = "late"
+        self.cause = "view" if oldest.is_view else "late"
         self.process.kill()
         self.process.disconnect()  # a process that waits for a disk keeps its socket open although it was killed
         if oldest.is_view:

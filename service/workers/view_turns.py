@@ -26,11 +26,17 @@ class ViewTurns:
         """workers: size of the pool."""
         self._workers = workers
         self._share = TimeShare(SHARE * workers, SAVED_SECONDS, now)
+        self._training = 0  # jobs under way
         self._trained = now - QUIET_SECONDS
         self._under_way: dict[Turn, int] = {"spare": 0, "share": 0}
 
-    def note_training(self, now: float) -> None:
-        """Note that a job for training begins or ends."""
+    def begin_training(self) -> None:
+        """Note that a job for training begins. `end_training` must follow."""
+        self._training += 1
+
+    def end_training(self, now: float) -> None:
+        """Note that a job for training ends."""
+        self._training -= 1
         self._trained = now
 
     def next(self, now: float, *, spare: bool) -> Turn | None:
@@ -45,7 +51,7 @@ class ViewTurns:
 
     def is_quiet(self, now: float) -> bool:
         """Return whether nothing was made for training for a while."""
-        return now - self._trained >= QUIET_SECONDS
+        return not self._training and now - self._trained >= QUIET_SECONDS
 
     def begin(self, turn: Turn) -> None:
         """Take a turn. `end` must follow."""

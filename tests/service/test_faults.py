@@ -1,6 +1,7 @@
 """Bad images and dying workers."""
 
 import itertools
+import json
 import signal
 import struct
 import threading
@@ -16,6 +17,7 @@ import pytest
 from sampler.stream.shards import Shard, step_keys
 from sampler.wire.messages import WireBatch, encode_sample
 from sampler.wire.reader import RemoteError
+from service.activity.recent_errors import ADVICE
 from tests.support.coco_files import image_entry, small_coco, write_dataset, write_image, write_jpeg, write_json
 from tests.support.live_server import LiveServer, live_server, until
 from tests.support.pages import Elements
@@ -173,6 +175,25 @@ def test_a_worker_that_hangs_is_replaced_after_the_longest_time_for_a_sample(
         server.workers()[0].suspend()
         assert one_batch(server.url, "seed=1&step=0&batch_size=4").header.count == 4
         assert server.metric(LATE) == 1
+
+
+def test_a_worker_that_was_ended_for_a_page_is_listed_with_the_image_and_is_no_fault(
+    scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
+) -> None:
+    annotations, images = scenes
+    with live_server(
+        tmp_path, annotations=annotations, images=images, cache_dir=cache_dir, workers=1, job_seconds=1
+    ) as server:
+        server.workers()[0].suspend()
+        assert httpx.get(f"{server.url}/images/3/thumbnail", timeout=60).status_code == 200
+        assert server.metric('sampler_worker_restarts_total{cause="view"}') == 1
+        assert server.metric(LATE) == 0
+        status = httpx.get(f"{server.url}/status.json").json()
+    (error,) = status["errors"]
+    name = json.loads(annotations.read_text())["images"][3]["file_name"]
+    assert (error["kind"], error["file"]) == ("view", f"{images.name}/{name}")
+    assert error["advice"] == ADVICE["view"]
+    assert status["workers"]["restarted"] == 0
 
 
 def test_a_stopped_worker_holds_a_stream_up_for_seconds_and_a_stopped_server_costs_no_worker(

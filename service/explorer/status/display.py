@@ -19,7 +19,7 @@ LEVELS: dict[Level, str] = {"good": "good", "notice": "warn", "problem": "bad"}
 WAITS = {"workers": "workers", "client": "the client", "place": "a place", None: "–"}
 
 KINDS = {
-    "sample": "sample failed", "image": "image failed", "storage": "storage", "worker": "worker",
+    "sample": "sample failed", "image": "image failed", "storage": "storage", "worker": "worker", "view": "page",
     "damaged": "damaged image", "store-damaged": "damaged store",
 }  # fmt: skip
 """Kinds of errors in words."""

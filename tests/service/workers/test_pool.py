@@ -15,6 +15,7 @@ import uvloop
 from sampler.stream.keys import SampleKey
 from service.arena import Arena
 from service.errors.problems import ServiceError
+from service.workers.failures import WorkerFailure
 from service.workers.pool import JOBS_PER_WORKER, WorkerPool
 from service.workers.process import WorkerProcess
 from service.workers.protocol import ImagesJob, Job, RunJob, ViewJob, WorkerSetup
@@ -116,7 +117,7 @@ def test_a_job_that_cannot_be_sent_to_a_worker_fails_at_once_and_alone(
             await pool.submit(job)
         assert failure.value.kind == "internal"
         other = pool.submit(document(1, 0))
-        assert [ticket.reply for ticket in [*pool._queue, *pool._views]] == [other]
+        assert [ticket.reply for ticket in [*pool._waiting]] == [other]
 
     asyncio.run(scene())
 
@@ -153,7 +154,7 @@ def test_training_waits_for_views_only_if_all_workers_make_some(setup: WorkerSet
         assert not pool._waits_for_views()
         pool.submit(ImagesJob((0,)))
         assert pool._waits_for_views()
-        pool._seats[0].cause = "late"  # the next worker takes the job
+        pool._seats[0].cause = "view"  # the next worker takes the job
         assert not pool._waits_for_views()
 
     asyncio.run(scene())
@@ -195,12 +196,12 @@ def test_a_worker_is_started_again_after_any_error(setup: WorkerSetup, caplog: p
         finally:
             await pool.stop()
 
-    failures: list[str] = []
+    failures: list[WorkerFailure] = []
     pool = WorkerPool(setup, 1, 60.0, prepare, on_failure=failures.append)
     (length,) = run(scene())
     assert length > 1000
     assert [record.exc_info is not None for record in caplog.records] == [False, True, True]
-    assert "ZeroDivisionError: in the first attempt" in failures[1]
+    assert "ZeroDivisionError: in the first attempt" in failures[1].text
 
 
 async def lengths_after_death(pool: WorkerPool, pauses: int) -> list[int]:
@@ -230,7 +231,7 @@ def test_jobs_sent_to_a_worker_that_has_just_died_are_done_by_the_next(
 ) -> None:
     pool = WorkerPool(setup, 1, 60.0)
     assert all(length > 1000 for length in run(lengths_after_death(pool, pauses), loop))
-    assert pool.restarts == {"died": 1, "late": 0, "invalid": 0}
+    assert pool.restarts == {"died": 1, "late": 0, "view": 0, "invalid": 0}
 
 
 COMPILER = """
@@ -322,7 +323,7 @@ def test_a_worker_that_replies_nonsense_is_replaced_and_its_job_done_again(
     pool = WorkerPool(setup, 1, 60.0)
     (length,) = run(scene())
     assert length > 1000
-    assert pool.restarts == {"died": 0, "late": 0, "invalid": 1}
+    assert pool.restarts == {"died": 0, "late": 0, "view": 0, "invalid": 1}
 
 
 def test_stop_waits_for_a_worker_that_is_ending(setup: WorkerSetup) -> None:
@@ -382,7 +383,7 @@ def test_a_sample_that_ends_its_workers_is_given_up_although_samples_before_it_a
             reply = pool.submit(RunJob(KEYS, True, "compact", 0, slab.offset, slab.capacity), "owner", slab)
             with pytest.raises(ServiceError, match=r"'index': 2.*ended its worker 3 times"):
                 await asyncio.wait_for(reply, 60)
-            assert pool.restarts == {"died": 3, "late": 0, "invalid": 0}
+            assert pool.restarts == {"died": 3, "late": 0, "view": 0, "invalid": 0}
         finally:
             await pool.stop()
             arena.close()

@@ -9,7 +9,8 @@ def seconds_of_views(seconds: float, workers: int) -> float:
     """Seconds of views on workers that training keeps busy, with endless views of 30 ms."""
     turns, now, used = ViewTurns(workers), 0.0, 0.0
     while now < seconds:
-        turns.note_training(now)
+        turns.begin_training()
+        turns.end_training(now)
         turn = turns.next(now, spare=False)
         if turn is not None:
             turns.begin(turn)
@@ -48,17 +49,20 @@ def test_a_view_that_takes_long_keeps_others_waiting_for_a_bounded_time() -> Non
 
 def test_half_of_the_workers_stay_free_of_views_while_something_trains() -> None:
     turns = ViewTurns(4)
-    turns.note_training(100.0)
+    turns.begin_training()
     turns.begin("share")
     for _ in range(2):
         assert turns.next(100.0, spare=True) == "spare"
         turns.begin("spare")
     assert turns.next(100.0, spare=True) is None
-    assert turns.next(100.0 + QUIET_SECONDS, spare=True) == "spare"
+    assert turns.next(100.0 + QUIET_SECONDS, spare=True) is None, "the job is not done yet"
+    turns.end_training(200.0)
+    assert turns.next(200.0, spare=True) is None
+    assert turns.next(200.0 + QUIET_SECONDS, spare=True) == "spare"
 
 
 def test_a_single_worker_makes_views_too() -> None:
     turns = ViewTurns(1)
-    turns.note_training(0.0)
+    turns.begin_training()
     turns.begin("share")
     assert turns.next(0.0, spare=True) == "spare"
