@@ -1,7 +1,7 @@
 """Image folders as people see them: by their own names, without the paths that lead to them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -41,6 +41,13 @@ class ImageFolders:
         folder = self.names[int(number)]
         return f"{folder}/{rest}" if folder else rest
 
+    def label(self, file_name: str) -> str:
+        """Return what tells an image from the others of its dataset: the file name alone if there is one folder.
+
+        file_name: see `path`.
+        """
+        return self.path(file_name) if len(self.names) > 1 else file_name
+
     def file_name(self, path: str) -> str:
         """Return what finds the image of a path: its file name, or the text itself if it begins with no folder."""
         folder, _, rest = path.partition("/")
@@ -58,6 +65,20 @@ class ImageFolders:
                 shown = re.sub(place, printable(name).replace("\\", r"\\"), shown)
         return shown
 
+    def beginnings(self, text: str) -> tuple[str, ...]:
+        """Return how the file names begin in whose paths a text begins within the name of the folder.
+
+        For `val2017/` that is the beginning of all file names of this folder, and so it is for `2017`. ASCII letters
+        match in either case.
+        """
+        found = [
+            (f"{number}/" if len(self.names) > 1 else "") + rest
+            for number, folder in enumerate(self.names)
+            if folder
+            for rest in _rests(_lower(f"{folder}/"), _lower(text))
+        ]
+        return tuple(dict.fromkeys(found))
+
 
 NO_FOLDERS = ImageFolders()
 
@@ -70,3 +91,16 @@ def _text(location: Location) -> str:
 def _name(location: str) -> str:
     name = location.rstrip("/").rpartition("/")[2]
     return "" if name in (".", "..") else name
+
+
+def _rests(folder: str, text: str) -> Iterator[str]:
+    """Yield what is left of a text after a folder in which it begins: nothing if it ends within the folder."""
+    for place in range(len(folder)):
+        end = folder[place:]
+        if end.startswith(text) or text.startswith(end):
+            yield text[len(end) :]
+
+
+def _lower(text: str) -> str:
+    """Return a text with ASCII letters in lower case, so that its length stays."""
+    return text.encode().lower().decode()

@@ -33,13 +33,17 @@ class Histogram:
 
 
 def octaves(values: NDArray[np.floating], parts: int = 2) -> NDArray[np.float64]:
-    """Return the edges of bins that hold all values above 0, at least one bin. parts: bins of an octave."""
+    """Return the edges of bins that hold all values above 0, at least one bin.
+
+    parts: bins of an octave. Edges above 1 have two decimals, so that pages and links can name them.
+    """
     positive = values[values > 0]
     if not len(positive):
         return np.array([1.0, 2.0])
     low, high = math.floor(parts * math.log2(positive.min())), math.floor(parts * math.log2(positive.max())) + 1
     edges: NDArray[np.float64] = 2.0 ** (np.arange(low, high + 1) / parts)
-    return edges
+    rounded = np.concatenate([np.floor(100 * edges[:1]), np.ceil(100 * edges[1:])]) / 100
+    return np.where(edges < 1, edges, rounded)
 
 
 def shown(number: float) -> str:

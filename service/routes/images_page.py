@@ -48,7 +48,9 @@ async def images(
     dataset = serving.dataset(parameters.dataset)
     check_pins(parameters, dataset.spec)
     wanted = image_filter(parameters, dataset.spec)
-    wanted["find"] = dataset.folders.file_name(wanted["find"])
+    if text := wanted["find"]:
+        folders = dataset.folders
+        wanted |= {"find": folders.file_name(text), "part": text, "beginnings": folders.beginnings(text)}
     noted = serving.notices.noted(dataset.number)
     options = {
         "filter": wanted,

@@ -10,8 +10,8 @@ from service.access.paths import root_of
 from service.batches.parameters import PathIndex, SampleParameters, SearchQuery, ShownLayers, refuse_repeated
 from service.batches.selection import select_sample
 from service.explorer.steps.links import StepLinks
-from service.explorer.steps.parameters import sample_filter
-from service.explorer.steps.sample_search import Direction, Search
+from service.explorer.steps.parameters import Direction, sample_filter
+from service.explorer.steps.sample_search import Search
 from service.explorer.steps.search import nearest_match
 from service.lifespan.state import CurrentServing, Serving
 from service.routes.steps import surveyed_stream
@@ -49,8 +49,8 @@ async def _redirect(
     dataset = serving.dataset(parameters.dataset)
     key = select_sample(index, parameters, dataset.spec)
     search = Search.of(parameters.search)
-    here = search.place(key, dataset.spec.size, augment=parameters.augment)
-    numbers = search.numbers(here, direction)
+    here = search.place(key, dataset.spec, augment=parameters.augment)
+    numbers = search.numbers(here, dataset.spec.size, direction)
     stream = surveyed_stream(dataset, search.parameters, request, serving)
     wanted = sample_filter(search.parameters, dataset.spec)
     found = await nearest_match(stream, numbers, wanted, backwards=direction == "previous")
@@ -58,4 +58,6 @@ async def _redirect(
     if found is not None:
         return RedirectResponse(links.sample(found, search.text, parameters.layers))
     begin = StreamPlace.at(numbers.start, here.shard) if numbers else None  # none before the first sample, for instance
-    return RedirectResponse(links.page(begin or here, samples=len(numbers) or None))
+    if begin is None:
+        return RedirectResponse(links.page(here))
+    return RedirectResponse(links.page(begin, samples=len(numbers), missing=direction))

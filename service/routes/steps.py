@@ -63,16 +63,13 @@ async def samples_of_step(
     check_pins(parameters, dataset.spec)
     wanted = sample_filter(parameters, dataset.spec)
     stream = surveyed_stream(dataset, parameters, request, serving)
-    place = StreamPlace(step, parameters.shard, parameters.first)
+    within = parameters.within(dataset.spec.size)
+    place = _begin(StreamPlace(step, parameters.shard, parameters.first), within)
     stream.require(place)
-    found = await _found(stream, place, wanted, parameters)
+    found = await _found(stream, place, wanted, parameters, within)
     rows = await _rows([sample.image for sample in found.samples], dataset, request, serving)
     links = StepLinks(root_of(request.scope), dataset.spec, parameters)
-    return await rendered(
-        request,
-        serving,
-        lambda: steps_page(request, dataset.title, links, place, found, rows, filtered=wanted.is_active),
-    )
+    return await rendered(request, serving, lambda: steps_page(request, dataset, links, place, found, rows))
 
 
 def surveyed_stream(
@@ -87,12 +84,25 @@ def surveyed_stream(
     return SurveyedStream(dataset.spec.size, parameters.seed, parameters.shard, survey)
 
 
+def _begin(place: StreamPlace, within: range | None) -> StreamPlace:
+    """Return where a page begins: at the first sample to which a search is limited, if the place is not among them."""
+    if within is None or place.samples_before in within:
+        return place
+    return StreamPlace.at(within.start, place.shard) or place
+
+
 async def _found(
-    stream: SurveyedStream, place: StreamPlace, wanted: SampleFilter, parameters: StepParameters
+    stream: SurveyedStream,
+    place: StreamPlace,
+    wanted: SampleFilter,
+    parameters: StepParameters,
+    within: range | None,
 ) -> StepPage:
-    if not wanted.is_active:
+    if not parameters.is_search:
         return await step_page(stream, place)
-    return await matching_page(stream, place, wanted, one_step=parameters.one_step, most=parameters.samples)
+    return await matching_page(
+        stream, place, wanted, one_step=parameters.one_step, within=within, most=parameters.samples
+    )
 
 
 async def _rows(

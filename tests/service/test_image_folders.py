@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from service.image_folders import ImageFolders
+from tests.support.coco_files import small_coco, write_dataset
 from tests.support.live_server import LiveServer, live_server
 from tests.support.pages import Elements
 
@@ -63,13 +64,48 @@ def test_two_folders_of_one_name_are_both_searched() -> None:
     assert folders.file_name("images/a.jpg") == "a.jpg"
 
 
+@pytest.mark.parametrize(("text", "beginnings"), [
+    ("val2017", ["1/"]), ("VAL2017/", ["1/"]), ("2017", ["0/", "1/"]), ("7/00", ["0/00", "1/00"]),
+    ("val2017/0001", ["1/0001"]), ("cat", []), ("l2017/a/b", ["1/a/b"]),
+])  # fmt: skip
+def test_a_text_that_begins_in_the_name_of_a_folder_finds_files_in_it(text: str, beginnings: list[str]) -> None:
+    assert list(ImageFolders(("train2017", "val2017")).beginnings(text)) == beginnings
+    assert ImageFolders(("",)).beginnings(text) == ()
+
+
+def test_the_images_of_one_of_two_folders_are_named_and_found_by_it(tmp_path: Path) -> None:
+    content = small_coco()
+    for entry in (*content["images"], *content["annotations"]):
+        entry["image_id" if "image_id" in entry else "id"] += 1
+    sources = [write_dataset(tmp_path / "0"), write_dataset(tmp_path / "1", content)]
+    folders = [images.rename(tmp_path / name) for (_, images), name in zip(sources, ("train", "val"), strict=True)]
+    settings = {
+        "annotations": json.dumps([str(annotations) for annotations, _ in sources]),
+        "images": json.dumps([str(folder) for folder in folders]),
+    }
+    with live_server(tmp_path, cache_dir=tmp_path / "cache", workers=1, **settings) as server:
+        names = names_of_tiles(server, "/steps/0?batch_size=6")
+        assert {name.partition("/")[0] for name in names} == {"train", "val"}
+        every = names_of_tiles(server, "/images")
+        for text in ("val", "VAL/", "al/0000", "val/0000"):
+            found = names_of_tiles(server, f"/images?find={text}")
+            assert found == [name for name in every if text.lower() in name], text
+            assert len(found) == 3
+        assert names_of_tiles(server, f"/images?find={every[4]}") == [every[4]]
+
+
+def names_of_tiles(server: LiveServer, path: str) -> list[str]:
+    page = Elements(httpx.get(server.url + path, timeout=60).raise_for_status().text)
+    return [str(one["title"]) for one in page.all("span") if one.get("class") == "name"]
+
+
 def test_pages_show_the_path_from_the_folder_on_which_also_finds_the_image(
     server: LiveServer, scenes: tuple[Path, Path]
 ) -> None:
     folder = scenes[1]
     image = httpx.get(f"{server.url}/v1/images?indices=5").json()["images"][0]["file_name"]
     path = f"{folder.name}/{image}"
-    for page in ("explore/5", "compare?index=5", "images"):
+    for page in ("explore/5", "compare?index=5", "images", "steps/0?batch_size=24"):
         html = httpx.get(f"{server.url}/{page}", timeout=60).text
         assert path in html, page
         assert str(folder.parent) not in html, page

@@ -150,12 +150,33 @@ def test_the_stream_has_a_first_and_a_last_match(server: LiveServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "search", ["seed=8", "seed=7&augment=false", "seed=x", "seed=7&nonsense=1", "seed=7&category=", "seed=7&rank=9"]
+    "search",
+    [
+        *(
+            f"{part}&cut_off=true"
+            for part in (
+                "seed=8",
+                "seed=7&augment=false",
+                "seed=x",
+                "seed=7&nonsense=1",
+                "seed=7&category=",
+                "seed=7&rank=9",
+                "seed=7&epoch=3",
+                "seed=7&positions=0-3",
+                "seed=7&cut_off=true",
+                "seed=7&dataset=other",
+                "seed=7&aaaa",
+            )
+        ),
+        "seed=7",
+        "",
+        "//evil.com",
+    ],
 )
 def test_a_sample_that_the_search_does_not_look_at_has_no_links_to_matches(server: LiveServer, search: str) -> None:
     sample = sample_at(2, 3, search, Shard(6))
     page = page_at(server, sample)
-    valid = search == "seed=7&category="  # a field of a form that a person left empty
+    valid = search == "seed=7&category=&cut_off=true"  # a field of a form that a person left empty
     assert (match_link(page, "next") is not None) == valid
     if not valid:
         response = httpx.get(server.url + sample.replace("?", "/next-match?"), timeout=60)
@@ -174,3 +195,41 @@ def test_a_category_that_the_dataset_lacks_is_refused_by_name(server: LiveServer
     response = httpx.get(server.url + sample.replace("?", "/next-match?"), timeout=60)
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["category"]
+
+
+def test_a_search_of_another_digest_is_refused_as_its_page_is(server: LiveServer) -> None:
+    search = f"step=0&{SEARCH}&digest={32 * '0'}"
+    sample = sample_at(2, 3, search, Shard(6))
+    assert match_link(page_at(server, sample), "next") is None
+    for path in (sample.replace("?", "/next-match?"), f"/steps/0?{search.removeprefix('step=0&')}"):
+        assert get(server, path).status_code == 412
+
+
+def test_an_unknown_parameter_of_a_search_is_named_as_one_to_leave_out(server: LiveServer) -> None:
+    sample = sample_at(2, 3, f"step=0&{SEARCH}&typo=1", Shard(6))
+    response = httpx.get(server.url + sample.replace("?", "/next-match?"), timeout=60)
+    assert response.json()["errors"][0]["expected"] == "the query of a page of steps, without typo"
+
+
+def test_matches_of_an_epoch_end_with_the_epoch(server: LiveServer) -> None:
+    found = tiles(server, f"/steps/0?{SEARCH}&epoch=2")
+    epochs = {dict(parse_qsl(urlsplit(tile).query))["epoch"] for tile in found}
+    assert epochs == {"2"}
+    assert match_from(server, found[0], "next") == found[1]
+    sample = sample_at(9, 2, f"step=8&{NEVER}&epoch=2", Shard(6))  # of steps 8–11
+    before, after = (get(server, match_from(server, sample, direction)).text for direction in ("previous", "next"))
+    assert "None of 8 samples in steps 8–9 matches" in before
+    assert "The epoch begins here" in before
+    assert "None of 15 samples in steps 9–11 matches" in after
+    assert "The epoch ends here" in after
+
+
+def test_a_search_without_a_further_match_leads_back_to_the_sample(server: LiveServer) -> None:
+    sample = sample_at(3, 2, f"step=3&{NEVER}&one_step=true", Shard(6))
+    for direction, where in (("next", "after"), ("previous", "before")):
+        html = get(server, match_from(server, sample, direction)).text
+        assert f"No match {where} row 2 of step 3." in html
+        assert "Remove a filter" not in html
+        links = [str(link["href"]) for link in Elements(html).all("a") if "search=" in str(link["href"])]
+        [back] = [link for link in links if urlsplit(link).path == urlsplit(sample).path]
+        assert match_link(page_at(server, back), direction) is not None

@@ -10,6 +10,7 @@ from sampler.dataset.dataset import open_dataset
 from sampler.survey.sampling import survey_keys, survey_samples
 from sampler.survey.statistics import survey_statistics
 from tests.support.live_server import LiveServer
+from tests.support.pages import Elements
 
 
 def stats(server: LiveServer, **parameters: object) -> httpx.Response:
@@ -28,6 +29,20 @@ def test_the_page_has_the_numbers_of_the_samples_that_the_server_sends(
         assert f"{count:,}" in html
     assert html.count("fits theory") == len(found.decisions) == 11
     assert stats(server, seed=7, epoch=2, samples=600).text == html
+
+
+def test_links_lead_to_as_many_samples_as_the_page_counts(server: LiveServer) -> None:
+    page = Elements(stats(server, seed=7, epoch=1, samples=150).raise_for_status().text)
+    links = {str(link["href"]): str(link.get("aria-label")) for link in page.all("a")}
+    links = {link: label for link, label in links.items() if " samples: " in label}
+    assert len(links) >= 4
+    for link, label in links.items():
+        found, following = 0, [link]
+        while following:
+            steps = Elements(httpx.get(server.url + following[0], timeout=60).raise_for_status().text)
+            found += sum(one.get("class") == "tile" for one in steps.all("a"))
+            following = [str(one["href"]) for one in steps.all("a") if one.get("rel") == "next"]
+        assert f"{found:,}" == label.partition(" ")[0], link
 
 
 @pytest.mark.parametrize(("parameters", "field"), [

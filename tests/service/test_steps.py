@@ -86,6 +86,42 @@ def test_no_match_says_what_to_do(server: LiveServer) -> None:
     assert "remove a filter" in html
 
 
+def test_an_epoch_is_searched_from_its_start_to_its_end_whatever_the_step(server: LiveServer) -> None:
+    keys = [key.index for step in range(IMAGES) for key in step_keys(IMAGES, 7, step, Shard(8))]
+    for step in (0, 999):
+        page = page_at(server, f"/steps/{step}?batch_size=8&seed=7&epoch=3")
+        found = indices(page)
+        while following := neighbour(page, "next"):
+            page = page_at(server, following)
+            found += indices(page)
+        assert found == keys[3 * IMAGES : 4 * IMAGES]
+    html = get(server, "/steps/0?batch_size=8&seed=7&epoch=3").text
+    assert "epoch 3 · step" in html
+    assert "Remove filter: epoch 3" in html
+
+
+@pytest.mark.parametrize("rank", range(3))
+def test_positions_are_those_of_all_ranks(server: LiveServer, rank: int) -> None:
+    ranks = f"&rank={rank}&world_size=3"
+    page = page_at(server, f"/steps/0?batch_size=8&seed=7&positions=11-37{ranks}")
+    keys = [
+        (step * 8 + Shard(8, rank, 3).bounds[0] + row, key.index)
+        for step in range(6)
+        for row, key in enumerate(step_keys(IMAGES, 7, step, Shard(8, rank, 3)))
+    ]
+    assert indices(page) == [index for position, index in keys if 11 <= position <= 37]
+
+
+def test_a_rank_without_a_world_size_says_what_is_missing(server: LiveServer) -> None:
+    assert "give world_size" in httpx.get(f"{server.url}/steps/0?rank=3", timeout=60).text
+
+
+def test_a_page_of_images_beyond_the_last_leads_to_the_first(server: LiveServer) -> None:
+    page = get(server, f"/images?first={IMAGES + 9}").text
+    assert f"There is no image from index {IMAGES + 9} on." in page
+    assert ">Show the first images</a>" in page
+
+
 def test_the_stream_has_a_last_step(server: LiveServer) -> None:
     assert neighbour(page_at(server, f"/steps/{LAST_STEP}?batch_size=8"), "next") is None
     assert "The stream ends here" in get(server, f"/steps/{LAST_STEP}?batch_size=8&min_side=4000").text
@@ -98,7 +134,15 @@ def test_the_stream_has_a_last_step(server: LiveServer) -> None:
         (f"/steps/{LAST_STEP + 1}?batch_size=8", "step"),
         ("/steps/0?first=48", "first"),
         ("/steps/0?rank=3&world_size=2", "rank"),
+        ("/steps/0?rank=3", "rank"),
         ("/steps/0?ignored=yes", "ignored"),
+        ("/steps/0?min_side=50&side_below=50", "side_below"),
+        (f"/steps/0?epoch={1 << 62}", "epoch"),
+        ("/steps/0?positions=9-5", "positions"),
+        ("/steps/0?positions=5", "positions"),
+        ("/steps/0?epoch=0&positions=9000-9999", "positions"),
+        ("/images?min_side=50&side_below=10", "side_below"),
+        ("/images?min_boxes=10&max_boxes=2", "max_boxes"),
         ("/steps?step=x", "step"),
         ("/images?category=bird", "category"),
         ("/images?find=", "find"),

@@ -77,6 +77,7 @@ def image_values(
         "parameters": own,
         "filtered": filtered,
         "summary": _summary(listing, filtered),
+        "begins_late": not listing["rows"] and listing["before"] > 0,
         "counts": joined([count(listing["counts"][name], one, several) for name, one, several in _TOTALS]),
         "shares": _shares(links, listing["counts"], noted),
         "folders": list(dict.fromkeys(name for name in folders.names if name)),
@@ -119,7 +120,7 @@ def _shares(links: ImageLinks, counts: Mapping[str, int], noted: Mapping[NoteKin
 def _tile(links: ImageLinks, row: Mapping[str, Any], folders: ImageFolders) -> Tile:
     index, width, height = row["index"], row["width"], row["height"]
     path = folders.path(row["file_name"])
-    name = path if len(folders.names) > 1 else row["file_name"]  # the heading names the only folder
+    name = folders.label(row["file_name"])  # the heading names the only folder
     zoom = min(1.0, THUMBNAIL_SIDE / max(width, height))
     boxes = joined([count(row["boxes"], "box", "boxes") if row["boxes"] else "no boxes", _crowd(row["crowd"])])
     return Tile(

@@ -8,7 +8,7 @@ from sampler.stream.keys import INDEX_LIMIT
 from sampler.wire.spec import ServiceSpec
 from service.batches.parameters import FROM_URL, STRICT, Flag, PinnedParameters
 from service.explorer.shell.categories import category_number
-from service.explorer.shell.parameters import BoxSize, CategoryText, LeastSide, SideBelow
+from service.explorer.shell.parameters import BoxSize, CategoryText, LeastSide, SideBelow, check_range
 
 Remark = Literal["damaged", "store-damaged", "warning", "orientation", "unreadable", "substituted"]
 """What may be unusual about an image: the kinds of `ImageNote`, and that it is replaced by substitutes."""
@@ -51,5 +51,7 @@ class ImageListParameters(PinnedParameters):
 
 def image_filter(parameters: ImageListParameters, spec: ServiceSpec) -> dict[str, Any]:
     """Return the fields of the `ImageFilter` that parameters ask for. Raises `InvalidRequestError`."""
+    check_range(("min_side", parameters.min_side), ("side_below", parameters.side_below), below=True)
+    check_range(("min_boxes", parameters.min_boxes), ("max_boxes", parameters.max_boxes), below=False)
     fields = {name: getattr(parameters, name) for name in FILTERS}
     return fields | {"category": category_number(spec, parameters.category), "find": (parameters.find or "").strip()}

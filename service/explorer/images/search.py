@@ -3,6 +3,7 @@
 A search takes milliseconds for 100,000 images: it works on the arrays of the index, never image by image.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,8 @@ class ImageFilter:
         max_boxes: Greatest number of boxes of the image; 0 finds images without boxes.
         find: An image id or a file name. If no image has it, part of a file name or of a textual id. ASCII letters
             match in either case.
+        part: The part, if it is not the file name that is to be found; "" if it is.
+        beginnings: If no image has the id or file name, images whose file names begin in any of these ways match, too.
     """
 
     category: int | None = None
@@ -44,6 +47,8 @@ class ImageFilter:
     min_boxes: int | None = None
     max_boxes: int | None = None
     find: str = ""
+    part: str = ""
+    beginnings: tuple[str, ...] = ()
 
     @property
     def concerns_boxes(self) -> bool:
@@ -62,7 +67,7 @@ def find_images(index: DatasetIndex, wanted: ImageFilter) -> npt.NDArray[np.intp
     if wanted.concerns_boxes:
         chosen &= images_with(index, _boxes_of(index, wanted))
     if wanted.find:
-        chosen &= _found(index, wanted.find)
+        chosen &= _found(index, wanted.find, wanted.part or wanted.find, wanted.beginnings)
     return np.flatnonzero(chosen)
 
 
@@ -97,17 +102,34 @@ def _has_size(areas: npt.NDArray[np.float64], sides: npt.NDArray[np.float64], si
     return np.asarray(sizes_of(area) == SIZES.index(size))
 
 
-def _found(index: DatasetIndex, text: str) -> Chosen:
-    """Return which images have this id or file name, or else which have names or ids that contain it."""
+def _found(index: DatasetIndex, text: str, part: str, beginnings: Sequence[str]) -> Chosen:
+    """Return which images have an id or file name, or else which have names or ids that contain or begin with some."""
     arrays = index.arrays()
-    within, exact = _containing(arrays["name_starts"], arrays["names"], text)
+    starts, names = arrays["name_starts"], arrays["names"]
+    _, exact = _containing(starts, names, text)
     if index.has_string_ids:
-        more_within, more_exact = _containing(arrays["id_starts"], arrays["id_texts"], text)
-        within, exact = within | more_within, exact | more_exact
+        exact |= _containing(arrays["id_starts"], arrays["id_texts"], text)[1]
     else:
         number = as_integer(text)
         exact |= arrays["image_ids"] == number if number is not None and abs(number) < _ID_LIMIT else False
-    return exact if exact.any() else within
+    if exact.any():
+        return exact
+    within, _ = _containing(starts, names, part)
+    if index.has_string_ids:
+        within |= _containing(arrays["id_starts"], arrays["id_texts"], part)[0]
+    for beginning in beginnings:
+        within |= _beginning_with(starts, names, beginning)
+    return within
+
+
+def _beginning_with(starts: Numbers, texts: Numbers, text: str) -> Chosen:
+    """Return which of N texts begin with a text. starts: (N + 1,), where each begins in `texts`."""
+    wanted = _lower(np.frombuffer(text.encode(), np.uint8))
+    chosen = np.diff(starts) >= len(wanted)
+    for offset, byte in enumerate(wanted.tolist()):
+        rows = np.flatnonzero(chosen)
+        chosen[rows] = _lower(texts[starts[rows] + offset]) == byte
+    return np.asarray(chosen)
 
 
 def _containing(starts: Numbers, texts: Numbers, text: str) -> tuple[Chosen, Chosen]:

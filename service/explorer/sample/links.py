@@ -9,11 +9,13 @@ from sampler.stream.keys import EPOCH_LIMIT, SEED_LIMIT, SampleKey
 from sampler.stream.places import StreamPlace
 from sampler.stream.shards import Shard
 from sampler.wire.spec import ServiceSpec
+from service.errors.problems import ServiceError
 from service.explorer.sample.layer_choice import BOXES, CROP, text_of_layers, toggled
 from service.explorer.sample.layer_names import known_layers
 from service.explorer.shell.links import key_parameters, named, pins, query
 from service.explorer.shell.parameters import BATCH_SIZE
-from service.explorer.steps.sample_search import Direction, Search
+from service.explorer.steps.parameters import Direction
+from service.explorer.steps.sample_search import Search
 
 DEFAULT_LAYERS = (CROP, BOXES, "window")
 """The layers that the page of a sample shows unless its URL names others."""
@@ -164,11 +166,11 @@ class SampleLinks:
             return None
         try:
             search = Search.of(self.search)
-            place = search.place(self.key, self.spec.size, augment=self.augment)
-        except InvalidRequestError:  # a sample that the search does not look at, or a link that a person has changed
+            place = search.place(self.key, self.spec, augment=self.augment)
+        except (InvalidRequestError, ServiceError):  # not a sample of the search, or an invalid link
             return None
         values = self._sample(self.key, self.augment) | self._kept
-        numbers = search.numbers(place, direction)
+        numbers = search.numbers(place, self.spec.size, direction)
         return f"{self.root}/explore/{self.key.index}/{direction}-match{query(values)}" if numbers else None
 
 

@@ -9,6 +9,8 @@ from service.explorer.shell.links import chosen
 
 LABELS = {
     "find": "“{}”",
+    "epoch": "epoch {}",
+    "positions": "positions {}",
     "category": "category {}",
     "size": "{} box",
     "state": "{} box",

@@ -6,15 +6,17 @@ from service.explorer.statistics.parameters import StatisticsParameters
 
 
 class LinksToSteps:
-    """Links to the pages of steps, from the first sample of the statistics on."""
+    """Links to the pages of steps, limited to the samples of the statistics."""
 
     def __init__(self, root: str, dataset_name: str | None, size: int, parameters: StatisticsParameters) -> None:
         """size: N, the number of images."""
-        step, first = divmod(parameters.epoch * size, BATCH_SIZE)
+        begin = parameters.epoch * size
+        step, first = divmod(begin, BATCH_SIZE)
         self._parameters: dict[str, object] = {
             "dataset": dataset_name,
             "seed": parameters.seed,
             "augment": parameters.augment,
+            "positions": f"{begin}-{begin + parameters.samples - 1}",
             "digest": parameters.digest,
             "pixels": parameters.pixels,
             "first": first or None,

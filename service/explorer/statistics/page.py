@@ -170,10 +170,12 @@ def _figure(quantity: Comparison, links: LinksToSteps) -> Figure:
 def _compared(quantity: Comparison, name: str, targets: list[str]) -> Figure:
     labels = quantity.before.labels
     first, second = _as_shares(quantity.before.counts), _as_shares(quantity.after.counts)
-    kinds = ("boxes", "objects") if quantity.unit else ("images", "samples")
+    counts = [sum(one.counts) for one in (quantity.before, quantity.after)]
+    kinds = ("{:,} boxes", "{:,} objects") if quantity.unit else ("the images of {:,} samples", "these {:,} samples")
+    first_kind, second_kind = (kind.format(number) for kind, number in zip(kinds, counts, strict=True))
     note = (
-        f"Bars: shares of {sum(quantity.before.counts):,} {kinds[0]}, median {_rounded(quantity.median_before)}. "
-        f"Line: of {sum(quantity.after.counts):,} {kinds[1]}, median {_rounded(quantity.median_after)}."
+        f"Bars: shares of {first_kind}, median {_rounded(quantity.median_before)}. "
+        f"Line: of {second_kind}, median {_rounded(quantity.median_after)}."
     )
     edges = quantity.before.edges if quantity.unit else ()
     marks = _marks_of(edges) if edges else [label.partition(" ")[0] for label in labels]

@@ -6,8 +6,7 @@ from sampler.stream.keys import SampleKey
 from sampler.stream.places import StreamPlace
 from sampler.wire.spec import ServiceSpec
 from service.explorer.shell.links import chosen, key_parameters, named, pins, query
-from service.explorer.steps.parameters import StepParameters
-from service.explorer.steps.sample_search import Direction
+from service.explorer.steps.parameters import Direction, StepParameters
 from service.explorer.steps.stream import StepSample
 
 
@@ -37,8 +36,12 @@ class StepLinks:
             search: The query of the search that found it, if any, to whose matches the page then leads, too.
             layers: Names of the layers that the page shows, with commas; None for the usual ones.
         """
-        values = self._key(sample.key) | self._place(sample.place) | {"layers": layers, "search": search}
-        return f"{self.root}/explore/{sample.key.index}{query(values)}"
+        return self._sample(sample.key, sample.place, search, layers)
+
+    def back(self, place: StreamPlace) -> str:
+        """Return the page of the sample at a place, which leads back to a search from the start of its step on."""
+        key = place.key(self.spec.size, self.parameters.seed)
+        return self._sample(key, place, self.search(StreamPlace(place.step, place.shard, 0)))
 
     def match(self, place: StreamPlace, direction: Direction, search: str) -> str:
         """Return the link to the match of a search before or after a place."""
@@ -54,7 +57,11 @@ class StepLinks:
         """The parameters that links to other places keep."""
         own = self.parameters
         kept = named(self.spec) | {"seed": own.seed, "batch_size": own.batch_size} | chosen(own)
-        return kept | {"samples": None}
+        return kept | {"samples": None, "missing": None}
+
+    def _sample(self, key: SampleKey, place: StreamPlace, search: str | None, layers: str | None = None) -> str:
+        values = self._key(key) | self._place(place) | {"layers": layers, "search": search}
+        return f"{self.root}/explore/{key.index}{query(values)}"
 
     def _place(self, place: StreamPlace) -> dict[str, object]:
         """Return the parameters that place a sample in its step, unless the step is too large for one request."""

@@ -19,9 +19,11 @@ from service.explorer.shell.templates import page
 from service.explorer.shell.thumbnails import THUMBNAIL_SIDE
 from service.explorer.steps.links import StepLinks
 from service.explorer.steps.parameters import StepParameters
-from service.explorer.steps.ranges import preceding
+from service.explorer.steps.ranges import around, preceding
 from service.explorer.steps.search import StepPage
 from service.explorer.steps.stream import StepSample
+from service.image_folders import NO_FOLDERS, ImageFolders
+from service.lifespan.state import ServedDataset
 from service.words import count, joined, span
 
 STATE_NAMES: dict[State, str] = {"object": "object", "ignored": "ignored", "outside": "outside the crop"}
@@ -31,15 +33,24 @@ Rows = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One thumbnail with its text."""
+    """One thumbnail with its text. name: of the file; its whole path if the dataset has several folders."""
 
     link: str
     picture: str
     alt: str
     position: str
     name: str
+    path: str
     index: int
     facts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A sample from which a search found no match, with what the page says about it."""
+
+    text: str
+    link: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +63,19 @@ class Total:
 
 
 def steps_page(
-    request: Request, title: str, links: StepLinks, place: StreamPlace, found: StepPage, rows: Rows, *, filtered: bool
+    request: Request, dataset: ServedDataset, links: StepLinks, place: StreamPlace, found: StepPage, rows: Rows
 ) -> HTMLResponse:
-    """Return the page. title: of the dataset. The others are those of `step_values`."""
+    """Return the page of a dataset. The others are those of `step_values`."""
     return page(
-        request, "steps/page.html", title=f"Step {place.step} · {title}", scripts=("shell/tiles.js",),
-        styles=("shell/tiles.css",), dataset_title=title,
-        **step_values(links, place, found, rows, filtered=filtered),
+        request, "steps/page.html", title=f"Step {place.step} · {dataset.title}", scripts=("shell/tiles.js",),
+        styles=("shell/tiles.css",), dataset_title=dataset.title,
+        **step_values(links, place, found, rows, dataset.folders),
     )  # fmt: skip
 
 
-def step_values(links: StepLinks, place: StreamPlace, found: StepPage, rows: Rows, *, filtered: bool) -> dict[str, Any]:
+def step_values(
+    links: StepLinks, place: StreamPlace, found: StepPage, rows: Rows, folders: ImageFolders = NO_FOLDERS
+) -> dict[str, Any]:
     """Return the values of the template.
 
     Args:
@@ -70,28 +83,26 @@ def step_values(links: StepLinks, place: StreamPlace, found: StepPage, rows: Row
         place: Where the page begins.
         found: Its samples.
         rows: The `image_row` of each sample's image, in the same order.
-        filtered: Whether the page is a search.
+        folders: Of the images.
     """
-    own, spec, last = links.parameters, links.spec, last_step(place.shard)
+    own, spec, filtered = links.parameters, links.spec, links.parameters.is_search
     search = links.search(place) if filtered else None
-    steps = {step: StreamPlace(step, place.shard, 0) for step in (0, place.step - 1, place.step, place.step + 1)}
-    start = steps[place.step]
+    start = StreamPlace(place.step, place.shard, 0)
     return {
         "spec": spec,
         "parameters": own,
         "place": place,
-        "last_step": last,
+        "last_step": last_step(place.shard),
         "filtered": filtered,
         "summary": _search_summary(place, found) if filtered else _step_summary(place, found),
         "contents": _contents(found.samples),
-        "tiles": [_tile(links, sample, row, search) for sample, row in zip(found.samples, rows, strict=True)],
+        "tiles": [_tile(links, sample, row, search, folders) for sample, row in zip(found.samples, rows, strict=True)],
         "side": min(THUMBNAIL_SIDE, spec.config.input_side),
         "chips": chips(own, lambda name: links.page(start, **{name: None})),
         "without_filters": links.page(start, **dict.fromkeys(_filters(own))),
-        "first_step": links.page(steps[0]) if place.samples_before else None,
-        "previous_step": links.page(steps[place.step - 1]) if place.step else None,
-        "next_step": links.page(steps[place.step + 1]) if place.step < last else None,
+        **_steps_around(links, place),
         "previous_match": _previous_match(links, place, search),
+        "sought_from": _sought_from(links, place, found),
         "onward": _onward(links, place, found, filtered),
         "onward_step": None if found.after is None else found.after.step,
         "never_ignored": own.state == "ignored" and not family_of(spec.config).ignores_boxes,
@@ -111,9 +122,39 @@ def _possible(parameters: StepParameters, spec: ServiceSpec) -> set[State | None
     return states | {parameters.state}
 
 
+def _steps_around(links: StepLinks, place: StreamPlace) -> dict[str, Any]:
+    """Return the links to the first, previous and next step to which the search is limited, None if there is none."""
+    shard, own = place.shard, links.parameters
+    numbers = around(place, one_step=False, within=own.within(links.spec.size))
+    first, last = numbers.start // shard.count, (numbers.stop - 1) // shard.count
+
+    def page(step: int) -> str:
+        return links.page(StreamPlace(step, shard, 0))
+
+    return {
+        "first_step": page(first) if place.samples_before > numbers.start else None,
+        "first_number": first,
+        "previous_step": page(place.step - 1) if place.step > first else None,
+        "next_step": page(place.step + 1) if place.step < last else None,
+    }
+
+
+def _sought_from(links: StepLinks, place: StreamPlace, found: StepPage) -> Neighbour | None:
+    """Return the sample from which a match was sought in vain; None if none was, or if there are matches."""
+    missing = links.parameters.missing
+    if missing is None or found.samples:
+        return None
+    sample = place.before if missing == "next" else place.after(found.searched)
+    if sample is None:
+        return None
+    where = "after" if missing == "next" else "before"
+    return Neighbour(f"No match {where} row {sample.number} of step {sample.step:,}", links.back(sample))
+
+
 def _previous_match(links: StepLinks, place: StreamPlace, search: str | None) -> str | None:
     """Return the link to the match before the page of a search; None if there is no sample to search."""
-    if search is None or not preceding(place, one_step=links.parameters.one_step):
+    own = links.parameters
+    if search is None or not preceding(place, one_step=own.one_step, within=own.within(links.spec.size)):
         return None
     return links.match(place, "previous", search)
 
@@ -158,7 +199,9 @@ def _contents(samples: Sequence[StepSample]) -> list[Total]:
     return [total for total in totals if total.number]
 
 
-def _tile(links: StepLinks, sample: StepSample, row: Mapping[str, Any], search: str | None) -> Tile:
+def _tile(
+    links: StepLinks, sample: StepSample, row: Mapping[str, Any], search: str | None, folders: ImageFolders
+) -> Tile:
     """Return the thumbnail of a sample. search: the query of the search that found it, if any."""
     facts = joined(
         [
@@ -169,9 +212,9 @@ def _tile(links: StepLinks, sample: StepSample, row: Mapping[str, Any], search: 
             f"substitute {sample.image}" if sample.image != sample.key.index else "",
         ]
     )
-    prefix = "" if search is None else f"step {sample.place.step} · "
-    position = f"{prefix}row {sample.place.number}"
+    prefix = "" if search is None else f"epoch {sample.key.epoch} · step {sample.place.step} · "
+    position = f"{prefix}row\u00a0{sample.place.number}"
     return Tile(
         links.sample(sample, search), links.thumbnail(sample), f"Crop of sample {sample.key.index}", position,
-        row["file_name"], sample.key.index, facts,
+        folders.label(row["file_name"]), folders.path(row["file_name"]), sample.key.index, facts,
     )  # fmt: skip

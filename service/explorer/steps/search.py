@@ -47,15 +47,16 @@ async def matching_page(
     wanted: SampleFilter,
     *,
     one_step: bool = False,
+    within: range | None = None,
     most: int = SEARCHED,
 ) -> StepPage:
     """Return the samples from a place on that match a filter. Raises like `step_page`.
 
     The search ends when the page is full, after `most` samples, or at the end of the stream. one_step: also at the end
-    of the step.
+    of the step. within: also at the end of these numbers, of which the place has one.
     """
     stream.require(place)
-    searchable = from_place(place, one_step=one_step)
+    searchable = from_place(place, one_step=one_step, within=within)
     numbers = searchable[:most]
     found: list[StepSample] = []
     stop = numbers.start

@@ -63,10 +63,11 @@ def test_numbers_and_bars_link_to_the_samples_that_they_count(dataset: Dataset) 
     html, _ = page(dataset, StatisticsParameters(seed=7, epoch=3, samples=300))
     targets = {str(link["href"]) for link in Elements(html).all("a") if "href" in link}
     step, first = divmod(3 * len(dataset), 48)
-    begin = f"/steps/{step}?seed=7&augment=true{f'&first={first}' if first else ''}&"
+    counted = f"positions={3 * len(dataset)}-{3 * len(dataset) + 299}"
+    begin = f"/steps/{step}?seed=7&augment=true&{counted}{f'&first={first}' if first else ''}&"
     for query in (
         "state=object", "state=ignored", "state=outside", "cut_off=true", "untagged=true", "crowd=true", "empty=true",
-        "state=object&size=small", "category=person", f"state=object&min_side=32&side_below={2**5.5}",
+        "state=object&size=small", "category=person", "state=object&min_side=32&side_below=45.26",
     ):  # fmt: skip
         assert begin + query in targets
 
@@ -84,6 +85,12 @@ def test_a_bar_leads_to_as_many_boxes_as_it_counts(dataset: Dataset) -> None:
         shown = StepParameters.model_validate(dict(parse_qsl(urlsplit(row.link).query)))
         boxes = sample_filter(shown, spec).matching_boxes(survey)
         assert f"{np.count_nonzero(boxes):,}" == row.cells[2]
+
+
+def test_the_plot_of_numbers_of_boxes_counts_samples_and_not_images(dataset: Dataset) -> None:
+    html, _ = page(dataset, StatisticsParameters(samples=300))
+    assert "Bars: shares of the images of 300 samples, median" in html
+    assert "300 images" not in html
 
 
 def test_statistics_begin_where_their_links_begin(dataset: Dataset) -> None:

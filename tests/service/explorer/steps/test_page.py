@@ -36,7 +36,6 @@ def values(
     *,
     searched: int = 0,
     last_step: int = 3,
-    filtered: bool = False,
 ) -> dict[str, Any]:
     """Return the values of a page. Places are steps with row numbers."""
 
@@ -48,7 +47,7 @@ def values(
     )
     page = StepPage(samples, searched, last_step, place(*after) if after else None)
     links = StepLinks("/sampler", SPEC, parameters)
-    return step_values(links, place(*start), page, [ROW] * len(samples), filtered=filtered)
+    return step_values(links, place(*start), page, [ROW] * len(samples))
 
 
 def whole_step(**parameters: Any) -> dict[str, Any]:
@@ -76,7 +75,7 @@ def test_a_thumbnail_leads_to_its_sample_with_its_place_in_the_stream() -> None:
 def test_rows_are_counted_from_0_within_a_rank() -> None:
     parameters = StepParameters(seed=7, batch_size=4, rank=1, world_size=2)
     page = values(parameters, [(3, 0), (3, 1)], after=(4, 0))
-    assert [tile.position for tile in page["tiles"]] == ["row 0", "row 1"]
+    assert [tile.position for tile in page["tiles"]] == ["row\u00a00", "row\u00a01"]
 
 
 def test_the_number_of_ranks_alone_means_the_first_rank_as_elsewhere() -> None:
@@ -90,7 +89,7 @@ def test_a_thumbnail_names_the_image_that_a_sample_is_made_from() -> None:
     parameters = StepParameters()
     place = StreamPlace(0, parameters.shard, 0)
     found = StepPage((StepSample(SampleKey(7, 0, 20), place, 33, 4, 0, 0, 0),), 1, 0, None)
-    page = step_values(StepLinks("", SPEC, parameters), place, found, [ROW], filtered=False)
+    page = step_values(StepLinks("", SPEC, parameters), place, found, [ROW])
     assert page["tiles"][0].facts == "4 objects, substitute 33"
 
 
@@ -124,10 +123,10 @@ def test_a_part_of_a_large_step_leads_to_the_next_one() -> None:
 
 def test_a_search_says_what_it_searched_and_goes_on_from_there() -> None:
     parameters = StepParameters(seed=7, category="dog", cut_off=True)
-    page = values(parameters, [(3, 0), (4, 1)], after=(5, 3), searched=96, last_step=4, filtered=True)
+    page = values(parameters, [(3, 0), (4, 1)], after=(5, 3), searched=96, last_step=4)
     assert page["summary"] == "2 of 96 samples in steps 3–4 match"
     assert page["onward"] == "/sampler/steps/5?seed=7&batch_size=48&category=dog&cut_off=true&first=3"
-    assert page["tiles"][1].position == "step 4 · row 1"
+    assert page["tiles"][1].position == "epoch 0 · step 4 · row\u00a01"
     assert page["tiles"][1].facts == "4 objects, 1 ignored"
     search = query_of(page["tiles"][1].link)["search"]
     assert query_of(f"?{search}") == {
@@ -140,27 +139,27 @@ def test_a_search_says_what_it_searched_and_goes_on_from_there() -> None:
     [((), "None of 4,096 samples in steps 0–85 matches"), (((2, 1),), "1 of 4,096 samples in steps 0–85 matches")],
 )
 def test_a_search_with_few_matches_is_counted_in_words(found: tuple[tuple[int, int], ...], text: str) -> None:
-    page = values(StepParameters(), found, (0, 0), (85, 16), searched=4096, last_step=85, filtered=True)
+    page = values(StepParameters(cut_off=True), found, (0, 0), (85, 16), searched=4096, last_step=85)
     assert page["summary"] == text
 
 
 def test_a_search_leads_to_the_match_before_it() -> None:
     parameters = StepParameters(seed=7, batch_size=2, category="dog", samples=9)
-    link = values(parameters, (), (3, 1), searched=9, filtered=True)["previous_match"]
+    link = values(parameters, (), (3, 1), searched=9)["previous_match"]
     key = StreamPlace(3, parameters.shard, 1).key(SPEC.size, 7)
     assert urlsplit(link).path == f"/sampler/explore/{key.index}/previous-match"
     assert query_of(link) == {
         "seed": "7", "epoch": "0", "augment": "true", "search": "seed=7&batch_size=2&category=dog&step=3&first=1",
     }  # fmt: skip
-    assert values(parameters, (), (0, 0), searched=9, filtered=True)["previous_match"] is None
+    assert values(parameters, (), (0, 0), searched=9)["previous_match"] is None
     one_step = StepParameters(seed=7, batch_size=2, category="dog", one_step=True)
-    assert values(one_step, (), (3, 0), searched=2, filtered=True)["previous_match"] is None
+    assert values(one_step, (), (3, 0), searched=2)["previous_match"] is None
     assert whole_step()["previous_match"] is None
 
 
 def test_each_filter_has_a_chip_that_removes_it() -> None:
     parameters = StepParameters(seed=7, category="dog", min_side=20, untagged=True, first=3)
-    page = values(parameters, (), (3, 3), searched=10, filtered=True)
+    page = values(parameters, (), (3, 3), searched=10)
     assert [chip.label for chip in page["chips"]] == ["category dog", "side of at least 20 px", "untagged object"]
     assert query_of(page["chips"][1].without) == {
         "seed": "7", "batch_size": "48", "category": "dog", "untagged": "true",
