@@ -110,7 +110,9 @@ def test_an_error_is_told_in_one_sentence_in_view(visit: Visits) -> None:
     page.get_by_role("group", name="Left").get_by_label("Changes").fill("min_scal=3")
     page.get_by_role("button", name="Compare").click()
     problem = page.locator("#problem")
-    expect(problem).to_have_text(re.compile("^The page could not be shown: min_scal = '3': expected one of [^.]*$"))
+    expect(problem).to_have_text(
+        re.compile("^The page could not be shown: left_changes = 'min_scal=3': expected one of [^.]*$")
+    )
     expect(problem).to_be_in_viewport()
     changes = page.get_by_role("group", name="Left").get_by_label("Changes")
     changes.fill("gaussian_iou:0.3")

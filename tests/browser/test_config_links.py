@@ -71,6 +71,9 @@ def test_layers_that_are_hidden_stay_hidden_while_the_config_changes(visit: Visi
     expect(page).to_have_url(re.compile("min_scale=64"))
     expect(shown).to_have_count(0)
     page.go_back()
+    expect(page).not_to_have_url(re.compile("min_scale=64"))
+    expect(shown).to_have_count(0)
+    page.go_back()
     expect(page.locator("#layer-boxes")).to_have_attribute("aria-current", "true")
 
 

@@ -12,7 +12,10 @@ def test_a_bar_leads_to_the_samples_that_it_counts(visit: Visits) -> None:
     page = visit(STATISTICS)
     page.get_by_role("group", name="Longer side").locator("a").nth(3).click()
     page.wait_for_url(
-        re.compile(r"/steps/0\?dataset=demo&seed=7&augment=true&state=object&min_side=[\d.]+&side_below=[\d.]+$")
+        re.compile(
+            r"/steps/0\?dataset=demo&seed=7&augment=true&positions=0-\d+&state=object"
+            r"&min_side=[\d.]+&side_below=[\d.]+$"
+        )
     )
     expect(page.locator("main")).to_contain_text("match")
 

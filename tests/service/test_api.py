@@ -108,7 +108,7 @@ def test_a_batch_url_is_revalidated_while_the_server_does_not_know_its_images(se
         ("indices=1&seed=18446744073709551616", "seed", "less than 18446744073709551616"),
         ("indices=1&layout=jpeg", "layout", "'compact', 'sparse' or 'dense'"),
         ("indices=1&colour=no", "colour", "no such parameter"),
-        ("indices=1&augment=perhaps", "augment", "boolean"),
+        ("indices=1&augment=perhaps", "augment", "true or false"),
     ],
 )
 def test_an_invalid_batch_parameter_is_named_with_value_and_range(

@@ -80,7 +80,7 @@ def test_a_changed_object_is_an_error_until_its_hash_is_recorded(
     settings: Mapping[str, object], expected: list[bytes], files: tuple[Path, Path], store: ObjectStore, tmp_path: Path
 ) -> None:
     names = sorted(file.name for file in files[1].iterdir())
-    changed = f"{settings['images']}/{names[CHANGED]}"
+    changed = f"{tmp_path.name}/{names[CHANGED]}"  # the path from the folder on
     with live_server(tmp_path, **settings) as server:
         assert body(server.url, ALL[0]) == expected[len(QUERIES)]
         store.put(f"{tmp_path.name}/{names[CHANGED]}", (files[1] / names[CHANGED + 1]).read_bytes())
@@ -112,7 +112,7 @@ def test_objects_that_cannot_be_used_are_named_and_the_others_are_served(
     store.put(f"{tmp_path.name}/{damaged}", half[: len(half) // 2] + b"\xff\xd9")
     with live_server(tmp_path, **settings) as server:
         problem = httpx.get(f"{server.url}/debug/samples/{MISSING}?seed=0&epoch=0").json()
-        assert (problem["kind"], problem["file"]) == ("missing", f"{settings['images']}/{missing}")
+        assert (problem["kind"], problem["file"]) == ("missing", f"{tmp_path.name}/{missing}")
         others = f"{server.url}/v1/batches?indices=0,1,2,{DAMAGED},3,{DAMAGED}"
         assert [httpx.get(f"{others}&epoch={epoch}").status_code for epoch in range(3)] == [200] * 3
         assert server.metric('sampler_noted_images{kind="damaged"}') == 1

@@ -64,6 +64,8 @@ EXAMPLES = {
     "/explore/{index}/layers/{name}": "/explore/1/layers/crop",
     "/explore/{index}/arrays.npz": "/explore/1/arrays.npz",
     "/explore/{index}/recipe.json": "/explore/1/recipe.json",
+    "/explore/{index}/next-match": f"/explore/1/next-match?search={quote('empty=true')}",
+    "/explore/{index}/previous-match": f"/explore/1/previous-match?search={quote('empty=true')}",
     "/explore/{index}/thumbnail": "/explore/1/thumbnail",
     "/images/{index}/thumbnail": "/images/1/thumbnail",
     "/compare/{index}/thumbnail": "/compare/1/thumbnail",

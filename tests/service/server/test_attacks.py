@@ -123,6 +123,6 @@ def test_a_dead_worker_is_replaced_while_connections_take_all_descriptors(
             stack.enter_context(socket.create_connection(address(server)))
         (worker,) = server.workers()
         worker.kill()
-        until(lambda: [other.pid for other in server.workers()] not in ([], [worker.pid]), 15)
+        until(lambda: [other.pid for other in server.workers()] not in ([], [worker.pid]), 60)
         time.sleep(0.5)
         assert "a worker cannot start" not in server.log
