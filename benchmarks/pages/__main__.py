@@ -46,7 +46,7 @@ def main(
 
 def _times(source: Material, folder: Path) -> list[PageTimes]:
     with server(source, folder / "server.log") as running:
-        return list(times.page_times(running.url, source.name))
+        return list(times.page_times(running, source.name))
 
 
 def _trained(source: Material, folder: Path) -> list[Browsing]:

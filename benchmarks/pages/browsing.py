@@ -10,7 +10,7 @@ from benchmarks.pages.people import PEOPLE, People, people
 from benchmarks.table import number
 
 BATCH = 48
-ROUNDS = 3
+ROUNDS = 7
 SECONDS = 9.0
 """About how long the trainer receives batches at a time."""
 TRIAL_STEPS = 24

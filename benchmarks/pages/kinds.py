@@ -26,7 +26,7 @@ IMAGES = PageKind("first images with a person", "/images?category=person&min_box
 
 KINDS = (
     STEP,
-    PageKind("filter over 4,096 samples that none passes", "/steps/{number}?seed=3&min_side=9999"),
+    PageKind("filter over 4,096 samples that none passes", "/steps/{number}00?seed=3&min_side=9999"),
     IMAGES,
     SAMPLE,
     PageKind("thumbnail", "/explore/3/thumbnail?seed={number}"),

@@ -5,6 +5,7 @@ pages, and it prints the times of these as a line of JSON.
 """
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -20,6 +21,8 @@ LOOK_SECONDS = 3.0
 """Between the last picture of a page and the next page: a person looks at it."""
 WALK = (STEP, SAMPLE, SAMPLE, IMAGES, SAMPLE)
 """The pages that a person opens, again and again, each with another number."""
+LOWEST_PRIORITY = 19
+"""Of a process, in the terms of `nice`."""
 APART = 10_000
 """The distance of the numbers of two people, so that no one sees what another has seen."""
 
@@ -58,7 +61,8 @@ def people(url: str) -> Iterator[People]:
 
 
 def main(url: str) -> None:
-    """Browse from one line of input to the next."""
+    """Browse from one line of input to the next, at the lowest priority: people's browsers run on other machines."""
+    os.nice(LOWEST_PRIORITY)
     opened = [0] * PEOPLE
     with ThreadPoolExecutor(PEOPLE) as threads:
         while sys.stdin.readline():
