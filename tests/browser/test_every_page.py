@@ -40,10 +40,10 @@ def write_screenshot(page: Page, place: Place, look: Look) -> None:
 
 
 def load_all_pictures(page: Page) -> None:
-    """Wait for the pictures that a browser loads only when they come into view."""
+    """Wait for the pictures that a browser loads only when they come into view. ReDoc removes some of its meanwhile."""
     page.evaluate(
         """async () => {
             for (const image of document.images) image.loading = "eager";
-            await Promise.all([...document.images].map(image => image.decode()));
+            await Promise.allSettled([...document.images].map(image => image.decode()));
         }"""
     )
