@@ -63,6 +63,7 @@ class PageRendering:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pages")
         self._share = TimeShare(SHARE, SAVED_SECONDS, clock())
         self.seconds = 0.0
+        self._took = 0.0  # seconds of the last page
 
     @property
     def waiting(self) -> int:
@@ -102,24 +103,26 @@ class PageRendering:
             self._turn.release()
             raise
         made.add_done_callback(self._end)  # a page that nobody waits for any more takes its time all the same
-        page, _ = await asyncio.shield(made)
-        return page
+        return await asyncio.shield(made)
 
     async def _wait_for_share(self) -> None:
         while self._is_serving() and (seconds := self._share.wait(self._clock())):
             await asyncio.sleep(min(seconds, 1.0))  # meanwhile, the last client may have received all
 
-    def _timed(self, make: Callable[[], T]) -> tuple[T, float]:
-        """Return a page and the seconds of CPU time that it took."""
+    def _timed(self, make: Callable[[], T]) -> T:
+        """Return a page; note the seconds of CPU time that it took, also if it fails."""
         began = time.thread_time()
-        page = make()
-        return page, time.thread_time() - began
+        try:
+            return make()
+        finally:
+            self._took = time.thread_time() - began
 
-    def _end(self, made: "asyncio.Future[tuple[T, float]]") -> None:
-        if not made.cancelled() and made.exception() is None:
-            _, seconds = made.result()
-            self.seconds += seconds
-            self._share.spend(seconds)
+    def _end(self, made: "asyncio.Future[T]") -> None:
+        if not made.cancelled():
+            made.exception()  # is raised where the page is awaited, or is of no interest to a client that has gone
+            self.seconds += self._took
+            if self._is_serving():
+                self._share.spend(self._took)
         self._turn.release()
 
     def close(self) -> None:

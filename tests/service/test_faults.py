@@ -165,30 +165,31 @@ def test_a_server_without_workers_is_not_ready_until_they_are_replaced(own_serve
 LATE = 'sampler_worker_restarts_total{cause="late"}'
 
 
-def test_a_worker_that_hangs_is_replaced_after_the_longest_time_for_a_sample(
-    scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def impatient_server(scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path) -> Iterator[LiveServer]:
+    """A server with one worker, whose samples take a second at most."""
     annotations, images = scenes
     with live_server(
         tmp_path, annotations=annotations, images=images, cache_dir=cache_dir, workers=1, job_seconds=1
     ) as server:
-        server.workers()[0].suspend()
-        assert one_batch(server.url, "seed=1&step=0&batch_size=4").header.count == 4
-        assert server.metric(LATE) == 1
+        yield server
+
+
+def test_a_worker_that_hangs_is_replaced_after_the_longest_time_for_a_sample(impatient_server: LiveServer) -> None:
+    impatient_server.workers()[0].suspend()
+    assert one_batch(impatient_server.url, "seed=1&step=0&batch_size=4").header.count == 4
+    assert impatient_server.metric(LATE) == 1
 
 
 def test_a_worker_that_was_ended_for_a_page_is_listed_with_the_image_and_is_no_fault(
-    scenes: tuple[Path, Path], cache_dir: Path, tmp_path: Path
+    impatient_server: LiveServer, scenes: tuple[Path, Path]
 ) -> None:
     annotations, images = scenes
-    with live_server(
-        tmp_path, annotations=annotations, images=images, cache_dir=cache_dir, workers=1, job_seconds=1
-    ) as server:
-        server.workers()[0].suspend()
-        assert httpx.get(f"{server.url}/images/3/thumbnail", timeout=60).status_code == 200
-        assert server.metric('sampler_worker_restarts_total{cause="view"}') == 1
-        assert server.metric(LATE) == 0
-        status = httpx.get(f"{server.url}/status.json").json()
+    impatient_server.workers()[0].suspend()
+    assert httpx.get(f"{impatient_server.url}/images/3/thumbnail", timeout=60).status_code == 200
+    assert impatient_server.metric('sampler_worker_restarts_total{cause="view"}') == 1
+    assert impatient_server.metric(LATE) == 0
+    status = httpx.get(f"{impatient_server.url}/status.json").json()
     (error,) = status["errors"]
     name = json.loads(annotations.read_text())["images"][3]["file_name"]
     assert (error["kind"], error["file"]) == ("view", f"{images.name}/{name}")

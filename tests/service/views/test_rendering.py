@@ -172,6 +172,39 @@ def test_while_batches_are_sent_pages_wait_once_their_share_is_used_up() -> None
     run(scene, is_serving=lambda: sending, clock=lambda: 0.0)
 
 
+def test_pages_from_before_batches_were_sent_do_not_count() -> None:
+    sending = False
+
+    def expensive() -> str:
+        began = time.thread_time()
+        while time.thread_time() - began < 1.1 * SHARE * SAVED_SECONDS:
+            pass
+        return "expensive page"
+
+    async def scene(rendering: PageRendering) -> None:
+        nonlocal sending
+        assert await Client(rendering, expensive).request == "expensive page"
+        sending = True
+        assert await asyncio.wait_for(Client(rendering, page).request, 60) == "page"
+
+    run(scene, is_serving=lambda: sending, clock=lambda: 0.0)
+
+
+def test_a_page_that_fails_takes_its_time_all_the_same() -> None:
+    def broken() -> str:
+        began = time.thread_time()
+        while time.thread_time() - began < 0.05:
+            pass
+        raise ValueError("a broken template")
+
+    async def scene(rendering: PageRendering) -> None:
+        with pytest.raises(ValueError, match="a broken template"):
+            await Client(rendering, broken).request
+        assert rendering.seconds >= 0.05
+
+    run(scene)
+
+
 def test_pages_are_counted_while_they_wait_and_their_time_once_they_are_rendered() -> None:
     async def scene(rendering: PageRendering) -> None:
         slow = SlowPage()
